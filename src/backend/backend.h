@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT
+ * What a device must be able to do: coarse calls, so that the CPU code and a CUDA module fit behind the same table.
+ * Threading: one call at a time per `struct backend_state` (a session's work area); several states of one backend may
+ * run on several threads. */
+#ifndef BACKEND_H
+#define BACKEND_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "flow.h"
+#include "weights/bind.h"
+#include "weights/config.h"
+
+enum { BACKEND_ABI = 1 };
+
+/* Which rope factors: chosen by the length of the whole sequence (phi3v.md 7). */
+enum rope_regime { ROPE_SHORT_FACTORS, ROPE_LONG_FACTORS };
+
+/* Handed out tensors by name during a traced forward (goldens/activations). */
+struct trace {
+    phi3v_activation_fn fn;
+    void *user;
+};
+
+/* Called between pieces of work: progress, and the chance to stop. Non-zero return: stop with CANCELLED. */
+struct pulse {
+    int (*fn)(void *user, int64_t done, int64_t total);
+    void *user;
+};
+
+/* Rows of one sequence, behind what its blocks already hold. */
+struct batch_seq {
+    const struct prompt_row *rows; // [n_rows]
+    int n_rows;
+    int64_t first_pos;             // position of rows[0]: the blocks hold positions 0 … first_pos-1
+    const int *blocks;             // KV block ids covering positions 0 … first_pos+n_rows-1
+    enum rope_regime regime;
+};
+
+struct batch {
+    const struct batch_seq *seqs;
+    int n_seqs;
+    const int *logit_rows;  // indices over all rows of all seqs, ascending
+    int n_logit_rows;
+    float *logits;          // out: [n_logit_rows][n_vocab]
+    const struct trace *trace; // or NULL; traced rows must come in one piece
+    const struct pulse *pulse; // or NULL; called at least every ~0.1 s of work
+};
+
+struct backend;       /* weights on a device */
+struct backend_state; /* work area of one session: activations, scratch */
+
+struct backend_table {
+    int abi; // BACKEND_ABI
+    const char *(*name)(const struct backend *b); // "cpu (2 threads, avx512)"
+    void (*close)(struct backend *b);
+
+    int (*state_new)(struct backend *b, struct backend_state **ret, struct phi3v_error *err);
+    void (*state_free)(struct backend_state *s);
+
+    /* Crops of one picture -> its feature rows (tower, merge, separators, projector). */
+    int (*encode)(struct backend_state *s, const struct crops *crops, const struct trace *trace,
+                  const struct pulse *pulse, struct features **ret, struct phi3v_error *err);
+    int (*features_rows)(const struct features *f);
+    size_t (*features_bytes)(const struct features *f);
+    void (*features_free)(struct features *f);
+
+    /* KV blocks of KV_BLOCK positions, all layers. Ids are small integers. Thread-safe. */
+    int (*kv_alloc)(struct backend *b, int n_blocks, int *ret_ids, struct phi3v_error *err);
+    void (*kv_free)(struct backend *b, const int *ids, int n_blocks);
+    size_t (*kv_block_bytes)(const struct backend *b);
+    void (*kv_fill)(struct backend *b, int id, uint64_t seed); /* pseudo-random contents, for bench */
+
+    /* Computes all rows, writes their keys and values, gives the wanted logits. Rows are worked in pieces of bounded
+     * memory; on CANCELLED the blocks behind first_pos hold no promise. */
+    int (*forward)(struct backend_state *s, const struct batch *batch, struct phi3v_error *err);
+};
+
+struct backend {
+    const struct backend_table *table;
+    /* the implementation's own fields follow */
+};
+
+struct pool;
+/* The CPU backend: borrows config, weights and pool until close. */
+int backend_cpu_open(const struct config *config, const struct model_weights *weights,
+                     struct pool *pool, struct backend **ret, struct phi3v_error *err);
+/* Opens a backend module by absolute path (PHI3V_BACKEND_DIR, then the installed libdir). The error names what is
+ * missing. */
+int backend_cuda_open(const char *device, const struct config *config,
+                      const struct model_weights *weights, struct backend **ret,
+                      struct phi3v_error *err);
+
+#endif

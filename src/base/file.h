@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * Files: read-only maps and whole reads. */
+#ifndef BASE_FILE_H
+#define BASE_FILE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct file_map {
+    const uint8_t *data;
+    size_t n_bytes;
+};
+
+/* Maps a regular file read-only. Error IO names path and reason. An empty file maps to n_bytes 0. */
+int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error *err);
+void file_map_close(struct file_map *map);
+/* Reads a whole file of at most limit bytes; NUL-terminated, freed with mem_free. */
+int file_read(const char *path, size_t limit_bytes, char **ret_data, size_t *ret_n,
+              struct phi3v_error *err);
+int file_exists(const char *path); /* 1 for anything that can be stat'ed */
+int file_is_dir(const char *path);
+/* "dir/name" into a new string (mem_free), NULL without memory. */
+char *path_join(const char *dir, const char *name);
+
+#endif

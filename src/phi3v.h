@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * libphi3v: Phi-3-Vision on this machine, from C.
+ *
+ *   phi3v_model *model;  phi3v_image *image;  phi3v_session *session;  phi3v_prompt *prompt;
+ *   struct phi3v_error err;
+ *   if (phi3v_model_open("models/default", NULL, &model, &err)) return puts(err.text);
+ *   if (phi3v_image_from_bytes(bytes, n_bytes, NULL, &image, &err)) return puts(err.text);
+ *   struct phi3v_turn turn = {.role = "user", .text = "<|image_1|>\nWhat is this?",
+ *                             .images = &image, .n_images = 1};
+ *   phi3v_prompt_chat(model, &turn, 1, 0, &prompt, &err);
+ *   phi3v_session_new(model, &session, &err);
+ *   phi3v_generate(session, prompt, NULL, print_text, NULL, NULL, &err);
+ *   phi3v_prompt_free(prompt);  phi3v_session_free(session);
+ *   phi3v_image_free(image);    phi3v_model_close(model);
+ *
+ * Rules that hold everywhere
+ * - Strings are UTF-8. Fallible functions return 0 or a negative enum phi3v_code and fill *err
+ *   (which may be NULL). Output parameters are written only on success.
+ * - Option structs begin with their own size; NULL means the defaults. Start from the _default()
+ *   function and change fields.
+ * - A model is read-only after opening and may be shared by threads. A session or a prompt belongs
+ *   to one thread at a time; several sessions of one model may run on several threads.
+ * - Callbacks run on the calling thread. Returning non-zero from one stops the work.
+ * - The library never prints, never exits, never touches signals, the terminal or the network.
+ */
+#ifndef PHI3V_H
+#define PHI3V_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define PHI3V_API __attribute__((visibility("default")))
+
+/* -- Errors ------------------------------------------------------------------------------- */
+
+enum phi3v_code {
+    PHI3V_OK = 0,
+    PHI3V_E_ARGUMENT = -1,    /* a value is outside what is allowed */
+    PHI3V_E_IO = -2,          /* a file cannot be opened or read */
+    PHI3V_E_MODEL = -3,       /* model files missing, corrupt, or not this architecture */
+    PHI3V_E_IMAGE = -4,       /* bytes are not a picture we read, or a damaged one */
+    PHI3V_E_PROMPT = -5,      /* placeholder gaps, missing pictures, empty prompt */
+    PHI3V_E_TOO_LONG = -6,    /* prompt does not fit the context */
+    PHI3V_E_MEMORY = -7,      /* not enough memory: the text has needed and free */
+    PHI3V_E_DEVICE = -8,      /* the requested device cannot be used */
+    PHI3V_E_CANCELLED = -9,   /* cancelled, or a callback returned non-zero */
+    PHI3V_E_UNSUPPORTED = -10 /* understood, but not something this build can do */
+};
+
+struct phi3v_error {
+    int code;
+    char text[500]; /* one sentence: what was wrong, with which thing, what to do */
+};
+
+PHI3V_API const char *phi3v_version(void); /* "0.1.0" */
+
+/* -- Events -------------------------------------------------------------------------------- */
+
+enum phi3v_stage { PHI3V_STAGE_LOAD, PHI3V_STAGE_VISION, PHI3V_STAGE_PREFILL, PHI3V_STAGE_DECODE };
+
+enum phi3v_event_type { PHI3V_EVENT_PROGRESS, PHI3V_EVENT_TEXT };
+
+struct phi3v_event {
+    enum phi3v_event_type type;
+    /* PROGRESS: done of total (bytes while loading, crops, tokens); seconds since the stage began */
+    enum phi3v_stage stage;
+    int64_t done, total;
+    double seconds;
+    /* TEXT: whole UTF-8 characters, never empty; id is the newest token behind the text */
+    const char *text;
+    size_t n_text_bytes;
+    int32_t id;
+};
+
+typedef int (*phi3v_event_fn)(const struct phi3v_event *event, void *user);
+
+/* -- Models --------------------------------------------------------------------------------- */
+
+typedef struct phi3v_model phi3v_model;
+
+struct phi3v_model_options {
+    size_t size;
+    const char *device;      /* "auto", "cpu", "cuda", "cuda:N" */
+    const char *dtype;       /* "auto", "f32" (exact); "bf16", "q8", "q4" where the build has them */
+    int n_threads;           /* 0: one per core */
+    int64_t ctx;             /* tokens; 0: what free memory allows, at most what the model knows */
+    const char *synthetic;   /* "phi3v": full-size pseudo-random weights made in memory, path ignored */
+    phi3v_event_fn on_event; /* progress of loading; may be NULL */
+    void *user;
+};
+
+struct phi3v_model_info {
+    const char *name;   /* last part of the path */
+    const char *path;   /* folder */
+    const char *device; /* "cpu (2 threads, avx512)" */
+    const char *dtype;
+    const char *note;        /* a sentence worth telling the person (fell back to CPU, …) or NULL */
+    const char *description; /* config.json "phiscope_description", or NULL */
+    int64_t n_params;
+    int64_t weights_bytes;
+    int n_layers, hidden, n_heads, n_kv_heads, head_dim, n_vocab;
+    int vision_layers, vision_width; /* tower layers stored (the last one is never run) */
+    int crop_side;                   /* pixels */
+    int crop_tokens;                 /* image tokens of one crop */
+    int num_crops;                   /* default, from preprocessor_config.json */
+    int64_t ctx;                     /* tokens a session may hold */
+    int64_t ctx_model;               /* max_position_embeddings */
+    int64_t rope_switch;             /* longest sequence with the short factors; 0: one regime only */
+    int64_t kv_bytes_per_token;
+};
+
+PHI3V_API void phi3v_model_options_default(struct phi3v_model_options *opt);
+/* Opens the Hugging Face folder `path`. Errors: MODEL, IO, MEMORY, DEVICE, UNSUPPORTED. */
+PHI3V_API int phi3v_model_open(const char *path, const struct phi3v_model_options *opt,
+                               phi3v_model **ret_model, struct phi3v_error *err);
+PHI3V_API void phi3v_model_close(phi3v_model *model);
+/* Borrowed until the model is closed. */
+PHI3V_API const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model);
+
+/* Calls back for every tensor in name order: for `debug` and bug reports. */
+typedef int (*phi3v_tensor_fn)(const char *name, const char *dtype, int n_dims,
+                               const int64_t *shape, void *user);
+PHI3V_API int phi3v_model_tensors(const phi3v_model *model, phi3v_tensor_fn fn, void *user);
+
+/* Resolves what a person wrote after -m: a folder; org/name[@rev] in the local Hugging Face cache; a
+ * short name under one of models_dirs (NULL-terminated list). The caller frees *ret_path with
+ * phi3v_string_free. Error MODEL names what was tried. */
+PHI3V_API int phi3v_model_find(const char *name, const char *const *models_dirs, char **ret_path,
+                               struct phi3v_error *err);
+PHI3V_API void phi3v_string_free(char *s);
+
+typedef int (*phi3v_device_fn)(const char *name, const char *description, int usable,
+                               const char *why_not, void *user);
+PHI3V_API int phi3v_devices(phi3v_device_fn fn, void *user);
+
+/* -- Pictures -------------------------------------------------------------------------------- */
+
+typedef struct phi3v_image phi3v_image; /* immutable, reference counted, safe to share */
+
+struct phi3v_image_options {
+    size_t size;
+    int exif; /* 1: turn as the EXIF orientation says; 0: the stored raster, as the reference (0) */
+};
+
+struct phi3v_image_info {
+    int width, height;         /* of the raster the model gets */
+    const char *format;        /* "PNG", "JPEG", "WebP", "GIF", "BMP", "PNM", "RGB" */
+    char file_sha256[65];      /* of the file's bytes (of the raster for "RGB") */
+    char content_sha256[65];   /* of size and RGB raster: the identity used by caches */
+    int exif_orientation;      /* 1 when absent */
+    double transparent_share;  /* share of pixels with alpha below 255, 0..1 */
+    int animated;              /* more than one frame: only the first is used */
+};
+
+PHI3V_API void phi3v_image_options_default(struct phi3v_image_options *opt);
+/* Decodes a file held in memory (not kept). Error IMAGE says what the bytes are instead. */
+PHI3V_API int phi3v_image_from_bytes(const void *bytes, size_t n_bytes,
+                                     const struct phi3v_image_options *opt,
+                                     phi3v_image **ret_image, struct phi3v_error *err);
+/* rgb: [height][width][3], copied. */
+PHI3V_API int phi3v_image_from_rgb(const uint8_t *rgb, int width, int height,
+                                   phi3v_image **ret_image, struct phi3v_error *err);
+PHI3V_API phi3v_image *phi3v_image_ref(phi3v_image *image); /* one more owner; returns image */
+PHI3V_API void phi3v_image_free(phi3v_image *image);        /* one owner less */
+PHI3V_API const struct phi3v_image_info *phi3v_image_info(const phi3v_image *image);
+PHI3V_API const uint8_t *phi3v_image_rgb(const phi3v_image *image);   /* [height][width][3] */
+PHI3V_API const uint8_t *phi3v_image_alpha(const phi3v_image *image); /* [height][width] or NULL */
+
+struct phi3v_image_plan { /* what the model will see, known before anything is computed */
+    int crop_rows, crop_cols;
+    int hd_width, hd_height;                          /* scaled and padded picture */
+    int content_x, content_y, content_width, content_height; /* the picture inside it */
+    int n_tokens;
+};
+/* num_crops 0: the model's default. Errors: ARGUMENT (num_crops < 1), IMAGE (too thin). */
+PHI3V_API int phi3v_image_plan(const phi3v_model *model, const phi3v_image *image, int num_crops,
+                               struct phi3v_image_plan *ret_plan, struct phi3v_error *err);
+/* Normalised crops, global view first: f32 [1 + rows*cols][3][crop_side][crop_side]; the caller frees
+ * with phi3v_floats_free. */
+PHI3V_API int phi3v_image_crops(const phi3v_model *model, const phi3v_image *image, int num_crops,
+                                float **ret_crops, struct phi3v_image_plan *ret_plan,
+                                struct phi3v_error *err);
+PHI3V_API void phi3v_floats_free(float *p);
+
+/* -- Text ------------------------------------------------------------------------------------ */
+
+/* Text -> ids. bos: start with <s>; special: honour added tokens such as <|end|> in the text (else
+ * they are ordinary letters). The caller frees *ret_ids with phi3v_ids_free. */
+PHI3V_API int phi3v_tokenize(const phi3v_model *model, const char *text, size_t n_bytes, int bos,
+                             int special, int32_t **ret_ids, size_t *ret_n,
+                             struct phi3v_error *err);
+/* Ids -> text (NUL-terminated, freed with phi3v_string_free); ids without a token are dropped. */
+PHI3V_API int phi3v_detokenize(const phi3v_model *model, const int32_t *ids, size_t n,
+                               int keep_special, char **ret_text, size_t *ret_n_bytes,
+                               struct phi3v_error *err);
+PHI3V_API void phi3v_ids_free(int32_t *ids);
+
+/* -- Prompts: a whole token sequence with its pictures ---------------------------------------- */
+
+typedef struct phi3v_prompt phi3v_prompt; /* keeps its own references to the pictures */
+
+struct phi3v_turn {
+    const char *role;           /* "system", "user", "assistant" */
+    const char *text;           /* <|image_k|> means the k-th picture of this turn; every other special
+                                   token in it is ordinary text */
+    phi3v_image *const *images; /* of this turn; one without a tag in the text is an error */
+    int n_images;
+    const int32_t *ids;         /* assistant only: the exact ids it answered with (no stop token), used
+                                   in place of text; NULL: tokenise text */
+    size_t n_ids;
+    int open;                   /* last turn, assistant: not closed; generation goes on behind it */
+};
+
+/* The chat template over all turns (phi3v.md 10.1), pictures numbered across the conversation, ready for
+ * the assistant's answer. num_crops 0: the model's default. */
+PHI3V_API int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_turn *turns,
+                                int n_turns, int num_crops, phi3v_prompt **ret_prompt,
+                                struct phi3v_error *err);
+/* A formatted prompt string as the reference processor takes it: special tokens honoured, tags
+ * <|image_1|> … bound to images. */
+PHI3V_API int phi3v_prompt_raw(const phi3v_model *model, const char *text,
+                               phi3v_image *const *images, int n_images, int num_crops,
+                               phi3v_prompt **ret_prompt, struct phi3v_error *err);
+/* Ids as they are; -n stands for the rows of picture n. */
+PHI3V_API int phi3v_prompt_ids_new(const phi3v_model *model, const int32_t *ids, size_t n,
+                                   phi3v_image *const *images, int n_images, int num_crops,
+                                   phi3v_prompt **ret_prompt, struct phi3v_error *err);
+PHI3V_API void phi3v_prompt_free(phi3v_prompt *prompt);
+/* Borrowed; placeholders are -n, n counting from 1 across the prompt. */
+PHI3V_API const int32_t *phi3v_prompt_ids(const phi3v_prompt *prompt, size_t *ret_n);
+PHI3V_API int phi3v_prompt_n_images(const phi3v_prompt *prompt);
+PHI3V_API phi3v_image *phi3v_prompt_image(const phi3v_prompt *prompt, int i,
+                                          struct phi3v_image_plan *ret_plan); /* borrowed; i from 0 */
+
+/* -- Sessions --------------------------------------------------------------------------------- */
+
+typedef struct phi3v_session phi3v_session;
+
+enum phi3v_finish { PHI3V_FINISH_STOP, PHI3V_FINISH_LENGTH, PHI3V_FINISH_INTERRUPTED };
+
+struct phi3v_params {
+    size_t size;
+    int max_new_tokens;       /* 1000 */
+    float temperature;        /* 0: greedy */
+    int top_k;                /* 0: off */
+    float top_p;              /* 1: off */
+    float min_p;              /* 0: off */
+    float repetition_penalty; /* 1: off */
+    uint64_t seed;
+    const char *const *stop;  /* NULL-terminated list of strings that end the answer, or NULL */
+    int stop_reference;       /* 1: only <|endoftext|> and the files' eos ids; 0: <|end|> too */
+    int keep_special;         /* special tokens stay in the text */
+};
+
+struct phi3v_timing {
+    double vision_s, prefill_s, decode_s;
+    int64_t prefill_tokens; /* computed now */
+    int64_t cached_tokens;  /* reused from before */
+    int64_t decode_tokens;
+    int vision_crops; /* encoded now; crops found in the cache are not counted */
+};
+
+struct phi3v_result {
+    enum phi3v_finish finish;
+    int32_t *ids; /* new ids, the stop token included when there was one */
+    size_t n_ids;
+    size_t n_answer_ids; /* without the stop token: what the next turn's phi3v_turn.ids wants */
+    char *text;
+    size_t n_text_bytes;
+    struct phi3v_timing timing;
+};
+
+PHI3V_API void phi3v_params_default(struct phi3v_params *params);
+PHI3V_API int phi3v_session_new(phi3v_model *model, phi3v_session **ret_session,
+                                struct phi3v_error *err);
+PHI3V_API void phi3v_session_free(phi3v_session *session);
+
+/* Answers `prompt`. Whatever the session already holds of it (longest common prefix, pictures by
+ * content) is not computed again, and the result equals a fresh run. A callback that returns non-zero or
+ * phi3v_session_cancel while answering ends it with FINISH_INTERRUPTED and 0; before the first token it
+ * is error CANCELLED and the session stays as useful as it was. ret_result may be NULL; otherwise free its
+ * contents with phi3v_result_fini. */
+PHI3V_API int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
+                             const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
+                             struct phi3v_result *ret_result, struct phi3v_error *err);
+PHI3V_API void phi3v_result_fini(struct phi3v_result *result);
+/* Encodes the pictures and fills the cache for `prompt` without answering ("ready before Enter"). */
+PHI3V_API int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt,
+                            phi3v_event_fn on_event, void *user, struct phi3v_timing *ret_timing,
+                            struct phi3v_error *err);
+/* From any thread or a signal handler: stops the work in progress, or does nothing. */
+PHI3V_API void phi3v_session_cancel(phi3v_session *session);
+/* Forgets all keys and values (not the pictures' features). */
+PHI3V_API void phi3v_session_clear(phi3v_session *session);
+/* Tokens held, and how many of `prompt` would be reused. */
+PHI3V_API int64_t phi3v_session_tokens(const phi3v_session *session);
+PHI3V_API int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *prompt);
+
+/* -- Numbers, for tests and `debug` ----------------------------------------------------------- */
+
+/* Logits behind the last token (all = 0: f32 [n_vocab]) or behind every token (all = 1:
+ * f32 [n_tokens][n_vocab]). Free with phi3v_floats_free. */
+PHI3V_API int phi3v_logits(phi3v_session *session, const phi3v_prompt *prompt, int all,
+                           phi3v_event_fn on_event, void *user, float **ret_logits,
+                           size_t *ret_rows, struct phi3v_error *err);
+/* One fresh forward pass that hands out every named intermediate tensor (names and shapes: docs/model.md).
+ * data is f32, valid during the call. */
+typedef int (*phi3v_activation_fn)(const char *name, int n_dims, const int64_t *shape,
+                                   const float *data, void *user);
+PHI3V_API int phi3v_activations(phi3v_session *session, const phi3v_prompt *prompt,
+                                phi3v_activation_fn fn, void *user, struct phi3v_error *err);
+/* The probabilities the sampler would draw from: ids and values, highest first. Returns how many were kept;
+ * at most `cap` are written. previous: ids the repetition penalty counts (negative ones are ignored). */
+PHI3V_API int phi3v_sampling(const float *logits, int n_vocab, const int32_t *previous,
+                             size_t n_previous, const struct phi3v_params *params, int32_t *ret_ids,
+                             float *ret_probs, int cap);
+/* Benchmark aid: pretend the session already holds n tokens (pseudo-random keys and values). */
+PHI3V_API int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v_error *err);
+/* Benchmark aid: encode n_crops pseudo-random crops, uncached; seconds it took. */
+PHI3V_API int phi3v_bench_vision(phi3v_session *session, int n_crops, double *ret_seconds,
+                                 struct phi3v_error *err);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
