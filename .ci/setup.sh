@@ -1,0 +1,48 @@
+# Sourced by run and test: installs what is missing and builds. Everything it says goes to stderr.
+# Expects $root (the checkout). setup_build DIR [meson options…] leaves an up-to-date build tree in DIR.
+
+# The Debian 12 packages that building and running need; docs/dependencies.md says what each is for.
+PACKAGES="gcc libc6-dev pkg-config meson ninja-build libreadline-dev libsixel-dev libstb-dev libjpeg-dev
+libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev ca-certificates"
+TEST_PACKAGES="libcmocka-dev"
+
+say() { printf '%s\n' "$*" >&2; }
+
+missing_packages() {
+    for package in "$@"; do
+        [ "$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null)" = installed ] || printf '%s ' "$package"
+    done
+}
+
+# Installs those of "$@" that are missing. Elsewhere than on Debian and its kin it only says what is needed.
+setup_packages() {
+    if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+        say "phiscope: no apt-get here; these Debian packages, or your system's equivalents, are needed: $*"
+        return 0
+    fi
+    missing=$(missing_packages "$@")
+    [ -n "$missing" ] || return 0
+    as_root=
+    if [ "$(id -u)" != 0 ]; then
+        command -v sudo >/dev/null || { say "phiscope: please install (as root): apt-get install $missing"; return 1; }
+        as_root=sudo
+    fi
+    say "phiscope: installing $missing"
+    $as_root apt-get update -qq >&2 || say "phiscope: apt-get update failed; trying with the lists at hand"
+    # shellcheck disable=SC2086 # the list is meant to be split
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
+}
+
+# setup_build DIR [option…]: configures once, then builds what changed, with ninja's progress on stderr.
+setup_build() {
+    dir=$1
+    shift
+    if [ ! -e "$dir/build.ninja" ]; then
+        say "phiscope: configuring $(basename "$dir")"
+        log=$(meson setup "$dir" "$root" "$@" 2>&1) || { printf '%s\n' "$log" >&2; return 1; }
+    fi
+    case $(ninja -C "$dir" -n 2>&1) in
+    *'no work to do'*) ;; # the usual case, a few hundredths of a second
+    *) say "phiscope: building $(basename "$dir")" && ninja -C "$dir" >&2 ;;
+    esac
+}
