@@ -3,8 +3,7 @@
 
 # The Debian 12 packages that building and running need; docs/dependencies.md says what each is for.
 PACKAGES="gcc libc6-dev pkg-config meson ninja-build libreadline-dev libsixel-dev libstb-dev libjpeg-dev
-libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev ca-certificates"
-TEST_PACKAGES="libcmocka-dev"
+libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev libcmocka-dev ca-certificates"
 
 say() { printf '%s\n' "$*" >&2; }
 
