@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The bytes of a picture from wherever a person points: a path, an http(s) URL, a data: URL, or -
+ * for the standard input. Bounded in size and time, private addresses guarded, and every failure is
+ * one clean sentence. */
+#ifndef REPL_FETCH_H
+#define REPL_FETCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "phi3v.h"
+
+#define FETCH_LIMIT_BYTES ((size_t)256 << 20)
+
+/* done of total bytes (total 0: unknown); non-zero cancels. */
+typedef int (*fetch_progress_fn)(int64_t done, int64_t total, void *user);
+
+struct fetch_options {
+    size_t limit_bytes; /* 0: FETCH_LIMIT_BYTES */
+    double timeout_s;   /* 0: 60; of the whole transfer of a URL */
+    bool typed; /* the person typed it: private addresses are theirs to reach (but a redirect from a
+                   public to a private one is not followed) */
+    bool allow_private;            /* --allow-private-urls */
+    bool offline;                  /* --offline: URLs are refused */
+    int in_fd;                     /* what "-" reads: 0 */
+    fetch_progress_fn on_progress; /* may be NULL; called at least every second while waiting */
+    void *user;
+};
+
+struct fetched {
+    uint8_t *bytes;
+    size_t n_bytes;
+    char *source; /* for people: clean, without user:password@; "data:image/png" for data: URLs */
+};
+
+/* Once, before threads start. */
+void fetch_global_init(void);
+void fetch_global_fini(void);
+
+/* "http://…", "https://…" or "data:…" (any case). */
+bool fetch_is_url(const char *what);
+
+/* Errors: IO (missing, 404, timeout, refused, …), IMAGE (too large, empty, a web page), ARGUMENT
+ * (not a URL or data: URL one can read), CANCELLED. */
+int fetch_picture(const char *what, const struct fetch_options *opt, struct fetched *ret,
+                  struct phi3v_error *err);
+void fetched_fini(struct fetched *f);
+
+/* The path or URL as it may be shown and stored: clean, without user:password@. New string (free).
+ */
+char *fetch_display_name(const char *what);
+
+#endif

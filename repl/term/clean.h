@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The one filter between text that came from elsewhere (answers, file names, URLs, error bodies,
+ * notebooks, model names, history) and the terminal. What leaves it cannot move the cursor, change
+ * a mode, or pretend to be other text: UTF-8 is decoded strictly, control characters, C1,
+ * bidirectional controls, line separators, tags and floods of combining marks do not pass.
+ *
+ * Only the way to a terminal is cleaned: files, --json and pipes keep the true text. */
+#ifndef TERM_CLEAN_H
+#define TERM_CLEAN_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum clean_mode {
+    CLEAN_TEXT, /* several lines: LF and TAB pass, what is unsafe is dropped */
+    CLEAN_NAME  /* one line (names, URLs, errors): what is unsafe shows as ^J or <U+202E> */
+};
+
+/* Takes one clean character: LF, TAB (CLEAN_TEXT only) or a printable code point. */
+typedef void (*clean_put_fn)(int32_t cp, void *user);
+
+/* Keeps its state between pieces: a letter cut in two by a piece's end is still one. */
+struct clean {
+    enum clean_mode mode;
+    clean_put_fn put;
+    void *user;
+    unsigned char held[4]; /* first bytes of an unfinished letter */
+    int n_held;
+    int n_marks; /* zero-width characters since the last one with a width */
+};
+
+void clean_init(struct clean *c, enum clean_mode mode, clean_put_fn put, void *user);
+void clean_feed(struct clean *c, const char *bytes, size_t n);
+/* End of the text: an unfinished letter comes out as U+FFFD. The state is as after clean_init. */
+void clean_end(struct clean *c);
+
+/* Whole strings. clean_string returns a new string (free), NULL without memory; tabs become spaces
+ * up to the next multiple of 8 columns, and in CLEAN_TEXT lines end with LF alone. clean_print
+ * writes the same. */
+char *clean_string(const char *s, enum clean_mode mode);
+char *clean_bytes(const char *bytes, size_t n, enum clean_mode mode);
+void clean_print(FILE *out, enum clean_mode mode, const char *s);
+
+/* Columns of one clean character (0 for combining marks, 2 for wide letters) and of a clean string.
+ */
+int clean_width(int32_t cp);
+int clean_string_width(const char *s);
+
+#endif

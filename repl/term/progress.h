@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * One line of progress for what lasts: stage, done of total, rate, time left. Silent when the
+ * output is not a terminal; shown only after a second (or at once where someone waits at the
+ * prompt); erased at the end. */
+#ifndef TERM_PROGRESS_H
+#define TERM_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+enum progress_unit { PROGRESS_BYTES, PROGRESS_CROPS, PROGRESS_TOKENS, PROGRESS_FILES };
+
+struct progress {
+    FILE *out;
+    bool enabled;
+    int cols;
+    double delay_s; /* before the line first shows */
+    double shown_s; /* the clock at the last update on screen */
+    bool visible;
+    char stage[40];
+    double begun_s; /* the clock at the stage's first update */
+};
+
+/* cols 0: 80. at_once: show without the first second. enabled only where `out` is a terminal. */
+void progress_init(struct progress *p, FILE *out, int cols, bool at_once);
+/* As often as you like; draws at most ten times a second. total 0: unknown. A new stage starts its
+ * clock. Returns nothing to check: progress never fails. */
+void progress_update(struct progress *p, const char *stage, enum progress_unit unit, int64_t done,
+                     int64_t total);
+void progress_clear(struct progress *p); /* erases the line; before anything else is printed */
+
+#endif

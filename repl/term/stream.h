@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * An answer on its way to the person: cleaned, lightly styled (markdown), wrapped by words, beside
+ * its pictures. To a pipe it goes unchanged; with --plain or TERM=dumb cleaned and otherwise as it
+ * is. */
+#ifndef TERM_STREAM_H
+#define TERM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "term/picture.h"
+#include "term/term.h"
+
+enum stream_layout { STREAM_AUTO, STREAM_BESIDE, STREAM_ABOVE, STREAM_NO_PICTURES };
+
+struct stream_options {
+    struct term *term;              /* borrowed; NULL: to a pipe */
+    FILE *out;                      /* flushed after each piece */
+    enum stream_layout layout;      /* AUTO: beside at 80 columns or more, else above */
+    bool verbatim;                  /* no markdown */
+    const struct picture *pictures; /* borrowed until stream_free; as many as fit are drawn */
+    int n_pictures;
+    const char *label; /* own text before the answer, "Out[3]: "; NULL: none */
+    /* After a resize the screen is cleared and the cell drawn again; this prints what stands above
+     * the answer (the person's prompt), ending in a line end. May be NULL. */
+    void (*head)(FILE *out, void *user);
+    void *user;
+};
+
+struct stream;
+
+/* Draws the pictures at once: the cursor must be in the first column. NULL without memory. */
+struct stream *stream_new(const struct stream_options *opt);
+/* Any bytes, cut anywhere. Looks for a resize, too, so call it with n = 0 now and then when
+ * waiting. */
+void stream_text(struct stream *s, const char *bytes, size_t n);
+/* The end, also of an interrupted answer: everything shown, styles off, cursor in the first column
+ * below text and pictures. */
+void stream_end(struct stream *s);
+void stream_free(struct stream *s); /* NULL is harmless */
+
+#endif
