@@ -42,15 +42,17 @@ struct model_weights {
     struct vec pre_norm_w, pre_norm_b;
     struct vision_layer_weights *vision_layers; // [n_run_layers]
     int64_t n_params;
-    size_t bytes;    // stored bytes of all tensors
-    void *owned;     // widened vectors and, for synthetic weights, everything
+    size_t bytes; // stored bytes of all tensors
+    void *owned;  // widened vectors and, for synthetic weights, everything
 };
 
-/* Every tensor the config asks for must be there with its exact shape and a known type (the never-used
- * post_layernorm and last tower layer included); unknown names are ignored. `w` must outlive the result. */
+/* Every tensor the config asks for must be there with its exact shape and a known type (the
+ * never-used post_layernorm and last tower layer included); unknown names are ignored. `w` must
+ * outlive the result. */
 int model_weights_bind(const struct weights *w, const struct config *c,
                        struct model_weights *ret_weights, struct phi3v_error *err);
-/* Pseudo-random bf16 weights of config c, made in memory (threads of the pool), for `bench --synthetic`. */
+/* Pseudo-random bf16 weights of config c, made in memory (threads of the pool), for `bench
+ * --synthetic`. */
 struct pool;
 int model_weights_synthetic(const struct config *c, struct pool *pool,
                             struct model_weights *ret_weights, struct phi3v_error *err);

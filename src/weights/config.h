@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * config.json, preprocessor_config.json and generation_config.json of a model folder (phi3v.md 2, 4, 11), checked:
- * every dimension positive, bounded and consistent. */
+ * config.json, preprocessor_config.json and generation_config.json of a model folder (phi3v.md 2,
+ * 4, 11), checked: every dimension positive, bounded and consistent. */
 #ifndef WEIGHTS_CONFIG_H
 #define WEIGHTS_CONFIG_H
 
@@ -16,7 +16,8 @@ struct vision_config {
     int hidden, intermediate, n_layers, n_heads, head_dim;
     int image_size, patch_size; // crop side, patch side in pixels
     float layer_norm_eps;
-    int n_run_layers; // layers that are run: n_layers + 1 + layer_idx (layer_idx -2: all but the last)
+    int n_run_layers; // layers that are run: n_layers + 1 + layer_idx (layer_idx -2: all but the
+                      // last)
 };
 
 struct config {
@@ -28,21 +29,21 @@ struct config {
     int64_t max_positions, original_max_positions;
     int tie_embeddings;
     struct vision_config vision;
-    int num_crops;                // preprocessor_config.json
+    int num_crops; // preprocessor_config.json
     float image_mean[3], image_std[3];
     int32_t eos_ids[CONFIG_MAX_EOS]; // config.json and generation_config.json together
     int n_eos_ids;
     int32_t bos_id;
-    char description[400];        // "phiscope_description", "" when absent
+    char description[400]; // "phiscope_description", "" when absent
 };
 
-/* Reads the folder's JSON files. Errors: MODEL with file, key, value and what is allowed; UNSUPPORTED for
- * an understood but different architecture. */
+/* Reads the folder's JSON files. Errors: MODEL with file, key, value and what is allowed;
+ * UNSUPPORTED for an understood but different architecture. */
 int config_load(const char *dir, struct config *ret_config, struct phi3v_error *err);
 /* The published dimensions and rope factors of the first release, for synthetic weights. */
 void config_phi3v(struct config *ret_config);
 
-static inline int config_grid(const struct config *c)       // merged cells per crop side (12)
+static inline int config_grid(const struct config *c) // merged cells per crop side (12)
 {
     return c->vision.image_size / c->vision.patch_size / 2;
 }

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+#include "weights/slots.h"
+
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "base/mem.h"
+
+#define TOWER "model.vision_embed_tokens.img_processor.vision_model."
+
+struct walk {
+    const struct config *c;
+    slot_fn fn;
+    void *arg;
+    int code;
+    char prefix[120]; // of the names to come
+};
+
+int64_t slot_count(const struct slot *slot)
+{
+    int64_t n = 1;
+    for (int i = 0; i < slot->n_dims; i++) n *= slot->shape[i];
+    return n;
+}
+
+static void set_prefix(struct walk *w, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(w->prefix, sizeof w->prefix, format, args);
+    va_end(args);
+}
+
+static void visit(struct walk *w, struct slot *slot, const char *name)
+{
+    if (w->code) return;
+    snprintf(slot->name, sizeof slot->name, "%s%s", w->prefix, name);
+    w->code = w->fn(w->arg, slot);
+}
+
+static void mat2(struct walk *w, const char *name, struct mat *mat, int64_t n_out, int64_t n_in)
+{
+    struct slot s = {.n_dims = 2, .shape = {n_out, n_in}, .mat = mat};
+    visit(w, &s, name);
+}
+
+static void vec1(struct walk *w, const char *name, struct vec *vec, int64_t n, enum slot_fill fill)
+{
+    struct slot s = {.n_dims = 1, .shape = {n}, .vec = vec, .fill = fill};
+    visit(w, &s, name);
+}
+
+/* weight and bias of a layer norm */
+static void norm(struct walk *w, const char *weight, const char *bias, struct vec *vw,
+                 struct vec *vb, int64_t n)
+{
+    vec1(w, weight, vw, n, FILL_ONE);
+    vec1(w, bias, vb, n, FILL_ZERO);
+}
+
+/* -- Chapters of the model -------------------------------------------------------------------- */
+
+static void walk_decoder_layer(struct walk *w, int i, struct decoder_layer_weights *l)
+{
+    const struct config *c = w->c;
+    int64_t q_rows = (int64_t)c->n_heads * c->head_dim;
+    int64_t kv_rows = (int64_t)c->n_kv_heads * c->head_dim;
+    set_prefix(w, "model.layers.%d.", i);
+    vec1(w, "input_layernorm.weight", &l->input_norm, c->hidden, FILL_ONE);
+    mat2(w, "self_attn.qkv_proj.weight", &l->qkv, q_rows + 2 * kv_rows, c->hidden);
+    mat2(w, "self_attn.o_proj.weight", &l->o, c->hidden, q_rows);
+    vec1(w, "post_attention_layernorm.weight", &l->post_norm, c->hidden, FILL_ONE);
+    mat2(w, "mlp.gate_up_proj.weight", &l->gate_up, 2 * (int64_t)c->intermediate, c->hidden);
+    mat2(w, "mlp.down_proj.weight", &l->down, c->hidden, c->intermediate);
+}
+
+static void walk_tower_layer(struct walk *w, int j, struct vision_layer_weights *l)
+{
+    int64_t n = w->c->vision.hidden, f = w->c->vision.intermediate;
+    struct vision_layer_weights unused = {0};
+    bool used = l != NULL;
+    if (!used) l = &unused;
+#define KEEP(field) (used ? &l->field : NULL)
+    set_prefix(w, TOWER "encoder.layers.%d.", j);
+    norm(w, "layer_norm1.weight", "layer_norm1.bias", KEEP(norm1_w), KEEP(norm1_b), n);
+    norm(w, "layer_norm2.weight", "layer_norm2.bias", KEEP(norm2_w), KEEP(norm2_b), n);
+    mat2(w, "self_attn.q_proj.weight", KEEP(q), n, n);
+    vec1(w, "self_attn.q_proj.bias", KEEP(q_b), n, FILL_ZERO);
+    mat2(w, "self_attn.k_proj.weight", KEEP(k), n, n);
+    vec1(w, "self_attn.k_proj.bias", KEEP(k_b), n, FILL_ZERO);
+    mat2(w, "self_attn.v_proj.weight", KEEP(v), n, n);
+    vec1(w, "self_attn.v_proj.bias", KEEP(v_b), n, FILL_ZERO);
+    mat2(w, "self_attn.out_proj.weight", KEEP(out), n, n);
+    vec1(w, "self_attn.out_proj.bias", KEEP(out_b), n, FILL_ZERO);
+    mat2(w, "mlp.fc1.weight", KEEP(fc1), f, n);
+    vec1(w, "mlp.fc1.bias", KEEP(fc1_b), f, FILL_ZERO);
+    mat2(w, "mlp.fc2.weight", KEEP(fc2), n, f);
+    vec1(w, "mlp.fc2.bias", KEEP(fc2_b), n, FILL_ZERO);
+#undef KEEP
+}
+
+static void walk_tower(struct walk *w, struct model_weights *mw)
+{
+    const struct vision_config *v = &w->c->vision;
+    int64_t n = v->hidden, p = v->patch_size, side = v->image_size / v->patch_size;
+    set_prefix(w, TOWER);
+    vec1(w, "embeddings.class_embedding", &mw->class_embedding, n, FILL_NORMAL);
+    struct slot patch = {.n_dims = 4, .shape = {n, 3, p, p}, .mat = &mw->patch_embedding};
+    visit(w, &patch, "embeddings.patch_embedding.weight");
+    struct slot place = {
+        .n_dims = 2, .shape = {side * side + 1, n}, .vec = &mw->position_embedding};
+    visit(w, &place, "embeddings.position_embedding.weight");
+    norm(w, "pre_layrnorm.weight", "pre_layrnorm.bias", &mw->pre_norm_w, &mw->pre_norm_b, n);
+    norm(w, "post_layernorm.weight", "post_layernorm.bias", NULL, NULL, n);
+    for (int j = 0; j < v->n_layers; j++)
+        walk_tower_layer(w, j, j < v->n_run_layers ? &mw->vision_layers[j] : NULL);
+}
+
+static void walk_projector(struct walk *w, struct model_weights *mw)
+{
+    int64_t h = w->c->hidden, n = 4 * (int64_t)w->c->vision.hidden;
+    set_prefix(w, "model.vision_embed_tokens.");
+    struct slot glb = {.n_dims = 3, .shape = {1, 1, n}, .vec = &mw->glb_gn};
+    visit(w, &glb, "glb_GN");
+    struct slot sub = {.n_dims = 4, .shape = {1, 1, 1, n}, .vec = &mw->sub_gn};
+    visit(w, &sub, "sub_GN");
+    mat2(w, "img_projection.0.weight", &mw->proj0, h, n);
+    vec1(w, "img_projection.0.bias", &mw->proj0_b, h, FILL_ZERO);
+    mat2(w, "img_projection.2.weight", &mw->proj2, h, h);
+    vec1(w, "img_projection.2.bias", &mw->proj2_b, h, FILL_ZERO);
+}
+
+int slots_walk(const struct config *c, struct model_weights *mw, slot_fn fn, void *arg)
+{
+    struct walk w = {.c = c, .fn = fn, .arg = arg};
+    mat2(&w, "model.embed_tokens.weight", &mw->embed, c->n_vocab, c->hidden);
+    if (!c->tie_embeddings) mat2(&w, "lm_head.weight", &mw->lm_head, c->n_vocab, c->hidden);
+    vec1(&w, "model.norm.weight", &mw->final_norm, c->hidden, FILL_ONE);
+    for (int i = 0; i < c->n_layers; i++) walk_decoder_layer(&w, i, &mw->layers[i]);
+    walk_projector(&w, mw);
+    walk_tower(&w, mw);
+    return w.code;
+}
+
+/* -- Memory ----------------------------------------------------------------------------------- */
+
+int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v_error *err)
+{
+    *mw = (struct model_weights){0};
+    mw->layers = mem_zarray((size_t)c->n_layers, sizeof *mw->layers);
+    mw->vision_layers = mem_zarray((size_t)c->vision.n_run_layers, sizeof *mw->vision_layers);
+    mw->owned = mem_zalloc(sizeof(struct weights_owned));
+    if (mw->layers && mw->vision_layers && mw->owned) return 0;
+    model_weights_fini(mw);
+    return err_memory(err, "the table of weights", (size_t)c->n_layers * sizeof *mw->layers);
+}
+
+void model_weights_fini(struct model_weights *mw)
+{
+    struct weights_owned *owned = mw->owned;
+    if (owned && owned->map) munmap(owned->map, owned->map_bytes);
+    if (owned) mem_free(owned->vectors);
+    mem_free(owned);
+    mem_free(mw->layers);
+    mem_free(mw->vision_layers);
+    *mw = (struct model_weights){0};
+}

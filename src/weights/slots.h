@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT
+ * The list of all tensors a config asks for (phi3v.md 3), in one place for binding and for
+ * synthetic weights. */
+#ifndef WEIGHTS_SLOTS_H
+#define WEIGHTS_SLOTS_H
+
+#include "weights/bind.h"
+
+/* What fills a tensor of synthetic weights. */
+enum slot_fill { FILL_NORMAL, FILL_ZERO, FILL_ONE };
+
+struct slot {
+    char name[160];
+    int n_dims;
+    int64_t shape[4];
+    struct mat *mat; // where it goes: a matrix, a widened vector, or neither (checked, never used)
+    struct vec *vec;
+    enum slot_fill fill;
+};
+
+typedef int (*slot_fn)(void *arg, const struct slot *slot);
+
+/* Allocates the layer arrays of *mw (freed by model_weights_fini). Error MEMORY. */
+int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v_error *err);
+/* Calls fn for every tensor; stops at and returns its first non-zero result. */
+int slots_walk(const struct config *c, struct model_weights *mw, slot_fn fn, void *arg);
+/* Elements of a slot; config bounds keep it from overflowing. */
+int64_t slot_count(const struct slot *slot);
+/* The memory behind *mw: widened vectors (mem_alloc), and a map for synthetic weights. Freed by
+ * model_weights_fini. */
+struct weights_owned {
+    float *vectors;
+    void *map;
+    size_t map_bytes;
+};
+
+#endif
