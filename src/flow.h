@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The structs handed from stage to stage, in the order in which they come to be: bytes, pixels, crops,
- * features, prompt rows, logits. Each says its shape, who owns it and how long it lives. */
+ * features, prompt rows, batches, logits. Each says its shape, who owns it and how long it lives. */
 #ifndef FLOW_H
 #define FLOW_H
 
@@ -41,6 +41,41 @@ struct prompt_row {
     int32_t id;                      // token id; ignored when features is set
     int32_t feature_row;             // row of *features
     const struct features *features; // NULL: a token; borrowed for the call
+};
+
+/* Which rope factors: chosen by the length of the whole sequence (phi3v.md 7). */
+enum rope_regime { ROPE_SHORT_FACTORS, ROPE_LONG_FACTORS };
+
+/* Handed out tensors by name during a traced pass (goldens/activations). Non-zero return: stop with CANCELLED. */
+struct trace {
+    phi3v_activation_fn fn;
+    void *user;
+};
+
+/* Called between pieces of work: progress, and the chance to stop. Non-zero return: stop with CANCELLED. */
+struct pulse {
+    int (*fn)(void *user, int64_t done, int64_t total);
+    void *user;
+};
+
+/* Rows of one sequence, behind what its blocks already hold. */
+struct batch_seq {
+    const struct prompt_row *rows; // [n_rows]
+    int n_rows;
+    int64_t first_pos;             // position of rows[0]: the blocks hold positions 0 … first_pos-1
+    const int *blocks;             // KV block ids covering positions 0 … first_pos+n_rows-1
+    enum rope_regime regime;
+};
+
+/* One forward pass: any number of sequences, and the rows whose logits are wanted. */
+struct batch {
+    const struct batch_seq *seqs;
+    int n_seqs;
+    const int *logit_rows;     // indices over all rows of all seqs, ascending
+    int n_logit_rows;
+    float *logits;             // out: [n_logit_rows][n_vocab]
+    const struct trace *trace; // or NULL; a traced pass is one piece, and takes the memory for it
+    const struct pulse *pulse; // or NULL; called at least every ~0.1 s of work, on the calling thread
 };
 
 #endif

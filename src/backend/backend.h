@@ -5,7 +5,6 @@
 #ifndef BACKEND_H
 #define BACKEND_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 
 #include "flow.h"
@@ -13,40 +12,6 @@
 #include "weights/config.h"
 
 enum { BACKEND_ABI = 1 };
-
-/* Which rope factors: chosen by the length of the whole sequence (phi3v.md 7). */
-enum rope_regime { ROPE_SHORT_FACTORS, ROPE_LONG_FACTORS };
-
-/* Handed out tensors by name during a traced forward (goldens/activations). */
-struct trace {
-    phi3v_activation_fn fn;
-    void *user;
-};
-
-/* Called between pieces of work: progress, and the chance to stop. Non-zero return: stop with CANCELLED. */
-struct pulse {
-    int (*fn)(void *user, int64_t done, int64_t total);
-    void *user;
-};
-
-/* Rows of one sequence, behind what its blocks already hold. */
-struct batch_seq {
-    const struct prompt_row *rows; // [n_rows]
-    int n_rows;
-    int64_t first_pos;             // position of rows[0]: the blocks hold positions 0 … first_pos-1
-    const int *blocks;             // KV block ids covering positions 0 … first_pos+n_rows-1
-    enum rope_regime regime;
-};
-
-struct batch {
-    const struct batch_seq *seqs;
-    int n_seqs;
-    const int *logit_rows;  // indices over all rows of all seqs, ascending
-    int n_logit_rows;
-    float *logits;          // out: [n_logit_rows][n_vocab]
-    const struct trace *trace; // or NULL; traced rows must come in one piece
-    const struct pulse *pulse; // or NULL; called at least every ~0.1 s of work
-};
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
@@ -91,5 +56,15 @@ int backend_cpu_open(const struct config *config, const struct model_weights *we
 int backend_cuda_open(const char *device, const struct config *config,
                       const struct model_weights *weights, struct backend **ret,
                       struct phi3v_error *err);
+
+/* What a module exports: one function of this type under the name BACKEND_ENTRY. abi is looked at before anything
+ * else, so it stays first for ever. */
+#define BACKEND_ENTRY "phi3v_backend_entry"
+struct backend_module {
+    int abi; // BACKEND_ABI it was built with
+    int (*open)(const char *device, const struct config *config, const struct model_weights *weights,
+                struct backend **ret, struct phi3v_error *err);
+};
+typedef const struct backend_module *(*backend_entry_fn)(void);
 
 #endif

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: MIT
+ * The CPU behind the backend table: src/model over this machine's kernels and threads. */
+#include <stdio.h>
+#include <string.h>
+
+#include "backend/backend.h"
+#include "backend/kv_store.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "model/decoder.h"
+#include "model/kv.h"
+#include "model/vision.h"
+
+struct cpu_backend {
+    struct backend base; // first, so that a struct backend * is one of these
+    const struct config *config;
+    const struct model_weights *weights;
+    struct pool *pool;
+    const struct kernels *kernels;
+    struct kv_store *kv;
+    struct decoder decoder;
+    char name[80];
+};
+
+/* One session's work area, made for single sequences up to the model's longest and pieces of
+ * DECODER_PIECE rows: a decode step then allocates nothing. */
+struct backend_state {
+    struct cpu_backend *b;
+    struct ops ops;
+    struct arena arena;
+    float **blocks; // [cap_blocks]: memory of all sequences' blocks of a batch
+    float ***seqs;  // [cap_seqs]: where each sequence's begin
+    int64_t cap_blocks;
+    int cap_seqs;
+};
+
+static struct cpu_backend *cpu_of(struct backend *b) { return (struct cpu_backend *)b; }
+
+static const char *cpu_name_of(const struct backend *b)
+{
+    return ((const struct cpu_backend *)b)->name;
+}
+
+static void cpu_close(struct backend *base)
+{
+    if (!base) return;
+    struct cpu_backend *b = cpu_of(base);
+    kv_store_free(b->kv);
+    mem_free(b);
+}
+
+/* -- States ----------------------------------------------------------------------------------- */
+
+static void cpu_state_free(struct backend_state *s)
+{
+    if (!s) return;
+    ops_fini(&s->ops);
+    arena_fini(&s->arena);
+    mem_free(s->blocks);
+    mem_free(s->seqs);
+    mem_free(s);
+}
+
+static int reserve_blocks(struct backend_state *s, int64_t n_blocks, int n_seqs,
+                          struct phi3v_error *err)
+{
+    if (n_blocks > s->cap_blocks) {
+        float **blocks = mem_resize(s->blocks, (size_t)n_blocks, sizeof *blocks);
+        if (!blocks) return err_memory(err, "block tables", (size_t)n_blocks * sizeof *blocks);
+        s->blocks = blocks;
+        s->cap_blocks = n_blocks;
+    }
+    if (n_seqs > s->cap_seqs) {
+        float ***seqs = mem_resize(s->seqs, (size_t)n_seqs, sizeof *seqs);
+        if (!seqs) return err_memory(err, "block tables", (size_t)n_seqs * sizeof *seqs);
+        s->seqs = seqs;
+        s->cap_seqs = n_seqs;
+    }
+    return 0;
+}
+
+/* The tower's tokens are attended to as one sequence too. */
+static int64_t longest_sequence(const struct config *c)
+{
+    int64_t tower = 4 * config_crop_tokens(c) + 1;
+    return c->max_positions > tower ? c->max_positions : tower;
+}
+
+static int cpu_state_new(struct backend *base, struct backend_state **ret, struct phi3v_error *err)
+{
+    struct cpu_backend *b = cpu_of(base);
+    const struct config *c = b->config;
+    struct backend_state *s = mem_zalloc(sizeof *s);
+    if (!s) return err_memory(err, "a session", sizeof *s);
+    s->b = b;
+    int64_t n_blocks = kv_blocks_for(longest_sequence(c));
+    int head_dim = c->head_dim > c->vision.head_dim ? c->head_dim : c->vision.head_dim;
+    size_t bytes = decoder_bytes(&b->decoder, DECODER_PIECE);
+    int rc = ops_init(&s->ops, b->kernels, b->pool, head_dim, (int)n_blocks, err);
+    if (rc == 0) rc = reserve_blocks(s, n_blocks, 1, err);
+    if (rc == 0 && arena_init(&s->arena, bytes)) rc = err_memory(err, "activations", bytes);
+    if (rc)
+        cpu_state_free(s);
+    else
+        *ret = s;
+    return rc;
+}
+
+/* -- Pictures --------------------------------------------------------------------------------- */
+
+static int cpu_encode(struct backend_state *s, const struct crops *crops, const struct trace *trace,
+                      const struct pulse *pulse, struct features **ret, struct phi3v_error *err)
+{
+    ops_begin(&s->ops, pulse, trace, crops->n);
+    return vision_encode(s->b->config, s->b->weights, &s->ops, crops, ret, err);
+}
+
+static int cpu_features_rows(const struct features *f) { return f->n_rows; }
+
+static size_t cpu_features_bytes(const struct features *f)
+{
+    return sizeof *f + (size_t)f->n_rows * (size_t)f->hidden * sizeof *f->data;
+}
+
+/* -- Keys and values -------------------------------------------------------------------------- */
+
+static int cpu_kv_alloc(struct backend *b, int n_blocks, int *ret_ids, struct phi3v_error *err)
+{
+    return kv_store_take(cpu_of(b)->kv, n_blocks, ret_ids, err);
+}
+
+static void cpu_kv_free(struct backend *b, const int *ids, int n_blocks)
+{
+    kv_store_give(cpu_of(b)->kv, ids, n_blocks);
+}
+
+static size_t cpu_kv_block_bytes(const struct backend *b)
+{
+    return kv_store_block_bytes(((const struct cpu_backend *)b)->kv);
+}
+
+/* Values in [-1, 1): a linear congruence per float is random enough to time attention. */
+static void cpu_kv_fill(struct backend *base, int id, uint64_t seed)
+{
+    struct cpu_backend *b = cpu_of(base);
+    float *block;
+    kv_store_resolve(b->kv, &id, 1, &block);
+    for (int64_t i = 0; i < kv_block_floats(b->config); i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        block[i] = (float)(int32_t)(seed >> 32) * 0x1p-31f;
+    }
+}
+
+/* -- Forward ---------------------------------------------------------------------------------- */
+
+static int64_t seq_blocks(const struct batch_seq *q)
+{
+    return kv_blocks_for(q->first_pos + q->n_rows);
+}
+
+static int check_batch(const struct cpu_backend *b, const struct batch *batch,
+                       struct phi3v_error *err)
+{
+    for (int i = 0; i < batch->n_seqs; i++) {
+        int64_t n = batch->seqs[i].first_pos + batch->seqs[i].n_rows;
+        if (n > b->config->max_positions)
+            return err_set(err, PHI3V_E_TOO_LONG, "%lld tokens are %lld more than this model takes",
+                           (long long)n, (long long)(n - b->config->max_positions));
+    }
+    return 0;
+}
+
+/* Block ids to memory, for the whole batch at once. */
+static int resolve_blocks(struct backend_state *s, const struct batch *batch,
+                          struct phi3v_error *err)
+{
+    int64_t n = 0;
+    for (int i = 0; i < batch->n_seqs; i++) n += seq_blocks(&batch->seqs[i]);
+    int rc = reserve_blocks(s, n, batch->n_seqs, err);
+    if (rc) return rc;
+    float **next = s->blocks;
+    for (int i = 0; i < batch->n_seqs; i++) {
+        const struct batch_seq *q = &batch->seqs[i];
+        s->seqs[i] = next;
+        kv_store_resolve(s->b->kv, q->blocks, (int)seq_blocks(q), next);
+        next += seq_blocks(q);
+    }
+    return 0;
+}
+
+static int run_batch(struct backend_state *s, struct arena *a, int max_rows,
+                     const struct batch *batch, struct phi3v_error *err)
+{
+    ops_begin(&s->ops, batch->pulse, batch->trace, batch_rows(batch));
+    return decoder_run(&s->b->decoder, &s->ops, a, max_rows, batch, (float *const *const *)s->seqs,
+                       err);
+}
+
+static int cpu_forward(struct backend_state *s, const struct batch *batch, struct phi3v_error *err)
+{
+    int rc = check_batch(s->b, batch, err);
+    if (rc == 0) rc = resolve_blocks(s, batch, err);
+    if (rc) return rc;
+    int64_t n_rows = batch_rows(batch);
+    if (!batch->trace || n_rows <= DECODER_PIECE)
+        return run_batch(s, &s->arena, DECODER_PIECE, batch, err);
+    struct arena whole; // a long traced pass is one piece
+    size_t bytes = decoder_bytes(&s->b->decoder, (int)n_rows);
+    if (arena_init(&whole, bytes)) return err_memory(err, "a traced pass", bytes);
+    rc = run_batch(s, &whole, (int)n_rows, batch, err);
+    arena_fini(&whole);
+    return rc;
+}
+
+/* -- The table -------------------------------------------------------------------------------- */
+
+static const struct backend_table cpu_table = {
+    .abi = BACKEND_ABI,
+    .name = cpu_name_of,
+    .close = cpu_close,
+    .state_new = cpu_state_new,
+    .state_free = cpu_state_free,
+    .encode = cpu_encode,
+    .features_rows = cpu_features_rows,
+    .features_bytes = cpu_features_bytes,
+    .features_free = project_features_free,
+    .kv_alloc = cpu_kv_alloc,
+    .kv_free = cpu_kv_free,
+    .kv_block_bytes = cpu_kv_block_bytes,
+    .kv_fill = cpu_kv_fill,
+    .forward = cpu_forward,
+};
+
+int backend_cpu_open(const struct config *config, const struct model_weights *weights,
+                     struct pool *pool, struct backend **ret, struct phi3v_error *err)
+{
+    struct cpu_backend *b = mem_zalloc(sizeof *b);
+    if (!b) return err_memory(err, "the CPU backend", sizeof *b);
+    int rc = kv_store_new((size_t)kv_block_floats(config) * sizeof(float), &b->kv, err);
+    if (rc) {
+        mem_free(b);
+        return rc;
+    }
+    b->base.table = &cpu_table;
+    b->config = config;
+    b->weights = weights;
+    b->pool = pool;
+    b->kernels = kernels_best();
+    decoder_init(&b->decoder, config, weights);
+    int n = pool_threads(pool);
+    snprintf(b->name, sizeof b->name, "cpu (%d thread%s, %s)", n, n == 1 ? "" : "s",
+             b->kernels->level);
+    *ret = &b->base;
+    return 0;
+}

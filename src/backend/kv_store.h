@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT
+ * The memory behind KV block ids: slabs taken from the system when the first block of one is needed
+ * and given back when its last block is freed, so nothing is reserved for a context that is never
+ * reached. Thread-safe. */
+#ifndef BACKEND_KV_STORE_H
+#define BACKEND_KV_STORE_H
+
+#include <stddef.h>
+
+#include "base/err.h"
+
+struct kv_store;
+
+int kv_store_new(size_t block_bytes, struct kv_store **ret, struct phi3v_error *err);
+/* Frees all slabs, blocks in use included. */
+void kv_store_free(struct kv_store *s);
+/* n ids at once or none (error MEMORY); contents undefined. */
+int kv_store_take(struct kv_store *s, int n, int *ret_ids, struct phi3v_error *err);
+void kv_store_give(struct kv_store *s, const int *ids, int n);
+/* Memory of ids in use; valid until the block is given back. */
+void kv_store_resolve(struct kv_store *s, const int *ids, int n, float **ret_blocks);
+size_t kv_store_block_bytes(const struct kv_store *s);
+/* Bytes of all slabs held. */
+size_t kv_store_bytes(struct kv_store *s);
+
+#endif

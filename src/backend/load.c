@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT
+ * Backend modules: found by absolute path, opened with dlopen, asked for their ABI version first.
+ */
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdio.h>
+
+#include "backend/backend.h"
+#include "base/env.h"
+#include "base/err.h"
+#include "base/file.h"
+
+static const char MODULE[] = "phi3v-cuda.so";
+
+/* The first existing module, by absolute path. A relative directory is never searched: it would be
+ * the current one. */
+static int find_module(char path[PATH_MAX], struct phi3v_error *err)
+{
+    const char *dir = env_backend_dir();
+    if (dir && dir[0] != '/')
+        return err_set(err, PHI3V_E_DEVICE, "PHI3V_BACKEND_DIR is %s: it must be an absolute path",
+                       dir);
+    const char *places[2] = {dir, PHI3V_MODULE_DIR};
+    for (int i = 0; i < 2; i++) {
+        if (!places[i]) continue;
+        int n = snprintf(path, PATH_MAX, "%s/%s", places[i], MODULE);
+        if (n > 0 && n < PATH_MAX && file_exists(path)) return 0;
+    }
+    return err_set(
+        err, PHI3V_E_DEVICE,
+        "no CUDA backend is installed: %s is neither in %s nor in %s; use the device cpu", MODULE,
+        dir ? dir : "PHI3V_BACKEND_DIR (not set)", PHI3V_MODULE_DIR);
+}
+
+/* A module that does not load often lacks only the driver; that has its own remedy. */
+static int explain_load(const char *path, struct phi3v_error *err)
+{
+    char text[300];
+    snprintf(text, sizeof text, "%s", dlerror());
+    void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
+    if (!driver)
+        return err_set(err, PHI3V_E_DEVICE,
+                       "no NVIDIA driver: libcuda.so.1 is not on this machine; use the device cpu");
+    dlclose(driver);
+    return err_set(err, PHI3V_E_DEVICE, "cannot load %s: %s", path, text);
+}
+
+/* The module stays loaded until the process ends: its code may still run in threads of the driver.
+ */
+static int load_module(const char *path, const struct backend_module **ret, struct phi3v_error *err)
+{
+    void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!handle) return explain_load(path, err);
+    backend_entry_fn entry;
+    *(void **)&entry = dlsym(handle, BACKEND_ENTRY);
+    if (!entry) {
+        dlclose(handle);
+        return err_set(err, PHI3V_E_DEVICE, "%s is not a backend module: it has no %s", path,
+                       BACKEND_ENTRY);
+    }
+    const struct backend_module *module = entry();
+    if (!module || module->abi != BACKEND_ABI) {
+        int abi = module ? module->abi : 0;
+        dlclose(handle);
+        return err_set(
+            err, PHI3V_E_DEVICE,
+            "%s was built for backend version %d, this program needs %d: build both together", path,
+            abi, BACKEND_ABI);
+    }
+    *ret = module;
+    return 0;
+}
+
+int backend_cuda_open(const char *device, const struct config *config,
+                      const struct model_weights *weights, struct backend **ret,
+                      struct phi3v_error *err)
+{
+    char path[PATH_MAX];
+    const struct backend_module *module = NULL;
+    int rc = find_module(path, err);
+    if (rc == 0) rc = load_module(path, &module, err);
+    return rc ? rc : module->open(device, config, weights, ret, err);
+}

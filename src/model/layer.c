@@ -1,0 +1,190 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/layer.h"
+
+#include <string.h>
+
+#include "model/kv.h"
+
+static size_t qkv_width(const struct config *c)
+{
+    return (size_t)(c->n_heads + 2 * c->n_kv_heads) * (size_t)c->head_dim;
+}
+
+static size_t row_floats(const struct config *c)
+{
+    return (size_t)c->head_dim + 2 * (size_t)c->hidden + qkv_width(c) +
+           (size_t)c->n_heads * (size_t)c->head_dim + 2 * (size_t)c->intermediate;
+}
+
+size_t piece_bytes(const struct config *c, int max_rows, int max_parts)
+{
+    return (size_t)max_rows * (row_floats(c) * sizeof(float) + sizeof(int)) +
+           (size_t)max_parts * (sizeof(struct piece_part) + sizeof(struct attention)) +
+           10 * arena_size(1);
+}
+
+void piece_take(struct piece *p, const struct config *c, struct arena *a, int max_rows,
+                int max_parts)
+{
+    size_t rows = (size_t)max_rows, row = rows * sizeof(float);
+    *p = (struct piece){0};
+    p->parts = arena_take(a, (size_t)max_parts * sizeof *p->parts);
+    p->attend = arena_take(a, (size_t)max_parts * sizeof *p->attend);
+    p->row_part = arena_take(a, rows * sizeof *p->row_part);
+    p->cos = arena_take(a, row * (size_t)(c->head_dim / 2));
+    p->sin = arena_take(a, row * (size_t)(c->head_dim / 2));
+    p->x = arena_take(a, row * (size_t)c->hidden);
+    p->normed = arena_take(a, row * (size_t)c->hidden);
+    p->qkv = arena_take(a, row * qkv_width(c));
+    p->attn = arena_take(a, row * (size_t)c->n_heads * (size_t)c->head_dim);
+    p->mlp = arena_take(a, row * 2 * (size_t)c->intermediate);
+}
+
+/* -- Traced tensors --------------------------------------------------------------------------- */
+
+static void trace_rows(struct ops *o, const struct piece *p, const char *name, int64_t width,
+                       const float *data)
+{
+    ops_trace(o, name, 2, (int64_t[]){p->n_rows, width}, data);
+}
+
+/* Heads of qkv, transposed to [n_heads][n_rows][head_dim] in attn, which is not in use yet. */
+static void trace_heads(const struct config *c, struct ops *o, const struct piece *p,
+                        const char *name, int first_head, int n_heads)
+{
+    size_t rows = (size_t)p->n_rows, d = (size_t)c->head_dim;
+    for (int h = 0; h < n_heads; h++)
+        for (size_t r = 0; r < rows; r++)
+            memcpy(p->attn + ((size_t)h * rows + r) * d,
+                   p->qkv + r * qkv_width(c) + (size_t)(first_head + h) * d, d * sizeof(float));
+    ops_trace(o, name, 3, (int64_t[]){n_heads, p->n_rows, c->head_dim}, p->attn);
+}
+
+/* -- Keys and values -------------------------------------------------------------------------- */
+
+struct rotate {
+    const struct config *c;
+    const struct piece *p;
+    int layer;
+};
+
+/* Rotates a row's queries and keys and stores its keys and values. */
+static void rotate_and_store(struct ops *o, void *arg, int begin, int end)
+{
+    const struct rotate *a = arg;
+    const struct config *c = a->c;
+    const struct piece *p = a->p;
+    size_t d = (size_t)c->head_dim;
+    for (int row = begin; row < end; row++) {
+        const struct piece_part *part = &p->parts[p->row_part[row]];
+        int64_t pos = part->first_pos + row - part->first_row;
+        float *qkv = p->qkv + (size_t)row * qkv_width(c);
+        const float *cos = p->cos + (size_t)row * (d / 2), *sin = p->sin + (size_t)row * (d / 2);
+        for (int h = 0; h < c->n_heads + c->n_kv_heads; h++)
+            o->k->rope(qkv + h * d, cos, sin, c->head_dim);
+        float *block = part->blocks[pos / KV_BLOCK] + (size_t)(pos % KV_BLOCK) * d;
+        const float *k = qkv + (size_t)c->n_heads * d, *v = k + (size_t)c->n_kv_heads * d;
+        for (int h = 0; h < c->n_kv_heads; h++) {
+            memcpy(block + kv_offset(c, a->layer, 0) + h * kv_head_step(c), k + h * d,
+                   d * sizeof *k);
+            memcpy(block + kv_offset(c, a->layer, 1) + h * kv_head_step(c), v + h * d,
+                   d * sizeof *v);
+        }
+    }
+}
+
+static void attend_parts(const struct config *c, struct ops *o, const struct piece *p, int layer)
+{
+    size_t width = qkv_width(c), out = (size_t)c->n_heads * (size_t)c->head_dim;
+    for (int i = 0; i < p->n_parts; i++) {
+        const struct piece_part *part = &p->parts[i];
+        p->attend[i] = (struct attention){
+            .q = p->qkv + (size_t)part->first_row * width,
+            .q_stride = (int64_t)width,
+            .out = p->attn + (size_t)part->first_row * out,
+            .out_stride = (int64_t)out,
+            .n_rows = part->n_rows,
+            .n_heads = c->n_heads,
+            .n_kv_heads = c->n_kv_heads,
+            .head_dim = c->head_dim,
+            .causal = true,
+            .first_pos = part->first_pos,
+            .blocks = (const float *const *)part->blocks,
+            .k_offset = kv_offset(c, layer, 0),
+            .v_offset = kv_offset(c, layer, 1),
+            .head_step = kv_head_step(c),
+            .stride = c->head_dim,
+        };
+    }
+    ops_attend(o, p->attend, p->n_parts);
+}
+
+/* -- The layer -------------------------------------------------------------------------------- */
+
+static void norm_rows(const struct config *c, struct ops *o, const struct piece *p,
+                      const struct vec *w)
+{
+    ops_rms_norm(o, p->normed, p->x, w->data, p->n_rows, c->hidden, c->rms_norm_eps);
+}
+
+/* golden: activations/decoder.layer.0.* */
+static void attention_block(const struct config *c, const struct decoder_layer_weights *w,
+                            struct ops *o, struct piece *p, int layer)
+{
+    int64_t width = (int64_t)qkv_width(c);
+    bool traced = o->trace && layer == 0;
+    norm_rows(c, o, p, &w->input_norm);
+    if (traced) trace_rows(o, p, "decoder.layer.0.input_norm", c->hidden, p->normed);
+    ops_linear(o, &(struct linear){.w = &w->qkv,
+                                   .x = p->normed,
+                                   .x_stride = c->hidden,
+                                   .y = p->qkv,
+                                   .y_stride = width,
+                                   .n_rows = p->n_rows});
+    if (traced) trace_rows(o, p, "decoder.layer.0.qkv", width, p->qkv);
+    ops_rows(o, p->n_rows, rotate_and_store, &(struct rotate){.c = c, .p = p, .layer = layer});
+    if (traced) {
+        trace_heads(c, o, p, "decoder.layer.0.q_rope", 0, c->n_heads);
+        trace_heads(c, o, p, "decoder.layer.0.k_rope", c->n_heads, c->n_kv_heads);
+    }
+    attend_parts(c, o, p, layer);
+    ops_linear(o, &(struct linear){.w = &w->o,
+                                   .x = p->attn,
+                                   .x_stride = w->o.n_in,
+                                   .y = p->normed,
+                                   .y_stride = c->hidden,
+                                   .n_rows = p->n_rows,
+                                   .then = THEN_ADD,
+                                   .to = p->x});
+    if (traced) trace_rows(o, p, "decoder.layer.0.attn_out", c->hidden, p->normed);
+}
+
+static void mlp_block(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
+                      struct piece *p)
+{
+    int64_t width = 2 * (int64_t)c->intermediate;
+    norm_rows(c, o, p, &w->post_norm);
+    ops_linear(o, &(struct linear){.w = &w->gate_up,
+                                   .x = p->normed,
+                                   .x_stride = c->hidden,
+                                   .y = p->mlp,
+                                   .y_stride = width,
+                                   .n_rows = p->n_rows,
+                                   .then = THEN_SILU_MUL});
+    ops_linear(o, &(struct linear){.w = &w->down,
+                                   .x = p->mlp,
+                                   .x_stride = width,
+                                   .y = p->normed,
+                                   .y_stride = c->hidden,
+                                   .n_rows = p->n_rows,
+                                   .then = THEN_ADD,
+                                   .to = p->x});
+}
+
+void layer_run(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
+               struct piece *p, int layer)
+{
+    attention_block(c, w, o, p, layer);
+    mlp_block(c, w, o, p);
+    if (o->trace && layer == 0) trace_rows(o, p, "decoder.layer.0.mlp_out", c->hidden, p->normed);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ * One decoder layer over a piece: rows of one or several sequences that are computed together
+ * (phi3v.md 8). */
+#ifndef MODEL_LAYER_H
+#define MODEL_LAYER_H
+
+#include "base/arena.h"
+#include "model/ops.h"
+#include "weights/bind.h"
+
+/* Consecutive rows of one sequence within a piece. */
+struct piece_part {
+    int first_row, n_rows;
+    int64_t first_pos;    // position of its first row
+    float *const *blocks; // KV blocks of the sequence from position 0 on; layout: model/kv.h
+};
+
+/* The work area. Rows of different parts never see each other. */
+struct piece {
+    int n_rows, n_parts;
+    struct piece_part *parts; // [n_parts]
+    struct attention *attend; // [n_parts]
+    int *row_part;            // [n_rows]: the part a row belongs to
+    float *cos, *sin;         // [n_rows][head_dim/2]
+    float *x;                 // [n_rows][H]: the residual stream
+    float *normed;            // [n_rows][H]: norms; then a block's output before it is added
+    float *qkv;               // [n_rows][(heads + 2*kv_heads)*head_dim]
+    float *attn;              // [n_rows][heads*head_dim]
+    float *mlp;               // [n_rows][2*I]
+};
+
+/* Memory for max_rows rows of max_parts parts, and its layout. */
+size_t piece_bytes(const struct config *c, int max_rows, int max_parts);
+void piece_take(struct piece *p, const struct config *c, struct arena *a, int max_rows,
+                int max_parts);
+
+/* x -> x; writes the rows' keys and values into their blocks before any row attends. */
+void layer_run(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
+               struct piece *p, int layer);
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/ops.h"
+
+#include <assert.h>
+#include <math.h>
+#include <stdatomic.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/pool.h"
+
+static const double PULSE_S = 0.06; // the pulse comes this often, plus the length of one item
+
+enum {
+    ROWS_PER_ITEM = 16, // of norms and other row loops
+    LINEAR_ROWS = 256,  // largest tile of a product
+    LINEAR_COLS = 64,
+    LINEAR_STEP = 16 // tiles are multiples of this many outputs, so that kernels meet few tails
+};
+
+static int min_int(int a, int b) { return a < b ? a : b; }
+
+int ops_init(struct ops *o, const struct kernels *k, struct pool *pool, int max_head_dim,
+             int max_blocks, struct phi3v_error *err)
+{
+    size_t attend = arena_size(attend_scratch_floats(max_head_dim) * sizeof(float)) +
+                    2 * (size_t)max_blocks * sizeof(float *);
+    size_t product = matmul_scratch_bytes();
+    size_t bytes = arena_size(attend > product ? attend : product);
+    char *scratch = mem_array((size_t)pool_threads(pool), bytes);
+    if (!scratch)
+        return err_memory(err, "scratch of the threads", (size_t)pool_threads(pool) * bytes);
+    *o = (struct ops){
+        .k = k, .pool = pool, .scratch = scratch, .scratch_bytes = bytes, .max_blocks = max_blocks};
+    return 0;
+}
+
+void ops_fini(struct ops *o)
+{
+    mem_free(o->scratch);
+    *o = (struct ops){0};
+}
+
+/* -- The pass ------------------------------------------------------------------------------- */
+
+void ops_begin(struct ops *o, const struct pulse *pulse, const struct trace *trace, int64_t total)
+{
+    o->pulse = pulse;
+    o->trace = trace;
+    o->done = 0;
+    o->total = total;
+    o->last_pulse_s = clock_s();
+    o->stopped = false;
+}
+
+static bool pulse_due(const struct ops *o)
+{
+    return o->pulse && clock_s() - o->last_pulse_s >= PULSE_S;
+}
+
+static void pulse_now(struct ops *o)
+{
+    if (o->pulse->fn(o->pulse->user, o->done, o->total) != 0) o->stopped = true;
+    o->last_pulse_s = clock_s();
+}
+
+void ops_progress(struct ops *o, int64_t done)
+{
+    o->done = done;
+    if (!o->stopped && pulse_due(o)) pulse_now(o);
+}
+
+void ops_trace(struct ops *o, const char *name, int n_dims, const int64_t *shape, const float *data)
+{
+    if (!o->trace || o->stopped) return;
+    if (o->trace->fn(name, n_dims, shape, data, o->trace->user) != 0) o->stopped = true;
+}
+
+int ops_end(const struct ops *o, struct phi3v_error *err)
+{
+    return o->stopped ? err_set(err, PHI3V_E_CANCELLED, "cancelled") : 0;
+}
+
+/* -- Items over threads ----------------------------------------------------------------------- */
+
+struct run {
+    struct ops *o;
+    ops_item_fn fn;
+    void *arg;
+    int64_t n_items;
+    atomic_llong next;
+    atomic_bool pause; // the caller's thread wants to call the pulse
+};
+
+static void run_items(void *arg, int64_t begin, int64_t end, int thread)
+{
+    (void)begin, (void)end;
+    struct run *r = arg;
+    while (!atomic_load_explicit(&r->pause, memory_order_relaxed)) {
+        int64_t item = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed);
+        if (item >= r->n_items) return;
+        r->fn(r->o, r->arg, item, thread);
+        if (thread == 0 && pulse_due(r->o))
+            atomic_store_explicit(&r->pause, true, memory_order_relaxed);
+    }
+}
+
+/* The pulse is called with no thread at work and no lock held, so it may call anything. */
+void ops_run(struct ops *o, int64_t n_items, ops_item_fn fn, void *arg)
+{
+    struct run r = {.o = o, .fn = fn, .arg = arg, .n_items = n_items};
+    int threads = pool_threads(o->pool);
+    while (!o->stopped && atomic_load_explicit(&r.next, memory_order_relaxed) < n_items) {
+        atomic_store_explicit(&r.pause, false, memory_order_relaxed);
+        if (n_items == 1)
+            run_items(&r, 0, 1, 0);
+        else
+            pool_run(o->pool, n_items < threads ? n_items : threads, 1, run_items, &r);
+        if (pulse_due(o)) pulse_now(o);
+    }
+}
+
+struct rows_run {
+    ops_rows_fn fn;
+    void *arg;
+    int n_rows;
+};
+
+static void rows_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    (void)thread;
+    const struct rows_run *r = arg;
+    int begin = (int)item * ROWS_PER_ITEM;
+    r->fn(o, r->arg, begin, min_int(begin + ROWS_PER_ITEM, r->n_rows));
+}
+
+void ops_rows(struct ops *o, int n_rows, ops_rows_fn fn, void *arg)
+{
+    struct rows_run r = {.fn = fn, .arg = arg, .n_rows = n_rows};
+    ops_run(o, (n_rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, rows_item, &r);
+}
+
+/* -- Products --------------------------------------------------------------------------------- */
+
+struct linear_run {
+    const struct linear *l;
+    int n_cols; // outputs that are split: half of them for THEN_SILU_MUL
+    int rows_step, cols_step, n_col_tiles;
+};
+
+static void linear_tile(const struct ops *o, const struct linear *l, int row, int n_rows, int col,
+                        int end, int thread)
+{
+    o->k->matmul(l->y + row * l->y_stride, l->y_stride, l->x + row * l->x_stride, l->x_stride,
+                 n_rows, l->w, l->bias, col, end, o->scratch + (size_t)thread * o->scratch_bytes);
+}
+
+static void linear_then(const struct ops *o, const struct linear *l, int row, int col, int n)
+{
+    float *y = l->y + row * l->y_stride + col;
+    switch (l->then) {
+    case THEN_NOTHING:
+        break;
+    case THEN_ADD:
+        o->k->add(l->to + (int64_t)row * l->w->n_out + col, y, n);
+        break;
+    case THEN_QUICK_GELU:
+        o->k->quick_gelu(y, n);
+        break;
+    case THEN_GELU:
+        o->k->gelu_erf(y, n);
+        break;
+    case THEN_SILU_MUL:
+        o->k->silu_mul(y, y, y + l->w->n_out / 2, n);
+        break;
+    }
+}
+
+static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    const struct linear_run *r = arg;
+    const struct linear *l = r->l;
+    int row = (int)(item / r->n_col_tiles) * r->rows_step;
+    int col = (int)(item % r->n_col_tiles) * r->cols_step;
+    int n_rows = min_int(r->rows_step, l->n_rows - row);
+    int end = min_int(col + r->cols_step, r->n_cols);
+    linear_tile(o, l, row, n_rows, col, end, thread);
+    if (l->then == THEN_SILU_MUL)
+        linear_tile(o, l, row, n_rows, r->n_cols + col, r->n_cols + end, thread);
+    for (int i = 0; i < n_rows; i++) linear_then(o, l, row + i, col, end - col);
+}
+
+/* Few rows: wide enough strips that each thread gets about eight. Many rows: tiles of a size at
+ * which the widened weights are used often and an item still lasts only milliseconds. */
+static int linear_cols_step(const struct ops *o, int n_rows, int n_cols)
+{
+    int strips = 8 * pool_threads(o->pool);
+    int step = (n_cols + strips - 1) / strips;
+    step = (step + LINEAR_STEP - 1) / LINEAR_STEP * LINEAR_STEP;
+    return n_rows > LINEAR_ROWS / 16 ? min_int(step, LINEAR_COLS) : step;
+}
+
+void ops_linear(struct ops *o, const struct linear *l)
+{
+    struct linear_run r = {.l = l, .n_cols = l->w->n_out};
+    if (l->then == THEN_SILU_MUL) r.n_cols /= 2;
+    r.rows_step = min_int(l->n_rows, LINEAR_ROWS);
+    r.cols_step = linear_cols_step(o, l->n_rows, r.n_cols);
+    r.n_col_tiles = (r.n_cols + r.cols_step - 1) / r.cols_step;
+    int64_t n_row_tiles = l->n_rows > 0 ? (l->n_rows + r.rows_step - 1) / r.rows_step : 0;
+    ops_run(o, n_row_tiles * r.n_col_tiles, linear_item, &r);
+}
+
+/* -- Attention ------------------------------------------------------------------------------------
+ */
+
+struct attend_run {
+    const struct attention *parts;
+    int n_parts;
+};
+
+static int64_t attend_items(const struct attention *a)
+{
+    return (int64_t)a->n_heads * ((a->n_rows + ATTEND_MAX_Q - 1) / ATTEND_MAX_Q);
+}
+
+/* Up to ATTEND_MAX_Q rows of one head. */
+static void attend_rows(struct ops *o, const struct attention *a, int head, int row, int thread)
+{
+    int n_q = min_int(ATTEND_MAX_Q, a->n_rows - row);
+    int64_t n_keys = a->causal ? a->first_pos + row + n_q : a->n_keys;
+    int64_t n_blocks = (n_keys + KV_BLOCK - 1) / KV_BLOCK;
+    assert(n_blocks <= o->max_blocks);
+    char *scratch = o->scratch + (size_t)thread * o->scratch_bytes;
+    const float **k =
+        (const float **)(scratch + arena_size(attend_scratch_floats(a->head_dim) * sizeof(float)));
+    const float **v = k + o->max_blocks;
+    int64_t step = a->head_step * (head / (a->n_heads / a->n_kv_heads));
+    for (int64_t i = 0; i < n_blocks; i++) {
+        k[i] = a->blocks[i] + a->k_offset + step;
+        v[i] = a->blocks[i] + a->v_offset + step;
+    }
+    struct attend_args args = {
+        .out = a->out + row * a->out_stride + (int64_t)head * a->head_dim,
+        .out_stride = a->out_stride,
+        .q = a->q + row * a->q_stride + (int64_t)head * a->head_dim,
+        .q_stride = a->q_stride,
+        .n_q = n_q,
+        .first_pos = a->first_pos + row,
+        .n_keys = a->n_keys,
+        .causal = a->causal,
+        .head_dim = a->head_dim,
+        .scale = 1.0f / sqrtf((float)a->head_dim),
+        .kv = {.k = k, .v = v, .stride = a->stride},
+        .scratch = (float *)scratch,
+    };
+    o->k->attend(&args);
+}
+
+static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    const struct attend_run *r = arg;
+    const struct attention *a = r->parts;
+    while (item >= attend_items(a)) item -= attend_items(a++);
+    int64_t n_tiles = attend_items(a) / a->n_heads;
+    attend_rows(o, a, (int)(item / n_tiles), (int)(item % n_tiles) * ATTEND_MAX_Q, thread);
+}
+
+void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
+{
+    struct attend_run r = {.parts = parts, .n_parts = n_parts};
+    int64_t n_items = 0;
+    for (int i = 0; i < n_parts; i++) n_items += attend_items(&parts[i]);
+    ops_run(o, n_items, attend_item, &r);
+}
+
+/* -- Norms ----------------------------------------------------------------------------------------
+ */
+
+struct norm_run {
+    float *y;
+    const float *x, *w, *b;
+    int n;
+    float eps;
+};
+
+static void rms_rows(struct ops *o, void *arg, int begin, int end)
+{
+    const struct norm_run *r = arg;
+    for (int64_t i = begin; i < end; i++)
+        o->k->rms_norm(r->y + i * r->n, r->x + i * r->n, r->w, r->n, r->eps);
+}
+
+static void layer_rows(struct ops *o, void *arg, int begin, int end)
+{
+    const struct norm_run *r = arg;
+    for (int64_t i = begin; i < end; i++)
+        o->k->layer_norm(r->y + i * r->n, r->x + i * r->n, r->w, r->b, r->n, r->eps);
+}
+
+void ops_rms_norm(struct ops *o, float *y, const float *x, const float *w, int n_rows, int n,
+                  float eps)
+{
+    struct norm_run r = {.y = y, .x = x, .w = w, .n = n, .eps = eps};
+    ops_rows(o, n_rows, rms_rows, &r);
+}
+
+void ops_layer_norm(struct ops *o, float *y, const float *x, const float *w, const float *b,
+                    int n_rows, int n, float eps)
+{
+    struct norm_run r = {.y = y, .x = x, .w = w, .b = b, .n = n, .eps = eps};
+    ops_rows(o, n_rows, layer_rows, &r);
+}

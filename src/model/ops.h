@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT
+ * The kernels driven by all threads: products, attention and norms over many rows, cut into items
+ * that the threads take as they become free. The cut never changes a result (kernels.h). Between
+ * items the caller's pulse is called; after it asked to stop, every further operation returns at
+ * once without doing anything. */
+#ifndef MODEL_OPS_H
+#define MODEL_OPS_H
+
+#include <stdbool.h>
+
+#include "flow.h"
+#include "kernels.h"
+
+struct pool;
+
+struct ops {
+    const struct kernels *k;
+    struct pool *pool;
+    char *scratch;        // [n_threads][scratch_bytes]: the kernels' and attention's block pointers
+    size_t scratch_bytes; // per thread
+    int max_blocks;       // longest sequence attention can handle, in blocks
+    /* the pass under way */
+    const struct pulse *pulse; // or NULL
+    const struct trace *trace; // or NULL
+    int64_t done, total;
+    double last_pulse_s;
+    bool stopped; // pulse or trace asked to stop: results are incomplete
+};
+
+/* Borrows kernels and pool. Error MEMORY. */
+int ops_init(struct ops *o, const struct kernels *k, struct pool *pool, int max_head_dim,
+             int max_blocks, struct phi3v_error *err);
+void ops_fini(struct ops *o);
+
+/* Starts a pass of `total` units (tokens, crops); `done` of them are reported from now on. */
+void ops_begin(struct ops *o, const struct pulse *pulse, const struct trace *trace, int64_t total);
+void ops_progress(struct ops *o, int64_t done);
+/* Hands data [shape[0]] … [shape[n_dims-1]] to the trace, if there is one. */
+void ops_trace(struct ops *o, const char *name, int n_dims, const int64_t *shape,
+               const float *data);
+/* CANCELLED with its text when the pass was stopped, else 0. */
+int ops_end(const struct ops *o, struct phi3v_error *err);
+
+/* fn for every item 0 … n_items-1, on any thread, in any order. */
+typedef void (*ops_item_fn)(struct ops *o, void *arg, int64_t item, int thread);
+void ops_run(struct ops *o, int64_t n_items, ops_item_fn fn, void *arg);
+/* fn for rows [begin, end), together 0 … n_rows-1, a few at a time. */
+typedef void (*ops_rows_fn)(struct ops *o, void *arg, int begin, int end);
+void ops_rows(struct ops *o, int n_rows, ops_rows_fn fn, void *arg);
+
+/* What follows a product, done while its outputs are still in the cache. */
+enum linear_then {
+    THEN_NOTHING,
+    THEN_ADD,        // to += y
+    THEN_QUICK_GELU, // y = quick_gelu(y)
+    THEN_GELU,       // y = gelu(y), erf form
+    THEN_SILU_MUL    // first half of y = silu(first half) * second half
+};
+
+struct linear {
+    const struct mat *w;
+    const float *bias; // [n_out] or NULL
+    const float *x;    // [n_rows][x_stride], n_in used
+    int64_t x_stride;
+    float *y; // [n_rows][y_stride], n_out written
+    int64_t y_stride;
+    int n_rows;
+    enum linear_then then;
+    float *to; // THEN_ADD: [n_rows][n_out]
+};
+void ops_linear(struct ops *o, const struct linear *l);
+
+/* Attention of consecutive rows of one sequence over keys and values in blocks of KV_BLOCK
+ * positions. Key p of kv head h begins at blocks[p / KV_BLOCK] + k_offset + h * head_step + (p %
+ * KV_BLOCK) * stride; values at v_offset. */
+struct attention {
+    const float *q; // [n_rows][q_stride]: n_heads heads of head_dim
+    int64_t q_stride;
+    float *out; // [n_rows][out_stride]: the same
+    int64_t out_stride;
+    int n_rows, n_heads, n_kv_heads, head_dim;
+    bool causal;
+    int64_t first_pos; // causal: row i sees keys 0 … first_pos + i
+    int64_t n_keys;    // else: all keys 0 … n_keys-1
+    const float *const *blocks;
+    int64_t k_offset, v_offset, head_step, stride; // in floats
+};
+/* Scores are scaled by 1/sqrt(head_dim). */
+void ops_attend(struct ops *o, const struct attention *parts, int n_parts);
+
+/* y and x: [n_rows][n] */
+void ops_rms_norm(struct ops *o, float *y, const float *x, const float *w, int n_rows, int n,
+                  float eps);
+void ops_layer_norm(struct ops *o, float *y, const float *x, const float *w, const float *b,
+                    int n_rows, int n, float eps);
+
+#endif

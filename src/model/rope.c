@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/rope.h"
+
+#include <math.h>
+#include <stdbool.h>
+
+static double magnitude(const struct config *c)
+{
+    double ratio = (double)c->max_positions / (double)c->original_max_positions;
+    if (c->rope == ROPE_PLAIN || ratio <= 1) return 1;
+    if (c->rope == ROPE_YARN) return 0.1 * log(ratio) + 1;
+    return sqrt(1 + log(ratio) / log((double)c->original_max_positions));
+}
+
+/* Every step is rounded to f32, as the reference does: a double here would turn angles at large
+ * positions. */
+void rope_init(struct rope *rope, const struct config *c)
+{
+    rope->half = c->head_dim / 2;
+    rope->magnitude = (float)magnitude(c);
+    for (int m = 0; m < rope->half; m++) {
+        float exponent = (float)(2 * m) / (float)c->head_dim;
+        float power = powf(c->rope_theta, exponent);
+        bool plain = c->rope == ROPE_PLAIN;
+        rope->inv_freq[ROPE_SHORT_FACTORS][m] = 1 / ((plain ? 1 : c->rope_short[m]) * power);
+        rope->inv_freq[ROPE_LONG_FACTORS][m] = 1 / ((plain ? 1 : c->rope_long[m]) * power);
+    }
+}
+
+void rope_row(const struct rope *rope, enum rope_regime regime, int64_t pos, float *cos, float *sin)
+{
+    for (int m = 0; m < rope->half; m++) {
+        float angle = (float)pos * rope->inv_freq[regime][m];
+        cos[m] = cosf(angle) * rope->magnitude;
+        sin[m] = sinf(angle) * rope->magnitude;
+    }
+}

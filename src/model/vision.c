@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+#include "model/vision.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+
+/* Crops worked on together: enough rows to use every widened weight often, in bounded memory (25 MB
+ * a crop at the published size). A traced pass takes all crops at once, because its tensors have
+ * them all. */
+enum { GROUP_CROPS = 6 };
+
+/* The work area of a group of n crops; T tokens a crop (class token first), C wide. */
+struct tower {
+    const struct config *c;
+    const struct model_weights *w;
+    struct ops *o;
+    int n, n_patches, n_tokens, width;
+    int rows;      // n * T
+    float *x;      // [n][T][C]: the residual stream
+    float *normed; // [n][T][C]: norms, then attention's output
+    float *wide;   // [n][T][3C]: q, k, v; then a block's output [n][T][C] before it is added
+    float *mlp;    // [n][T][F]
+    const float **key_blocks; // [n][blocks of T]: where 64 tokens of wide begin
+    struct attention *parts;  // [n]
+};
+
+static int n_key_blocks(const struct tower *t) { return (t->n_tokens + KV_BLOCK - 1) / KV_BLOCK; }
+
+static void tower_dims(struct tower *t, int n)
+{
+    int side = t->c->vision.image_size / t->c->vision.patch_size;
+    t->n = n;
+    t->n_patches = side * side;
+    t->n_tokens = t->n_patches + 1;
+    t->width = t->c->vision.hidden;
+    t->rows = n * t->n_tokens;
+}
+
+/* Floats of the patch pixels and their products, needed before the layers begin. */
+static size_t patch_floats(const struct tower *t)
+{
+    return (size_t)t->n * (size_t)t->n_patches * (size_t)(t->w->patch_embedding.n_in + t->width);
+}
+
+static size_t layer_floats(const struct tower *t)
+{
+    return (size_t)t->rows * (size_t)(4 * t->width + t->c->vision.intermediate);
+}
+
+static size_t tower_bytes(const struct tower *t)
+{
+    size_t patches = patch_floats(t), layers = layer_floats(t);
+    size_t floats = (size_t)t->rows * (size_t)t->width + (patches > layers ? patches : layers);
+    return floats * sizeof(float) + (size_t)t->n * (size_t)n_key_blocks(t) * sizeof(float *) +
+           (size_t)t->n * sizeof *t->parts + 8 * arena_size(1);
+}
+
+/* -- Patches to tokens ------------------------------------------------------------------------ */
+
+struct patches {
+    const struct tower *t;
+    const float *crops; // [n][3][side][side]
+    float *pixels;      // [n][patches][3*P*P]
+};
+
+/* golden: activations/vision.patch_embed */
+static void gather_patches(struct ops *o, void *arg, int begin, int end)
+{
+    (void)o;
+    const struct patches *a = arg;
+    const struct vision_config *v = &a->t->c->vision;
+    int per_side = v->image_size / v->patch_size;
+    size_t plane = (size_t)v->image_size * (size_t)v->image_size;
+    for (int i = begin; i < end; i++) {
+        int patch = i % a->t->n_patches;
+        size_t corner = (size_t)(patch / per_side) * v->patch_size * v->image_size +
+                        (size_t)(patch % per_side) * v->patch_size;
+        const float *crop = a->crops + (size_t)(i / a->t->n_patches) * 3 * plane;
+        float *to = a->pixels + (size_t)i * a->t->w->patch_embedding.n_in;
+        for (int channel = 0; channel < 3; channel++)
+            for (int y = 0; y < v->patch_size; y++, to += v->patch_size)
+                memcpy(to, crop + channel * plane + corner + (size_t)y * v->image_size,
+                       (size_t)v->patch_size * sizeof *to);
+    }
+}
+
+/* Class token, patches, positions. embedded: [n][patches][C]. */
+static void assemble_tokens(const struct tower *t, const float *embedded)
+{
+    size_t width = (size_t)t->width;
+    for (int crop = 0; crop < t->n; crop++) {
+        float *x = t->x + (size_t)crop * t->n_tokens * width;
+        memcpy(x, t->w->class_embedding.data, width * sizeof *x);
+        memcpy(x + width, embedded + (size_t)crop * t->n_patches * width,
+               (size_t)t->n_patches * width * sizeof *x);
+        t->o->k->add(x, t->w->position_embedding.data, (int64_t)t->n_tokens * t->width);
+    }
+}
+
+static void embed_patches(const struct tower *t, struct arena *a, const float *crops)
+{
+    size_t mark = arena_mark(a);
+    int rows = t->n * t->n_patches, n_in = t->w->patch_embedding.n_in;
+    struct patches p = {.t = t, .crops = crops};
+    p.pixels = arena_take(a, (size_t)rows * (size_t)n_in * sizeof(float));
+    float *embedded = arena_take(a, (size_t)rows * (size_t)t->width * sizeof(float));
+    ops_rows(t->o, rows, gather_patches, &p);
+    ops_linear(t->o, &(struct linear){.w = &t->w->patch_embedding,
+                                      .x = p.pixels,
+                                      .x_stride = n_in,
+                                      .y = embedded,
+                                      .y_stride = t->width,
+                                      .n_rows = rows});
+    ops_trace(t->o, "vision.patch_embed", 3, (int64_t[]){t->n, t->n_patches, t->width}, embedded);
+    if (!t->o->stopped) assemble_tokens(t, embedded);
+    arena_release(a, mark);
+}
+
+/* -- Layers ----------------------------------------------------------------------------------- */
+
+static void take_layer_memory(struct tower *t, struct arena *a)
+{
+    size_t row = (size_t)t->rows * sizeof(float);
+    t->normed = arena_take(a, row * (size_t)t->width);
+    t->wide = arena_take(a, row * (size_t)t->width * 3);
+    t->mlp = arena_take(a, row * (size_t)t->c->vision.intermediate);
+    int blocks = n_key_blocks(t), width = t->width;
+    t->key_blocks = arena_take(a, (size_t)t->n * (size_t)blocks * sizeof *t->key_blocks);
+    t->parts = arena_take(a, (size_t)t->n * sizeof *t->parts);
+    for (int i = 0; i < t->n; i++) {
+        float *qkv = t->wide + (size_t)i * t->n_tokens * 3 * (size_t)width;
+        const float **keys = t->key_blocks + (size_t)i * blocks;
+        for (int b = 0; b < blocks; b++) keys[b] = qkv + (size_t)b * KV_BLOCK * 3 * (size_t)width;
+        t->parts[i] = (struct attention){
+            .q = qkv,
+            .q_stride = 3 * width,
+            .out = t->normed + (size_t)i * t->n_tokens * (size_t)width,
+            .out_stride = width,
+            .n_rows = t->n_tokens,
+            .n_heads = t->c->vision.n_heads,
+            .n_kv_heads = t->c->vision.n_heads,
+            .head_dim = t->c->vision.head_dim,
+            .n_keys = t->n_tokens,
+            .blocks = keys,
+            .k_offset = width,
+            .v_offset = 2 * width,
+            .head_step = t->c->vision.head_dim,
+            .stride = 3 * width,
+        };
+    }
+}
+
+static void norm_rows(const struct tower *t, float *y, const struct vec *w, const struct vec *b)
+{
+    ops_layer_norm(t->o, y, t->x, w->data, b->data, t->rows, t->width, t->c->vision.layer_norm_eps);
+}
+
+static void trace_tokens(const struct tower *t, const char *name, const float *data)
+{
+    ops_trace(t->o, name, 3, (int64_t[]){t->n, t->n_tokens, t->width}, data);
+}
+
+static void attention_block(const struct tower *t, const struct vision_layer_weights *l)
+{
+    norm_rows(t, t->normed, &l->norm1_w, &l->norm1_b);
+    const struct mat *mats[3] = {&l->q, &l->k, &l->v};
+    const struct vec *biases[3] = {&l->q_b, &l->k_b, &l->v_b};
+    for (int i = 0; i < 3; i++)
+        ops_linear(t->o, &(struct linear){.w = mats[i],
+                                          .bias = biases[i]->data,
+                                          .x = t->normed,
+                                          .x_stride = t->width,
+                                          .y = t->wide + i * t->width,
+                                          .y_stride = 3 * t->width,
+                                          .n_rows = t->rows});
+    ops_attend(t->o, t->parts, t->n);
+    ops_linear(t->o, &(struct linear){.w = &l->out,
+                                      .bias = l->out_b.data,
+                                      .x = t->normed,
+                                      .x_stride = t->width,
+                                      .y = t->wide,
+                                      .y_stride = t->width,
+                                      .n_rows = t->rows,
+                                      .then = THEN_ADD,
+                                      .to = t->x});
+}
+
+static void mlp_block(const struct tower *t, const struct vision_layer_weights *l)
+{
+    int f = t->c->vision.intermediate;
+    norm_rows(t, t->normed, &l->norm2_w, &l->norm2_b);
+    ops_linear(t->o, &(struct linear){.w = &l->fc1,
+                                      .bias = l->fc1_b.data,
+                                      .x = t->normed,
+                                      .x_stride = t->width,
+                                      .y = t->mlp,
+                                      .y_stride = f,
+                                      .n_rows = t->rows,
+                                      .then = THEN_QUICK_GELU});
+    ops_linear(t->o, &(struct linear){.w = &l->fc2,
+                                      .bias = l->fc2_b.data,
+                                      .x = t->mlp,
+                                      .x_stride = f,
+                                      .y = t->wide,
+                                      .y_stride = t->width,
+                                      .n_rows = t->rows,
+                                      .then = THEN_ADD,
+                                      .to = t->x});
+}
+
+/* crops: [n][3][side][side], first_crop of the picture onwards; leaves the last layer's output in
+ * x. */
+static void run_tower(struct tower *t, struct arena *a, const float *crops, int first_crop)
+{
+    t->x = arena_take(a, (size_t)t->rows * (size_t)t->width * sizeof(float));
+    embed_patches(t, a, crops);
+    take_layer_memory(t, a);
+    norm_rows(t, t->x, &t->w->pre_norm_w, &t->w->pre_norm_b);
+    trace_tokens(t, "vision.pre_layernorm", t->x);
+    for (int i = 0; i < t->c->vision.n_run_layers && !t->o->stopped; i++) {
+        char name[64];
+        attention_block(t, &t->w->vision_layers[i]);
+        if (i == 0) trace_tokens(t, "vision.layer.0.attn", t->wide);
+        mlp_block(t, &t->w->vision_layers[i]);
+        snprintf(name, sizeof name, "vision.layer.%d", i);
+        trace_tokens(t, name, t->x);
+        ops_progress(t->o, first_crop + (int64_t)t->n * (i + 1) / t->c->vision.n_run_layers);
+    }
+}
+
+/* -- A picture -------------------------------------------------------------------------------- */
+
+static int check_crops(const struct config *c, const struct crops *crops, struct phi3v_error *err)
+{
+    const struct crop_plan *p = &crops->plan;
+    if (p->crop_side != c->vision.image_size)
+        return err_set(err, PHI3V_E_ARGUMENT, "crops are %d pixels a side, this model takes %d",
+                       p->crop_side, c->vision.image_size);
+    if (p->rows < 1 || p->cols < 1 || crops->n != 1 + p->rows * p->cols)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "%d crops do not make a %d x %d grid and its global view", crops->n, p->rows,
+                       p->cols);
+    return 0;
+}
+
+/* All crops through the tower, group by group, into merged. */
+static int encode_crops(struct tower *t, const struct crops *crops, float *merged,
+                        struct phi3v_error *err)
+{
+    int group = t->o->trace || crops->n < GROUP_CROPS ? crops->n : GROUP_CROPS;
+    size_t crop_floats = 3 * (size_t)crops->plan.crop_side * (size_t)crops->plan.crop_side;
+    struct arena a;
+    tower_dims(t, group);
+    size_t bytes = tower_bytes(t);
+    if (arena_init(&a, bytes)) return err_memory(err, "the vision tower", bytes);
+    for (int first = 0; first < crops->n && !t->o->stopped; first += group) {
+        tower_dims(t, crops->n - first < group ? crops->n - first : group);
+        run_tower(t, &a, crops->data + (size_t)first * crop_floats, first);
+        project_merge(t->c, &crops->plan, t->x, first, t->n, merged);
+        arena_release(&a, 0);
+    }
+    arena_fini(&a);
+    return ops_end(t->o, err);
+}
+
+int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
+                  const struct crops *crops, struct features **ret, struct phi3v_error *err)
+{
+    int rc = check_crops(c, crops, err);
+    if (rc) return rc;
+    int n_rows = config_image_tokens(c, crops->plan.rows, crops->plan.cols), n_in = w->proj0.n_in;
+    CLEANUP(mem_free_ptr) float *merged = mem_array((size_t)n_rows * (size_t)n_in, sizeof *merged);
+    CLEANUP(mem_free_ptr)
+    float *hidden = mem_array((size_t)n_rows * (size_t)c->hidden, sizeof *hidden);
+    if (!merged || !hidden)
+        return err_memory(err, "picture features",
+                          (size_t)n_rows * (size_t)(n_in + c->hidden) * sizeof(float));
+    struct tower t = {.c = c, .w = w, .o = o};
+    rc = encode_crops(&t, crops, merged, err);
+    if (rc) return rc;
+    project_separators(c, w, &crops->plan, merged);
+    ops_trace(o, "merged_features", 2, (int64_t[]){n_rows, n_in}, merged);
+    struct features *f;
+    rc = project_features_new(n_rows, c->hidden, &f, err);
+    if (rc) return rc;
+    project_run(w, o, merged, hidden, f);
+    rc = ops_end(o, err);
+    if (rc)
+        project_features_free(f);
+    else
+        *ret = f;
+    return rc;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT
+ * The vision tower and what follows it: crops of one picture to its feature rows (phi3v.md 5, 6).
+ */
+#ifndef MODEL_VISION_H
+#define MODEL_VISION_H
+
+#include "model/project.h"
+
+/* crops: crop_side and count must fit the config (error ARGUMENT). Work memory is taken for the
+ * call. Errors: MEMORY, CANCELLED. Free the result with project_features_free. */
+int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
+                  const struct crops *crops, struct features **ret, struct phi3v_error *err);
+
+#endif
