@@ -27,9 +27,10 @@ void pixels_fini(struct pixels *p);
 int exif_orientation(const uint8_t *bytes, size_t n, enum image_format format); /* 1 … 8 */
 int pixels_orient(struct pixels *p, int orientation, struct phi3v_error *err);
 
-/* image/resize: Pillow's bilinear resize, bit for bit (phi3v.md 4.3). dst: [dst_h][dst_w][3]. */
+/* image/resize: Pillow's bilinear resize, bit for bit (phi3v.md 4.3). dst: [dst_h][dst_w][3]. The order of the
+ * two passes shows in the last bit: width first is Pillow's; height first is the same on a transposed picture. */
 int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
-                    struct phi3v_error *err);
+                    int height_first, struct phi3v_error *err);
 
 /* image/crops: the HD transform. Errors: ARGUMENT (num_crops < 1), IMAGE (picture too thin: names the ratio). */
 int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_plan *ret,

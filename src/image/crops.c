@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT
+ * The HD transform: how many crops, the scaled and padded picture, normalisation, global view
+ * (phi3v.md 4.2 to 4.6). golden: preprocess */
+#include "image/image.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+enum { MAX_CROPS = 4096, MAX_CROP_SIDE = 4096, WHITE = 255 };
+
+/* -- The plan -----------------------------------------------------------------------------------
+ */
+
+/* Largest number of crops along the long side so that the grid has at most num_crops. */
+static int grid_scale(double ratio, int num_crops)
+{
+    int scale = 1;
+    while ((scale + 1) * ceil((scale + 1) / ratio) <= num_crops) scale++;
+    return scale;
+}
+
+int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_plan *ret,
+               struct phi3v_error *err)
+{
+    if (num_crops < 1 || num_crops > MAX_CROPS)
+        return err_set(err, PHI3V_E_ARGUMENT, "num_crops is %d; 1 to %d are possible", num_crops,
+                       MAX_CROPS);
+    if (crop_side < 1 || crop_side > MAX_CROP_SIDE)
+        return err_set(err, PHI3V_E_ARGUMENT, "the crop side is %d; 1 to %d are possible",
+                       crop_side, MAX_CROP_SIDE);
+    if (width < 1 || height < 1)
+        return err_set(err, PHI3V_E_ARGUMENT, "a picture of %d x %d has no pixels", width, height);
+    int transposed = width < height;
+    int long_side = transposed ? height : width, short_side = transposed ? width : height;
+    double ratio = (double)long_side / short_side;
+    int scale = grid_scale(ratio, num_crops);
+    int scaled_long = crop_side * scale;
+    int scaled_short = (int)(scaled_long / ratio); // in double and truncated, as the reference does
+    if (scaled_short < 1)
+        return err_set(
+            err, PHI3V_E_IMAGE,
+            "the picture is too thin: %d x %d is %.0f:1, at most %d:1 with %d crops; cut it "
+            "into shorter pieces",
+            width, height, ratio, scaled_long, num_crops);
+    int short_crops = (scaled_short + crop_side - 1) / crop_side;
+    int pad = (short_crops * crop_side - scaled_short) / 2;
+    *ret = (struct crop_plan){
+        .crop_side = crop_side,
+        .transposed = transposed,
+        .scaled_w = transposed ? scaled_short : scaled_long,
+        .scaled_h = transposed ? scaled_long : scaled_short,
+        .pad_left = transposed ? pad : 0,
+        .pad_top = transposed ? 0 : pad,
+        .hd_w = crop_side * (transposed ? short_crops : scale),
+        .hd_h = crop_side * (transposed ? scale : short_crops),
+        .rows = transposed ? scale : short_crops,
+        .cols = transposed ? short_crops : scale,
+    };
+    return 0;
+}
+
+/* -- The scaled, padded picture -----------------------------------------------------------------
+ */
+
+int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
+                     struct phi3v_error *err)
+{
+    size_t row = (size_t)plan->hd_w * 3, n_bytes = row * (size_t)plan->hd_h;
+    size_t scaled_row = (size_t)plan->scaled_w * 3;
+    size_t top = (size_t)plan->pad_top * row, n_scaled = scaled_row * (size_t)plan->scaled_h;
+    CLEANUP(mem_free_ptr) uint8_t *hd = mem_alloc(n_bytes);
+    CLEANUP(mem_free_ptr) uint8_t *scaled = mem_alloc(scaled_row == row ? 1 : n_scaled);
+    if (!hd || !scaled) return err_memory(err, "the scaled picture", 2 * n_bytes);
+
+    /* Padding above and below only: the picture can be scaled into its place. The reference handles
+     * tall pictures on their side; scaling the height first is the same without turning. */
+    uint8_t *target = scaled_row == row ? hd + top : scaled;
+    int code = resize_bilinear(p->rgb, p->width, p->height, target, plan->scaled_w, plan->scaled_h,
+                               plan->transposed, err);
+    if (code < 0) return code;
+    if (target != scaled) {
+        memset(hd, WHITE, top);
+        memset(hd + top + n_scaled, WHITE, n_bytes - top - n_scaled);
+    } else {
+        memset(hd, WHITE, n_bytes);
+        for (int y = 0; y < plan->scaled_h; y++)
+            memcpy(hd + top + (size_t)y * row + (size_t)plan->pad_left * 3,
+                   scaled + (size_t)y * scaled_row, scaled_row);
+    }
+    *ret = hd;
+    hd = NULL;
+    return 0;
+}
+
+/* -- Normalisation ------------------------------------------------------------------------------
+ */
+
+struct scale {
+    float value[3][256]; // of each byte, per channel
+};
+
+/* f32 after each operation, as the reference. golden: preprocess/hd_crops_sha256 */
+static void scale_init(struct scale *s, const float mean[3], const float std[3])
+{
+    for (int c = 0; c < 3; c++) {
+        for (int byte = 0; byte < 256; byte++) {
+            float v = (float)byte / 255.0f;
+            s->value[c][byte] = (v - mean[c]) / std[c];
+        }
+    }
+}
+
+/* One tile at (x0, y0) of the picture into dst: [3][side][side] */
+static void normalise_tile(const uint8_t *hd, int hd_w, int x0, int y0, int side,
+                           const struct scale *s, float *dst)
+{
+    size_t plane = (size_t)side * (size_t)side;
+    for (int y = 0; y < side; y++) {
+        const uint8_t *from = hd + ((size_t)(y0 + y) * (size_t)hd_w + (size_t)x0) * 3;
+        float *to = dst + (size_t)y * (size_t)side;
+        for (int x = 0; x < side; x++) {
+            to[x] = s->value[0][from[3 * x]];
+            to[plane + (size_t)x] = s->value[1][from[3 * x + 1]];
+            to[2 * plane + (size_t)x] = s->value[2][from[3 * x + 2]];
+        }
+    }
+}
+
+/* -- The global view ----------------------------------------------------------------------------
+ */
+
+/* Bicubic, a = -0.75, at an integer reduction: plain subsampling when it is odd, else four taps. */
+static const double half_way[4] = {-0.09375, 0.59375, 0.59375, -0.09375};
+
+struct axis {
+    int n_taps; // 1 or 4
+    int last;   // largest index
+    int factor; // source samples for each output
+};
+
+static struct axis axis_of(int n_crops, int side)
+{
+    return (struct axis){n_crops % 2 ? 1 : 4, n_crops * side - 1, n_crops};
+}
+
+/* Source index of a tap of output d; indices beyond the picture repeat its edge. */
+static int tap_index(const struct axis *a, int d, int tap)
+{
+    int i = a->factor * d + (a->factor - 1) / 2;
+    if (a->n_taps == 4) i += tap - 1;
+    return i < 0 ? 0 : i > a->last ? a->last : i;
+}
+
+/* One output row of a channel: to[side] */
+static void global_row(const uint8_t *hd, const struct crop_plan *plan, int y, int c,
+                       const float value[256], float *to)
+{
+    struct axis ax = axis_of(plan->cols, plan->crop_side),
+                ay = axis_of(plan->rows, plan->crop_side);
+    size_t row = (size_t)plan->hd_w * 3;
+    for (int x = 0; x < plan->crop_side; x++) {
+        double sum = 0;
+        for (int ty = 0; ty < ay.n_taps; ty++) {
+            const uint8_t *from = hd + (size_t)tap_index(&ay, y, ty) * row + c;
+            double line = 0;
+            for (int tx = 0; tx < ax.n_taps; tx++) {
+                double v = value[from[(size_t)tap_index(&ax, x, tx) * 3]];
+                line += ax.n_taps == 1 ? v : v * half_way[tx];
+            }
+            sum += ay.n_taps == 1 ? line : line * half_way[ty];
+        }
+        to[x] = (float)sum;
+    }
+}
+
+static void global_view(const uint8_t *hd, const struct crop_plan *plan, const struct scale *s,
+                        float *dst)
+{
+    for (int c = 0; c < 3; c++)
+        for (int y = 0; y < plan->crop_side; y++, dst += plan->crop_side)
+            global_row(hd, plan, y, c, s->value[c], dst);
+}
+
+/* -- All crops ----------------------------------------------------------------------------------
+ */
+
+int crops_make(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
+               const float std[3], struct crops *ret, struct phi3v_error *err)
+{
+    CLEANUP(mem_free_ptr) uint8_t *hd = NULL;
+    int code = crops_hd_picture(p, plan, &hd, err);
+    if (code < 0) return code;
+    int n = 1 + plan->rows * plan->cols, side = plan->crop_side;
+    size_t n_crop = 3 * (size_t)side * (size_t)side;
+    float *data = mem_array((size_t)n * n_crop, sizeof *data);
+    if (!data)
+        return err_memory(err, "the crops of the picture", (size_t)n * n_crop * sizeof *data);
+    struct scale s;
+    scale_init(&s, mean, std);
+    global_view(hd, plan, &s, data);
+    for (int i = 0; i < plan->rows * plan->cols; i++)
+        normalise_tile(hd, plan->hd_w, i % plan->cols * side, i / plan->cols * side, side, &s,
+                       data + (size_t)(i + 1) * n_crop);
+    *ret = (struct crops){.plan = *plan, .n = n, .data = data};
+    return 0;
+}

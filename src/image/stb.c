@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT
+ * The one place that holds stb_image: PNG, BMP and the first frame of GIF. Its multi-frame,
+ * flipping and floating-point parts have a history of memory errors and are left out or not called.
+ */
+#include "image/decoders.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+/* stb_image lets the data decide how much it allocates (a few bytes of a PNG can unpack to 4 GB);
+ * no block may be larger than the picture in the header can need. Set for the duration of one
+ * decode. */
+static _Thread_local size_t largest_block;
+
+static void *stb_malloc(size_t n) { return n <= largest_block ? mem_alloc(n) : NULL; }
+
+static void *stb_realloc(void *p, size_t n)
+{
+    return n <= largest_block ? mem_resize(p, n, 1) : NULL;
+}
+
+#define STBI_ONLY_PNG
+#define STBI_ONLY_BMP
+#define STBI_ONLY_GIF
+#define STBI_NO_STDIO
+#define STBI_NO_LINEAR
+#define STBI_NO_HDR
+#define STBI_MAX_DIMENSIONS 65500
+#define STBI_MALLOC(n) stb_malloc(n)
+#define STBI_REALLOC(p, n) stb_realloc(p, n)
+#define STBI_FREE(p) mem_free(p)
+#define STBI_ASSERT(x) ((void)(x))
+#define STB_IMAGE_STATIC
+#define STB_IMAGE_IMPLEMENTATION
+#pragma GCC diagnostic ignored "-Wunused-function" // found at the end of the file: no pop
+#include <stb_image.h>
+
+/* -- What stb_image does not notice: data that ends early -------------------------------------- */
+
+/* 1 when the rows of an uncompressed BMP reach beyond its end. */
+static int bmp_truncated(const uint8_t *bytes, size_t n, int width, int height)
+{
+    if (n < 54) return n < 26; // headers shorter than that are stb_image's business
+    int old = le32(bytes + 14) == 12;
+    uint64_t bits = old ? le16(bytes + 24) : le16(bytes + 28);
+    uint64_t stride = ((uint64_t)width * bits + 31) / 32 * 4;
+    return le32(bytes + 10) + stride * (uint64_t)height > n;
+}
+
+/* Steps over the data blocks at *at; 0 when the data ends first. */
+static int gif_skip_blocks(const uint8_t *bytes, size_t n, size_t *at)
+{
+    while (*at < n) {
+        size_t length = bytes[(*at)++];
+        if (length == 0) return 1;
+        if (length > n - *at) return 0;
+        *at += length;
+    }
+    return 0;
+}
+
+/* Complete frames of a GIF, counted no further than two. */
+static int gif_frames(const uint8_t *bytes, size_t n)
+{
+    size_t at = 13;
+    if (n < at) return 0;
+    if (bytes[10] & 0x80) at += (size_t)3 << ((bytes[10] & 7) + 1); // palette
+    int frames = 0;
+    while (at < n && frames < 2) {
+        int kind = bytes[at++];
+        if (kind == 0x21) { // extension: label, blocks
+            at++;
+        } else if (kind == 0x2c &&
+                   at + 10 <= n) { // frame: place, size, flags, [palette], code size
+            int flags = bytes[at + 8];
+            at += 10;
+            if (flags & 0x80) at += (size_t)3 << ((flags & 7) + 1);
+        } else {
+            break;
+        }
+        if (!gif_skip_blocks(bytes, n, &at)) break;
+        frames += kind == 0x2c;
+    }
+    return frames;
+}
+
+/* -- Decoding ---------------------------------------------------------------------------------- */
+
+static const char *name_of(enum image_format format)
+{
+    return format == IMAGE_PNG ? "PNG" : format == IMAGE_GIF ? "GIF" : "BMP";
+}
+
+static int refuse(const char *name, struct phi3v_error *err)
+{
+    const char *reason = stbi_failure_reason();
+    return err_set(err, PHI3V_E_IMAGE, "the %s picture is damaged or of a kind not read here (%s)",
+                   name, reason ? reason : "no reason known");
+}
+
+/* Size from the header, within the limits. */
+static int read_size(const uint8_t *bytes, size_t n, enum image_format format, int *ret_w,
+                     int *ret_h, struct phi3v_error *err)
+{
+    int channels;
+    largest_block = 1 << 20;
+    if (format == IMAGE_PNG && n >= 24) { // so that too large says so, not "damaged"
+        int code = size_allowed("PNG", be32(bytes + 16), be32(bytes + 20), 8, err);
+        if (code < 0) return code;
+    }
+    if (!stbi_info_from_memory(bytes, (int)n, ret_w, ret_h, &channels))
+        return refuse(name_of(format), err);
+    if (*ret_h < -INT_MAX) return refuse(name_of(format), err);
+    *ret_h = abs(*ret_h); // a BMP may be stored top row first
+    return size_allowed(name_of(format), *ret_w, *ret_h, format == IMAGE_GIF ? 12 : 8, err);
+}
+
+int stb_decode(const uint8_t *bytes, size_t n, enum image_format format, struct pixels *ret,
+               struct phi3v_error *err)
+{
+    int width, height, channels;
+    int code = read_size(bytes, n, format, &width, &height, err);
+    if (code < 0) return code;
+    if ((format == IMAGE_BMP && bmp_truncated(bytes, n, width, height)) ||
+        (format == IMAGE_GIF && gif_frames(bytes, n) == 0))
+        return err_set(err, PHI3V_E_IMAGE, "the %s picture is truncated: it ends after %zu bytes",
+                       name_of(format), n);
+
+    /* Twice 16-bit RGBA: unpacking doubles its block when the first guess was too small. */
+    largest_block = 2 * (8 * (size_t)width * (size_t)height + 16 * (size_t)height + n) + (1 << 16);
+    uint8_t *samples = stbi_load_from_memory(bytes, (int)n, &width, &height, &channels, 0);
+    if (!samples) {
+        const char *reason = stbi_failure_reason();
+        if (reason && strcmp(reason, "outofmem") == 0)
+            return err_memory(err, "the picture", 8 * (size_t)width * (size_t)height);
+        return refuse(name_of(format), err);
+    }
+    if (channels == 3) {
+        *ret = (struct pixels){.width = width, .height = height, .rgb = samples};
+        return 0;
+    }
+    code = pixels_from_samples(samples, channels, width, height, ret, err);
+    mem_free(samples);
+    return code;
+}
+
+int gif_animated(const uint8_t *bytes, size_t n) { return gif_frames(bytes, n) > 1; }
