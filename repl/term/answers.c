@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "term/answers.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define ESC 0x1B
+#define BEL 0x07
+
+enum verdict { TYPED, MORE, COMPLETE };
+
+/* -- Recognising ----------------------------------------------------------------------------- */
+
+static bool is_one_of(unsigned char c, const char *set) { return c && strchr(set, c); }
+
+/* CSI: an answer begins with ?, > or the 4, 6, 8 of a size; keys begin with letters or other
+ * numbers. */
+static enum verdict judge_csi(const unsigned char *s, size_t n)
+{
+    if (n < 3) return MORE;
+    if (!is_one_of(s[2], "?>468")) return TYPED;
+    unsigned char last = s[n - 1];
+    if (last >= 0x20 && last < 0x40) return MORE;
+    if (s[2] == '?') return is_one_of(last, "cSyun") ? COMPLETE : TYPED;
+    if (s[2] == '>') return last == 'c' ? COMPLETE : TYPED;
+    return last == 't' && s[3] == ';' ? COMPLETE : TYPED;
+}
+
+/* DCS, OSC, APC: up to ST or BEL. */
+static enum verdict judge_string(const unsigned char *s, size_t n)
+{
+    const char *begins = s[1] == 'P' ? ">!01" : s[1] == ']' ? "0123456789lL" : "G";
+    if (n < 3) return MORE;
+    if (!is_one_of(s[2], begins)) return TYPED;
+    unsigned char last = s[n - 1];
+    if (n > 3 && s[n - 2] == ESC) return last == '\\' ? COMPLETE : TYPED;
+    if (last == BEL) return COMPLETE;
+    return last >= 0x20 || last == ESC ? MORE : TYPED;
+}
+
+static enum verdict judge(const unsigned char *s, size_t n)
+{
+    if (n == 1) return MORE;
+    if (s[1] == '[') return judge_csi(s, n);
+    if (is_one_of(s[1], "P]_")) return judge_string(s, n);
+    return TYPED;
+}
+
+bool answers_ambiguous(const struct answers *p)
+{
+    if (p->n_held < 3) return p->n_held > 0;
+    return p->held[1] == '[' ? is_one_of(p->held[2], "468") : p->n_held == 3;
+}
+
+/* -- Reading --------------------------------------------------------------------------------- */
+
+/* Numbers separated by ';' from s on, until something else. */
+static void read_numbers(struct answer *a, const char *s)
+{
+    while (a->n_values < ANSWER_VALUES) {
+        int value = 0;
+        for (; *s >= '0' && *s <= '9'; s++)
+            if (value < 10000) value = value * 10 + (*s - '0');
+        a->values[a->n_values++] = value;
+        if (*s++ != ';') break;
+    }
+}
+
+/* One channel of rgb:: one to four hex digits, scaled to 0 … 255; -1: none. */
+static int read_channel(const char **s)
+{
+    int value = 0, n = 0, full = 0;
+    for (; n < 4; n++, (*s)++) {
+        char c = (char)(**s | 0x20);
+        int digit = **s >= '0' && **s <= '9' ? **s - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+        if (digit < 0) break;
+        value = value * 16 + digit;
+        full = full * 16 + 15;
+    }
+    return n ? (value * 255 + full / 2) / full : -1;
+}
+
+/* "11;rgb:RRRR/GGGG/BBBB" */
+static bool read_background(struct answer *a, const char *s)
+{
+    if (strncmp(s, "11;rgb:", 7) != 0) return false;
+    s += 7;
+    for (int i = 0; i < 3; i++) {
+        if (i > 0 && *s++ != '/') return false;
+        int value = read_channel(&s);
+        if (value < 0) return false;
+        a->values[a->n_values++] = value;
+    }
+    return true;
+}
+
+static void copy_text(struct answer *a, const char *s)
+{
+    size_t n = strcspn(s, "\033\a");
+    if (n >= sizeof a->text) n = sizeof a->text - 1;
+    memcpy(a->text, s, n);
+}
+
+static void read_csi(struct answer *a, const char *s, char last)
+{
+    read_numbers(a, s + (*s == '?'));
+    if (*s == '?' && last == 'c') a->kind = ANSWER_ATTRIBUTES;
+    if (*s == '?' && last == 'S' && a->n_values >= 2) a->kind = ANSWER_GRAPHICS;
+    if (last == 't' && a->n_values == 3) a->kind = ANSWER_SIZE;
+}
+
+static void hand_out(struct answers *p)
+{
+    struct answer a = {.kind = ANSWER_OTHER};
+    char s[ANSWER_BYTES + 1];
+    memcpy(s, p->held, p->n_held);
+    s[p->n_held] = 0;
+    if (s[1] == '[') {
+        read_csi(&a, s + 2, s[p->n_held - 1]);
+    } else if (s[1] == ']') {
+        if (read_background(&a, s + 2))
+            a.kind = ANSWER_BACKGROUND;
+        else
+            a.n_values = 0;
+    } else if (s[1] == 'P' && strncmp(s + 2, ">|", 2) == 0) {
+        a.kind = ANSWER_NAME;
+        copy_text(&a, s + 4);
+    } else if (s[1] == '_') {
+        a.kind = ANSWER_KITTY;
+        copy_text(&a, s + 3);
+    }
+    p->n_held = 0;
+    p->on_answer(&a, p->user);
+}
+
+/* -- The stream ------------------------------------------------------------------------------ */
+
+/* A typed byte; watches for the beginning and the end of a bracketed paste. */
+static void typed(struct answers *p, unsigned char byte)
+{
+    const char *wanted = p->in_paste ? "\033[201~" : "\033[200~";
+    if (byte != (unsigned char)wanted[p->paste_match]) p->paste_match = 0;
+    if (byte == (unsigned char)wanted[p->paste_match] && !wanted[++p->paste_match]) {
+        p->in_paste = !p->in_paste;
+        p->paste_match = 0;
+    }
+    p->on_typed(byte, p->user);
+}
+
+/* Gives up on the first byte held and looks at the others again. */
+static void release(struct answers *p)
+{
+    unsigned char again[ANSWER_BYTES];
+    size_t n = p->n_held;
+    memcpy(again, p->held, n);
+    p->n_held = 0;
+    typed(p, again[0]);
+    for (size_t i = 1; i < n; i++) answers_byte(p, again[i]);
+}
+
+void answers_init(struct answers *p, void (*on_typed)(unsigned char, void *),
+                  void (*on_answer)(const struct answer *, void *), void *user)
+{
+    *p = (struct answers){.on_typed = on_typed, .on_answer = on_answer, .user = user};
+}
+
+void answers_byte(struct answers *p, unsigned char byte)
+{
+    if (p->n_held == 0 && (byte != ESC || p->in_paste)) {
+        typed(p, byte);
+        return;
+    }
+    p->held[p->n_held++] = byte;
+    switch (judge(p->held, p->n_held)) {
+    case COMPLETE:
+        hand_out(p);
+        break;
+    case TYPED:
+        release(p);
+        break;
+    case MORE:
+        if (p->n_held == ANSWER_BYTES) release(p);
+        break;
+    }
+}
+
+void answers_flush(struct answers *p)
+{
+    unsigned char held[ANSWER_BYTES];
+    size_t n = p->n_held;
+    memcpy(held, p->held, n);
+    p->n_held = 0;
+    for (size_t i = 0; i < n; i++) typed(p, held[i]);
+}
