@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+#include "ref.h"
+
+void kernels_fill_portable(struct kernels *k)
+{
+    k->matmul = ref_matmul;
+    k->attend = ref_attend;
+    k->rms_norm = ref_rms_norm;
+    k->layer_norm = ref_layer_norm;
+    k->rope = ref_rope;
+    k->add = ref_add;
+    k->silu_mul = ref_silu_mul;
+    k->quick_gelu = ref_quick_gelu;
+    k->gelu_erf = ref_gelu_erf;
+    k->widen = ref_widen;
+}
