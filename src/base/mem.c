@@ -100,6 +100,8 @@ size_t mem_in_use_bytes(void) { return atomic_load(&in_use); }
 
 void mem_fail_at(long n) { atomic_store(&fail_countdown, n); }
 
+bool mem_fail_pending(void) { return atomic_load(&fail_countdown) > 0; }
+
 /* -- What the system could still give -------------------------------------------------------- */
 
 static size_t read_number(const char *path, const char *key)

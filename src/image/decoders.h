@@ -16,7 +16,7 @@ int webp_decode(const uint8_t *bytes, size_t n, struct pixels *ret, int *ret_ani
                 struct phi3v_error *err);
 int pnm_decode(const uint8_t *bytes, size_t n, struct pixels *ret, struct phi3v_error *err);
 
-/* Walks the chunks of a PNG to IEND: lengths and checksums. */
+/* Size limits, then the chunks of a PNG to IEND: lengths and checksums. */
 int png_check(const uint8_t *bytes, size_t n, int *ret_animated, struct phi3v_error *err);
 /* The data of the first chunk of that type, NULL when there is none before the data ends. */
 const uint8_t *png_chunk(const uint8_t *bytes, size_t n, const char type[4], size_t *ret_n);

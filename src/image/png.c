@@ -47,6 +47,10 @@ int png_check(const uint8_t *bytes, size_t n, int *ret_animated, struct phi3v_er
     uint32_t table[256];
     make_crc_table(table);
 #endif
+    if (n >= 33) { // signature, header chunk: so that too large is said before damaged
+        int code = size_allowed("PNG", be32(bytes + 16), be32(bytes + 20), 8, err);
+        if (code < 0) return code;
+    }
     int animated = 0;
     struct chunk c;
     for (size_t at = 8; next_chunk(bytes, n, &at, &c);) {

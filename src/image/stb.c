@@ -10,16 +10,53 @@
 
 #include "base/mem.h"
 
-/* stb_image lets the data decide how much it allocates (a few bytes of a PNG can unpack to 4 GB);
- * no block may be larger than the picture in the header can need. Set for the duration of one
- * decode. */
-static _Thread_local size_t largest_block;
+/* stb_image lets the data decide how much it allocates (a few bytes of a PNG can unpack to 4 GB),
+ * and forgets blocks when it runs out of memory. So no block may be larger than the picture in the
+ * header can need, and those that live are on a list. Both hold for one decode of one thread. */
+enum { MAX_BLOCKS = 16 };
 
-static void *stb_malloc(size_t n) { return n <= largest_block ? mem_alloc(n) : NULL; }
+static _Thread_local struct {
+    size_t largest; // bytes
+    void *blocks[MAX_BLOCKS];
+} heap;
+
+static void **find_block(const void *p)
+{
+    for (int i = 0; i < MAX_BLOCKS; i++)
+        if (heap.blocks[i] == p) return &heap.blocks[i];
+    return NULL;
+}
+
+static void *stb_malloc(size_t n)
+{
+    void **slot = find_block(NULL);
+    if (!slot || n > heap.largest) return NULL;
+    return *slot = mem_alloc(n);
+}
 
 static void *stb_realloc(void *p, size_t n)
 {
-    return n <= largest_block ? mem_resize(p, n, 1) : NULL;
+    void **slot = find_block(p);
+    if (!slot || n > heap.largest) return NULL;
+    void *q = mem_resize(p, n, 1);
+    if (q) *slot = q;
+    return q;
+}
+
+static void stb_free(void *p)
+{
+    void **slot = p ? find_block(p) : NULL;
+    if (slot) *slot = NULL;
+    mem_free(p);
+}
+
+/* Frees every block but the one that is handed on. */
+static void free_blocks_except(const void *kept)
+{
+    for (int i = 0; i < MAX_BLOCKS; i++) {
+        if (heap.blocks[i] != kept) mem_free(heap.blocks[i]);
+        heap.blocks[i] = NULL;
+    }
 }
 
 #define STBI_ONLY_PNG
@@ -31,7 +68,7 @@ static void *stb_realloc(void *p, size_t n)
 #define STBI_MAX_DIMENSIONS 65500
 #define STBI_MALLOC(n) stb_malloc(n)
 #define STBI_REALLOC(p, n) stb_realloc(p, n)
-#define STBI_FREE(p) mem_free(p)
+#define STBI_FREE(p) stb_free(p)
 #define STBI_ASSERT(x) ((void)(x))
 #define STB_IMAGE_STATIC
 #define STB_IMAGE_IMPLEMENTATION
@@ -106,13 +143,10 @@ static int read_size(const uint8_t *bytes, size_t n, enum image_format format, i
                      int *ret_h, struct phi3v_error *err)
 {
     int channels;
-    largest_block = 1 << 20;
-    if (format == IMAGE_PNG && n >= 24) { // so that too large says so, not "damaged"
-        int code = size_allowed("PNG", be32(bytes + 16), be32(bytes + 20), 8, err);
-        if (code < 0) return code;
-    }
-    if (!stbi_info_from_memory(bytes, (int)n, ret_w, ret_h, &channels))
-        return refuse(name_of(format), err);
+    heap.largest = 1 << 20;
+    int known = stbi_info_from_memory(bytes, (int)n, ret_w, ret_h, &channels);
+    free_blocks_except(NULL);
+    if (!known) return refuse(name_of(format), err);
     if (*ret_h < -INT_MAX) return refuse(name_of(format), err);
     *ret_h = abs(*ret_h); // a BMP may be stored top row first
     return size_allowed(name_of(format), *ret_w, *ret_h, format == IMAGE_GIF ? 12 : 8, err);
@@ -130,8 +164,9 @@ int stb_decode(const uint8_t *bytes, size_t n, enum image_format format, struct 
                        name_of(format), n);
 
     /* Twice 16-bit RGBA: unpacking doubles its block when the first guess was too small. */
-    largest_block = 2 * (8 * (size_t)width * (size_t)height + 16 * (size_t)height + n) + (1 << 16);
+    heap.largest = 2 * (8 * (size_t)width * (size_t)height + 16 * (size_t)height + n) + (1 << 16);
     uint8_t *samples = stbi_load_from_memory(bytes, (int)n, &width, &height, &channels, 0);
+    free_blocks_except(samples);
     if (!samples) {
         const char *reason = stbi_failure_reason();
         if (reason && strcmp(reason, "outofmem") == 0)
