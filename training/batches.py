@@ -1,0 +1,136 @@
+"""Batches for the three stages, drawn on the fly."""
+
+import numpy as np
+import torch
+
+import draw
+import hd
+import labels
+import tasks
+import tokenizer
+
+LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
+
+
+def look(picture, c):
+    """A picture through the HD transform: crops, labels, placement."""
+    canvas, place = hd.hd_picture(picture.image, c.side, c.num_crops)
+    glyphs, things = labels.crop_labels(picture, place, c.grid, c.patch)
+    return hd.crops(canvas, c.side), glyphs, things, place
+
+
+def lone_crop(rng, c):
+    """A packed crop as it is: crop [1, 3, s, s] and labels without an overview."""
+    picture = draw.weather(rng, draw.packed_crop(rng, c.side))
+    glyphs, things = labels.crop_labels(picture, LONE, c.grid, c.patch)
+    return picture, hd.normalise(np.asarray(picture.image))[None], glyphs[1:], things[1:]
+
+
+def crop_batch(rng, size, c):
+    """Stage 1: crops packed with text, and the crops of whole pictures."""
+    crops, glyphs, things = [], [], []
+    kinds = (draw.chart, draw.shapes, draw.cover, draw.shapes)
+    total = 0
+    while total < size:
+        if total < size * 0.5:
+            _, x, g, t = lone_crop(rng, c)
+        else:
+            picture = draw.weather(rng, kinds[rng.integers(len(kinds))](rng))
+            x, g, t, _ = look(picture, c)
+        crops.append(x), glyphs.append(g), things.append(t)
+        total += len(x)
+    return {"crops": torch.from_numpy(np.concatenate(crops)[:size]).bfloat16(),
+            "glyphs": torch.from_numpy(np.concatenate(glyphs)[:size]),
+            "things": torch.from_numpy(np.concatenate(things)[:size])}
+
+
+def reading(rng, c):
+    """Stage 2: read one packed crop. Its tokens come without an overview."""
+    while True:
+        picture, x, glyphs, things = lone_crop(rng, c)
+        if 0 < len(picture.facts["text"].text) <= 90:
+            break
+    turn = tasks.page_read(rng, picture.facts)
+    return tasks.Sample([picture], [turn], "crop"), [(x, glyphs, things, LONE)]
+
+
+def encode(sample, looks, c, lone):
+    """Ids (negative: image places), targets, which targets are copied from the picture, and
+    (query position, key position) of letters with a known place."""
+    side = c.grid // 2
+    if lone:
+        counts = [side * (side + 1)]
+    else:
+        counts = [image_tokens(place, side) for *_, place in looks]
+    tags = "".join(f"<|image_{i + 1}|>\n" for i in range(len(looks)))
+    question, answer = sample.turns[0]
+    ids = tokenizer.encode_prompt(prompt(tags + question), counts)
+    first_place = [ids.index(-(i + 1)) for i in range(len(looks))]
+    targets, seen, guide = {}, set(), []
+    for turn, (question, answer) in enumerate(sample.turns):
+        if turn:
+            ids += tokenizer.encode("<|end|>\n" + prompt(question), bos=False)
+        letters = tokenizer.encode_stretch(answer.text)
+        for i, token in enumerate(letters + [tokenizer.END]):
+            targets[len(ids) + i - 1] = token
+            where = answer.where[i - 1] if 0 < i <= len(answer.where) else None
+            if where:
+                number = where[2] if len(where) > 2 else 0
+                place = looks[number][-1]
+                x, y = labels.to_canvas(where, place)
+                across = place.cols * side
+                col = min(max(int(x // (2 * c.patch)), 0), across - 1)
+                row = min(max(int(y // (2 * c.patch)), 0), place.rows * side - 1)
+                guide.append((len(ids) + i - 1, first_place[number] + row * (across + 1) + col))
+                seen.add(len(ids) + i - 1)
+        ids += letters
+    return ids, targets, seen, guide
+
+
+def prompt(text):
+    return f"<|user|>\n{text}<|end|>\n<|assistant|>\n"
+
+
+def image_tokens(place, side):
+    return (place.rows * place.cols + 1) * side * side + 1 + (place.rows + 1) * side
+
+
+def collate(samples, all_looks, c, lone=False):
+    encoded = [encode(s, l, c, lone) for s, l in zip(samples, all_looks)]
+    length = max(len(e[0]) for e in encoded)
+    length = (length + 7) // 8 * 8
+    ids = np.zeros((len(encoded), length), np.int64)
+    targets = np.full_like(ids, labels.IGNORE)
+    seen = np.zeros(ids.shape, bool)
+    guide = []
+    for i, (row, wanted, copied, pairs) in enumerate(encoded):
+        ids[i, :len(row)] = row
+        targets[i, list(wanted)] = list(wanted.values())
+        seen[i, list(copied)] = True
+        guide += [(i, *pair) for pair in pairs]
+    looks = [look for looks in all_looks for look in looks]
+    stack = [np.concatenate([look[i] for look in looks]) for i in range(3)]
+    return {"ids": torch.from_numpy(ids), "targets": torch.from_numpy(targets),
+            "seen": torch.from_numpy(seen),
+            "guide": torch.tensor(guide, dtype=torch.long).view(-1, 3),
+            "crops": torch.from_numpy(stack[0]).bfloat16(),
+            "glyphs": torch.from_numpy(stack[1]), "things": torch.from_numpy(stack[2]),
+            "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
+
+
+def make(stage, rng, size, c, mix):
+    """List of batches that make one step. mix: kind -> share, for stage 3, whose samples are
+    grouped by length so that little padding is computed."""
+    if stage == 1:
+        return [crop_batch(rng, size, c)]
+    if stage == 2:
+        samples, looks = zip(*(reading(rng, c) for _ in range(size)))
+        return [collate(samples, looks, c, lone=True)]
+    kinds, shares = zip(*mix.items())
+    shares = np.array(shares) / sum(shares)
+    samples = [tasks.make(rng, kinds[rng.choice(len(kinds), p=shares)]) for _ in range(size)]
+    samples.sort(key=lambda s: (len(s.pictures), sum(len(q) + len(a.text) for q, a in s.turns)))
+    single = [s for s in samples if len(s.pictures) < 2]
+    groups = single[:len(single) // 2], single[len(single) // 2:], samples[len(single):]
+    return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups
+            if any(s.pictures for s in g)]

@@ -1,0 +1,499 @@
+"""Draws the training pictures.
+
+Every function returns a Picture: the image, the centre of each glyph, a mask of objects (shapes and
+bars) and the facts from which tasks.py makes questions. A text in the facts is a Span: the
+characters and, for each, where on the picture it was drawn. Sizes are given in units of the canvas
+the model sees (long side 336), times k, the picture's own scale."""
+
+from dataclasses import dataclass, field
+from functools import lru_cache
+from math import cos, pi, sin
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+import words
+
+FONT_FOLDER = "/usr/share/fonts/truetype/"
+FONTS = [  # Debian packages fonts-dejavu-core and fonts-liberation
+    "dejavu/DejaVuSans.ttf", "dejavu/DejaVuSans-Bold.ttf",
+    "dejavu/DejaVuSerif.ttf", "dejavu/DejaVuSerif-Bold.ttf",
+    "liberation/LiberationSans-Regular.ttf", "liberation/LiberationSans-Bold.ttf",
+    "liberation/LiberationSerif-Regular.ttf", "liberation/LiberationSerif-Bold.ttf",
+]
+
+COLOURS = {"red": (215, 40, 40), "orange": (245, 140, 20), "yellow": (245, 215, 40),
+           "green": (40, 160, 70), "blue": (45, 90, 210), "purple": (135, 60, 170),
+           "black": (25, 25, 25)}
+COLOUR_NAMES = list(COLOURS)
+SHAPES = ["circle", "square", "triangle", "star"]
+OBJECTS = ["none"] + SHAPES + ["bar"]
+PLACES = ["top left", "top", "top right", "left", "center", "right",
+          "bottom left", "bottom", "bottom right"]
+
+
+@dataclass
+class Span:
+    text: str
+    where: list  # one (x, y) or None for each character
+
+    def __add__(self, other):
+        other = other if isinstance(other, Span) else Span(other, [None] * len(other))
+        return Span(self.text + other.text, self.where + other.where)
+
+
+@dataclass
+class Picture:
+    image: Image.Image
+    mask: Image.Image           # object kind * 16 + colour at each pixel
+    glyphs: list                # (x, y, character)
+    kind: str
+    facts: dict = field(default_factory=dict)
+
+
+@lru_cache(maxsize=4000)
+def font(face, size):
+    return ImageFont.truetype(FONT_FOLDER + face, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+def pick(rng, items):
+    return items[rng.integers(len(items))]
+
+
+def jitter(rng, colour, amount=22):
+    return tuple(int(np.clip(c + rng.integers(-amount, amount + 1), 0, 255)) for c in colour)
+
+
+def ink_and_paper(rng, dark_share=0.3):
+    """Two colours of strong contrast: (letters, ground)."""
+    while True:
+        a, b = rng.integers(0, 256, 3), rng.integers(0, 256, 3)
+        if rng.random() < 0.35:
+            a = np.full(3, rng.integers(0, 50))
+        if rng.random() < 0.35:
+            b = np.full(3, rng.integers(225, 256))
+        weights = np.array([0.3, 0.59, 0.11])
+        dark, light = sorted((a, b), key=lambda c: c @ weights)
+        if light @ weights - dark @ weights > 110:
+            pair = (tuple(map(int, dark)), tuple(map(int, light)))
+            return pair[::-1] if rng.random() < dark_share else pair
+
+
+class Canvas:
+    def __init__(self, width, height, ground):
+        self.image = Image.new("RGB", (width, height), ground)
+        self.pen = ImageDraw.Draw(self.image)
+        self.mask = Image.new("L", (width, height), 0)
+        self.mask_pen = ImageDraw.Draw(self.mask)
+        self.glyphs = []
+        self.width, self.height = width, height
+
+    def text(self, x, baseline, text, face, size, ink):
+        """Draws text starting at x; returns its Span."""
+        f = font(face, size)
+        self.pen.text((x, baseline), text, font=f, fill=ink, anchor="ls")
+        where, left = [], 0.0
+        for i, ch in enumerate(text):
+            right = f.getlength(text[:i + 1])
+            point = (x + (left + right) / 2, baseline - 0.33 * size)
+            where.append(None if ch == " " else point)
+            if ch != " ":
+                self.glyphs.append((*point, ch))
+            left = right
+        return Span(text, where)
+
+    def centred(self, x, baseline, text, face, size, ink):
+        return self.text(x - font(face, size).getlength(text) / 2, baseline, text, face, size, ink)
+
+    def object(self, kind, colour_name, colour, points=None, box=None):
+        value = OBJECTS.index(kind) * 16 + COLOUR_NAMES.index(colour_name) + 1
+        for pen, fill in ((self.pen, colour), (self.mask_pen, value)):
+            if kind == "circle":
+                pen.ellipse(box, fill=fill)
+            elif points:
+                pen.polygon(points, fill=fill)
+            else:
+                pen.rectangle(box, fill=fill)
+
+    def shape(self, kind, colour_name, colour, x, y, radius):
+        box = (x - radius, y - radius, x + radius, y + radius)
+        if kind == "triangle":
+            self.object(kind, colour_name, colour,
+                        [(x, y - radius), (x - radius, y + radius), (x + radius, y + radius)])
+        elif kind == "star":
+            points = [(x + radius * (1.15 if i % 2 == 0 else 0.5) * sin(i * pi / 5),
+                       y - radius * (1.15 if i % 2 == 0 else 0.5) * cos(i * pi / 5))
+                      for i in range(10)]
+            self.object(kind, colour_name, colour, points)
+        else:
+            self.object(kind, colour_name, colour, box=box)
+
+    def done(self, kind, **facts):
+        return Picture(self.image, self.mask, self.glyphs, kind, facts)
+
+
+def fit(face, size, text, width):
+    """The largest size up to `size` at which text is at most `width` wide."""
+    size = max(6, int(size))
+    length = font(face, size).getlength(text)
+    return size if length <= width else max(6, int(size * width / length))
+
+
+def natural_size(rng):
+    """Long side of a picture; most are near what the model sees, some large."""
+    return int(rng.integers(320, 460) if rng.random() < 0.6 else rng.integers(460, 920))
+
+
+# Text of titles and names
+
+def title_words(rng):
+    draw = rng.random()
+    if draw < 0.15:
+        return [words.pseudo_word(rng) for _ in range(rng.integers(1, 3))]
+    noun, adjective = pick(rng, words.TITLE_NOUNS), pick(rng, words.TITLE_ADJECTIVES)
+    if draw < 0.35:
+        return [noun if rng.random() < 0.5 else adjective]
+    if draw < 0.6:
+        return [adjective, noun]
+    if draw < 0.8:
+        return ["The", adjective, noun]
+    if draw < 0.9:
+        return ["The", noun]
+    return [noun, pick(rng, ["and", "of"]), pick(rng, words.TITLE_NOUNS)]
+
+
+def author_words(rng):
+    if rng.random() < 0.12:
+        return [words.pseudo_word(rng, 7), words.pseudo_word(rng, 8)]
+    return [pick(rng, words.FIRST_NAMES), pick(rng, words.LAST_NAMES)]
+
+
+def held_out(*texts):
+    """One combination in sixteen is kept for tests and samples: training never draws it."""
+    return sum(map(ord, "".join(texts).lower())) % 16 == 8
+
+
+# Pictures; with test set they are drawn from the held-out combinations only
+
+def chart(rng, test=False):
+    """A vertical bar chart, each bar with its value above and its label below."""
+    width = natural_size(rng)
+    height = int(width / rng.uniform(1.2, 1.75))
+    k = width / 336
+    paper = (255, 255, 255) if rng.random() < 0.7 else jitter(rng, (240, 240, 240), 14)
+    c = Canvas(width, height, paper)
+    ink = jitter(rng, (30, 30, 30), 30)
+    face = pick(rng, FONTS)
+
+    count = int(rng.integers(3, 6))
+    if rng.random() < 0.65:
+        run = pick(rng, words.LABEL_RUNS)
+        count = min(count, len(run))
+        start = rng.integers(len(run) - count + 1)
+        labels = run[start:start + count]
+    else:
+        group = pick(rng, words.LABEL_SETS)
+        count = min(count, len(group))
+        labels = [group[i] for i in rng.permutation(len(group))[:count]]
+    top = 100 if rng.random() < 0.8 else pick(rng, [10, 20, 50, 500])
+    values = rng.choice(np.arange(1, top), size=count, replace=False)
+    while True:
+        title = pick(rng, words.CHART_FIRST) + " " + pick(rng, words.CHART_LAST)
+        if rng.random() < 0.1:
+            title = " ".join(words.pseudo_word(rng) for _ in range(2))
+        if held_out(title) == test:
+            break
+
+    title_face = face if rng.random() < 0.7 else pick(rng, FONTS)
+    margin = rng.uniform(6, 18) * k
+    size = fit(title_face, rng.uniform(17, 27) * k, title, width - 2 * margin)
+    baseline = size + rng.uniform(4, 12) * k
+    if rng.random() < 0.75:
+        title = c.centred(width / 2, baseline, title, title_face, size, ink)
+    else:
+        title = c.text(margin, baseline, title, title_face, size, ink)
+
+    left, right = rng.uniform(10, 40) * k, width - rng.uniform(8, 20) * k
+    ticks = rng.random() < 0.25
+    if ticks:
+        left = max(left, 32 * k)
+    slot = (right - left) / count
+    label_size = min(fit(face, rng.uniform(14, 19) * k, s, slot * 0.92) for s in labels)
+    value_size = fit(face, rng.uniform(14, 20) * k, "88", slot * 0.6)
+    floor = height - label_size - rng.uniform(6, 14) * k
+    roof = baseline + rng.uniform(8, 16) * k + value_size
+    if rng.random() < 0.3:
+        for i in range(1, 5):
+            y = floor - (floor - roof) * i / 4
+            c.pen.line((left, y, right, y), fill=jitter(rng, (215, 215, 215), 12))
+    peak = max(values) * rng.uniform(1.0, 1.25)
+    if ticks:
+        tick_size = max(6, int(rng.uniform(9, 11) * k))
+        for i in range(0, 5, 2):
+            text = str(int(round(peak * i / 4)))
+            y = floor - (floor - roof) * i / 4
+            reach = font(face, tick_size).getlength(text)
+            c.text(left - 4 * k - reach, y + 0.35 * tick_size, text, face, tick_size, ink)
+    if rng.random() < 0.6:
+        c.pen.line((left, roof - value_size, left, floor), fill=ink, width=max(1, int(k)))
+    c.pen.line((left, floor, right, floor), fill=ink, width=max(1, int(k)))
+
+    many = rng.random() < 0.25
+    name = pick(rng, COLOUR_NAMES)
+    share = rng.uniform(0.45, 0.85)
+    bars = []
+    for i, (label, value) in enumerate(zip(labels, values)):
+        if many:
+            name = pick(rng, COLOUR_NAMES)
+        x = left + slot * (i + 0.5)
+        y = floor - (floor - roof) * value / peak
+        half = slot * share / 2
+        c.object("bar", name, jitter(rng, COLOURS[name]), box=(x - half, y, x + half, floor))
+        value_span = c.centred(x, y - 3 * k, str(value), face, value_size, ink)
+        label_span = c.centred(x, floor + label_size * 0.95 + 2 * k, label, face, label_size, ink)
+        bars.append((label_span, int(value), value_span))
+    return c.done("chart", title=title, bars=bars)
+
+
+def cover(rng, test=False):
+    """A book cover: title of one to three words, author, perhaps a figure between them."""
+    height = natural_size(rng)
+    width = int(height * rng.uniform(0.58, 0.85))
+    k = height / 336
+    ink, ground = ink_and_paper(rng, 0.55)
+    c = Canvas(width, height, ground)
+    look = rng.random()
+    if look < 0.25:  # a soft gradient that keeps the contrast
+        ramp = np.linspace(-18, 18, height)[:, None, None] * (1 if rng.random() < 0.5 else -1)
+        shade = np.clip(np.array(ground)[None, None] + ramp, 0, 255).astype(np.uint8)
+        c.image.paste(Image.fromarray(np.repeat(shade, width, 1)))
+    elif look < 0.45:
+        inset = rng.uniform(3, 8) * k
+        c.pen.rectangle((inset, inset, width - inset, height - inset), outline=ink,
+                        width=max(1, int(rng.uniform(1, 3) * k)))
+
+    while True:
+        title, author = title_words(rng), author_words(rng)
+        if held_out(" ".join(title), " ".join(author)) == test:
+            break
+    return _cover_text(c, rng, title, author, ink, k)
+
+
+def _cover_text(c, rng, title, author, ink, k):
+    width, height = c.width, c.height
+    face = pick(rng, FONTS)
+    author_face = face if rng.random() < 0.6 else pick(rng, FONTS)
+    if rng.random() < 0.4:
+        title = [w.upper() for w in title]
+    if rng.random() < 0.25:
+        author = [w.upper() for w in author]
+    lines, room = [], width - rng.uniform(16, 30) * k
+    for word in title:  # short words may share a line
+        if lines and len(lines[-1]) + len(word) < 9 and rng.random() < 0.6:
+            lines[-1] += " " + word
+        else:
+            lines.append(word)
+    size = min(fit(face, rng.uniform(26, 46) * k, line, room) for line in lines)
+    author_size = fit(author_face, rng.uniform(15, 24) * k, " ".join(author), room)
+    two_lines = rng.random() < 0.2
+
+    step = size * rng.uniform(1.12, 1.35)
+    block = step * len(lines)
+    author_on_top = rng.random() < 0.25
+    author_block = author_size * (2.3 if two_lines else 1.1)
+    if author_on_top:
+        author_y = rng.uniform(12, 30) * k + author_size
+        title_y = author_y + author_block + rng.uniform(10, 60) * k + size
+    else:
+        title_y = rng.uniform(12, 60) * k + size
+        author_y = height - rng.uniform(14, 30) * k - (author_block - author_size)
+    centred = rng.random() < 0.8
+    left = (width - room) / 2
+
+    def put(y, text, f, s):
+        return c.centred(width / 2, y, text, f, s, ink) if centred else c.text(left, y, text, f, s, ink)
+
+    spans = [put(title_y + i * step, line, face, size) for i, line in enumerate(lines)]
+    title_span = spans[0]
+    for s in spans[1:]:
+        title_span = title_span + " " + s
+    if two_lines:
+        author_span = put(author_y, author[0], author_face, author_size)
+        author_span = author_span + " " + put(author_y + author_size * 1.2, author[1], author_face,
+                                              author_size)
+    else:
+        author_span = put(author_y, " ".join(author), author_face, author_size)
+
+    free_top = title_y + block - size + 14 * k
+    free_bottom = (height - 14 * k) if author_on_top else author_y - author_size - 10 * k
+    room_y = free_bottom - free_top
+    if room_y > 45 * k and rng.random() < 0.65:
+        name = pick(rng, COLOUR_NAMES)
+        y, x = (free_top + free_bottom) / 2, width / 2
+        radius = min(room_y, width) * rng.uniform(0.2, 0.36)
+        if rng.random() < 0.7:
+            c.shape(pick(rng, SHAPES), name, jitter(rng, COLOURS[name]), x, y, radius)
+        else:
+            c.pen.line((x - radius * 1.5, y, x + radius * 1.5, y), fill=ink, width=max(1, int(2 * k)))
+    return c.done("cover", title=title_span, author=author_span)
+
+
+def scene(rng, test=False):
+    """A random arrangement of one to three shapes: sorted list of (place, kind, colour name)."""
+    while True:
+        places = sorted(rng.permutation(9)[:rng.integers(1, 4)])
+        items = [(int(p), pick(rng, SHAPES), pick(rng, COLOUR_NAMES)) for p in places]
+        if held_out(*(f"{p} {kind} {name}" for p, kind, name in items)) == test:
+            return items
+
+
+def shapes(rng, test=False, items=None):
+    """One to three coloured shapes on a 3x3 layout."""
+    items = items if items is not None else scene(rng, test)
+    width = natural_size(rng)
+    height = int(width / rng.uniform(1.0, 1.5))
+    if rng.random() < 0.2:
+        width, height = height, width
+    paper = (255, 255, 255) if rng.random() < 0.6 else jitter(rng, (238, 238, 232), 17)
+    c = Canvas(width, height, paper)
+    spans = []
+    for place, kind, name in items:
+        x = width * (place % 3 * 2 + 1) / 6 + rng.uniform(-0.025, 0.025) * width
+        y = height * (place // 3 * 2 + 1) / 6 + rng.uniform(-0.025, 0.025) * height
+        radius = min(width, height) / 6 * rng.uniform(0.6, 0.88)
+        c.shape(kind, name, jitter(rng, COLOURS[name]), x, y, radius)
+        text = f"{name} {kind} at the {PLACES[place]}"
+        spans.append((Span(text, [(x, y)] * len(text)), place, kind, name))
+    return c.done("shapes", items=spans)
+
+
+def page(rng, test=False):
+    """One to four lines of large text."""
+    width = natural_size(rng)
+    height = int(width / rng.uniform(0.75, 1.6))
+    k = max(width, height) / 336
+    ink, paper = ink_and_paper(rng, 0.15) if rng.random() < 0.5 else ((20, 20, 20), (255, 255, 255))
+    c = Canvas(width, height, paper)
+    face, size = pick(rng, FONTS), int(rng.uniform(16, 34) * k)
+    step = size * rng.uniform(1.2, 1.7)
+    y = size + rng.uniform(4, 20) * k
+    lines = []
+    for _ in range(rng.integers(1, 5)):
+        x = rng.uniform(6, 20) * k
+        text = free_line(rng, int((width - x - 6 * k) / (size * 0.62)))
+        if y > height - 6 * k or not text:
+            break
+        lines.append(c.text(x, y, text, face, fit(face, size, text, width - x - 4 * k), ink))
+        y += step
+    if not lines:
+        return page(rng, test)
+    span = lines[0]
+    for line in lines[1:]:
+        span = span + "\n" + line
+    return c.done("page", text=span)
+
+
+def free_line(rng, longest):
+    """Words, names, numbers and invented words, at most `longest` characters."""
+    line = ""
+    for _ in range(rng.integers(1, 4)):
+        draw = rng.random()
+        if draw < 0.35:
+            word = pick(rng, words.TITLE_NOUNS + words.TITLE_ADJECTIVES)
+        elif draw < 0.5:
+            word = pick(rng, words.LAST_NAMES + words.FIRST_NAMES)
+        elif draw < 0.62:
+            word = str(rng.integers(1, 1000))
+        elif draw < 0.8:
+            word = "".join(pick(rng, GLYPHS[:62]) for _ in range(rng.integers(2, 8)))
+        else:
+            word = words.pseudo_word(rng)
+        style = rng.random()
+        word = word.upper() if style < 0.2 else word.lower() if style < 0.4 else word
+        if len(line) + len(word) + 1 <= longest:
+            line = (line + " " + word).strip()
+    return line
+
+
+GLYPHS = [chr(c) for c in (*range(65, 91), *range(97, 123), *range(48, 58))]
+GLYPHS += [chr(c) for c in range(33, 127) if chr(c) not in GLYPHS]
+
+
+def packed_crop(rng, side):
+    """Stage 1 and 2 picture, one crop: lines of text, sometimes shapes beside them."""
+    ink, paper = ink_and_paper(rng)
+    if rng.random() < 0.4:
+        ink, paper = jitter(rng, (25, 25, 25), 25), (255, 255, 255)
+    c = Canvas(side, side, paper)
+    y, lines = rng.uniform(0, 8), []
+    while True:
+        face, size = pick(rng, FONTS), int(np.exp(rng.uniform(np.log(12), np.log(44))))
+        x = rng.uniform(1, 12)
+        y += size
+        if y > side - 4:
+            break
+        text = free_line(rng, int((side - x) / (size * 0.55)))
+        if not text:
+            text = pick(rng, GLYPHS[:62])
+        while font(face, size).getlength(text) > side - x - 1 and len(text) > 1:
+            text = text[:-1].strip()
+        lines.append(c.text(x, y, text, face, size, ink))
+        y += size * rng.uniform(0.15, 0.6)
+    span = lines[0] if lines else Span("", [])
+    for line in lines[1:]:
+        span = span + "\n" + line
+    return c.done("crop", text=span)
+
+
+def unknown(rng):
+    """None of the known kinds: noise, blobs, gradients, overlapping soft ellipses."""
+    width = natural_size(rng)
+    height = int(width * rng.uniform(0.65, 1.45))
+    draw = rng.random()
+    if draw < 0.3:  # noise blended over several scales
+        total = np.zeros((height, width, 3), np.float32)
+        for cells in (2, 4, 8, 16, 64):
+            grid = rng.integers(0, 256, (cells, cells, 3)).astype(np.uint8)
+            layer = Image.fromarray(grid).resize((width, height), Image.Resampling.BICUBIC)
+            total += np.asarray(layer, np.float32) * rng.random()
+        total = (total - total.min()) / (np.ptp(total) + 1e-6) * 255
+        return plain(Image.fromarray(total.astype(np.uint8)))
+    base = np.zeros((2, 2, 3), np.uint8) + rng.integers(0, 256, (2, 2, 3)).astype(np.uint8)
+    image = Image.fromarray(base).resize((width, height), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(image)
+    if draw > 0.4:  # landscape- or portrait-like overlapping forms
+        for _ in range(rng.integers(4, 25)):
+            x, y = rng.uniform(-0.2, 1) * width, rng.uniform(-0.2, 1) * height
+            w, h = rng.uniform(0.05, 0.7) * width, rng.uniform(0.05, 0.7) * height
+            colour = tuple(map(int, rng.integers(0, 256, 3)))
+            form = rng.random()
+            if form < 0.6:
+                pen.ellipse((x, y, x + w, y + h), fill=colour)
+            elif form < 0.8:
+                pen.polygon([(x + rng.random() * w, y + rng.random() * h) for _ in range(5)],
+                            fill=colour)
+            else:
+                pen.line([(x + rng.random() * w, y + rng.random() * h) for _ in range(4)],
+                         fill=colour, width=int(rng.integers(1, 12)))
+        if rng.random() < 0.8:
+            image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(1, 9)) * width / 336))
+        grain = rng.normal(0, rng.uniform(2, 22), (height, width, 1))
+        image = Image.fromarray(np.clip(np.asarray(image) + grain, 0, 255).astype(np.uint8))
+    return plain(image)
+
+
+def plain(image):
+    return Picture(image, Image.new("L", image.size, 0), [], "unknown")
+
+
+def weather(rng, picture):
+    """Light damage, on a third of the pictures: pixel noise or a slight blur."""
+    draw = rng.random()
+    if draw < 0.15:
+        noise = rng.normal(0, rng.uniform(1, 8), (picture.image.height, picture.image.width, 1))
+        pixels = np.clip(np.asarray(picture.image) + noise, 0, 255).astype(np.uint8)
+        picture.image = Image.fromarray(pixels)
+    elif draw < 0.25:
+        blur = float(rng.uniform(0.2, 0.7)) * max(picture.image.size) / 336
+        picture.image = picture.image.filter(ImageFilter.GaussianBlur(blur))
+    return picture

@@ -1,0 +1,90 @@
+"""Writes a checkpoint as a model folder in the published layout.
+
+    python export.py RUN_FOLDER/stage3.pt ../models/default
+"""
+
+import json
+import struct
+import sys
+from pathlib import Path
+
+import torch
+
+import hd
+import tokenizer
+from model import Config, Phi3V
+
+
+def load(path, averaged=True):
+    """The model of a checkpoint, in bf16: the averaged weights, or the last ones."""
+    state = torch.load(path, map_location="cpu")
+    model = Phi3V(Config())
+    weights = state["average"] if averaged else {
+        n: i["master"] for n, i in state["optimiser"]["items"].items()}
+    weights = {n: w for n, w in weights.items() if not n.startswith("head.")}
+    missing, unexpected = model.load_state_dict(weights, strict=False)
+    unused = (f"encoder.layers.{model.c.vision_layers - 1}.", "post_layernorm")
+    assert not unexpected and all(any(u in n for u in unused) for n in missing)
+    return model.bfloat16().eval()
+
+
+def write_safetensors(path, tensors):
+    header, at = {}, 0
+    for name, t in tensors.items():
+        size = t.numel() * 2
+        header[name] = {"dtype": "BF16", "shape": list(t.shape), "data_offsets": [at, at + size]}
+        at += size
+    header["__metadata__"] = {"format": "pt"}
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 64)
+    with open(path, "wb") as f:
+        f.write(struct.pack("<Q", len(text)) + text)
+        for t in tensors.values():
+            f.write(t.contiguous().view(torch.int16).numpy().tobytes())
+
+
+def write_configs(folder, c):
+    def save(name, data):
+        (folder / name).write_text(json.dumps(data, indent=2) + "\n")
+
+    stop = [tokenizer.END, tokenizer.ASSISTANT, tokenizer.ENDOFTEXT]
+    save("config.json", {
+        "architectures": ["Phi3VForCausalLM"], "model_type": "phi3_v", "torch_dtype": "bfloat16",
+        "vocab_size": c.vocab, "hidden_size": c.hidden, "intermediate_size": c.mlp,
+        "num_hidden_layers": c.layers, "num_attention_heads": c.heads,
+        "num_key_value_heads": c.heads, "hidden_act": "silu", "rms_norm_eps": 1e-05,
+        "max_position_embeddings": 4096, "original_max_position_embeddings": 4096,
+        "rope_theta": 10000.0, "rope_scaling": None, "sliding_window": 131072,
+        "attention_dropout": 0.0, "tie_word_embeddings": False, "use_cache": True,
+        "bos_token_id": tokenizer.BOS, "eos_token_id": stop, "pad_token_id": tokenizer.ENDOFTEXT,
+        "embd_layer": {"embedding_cls": "image", "hd_transform_order": "sub_glb",
+                       "projection_cls": "mlp", "use_hd_transform": True,
+                       "with_learnable_separator": True},
+        "img_processor": {"name": "clip_vision_model", "image_dim_out": c.vision_hidden,
+                          "num_img_tokens": (c.grid // 2) ** 2},
+        "vision_config": {"hidden_size": c.vision_hidden, "intermediate_size": c.vision_mlp,
+                          "num_hidden_layers": c.vision_layers,
+                          "num_attention_heads": c.vision_heads, "image_size": c.side,
+                          "patch_size": c.patch, "layer_norm_eps": 1e-05,
+                          "hidden_act": "quick_gelu"}})
+    save("generation_config.json", {"bos_token_id": tokenizer.BOS, "eos_token_id": stop,
+                                    "pad_token_id": tokenizer.ENDOFTEXT})
+    save("preprocessor_config.json", {
+        "image_processor_type": "Phi3VImageProcessor", "processor_class": "Phi3VProcessor",
+        "num_crops": c.num_crops, "num_img_tokens": (c.grid // 2) ** 2,
+        "image_mean": [float(f"{v:.8f}") for v in hd.MEAN],
+        "image_std": [float(f"{v:.8f}") for v in hd.STD]})
+
+
+def main():
+    source, folder = Path(sys.argv[1]), Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    model = load(source)
+    with torch.no_grad():
+        write_safetensors(folder / "model.safetensors", dict(model.named_parameters()))
+    write_configs(folder, model.c)
+    tokenizer.write_files(folder)
+
+
+if __name__ == "__main__":
+    main()

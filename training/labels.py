@@ -1,0 +1,62 @@
+"""Patch labels: which glyphs have their centre in each patch of a crop, and which object covers it."""
+
+import numpy as np
+from PIL import Image
+
+from draw import COLOUR_NAMES, GLYPHS, OBJECTS
+
+SLOTS = 3                       # glyphs in one patch, left to right
+BLANK = 0
+GLYPH_CLASS = {ch: i + 1 for i, ch in enumerate(GLYPHS)}
+GLYPH_CLASSES = len(GLYPHS) + 1
+OBJECT_CLASSES = len(OBJECTS)
+COLOUR_CLASSES = len(COLOUR_NAMES) + 1
+IGNORE = -100
+
+
+def to_canvas(point, place):
+    return point[0] * place.scale_x + place.offset_x, point[1] * place.scale_y + place.offset_y
+
+
+def glyph_labels(glyphs, place, rows, cols, patch):
+    """[rows, cols, SLOTS] for a canvas of rows x cols patches."""
+    cells = {}
+    for x, y, ch in glyphs:
+        x, y = to_canvas((x, y), place)
+        row, col = int(y // patch), int(x // patch)
+        if 0 <= row < rows and 0 <= col < cols:
+            cells.setdefault((row, col), []).append((x, ch))
+    out = np.full((rows, cols, SLOTS), BLANK, np.int64)
+    for (row, col), found in cells.items():
+        for slot, (_, ch) in enumerate(sorted(found)[:SLOTS]):
+            out[row, col, slot] = GLYPH_CLASS[ch]
+    return out
+
+
+def object_labels(mask, place, rows, cols, patch):
+    """[rows, cols, 2]: object kind and colour at the middle of each patch of the canvas."""
+    xs = ((np.arange(cols) + 0.5) * patch - place.offset_x) / place.scale_x
+    ys = ((np.arange(rows) + 0.5) * patch - place.offset_y) / place.scale_y
+    inside = ((ys >= 0) & (ys < mask.height))[:, None] & ((xs >= 0) & (xs < mask.width))[None]
+    pixels = np.asarray(mask)[np.clip(ys, 0, mask.height - 1).astype(int)][
+        :, np.clip(xs, 0, mask.width - 1).astype(int)]
+    value = np.where(inside, pixels, 0).astype(np.int64)
+    return np.stack([value // 16, value % 16], -1)
+
+
+def crop_labels(picture, place, grid, patch):
+    """Labels of all crops, overview first: [n, grid*grid, SLOTS] and [n, grid*grid, 2].
+    The overview has object labels only; its letters are too small to be asked for."""
+    rows, cols = place.rows * grid, place.cols * grid
+    glyphs = glyph_labels(picture.glyphs, place, rows, cols, patch)
+    things = object_labels(picture.mask, place, rows, cols, patch)
+
+    def tiles(x):
+        x = x.reshape(place.rows, grid, place.cols, grid, -1).transpose(0, 2, 1, 3, 4)
+        return x.reshape(place.rows * place.cols, grid * grid, -1)
+
+    ys = ((np.arange(grid) + 0.5) * place.rows).astype(int)
+    xs = ((np.arange(grid) + 0.5) * place.cols).astype(int)
+    overview = things[ys][:, xs].reshape(1, grid * grid, 2)
+    ignored = np.full((1, grid * grid, SLOTS), IGNORE, np.int64)
+    return np.concatenate([ignored, tiles(glyphs)]), np.concatenate([overview, tiles(things)])

@@ -1,0 +1,71 @@
+"""Muon for the hidden matrices, AdamW for the rest. Weights are bf16, masters and state float32."""
+
+import torch
+
+
+def orthogonal(g, steps=5):
+    """Newton-Schulz iteration towards the nearest orthogonal matrix, in bf16."""
+    x = g.bfloat16()
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.T
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        a = x @ x.T
+        x = 3.4445 * x + (-4.7750 * a + 2.0315 * (a @ a)) @ x
+    return (x.T if tall else x).float()
+
+
+class Optimiser:
+    def __init__(self, named, muon_rate=0.02, adam_rate=2e-3, slow=lambda name: False):
+        """slow(name): parameters that get 0.3 of the rate when slow_factor is set."""
+        self.items = []
+        for name, p in named:
+            matrix = p.dim() in (2, 4) and not any(s in name for s in (
+                "model.embed_tokens", "position_embedding", "lm_head", "head.", "GN"))
+            self.items.append({
+                "name": name, "p": p, "muon": matrix, "slow": slow(name),
+                "master": p.detach().float().clone(), "m": torch.zeros_like(p, dtype=torch.float32),
+                "v": None if matrix else torch.zeros_like(p, dtype=torch.float32)})
+        self.muon_rate, self.adam_rate, self.steps = muon_rate, adam_rate, 0
+
+    @torch.no_grad()
+    def step(self, grads, factor, slow_factor=1.0):
+        """grads: name -> float32 gradient; factor scales all rates, slow_factor the slow ones."""
+        self.steps += 1
+        adam = [grads[i["name"]] for i in self.items if not i["muon"]]
+        norm = torch.sqrt(sum(g.square().sum() for g in adam))
+        clip = min(1.0, 2.0 / (float(norm) + 1e-6))
+        for item in self.items:
+            g, rate = grads[item["name"]], factor * (slow_factor if item["slow"] else 1.0)
+            if rate == 0:
+                continue
+            if item["muon"]:
+                item["m"].mul_(0.95).add_(g)
+                update = orthogonal(g.add(item["m"], alpha=0.95).flatten(1)).view_as(g)
+                rate *= self.muon_rate * max(1, g.shape[0] / g[0].numel()) ** 0.5
+            else:
+                g = g * clip
+                item["m"].lerp_(g, 0.1)
+                item["v"].lerp_(g * g, 0.02)
+                a, b = 1 - 0.9 ** self.steps, 1 - 0.98 ** self.steps
+                update = item["m"] / a / ((item["v"] / b).sqrt() + 1e-8)
+                rate *= self.adam_rate
+            item["master"].add_(update, alpha=-rate)
+            item["p"].copy_(item["master"])
+
+    def state(self):
+        return {"steps": self.steps, "items": {
+            i["name"]: {k: i[k] for k in ("master", "m", "v")} for i in self.items}}
+
+    def load(self, state):
+        self.steps = state["steps"]
+        for item in self.items:
+            saved = state["items"].get(item["name"])
+            if saved is None:
+                continue
+            for key in ("master", "m", "v"):
+                if item[key] is not None:
+                    item[key].copy_(saved[key])
+            with torch.no_grad():
+                item["p"].copy_(item["master"])

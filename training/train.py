@@ -1,0 +1,230 @@
+"""Training in stages; every stage has a time budget and resumes from its checkpoint.
+
+    python train.py --stage 1 --minutes 12 --run RUN_FOLDER
+    python train.py --stage 2 --minutes 15 --run RUN_FOLDER
+    python train.py --stage 3 --minutes 90 --run RUN_FOLDER
+
+Each stage starts from the weights of the last one found in the run folder, or continues its own
+checkpoint. Two processes with one thread each share a step: on a machine with other work this
+wastes far less than one process with two threads."""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.distributed as dist
+import torch.nn.functional as F
+from torch import nn
+
+import batches
+import labels
+from model import Config, Phi3V
+from optim import Optimiser
+
+STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tower, patch loss
+    1: dict(batch=28, rate=0.02, tower=1.0, patch=1.0),
+    2: dict(batch=32, rate=0.02, tower=0.5, patch=0.6),
+    3: dict(batch=14, rate=0.014, tower=0.3, patch=0.3),
+}
+GUIDE_WEIGHT = 0.4
+WARM_UP = 60
+MIXES = [  # stage 3: from this share of the budget on, kind -> share
+    (0.0, {"page": 50, "chart": 15, "cover": 20, "shapes": 10, "pair": 2, "mixed": 1, "unknown": 1, "text": 1}),
+    (0.12, {"page": 12, "chart": 28, "cover": 22, "shapes": 16, "pair": 12, "mixed": 4, "unknown": 4, "text": 2}),
+]
+
+
+class PatchHead(nn.Module):
+    """Thrown away after training: names the glyphs and objects in each patch."""
+
+    def __init__(self, width):
+        super().__init__()
+        self.glyph = nn.Linear(width, labels.SLOTS * labels.GLYPH_CLASSES)
+        self.thing = nn.Linear(width, labels.OBJECT_CLASSES)
+        self.colour = nn.Linear(width, labels.COLOUR_CLASSES)
+        weight = torch.ones(labels.GLYPH_CLASSES)
+        weight[labels.BLANK] = 0.15
+        self.register_buffer("weight", weight, persistent=False)
+
+    def forward(self, features, glyphs, things):
+        """Loss and the share of drawn glyphs named rightly."""
+        read = (glyphs[..., 0] != labels.IGNORE).any(1)
+        logits = self.glyph(features[read]).float().view(-1, labels.GLYPH_CLASSES)
+        truth = glyphs[read].view(-1)
+        weight = self.weight.float()
+        loss = F.cross_entropy(logits, truth, weight, reduction="sum") / weight[truth].sum()
+        drawn = truth != labels.BLANK
+        right = (logits.argmax(-1) == truth)[drawn].float().mean()
+        # covered patches are few, so they count more
+        for head, column in ((self.thing, 0), (self.colour, 1)):
+            truth = things[..., column].reshape(-1)
+            each = F.cross_entropy(head(features).float().flatten(0, 1), truth, reduction="none")
+            share = torch.where(truth > 0, 1.0, 0.15)
+            loss = loss + 0.5 * (each * share).sum() / share.sum()
+        return loss, right
+
+
+def guide_loss(guided, guide):
+    """-log of the attention that the guided heads put on the token holding the next letter.
+    guide: (sample, query position, key position) of every letter with a known place."""
+    if not len(guide):
+        return torch.zeros(())
+    sample, query, key = guide.T
+    total = 0.0
+    for q, k in guided:
+        length = k.shape[2]
+        scores = torch.einsum("nhd,nhtd->nht", q[sample, :, query], k[sample]).float()
+        scores = scores * q.shape[-1] ** -0.5
+        future = torch.arange(length)[None, None] > query[:, None, None]
+        logs = scores.masked_fill(future, -1e9).log_softmax(-1)
+        total = total - logs[torch.arange(len(key)), :, key].mean()
+    return total / len(guided)
+
+
+def losses(stage, model, head, batch, settings, frozen):
+    """Loss of one batch and a dict of figures for the log."""
+    with torch.set_grad_enabled(not frozen):
+        features = model.tower(batch["crops"])
+    figures, loss = {}, 0.0
+    if not frozen:
+        patch, right = head(features, batch["glyphs"], batch["things"])
+        loss = settings["patch"] * patch
+        figures.update(patch=float(patch.detach()), letters=float(right))
+    if stage == 1:
+        return loss, figures
+    x = model.embed(batch["ids"], model.image_rows(features, batch["grids"]))
+    h, guided = model.decode(x)
+    wanted = batch["targets"] != labels.IGNORE
+    logits, truth = model.lm_head(h[wanted]).float(), batch["targets"][wanted]
+    answer = F.cross_entropy(logits, truth)
+    right = logits.argmax(-1) == truth
+    seen = batch["seen"][wanted]
+    figures.update(answer=float(answer.detach()), right=float(right.float().mean()),
+                   copied=float(right[seen].float().mean()))
+    guide = guide_loss(guided, batch["guide"])
+    figures["guide"] = float(guide.detach())
+    return loss + answer + GUIDE_WEIGHT * guide, figures
+
+
+def letters(batch):
+    return int((batch["targets"] != labels.IGNORE).sum()) if "targets" in batch else 1
+
+
+def parameters(model, head):
+    """Everything that is trained; the last tower layer and post_layernorm are never run."""
+    unused = (f"encoder.layers.{model.c.vision_layers - 1}.", "post_layernorm")
+    named = [(n, p) for n, p in model.named_parameters() if not any(u in n for u in unused)]
+    return named + [("head." + n, p) for n, p in head.named_parameters()]
+
+
+def save(path, **what):
+    torch.save(what, path.with_suffix(".part"))
+    os.replace(path.with_suffix(".part"), path)
+
+
+def train(rank, world, args):
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    dist.init_process_group("gloo", init_method=f"file://{args.run}/meeting.{args.stage}.{args.start}",
+                            rank=rank, world_size=world)
+    settings = STAGES[args.stage]
+    c = Config()
+    model, head = Phi3V(c), PatchHead(c.vision_hidden)
+    model.bfloat16(), head.bfloat16()
+    for layer in [*model.tower_layers(), *model.model.layers]:
+        layer.compile(dynamic=True)
+    named = parameters(model, head)
+    optimiser = Optimiser(named, settings["rate"], slow=lambda n: "vision_model" in n or "head." in n)
+    step, elapsed, average = 0, 0.0, None
+    own = args.run / f"stage{args.stage}.pt"
+    earlier = [args.run / f"stage{s}.pt" for s in range(args.stage - 1, 0, -1)]
+    source = own if own.exists() else next((p for p in earlier if p.exists()), None)
+    if source:
+        state = torch.load(source)
+        optimiser.load(state["optimiser"])
+        if source == own:
+            step, elapsed, average = state["step"], state["elapsed"], state["average"]
+        else:
+            optimiser.steps = 0
+            for item in optimiser.items:
+                item["m"].zero_()
+                if item["v"] is not None:
+                    item["v"].zero_()
+    if average is None:
+        average = {i["name"]: i["master"].clone() for i in optimiser.items}
+    log = open(args.run / f"stage{args.stage}.log", "a") if rank == 0 else None
+    sums, count, budget = {}, 0, args.minutes * 60
+    last_save = last_note = clock = time.time()
+    first_step = step
+    while elapsed < budget:
+        rng = np.random.default_rng([args.seed, args.stage, step, rank])
+        frozen = args.stage == 2 and elapsed < budget / 2
+        mix = [m for share, m in MIXES if elapsed / budget >= share][-1]
+        for _, p in named:
+            p.grad = None
+        parts = batches.make(args.stage, rng, settings["batch"], c, mix)
+        for part in parts:
+            loss, figures = losses(args.stage, model, head, part, settings, frozen)
+            # every answer letter counts the same, whichever part it is in
+            weight = letters(part) / sum(map(letters, parts))
+            (loss * weight).backward()
+            for key, value in figures.items():
+                if value == value:
+                    sums[key] = sums.get(key, 0.0) + value * weight
+        flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten().float()
+                          for _, p in named] + [torch.tensor([elapsed])])
+        dist.all_reduce(flat)
+        flat /= world
+        grads, at = {}, 0
+        for name, p in named:
+            grads[name] = flat[at:at + p.numel()].view_as(p)
+            at += p.numel()
+        share = float(flat[-1]) / budget  # the same on both processes
+        tail = min(1.0, max(args.floor, (1 - share) / (1 - args.constant))) if args.constant < 1 else 1.0
+        warm = min(1.0, (step - first_step + 1) / WARM_UP)
+        optimiser.step(grads, warm * tail, 0.0 if frozen else settings["tower"])
+        step += 1
+        for item in optimiser.items:
+            average[item["name"]].lerp_(item["master"], max(1 / (step + 1), args.average))
+        count += 1
+        now = time.time()
+        elapsed, clock = elapsed + now - clock, now
+        shared = torch.tensor([elapsed])
+        dist.broadcast(shared, 0)
+        elapsed = float(shared)
+        if rank == 0 and now - last_note > 30:
+            rate = count * settings["batch"] * world / (now - last_note)
+            note = " ".join(f"{k} {v / count:.3f}" for k, v in sums.items())
+            log.write(f"stage {args.stage} {elapsed:7.0f} s step {step:6d} {rate:5.1f}/s lr {warm * tail:.2f} {note}\n")
+            log.flush()
+            sums, count, last_note = {}, 0, now
+        if rank == 0 and (now - last_save > 180 or elapsed >= budget):
+            save(own, optimiser=optimiser.state(), average=average, step=step, elapsed=elapsed)
+            last_save = now
+    dist.barrier()
+    dist.destroy_process_group()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("--stage", type=int, required=True, choices=STAGES)
+    parser.add_argument("--minutes", type=float, required=True, help="budget of the whole stage")
+    parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2)
+    parser.add_argument("--constant", type=float, default=0.6, help="share before the rate falls")
+    parser.add_argument("--floor", type=float, default=0.1, help="smallest rate factor")
+    parser.add_argument("--average", type=float, default=0.005, help="weight of a step in the average")
+    args = parser.parse_args()
+    args.run = args.run.resolve()
+    args.run.mkdir(parents=True, exist_ok=True)
+    args.start = int(time.time())
+    torch.multiprocessing.spawn(train, (args.processes, args), nprocs=args.processes)
+
+
+if __name__ == "__main__":
+    main()
