@@ -1,0 +1,97 @@
+"""Draws the sample pictures. Needs Pillow and the DejaVu and Liberation fonts.
+
+    python draw_samples.py
+
+This script shares no code with the generator of the training pictures."""
+
+from pathlib import Path
+
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+HERE = Path(__file__).parent
+FONTS = "/usr/share/fonts/truetype/"
+SANS = FONTS + "dejavu/DejaVuSans.ttf"
+BOLD = FONTS + "dejavu/DejaVuSans-Bold.ttf"
+SERIF_BOLD = FONTS + "liberation/LiberationSerif-Bold.ttf"
+ARIAL_LIKE = FONTS + "liberation/LiberationSans-Regular.ttf"
+
+
+def write(pen, at, text, face, size, ink, anchor="mm"):
+    pen.text(at, text, fill=ink, anchor=anchor, font=ImageFont.truetype(face, size))
+
+
+def chart():
+    image = Image.new("RGB", (640, 480), "white")
+    pen = ImageDraw.Draw(image)
+    write(pen, (320, 34), "Solar Stock Price", BOLD, 40, "#202020")
+    data = [("Mar", 42), ("Apr", 57), ("May", 38), ("Jun", 71), ("Jul", 64)]
+    bottom, unit, pitch = 428, 4.2, 112
+    for n, (month, price) in enumerate(data):
+        middle = 96 + pitch * n
+        top = bottom - price * unit
+        pen.rectangle((middle - 36, top, middle + 36, bottom), fill="#2d5fd0")
+        write(pen, (middle, top - 20), str(price), SANS, 32, "#202020")
+        write(pen, (middle, bottom + 24), month, SANS, 30, "#202020")
+    pen.line((36, bottom, 604, bottom), fill="#202020", width=2)
+    image.save(HERE / "chart.png")
+
+
+def book_cover():
+    image = Image.new("RGB", (600, 900), "#16324f")
+    pen = ImageDraw.Draw(image)
+    for n, word in enumerate(("The", "Silent", "River")):
+        write(pen, (300, 130 + 118 * n), word, SERIF_BOLD, 104, "#f4f1e4")
+    pen.ellipse((190, 490, 410, 710), fill="#f2d22e")
+    write(pen, (300, 820), "Nora Bennett", ARIAL_LIKE, 54, "#f4f1e4")
+    image.save(HERE / "book-cover.jpg", quality=92)
+
+
+def figures(path, items, **options):
+    """items: (kind, colour, x, y) with x and y in the middle of the figure."""
+    image = Image.new("RGB", (640, 480), "white")
+    pen, r = ImageDraw.Draw(image), 60
+    for kind, colour, x, y in items:
+        if kind == "circle":
+            pen.ellipse((x - r, y - r, x + r, y + r), fill=colour)
+        elif kind == "square":
+            pen.rectangle((x - r, y - r, x + r, y + r), fill=colour)
+        else:
+            pen.polygon([(x, y - r), (x - r, y + r), (x + r, y + r)], fill=colour)
+    image.save(HERE / path, **options)
+
+
+def page():
+    image = Image.new("RGB", (800, 500), "white")
+    pen = ImageDraw.Draw(image)
+    for n, line in enumerate(("Winter garden", "Open 9 to 17", "Ticket 25")):
+        write(pen, (50, 100 + 120 * n), line, SANS, 64, "#141414", "lm")
+    image.save(HERE / "page.png")
+
+
+def hills():
+    """A landscape: sky, sun, hills, haze. Nothing that the built-in model knows."""
+    image = Image.linear_gradient("L").resize((720, 480))
+    image = Image.merge("RGB", [image.point(lambda v, s=s: s + v // 4) for s in (110, 150, 190)])
+    pen = ImageDraw.Draw(image)
+    pen.ellipse((480, 60, 580, 160), fill="#fff0c0")
+    for n, shade in enumerate(("#6f8f8a", "#4e7560", "#2f5a3c", "#1f3d27")):
+        crest = [(x, 250 + 55 * n + ((x * (n + 3) * 7919 // 100) % (34 - 5 * n)) - abs(x % 240 - 120) // 3)
+                 for x in range(0, 721, 30)]
+        pen.polygon(crest + [(720, 480), (0, 480)], fill=shade)
+    image.filter(ImageFilter.GaussianBlur(3)).save(HERE / "landscape.jpg", quality=90)
+
+
+def main():
+    chart()
+    book_cover()
+    figures("shapes.png", [("circle", "#d72828", 108, 84), ("triangle", "#28a046", 532, 84),
+                           ("square", "#f5d728", 532, 240)])
+    same = [("circle", "#d72828", 108, 84), ("triangle", "#28a046", 320, 240)]
+    figures("compare-1.jpg", same + [("square", "#2d5ad2", 320, 400)], quality=92)
+    figures("compare-2.jpg.webp", same + [("square", "#f58c14", 320, 400)], format="WEBP", quality=90)
+    page()
+    hills()
+
+
+if __name__ == "__main__":
+    main()
