@@ -16,16 +16,17 @@ struct progress {
     bool enabled;
     int cols;
     double delay_s; /* before the line first shows */
-    double shown_s; /* the clock at the last update on screen */
+    double first_s; /* the clock at the first update of all; 0: none yet */
+    double begun_s; /* the clock at the stage's first update */
+    double shown_s; /* the clock when the line was last drawn */
     bool visible;
     char stage[40];
-    double begun_s; /* the clock at the stage's first update */
 };
 
-/* cols 0: 80. at_once: show without the first second. enabled only where `out` is a terminal. */
+/* cols 0: 80. at_once: show without the first second. */
 void progress_init(struct progress *p, FILE *out, int cols, bool at_once);
 /* As often as you like; draws at most ten times a second. total 0: unknown. A new stage starts its
- * clock. Returns nothing to check: progress never fails. */
+ * clock. stage is own text (ASCII). */
 void progress_update(struct progress *p, const char *stage, enum progress_unit unit, int64_t done,
                      int64_t total);
 void progress_clear(struct progress *p); /* erases the line; before anything else is printed */

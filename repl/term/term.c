@@ -338,6 +338,7 @@ static void find_out(struct term *t, const struct term_options *opt,
     const char *name = env("TERM");
     bool console = name && !strcmp(name, "linux");
     f->is_tty = !opt->plain && isatty(t->out_fd);
+    f->needs_cleaning = isatty(t->out_fd);
     f->is_dumb = !is_set(name) || !strcmp(name, "dumb");
     f->colour = f->is_tty && !f->is_dumb ? find_colour(env) : TERM_COLOUR_NONE;
     t->multiplexed = is_set(env("TMUX")) || is_set(env("STY")) ||

@@ -27,7 +27,7 @@ enum term_graphics {
 enum term_colour { TERM_COLOUR_NONE, TERM_COLOUR_16, TERM_COLOUR_256, TERM_COLOUR_RGB };
 
 struct term_options {
-    int in_fd, out_fd;    /* 0 and 1 */
+    int in_fd, out_fd;
     bool plain;           /* --plain */
     const char *graphics; /* the setting: "sixel", "blocks", "ascii", "none"; NULL or "auto": ask */
     int timeout_ms;       /* 0: 300, or 1000 over ssh */
@@ -38,8 +38,9 @@ struct term_options {
 struct term_facts {
     bool is_tty; /* the output is a terminal and --plain is off: cursor movement is allowed */
     bool is_dumb;
-    bool asked;    /* questions were sent */
-    bool answered; /* and DA1 came back in time */
+    bool needs_cleaning; /* a terminal reads what is printed, --plain or not */
+    bool asked;          /* questions were sent */
+    bool answered;       /* and DA1 came back in time */
     enum term_graphics graphics;
     const char *graphics_why; /* static: "the terminal says it has sixel", "inside tmux", … */
     enum term_colour colour;

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Lines of text on a terminal, wrapped by words, beside a column of pictures while these last and
+ * over the full width below. Cursor movement is relative, so it works at the bottom of a full
+ * screen; text never touches a picture's cells. Lines end one column early: a cursor on the last
+ * column is a trap. */
+#ifndef TERM_LAYOUT_H
+#define TERM_LAYOUT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "term/picture.h"
+
+enum style {
+    STYLE_BOLD = 1,
+    STYLE_CODE = 2,
+    STYLE_HEADING = 4,
+    STYLE_LABEL = 8,
+    STYLE_LITERAL = 16 /* spaces count: break anywhere, not between words */
+};
+
+#define LAYOUT_WORD 256 /* characters of a word held back; longer ones are broken */
+
+struct layout {
+    const struct term_facts *facts; /* borrowed */
+    FILE *out;
+    int left;         /* columns taken by pictures and gap, while row < picture_rows */
+    int picture_rows; /* 0: nothing beside */
+    int row;          /* since the first; counted only while beside */
+    int column;       /* cells used in this line, from the text's left edge */
+    int indent;       /* of the lines that continue this one */
+    int spaces;       /* seen, not written: a line may end here */
+    int style;        /* switched on in the terminal */
+    struct {
+        int32_t cp;
+        int style;
+    } word[LAYOUT_WORD];
+    int n_word, word_width;
+};
+
+/* Draws as many of the pictures as fit, in a column, and prepares for text at their right (beside)
+ * or below them. The cursor must be in the first column. facts must allow cursor movement. */
+void layout_begin(struct layout *l, const struct term_facts *facts, FILE *out,
+                  const struct picture *pictures, int n_pictures, bool beside);
+/* One clean character: LF, TAB or printable. Words appear when they are complete. */
+void layout_put(struct layout *l, int32_t cp, int style);
+/* Lines that continue the present one begin `columns` to the right, until the next LF. */
+void layout_indent(struct layout *l, int columns);
+/* Writes what was held back, switches styles off, and goes to the first column below text and
+ * pictures. */
+void layout_end(struct layout *l);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "term/progress.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define REDRAW_S 0.1
+#define LINE_BYTES 256
+
+static double clock_s(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
+}
+
+void progress_init(struct progress *p, FILE *out, int cols, bool at_once)
+{
+    *p = (struct progress){.out = out, .cols = cols > 0 ? cols : 80, .delay_s = at_once ? 0 : 1};
+    const char *term = getenv("TERM");
+    p->enabled = isatty(fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
+}
+
+/* "12.3 MB", "4 crops" */
+static void print_amount(char *to, size_t size, enum progress_unit unit, double n)
+{
+    static const char *const names[] = {"", "crops", "tokens", "files"};
+    if (unit != PROGRESS_BYTES)
+        snprintf(to, size, "%.*f %s", n < 10 && n != (double)(int64_t)n ? 1 : 0, n, names[unit]);
+    else if (n < 1e6)
+        snprintf(to, size, "%.0f kB", n / 1e3);
+    else if (n < 1e9)
+        snprintf(to, size, "%.1f MB", n / 1e6);
+    else
+        snprintf(to, size, "%.2f GB", n / 1e9);
+}
+
+static void print_line(char *to, size_t size, const struct progress *p, enum progress_unit unit,
+                       int64_t done, int64_t total, double seconds)
+{
+    char part[32], all[32], rate[32];
+    double per_s = seconds > 0.05 ? (double)done / seconds : 0;
+    print_amount(part, sizeof part, unit, (double)done);
+    print_amount(all, sizeof all, unit, (double)total);
+    print_amount(rate, sizeof rate, unit, per_s);
+    int n = snprintf(to, size, "%s  %s", p->stage, part);
+    if (total > 0 && n >= 0 && (size_t)n < size)
+        n += snprintf(to + n, size - (size_t)n, " of %s", all);
+    if (per_s > 0 && n >= 0 && (size_t)n < size)
+        n += snprintf(to + n, size - (size_t)n, "  %s/s", rate);
+    if (per_s > 0 && total > done && n >= 0 && (size_t)n < size)
+        snprintf(to + n, size - (size_t)n, "  %.0f s left", (double)(total - done) / per_s + 0.5);
+}
+
+/* At most one line: the last column stays free. */
+static void cut_to_width(char *line, int cols)
+{
+    if ((int)strlen(line) >= cols) line[cols - 1] = 0;
+}
+
+void progress_update(struct progress *p, const char *stage, enum progress_unit unit, int64_t done,
+                     int64_t total)
+{
+    if (!p->enabled) return;
+    double now = clock_s();
+    if (strncmp(p->stage, stage, sizeof p->stage - 1) != 0 || p->begun_s <= 0) {
+        snprintf(p->stage, sizeof p->stage, "%s", stage);
+        p->begun_s = now;
+    }
+    if (p->first_s <= 0) p->first_s = now;
+    if (now - p->first_s < p->delay_s || (p->visible && now - p->shown_s < REDRAW_S)) return;
+    char line[LINE_BYTES];
+    print_line(line, sizeof line, p, unit, done, total, now - p->begun_s);
+    cut_to_width(line, p->cols);
+    fprintf(p->out, "\r%s\033[K", line);
+    fflush(p->out);
+    p->shown_s = now;
+    p->visible = true;
+}
+
+void progress_clear(struct progress *p)
+{
+    if (p->visible) {
+        fputs("\r\033[K", p->out);
+        fflush(p->out);
+    }
+    p->visible = false;
+    p->first_s = 0;
+    p->stage[0] = 0;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "term/stream.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <utf8proc.h>
+
+#include "term/clean.h"
+#include "term/layout.h"
+#include "term/markdown.h"
+
+#define BESIDE_COLUMNS 80
+
+enum way {
+    WAY_RAW,   /* to a pipe: the true text */
+    WAY_CLEAN, /* a terminal that may only get text */
+    WAY_FULL
+};
+
+struct stream {
+    struct stream_options opt;
+    enum way way;
+    struct clean clean;
+    struct markdown markdown;
+    struct layout layout;
+    char *text; /* all of the answer, to be drawn again after a resize */
+    size_t n_text, cap_text;
+    bool text_lost; /* no memory for it: no redrawing */
+    bool ended;
+};
+
+/* -- clean -> markdown -> layout ------------------------------------------------------------------
+ */
+
+static void put_layout(int32_t cp, int style, void *user)
+{
+    layout_put(&((struct stream *)user)->layout, cp, style);
+}
+
+static void put_indent(int columns, void *user)
+{
+    layout_indent(&((struct stream *)user)->layout, columns);
+}
+
+static void put_clean(int32_t cp, void *user)
+{
+    struct stream *s = user;
+    if (s->way == WAY_FULL && !s->opt.verbatim) {
+        markdown_put(&s->markdown, cp);
+    } else if (s->way == WAY_FULL) {
+        layout_put(&s->layout, cp, 0);
+    } else {
+        utf8proc_uint8_t bytes[4];
+        fwrite(bytes, 1, (size_t)utf8proc_encode_char(cp, bytes), s->opt.out);
+    }
+}
+
+/* -- Beginning, and beginning again
+ * ------------------------------------------------------------------ */
+
+static void begin(struct stream *s)
+{
+    const struct term_facts *facts = s->opt.term ? term_facts(s->opt.term) : NULL;
+    const char *label = s->opt.label ? s->opt.label : "";
+    clean_init(&s->clean, CLEAN_TEXT, put_clean, s);
+    if (s->way == WAY_CLEAN) fputs(label, s->opt.out);
+    if (s->way != WAY_FULL) return;
+    bool beside = s->opt.layout == STREAM_BESIDE ||
+                  (s->opt.layout == STREAM_AUTO && facts->cols >= BESIDE_COLUMNS);
+    int n_pictures = s->opt.layout == STREAM_NO_PICTURES ? 0 : s->opt.n_pictures;
+    markdown_init(&s->markdown, put_layout, put_indent, s);
+    layout_begin(&s->layout, facts, s->opt.out, s->opt.pictures, n_pictures, beside);
+    for (; *label; label++) layout_put(&s->layout, *label, STYLE_LABEL);
+}
+
+/* The terminal may have moved lines about: only a clear screen is known. */
+static void draw_again(struct stream *s)
+{
+    fputs("\033[0m\033[H\033[2J", s->opt.out);
+    if (s->opt.head) s->opt.head(s->opt.out, s->opt.user);
+    begin(s);
+    clean_feed(&s->clean, s->text, s->n_text);
+}
+
+static void keep(struct stream *s, const char *bytes, size_t n)
+{
+    if (s->text_lost || n == 0) return;
+    if (s->n_text + n > s->cap_text) {
+        size_t cap = 2 * (s->n_text + n);
+        char *text = realloc(s->text, cap);
+        s->text_lost = !text;
+        if (!text) return;
+        s->text = text;
+        s->cap_text = cap;
+    }
+    memcpy(s->text + s->n_text, bytes, n);
+    s->n_text += n;
+}
+
+struct stream *stream_new(const struct stream_options *opt)
+{
+    struct stream *s = calloc(1, sizeof *s);
+    if (!s) return NULL;
+    const struct term_facts *facts = opt->term ? term_facts(opt->term) : NULL;
+    s->opt = *opt;
+    if (!facts || !facts->needs_cleaning)
+        s->way = WAY_RAW;
+    else
+        s->way = facts->is_tty && !facts->is_dumb ? WAY_FULL : WAY_CLEAN;
+    begin(s);
+    fflush(opt->out);
+    return s;
+}
+
+void stream_text(struct stream *s, const char *bytes, size_t n)
+{
+    if (s->ended) return;
+    if (s->way == WAY_RAW) {
+        fwrite(bytes, 1, n, s->opt.out);
+    } else {
+        if (s->way == WAY_FULL && term_update(s->opt.term) && !s->text_lost) draw_again(s);
+        clean_feed(&s->clean, bytes, n);
+        if (s->way == WAY_FULL) keep(s, bytes, n);
+    }
+    fflush(s->opt.out);
+}
+
+void stream_end(struct stream *s)
+{
+    if (s->ended) return;
+    s->ended = true;
+    if (s->way != WAY_RAW) clean_end(&s->clean);
+    if (s->way == WAY_FULL) {
+        if (!s->opt.verbatim) markdown_end(&s->markdown);
+        layout_end(&s->layout);
+    } else {
+        fputc('\n', s->opt.out);
+    }
+    fflush(s->opt.out);
+}
+
+void stream_free(struct stream *s)
+{
+    if (!s) return;
+    free(s->text);
+    free(s);
+}
