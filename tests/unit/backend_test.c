@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT
+ * The store of key/value blocks, and what opening a backend module says when it cannot be used. */
+#define _POSIX_C_SOURCE 200809L
+#include <pthread.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "backend/backend.h"
+#include "backend/kv_store.h"
+#include "base/mem.h"
+
+/* -- Blocks ----------------------------------------------------------------------------------- */
+
+enum { N_BLOCKS = 200, BLOCK_FLOATS = 16384 };
+
+static void write_block(struct kv_store *s, int id, float value)
+{
+    float *block;
+    kv_store_resolve(s, &id, 1, &block);
+    for (int i = 0; i < BLOCK_FLOATS; i++) block[i] = value;
+}
+
+static int block_holds(struct kv_store *s, int id, float value)
+{
+    float *block;
+    kv_store_resolve(s, &id, 1, &block);
+    return block[0] == value && block[BLOCK_FLOATS - 1] == value;
+}
+
+static void test_blocks_are_apart(void **state)
+{
+    (void)state;
+    struct kv_store *s;
+    int ids[N_BLOCKS];
+    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    assert_int_equal(kv_store_bytes(s), 0); // nothing is reserved up front
+    assert_int_equal(kv_store_take(s, N_BLOCKS, ids, NULL), 0);
+    for (int i = 0; i < N_BLOCKS; i++) write_block(s, ids[i], (float)i);
+    for (int i = 0; i < N_BLOCKS; i++) assert_true(block_holds(s, ids[i], (float)i));
+    kv_store_free(s);
+}
+
+static void test_blocks_are_used_again(void **state)
+{
+    (void)state;
+    struct kv_store *s;
+    int ids[N_BLOCKS], again[N_BLOCKS];
+    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    assert_int_equal(kv_store_take(s, N_BLOCKS, ids, NULL), 0);
+    size_t bytes = kv_store_bytes(s);
+    for (int i = 0; i < N_BLOCKS; i++) write_block(s, ids[i], (float)i);
+    for (int i = 0; i < N_BLOCKS; i += 2) kv_store_give(s, &ids[i], 1);
+    assert_int_equal(kv_store_take(s, N_BLOCKS / 2, again, NULL), 0);
+    assert_int_equal(kv_store_bytes(s), bytes);
+    for (int i = 0; i < N_BLOCKS / 2; i++) write_block(s, again[i], -1);
+    for (int i = 1; i < N_BLOCKS; i += 2) assert_true(block_holds(s, ids[i], (float)i));
+    kv_store_give(s, again, N_BLOCKS / 2);
+    for (int i = 1; i < N_BLOCKS; i += 2) kv_store_give(s, &ids[i], 1);
+    assert_int_equal(kv_store_bytes(s), 0); // and all memory goes back
+    kv_store_free(s);
+}
+
+/* All blocks asked for or none, and nothing lost. */
+static void test_blocks_out_of_memory(void **state)
+{
+    (void)state;
+    struct kv_store *s;
+    struct phi3v_error err;
+    int ids[N_BLOCKS], n_failed = 0;
+    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    for (long n = 1;; n++, n_failed++) {
+        mem_fail_at(n);
+        int rc = kv_store_take(s, N_BLOCKS, ids, &err);
+        mem_fail_at(0);
+        if (rc == 0) break;
+        assert_int_equal(rc, PHI3V_E_MEMORY);
+        assert_int_equal(kv_store_bytes(s), 0);
+    }
+    assert_true(n_failed >= 3);
+    kv_store_free(s);
+}
+
+static void *take_and_give(void *arg)
+{
+    struct kv_store *s = arg;
+    for (int round = 0; round < 50; round++) {
+        int ids[7];
+        if (kv_store_take(s, 7, ids, NULL)) return arg;
+        for (int i = 0; i < 7; i++) write_block(s, ids[i], (float)ids[i]);
+        for (int i = 0; i < 7; i++)
+            if (!block_holds(s, ids[i], (float)ids[i])) return arg;
+        kv_store_give(s, ids, 7);
+    }
+    return NULL;
+}
+
+static void test_blocks_on_threads(void **state)
+{
+    (void)state;
+    struct kv_store *s;
+    pthread_t threads[3];
+    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, s), 0);
+    for (int i = 0; i < 3; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    assert_int_equal(kv_store_bytes(s), 0);
+    kv_store_free(s);
+}
+
+/* -- Modules ---------------------------------------------------------------------------------- */
+
+static char module_dir[] = "/tmp/phi3v-module-XXXXXX", module_path[sizeof module_dir + 32];
+
+static int make_module_dir(void **state)
+{
+    (void)state;
+    if (!mkdtemp(module_dir)) return -1;
+    snprintf(module_path, sizeof module_path, "%s/phi3v-cuda.so", module_dir);
+    return 0;
+}
+
+static int remove_module_dir(void **state)
+{
+    (void)state;
+    unlink(module_path);
+    return rmdir(module_dir);
+}
+
+/* Opens with `target` (NULL: nothing) in the module's place; returns the code. */
+static int open_with(const char *target, struct phi3v_error *err)
+{
+    struct backend *b;
+    unlink(module_path);
+    if (target) assert_int_equal(symlink(target, module_path), 0);
+    setenv("PHI3V_BACKEND_DIR", module_dir, 1);
+    return backend_cuda_open("cuda", NULL, NULL, &b, err);
+}
+
+static void assert_says(const struct phi3v_error *err, const char *words)
+{
+    if (!strstr(err->text, words)) fail_msg("\"%s\" does not say \"%s\"", err->text, words);
+}
+
+static void test_no_module(void **state)
+{
+    (void)state;
+    struct phi3v_error err;
+    struct backend *b;
+    assert_int_equal(open_with(NULL, &err), PHI3V_E_DEVICE);
+    assert_says(&err, module_dir);
+    assert_says(&err, "phi3v-cuda.so");
+    unsetenv("PHI3V_BACKEND_DIR");
+    assert_int_equal(backend_cuda_open("cuda", NULL, NULL, &b, &err), PHI3V_E_DEVICE);
+    assert_says(&err, "not set");
+    setenv("PHI3V_BACKEND_DIR", ".", 1);
+    assert_int_equal(backend_cuda_open("cuda", NULL, NULL, &b, &err), PHI3V_E_DEVICE);
+    assert_says(&err, "absolute");
+}
+
+static void test_broken_modules(void **state)
+{
+    (void)state;
+    struct phi3v_error err;
+    assert_int_equal(open_with("/dev/null", &err), PHI3V_E_DEVICE); // not a library
+    assert_true(strstr(err.text, "cannot load") || strstr(err.text, "driver"));
+    assert_int_equal(open_with(MODULE_NO_ENTRY, &err), PHI3V_E_DEVICE);
+    assert_says(&err, "phi3v_backend_entry");
+    assert_int_equal(open_with(MODULE_OLD, &err), PHI3V_E_DEVICE);
+    assert_says(&err, "version 999");
+}
+
+static void test_module_answers(void **state)
+{
+    (void)state;
+    struct phi3v_error err;
+    assert_int_equal(open_with(MODULE_GOOD, &err), PHI3V_E_UNSUPPORTED);
+    assert_says(&err, "asked for cuda");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_blocks_are_apart),
+        cmocka_unit_test(test_blocks_are_used_again),
+        cmocka_unit_test(test_blocks_out_of_memory),
+        cmocka_unit_test(test_blocks_on_threads),
+        cmocka_unit_test(test_no_module),
+        cmocka_unit_test(test_broken_modules),
+        cmocka_unit_test(test_module_answers),
+    };
+    return cmocka_run_group_tests(tests, make_module_dir, remove_module_dir);
+}
