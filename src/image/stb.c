@@ -80,8 +80,9 @@ static void free_blocks_except(const void *kept)
 /* 1 when the rows of an uncompressed BMP reach beyond its end. */
 static int bmp_truncated(const uint8_t *bytes, size_t n, int width, int height)
 {
-    if (n < 54) return n < 26; // headers shorter than that are stb_image's business
-    int old = le32(bytes + 14) == 12;
+    size_t header = n < 18 ? 0 : le32(bytes + 14);
+    if (header < 12 || n < 14 + header) return 1;
+    int old = header == 12; // its fields are 16-bit
     uint64_t bits = old ? le16(bytes + 24) : le16(bytes + 28);
     uint64_t stride = ((uint64_t)width * bits + 31) / 32 * 4;
     return le32(bytes + 10) + stride * (uint64_t)height > n;
