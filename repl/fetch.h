@@ -42,7 +42,7 @@ void fetch_global_fini(void);
 bool fetch_is_url(const char *what);
 
 /* Errors: IO (missing, 404, timeout, refused, …), IMAGE (too large, empty, a web page), ARGUMENT
- * (not a URL or data: URL one can read), CANCELLED. */
+ * (not a URL or data: URL one can read), CANCELLED. opt NULL: typed by a person. */
 int fetch_picture(const char *what, const struct fetch_options *opt, struct fetched *ret,
                   struct phi3v_error *err);
 void fetched_fini(struct fetched *f);
