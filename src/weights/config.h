@@ -16,8 +16,7 @@ struct vision_config {
     int hidden, intermediate, n_layers, n_heads, head_dim;
     int image_size, patch_size; // crop side, patch side in pixels
     float layer_norm_eps;
-    int n_run_layers; // layers that are run: n_layers + 1 + layer_idx (layer_idx -2: all but the
-                      // last)
+    int n_run_layers; // n_layers + 1 + layer_idx; layer_idx -2: all but the last
 };
 
 struct config {
