@@ -1,0 +1,228 @@
+/* SPDX-License-Identifier: MIT
+ * The drivers over threads: tiles cover every output once, what follows a product is applied once,
+ * parts of attention keep apart, and the pulse comes in the middle of a long operation. */
+#define _POSIX_C_SOURCE 200809L
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "model/ops.h"
+
+enum { MAX_BLOCKS = 8 };
+
+static void ops_open(struct ops *o, int n_threads)
+{
+    struct pool *pool;
+    assert_int_equal(pool_new(n_threads, &pool, NULL), 0);
+    assert_int_equal(ops_init(o, kernels_best(), pool, 64, MAX_BLOCKS, NULL), 0);
+    ops_begin(o, NULL, NULL, 1);
+}
+
+static void ops_close(struct ops *o)
+{
+    struct pool *pool = o->pool;
+    ops_fini(o);
+    pool_free(pool);
+}
+
+static float *floats(size_t n, float phase)
+{
+    float *x = mem_array(n, sizeof *x);
+    assert_non_null(x);
+    for (size_t i = 0; i < n; i++) x[i] = sinf((float)i * 0.7f + phase);
+    return x;
+}
+
+/* -- Products --------------------------------------------------------------------------------- */
+
+struct shape {
+    int n_rows, n_in, n_out;
+};
+
+/* One kernel call for everything: the tiles must give its bits. */
+static void check_linear(struct ops *o, struct shape s, enum linear_then then)
+{
+    size_t rows = (size_t)s.n_rows, outs = (size_t)s.n_out, half = outs / 2;
+    float *x = floats(rows * (size_t)s.n_in, 0), *weights = floats(outs * (size_t)s.n_in, 1);
+    float *bias = floats(outs, 2), *y = floats(rows * outs, 3), *want = floats(rows * outs, 4);
+    float *to = floats(rows * outs, 5), *want_to = floats(rows * outs, 5);
+    struct mat w = {.data = weights, .type = WEIGHT_F32, .n_out = s.n_out, .n_in = s.n_in};
+    o->k->matmul(want, s.n_out, x, s.n_in, s.n_rows, &w, bias, 0, s.n_out, o->scratch);
+    for (size_t r = 0; r < rows; r++) {
+        float *row = want + r * outs;
+        if (then == THEN_ADD) o->k->add(want_to + r * outs, row, s.n_out);
+        if (then == THEN_GELU) o->k->gelu_erf(row, s.n_out);
+        if (then == THEN_QUICK_GELU) o->k->quick_gelu(row, s.n_out);
+        if (then == THEN_SILU_MUL) o->k->silu_mul(row, row, row + half, (int64_t)half);
+    }
+    ops_linear(o, &(struct linear){.w = &w,
+                                   .bias = bias,
+                                   .x = x,
+                                   .x_stride = s.n_in,
+                                   .y = y,
+                                   .y_stride = s.n_out,
+                                   .n_rows = s.n_rows,
+                                   .then = then,
+                                   .to = to});
+    assert_memory_equal(y, want, rows * outs * sizeof *y);
+    assert_memory_equal(to, want_to, rows * outs * sizeof *to);
+    float *all[] = {x, weights, bias, y, want, to, want_to};
+    for (int i = 0; i < 7; i++) mem_free(all[i]);
+}
+
+static void test_linear(void **state)
+{
+    (void)state;
+    static const struct shape shapes[] = {{1, 40, 2},    {1, 33, 331},   {3, 70, 200}, {16, 17, 64},
+                                          {17, 64, 130}, {300, 31, 210}, {513, 20, 66}};
+    for (int threads = 1; threads <= 3; threads++) {
+        struct ops o;
+        ops_open(&o, threads);
+        for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
+            for (int then = THEN_NOTHING; then <= THEN_SILU_MUL; then++)
+                if (then != THEN_SILU_MUL || shapes[i].n_out % 2 == 0)
+                    check_linear(&o, shapes[i], (enum linear_then)then);
+        ops_close(&o);
+    }
+}
+
+/* -- Attention -------------------------------------------------------------------------------- */
+
+enum { HEADS = 4, KV_HEADS = 2, DIM = 12, WIDTH = HEADS * DIM, KEYS = 200 };
+
+/* Softmax in double, straight from the definition. */
+static double attend_one(const struct attention *a, int row, int head, int d)
+{
+    int64_t n_keys = a->causal ? a->first_pos + row + 1 : a->n_keys;
+    int64_t step = a->head_step * (head / (a->n_heads / a->n_kv_heads));
+    double sum = 0, out = 0;
+    for (int64_t p = 0; p < n_keys; p++) {
+        const float *block = a->blocks[p / KV_BLOCK] + step + (p % KV_BLOCK) * a->stride;
+        const float *q = a->q + row * a->q_stride + head * DIM;
+        double score = 0;
+        for (int i = 0; i < DIM; i++) score += (double)q[i] * block[a->k_offset + i];
+        double e = exp(score / sqrt(DIM));
+        sum += e;
+        out += e * block[a->v_offset + d];
+    }
+    return out / sum;
+}
+
+static void test_attention_parts(void **state)
+{
+    (void)state;
+    struct ops o;
+    const float *blocks[2][MAX_BLOCKS];
+    enum { STRIDE = 2 * KV_HEADS * DIM };
+    float *keys[2] = {floats(KEYS * STRIDE + KV_BLOCK * STRIDE, 1),
+                      floats(KEYS * STRIDE + KV_BLOCK * STRIDE, 2)};
+    float *q = floats(150 * WIDTH, 3), *out = floats(150 * WIDTH, 4);
+    for (int s = 0; s < 2; s++)
+        for (int b = 0; b * KV_BLOCK < KEYS; b++) blocks[s][b] = keys[s] + b * KV_BLOCK * STRIDE;
+    struct attention common = {.q_stride = WIDTH,
+                               .out_stride = WIDTH,
+                               .n_heads = HEADS,
+                               .n_kv_heads = KV_HEADS,
+                               .head_dim = DIM,
+                               .v_offset = KV_HEADS * DIM,
+                               .head_step = DIM,
+                               .stride = STRIDE};
+    struct attention parts[2] = {common, common};
+    parts[0].q = q, parts[0].out = out, parts[0].n_rows = 70;
+    parts[0].causal = true, parts[0].first_pos = 65, parts[0].blocks = blocks[0];
+    parts[1].q = q + 70 * WIDTH, parts[1].out = out + 70 * WIDTH, parts[1].n_rows = 80;
+    parts[1].n_keys = KEYS, parts[1].blocks = blocks[1];
+    ops_open(&o, 2);
+    ops_attend(&o, parts, 2);
+    for (int i = 0; i < 2; i++)
+        for (int row = 0; row < parts[i].n_rows; row++)
+            for (int j = 0; j < WIDTH; j++)
+                assert_float_equal(parts[i].out[row * WIDTH + j],
+                                   attend_one(&parts[i], row, j / DIM, j % DIM), 1e-5);
+    ops_close(&o);
+    float *all[] = {keys[0], keys[1], q, out};
+    for (int i = 0; i < 4; i++) mem_free(all[i]);
+}
+
+/* -- Pulse ------------------------------------------------------------------------------------ */
+
+static void slow_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    (void)o, (void)item, (void)thread;
+    atomic_int *n_run = arg;
+    nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
+    atomic_fetch_add(n_run, 1);
+}
+
+struct pulses {
+    int n, stop_at;
+    const atomic_int *n_run;
+    int n_run_at_stop;
+};
+
+static int on_pulse(void *user, int64_t done, int64_t total)
+{
+    (void)done, (void)total;
+    struct pulses *p = user;
+    p->n_run_at_stop = atomic_load(p->n_run);
+    return ++p->n == p->stop_at;
+}
+
+static void test_pulse_within_an_operation(void **state)
+{
+    (void)state;
+    for (int threads = 1; threads <= 3; threads += 2) {
+        struct ops o;
+        atomic_int n_run = 0;
+        struct pulses p = {.stop_at = 3, .n_run = &n_run};
+        ops_open(&o, threads);
+        ops_begin(&o, &(struct pulse){on_pulse, &p}, NULL, 1);
+        ops_run(&o, 1000, slow_item, &n_run); // ten seconds, were it not stopped
+        assert_int_equal(p.n, 3);
+        assert_true(n_run >= 3 && n_run < 500);
+        assert_int_equal(n_run,
+                         p.n_run_at_stop); // nobody is still at work when the pulse is called
+        assert_int_equal(ops_end(&o, NULL), PHI3V_E_CANCELLED);
+        ops_run(&o, 1000, slow_item, &n_run); // and nothing is begun afterwards
+        assert_int_equal(n_run, p.n_run_at_stop);
+        ops_close(&o);
+    }
+}
+
+static void count_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    (void)o, (void)thread;
+    atomic_fetch_add(&((atomic_int *)arg)[item], 1);
+}
+
+static void test_every_item_once(void **state)
+{
+    (void)state;
+    static atomic_int seen[5000];
+    struct ops o;
+    ops_open(&o, 3);
+    for (int n = 0; n <= 5000; n = n * 3 + 1) {
+        memset(seen, 0, sizeof seen);
+        ops_run(&o, n, count_item, seen);
+        for (int i = 0; i < 5000; i++) assert_int_equal(seen[i], i < n);
+    }
+    ops_close(&o);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_item_once),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_attention_parts),
+        cmocka_unit_test(test_pulse_within_an_operation),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
