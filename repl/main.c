@@ -1,10 +1,131 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
-#include <stdio.h>
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * phiscope: the table of verbs, and which one was meant. */
+#include <locale.h>
+#include <stdarg.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "phi3v.h"
+#include "fetch.h"
+#include "verbs.h"
 
-int main(void)
+static int version_main(struct options *opt, int argc, char **argv)
 {
+    (void)opt, (void)argc, (void)argv;
     printf("phiscope %s\n", phi3v_version());
-    return 0;
+    return EXIT_FINE;
+}
+
+const struct verb verb_table[] = {
+    {"ask", ask_main, "[-i IMAGE]... [options] PROMPT|-", "one answer to standard output",
+     "PROMPT - reads the prompt from standard input. Pictures go before the text unless it names "
+     "them: <|image_1|>,\n"
+     "<|image_2|>, … With --raw PROMPT is the whole formatted prompt. --json prints one object "
+     "with ids and timing.\n"
+     "Example: phiscope ask -i chart.png \"What does this chart show?\"\n"},
+    {"script", script_main, "FILE|-",
+     "lines of the REPL, one after the other, up to the first failing cell",
+     "Each line is what one would type; \"\"\" and a trailing \\ hold several lines together. "
+     "--json prints one object a\n"
+     "cell. Without a terminal on standard input, phiscope alone is the same as script -.\n"
+     "Example: printf ':load chart.png\\nWhat is this?\\n' | phiscope script -\n"},
+    {"debug", debug_main, "tokenize|prompt|preprocess|logits|activations …",
+     "the stages of the model one by one",
+     "debug tokenize [--decode [--keep-special]] [--no-bos]   JSON strings to JSON id arrays, one "
+     "a line, or back\n"
+     "debug prompt [-i IMG]... RAW_PROMPT                     ids with placeholders\n"
+     "debug preprocess -i IMG -o X.npy                        normalised crops, global view first\n"
+     "debug logits [-i IMG]... (--ids FILE.json | RAW_PROMPT) [--all] -o X.npy\n"
+     "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n"},
+    {"models", models_main, "", "models found on this machine", NULL},
+    {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
+    {"version", version_main, "", "the version", NULL},
+    {"help", help_main, "[TOPIC]", "this help; a verb, a :command, or settings", NULL},
+};
+const int n_verbs = (int)(sizeof verb_table / sizeof verb_table[0]);
+
+static const char *verb_name(int i, void *user)
+{
+    (void)user;
+    return verb_table[i].name;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (int i = 0; i < n_verbs; i++)
+        if (!strcmp(verb_table[i].name, name)) return &verb_table[i];
+    return NULL;
+}
+
+int verb_misuse(const struct options *opt, const char *format, ...)
+{
+    struct phi3v_error err = {.code = PHI3V_E_ARGUMENT};
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(err.text, sizeof err.text, format, ap);
+    va_end(ap);
+    return app_report(opt, &err, EXIT_USAGE);
+}
+
+int verb_options(struct options *opt, int argc, char **argv, int use, char ***ret_words, int *ret_n)
+{
+    struct phi3v_error err;
+    int at = options_parse(opt, argc, argv, use, false, &err);
+    if (at < 0) return app_report(opt, &err, EXIT_USAGE);
+    if (opt->help) {
+        const struct verb *verb = find_verb(argv[0]);
+        if (verb)
+            help_verb(verb);
+        else
+            help_print();
+        return EXIT_FINE;
+    }
+    *ret_words = argv + at;
+    *ret_n = argc - at;
+    return -1;
+}
+
+static bool is_notebook(const char *word)
+{
+    size_t n = strlen(word);
+    return n > 6 && !strcmp(word + n - 6, ".ipynb");
+}
+
+static int unknown_verb(const struct options *opt, const char *word)
+{
+    const char *near = nearest_name(word, n_verbs, verb_name, NULL);
+    if (near) return verb_misuse(opt, "unknown verb \"%s\": did you mean %s?", word, near);
+    return verb_misuse(opt, "unknown verb \"%s\": phiscope help lists them", word);
+}
+
+static int dispatch(struct options *opt, int argc, char **argv)
+{
+    struct phi3v_error err;
+    if (argc > 1 && !strcmp(argv[1], "--version")) return version_main(opt, argc, argv);
+    int at = options_parse(opt, argc, argv, OPTION_COMMON, true, &err);
+    if (at < 0) return app_report(opt, &err, EXIT_USAGE);
+    if (opt->help) {
+        help_print();
+        return EXIT_FINE;
+    }
+    if (at < argc && !is_notebook(argv[at])) {
+        const struct verb *verb = find_verb(argv[at]);
+        return verb ? verb->run(opt, argc - at, argv + at) : unknown_verb(opt, argv[at]);
+    }
+    if (argc - at > 1) return verb_misuse(opt, "one notebook at a time, please");
+    return repl_main(opt, argc - at, argv + at);
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point everywhere */
+    struct options opt;
+    options_init(&opt);
+    opt.program = argv[0];
+    fetch_global_init();
+    int status = dispatch(&opt, argc, argv);
+    fetch_global_fini();
+    options_free(&opt);
+    if (fflush(stdout) && !status) status = EXIT_CELL;
+    return status;
 }

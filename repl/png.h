@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Small PNG previews for notebooks, as base64 without line breaks. */
+#ifndef REPL_PNG_H
+#define REPL_PNG_H
+
+#include "phi3v.h"
+
+/* At most max_side pixels a side; *ret_width, *ret_height: its size. The caller frees. NULL when it
+ * cannot be made. */
+char *png_preview(const phi3v_image *image, int max_side, int *ret_width, int *ret_height);
+
+#endif
