@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * The arithmetic, as one table of function pointers filled once: portable C first (kernels/ref, the readable
- * truth), then overwritten upward by what the processor has (kernels/x86).
+ * The arithmetic, as one table of function pointers filled once: portable C first (kernels/ref, the
+ * readable truth), then overwritten upward by what the processor has (kernels/x86).
  *
  * Contract of every entry
- * - f32 activations; rows are independent: the result of a row has the same bits whether it was computed alone or
- *   among thousands, by any thread, in any split of rows and outputs. This is what makes reuse equal a fresh run.
- * - It allocates nothing, starts no thread (callers split the work), and needs no alignment unless said.
- * - Different levels may differ in the last bits (another order of summation); one level never differs from itself. */
+ * - f32 activations; rows are independent: the result of a row has the same bits whether it was
+ * computed alone or among thousands, by any thread, in any split of rows and outputs. This is what
+ * makes reuse equal a fresh run.
+ * - It allocates nothing, starts no thread (callers split the work), and needs no alignment unless
+ * said.
+ * - Different levels may differ in the last bits (another order of summation); one level never
+ * differs from itself. */
 #ifndef KERNELS_H
 #define KERNELS_H
 
@@ -32,60 +35,67 @@ struct kv_view {
 };
 
 struct attend_args {
-    float *out;            // [n_q][out_stride], head_dim written per row
+    float *out; // [n_q][out_stride], head_dim written per row
     int64_t out_stride;
-    const float *q;        // [n_q][q_stride]
+    const float *q; // [n_q][q_stride]
     int64_t q_stride;
     int n_q;
-    int64_t first_pos;     // causal: row i sees keys 0 … first_pos + i
-    int64_t n_keys;        // not causal: every row sees keys 0 … n_keys-1
+    int64_t first_pos; // causal: row i sees keys 0 … first_pos + i
+    int64_t n_keys;    // not causal: every row sees keys 0 … n_keys-1
     int causal;
     int head_dim;
     float scale;
     struct kv_view kv;
-    float *scratch;        // attend_scratch_floats() floats, 64-byte aligned
+    float *scratch; // attend_scratch_floats() floats, 64-byte aligned
 };
 
 struct kernels {
     const char *level; // "portable", "avx2", "avx512"
 
-    /* y[r][o] = sum_i x[r][i] * w[o][i] (+ bias[o]) for o in [out_begin, out_end), r in [0, n_rows).
-     * bias may be NULL. scratch: matmul_scratch_bytes, 64-byte aligned, one per thread.
+    /* y[r][o] = sum_i x[r][i] * w[o][i] (+ bias[o]) for o in [out_begin, out_end), r in [0,
+     * n_rows). bias may be NULL. scratch: matmul_scratch_bytes, 64-byte aligned, one per thread.
      * flops: 2*n_rows*n_in*(out_end-out_begin); bytes: the weight rows once. */
     void (*matmul)(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
                    const struct mat *w, const float *bias, int out_begin, int out_end,
                    void *scratch);
 
-    /* Softmax attention of one head: scores scale*q.k, softmax in f32, weighted sum of v. Works block by block
-     * (running maximum and sum), every row through the same blocks in the same order. */
+    /* Softmax attention of one head: scores scale*q.k, softmax in f32, weighted sum of v. Works
+     * block by block (running maximum and sum), every row through the same blocks in the same
+     * order. */
     void (*attend)(const struct attend_args *args);
 
-    /* One row each. rms: y = x / sqrt(mean(x^2) + eps) * w (phi3v.md 8). layer: mean and biased variance. */
+    /* One row each. rms: y = x / sqrt(mean(x^2) + eps) * w (phi3v.md 8). layer: mean and biased
+     * variance. */
     void (*rms_norm)(float *y, const float *x, const float *w, int n, float eps);
     void (*layer_norm)(float *y, const float *x, const float *w, const float *b, int n, float eps);
 
     /* x[j], x[j+d/2] rotated by cos[j], sin[j], j < d/2 (phi3v.md 7), in place, one head row. */
     void (*rope)(float *x, const float *cos, const float *sin, int head_dim);
 
-    void (*add)(float *y, const float *x, int64_t n);                            // y += x
-    void (*silu_mul)(float *y, const float *gate, const float *up, int64_t n);   // y = up * gate*sigmoid(gate)
-    void (*quick_gelu)(float *x, int64_t n);                                     // x *= sigmoid(1.702 x)
-    void (*gelu_erf)(float *x, int64_t n);                                       // x *= (1 + erf(x/sqrt 2))/2
-    void (*widen)(float *y, const void *x, enum weight_type type, int64_t n);    // stored type -> f32, exact
+    void (*add)(float *y, const float *x, int64_t n); // y += x
+    void (*silu_mul)(float *y, const float *gate, const float *up,
+                     int64_t n);             // y = up * gate*sigmoid(gate)
+    void (*quick_gelu)(float *x, int64_t n); // x *= sigmoid(1.702 x)
+    void (*gelu_erf)(float *x, int64_t n);   // x *= (1 + erf(x/sqrt 2))/2
+    void (*widen)(float *y, const void *x, enum weight_type type,
+                  int64_t n); // stored type -> f32, exact
 };
 
-/* The table for a level name ("portable", "avx2", "avx512"); NULL when this build or processor lacks it. */
+/* The table for a level name ("portable", "avx2", "avx512"); NULL when this build or processor
+ * lacks it. */
 const struct kernels *kernels_for(const char *level);
 /* The best table for this processor within PHI3V_CPU. Never NULL. */
 const struct kernels *kernels_best(void);
 
-size_t matmul_scratch_bytes(void);              /* enough for any matrix, per thread */
-size_t attend_scratch_floats(int head_dim);     /* per thread; any n_q the kernel is called with */
-enum { ATTEND_MAX_Q = 64 };                     /* most query rows in one attend call */
+size_t matmul_scratch_bytes(void);          /* enough for any matrix, per thread */
+size_t attend_scratch_floats(int head_dim); /* per thread; any n_q the kernel is called with */
+enum { ATTEND_MAX_Q = 64 };                 /* most query rows in one attend call */
 
-/* Measured limits of this machine, used by `phiscope bench` (kernels/probe.c): runs on n_threads threads of its own. */
+/* Measured limits of this machine, used by `phiscope bench` (kernels/probe.c): runs on n_threads
+ * threads of its own. */
 struct machine_limits {
-    double read_gbs, f32_gflops, bf16_gflops, int8_gops; /* 0: the processor has no such instruction */
+    double read_gbs, f32_gflops, bf16_gflops,
+        int8_gops; /* 0: the processor has no such instruction */
 };
 void machine_limits_measure(int n_threads, struct machine_limits *ret_limits);
 double machine_read_gbs(int n_threads); /* only the read bandwidth, about a second */

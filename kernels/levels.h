@@ -11,8 +11,8 @@ void kernels_fill_avx512(struct kernels *k);
 
 /* Shape of the panel of widened weights that products of many rows reuse; it lives in the caller's
  * scratch. PANEL_IN is also the length after which partial sums are folded, so it is part of every
- * level's order of summation. */
-enum { PANEL_OUTS = 96, PANEL_IN = 1024 };
+ * level's order of summation. The stride keeps neighbouring rows out of the same cache set. */
+enum { PANEL_OUTS = 96, PANEL_IN = 1024, PANEL_STRIDE = PANEL_IN + 16 };
 
 /* Floats per attend scratch beside the head_dim * KV_BLOCK of one transposed block of keys. */
 enum { ATTEND_SCORE_FLOATS = ATTEND_MAX_Q * KV_BLOCK };

@@ -44,7 +44,7 @@ const struct kernels *kernels_best(void)
     return &tables[best];
 }
 
-size_t matmul_scratch_bytes(void) { return sizeof(float) * PANEL_OUTS * PANEL_IN; }
+size_t matmul_scratch_bytes(void) { return sizeof(float) * PANEL_OUTS * PANEL_STRIDE; }
 
 size_t attend_scratch_floats(int head_dim)
 {

@@ -25,11 +25,11 @@ static void add_block(float *y, int64_t y_stride, const float *x, int64_t x_stri
     for (int o = 0; o < n_outs; o++) {
         size_t first = (size_t)(out + o) * (size_t)w->n_in + (size_t)in;
         const char *row = (const char *)w->data + first * weight_bytes(w->type);
-        ref_widen(panel + o * PANEL_IN, row, w->type, n);
+        ref_widen(panel + o * PANEL_STRIDE, row, w->type, n);
     }
     for (int r = 0; r < n_rows; r++)
         for (int o = 0; o < n_outs; o++)
-            y[r * y_stride + out + o] += dot(x + r * x_stride + in, panel + o * PANEL_IN, n);
+            y[r * y_stride + out + o] += dot(x + r * x_stride + in, panel + o * PANEL_STRIDE, n);
 }
 
 void ref_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ * A tile is 6 rows x 4 outputs: 24 accumulators of 16 lanes, 10 loads for 24 multiply-adds. */
+#include "avx512.h"
+
+enum { TILE_ROWS = 6 };
+
+#include "matmul_driver.h"
+
+/* Sums of the lanes of acc[row][out], 4 rows x 4 outputs at once: result lane 4*row + out. Each sum
+ * is folded 8+8, 4+4, 2+2, 1+1 whatever stands beside it. */
+static ALWAYS_INLINE __m512 fold(const __m512 acc[4][TILE_OUTS])
+{
+    __m512 quad[TILE_OUTS];
+#pragma GCC unroll 4
+    for (int o = 0; o < TILE_OUTS; o++) {
+        __m512 a = acc[0][o], b = acc[1][o], c = acc[2][o], d = acc[3][o];
+        __m512 ab =
+            _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
+        __m512 cd =
+            _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
+        quad[o] =
+            _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
+    }
+    __m512 low =
+        _mm512_add_ps(_mm512_unpacklo_ps(quad[0], quad[1]), _mm512_unpackhi_ps(quad[0], quad[1]));
+    __m512 high =
+        _mm512_add_ps(_mm512_unpacklo_ps(quad[2], quad[3]), _mm512_unpackhi_ps(quad[2], quad[3]));
+    __m512d l = _mm512_castps_pd(low), h = _mm512_castps_pd(high);
+    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(l, h)),
+                         _mm512_castpd_ps(_mm512_unpackhi_pd(l, h)));
+}
+
+static ALWAYS_INLINE void add_row(float *y, __m128 sums, __mmask8 outs)
+{
+    _mm_mask_storeu_ps(y, outs, _mm_add_ps(_mm_maskz_loadu_ps(outs, y), sums));
+}
+
+/* Adds the folded accumulators of up to 4 rows to y. */
+static ALWAYS_INLINE void add_rows(float *y, int64_t y_stride, int rows, __m512 sums, __mmask8 outs)
+{
+    add_row(y, _mm512_castps512_ps128(sums), outs);
+    if (rows > 1) add_row(y + y_stride, _mm512_extractf32x4_ps(sums, 1), outs);
+    if (rows > 2) add_row(y + 2 * y_stride, _mm512_extractf32x4_ps(sums, 2), outs);
+    if (rows > 3) add_row(y + 3 * y_stride, _mm512_extractf32x4_ps(sums, 3), outs);
+}
+
+/* rows and type are constants where this is inlined, so acc lives in registers. */
+static ALWAYS_INLINE void tile(int rows, enum weight_type type, const struct tile *t)
+{
+    const size_t item = type == WEIGHT_F32 ? 4 : 2;
+    __m512 acc[8][TILE_OUTS];
+#pragma GCC unroll 8
+    for (int r = 0; r < 8; r++)
+#pragma GCC unroll 4
+        for (int o = 0; o < TILE_OUTS; o++) acc[r][o] = _mm512_setzero_ps();
+    const char *w0 = t->w[0], *w1 = t->w[1], *w2 = t->w[2], *w3 = t->w[3];
+    const float *x = t->x;
+    const int64_t x_stride = t->x_stride;
+    const int n = t->n;
+    int i = 0;
+    for (; i + 16 <= n; i += 16) {
+        size_t at = item * (size_t)i;
+        if (rows <= 2 && item == 2) { /* streaming from memory */
+            _mm_prefetch(w0 + at + 1024, _MM_HINT_T0);
+            _mm_prefetch(w1 + at + 1024, _MM_HINT_T0);
+            _mm_prefetch(w2 + at + 1024, _MM_HINT_T0);
+            _mm_prefetch(w3 + at + 1024, _MM_HINT_T0);
+        }
+        __m512 w[TILE_OUTS] = {
+            load_weights(w0 + at, type, 0xffff), load_weights(w1 + at, type, 0xffff),
+            load_weights(w2 + at, type, 0xffff), load_weights(w3 + at, type, 0xffff)};
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            __m512 xr = _mm512_loadu_ps(x + r * x_stride + i);
+#pragma GCC unroll 4
+            for (int o = 0; o < TILE_OUTS; o++) acc[r][o] = _mm512_fmadd_ps(xr, w[o], acc[r][o]);
+        }
+    }
+    if (i < n) {
+        size_t at = item * (size_t)i;
+        const vmask mask = v_first(n - i);
+        __m512 w[TILE_OUTS] = {load_weights(w0 + at, type, mask), load_weights(w1 + at, type, mask),
+                               load_weights(w2 + at, type, mask),
+                               load_weights(w3 + at, type, mask)};
+#pragma GCC unroll 6
+        for (int r = 0; r < rows; r++) {
+            __m512 xr = _mm512_maskz_loadu_ps(mask, x + r * x_stride + i);
+#pragma GCC unroll 4
+            for (int o = 0; o < TILE_OUTS; o++) acc[r][o] = _mm512_fmadd_ps(xr, w[o], acc[r][o]);
+        }
+    }
+    __mmask8 outs = (__mmask8)((1u << t->n_outs) - 1);
+    add_rows(t->y, t->y_stride, rows, fold(acc), outs);
+    if (rows > 4) add_rows(t->y + 4 * t->y_stride, t->y_stride, rows - 4, fold(acc + 4), outs);
+}
+
+static ALWAYS_INLINE void tile_rows(int rows, enum weight_type type, const struct tile *t)
+{
+    switch (rows) {
+    case 1:
+        tile(1, type, t);
+        break;
+    case 2:
+        tile(2, type, t);
+        break;
+    case 3:
+        tile(3, type, t);
+        break;
+    case 4:
+        tile(4, type, t);
+        break;
+    case 5:
+        tile(5, type, t);
+        break;
+    default:
+        tile(6, type, t);
+        break;
+    }
+}
+
+static void tile_f32(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_F32, t); }
+static void tile_bf16(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_BF16, t); }
+static void tile_f16(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_F16, t); }
+
+static void widen_row(float *y, const char *w, enum weight_type type, int n)
+{
+    for (int i = 0; i < n; i += 16)
+        _mm512_storeu_ps(y + i,
+                         load_weights(w + weight_bytes(type) * (size_t)i, type, v_first(n - i)));
+}
+
+void avx512_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
+                   const struct mat *w, const float *bias, int out_begin, int out_end,
+                   void *scratch)
+{
+    matmul(y, y_stride, x, x_stride, n_rows, w, bias, out_begin, out_end, scratch);
+}

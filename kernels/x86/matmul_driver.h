@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: MIT
+ * How a product is cut into register tiles; included once by each x86 level's matmul file, which
+ * defines TILE_ROWS                      rows of x in one tile tile_f32, tile_bf16, tile_f16  one
+ * tile from weights of that type widen_row                      n stored weights -> f32, zeros up
+ * to a whole vector behind them
+ *
+ * Few rows: the weights are widened in registers on their only way through. Many rows: a panel of
+ * PANEL_OUTS x PANEL_IN weights is widened once into scratch (it stays in the second-level cache)
+ * and all rows pass over it. Both add the same partial sums of PANEL_IN inputs in the same order,
+ * so they give the same bits. */
+#ifndef KERNELS_X86_MATMUL_DRIVER_H
+#define KERNELS_X86_MATMUL_DRIVER_H
+
+#include "levels.h"
+
+enum { TILE_OUTS = 4 };
+
+/* Adds the products of n inputs to y[r][0 … n_outs-1]. w[o] with o >= n_outs repeats a valid row:
+ * it is computed and not stored. */
+struct tile {
+    float *y;
+    int64_t y_stride;
+    const float *x;
+    int64_t x_stride;
+    const char *w[TILE_OUTS];
+    int n_outs, n;
+};
+
+static void tile_f32(int rows, const struct tile *t);
+static void tile_bf16(int rows, const struct tile *t);
+static void tile_f16(int rows, const struct tile *t);
+static void widen_row(float *y, const char *w, enum weight_type type, int n);
+
+static inline int at_most(int n, int limit) { return n < limit ? n : limit; }
+
+static void tile_stored(int rows, enum weight_type type, const struct tile *t)
+{
+    if (type == WEIGHT_BF16)
+        tile_bf16(rows, t);
+    else if (type == WEIGHT_F16)
+        tile_f16(rows, t);
+    else
+        tile_f32(rows, t);
+}
+
+/* At most TILE_ROWS rows: every weight is used once, straight from where it is stored. */
+static void few_rows(struct tile t, int n_rows, const struct mat *w, int out_begin, int out_end)
+{
+    float *y = t.y;
+    const float *x = t.x;
+    size_t item = weight_bytes(w->type), row_bytes = item * (size_t)w->n_in;
+    for (int out = out_begin; out < out_end; out += TILE_OUTS) {
+        t.y = y + out;
+        t.n_outs = at_most(out_end - out, TILE_OUTS);
+        for (int in = 0; in < w->n_in; in += PANEL_IN) {
+            t.x = x + in;
+            t.n = at_most(w->n_in - in, PANEL_IN);
+            for (int o = 0; o < TILE_OUTS; o++)
+                t.w[o] = (const char *)w->data + row_bytes * (size_t)at_most(out + o, out_end - 1) +
+                         item * (size_t)in;
+            tile_stored(n_rows, w->type, &t);
+        }
+    }
+}
+
+/* Asks for line `part` of n_parts shares of the next rows' inputs, so that they are near when their
+ * turn comes. */
+static inline void prefetch_rows(const float *x, int64_t x_stride, int n_rows, int n, int part,
+                                 int n_parts)
+{
+    int lines = (n + 15) / 16, begin = lines * part / n_parts, end = lines * (part + 1) / n_parts;
+    for (int r = 0; r < n_rows; r++)
+        for (int i = begin; i < end; i++)
+            __builtin_prefetch(x + r * x_stride + (int64_t)i * 16, 0, 2);
+}
+
+/* All rows over one widened panel. t: y and x of the panel's first output and input. */
+static void pass_panel(struct tile t, int n_rows, int n_outs, const float *panel)
+{
+    float *y = t.y;
+    const float *x = t.x;
+    for (int r = 0; r < n_rows; r += TILE_ROWS) {
+        int rows = at_most(n_rows - r, TILE_ROWS), next = at_most(n_rows - r - rows, TILE_ROWS);
+        t.x = x + r * t.x_stride;
+        for (int out = 0; out < n_outs; out += TILE_OUTS) {
+            t.y = y + r * t.y_stride + out;
+            t.n_outs = at_most(n_outs - out, TILE_OUTS);
+            for (int o = 0; o < TILE_OUTS; o++)
+                t.w[o] =
+                    (const char *)(panel + (size_t)at_most(out + o, n_outs - 1) * PANEL_STRIDE);
+            prefetch_rows(t.x + rows * t.x_stride, t.x_stride, next, t.n, out, n_outs);
+            tile_f32(rows, &t);
+        }
+    }
+}
+
+static void many_rows(struct tile t, int n_rows, const struct mat *w, int out_begin, int out_end,
+                      float *panel)
+{
+    float *y = t.y;
+    const float *x = t.x;
+    size_t item = weight_bytes(w->type);
+    for (int out = out_begin; out < out_end; out += PANEL_OUTS) {
+        int n_outs = at_most(out_end - out, PANEL_OUTS);
+        for (int in = 0; in < w->n_in; in += PANEL_IN) {
+            t.n = at_most(w->n_in - in, PANEL_IN);
+            for (int o = 0; o < n_outs; o++) {
+                size_t first = (size_t)(out + o) * (size_t)w->n_in + (size_t)in;
+                widen_row(panel + (size_t)o * PANEL_STRIDE, (const char *)w->data + item * first,
+                          w->type, t.n);
+            }
+            t.y = y + out;
+            t.x = x + in;
+            pass_panel(t, n_rows, n_outs, panel);
+        }
+    }
+}
+
+static void matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
+                   const struct mat *w, const float *bias, int out_begin, int out_end,
+                   void *scratch)
+{
+    struct tile t = {.y = y, .y_stride = y_stride, .x = x, .x_stride = x_stride};
+    for (int r = 0; r < n_rows; r++)
+        for (int o = out_begin; o < out_end; o++) y[r * y_stride + o] = bias ? bias[o] : 0;
+    if (n_rows <= TILE_ROWS)
+        few_rows(t, n_rows, w, out_begin, out_end);
+    else
+        many_rows(t, n_rows, w, out_begin, out_end, scratch);
+}
+
+#endif
