@@ -34,7 +34,7 @@ static void end_run(struct markdown *m, int32_t next)
     if (n == 0) return;
     if (mark == '`' && m->code_ticks == n) {
         m->code_ticks = 0;
-    } else if (mark == '`' && !m->code_ticks && !is_blank(next)) {
+    } else if (mark == '`' && !m->code_ticks && !is_word(m->before) && !is_blank(next)) {
         m->code_ticks = n;
     } else if (mark == '*' && n == 2 && !m->code_ticks && m->bold && !is_blank(m->before)) {
         m->bold = false;

@@ -26,6 +26,7 @@ struct stream {
     char *text; /* all of the answer, to be drawn again after a resize */
     size_t n_text, cap_text;
     bool text_lost; /* no memory for it: no redrawing */
+    char last;      /* byte of the text */
     bool ended;
 };
 
@@ -115,6 +116,7 @@ struct stream *stream_new(const struct stream_options *opt)
 void stream_text(struct stream *s, const char *bytes, size_t n)
 {
     if (s->ended) return;
+    if (n > 0) s->last = bytes[n - 1];
     if (s->way == WAY_RAW) {
         fwrite(bytes, 1, n, s->opt.out);
     } else {
@@ -133,7 +135,7 @@ void stream_end(struct stream *s)
     if (s->way == WAY_FULL) {
         if (!s->opt.verbatim) markdown_end(&s->markdown);
         layout_end(&s->layout);
-    } else {
+    } else if (s->last != '\n') {
         fputc('\n', s->opt.out);
     }
     fflush(s->opt.out);

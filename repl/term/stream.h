@@ -36,7 +36,7 @@ struct stream *stream_new(const struct stream_options *opt);
  * waiting. */
 void stream_text(struct stream *s, const char *bytes, size_t n);
 /* The end, also of an interrupted answer: everything shown, styles off, cursor in the first column
- * below text and pictures. */
+ * below text and pictures; otherwise a line end where the text has none. */
 void stream_end(struct stream *s);
 void stream_free(struct stream *s); /* NULL is harmless */
 
