@@ -88,10 +88,11 @@ static int decode_as(enum image_format format, const char *name, const uint8_t *
         code = png_check(bytes, n, &d->animated, err);
         return code < 0 ? code : stb_decode(bytes, n, format, &d->pixels, err);
     case IMAGE_GIF:
-        d->animated = gif_animated(bytes, n);
-        return stb_decode(bytes, n, format, &d->pixels, err);
+        code = gif_check(bytes, n, &d->animated, err);
+        return code < 0 ? code : stb_decode(bytes, n, format, &d->pixels, err);
     case IMAGE_BMP:
-        return stb_decode(bytes, n, format, &d->pixels, err);
+        code = bmp_check(bytes, n, err);
+        return code < 0 ? code : stb_decode(bytes, n, format, &d->pixels, err);
     case IMAGE_JPEG:
         return jpeg_decode(bytes, n, &d->pixels, err);
     case IMAGE_WEBP:

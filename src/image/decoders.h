@@ -7,10 +7,9 @@
 
 #include "image/image.h"
 
-/* PNG, BMP, GIF through stb_image. */
+/* PNG, BMP, GIF through stb_image, behind their checks. */
 int stb_decode(const uint8_t *bytes, size_t n, enum image_format format, struct pixels *ret,
                struct phi3v_error *err);
-int gif_animated(const uint8_t *bytes, size_t n);
 int jpeg_decode(const uint8_t *bytes, size_t n, struct pixels *ret, struct phi3v_error *err);
 int webp_decode(const uint8_t *bytes, size_t n, struct pixels *ret, int *ret_animated,
                 struct phi3v_error *err);
@@ -18,6 +17,10 @@ int pnm_decode(const uint8_t *bytes, size_t n, struct pixels *ret, struct phi3v_
 
 /* Size limits, then the chunks of a PNG to IEND: lengths and checksums. */
 int png_check(const uint8_t *bytes, size_t n, int *ret_animated, struct phi3v_error *err);
+/* The size limits, the rows and the palette of a BMP. */
+int bmp_check(const uint8_t *bytes, size_t n, struct phi3v_error *err);
+/* A GIF up to the end of its first frame; whether there is a second. */
+int gif_check(const uint8_t *bytes, size_t n, int *ret_animated, struct phi3v_error *err);
 /* The data of the first chunk of that type, NULL when there is none before the data ends. */
 const uint8_t *png_chunk(const uint8_t *bytes, size_t n, const char type[4], size_t *ret_n);
 

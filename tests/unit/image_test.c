@@ -261,7 +261,11 @@ static void test_damage(void **state)
     assert_int_equal(decode(f.bytes, f.n, 0, &d, &err), PHI3V_E_IMAGE);
     mem_free(f.bytes);
     f = seed("rle.bmp");
-    refused(f.bytes, f.n, PHI3V_E_IMAGE, "BMP");
+    refused(f.bytes, f.n, PHI3V_E_UNSUPPORTED, "compressed");
+    mem_free(f.bytes);
+    f = seed("pal.bmp");
+    f.bytes[10] -= 48; // the pixels begin earlier: twelve colours less
+    refused(f.bytes, f.n, PHI3V_E_IMAGE, "colours that its palette does not have");
     mem_free(f.bytes);
 }
 
