@@ -57,6 +57,9 @@ int backend_cuda_open(const char *device, const struct config *config,
                       const struct model_weights *weights, struct backend **ret,
                       struct phi3v_error *err);
 
+/* Whether a module is installed and fits this program; 0, or the error backend_cuda_open would give. */
+int backend_cuda_probe(struct phi3v_error *err);
+
 /* What a module exports: one function of this type under the name BACKEND_ENTRY. abi is looked at before anything
  * else, so it stays first for ever. */
 #define BACKEND_ENTRY "phi3v_backend_entry"

@@ -71,13 +71,24 @@ static int load_module(const char *path, const struct backend_module **ret, stru
     return 0;
 }
 
+static int find_and_load(const struct backend_module **ret, struct phi3v_error *err)
+{
+    char path[PATH_MAX];
+    int rc = find_module(path, err);
+    return rc ? rc : load_module(path, ret, err);
+}
+
+int backend_cuda_probe(struct phi3v_error *err)
+{
+    const struct backend_module *module;
+    return find_and_load(&module, err);
+}
+
 int backend_cuda_open(const char *device, const struct config *config,
                       const struct model_weights *weights, struct backend **ret,
                       struct phi3v_error *err)
 {
-    char path[PATH_MAX];
-    const struct backend_module *module = NULL;
-    int rc = find_module(path, err);
-    if (rc == 0) rc = load_module(path, &module, err);
+    const struct backend_module *module;
+    int rc = find_and_load(&module, err);
     return rc ? rc : module->open(device, config, weights, ret, err);
 }

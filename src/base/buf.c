@@ -38,6 +38,8 @@ static bool reserve(struct buf *b, size_t more)
     return true;
 }
 
+void buf_reserve(struct buf *b, size_t more) { reserve(b, more); }
+
 void buf_append(struct buf *b, const void *bytes, size_t n)
 {
     if (!reserve(b, n)) return;

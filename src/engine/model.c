@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/model.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/cpu.h"
+#include "base/mem.h"
+#include "base/pool.h"
+#include "weights/find.h"
+
+enum {
+    CTX_WANTED = 8192, /* tokens: offered even when that takes most of the free memory */
+    CTX_MIN = 256,
+};
+
+static const double GIB = 1024.0 * 1024 * 1024;
+
+/* -- Options ------------------------------------------------------------------------------------
+ */
+
+static bool is_cuda(const char *device) { return !strncmp(device, "cuda", 4); }
+
+static int check_device(const char *device, struct phi3v_error *err)
+{
+    if (!strcmp(device, "auto") || !strcmp(device, "cpu") || !strcmp(device, "cuda")) return 0;
+    if (!strncmp(device, "cuda:", 5) && device[5] &&
+        strspn(device + 5, "0123456789") == strlen(device + 5) && strlen(device) <= 8)
+        return 0;
+    return err_set(err, PHI3V_E_ARGUMENT,
+                   "device is \"%.40s\"; allowed is auto, cpu, cuda or cuda:NUMBER", device);
+}
+
+static int check_dtype(const char *dtype, struct phi3v_error *err)
+{
+    static const char *const later[] = {"bf16", "q8", "q4"};
+    if (!strcmp(dtype, "auto") || !strcmp(dtype, "f32")) return 0;
+    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
+        if (!strcmp(dtype, later[i]))
+            return err_set(err, PHI3V_E_UNSUPPORTED,
+                           "dtype %s is not in this build; use f32 (weights stay as stored)",
+                           dtype);
+    return err_set(err, PHI3V_E_ARGUMENT,
+                   "dtype is \"%.40s\"; allowed is auto, f32, bf16, q8 or q4", dtype);
+}
+
+static int check_options(const struct phi3v_model_options *opt, struct phi3v_error *err)
+{
+    int rc = check_device(opt->device, err);
+    if (!rc) rc = check_dtype(opt->dtype, err);
+    if (rc) return rc;
+    if (opt->n_threads < 0 || opt->n_threads > 1024)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "%d threads asked for; allowed is 0 (one per core) to 1024", opt->n_threads);
+    if (opt->synthetic && strcmp(opt->synthetic, "phi3v") != 0)
+        return err_set(err, PHI3V_E_ARGUMENT, "synthetic is \"%.40s\"; allowed is phi3v",
+                       opt->synthetic);
+    return 0;
+}
+
+/* -- Steps of opening ----------------------------------------------------------------------------
+ */
+
+static int progress(const struct phi3v_model_options *opt, double start_s, int64_t done,
+                    int64_t total, struct phi3v_error *err)
+{
+    struct phi3v_event event = {.type = PHI3V_EVENT_PROGRESS,
+                                .stage = PHI3V_STAGE_LOAD,
+                                .done = done,
+                                .total = total,
+                                .seconds = clock_s() - start_s};
+    if (opt->on_event && opt->on_event(&event, opt->user))
+        return err_set(err, PHI3V_E_CANCELLED, "loading was cancelled");
+    return 0;
+}
+
+/* The last part of a path, trailing slashes aside. */
+static char *last_part(const char *path)
+{
+    size_t end = strlen(path);
+    while (end > 1 && path[end - 1] == '/') end--;
+    size_t begin = end;
+    while (begin > 0 && path[begin - 1] != '/') begin--;
+    return mem_strndup(path + begin, end - begin);
+}
+
+static int set_names(struct phi3v_model *m, const char *path, const char *synthetic,
+                     struct phi3v_error *err)
+{
+    m->path = mem_strdup(synthetic ? "" : path);
+    m->name = synthetic ? mem_strdup("synthetic phi3v") : last_part(path);
+    if (!m->path || !m->name) return err_memory(err, "the model's name", strlen(path) + 1);
+    return 0;
+}
+
+static int load_files(struct phi3v_model *m, const struct phi3v_model_options *opt, double start_s,
+                      struct phi3v_error *err)
+{
+    int rc = config_load(m->path, &m->config, err);
+    if (!rc) rc = weights_open_dir(m->path, &m->weights, err);
+    if (!rc) rc = progress(opt, start_s, 0, (int64_t)weights_bytes(m->weights), err);
+    if (!rc) rc = model_weights_bind(m->weights, &m->config, &m->bound, err);
+    if (!rc) rc = tokenizer_load(m->path, &m->tokenizer, err);
+    return rc;
+}
+
+static void add_note(struct phi3v_model *m, const char *sentence)
+{
+    if (m->note.n) buf_puts(&m->note, "; ");
+    buf_puts(&m->note, sentence);
+}
+
+/* "auto" takes the graphics processor where the module for it is installed and works; that it is
+ * installed and does not work is worth a note. */
+static int open_backend(struct phi3v_model *m, const char *device, struct phi3v_error *err)
+{
+    if (is_cuda(device)) return backend_cuda_open(device, &m->config, &m->bound, &m->backend, err);
+    struct phi3v_error why;
+    if (!strcmp(device, "auto") && !backend_cuda_probe(NULL)) {
+        if (!backend_cuda_open("cuda", &m->config, &m->bound, &m->backend, &why)) return 0;
+        add_note(m, "on the CPU, because: ");
+        buf_puts(&m->note, why.text);
+    }
+    return backend_cpu_open(&m->config, &m->bound, m->pool, &m->backend, err);
+}
+
+/* Free memory that keys and values may take: mapped weights will be paged in yet. */
+static double kv_budget_bytes(const struct phi3v_model *m)
+{
+    double left = (double)mem_available_bytes();
+    if (m->weights) left -= (double)m->bound.bytes;
+    return left > 0 ? left : 0;
+}
+
+/* Three quarters of the free memory; nearly all of it where that takes to reach CTX_WANTED. */
+static int64_t default_ctx(const struct phi3v_model *m)
+{
+    double per_token = (double)m->info.kv_bytes_per_token, budget = kv_budget_bytes(m);
+    double fits = 0.75 * budget / per_token;
+    if (fits < CTX_WANTED) {
+        fits = 0.95 * budget / per_token;
+        if (fits > CTX_WANTED) fits = CTX_WANTED;
+    }
+    if (fits < CTX_MIN) fits = CTX_MIN;
+    if (fits >= (double)m->info.ctx_model) return m->info.ctx_model;
+    return (int64_t)fits / KV_BLOCK * KV_BLOCK;
+}
+
+static int set_ctx(struct phi3v_model *m, int64_t asked, struct phi3v_error *err)
+{
+    if (asked < 0 || asked > m->info.ctx_model)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "a context of %lld tokens asked for; allowed is 1 to %lld for this model",
+                       (long long)asked, (long long)m->info.ctx_model);
+    m->info.ctx = asked ? asked : default_ctx(m);
+    if (!asked && m->info.ctx < m->info.ctx_model) {
+        char text[160];
+        snprintf(text, sizeof text,
+                 "the context is %lld of the model's %lld tokens: what %.1f GiB of free memory "
+                 "allow",
+                 (long long)m->info.ctx, (long long)m->info.ctx_model, kv_budget_bytes(m) / GIB);
+        add_note(m, text);
+    }
+    return m->note.failed ? err_memory(err, "a note", m->note.n) : 0;
+}
+
+/* One regime when no sequence can be long, or when both lists of factors are the same. */
+static int64_t rope_switch(const struct config *c)
+{
+    if (c->rope == ROPE_PLAIN || c->original_max_positions >= c->max_positions) return 0;
+    size_t n = (size_t)c->head_dim / 2;
+    bool same = !memcmp(c->rope_short, c->rope_long, n * sizeof *c->rope_short);
+    return same ? 0 : c->original_max_positions;
+}
+
+static void fill_info(struct phi3v_model *m)
+{
+    const struct config *c = &m->config;
+    m->info = (struct phi3v_model_info){
+        .name = m->name,
+        .path = m->path,
+        .device = m->backend->table->name(m->backend),
+        .dtype = "f32",
+        .description = c->description[0] ? c->description : NULL,
+        .n_params = m->bound.n_params,
+        .weights_bytes = (int64_t)m->bound.bytes,
+        .n_layers = c->n_layers,
+        .hidden = c->hidden,
+        .n_heads = c->n_heads,
+        .n_kv_heads = c->n_kv_heads,
+        .head_dim = c->head_dim,
+        .n_vocab = c->n_vocab,
+        .vision_layers = c->vision.n_layers,
+        .vision_width = c->vision.hidden,
+        .crop_side = c->vision.image_size,
+        .crop_tokens = config_crop_tokens(c),
+        .num_crops = c->num_crops,
+        .ctx_model = c->max_positions,
+        .rope_switch = rope_switch(c),
+        .kv_bytes_per_token = (int64_t)(m->backend->table->kv_block_bytes(m->backend) / KV_BLOCK)};
+}
+
+/* An eighth of what is free, within 64 MiB and 2 GiB: a picture of 16 crops at full size takes 30
+ * MB. */
+static size_t feature_budget(void)
+{
+    size_t budget = mem_available_bytes() / 8, mib = 1024 * 1024;
+    if (budget < 64 * mib) return 64 * mib;
+    return budget < 2048 * mib ? budget : 2048 * mib;
+}
+
+/* -- Public --------------------------------------------------------------------------------------
+ */
+
+int model_open(const char *path, const struct phi3v_model_options *opt, struct phi3v_model **ret,
+               struct phi3v_error *err)
+{
+    double start_s = clock_s();
+    int rc = check_options(opt, err);
+    if (rc) return rc;
+    struct phi3v_model *m = mem_zalloc(sizeof *m);
+    if (!m) return err_memory(err, "a model", sizeof *m);
+    rc = set_names(m, path, opt->synthetic, err);
+    if (!rc) rc = pool_new(opt->n_threads, &m->pool, err);
+    if (!rc && opt->synthetic) {
+        config_phi3v(&m->config);
+        rc = model_weights_synthetic(&m->config, m->pool, &m->bound, err);
+    } else if (!rc) {
+        rc = load_files(m, opt, start_s, err);
+    }
+    if (!rc) rc = open_backend(m, opt->device, err);
+    if (!rc) {
+        feature_cache_init(&m->features, m->backend->table, feature_budget());
+        fill_info(m);
+        rc = set_ctx(m, opt->ctx, err);
+    }
+    if (!rc) rc = progress(opt, start_s, m->info.weights_bytes, m->info.weights_bytes, err);
+    if (rc) {
+        model_close(m);
+        return rc;
+    }
+    m->info.note = m->note.data;
+    *ret = m;
+    return 0;
+}
+
+void model_close(struct phi3v_model *m)
+{
+    if (!m) return;
+    if (m->backend) {
+        feature_cache_fini(&m->features);
+        m->backend->table->close(m->backend);
+    }
+    model_weights_fini(&m->bound);
+    weights_close(m->weights);
+    tokenizer_free(m->tokenizer);
+    pool_free(m->pool);
+    buf_fini(&m->note);
+    mem_free(m->path);
+    mem_free(m->name);
+    mem_free(m);
+}
+
+enum rope_regime model_regime(const struct phi3v_model *m, size_t n)
+{
+    bool is_long = m->info.rope_switch && (int64_t)n > m->info.rope_switch;
+    return is_long ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS;
+}
+
+int model_tokenizer(const struct phi3v_model *m, const struct tokenizer **ret,
+                    struct phi3v_error *err)
+{
+    if (!m->tokenizer)
+        return err_set(err, PHI3V_E_UNSUPPORTED, "%s has no tokenizer: give it ids", m->name);
+    *ret = m->tokenizer;
+    return 0;
+}
+
+int model_devices(phi3v_device_fn fn, void *user)
+{
+    char cpu[200];
+    snprintf(cpu, sizeof cpu, "%s, %d core%s, %s", cpu_name(), cpu_count(),
+             cpu_count() == 1 ? "" : "s", cpu_level_name(cpu_level()));
+    int rc = fn("cpu", cpu, 1, NULL, user);
+    if (rc) return rc;
+    struct phi3v_error err;
+    bool usable = !backend_cuda_probe(&err);
+    return fn("cuda", "NVIDIA GPU", usable, usable ? NULL : err.text, user);
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: MIT
+ * An open model: its files, their meaning, the device that runs it, and the features of pictures it
+ * has seen. Read-only after opening but for the feature cache, which locks itself. */
+#ifndef ENGINE_MODEL_H
+#define ENGINE_MODEL_H
+
+#include "backend/backend.h"
+#include "base/buf.h"
+#include "engine/feature_cache.h"
+#include "text/tokenizer.h"
+
+struct pool;
+
+struct phi3v_model {
+    struct phi3v_model_info info;
+    struct config config;
+    struct tokenizer *tokenizer; // NULL for synthetic weights
+    struct weights *weights;     // NULL for synthetic weights
+    struct model_weights bound;
+    struct pool *pool;
+    struct backend *backend;
+    struct feature_cache features;
+    char *path, *name;
+    struct buf note;
+};
+
+int model_open(const char *path, const struct phi3v_model_options *opt, struct phi3v_model **ret,
+               struct phi3v_error *err);
+void model_close(struct phi3v_model *m);
+/* The rope factors for a sequence of n tokens. */
+enum rope_regime model_regime(const struct phi3v_model *m, size_t n);
+/* The tokenizer, or error UNSUPPORTED for a model without one. */
+int model_tokenizer(const struct phi3v_model *m, const struct tokenizer **ret,
+                    struct phi3v_error *err);
+/* Calls back for every device of this build. */
+int model_devices(phi3v_device_fn fn, void *user);
+
+#endif

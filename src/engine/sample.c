@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/sample.h"
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "base/mem.h"
+
+struct sampler {
+    int n_vocab;
+    const struct phi3v_params *params;
+    uint64_t random[4];
+    unsigned char *seen; // [n_vocab]
+    float *value;        // [n_vocab] logits after penalty and temperature
+    int32_t *order;      // [n_vocab] ids by ascending value, equal values by ascending id
+    int32_t *spare;      // [n_vocab]
+    double *weight;      // [n_vocab] exp(value - largest), in the order of `order`
+    int first;           // order[first … n_vocab-1] are kept
+    double total;        // sum of their weights
+};
+
+/* -- Random numbers ---------------------------------------------------------------------------- */
+
+static uint64_t splitmix64(uint64_t *state)
+{
+    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9u;
+    z = (z ^ (z >> 27)) * 0x94d049bb133111ebu;
+    return z ^ (z >> 31);
+}
+
+static uint64_t rotate_left(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
+
+static uint64_t xoshiro256(uint64_t s[4])
+{
+    uint64_t result = rotate_left(s[1] * 5, 7) * 9, t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotate_left(s[3], 45);
+    return result;
+}
+
+static double random_unit(uint64_t s[4]) { return (double)(xoshiro256(s) >> 11) * 0x1p-53; }
+
+/* -- The operators, in the order in which they run ----------------------------------------------
+ */
+
+/* Copies the logits with the repetition penalty applied. False when they are no numbers. */
+static bool take_logits(struct sampler *s, const float *logits)
+{
+    float penalty = s->params->repetition_penalty;
+    bool any_nan = false;
+    for (int i = 0; i < s->n_vocab; i++) {
+        float x = logits[i];
+        any_nan |= isnan(x) != 0;
+        if (penalty != 1 && s->seen[i]) x = x < 0 ? x * penalty : x / penalty;
+        s->value[i] = x + 0.0f; // no negative zero: it would sort below zero
+    }
+    return !any_nan;
+}
+
+static int32_t largest(const struct sampler *s)
+{
+    int32_t best = 0;
+    for (int32_t i = 1; i < s->n_vocab; i++)
+        if (s->value[i] > s->value[best]) best = i;
+    return isfinite(s->value[best]) ? best : -1;
+}
+
+/* The bits of a float such that unsigned comparison orders like the floats. */
+static uint32_t sort_key(float x)
+{
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
+}
+
+/* Stable radix sort of order[] by value, one byte at a time: nothing to allocate, the same for any
+ * input order of equal values. */
+static void sort_ascending(struct sampler *s)
+{
+    for (int32_t i = 0; i < s->n_vocab; i++) s->order[i] = i;
+    for (int shift = 0; shift < 32; shift += 8) {
+        int start[257] = {0};
+        for (int i = 0; i < s->n_vocab; i++) start[(sort_key(s->value[i]) >> shift & 255) + 1]++;
+        for (int i = 0; i < 256; i++) start[i + 1] += start[i];
+        for (int i = 0; i < s->n_vocab; i++) {
+            int32_t id = s->order[i];
+            s->spare[start[sort_key(s->value[id]) >> shift & 255]++] = id;
+        }
+        int32_t *swap = s->order;
+        s->order = s->spare;
+        s->spare = swap;
+    }
+}
+
+/* Everything below the k-th largest value goes; ties with it stay. golden: sampling */
+static void keep_top_k(struct sampler *s)
+{
+    int k = s->params->top_k;
+    if (k <= 0 || k >= s->n_vocab) return;
+    s->first = s->n_vocab - k;
+    float kth = s->value[s->order[s->first]];
+    while (s->first > 0 && s->value[s->order[s->first - 1]] == kth) s->first--;
+}
+
+static void weigh(struct sampler *s)
+{
+    double top = s->value[s->order[s->n_vocab - 1]];
+    s->total = 0;
+    for (int i = s->first; i < s->n_vocab; i++) {
+        s->weight[i] = exp((double)s->value[s->order[i]] - top);
+        s->total += s->weight[i];
+    }
+}
+
+/* Removes from below while the cumulative probability is at most 1 - p; the largest always stays.
+ * golden: sampling */
+static void keep_top_p(struct sampler *s)
+{
+    if (s->params->top_p >= 1) return;
+    double cumulative = 0, limit = 1.0 - (double)s->params->top_p;
+    for (; s->first < s->n_vocab - 1; s->first++) {
+        cumulative += s->weight[s->first] / s->total;
+        if (cumulative > limit) return;
+    }
+}
+
+/* Removes what is less probable than min_p times the most probable (whose weight is 1). golden:
+ * sampling */
+static void keep_min_p(struct sampler *s)
+{
+    while (s->first < s->n_vocab - 1 && s->weight[s->first] < (double)s->params->min_p) s->first++;
+}
+
+static void keep_only(struct sampler *s, int32_t id)
+{
+    s->first = s->n_vocab - 1;
+    s->order[s->first] = id;
+    s->weight[s->first] = s->total = 1;
+}
+
+/* -- Public -------------------------------------------------------------------------------------
+ */
+
+int params_check(const struct phi3v_params *p, struct phi3v_error *err)
+{
+    if (p->max_new_tokens < 1)
+        return err_set(err, PHI3V_E_ARGUMENT, "max_new_tokens is %d; allowed is 1 or more",
+                       p->max_new_tokens);
+    if (!(p->temperature >= 0 && p->temperature <= 1000))
+        return err_set(err, PHI3V_E_ARGUMENT, "temperature is %g; allowed is 0 (greedy) to 1000",
+                       (double)p->temperature);
+    if (p->top_k < 0)
+        return err_set(err, PHI3V_E_ARGUMENT, "top_k is %d; allowed is 0 (off) or more", p->top_k);
+    if (!(p->top_p > 0 && p->top_p <= 1))
+        return err_set(err, PHI3V_E_ARGUMENT, "top_p is %g; allowed is above 0 and at most 1 (off)",
+                       (double)p->top_p);
+    if (!(p->min_p >= 0 && p->min_p <= 1))
+        return err_set(err, PHI3V_E_ARGUMENT, "min_p is %g; allowed is 0 (off) to 1",
+                       (double)p->min_p);
+    if (!(p->repetition_penalty > 0 && p->repetition_penalty <= 1000))
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "repetition_penalty is %g; allowed is above 0 (1 is off) and at most 1000",
+                       (double)p->repetition_penalty);
+    for (const char *const *stop = p->stop; stop && *stop; stop++)
+        if (!**stop) return err_set(err, PHI3V_E_ARGUMENT, "a stop string is empty");
+    return 0;
+}
+
+int sampler_new(int n_vocab, struct sampler **ret, struct phi3v_error *err)
+{
+    struct sampler *s = mem_zalloc(sizeof *s);
+    if (!s) return err_memory(err, "the sampler", sizeof *s);
+    size_t n = (size_t)n_vocab;
+    s->n_vocab = n_vocab;
+    s->seen = mem_zarray(n, sizeof *s->seen);
+    s->value = mem_array(n, sizeof *s->value);
+    s->order = mem_array(n, sizeof *s->order);
+    s->spare = mem_array(n, sizeof *s->spare);
+    s->weight = mem_array(n, sizeof *s->weight);
+    if (!s->seen || !s->value || !s->order || !s->spare || !s->weight) {
+        sampler_free(s);
+        return err_memory(err, "the sampler",
+                          n * (sizeof *s->value + 2 * sizeof *s->order + sizeof *s->weight + 1));
+    }
+    *ret = s;
+    return 0;
+}
+
+void sampler_free(struct sampler *s)
+{
+    if (!s) return;
+    mem_free(s->seen);
+    mem_free(s->value);
+    mem_free(s->order);
+    mem_free(s->spare);
+    mem_free(s->weight);
+    mem_free(s);
+}
+
+void sampler_start(struct sampler *s, const struct phi3v_params *params)
+{
+    s->params = params;
+    memset(s->seen, 0, (size_t)s->n_vocab);
+    uint64_t state = params->seed;
+    for (int i = 0; i < 4; i++) s->random[i] = splitmix64(&state);
+}
+
+void sampler_saw(struct sampler *s, int32_t id)
+{
+    if (id >= 0 && id < s->n_vocab) s->seen[id] = 1;
+}
+
+int sampler_filter(struct sampler *s, const float *logits)
+{
+    if (!take_logits(s, logits)) return -1;
+    int32_t best = largest(s);
+    if (best < 0) return -1;
+    float temperature = s->params->temperature;
+    if (temperature == 0) {
+        keep_only(s, best);
+        return 1;
+    }
+    for (int i = 0; i < s->n_vocab; i++) s->value[i] /= temperature;
+    if (!isfinite(s->value[best])) { // a temperature close to zero: what it tends to
+        keep_only(s, best);
+        return 1;
+    }
+    s->first = 0;
+    sort_ascending(s);
+    keep_top_k(s);
+    weigh(s);
+    keep_top_p(s);
+    keep_min_p(s);
+    s->total = 0;
+    for (int i = s->first; i < s->n_vocab; i++) s->total += s->weight[i];
+    return s->n_vocab - s->first;
+}
+
+void sampler_kept(const struct sampler *s, int i, int32_t *ret_id, float *ret_probability)
+{
+    *ret_id = s->order[s->n_vocab - 1 - i];
+    *ret_probability = (float)(s->weight[s->n_vocab - 1 - i] / s->total);
+}
+
+int32_t sampler_pick(struct sampler *s, const float *logits)
+{
+    if (sampler_filter(s, logits) < 0) return -1;
+    if (s->params->temperature == 0) return s->order[s->n_vocab - 1];
+    double left = random_unit(s->random) * s->total;
+    int i = s->n_vocab - 1;
+    for (; i > s->first; i--) {
+        left -= s->weight[i];
+        if (left < 0) break;
+    }
+    return s->order[i];
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT
+ * From logits to the next token, in the reference's order (phi3v.md 11): repetition penalty,
+ * temperature, top-k, top-p, min-p, softmax, draw. Allocates only in sampler_new.
+ *
+ * The stream of random numbers: xoshiro256** whose four words are the first four outputs of
+ * splitmix64 started at the seed. Each drawn token takes one number u = (next >> 11) * 2^-53 and is
+ * the first one, from the most probable down, at which the running sum of probabilities exceeds u.
+ * Greedy choice takes none. */
+#ifndef ENGINE_SAMPLE_H
+#define ENGINE_SAMPLE_H
+
+#include <stdint.h>
+
+#include "base/err.h"
+
+struct sampler;
+
+/* Errors: ARGUMENT, with the parameter, its value and what is allowed. */
+int params_check(const struct phi3v_params *params, struct phi3v_error *err);
+
+int sampler_new(int n_vocab, struct sampler **ret, struct phi3v_error *err);
+void sampler_free(struct sampler *s);
+/* A new answer: nothing seen, the random stream at its start. params: borrowed until the next
+ * start. */
+void sampler_start(struct sampler *s, const struct phi3v_params *params);
+/* The repetition penalty counts this id from now on; ids outside the vocabulary are ignored. */
+void sampler_saw(struct sampler *s, int32_t id);
+/* The next token; -1 when the logits hold NaN or their largest is infinite. logits: [n_vocab]. */
+int32_t sampler_pick(struct sampler *s, const float *logits);
+/* How many tokens the draw would be among (greedy: 1), or -1 as above; then sampler_kept gives the
+ * i-th of them, most probable first, among equals the higher id first. */
+int sampler_filter(struct sampler *s, const float *logits);
+void sampler_kept(const struct sampler *s, int i, int32_t *ret_id, float *ret_probability);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+#include "engine/session.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+
+enum { BLOCKS_AHEAD = 16 }; /* KV blocks taken at a time while answering */
+
+int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_error *err)
+{
+    struct phi3v_session *s = mem_zalloc(sizeof *s);
+    if (!s) return err_memory(err, "a session", sizeof *s);
+    s->model = m;
+    atomic_init(&s->work, WORK_IDLE);
+    kv_init(&s->kv, m->backend);
+    size_t n_vocab = (size_t)m->config.n_vocab;
+    s->logits = mem_array(n_vocab, sizeof *s->logits);
+    s->rows = mem_array(PREFILL_PIECE, sizeof *s->rows);
+    int rc = s->logits && s->rows ? 0 : err_memory(err, "a session", n_vocab * sizeof *s->logits);
+    if (!rc) rc = sampler_new(m->config.n_vocab, &s->sampler, err);
+    if (!rc) rc = m->backend->table->state_new(m->backend, &s->state, err);
+    if (rc) {
+        session_free(s);
+        return rc;
+    }
+    *ret = s;
+    return 0;
+}
+
+void session_free(struct phi3v_session *s)
+{
+    if (!s) return;
+    kv_fini(&s->kv);
+    if (s->state) s->model->backend->table->state_free(s->state);
+    sampler_free(s->sampler);
+    mem_free(s->logits);
+    mem_free(s->rows);
+    mem_free(s);
+}
+
+void session_clear(struct phi3v_session *s)
+{
+    kv_truncate(&s->kv, 0);
+    sequence_fini(&s->kv.seq); // its pictures too
+}
+
+/* -- Pictures
+ * ---------------------------------------------------------------------------------------- */
+
+/* The features in use for one call, by slot; NULL where no row of the slot is computed. */
+struct in_use {
+    struct feature_cache *cache;
+    struct feature_entry **entries; // [n]
+    int n;
+};
+
+static void in_use_fini(struct in_use *u)
+{
+    for (int i = 0; i < u->n; i++) feature_cache_release(u->cache, u->entries[i]);
+    mem_free(u->entries);
+    *u = (struct in_use){0};
+}
+
+static int encode(struct phi3v_session *s, const struct slot *slot, struct work *w,
+                  const struct trace *trace, struct features **ret, struct phi3v_error *err)
+{
+    struct crops crops;
+    int rc = slot_crops(&s->model->config, slot, &crops, err);
+    if (rc) return rc;
+    work_share(w, crops.n);
+    rc = s->model->backend->table->encode(s->state, &crops, trace, &w->pulse, ret, err);
+    if (!rc) w->timing.vision_crops += crops.n;
+    mem_free(crops.data);
+    if (!rc) work_done(w);
+    return rc;
+}
+
+/* Two slots of one prompt may show the same picture: the second finds what the first put. */
+static int encode_missing(struct phi3v_session *s, const struct slot *slots, const bool *missing,
+                          struct in_use *u, struct work *w, struct phi3v_error *err)
+{
+    for (int i = 0; i < u->n; i++) {
+        if (!missing[i] || (u->entries[i] = feature_cache_get(u->cache, &slots[i]))) continue;
+        if (work_stopped(w)) return work_cancelled(err);
+        struct features *features;
+        int rc = encode(s, &slots[i], w, NULL, &features, err);
+        if (!rc) rc = feature_cache_put(u->cache, &slots[i], features, &u->entries[i], err);
+        if (rc) return rc;
+    }
+    return 0;
+}
+
+/* Takes the features of all pictures with rows at or behind `from` into use, encoding what is not
+ * cached. */
+static int pictures_use(struct phi3v_session *s, const struct sequence *seq, size_t from,
+                        struct work *w, struct in_use *u, struct phi3v_error *err)
+{
+    *u = (struct in_use){.cache = &s->model->features};
+    if (seq->n_slots == 0) return 0;
+    size_t n = (size_t)seq->n_slots;
+    CLEANUP(mem_free_ptr) bool *missing = mem_zarray(n, sizeof *missing);
+    u->entries = mem_zarray(n, sizeof *u->entries);
+    if (!missing || !u->entries) {
+        in_use_fini(u);
+        return err_memory(err, "pictures", n * sizeof *u->entries);
+    }
+    u->n = seq->n_slots;
+    for (size_t i = from; i < seq->n; i++)
+        if (seq->ids[i] < 0) missing[-seq->ids[i] - 1] = true;
+    int64_t n_crops = 0;
+    for (int i = 0; i < u->n; i++) {
+        if (!missing[i] || (u->entries[i] = feature_cache_get(u->cache, &seq->slots[i])))
+            missing[i] = false;
+        else
+            n_crops += 1 + seq->slots[i].plan.rows * seq->slots[i].plan.cols;
+    }
+    if (n_crops == 0) return 0;
+    work_stage(w, PHI3V_STAGE_VISION, n_crops);
+    int rc = encode_missing(s, seq->slots, missing, u, w, err);
+    w->timing.vision_s += work_stage_s(w);
+    if (rc) in_use_fini(u);
+    return rc;
+}
+
+/* -- Computing
+ * --------------------------------------------------------------------------------------- */
+
+static void fill_rows(struct phi3v_session *s, struct prompt_row *rows, size_t from, size_t n,
+                      const struct in_use *u)
+{
+    const struct sequence *seq = &s->kv.seq;
+    for (size_t i = 0; i < n; i++) {
+        int32_t id = seq->ids[from + i];
+        const struct features *f = id < 0 ? feature_entry_features(u->entries[-id - 1]) : NULL;
+        rows[i] = (struct prompt_row){.id = id, .feature_row = seq->rows[from + i], .features = f};
+    }
+}
+
+/* Rows held … held+n-1 through the backend; logits of the last one to `logits` (NULL: none), or of
+ * all of them when all_rows lists them. */
+static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n,
+                   const int *all_rows, float *logits, struct work *w, const struct trace *trace,
+                   struct phi3v_error *err)
+{
+    int last = n - 1;
+    struct batch_seq seq = {.rows = rows,
+                            .n_rows = n,
+                            .first_pos = (int64_t)s->kv.held,
+                            .blocks = s->kv.blocks,
+                            .regime = s->kv.regime};
+    struct batch batch = {.seqs = &seq,
+                          .n_seqs = 1,
+                          .logit_rows = all_rows ? all_rows : &last,
+                          .n_logit_rows = all_rows ? n
+                                          : logits ? 1
+                                                   : 0,
+                          .logits = logits,
+                          .trace = trace,
+                          .pulse = &w->pulse};
+    int rc = s->model->backend->table->forward(s->state, &batch, err);
+    if (!rc) s->kv.held += (size_t)n;
+    return rc;
+}
+
+/* Everything behind what is held, piece by piece; all_logits: [seq.n][n_vocab] or NULL. */
+static int compute(struct phi3v_session *s, const struct in_use *u, float *all_logits,
+                   struct work *w, struct phi3v_error *err)
+{
+    struct kv *kv = &s->kv;
+    int rc = kv_reserve(kv, kv->seq.n, err);
+    if (rc) return rc;
+    int all_rows[PREFILL_PIECE];
+    for (int i = 0; i < PREFILL_PIECE; i++) all_rows[i] = i;
+    work_stage(w, PHI3V_STAGE_PREFILL, (int64_t)(kv->seq.n - kv->held));
+    while (kv->held < kv->seq.n && !rc) {
+        size_t left = kv->seq.n - kv->held, n = left < PREFILL_PIECE ? left : PREFILL_PIECE;
+        fill_rows(s, s->rows, kv->held, n, u);
+        float *logits = n == left ? s->logits : NULL;
+        if (all_logits) logits = all_logits + kv->held * (size_t)s->model->config.n_vocab;
+        work_share(w, (int64_t)n);
+        rc = work_stopped(w)
+                 ? work_cancelled(err)
+                 : forward(s, s->rows, (int)n, all_logits ? all_rows : NULL, logits, w, NULL, err);
+        if (!rc) {
+            w->timing.prefill_tokens += (int64_t)n;
+            work_done(w);
+        }
+    }
+    w->timing.prefill_s += work_stage_s(w);
+    return rc;
+}
+
+static int check_prompt(const struct phi3v_session *s, const struct phi3v_prompt *prompt,
+                        size_t extra, struct phi3v_error *err)
+{
+    if (prompt->model != s->model)
+        return err_set(err, PHI3V_E_ARGUMENT, "the prompt was made for another model");
+    int64_t n = (int64_t)prompt->seq.n, ctx = s->model->info.ctx, room = extra > 0;
+    if (n + room <= ctx) return 0;
+    return err_set(err, PHI3V_E_TOO_LONG,
+                   "the prompt has %lld tokens, %lld more than fit the context of %lld%s",
+                   (long long)n, (long long)(n + room - ctx), (long long)ctx,
+                   room ? " (one is left for the answer)" : "");
+}
+
+size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt)
+{
+    const struct sequence *seq = &prompt->seq;
+    size_t n = kv_common(&s->kv, seq, model_regime(s->model, seq->n));
+    return n < seq->n ? n : seq->n - 1; // the last one's logits are wanted
+}
+
+/* Copies the prompt's sequence before anything held is given up. */
+static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t extra,
+                 size_t n_keep, struct phi3v_error *err)
+{
+    struct sequence seq;
+    int rc = sequence_copy(prompt, extra, &seq, err);
+    if (!rc) kv_adopt(&s->kv, &seq, n_keep, model_regime(s->model, prompt->n));
+    return rc;
+}
+
+int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
+                 float *all_logits, struct work *w, struct phi3v_error *err)
+{
+    int rc = check_prompt(s, prompt, extra, err);
+    if (rc) return rc;
+    struct in_use u;
+    size_t n_keep = all_logits ? 0 : session_common(s, prompt);
+    rc = pictures_use(s, &prompt->seq, n_keep, w, &u, err);
+    if (rc) return rc;
+    rc = adopt(s, &prompt->seq, extra, n_keep, err);
+    if (!rc) {
+        w->timing.cached_tokens = (int64_t)n_keep;
+        rc = compute(s, &u, all_logits, w, err);
+        if (rc) kv_truncate(&s->kv, s->kv.held);
+    }
+    in_use_fini(&u);
+    return rc;
+}
+
+/* The whole sequence again, under the factors for its present length, as a stage within the present
+ * one. */
+static int recompute(struct phi3v_session *s, struct work *w, struct phi3v_error *err)
+{
+    struct kv *kv = &s->kv;
+    struct in_use u;
+    struct work outer = *w;
+    int rc = pictures_use(s, &kv->seq, 0, w, &u, err);
+    if (!rc) {
+        kv->held = 0;
+        kv->regime = model_regime(s->model, kv->seq.n);
+        rc = compute(s, &u, NULL, w, err);
+        in_use_fini(&u);
+    }
+    w->stage = outer.stage;
+    w->stage_start_s = outer.stage_start_s;
+    w->total = outer.total;
+    return rc;
+}
+
+int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi3v_error *err)
+{
+    struct kv *kv = &s->kv;
+    assert(kv->held == kv->seq.n);
+    int rc = 0;
+    sequence_push(&kv->seq, id);
+    if (model_regime(s->model, kv->seq.n) != kv->regime) {
+        rc = recompute(s, w, err);
+    } else {
+        if (kv->seq.n > (size_t)kv->n_blocks * KV_BLOCK)
+            rc = kv_reserve(kv, kv->seq.n + (BLOCKS_AHEAD - 1) * KV_BLOCK, err);
+        fill_rows(s, s->rows, kv->held, 1, NULL);
+        if (!rc) rc = forward(s, s->rows, 1, NULL, s->logits, w, NULL, err);
+    }
+    if (rc) kv_truncate(kv, kv->held);
+    return rc;
+}
+
+/* -- For tests, debug and bench
+ * -------------------------------------------------------------------- */
+
+static int trace_pictures(struct phi3v_session *s, const struct sequence *seq, struct work *w,
+                          const struct trace *trace, struct in_use *u, struct phi3v_error *err)
+{
+    *u = (struct in_use){.cache = &s->model->features};
+    u->entries = mem_zarray((size_t)seq->n_slots, sizeof *u->entries);
+    if (!u->entries) return err_memory(err, "pictures", (size_t)seq->n_slots * sizeof *u->entries);
+    u->n = seq->n_slots;
+    for (int i = 0; i < seq->n_slots; i++) {
+        struct features *features;
+        int rc = encode(s, &seq->slots[i], w, trace, &features, err);
+        if (!rc) rc = feature_cache_put(u->cache, &seq->slots[i], features, &u->entries[i], err);
+        if (rc) {
+            in_use_fini(u);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, struct work *w,
+                  const struct trace *trace, struct phi3v_error *err)
+{
+    int rc = check_prompt(s, prompt, 0, err);
+    if (rc) return rc;
+    struct in_use u;
+    if ((rc = trace_pictures(s, &prompt->seq, w, trace, &u, err))) return rc;
+    size_t n = prompt->seq.n;
+    struct prompt_row *rows = mem_array(n, sizeof *rows);
+    if (!rows) rc = err_memory(err, "a traced pass", n * sizeof *rows);
+    if (!rc) rc = adopt(s, &prompt->seq, 0, 0, err);
+    if (!rc) {
+        rc = kv_reserve(&s->kv, n, err);
+        fill_rows(s, rows, 0, n, &u);
+        if (!rc) rc = forward(s, rows, (int)n, NULL, s->logits, w, trace, err);
+        if (rc) kv_truncate(&s->kv, 0);
+    }
+    mem_free(rows);
+    in_use_fini(&u);
+    return rc;
+}
+
+int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err)
+{
+    if (n < 0 || n > s->model->info.ctx)
+        return err_set(err, PHI3V_E_ARGUMENT, "%lld tokens to pretend; allowed is 0 to %lld",
+                       (long long)n, (long long)s->model->info.ctx);
+    struct kv *kv = &s->kv;
+    session_clear(s);
+    int rc = sequence_reserve(&kv->seq, (size_t)n, err);
+    if (!rc) rc = kv_reserve(kv, (size_t)n, err);
+    if (rc) return rc;
+    for (int64_t i = 0; i < n; i++) sequence_push(&kv->seq, s->model->config.bos_id);
+    for (int i = 0; i < kv->n_blocks; i++)
+        kv->backend->table->kv_fill(kv->backend, kv->blocks[i], (uint64_t)i);
+    kv->held = (size_t)n;
+    kv->regime = model_regime(s->model, kv->held);
+    return 0;
+}
+
+/* A grid as square as n_crops - 1 tiles allow. */
+static struct crop_plan bench_plan(int n_crops, int side)
+{
+    int tiles = n_crops - 1, rows = 1;
+    for (int r = 1; r * r <= tiles; r++)
+        if (tiles % r == 0) rows = r;
+    int cols = tiles / rows;
+    return (struct crop_plan){.crop_side = side,
+                              .scaled_w = cols * side,
+                              .scaled_h = rows * side,
+                              .hd_w = cols * side,
+                              .hd_h = rows * side,
+                              .rows = tiles ? rows : 0,
+                              .cols = cols};
+}
+
+int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_seconds,
+                         struct phi3v_error *err)
+{
+    if (n_crops < 1 || n_crops > 1024)
+        return err_set(err, PHI3V_E_ARGUMENT, "%d crops to encode; allowed is 1 to 1024", n_crops);
+    int side = s->model->config.vision.image_size;
+    size_t n = (size_t)n_crops * 3 * (size_t)side * (size_t)side;
+    struct crops crops = {.plan = bench_plan(n_crops, side), .n = n_crops};
+    crops.data = mem_array(n, sizeof *crops.data);
+    if (!crops.data) return err_memory(err, "crops", n * sizeof *crops.data);
+    uint32_t x = 1;
+    for (size_t i = 0; i < n; i++) {
+        x = x * 1664525u + 1013904223u;
+        crops.data[i] = (float)(int32_t)x * 0x1p-30f; // about the range of normalised pixels
+    }
+    struct features *features;
+    double start_s = clock_s();
+    const struct backend_table *table = s->model->backend->table;
+    int rc = table->encode(s->state, &crops, NULL, NULL, &features, err);
+    double seconds = clock_s() - start_s;
+    mem_free(crops.data);
+    if (rc) return rc;
+    table->features_free(features);
+    *ret_seconds = seconds;
+    return 0;
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT
+ * A session: one token sequence with its keys and values, brought in line with each new prompt by
+ * computing only what is behind the first difference. Whatever is done, the logits equal those of
+ * one forward pass over the whole sequence, rope factors by its length included (fresh-run
+ * equality). */
+#ifndef ENGINE_SESSION_H
+#define ENGINE_SESSION_H
+
+#include "engine/kv.h"
+#include "engine/model.h"
+#include "engine/prompt.h"
+#include "engine/sample.h"
+#include "engine/work.h"
+
+enum { PREFILL_PIECE = 256 }; /* rows computed before they count as held: what a cancel can lose */
+
+struct phi3v_session {
+    struct phi3v_model *model;
+    struct backend_state *state;
+    struct kv kv;
+    struct sampler *sampler;
+    float *logits;           // [n_vocab], behind the last position held
+    struct prompt_row *rows; // [PREFILL_PIECE]
+    atomic_int work;         // enum work_state
+};
+
+int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_error *err);
+void session_free(struct phi3v_session *s);
+
+/* Makes the session hold seq: encodes the pictures that are needed and not cached, computes what is
+ * not held, at least the last position, and leaves its logits in s->logits. There is room for
+ * `extra` more tokens afterwards (blocks for them are taken in steps). all_logits: NULL, or
+ * [n][n_vocab] for every position, then everything is computed. On CANCELLED and errors whole
+ * pieces computed so far stay held. Errors: ARGUMENT (another model's prompt), TOO_LONG, MEMORY,
+ * CANCELLED. */
+int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
+                 float *all_logits, struct work *w, struct phi3v_error *err);
+/* One token more. Crossing into the long rope factors computes the whole sequence again. */
+int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi3v_error *err);
+/* How many positions of the prompt session_load would not compute. */
+size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt);
+/* Forgets what is held. */
+void session_clear(struct phi3v_session *s);
+
+/* One fresh traced pass; afterwards the session holds the prompt. */
+int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, struct work *w,
+                  const struct trace *trace, struct phi3v_error *err);
+/* Pretends to hold n tokens <s>, with pseudo-random keys and values. */
+int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err);
+/* Encodes n_crops pseudo-random crops. */
+int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_seconds,
+                         struct phi3v_error *err);
+
+#endif
