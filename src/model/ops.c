@@ -15,8 +15,9 @@ static const double PULSE_S = 0.06; // the pulse comes this often, plus the leng
 
 enum {
     ROWS_PER_ITEM = 16, // of norms and other row loops
-    LINEAR_ROWS = 256,  // largest tile of a product
-    LINEAR_COLS = 64,
+    LINEAR_ROWS = 512, // largest tile of a product of many rows: the kernels widen its weights once
+    LINEAR_COLS = 96,
+    LINEAR_FEW = 16, // this many rows are few
     LINEAR_STEP = 16 // tiles are multiples of this many outputs, so that kernels meet few tails
 };
 
@@ -147,7 +148,7 @@ void ops_rows(struct ops *o, int n_rows, ops_rows_fn fn, void *arg)
 struct linear_run {
     const struct linear *l;
     int n_cols; // outputs that are split: half of them for THEN_SILU_MUL
-    int rows_step, cols_step, n_col_tiles;
+    int rows_step, cols_step, n_row_tiles, n_col_tiles;
 };
 
 static void linear_tile(const struct ops *o, const struct linear *l, int row, int n_rows, int col,
@@ -192,25 +193,29 @@ static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
     for (int i = 0; i < n_rows; i++) linear_then(o, l, row + i, col, end - col);
 }
 
-/* Few rows: wide enough strips that each thread gets about eight. Many rows: tiles of a size at
- * which the widened weights are used often and an item still lasts only milliseconds. */
-static int linear_cols_step(const struct ops *o, int n_rows, int n_cols)
+static int divide_up(int n, int by) { return (n + by - 1) / by; }
+
+/* Few rows: strips so wide that each thread gets about eight. Many rows: tiles at which the widened
+ * weights are used often and an item still lasts only milliseconds, all rows' tiles equally high.
+ */
+static void cut_linear(const struct ops *o, struct linear_run *r)
 {
-    int strips = 8 * pool_threads(o->pool);
-    int step = (n_cols + strips - 1) / strips;
-    step = (step + LINEAR_STEP - 1) / LINEAR_STEP * LINEAR_STEP;
-    return n_rows > LINEAR_ROWS / 16 ? min_int(step, LINEAR_COLS) : step;
+    int n_rows = r->l->n_rows;
+    int step = divide_up(r->n_cols, 8 * pool_threads(o->pool));
+    step = divide_up(step, LINEAR_STEP) * LINEAR_STEP;
+    r->cols_step = n_rows > LINEAR_FEW ? min_int(step, LINEAR_COLS) : step;
+    r->n_col_tiles = divide_up(r->n_cols, r->cols_step);
+    r->n_row_tiles = divide_up(n_rows, LINEAR_ROWS);
+    r->rows_step = divide_up(n_rows, r->n_row_tiles);
 }
 
 void ops_linear(struct ops *o, const struct linear *l)
 {
+    if (l->n_rows == 0) return;
     struct linear_run r = {.l = l, .n_cols = l->w->n_out};
     if (l->then == THEN_SILU_MUL) r.n_cols /= 2;
-    r.rows_step = min_int(l->n_rows, LINEAR_ROWS);
-    r.cols_step = linear_cols_step(o, l->n_rows, r.n_cols);
-    r.n_col_tiles = (r.n_cols + r.cols_step - 1) / r.cols_step;
-    int64_t n_row_tiles = l->n_rows > 0 ? (l->n_rows + r.rows_step - 1) / r.rows_step : 0;
-    ops_run(o, n_row_tiles * r.n_col_tiles, linear_item, &r);
+    cut_linear(o, &r);
+    ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, linear_item, &r);
 }
 
 /* -- Attention ------------------------------------------------------------------------------------
