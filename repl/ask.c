@@ -33,7 +33,7 @@ static int read_prompt(struct ask *k, const char *word, struct phi3v_error *err)
         return 0;
     }
     size_t n;
-    int rc = file_read("-", MAX_PROMPT_BYTES, &k->text, &n, err);
+    int rc = load_file("-", MAX_PROMPT_BYTES, &k->text, &n, err);
     if (!rc && n > 0 && k->text[n - 1] == '\n') k->text[n - 1] = 0;
     return rc;
 }

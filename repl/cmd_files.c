@@ -48,7 +48,7 @@ static int save_other(struct repl *r, const char *path, struct phi3v_error *err)
     if (!text)
         return fail(err, PHI3V_E_ARGUMENT,
                     "%.200s: the name must end in .ipynb, .md, .txt or .json", path);
-    int rc = file_write(path, text, strlen(text), err);
+    int rc = store_file(path, text, strlen(text), err);
     free(text);
     return rc;
 }
@@ -82,7 +82,7 @@ static int open_notebook(struct repl *r, const char *path, struct phi3v_error *e
 {
     char *text, *system;
     size_t n;
-    int rc = file_read(path, MAX_NOTEBOOK_BYTES, &text, &n, err);
+    int rc = load_file(path, MAX_NOTEBOOK_BYTES, &text, &n, err);
     if (rc) return rc;
     struct book fresh;
     book_init(&fresh);

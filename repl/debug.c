@@ -64,7 +64,7 @@ static int read_ids(const char *path, int32_t **ret_ids, size_t *ret_n, struct p
 {
     char *text;
     size_t n;
-    int rc = file_read(path, MAX_IDS_BYTES, &text, &n, err);
+    int rc = load_file(path, MAX_IDS_BYTES, &text, &n, err);
     if (rc) return rc;
     json_t *list = json_parse(text, n, path, err);
     rc = list ? ids_from_json(list, path, ret_ids, ret_n, err) : PHI3V_E_IO;
@@ -225,7 +225,7 @@ static int activations(struct debug *d, struct phi3v_error *err)
     struct tensor_list list = {0};
     rc = phi3v_activations(d->app.session, p, keep_tensor, &list, err);
     phi3v_prompt_free(p);
-    if (!rc) rc = safetensors_write(d->app.opt.out, &list, err);
+    if (!rc) rc = tensor_list_write(d->app.opt.out, &list, err);
     tensor_list_free(&list);
     return rc;
 }

@@ -69,7 +69,7 @@ void history_read(const char *path, struct strings *ret)
     char *bytes;
     size_t n;
     *ret = (struct strings){0};
-    if (!path || file_read(path, MAX_FILE_BYTES, &bytes, &n, NULL)) return;
+    if (!path || load_file(path, MAX_FILE_BYTES, &bytes, &n, NULL)) return;
     for (const char *p = bytes; *p;) {
         size_t k = strcspn(p, "\n");
         add_line(ret, p, k);

@@ -191,7 +191,7 @@ int ipynb_write(const struct book *b, const struct ipynb_session *session, const
                 struct phi3v_error *err)
 {
     char *text = ipynb_text(b, session);
-    int rc = file_write(path, text, strlen(text), err);
+    int rc = store_file(path, text, strlen(text), err);
     free(text);
     return rc;
 }

@@ -77,7 +77,7 @@ static int key_editor(int count, int key)
     rl_deprep_term_function();
     int rc = system(command);
     rl_prep_term_function(1);
-    if (!rc && !file_read(path, 16 << 20, &text, &n, NULL)) {
+    if (!rc && !load_file(path, 16 << 20, &text, &n, NULL)) {
         while (n > 0 && text[n - 1] == '\n') text[--n] = 0;
         rl_replace_line(text, 0);
         rl_point = rl_end;

@@ -101,7 +101,7 @@ static char *safetensors_head(const struct tensor_list *list)
     return text_take(&padded);
 }
 
-int safetensors_write(const char *path, const struct tensor_list *list, struct phi3v_error *err)
+int tensor_list_write(const char *path, const struct tensor_list *list, struct phi3v_error *err)
 {
     FILE *f = fopen(path, "wbe");
     if (!f) return fail(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));

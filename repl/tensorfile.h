@@ -22,6 +22,6 @@ struct tensor_list {
 void tensor_list_add(struct tensor_list *list, const char *name, int n_dims, const int64_t *shape,
                      const float *data);
 void tensor_list_free(struct tensor_list *list);
-int safetensors_write(const char *path, const struct tensor_list *list, struct phi3v_error *err);
+int tensor_list_write(const char *path, const struct tensor_list *list, struct phi3v_error *err);
 
 #endif

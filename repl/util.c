@@ -178,7 +178,7 @@ static int read_stream(FILE *f, const char *path, size_t max_bytes, struct text 
     return 0;
 }
 
-int file_read(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_n,
+int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_n,
               struct phi3v_error *err)
 {
     bool is_stdin = !strcmp(path, "-");
@@ -209,7 +209,7 @@ static int write_all(int fd, const char *bytes, size_t n)
     return fsync(fd);
 }
 
-int file_write(const char *path, const char *bytes, size_t n, struct phi3v_error *err)
+int store_file(const char *path, const char *bytes, size_t n, struct phi3v_error *err)
 {
     struct stat old;
     mode_t mode = 0666;

@@ -59,11 +59,11 @@ const char *nearest_name(const char *typed, int n, const char *(*name_of)(int i,
 
 /* The whole file ("-": standard input), NUL-terminated behind its n bytes. Errors: IO (what, why,
  * larger than max_bytes). */
-int file_read(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_n,
+int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_n,
               struct phi3v_error *err);
 /* Writes beside the file and renames, so that a crash leaves the old one; keeps the old file's
  * mode. */
-int file_write(const char *path, const char *bytes, size_t n, struct phi3v_error *err);
+int store_file(const char *path, const char *bytes, size_t n, struct phi3v_error *err);
 /* $VAR/phiscope or ~/DEFAULT/phiscope for the XDG kind ("XDG_STATE_HOME", ".local/state"), made
  * when absent (0700). NULL when there is no home. */
 char *xdg_dir(const char *variable, const char *fallback);

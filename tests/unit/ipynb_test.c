@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Notebooks: what is written is valid nbformat 4.5, what is read and not touched is written as it
+ * was, what is damaged is refused with a sentence. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "ipynb.h"
+#include "json.h"
+#include "nbformat.h"
+
+static const struct ipynb_session session = {"", "tiny"};
+
+static struct cell *add_cell(struct book *b, const char *typed, const char *answer)
+{
+    struct cell *c = book_append(b);
+    c->typed = xstrdup(typed);
+    c->text = xstrdup(typed);
+    if (answer) {
+        c->answer = xstrdup(answer);
+        c->ids = xcalloc(2, sizeof *c->ids);
+        c->ids[0] = 5;
+        c->ids[1] = 32000;
+        c->n_ids = 2;
+        c->context = book_context(b, b->n - 1, "");
+    }
+    return c;
+}
+
+static json_t *valid(const char *text)
+{
+    struct phi3v_error err;
+    json_t *notebook = json_parse(text, strlen(text), "notebook", &err);
+    assert_non_null(notebook);
+    const char *fault = nbformat_fault(notebook);
+    assert_true(fault == NULL);
+    return notebook;
+}
+
+static char *written(const struct book *b)
+{
+    char *text = ipynb_text(b, &session);
+    json_decref(valid(text));
+    return text;
+}
+
+static void reads(const char *text, struct book *b, const char *system)
+{
+    struct phi3v_error err;
+    char *turn;
+    book_init(b);
+    assert_int_equal(ipynb_parse(text, strlen(text), "x.ipynb", b, &turn, &err), 0);
+    assert_string_equal(turn, system);
+    free(turn);
+}
+
+static void round_trip(void **state)
+{
+    (void)state;
+    struct book b, again;
+    struct media none = {0};
+    struct phi3v_error err;
+    int index;
+    book_init(&b);
+    assert_int_equal(handles_add(&b.handles, &none, "charts/a b.png", "cover", true, &index, &err),
+                     0);
+    strcpy(b.handles.v[0].sha256, "ab12");
+    struct cell *c = add_cell(&b, "What is @cover?\nIn two lines.", "**Three**\nlines é");
+    strings_add(&c->commands, ":load charts/a\\ b.png as cover");
+    c->pictures = xcalloc(1, sizeof *c->pictures);
+    c->n_pictures = 1;
+    c->context = book_context(&b, 0, "");
+    c = add_cell(&b, "and \x01 now?", "part");
+    c->interrupted = true;
+    c->finish = PHI3V_FINISH_INTERRUPTED;
+    add_cell(&b, "never run", NULL);
+    char *text = written(&b);
+
+    reads(text, &again, "");
+    assert_int_equal(again.n, 3);
+    assert_string_equal(again.v[0].typed, "What is @cover?\nIn two lines.");
+    assert_string_equal(again.v[0].answer, "**Three**\nlines é");
+    assert_int_equal(again.v[0].n_ids, 2);
+    assert_int_equal(again.v[0].ids[1], 32000);
+    assert_string_equal(again.v[0].commands.v[0], ":load charts/a\\ b.png as cover");
+    assert_string_equal(again.handles.v[0].what, "charts/a b.png");
+    assert_string_equal(again.handles.v[0].name, "cover");
+    assert_false(again.handles.v[0].typed);
+    assert_null(again.handles.v[0].media.image);
+    assert_int_equal(book_state(&again, 0, ""), CELL_OK);
+    assert_int_equal(book_state(&again, 1, ""), CELL_INTERRUPTED);
+    assert_int_equal(book_state(&again, 2, ""), CELL_NEW);
+    assert_string_equal(again.v[1].typed, "and \x01 now?");
+
+    char *same = written(&again);
+    assert_string_equal(same, text);
+    free(same);
+    /* An edited first cell leaves the second stale, in the file too. */
+    again.v[0].ids[0] = 6;
+    again.changed = true;
+    same = written(&again);
+    assert_non_null(strstr(same, "\"state\": \"stale\""));
+    free(same);
+    free(text);
+    book_free(&again);
+    book_free(&b);
+}
+
+static void pictures_are_outputs(void **state)
+{
+    (void)state;
+    struct book b;
+    struct phi3v_error err;
+    struct media media = {0};
+    uint8_t rgb[3 * 800 * 2] = {200};
+    int index;
+    if (phi3v_image_from_rgb(rgb, 800, 2, &media.image, &err)) skip();
+    media.source = xstrdup("wide.png");
+    book_init(&b);
+    assert_int_equal(handles_add(&b.handles, &media, "wide.png", NULL, true, &index, &err), 0);
+    struct cell *c = add_cell(&b, "what?", "a line");
+    c->pictures = xcalloc(1, sizeof *c->pictures);
+    c->n_pictures = 1;
+    char *text = written(&b);
+    json_t *notebook = valid(text);
+    json_t *cell = json_array_get(json_object_get(notebook, "cells"), 0);
+    json_t *shown = json_array_get(json_object_get(cell, "outputs"), 0);
+    const char *png =
+        json_string_value(json_object_get(json_object_get(shown, "data"), "image/png"));
+    assert_non_null(png);
+    assert_int_equal(strncmp(png, "iVBORw0KGgo", 11), 0);
+    assert_null(strpbrk(png, "\r\n "));
+    json_t *size = json_object_get(json_object_get(shown, "metadata"), "image/png");
+    assert_int_equal(json_integer_value(json_object_get(size, "width")), 640);
+    assert_int_equal(json_integer_value(json_object_get(size, "height")), 1);
+    json_decref(notebook);
+    free(text);
+    book_free(&b);
+}
+
+/* Written by another program: a text cell with an attachment, unknown metadata, odd key order,
+ * foreign outputs. */
+static const char foreign[] =
+    "{\n \"nbformat\": 4,\n \"cells\": [\n  {\n   \"cell_type\": \"markdown\",\n   \"id\": "
+    "\"m1\",\n"
+    "   \"metadata\": {},\n   \"source\": \"# Notes\",\n   \"attachments\": {\n    \"a.png\": {\n"
+    "     \"image/png\": \"AAAA\"\n    }\n   }\n  },\n  {\n   \"source\": [\n    \"ask me\"\n   "
+    "],\n"
+    "   \"id\": \"c1\",\n   \"cell_type\": \"code\",\n   \"execution_count\": 12,\n   "
+    "\"metadata\": {\n"
+    "    \"tags\": [\n     \"x\"\n    ],\n    \"weight\": 0.1\n   },\n   \"outputs\": [\n    {\n"
+    "     \"output_type\": \"stream\",\n     \"name\": \"stdout\",\n     \"text\": "
+    "\"\\u001b[31mred\"\n"
+    "    }\n   ]\n  },\n  {\n   \"cell_type\": \"raw\",\n   \"id\": \"r1\",\n   \"metadata\": {},\n"
+    "   \"source\": []\n  }\n ],\n \"metadata\": {\n  \"other\": {\n   \"k\": [\n    1,\n    2.5\n "
+    "  ]\n"
+    "  }\n },\n \"nbformat_minor\": 7\n}\n";
+
+static void foreign_things_stay(void **state)
+{
+    (void)state;
+    struct book b;
+    reads(foreign, &b, "");
+    assert_int_equal(b.n, 1);
+    assert_string_equal(b.v[0].typed, "ask me");
+    char *text = written(&b);
+    assert_string_equal(text, foreign);
+    free(text);
+    /* Answered now: our outputs, their metadata. */
+    json_decref(b.v[0].saved);
+    b.v[0].saved = NULL;
+    b.v[0].answer = xstrdup("yes");
+    b.changed = true;
+    text = written(&b);
+    assert_non_null(strstr(text, "\"weight\": 0.1"));
+    assert_non_null(strstr(text, "\"other\": {"));
+    assert_non_null(strstr(text, "\"# Notes\""));
+    assert_non_null(strstr(text, "\"nbformat_minor\": 7"));
+    assert_null(strstr(text, "[31m"));
+    free(text);
+    book_free(&b);
+}
+
+static void ids_are_repaired(void **state)
+{
+    (void)state;
+    struct book b;
+    reads("{\"cells\":[{\"cell_type\":\"code\",\"id\":\"a\",\"source\":\"x\",\"metadata\":{},"
+          "\"outputs\":[],"
+          "\"execution_count\":null},{\"cell_type\":\"code\",\"id\":\"a\",\"source\":\"y\","
+          "\"metadata\":{},"
+          "\"outputs\":[],\"execution_count\":null},{\"cell_type\":\"code\",\"source\":\"z\","
+          "\"metadata\":{},"
+          "\"outputs\":[],\"execution_count\":null}],\"metadata\":{},\"nbformat\":4,\"nbformat_"
+          "minor\":2}",
+          &b, "");
+    assert_int_equal(b.n, 3);
+    add_cell(&b, "new", NULL);
+    free(written(&b));
+    book_free(&b);
+}
+
+static void damaged_files(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *says;
+    } bad[] = {
+        {"", "is not JSON"},
+        {"{\"cells\": [", "is not JSON"},
+        {"[]", "is not a notebook"},
+        {"{\"nbformat\": 3, \"worksheets\": []}", "upgrade it to format 4"},
+        {"{\"nbformat\": 4, \"metadata\": {}, \"cells\": 5}", "without cells"},
+        {"{\"nbformat\": 4, \"metadata\": {}, \"cells\": [5]}", "cell 1 has no type"},
+        {"{\"nbformat\": 4, \"metadata\": {}, \"cells\": [{\"cell_type\": \"code\", \"source\": "
+         "5}]}",
+         "cell 1 has no text"},
+        {"{\"nbformat\": 4, \"metadata\": {\"kernelspec\": {\"name\": \"python3\"}}, \"cells\": "
+         "[{\"cell_type\": \"code\", \"source\": \"print()\"}]}",
+         "of the kernel python3"},
+    };
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct book b;
+        struct phi3v_error err;
+        char *system;
+        book_init(&b);
+        assert_int_equal(
+            ipynb_parse(bad[i].text, strlen(bad[i].text), "x.ipynb", &b, &system, &err),
+            PHI3V_E_IO);
+        assert_non_null(strstr(err.text, bad[i].says));
+        book_free(&b);
+    }
+}
+
+static void nesting_is_bounded(void **state)
+{
+    (void)state;
+    struct text deep = {0};
+    text_add(&deep, "{\"nbformat\": 4, \"cells\": [], \"metadata\": {\"x\": ");
+    for (int i = 0; i < 200; i++) text_add(&deep, "[");
+    for (int i = 0; i < 200; i++) text_add(&deep, "]");
+    text_add(&deep, "}}");
+    struct book b;
+    struct phi3v_error err;
+    char *system;
+    book_init(&b);
+    assert_int_equal(ipynb_parse(deep.s, deep.n, "x.ipynb", &b, &system, &err), PHI3V_E_IO);
+    assert_non_null(strstr(err.text, "nested too deeply"));
+    text_free(&deep);
+    book_free(&b);
+}
+
+/* Fields of the wrong kind are left out, not believed. */
+static void odd_metadata_is_ignored(void **state)
+{
+    (void)state;
+    struct book b;
+    reads("{\"cells\":[{\"cell_type\":\"code\",\"id\":\"a\",\"source\":\"x\",\"execution_count\":"
+          "null,"
+          "\"metadata\":{\"phiscope\":{\"output_ids\":[1,-5],\"pictures\":[{\"handle\":99999999,"
+          "\"source\":"
+          "\"x\"}],\"text\":\"t\",\"seed\":\"no\",\"state\":7}},\"outputs\":[{\"output_type\":"
+          "\"execute_result\",\"data\":{\"text/plain\":[\"a\",\"b\"]},\"metadata\":{},"
+          "\"execution_count\":1}]}],\"metadata\":{\"phiscope\":{\"system\":[]}},\"nbformat\":4,"
+          "\"nbformat_minor\":5}",
+          &b, "");
+    assert_string_equal(b.v[0].answer, "ab");
+    assert_null(b.v[0].ids);
+    assert_null(b.v[0].text);
+    assert_int_equal(b.handles.n, 0);
+    assert_int_equal(book_state(&b, 0, ""), CELL_STALE);
+    book_free(&b);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),
+                                       cmocka_unit_test(pictures_are_outputs),
+                                       cmocka_unit_test(foreign_things_stay),
+                                       cmocka_unit_test(ids_are_repaired),
+                                       cmocka_unit_test(damaged_files),
+                                       cmocka_unit_test(nesting_is_bounded),
+                                       cmocka_unit_test(odd_metadata_is_ignored)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
