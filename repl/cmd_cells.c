@@ -10,7 +10,7 @@ int cell_index(const struct repl *r, const char *word, int *ret_index, struct ph
 {
     int first, last, rc = range_parse(word, r->book.n, &first, &last, err);
     if (rc) return rc;
-    if (first != last) return fail(err, PHI3V_E_ARGUMENT, "one cell, not %.40s", word);
+    if (first != last) return refuse(err, PHI3V_E_ARGUMENT, "one cell, not %.40s", word);
     *ret_index = first - 1;
     return 0;
 }
@@ -80,7 +80,7 @@ int command_edit(struct repl *r, char *args, struct phi3v_error *err)
         if (rc >= 0) run_tell_stale(r, i);
         return rc;
     }
-    if (!r->line) return fail(err, PHI3V_E_ARGUMENT, ":edit %d wants the new text here", i + 1);
+    if (!r->line) return refuse(err, PHI3V_E_ARGUMENT, ":edit %d wants the new text here", i + 1);
     r->editing = i + 1;
     free(r->returned);
     r->returned = xstrdup(r->book.v[i].typed);
@@ -96,7 +96,7 @@ static int set_pairs(struct options *opt, const struct strings *words, size_t fr
     int rc = 0;
     for (size_t k = from; k < words->n && !rc; k++) {
         char *equal = strchr(words->v[k], '=');
-        if (!equal) return fail(err, PHI3V_E_ARGUMENT, "key=value, not \"%.60s\"", words->v[k]);
+        if (!equal) return refuse(err, PHI3V_E_ARGUMENT, "key=value, not \"%.60s\"", words->v[k]);
         *equal = 0;
         rc = options_set(opt, words->v[k], equal + 1, OPTION_ANSWER, err);
     }
@@ -127,7 +127,7 @@ int command_run(struct repl *r, char *args, struct phi3v_error *err)
     words_split(args, &words);
     options_copy(&opt, &r->app.opt);
     if (!words.n)
-        rc = fail(err, PHI3V_E_ARGUMENT, ":run wants cells: 3, 2-5, 4-, all or _");
+        rc = refuse(err, PHI3V_E_ARGUMENT, ":run wants cells: 3, 2-5, 4-, all or _");
     else
         rc = range_parse(words.v[0], r->book.n, &first, &last, err);
     if (!rc) rc = set_pairs(&opt, &words, 1, err);
@@ -168,7 +168,7 @@ int command_undo(struct repl *r, char *args, struct phi3v_error *err)
 {
     (void)args;
     int number = book_undo(&r->book);
-    if (!number) return fail(err, PHI3V_E_ARGUMENT, "nothing to take back");
+    if (!number) return refuse(err, PHI3V_E_ARGUMENT, "nothing to take back");
     if (number > r->book.n)
         fprintf(r->say, "cell %d is gone\n", number);
     else
@@ -193,7 +193,7 @@ static void default_settings(struct repl *r)
 int command_reset(struct repl *r, char *args, struct phi3v_error *err)
 {
     bool all = !strcmp(args, "all");
-    if (*args && !all) return fail(err, PHI3V_E_ARGUMENT, ":reset or :reset all");
+    if (*args && !all) return refuse(err, PHI3V_E_ARGUMENT, ":reset or :reset all");
     book_clear(&r->book, all);
     phi3v_session_clear(r->app.session);
     if (all) default_settings(r);

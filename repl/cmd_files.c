@@ -17,7 +17,7 @@ static char *one_path(const char *args, const char *command, struct phi3v_error 
     struct strings words;
     words_split(args, &words);
     char *path = words.n == 1 ? expand_home(words.v[0]) : NULL;
-    if (!path) fail(err, PHI3V_E_ARGUMENT, "%s wants one file; quote names with blanks", command);
+    if (!path) refuse(err, PHI3V_E_ARGUMENT, "%s wants one file; quote names with blanks", command);
     strings_free(&words);
     return path;
 }
@@ -46,8 +46,8 @@ static int save_other(struct repl *r, const char *path, struct phi3v_error *err)
 {
     char *text = export_text(&r->book, r->app.opt.system, path);
     if (!text)
-        return fail(err, PHI3V_E_ARGUMENT,
-                    "%.200s: the name must end in .ipynb, .md, .txt or .json", path);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%.200s: the name must end in .ipynb, .md, .txt or .json", path);
     int rc = store_file(path, text, strlen(text), err);
     free(text);
     return rc;
@@ -55,8 +55,8 @@ static int save_other(struct repl *r, const char *path, struct phi3v_error *err)
 
 int command_save(struct repl *r, char *args, struct phi3v_error *err)
 {
-    if (!*args && !r->book.path) return fail(err, PHI3V_E_ARGUMENT, ":save wants a file name");
-    if (!r->book.n) return fail(err, PHI3V_E_ARGUMENT, "there are no cells to save yet");
+    if (!*args && !r->book.path) return refuse(err, PHI3V_E_ARGUMENT, ":save wants a file name");
+    if (!r->book.n) return refuse(err, PHI3V_E_ARGUMENT, "there are no cells to save yet");
     char *path = *args ? one_path(args, ":save", err) : xstrdup(r->book.path);
     if (!path) return PHI3V_E_ARGUMENT;
     const char *slash = strrchr(path, '/');
@@ -102,7 +102,7 @@ static int open_notebook(struct repl *r, const char *path, struct phi3v_error *e
 
 int command_open(struct repl *r, char *args, struct phi3v_error *err)
 {
-    if (!*args) return fail(err, PHI3V_E_ARGUMENT, ":open wants a notebook");
+    if (!*args) return refuse(err, PHI3V_E_ARGUMENT, ":open wants a notebook");
     char *path = one_path(args, ":open", err);
     if (!path) return PHI3V_E_ARGUMENT;
     int rc = open_notebook(r, path, err);
@@ -121,7 +121,7 @@ int command_history(struct repl *r, char *args, struct phi3v_error *err)
     if (!strncmp(args, "-g", 2) && strspn(args + 2, " \t"))
         pattern = args + 2 + strspn(args + 2, " \t");
     if (*args && (!pattern || !*pattern))
-        return fail(err, PHI3V_E_ARGUMENT, ":history [-g PATTERN]");
+        return refuse(err, PHI3V_E_ARGUMENT, ":history [-g PATTERN]");
     struct strings list;
     char *path = r->app.opt.no_history ? NULL : history_path();
     history_read(path, &list);

@@ -146,7 +146,7 @@ int command_prompt(struct repl *r, char *args, struct phi3v_error *err)
     words_split(args, &words);
     bool as_ids = words.n > 0 && !strcmp(words.v[words.n - 1], "ids");
     size_t n = words.n - as_ids;
-    int i = 0, rc = n > 1 ? fail(err, PHI3V_E_ARGUMENT, ":prompt [n] [ids]")
+    int i = 0, rc = n > 1 ? refuse(err, PHI3V_E_ARGUMENT, ":prompt [n] [ids]")
                           : cell_index(r, n ? words.v[0] : "_", &i, err);
     strings_free(&words);
     if (rc) return rc;
@@ -205,8 +205,8 @@ int command_set(struct repl *r, char *args, struct phi3v_error *err)
         return 0;
     }
     if (spec->use & OPTION_LOAD)
-        return fail(err, PHI3V_E_ARGUMENT, "%s is fixed once the model is loaded: start with --%s",
-                    args, spec->name);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%s is fixed once the model is loaded: start with --%s", args, spec->name);
     if (!strcmp(value, "\"\"") || !strcmp(value, "''")) *value = 0;
     int rc = options_set(&r->app.opt, args, value, OPTION_SETTING, err);
     if (!rc && !strcmp(spec->name, "graphics") && r->term)

@@ -97,7 +97,7 @@ static int expand_globs(const struct strings *words, struct strings *ret, struct
         bool empty = pattern && none && strpbrk(word, "*?");
         globfree(&found);
         free(path);
-        if (empty) return fail(err, PHI3V_E_IO, "no file matches %.200s", word);
+        if (empty) return refuse(err, PHI3V_E_IO, "no file matches %.200s", word);
     }
     return 0;
 }
@@ -115,12 +115,12 @@ static char *take_name(struct strings *words)
 static int check_load(const struct repl *r, const struct strings *list, const char *name,
                       struct phi3v_error *err)
 {
-    if (!list->n) return fail(err, PHI3V_E_ARGUMENT, ":load wants a file, URL or pattern");
+    if (!list->n) return refuse(err, PHI3V_E_ARGUMENT, ":load wants a file, URL or pattern");
     if (name && list->n > 1)
-        return fail(err, PHI3V_E_ARGUMENT, "one name cannot stand for %zu pictures", list->n);
+        return refuse(err, PHI3V_E_ARGUMENT, "one name cannot stand for %zu pictures", list->n);
     for (size_t i = 0; i < list->n; i++)
         if (!strcmp(list->v[i], "-") && (!r->script || r->script_stdin || r->from_file))
-            return fail(err, PHI3V_E_ARGUMENT, "standard input is where the commands come from");
+            return refuse(err, PHI3V_E_ARGUMENT, "standard input is where the commands come from");
     return 0;
 }
 
@@ -217,11 +217,11 @@ int command_show(struct repl *r, char *args, struct phi3v_error *err)
     size_t n = words.n - model;
     int index = h->n - 1, rc = 0;
     if (n > 1)
-        rc = fail(err, PHI3V_E_ARGUMENT, ":show [@n] [model]");
+        rc = refuse(err, PHI3V_E_ARGUMENT, ":show [@n] [model]");
     else if (n == 1)
         rc = handles_get(h, words.v[0], &index, err);
     else if (index < 0)
-        rc = fail(err, PHI3V_E_ARGUMENT, "no pictures yet: :load FILE or URL");
+        rc = refuse(err, PHI3V_E_ARGUMENT, "no pictures yet: :load FILE or URL");
     strings_free(&words);
     if (rc) return rc;
     phi3v_image *image;
@@ -248,13 +248,14 @@ int command_unstage(struct repl *r, char *args, struct phi3v_error *err)
 int command_drop(struct repl *r, char *args, struct phi3v_error *err)
 {
     int index;
-    if (!*args) return fail(err, PHI3V_E_ARGUMENT, ":drop wants a picture: :drop @2");
+    if (!*args) return refuse(err, PHI3V_E_ARGUMENT, ":drop wants a picture: :drop @2");
     int rc = handles_get(&r->book.handles, args, &index, err);
     if (rc) return rc;
     for (int i = 0; i < r->book.n; i++)
         for (int k = 0; k < r->book.v[i].n_pictures; k++)
             if (r->book.v[i].pictures[k] == index)
-                return fail(err, PHI3V_E_ARGUMENT, "cell %d uses @%d: it stays", i + 1, index + 1);
+                return refuse(err, PHI3V_E_ARGUMENT, "cell %d uses @%d: it stays", i + 1,
+                              index + 1);
     book_drop(&r->book, index);
     return 0;
 }

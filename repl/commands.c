@@ -61,8 +61,9 @@ static int unknown_command(const char *name, struct phi3v_error *err)
 {
     const char *near = nearest_name(name, n_commands, command_name, NULL);
     if (near)
-        return fail(err, PHI3V_E_ARGUMENT, "unknown command :%.40s: did you mean :%s?", name, near);
-    return fail(err, PHI3V_E_ARGUMENT, "unknown command :%.40s: :help lists them", name);
+        return refuse(err, PHI3V_E_ARGUMENT, "unknown command :%.40s: did you mean :%s?", name,
+                      near);
+    return refuse(err, PHI3V_E_ARGUMENT, "unknown command :%.40s: :help lists them", name);
 }
 
 const struct command *command_find(const char *name, struct phi3v_error *err)
@@ -81,7 +82,7 @@ const struct command *command_find(const char *name, struct phi3v_error *err)
         }
         text_addf(&candidates, "%s:%s", n_found > 1 ? ", " : "", found->name);
     }
-    if (n_found > 1) fail(err, PHI3V_E_ARGUMENT, ":%s can mean %s", name, candidates.s);
+    if (n_found > 1) refuse(err, PHI3V_E_ARGUMENT, ":%s can mean %s", name, candidates.s);
     text_free(&candidates);
     if (!n_found) unknown_command(name, err);
     return n_found == 1 ? found : NULL;
@@ -128,17 +129,17 @@ const char *foreign_habit(const char *line)
 static int run_shell(struct repl *r, const char *command, struct phi3v_error *err)
 {
     if (r->from_file)
-        return fail(err, PHI3V_E_ARGUMENT, "!%.60s: cells from a file run no shell commands",
-                    command);
+        return refuse(err, PHI3V_E_ARGUMENT, "!%.60s: cells from a file run no shell commands",
+                      command);
     if (!command[strspn(command, " \t")])
-        return fail(err, PHI3V_E_ARGUMENT, "! wants a command: !ls");
+        return refuse(err, PHI3V_E_ARGUMENT, "! wants a command: !ls");
     fflush(NULL);
     /* A script's standard output holds answers only. */
     char *line = r->script ? xasprintf("{ %s\n} >&2", command) : xstrdup(command);
     int rc = system(line);
     free(line);
-    if (rc == -1) return fail(err, PHI3V_E_IO, "the shell cannot be started");
-    if (rc && r->script) return fail(err, PHI3V_E_IO, "!%.60s failed", command);
+    if (rc == -1) return refuse(err, PHI3V_E_IO, "the shell cannot be started");
+    if (rc && r->script) return refuse(err, PHI3V_E_IO, "!%.60s failed", command);
     return 0;
 }
 
@@ -150,7 +151,8 @@ static int run_command(struct repl *r, const char *line, struct phi3v_error *err
     free(name);
     if (!command) return PHI3V_E_ARGUMENT;
     if (r->from_file && command->use & COMMAND_WRITES)
-        return fail(err, PHI3V_E_ARGUMENT, ":%s does not run from a cell of a file", command->name);
+        return refuse(err, PHI3V_E_ARGUMENT, ":%s does not run from a cell of a file",
+                      command->name);
     char *args = xstrdup(line + 1 + n + strspn(line + 1 + n, " \t\n"));
     char *end = args + strlen(args);
     while (end > args && isspace((unsigned char)end[-1])) *--end = 0;

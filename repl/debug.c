@@ -44,14 +44,14 @@ static int ids_from_json(const json_t *list, const char *what, int32_t **ret_ids
 {
     size_t n = json_array_size(list);
     if (!json_is_array(list))
-        return fail(err, PHI3V_E_IO, "%s is not a JSON array of token ids", what);
+        return refuse(err, PHI3V_E_IO, "%s is not a JSON array of token ids", what);
     int32_t *ids = xcalloc(n, sizeof *ids);
     for (size_t i = 0; i < n; i++) {
         const json_t *item = json_array_get(list, i);
         json_int_t id = json_integer_value(item);
         if (!json_is_integer(item) || id < INT32_MIN || id > INT32_MAX) {
             free(ids);
-            return fail(err, PHI3V_E_IO, "%s: item %zu is not a token id", what, i);
+            return refuse(err, PHI3V_E_IO, "%s: item %zu is not a token id", what, i);
         }
         ids[i] = (int32_t)id;
     }
@@ -96,7 +96,7 @@ static json_t *encode_line(const struct debug *d, const json_t *value, struct ph
     int32_t *ids;
     size_t n;
     if (!json_is_string(value)) {
-        fail(err, PHI3V_E_IO, "standard input: a line is not a JSON string");
+        refuse(err, PHI3V_E_IO, "standard input: a line is not a JSON string");
         return NULL;
     }
     if (phi3v_tokenize(d->app.model, json_string_value(value), json_string_length(value),
@@ -125,7 +125,7 @@ static int tokenize_line(const struct debug *d, const char *line, size_t n, stru
 {
     json_error_t why;
     json_t *value = json_loadb(line, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
-    if (!value) return fail(err, PHI3V_E_IO, "standard input: a line is not JSON: %s", why.text);
+    if (!value) return refuse(err, PHI3V_E_IO, "standard input: a line is not JSON: %s", why.text);
     json_t *out = d->app.opt.decode ? decode_line(d, value, err) : encode_line(d, value, err);
     if (out) json_print(stdout, out);
     json_decref(out);

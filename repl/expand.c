@@ -43,7 +43,7 @@ static int check_answer(const struct book *b, const struct cell *self, struct re
     int limit = self >= b->v && self < b->v + b->n ? (int)(self - b->v) : b->n;
     if (!ref->index) ref->index = limit;
     if (ref->index < 1 || ref->index > b->n || !b->v[ref->index - 1].answer)
-        return fail(err, PHI3V_E_PROMPT, "there is no answer %d to paste", ref->index);
+        return refuse(err, PHI3V_E_PROMPT, "there is no answer %d to paste", ref->index);
     return 0;
 }
 

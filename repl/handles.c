@@ -18,11 +18,11 @@ int handles_add(struct handles *h, struct media *m, const char *what, const char
                 int *ret_index, struct phi3v_error *err)
 {
     if (name && !is_name(name))
-        return fail(err, PHI3V_E_ARGUMENT,
-                    "\"%.60s\" is no name for a picture: a letter, then letters, digits, _ or -",
-                    name);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "\"%.60s\" is no name for a picture: a letter, then letters, digits, _ or -",
+                      name);
     if (name && handles_find(name, h) >= 0)
-        return fail(err, PHI3V_E_ARGUMENT, "another picture is called @%s already", name);
+        return refuse(err, PHI3V_E_ARGUMENT, "another picture is called @%s already", name);
     h->v = xrealloc(h->v, (size_t)h->n + 1, sizeof *h->v);
     struct handle *new = &h->v[h->n];
     *new = (struct handle){
@@ -51,8 +51,8 @@ int handles_get(const struct handles *h, const char *name, int *ret_index, struc
 {
     int index = handles_find(name, (void *)(uintptr_t)h);
     if (index < 0)
-        return fail(err, PHI3V_E_ARGUMENT, "there is no picture %s%.60s: :images lists them",
-                    *name == '@' ? "" : "@", name);
+        return refuse(err, PHI3V_E_ARGUMENT, "there is no picture %s%.60s: :images lists them",
+                      *name == '@' ? "" : "@", name);
     *ret_index = index;
     return 0;
 }
@@ -74,7 +74,7 @@ int handles_image(struct handles *h, int index, const struct options *opt, const
 {
     struct handle *p = &h->v[index];
     if (p->dropped)
-        return fail(err, PHI3V_E_IMAGE, "picture @%d was dropped: load it again", index + 1);
+        return refuse(err, PHI3V_E_IMAGE, "picture @%d was dropped: load it again", index + 1);
     if (!p->media.image) {
         int rc = load(p, opt, dir, err);
         if (rc) return rc;

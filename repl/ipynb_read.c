@@ -206,7 +206,7 @@ static int read_cell(struct reader *rd, json_t *cell, size_t k, struct phi3v_err
 {
     char *source = joined(json_object_get(cell, "source"));
     if (!source)
-        return fail(err, PHI3V_E_IO, "%.200s: cell %zu has no text as source", rd->name, k + 1);
+        return refuse(err, PHI3V_E_IO, "%.200s: cell %zu has no text as source", rd->name, k + 1);
     json_t *metadata = json_object_get(cell, "metadata"),
            *outputs = json_object_get(cell, "outputs");
     struct cell *c = book_append(rd->book);
@@ -237,18 +237,18 @@ static int check_file(const json_t *file, const char *name, struct phi3v_error *
     const json_t *format = json_object_get(file, "nbformat"),
                  *cells = json_object_get(file, "cells");
     if (!json_is_object(file) || !json_is_integer(format))
-        return fail(err, PHI3V_E_IO, "%.200s is not a notebook", name);
+        return refuse(err, PHI3V_E_IO, "%.200s is not a notebook", name);
     if (json_integer_value(format) != 4)
-        return fail(err, PHI3V_E_IO,
-                    "%.200s is a notebook of format %lld: upgrade it to format 4 first", name,
-                    (long long)json_integer_value(format));
+        return refuse(err, PHI3V_E_IO,
+                      "%.200s is a notebook of format %lld: upgrade it to format 4 first", name,
+                      (long long)json_integer_value(format));
     if (!json_is_array(cells) || !json_is_object(json_object_get(file, "metadata")))
-        return fail(err, PHI3V_E_IO, "%.200s: a notebook without cells or metadata", name);
+        return refuse(err, PHI3V_E_IO, "%.200s: a notebook without cells or metadata", name);
     if (json_array_size(cells) > MAX_CELLS || depth_of(file, MAX_DEPTH) > MAX_DEPTH)
-        return fail(err, PHI3V_E_IO, "%.200s: too many cells, or nested too deeply", name);
+        return refuse(err, PHI3V_E_IO, "%.200s: too many cells, or nested too deeply", name);
     for (size_t k = 0; k < json_array_size(cells); k++)
         if (!json_is_string(json_object_get(json_array_get(cells, k), "cell_type")))
-            return fail(err, PHI3V_E_IO, "%.200s: cell %zu has no type", name, k + 1);
+            return refuse(err, PHI3V_E_IO, "%.200s: cell %zu has no type", name, k + 1);
     return 0;
 }
 
@@ -314,8 +314,8 @@ int ipynb_parse(const char *text, size_t n, const char *name, struct book *b, ch
     raise_minor(file);
     rc = read_cells(&rd, err);
     if (!rc && !b->n && json_array_size(rd.cells) && !rd.ours)
-        rc = fail(err, PHI3V_E_IO, "%.200s is a notebook of the kernel %.60s, not of phiscope",
-                  name, kernel);
+        rc = refuse(err, PHI3V_E_IO, "%.200s is a notebook of the kernel %.60s, not of phiscope",
+                    name, kernel);
     if (!rc) {
         char *turn = xstrdup(system ? system : "");
         set_contexts(b, turn);

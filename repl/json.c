@@ -239,7 +239,7 @@ json_t *json_parse(const char *text, size_t n, const char *what, struct phi3v_er
     json_error_t why;
     json_t *value = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
     if (!value)
-        fail(err, PHI3V_E_IO, "%s is not JSON: line %d column %d: %s", what, why.line, why.column,
-             why.text);
+        refuse(err, PHI3V_E_IO, "%s is not JSON: line %d column %d: %s", what, why.line, why.column,
+               why.text);
     return value;
 }

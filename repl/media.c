@@ -45,7 +45,7 @@ int media_load(const char *what, const struct options *opt, bool typed, struct m
     phi3v_image *image;
     rc = phi3v_image_from_bytes(file.bytes, file.n_bytes, &how, &image, &why);
     if (rc) {
-        fail(err, rc, "%.200s: %.280s", file.source, why.text);
+        refuse(err, rc, "%.200s: %.280s", file.source, why.text);
     } else {
         *ret = (struct media){image, xstrdup(file.source), now_s() - begun};
     }

@@ -158,7 +158,7 @@ static bool in_choices(const char *choices, const char *value)
 static int bad_value(const struct option_spec *spec, const char *value, const char *allowed,
                      struct phi3v_error *err)
 {
-    return fail(err, PHI3V_E_ARGUMENT, "%s must be %s, not \"%s\"", spec->name, allowed, value);
+    return refuse(err, PHI3V_E_ARGUMENT, "%s must be %s, not \"%s\"", spec->name, allowed, value);
 }
 
 static int set_bool(const struct option_spec *spec, bool *to, const char *value,
@@ -288,10 +288,10 @@ static int unknown_option(const char *dashes, const char *name, int use, struct 
 {
     const char *near = nearest_name(name, n_options, option_name_at, &use);
     if (near)
-        return fail(err, PHI3V_E_ARGUMENT, "unknown option %s%s: did you mean %s%s?", dashes, name,
-                    dashes, near);
-    return fail(err, PHI3V_E_ARGUMENT, "unknown option %s%s: %s lists them", dashes, name,
-                *dashes ? "phiscope help" : ":set");
+        return refuse(err, PHI3V_E_ARGUMENT, "unknown option %s%s: did you mean %s%s?", dashes,
+                      name, dashes, near);
+    return refuse(err, PHI3V_E_ARGUMENT, "unknown option %s%s: %s lists them", dashes, name,
+                  *dashes ? "phiscope help" : ":set");
 }
 
 int options_set(struct options *opt, const char *name, const char *value, int use,
@@ -344,7 +344,7 @@ static const struct option_spec *spec_of(int c)
 static int set_pair(struct options *opt, const char *pair, struct phi3v_error *err)
 {
     const char *equal = strchr(pair, '=');
-    if (!equal) return fail(err, PHI3V_E_ARGUMENT, "--set wants key=value, not \"%s\"", pair);
+    if (!equal) return refuse(err, PHI3V_E_ARGUMENT, "--set wants key=value, not \"%s\"", pair);
     char *name = xstrndup(pair, (size_t)(equal - pair));
     int rc = options_set(opt, name, equal + 1, OPTION_SETTING, err);
     free(name);
@@ -359,13 +359,13 @@ static int refused(int c, char *const *argv, int use, struct phi3v_error *err)
     bool is_long = !strncmp(word, "--", 2);
     if (c == ':') {
         const struct option_spec *spec = spec_of(optopt);
-        return fail(err, PHI3V_E_ARGUMENT, "option %s wants a value%s%s", word,
-                    spec && spec->arg ? ": " : "", spec && spec->arg ? spec->arg : "");
+        return refuse(err, PHI3V_E_ARGUMENT, "option %s wants a value%s%s", word,
+                      spec && spec->arg ? ": " : "", spec && spec->arg ? spec->arg : "");
     }
     if (!is_long) return unknown_option("-", letter, use, err);
     char *name = xstrndup(word + 2, strcspn(word + 2, "="));
     const struct option_spec *spec = option_find(name, use);
-    int rc = spec ? fail(err, PHI3V_E_ARGUMENT, "option --%s takes no value", name)
+    int rc = spec ? refuse(err, PHI3V_E_ARGUMENT, "option --%s takes no value", name)
                   : unknown_option("--", name, use, err);
     free(name);
     return rc;

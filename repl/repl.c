@@ -69,7 +69,7 @@ void repl_report(struct repl *r, const struct phi3v_error *err)
 static int eval_prompt(struct repl *r, const char *text, struct phi3v_error *err)
 {
     const char *ours = foreign_habit(text);
-    if (ours) return fail(err, PHI3V_E_ARGUMENT, "that is %s here; nothing was sent", ours);
+    if (ours) return refuse(err, PHI3V_E_ARGUMENT, "that is %s here; nothing was sent", ours);
     char *typed = line_unwrap(text);
     /* "::x" is the prompt ":x" */
     int rc = run_prompt(r, !strncmp(typed, "::", 2) ? typed + 1 : typed, err);

@@ -345,10 +345,10 @@ int run_more(struct repl *r, int i, struct phi3v_error *err)
 {
     struct book *b = &r->book;
     if (!b->v[i].answer)
-        return fail(err, PHI3V_E_ARGUMENT, "cell %d has no answer to go on from: :run %d", i + 1,
-                    i + 1);
+        return refuse(err, PHI3V_E_ARGUMENT, "cell %d has no answer to go on from: :run %d", i + 1,
+                      i + 1);
     if (b->v[i].finish == PHI3V_FINISH_STOP)
-        return fail(err, PHI3V_E_ARGUMENT, "the answer of cell %d is complete", i + 1);
+        return refuse(err, PHI3V_E_ARGUMENT, "the answer of cell %d is complete", i + 1);
     book_remember(b, i);
     int rc = generate(r, i, &r->app.opt, true, err);
     if (rc < 0)

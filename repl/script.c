@@ -63,7 +63,7 @@ int repl_script(struct repl *r, const char *file)
     FILE *f = is_stdin ? stdin : fopen(file, "re");
     struct phi3v_error err;
     if (!f) {
-        fail(&err, PHI3V_E_IO, "cannot open %.300s: %s", file, strerror(errno));
+        refuse(&err, PHI3V_E_IO, "cannot open %.300s: %s", file, strerror(errno));
         return app_report(&r->app.opt, &err, EXIT_INPUT);
     }
     r->script = true;

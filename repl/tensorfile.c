@@ -21,7 +21,7 @@ static int finish(FILE *f, const char *path, struct phi3v_error *err)
 {
     bool bad = ferror(f);
     if (fclose(f) || bad)
-        return fail(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
+        return refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
     return 0;
 }
 
@@ -42,7 +42,7 @@ int npy_write(const char *path, int n_dims, const int64_t *shape, const float *d
     FILE *f = fopen(path, "wbe");
     int rc = 0;
     if (!f) {
-        rc = fail(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
+        rc = refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
     } else {
         unsigned char start[10] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
         start[8] = (unsigned char)(head.n & 0xFF);
@@ -104,7 +104,7 @@ static char *safetensors_head(const struct tensor_list *list)
 int tensor_list_write(const char *path, const struct tensor_list *list, struct phi3v_error *err)
 {
     FILE *f = fopen(path, "wbe");
-    if (!f) return fail(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
+    if (!f) return refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
     char *head = safetensors_head(list);
     uint64_t n = strlen(head);
     fwrite(&n, 1, sizeof n, f);

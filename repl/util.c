@@ -105,7 +105,7 @@ void strings_copy(struct strings *to, const struct strings *from)
 
 /* -- Errors --------------------------------------------------------------------------------- */
 
-int fail(struct phi3v_error *err, int code, const char *format, ...)
+int refuse(struct phi3v_error *err, int code, const char *format, ...)
 {
     if (!err) return code;
     va_list ap;
@@ -171,10 +171,10 @@ static int read_stream(FILE *f, const char *path, size_t max_bytes, struct text 
     size_t n;
     while ((n = fread(part, 1, sizeof part, f)) > 0) {
         if (out->n + n > max_bytes)
-            return fail(err, PHI3V_E_IO, "%s is larger than %zu MiB", path, max_bytes >> 20);
+            return refuse(err, PHI3V_E_IO, "%s is larger than %zu MiB", path, max_bytes >> 20);
         text_addn(out, part, n);
     }
-    if (ferror(f)) return fail(err, PHI3V_E_IO, "cannot read %s: %s", path, strerror(errno));
+    if (ferror(f)) return refuse(err, PHI3V_E_IO, "cannot read %s: %s", path, strerror(errno));
     return 0;
 }
 
@@ -184,7 +184,7 @@ int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_
     bool is_stdin = !strcmp(path, "-");
     const char *name = is_stdin ? "standard input" : path;
     FILE *f = is_stdin ? stdin : fopen(path, "rbe");
-    if (!f) return fail(err, PHI3V_E_IO, "cannot open %s: %s", path, strerror(errno));
+    if (!f) return refuse(err, PHI3V_E_IO, "cannot open %s: %s", path, strerror(errno));
     struct text out = {0};
     int rc = read_stream(f, name, max_bytes, &out, err);
     if (!is_stdin) fclose(f);
@@ -215,7 +215,7 @@ int store_file(const char *path, const char *bytes, size_t n, struct phi3v_error
     mode_t mode = 0666;
     bool keep_mode = !stat(path, &old);
     if (keep_mode && !S_ISREG(old.st_mode))
-        return fail(err, PHI3V_E_IO, "%s is not a plain file", path);
+        return refuse(err, PHI3V_E_IO, "%s is not a plain file", path);
     char *temporary = xasprintf("%s.part%ld", path, (long)getpid());
     int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     bool ok =
@@ -231,7 +231,7 @@ int store_file(const char *path, const char *bytes, size_t n, struct phi3v_error
     }
     if (!ok && fd >= 0) unlink(temporary);
     free(temporary);
-    return ok ? 0 : fail(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(why));
+    return ok ? 0 : refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(why));
 }
 
 static int make_dirs(char *path)

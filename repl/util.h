@@ -42,7 +42,7 @@ void strings_copy(struct strings *to, const struct strings *from); /* to is empt
 /* -- Errors --------------------------------------------------------------------------------- */
 
 /* As the library's errors: fills *err and returns code. */
-int fail(struct phi3v_error *err, int code, const char *format, ...)
+int refuse(struct phi3v_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* -- Names ---------------------------------------------------------------------------------- */

@@ -58,7 +58,7 @@ int range_parse(const char *word, int n, int *ret_first, int *ret_last, struct p
 {
     long first = 1, last = n;
     char *end = (char *)(uintptr_t)word;
-    if (n < 1) return fail(err, PHI3V_E_ARGUMENT, "there are no cells yet");
+    if (n < 1) return refuse(err, PHI3V_E_ARGUMENT, "there are no cells yet");
     if (!strcmp(word, "_")) {
         first = n;
     } else if (strcmp(word, "all") != 0) {
@@ -69,12 +69,12 @@ int range_parse(const char *word, int n, int *ret_first, int *ret_last, struct p
             if (*end == '-') end++;
         }
         if (!isdigit((unsigned char)*word) || *end)
-            return fail(err, PHI3V_E_ARGUMENT,
-                        "\"%.40s\" is not a range of cells: 3, 2-5, 4-, all or _", word);
+            return refuse(err, PHI3V_E_ARGUMENT,
+                          "\"%.40s\" is not a range of cells: 3, 2-5, 4-, all or _", word);
     }
     if (first < 1 || first > n || last < first || last > n)
-        return fail(err, PHI3V_E_ARGUMENT, "there is no cell %ld: they go from 1 to %d",
-                    first < 1 || first > n ? first : last, n);
+        return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %ld: they go from 1 to %d",
+                      first < 1 || first > n ? first : last, n);
     *ret_first = (int)first;
     *ret_last = (int)last;
     return 0;
@@ -146,7 +146,7 @@ static int handle_ref(const char *at, ref_lookup_fn lookup, void *user, struct r
         *ret = (struct ref){.kind = REF_PICTURE, .index = index, .end = n + 1};
         found = 1;
     } else if (number) {
-        found = fail(err, PHI3V_E_IMAGE, "there is no picture @%.20s: :images lists them", name);
+        found = refuse(err, PHI3V_E_IMAGE, "there is no picture @%.20s: :images lists them", name);
     }
     free(name);
     return found;
@@ -186,7 +186,7 @@ static int path_ref(const char *at, struct ref *ret, struct phi3v_error *err)
     }
     int found = fetch_is_url(path) || is_file(path);
     if (!found && looks_like_picture(path))
-        found = fail(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent", path);
+        found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent", path);
     if (found == 1) {
         *ret = (struct ref){.kind = REF_LOAD, .end = n + 1, .what = xstrdup(path)};
     }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * JSON as printed: one line, nothing in it that a terminal or a line reader obeys; indented as
  * Python does. */
+#define _POSIX_C_SOURCE 200809L
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -48,7 +49,7 @@ static void error_line(void **state)
     struct phi3v_error err;
     char *bytes = NULL;
     size_t n = 0;
-    assert_int_equal(fail(&err, PHI3V_E_IMAGE, "x\ny"), PHI3V_E_IMAGE);
+    assert_int_equal(refuse(&err, PHI3V_E_IMAGE, "x\ny"), PHI3V_E_IMAGE);
     FILE *f = open_memstream(&bytes, &n);
     json_print_error(f, &err);
     fclose(f);
