@@ -34,7 +34,8 @@ out:
 
 int sixel_write(const uint8_t *rgb, int width, int height, int registers, FILE *out)
 {
-    if (width < 1 || height < 1 || width > SIXEL_SIDE_MAX || height > SIXEL_SIDE_MAX) return -1;
+    if (width < 1 || height < SIXEL_BAND || width > SIXEL_SIDE_MAX || height > SIXEL_SIDE_MAX)
+        return -1;
     struct palette palette;
     int n = registers < 2 ? 2 : registers > PALETTE_MAX ? PALETTE_MAX : registers;
     uint8_t *indices = malloc((size_t)width * (size_t)height);

@@ -9,11 +9,12 @@
 #include <stdio.h>
 
 #define SIXEL_SIDE_MAX 4096 // pixels
+#define SIXEL_BAND 6        // rows drawn at a time; libsixel puts a lower picture one band too low
 
-/* Writes rgb [height][width][3] (left alone; each side 1 … SIXEL_SIDE_MAX) with at most `registers`
- * colours at the cursor. Where the cursor is afterwards differs between terminals: save and restore
- * it. Returns 0, or -1 without memory: then nothing was written, or a whole sequence that shows
- * only a part. */
+/* Writes rgb [height][width][3] (left alone; at most SIXEL_SIDE_MAX a side, at least SIXEL_BAND
+ * high) with at most `registers` colours at the cursor. Where the cursor is afterwards differs
+ * between terminals: save and restore it. Returns 0, or -1 without memory: then nothing was
+ * written, or a whole sequence that shows only a part. */
 int sixel_write(const uint8_t *rgb, int width, int height, int registers, FILE *out);
 
 #endif

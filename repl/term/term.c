@@ -113,7 +113,7 @@ int term_set_graphics(struct term *t, const char *setting)
 
 static bool set_cell(struct term_facts *f, int w, int h)
 {
-    if (w < 2 || h < 2 || w > 200 || h > 400) return false;
+    if (w < 3 || h < 6 || w > 200 || h > 400) return false;
     f->cell_w = w;
     f->cell_h = h;
     return true;
