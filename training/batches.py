@@ -9,6 +9,7 @@ import labels
 import tasks
 import tokenizer
 
+TOGETHER = 5   # samples in one forward pass of stage 3; more would only cost memory
 LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
 
 
@@ -109,13 +110,15 @@ def collate(samples, all_looks, c, lone=False):
         seen[i, list(copied)] = True
         guide += [(i, *pair) for pair in pairs]
     looks = [look for looks in all_looks for look in looks]
-    stack = [np.concatenate([look[i] for look in looks]) for i in range(3)]
-    return {"ids": torch.from_numpy(ids), "targets": torch.from_numpy(targets),
-            "seen": torch.from_numpy(seen),
-            "guide": torch.tensor(guide, dtype=torch.long).view(-1, 3),
-            "crops": torch.from_numpy(stack[0]).bfloat16(),
-            "glyphs": torch.from_numpy(stack[1]), "things": torch.from_numpy(stack[2]),
-            "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
+    batch = {"ids": torch.from_numpy(ids), "targets": torch.from_numpy(targets),
+             "seen": torch.from_numpy(seen),
+             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 3),
+             "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
+    if looks:
+        crops, glyphs, things = (np.concatenate([look[i] for look in looks]) for i in range(3))
+        batch.update(crops=torch.from_numpy(crops).bfloat16(), glyphs=torch.from_numpy(glyphs),
+                     things=torch.from_numpy(things))
+    return batch
 
 
 def make(stage, rng, size, c, mix):
@@ -130,7 +133,8 @@ def make(stage, rng, size, c, mix):
     shares = np.array(shares) / sum(shares)
     samples = [tasks.make(rng, kinds[rng.choice(len(kinds), p=shares)]) for _ in range(size)]
     samples.sort(key=lambda s: (len(s.pictures), sum(len(q) + len(a.text) for q, a in s.turns)))
-    single = [s for s in samples if len(s.pictures) < 2]
-    groups = single[:len(single) // 2], single[len(single) // 2:], samples[len(single):]
-    return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups
-            if any(s.pictures for s in g)]
+    groups = []
+    for count in (0, 1, 2):
+        same = [s for s in samples if len(s.pictures) == count]
+        groups += [same[i:i + TOGETHER] for i in range(0, len(same), TOGETHER)]
+    return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups]

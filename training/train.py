@@ -28,7 +28,7 @@ from optim import Optimiser
 STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tower, patch loss
     1: dict(batch=28, rate=0.02, tower=1.0, patch=1.0),
     2: dict(batch=32, rate=0.02, tower=0.5, patch=0.6),
-    3: dict(batch=14, rate=0.014, tower=0.3, patch=0.3),
+    3: dict(batch=10, rate=0.014, tower=0.5, patch=0.4),
 }
 GUIDE_WEIGHT = 0.4
 WARM_UP = 60
@@ -87,16 +87,18 @@ def guide_loss(guided, guide):
 
 def losses(stage, model, head, batch, settings, frozen):
     """Loss of one batch and a dict of figures for the log."""
-    with torch.set_grad_enabled(not frozen):
-        features = model.tower(batch["crops"])
-    figures, loss = {}, 0.0
-    if not frozen:
-        patch, right = head(features, batch["glyphs"], batch["things"])
-        loss = settings["patch"] * patch
-        figures.update(patch=float(patch.detach()), letters=float(right))
-    if stage == 1:
-        return loss, figures
-    x = model.embed(batch["ids"], model.image_rows(features, batch["grids"]))
+    figures, loss, rows = {}, 0.0, None
+    if "crops" in batch:
+        with torch.set_grad_enabled(not frozen):
+            features = model.tower(batch["crops"])
+        if not frozen:
+            patch, right = head(features, batch["glyphs"], batch["things"])
+            loss = settings["patch"] * patch
+            figures.update(patch=float(patch.detach()), letters=float(right))
+        if stage == 1:
+            return loss, figures
+        rows = model.image_rows(features, batch["grids"])
+    x = model.embed(batch["ids"], rows)
     h, guided = model.decode(x)
     wanted = batch["targets"] != labels.IGNORE
     logits, truth = model.lm_head(h[wanted]).float(), batch["targets"][wanted]
@@ -159,7 +161,6 @@ def train(rank, world, args):
     log = open(args.run / f"stage{args.stage}.log", "a") if rank == 0 else None
     sums, count, budget = {}, 0, args.minutes * 60
     last_save = last_note = clock = time.time()
-    first_step = step
     while elapsed < budget:
         rng = np.random.default_rng([args.seed, args.stage, step, rank])
         frozen = args.stage == 2 and elapsed < budget / 2
@@ -185,7 +186,7 @@ def train(rank, world, args):
             at += p.numel()
         share = float(flat[-1]) / budget  # the same on both processes
         tail = min(1.0, max(args.floor, (1 - share) / (1 - args.constant))) if args.constant < 1 else 1.0
-        warm = min(1.0, (step - first_step + 1) / WARM_UP)
+        warm = min(1.0, (step + 1) / WARM_UP)
         optimiser.step(grads, warm * tail, 0.0 if frozen else settings["tower"])
         step += 1
         for item in optimiser.items:
