@@ -22,7 +22,7 @@ struct tower {
     int rows;      // n * T
     float *x;      // [n][T][C]: the residual stream
     float *normed; // [n][T][C]: norms, then attention's output
-    float *wide;   // [n][T][3C]: q, k, v; then a block's output [n][T][C] before it is added
+    float *wide;   // [n][T][3C] and a block of rows: q, k, v; then a block's output [n][T][C]
     float *mlp;    // [n][T][F]
     const float **key_blocks; // [n][blocks of T]: where 64 tokens of wide begin
     struct attention *parts;  // [n]
@@ -46,9 +46,15 @@ static size_t patch_floats(const struct tower *t)
     return (size_t)t->n * (size_t)t->n_patches * (size_t)(t->w->patch_embedding.n_in + t->width);
 }
 
+/* Attention may read the whole last block of keys, past the tokens. */
+static size_t wide_floats(const struct tower *t)
+{
+    return (size_t)(t->rows + KV_BLOCK) * 3 * (size_t)t->width;
+}
+
 static size_t layer_floats(const struct tower *t)
 {
-    return (size_t)t->rows * (size_t)(4 * t->width + t->c->vision.intermediate);
+    return wide_floats(t) + (size_t)t->rows * (size_t)(t->width + t->c->vision.intermediate);
 }
 
 static size_t tower_bytes(const struct tower *t)
@@ -126,7 +132,7 @@ static void take_layer_memory(struct tower *t, struct arena *a)
 {
     size_t row = (size_t)t->rows * sizeof(float);
     t->normed = arena_take(a, row * (size_t)t->width);
-    t->wide = arena_take(a, row * (size_t)t->width * 3);
+    t->wide = arena_take(a, wide_floats(t) * sizeof(float));
     t->mlp = arena_take(a, row * (size_t)t->c->vision.intermediate);
     int blocks = n_key_blocks(t), width = t->width;
     t->key_blocks = arena_take(a, (size_t)t->n * (size_t)blocks * sizeof *t->key_blocks);
