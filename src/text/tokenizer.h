@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Text to ids and back by a tokenizer.json (phi3v.md 9): added tokens, one prefix per stretch, byte pieces, BPE by rank
- * with a heap. */
+ * Text to ids and back by a tokenizer.json (phi3v.md 9): added tokens, one prefix per stretch, byte
+ * pieces, BPE by rank with a heap. */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
@@ -19,7 +19,8 @@ struct ids {
 void ids_fini(struct ids *ids);
 bool ids_push(struct ids *ids, int32_t id); /* false without memory */
 
-/* A piece of text; neighbouring spans form one text, but added tokens are matched only inside spans that allow it. */
+/* A piece of text; neighbouring spans form one text, but added tokens are matched only inside spans
+ * that allow it. */
 struct text_span {
     const char *text;
     size_t n_bytes;
@@ -38,12 +39,16 @@ int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bo
 /* Id of an added token's text ("<|end|>"), -1 when there is none. */
 int32_t tokenizer_special(const struct tokenizer *t, const char *text);
 
-/* Streaming: feed ids, get the text that is certain. The concatenation equals tokenizer_decode of the whole list. */
+/* Streaming: feed ids, get the text that is certain. The concatenation equals tokenizer_decode of
+ * the whole list. */
 struct detok;
-int detok_new(const struct tokenizer *t, bool keep_special, struct detok **ret, struct phi3v_error *err);
+int detok_new(const struct tokenizer *t, bool keep_special, struct detok **ret,
+              struct phi3v_error *err);
 void detok_free(struct detok *d);
 /* *ret_text (borrowed until the next call) may be empty. */
-int detok_push(struct detok *d, int32_t id, const char **ret_text, size_t *ret_n, struct phi3v_error *err);
-int detok_finish(struct detok *d, const char **ret_text, size_t *ret_n, struct phi3v_error *err); /* the rest */
+int detok_push(struct detok *d, int32_t id, const char **ret_text, size_t *ret_n,
+               struct phi3v_error *err);
+int detok_finish(struct detok *d, const char **ret_text, size_t *ret_n,
+                 struct phi3v_error *err); /* the rest */
 
 #endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ * UTF-8, one character at a time. */
+#ifndef BASE_UTF8_H
+#define BASE_UTF8_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define UTF8_REPLACEMENT 0xFFFDu
+
+/* Bytes of the character at s (n > 0 bytes are there). Bytes that are not UTF-8 give *ret_cp =
+ * UTF8_REPLACEMENT and the length of the longest beginning of a character, at least 1, as most
+ * decoders skip them. */
+size_t utf8_next(const char *s, size_t n, uint32_t *ret_cp);
+bool utf8_is_valid(const char *s, size_t n);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * Byte-pair merging of a sequence of symbols, by rank with a heap. */
+#ifndef TEXT_BPE_H
+#define TEXT_BPE_H
+
+#include "text/vocab.h"
+
+/* Scratch memory that grows with the longest word; zero it before the first call. */
+struct bpe {
+    struct bpe_symbol *symbols; // [cap]
+    uint64_t *heap;             // [2 * cap]
+    size_t cap;
+};
+void bpe_fini(struct bpe *b);
+
+/* Merges symbols[0..n) until no pair has a rank, the lowest rank first, leftmost among equals, and
+ * appends what is left to *out. O(n log n). False without memory. */
+bool bpe_merge(struct bpe *b, const struct tokenizer *t, const int32_t *symbols, size_t n,
+               struct ids *out);
+
+#endif

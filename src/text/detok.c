@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: MIT
+ * Ids to text (phi3v.md 9.3), one at a time; decoding a whole list is the same in one go.
+ * golden: tokenizer/cases.json */
+#include <string.h>
+
+#include "base/mem.h"
+#include "base/utf8.h"
+#include "text/vocab.h"
+
+struct detok {
+    const struct tokenizer *t;
+    bool keep_special;
+    bool started;    // something was put out, so a space is no longer the leading one
+    struct buf run;  // byte pieces so far; certain only when the run ends
+    struct buf text; // what the last call gave
+};
+
+static void detok_fini(struct detok *d)
+{
+    buf_fini(&d->run);
+    buf_fini(&d->text);
+}
+
+static void put(struct detok *d, const char *s, size_t n)
+{
+    if (n == 0) return;
+    bool leading = !d->started && *s == ' ';
+    d->started = true;
+    buf_append(&d->text, s + leading, n - leading);
+}
+
+/* The run of bytes is over: text when it is UTF-8 as a whole, else a replacement character for each
+ * byte. */
+static void end_run(struct detok *d)
+{
+    if (utf8_is_valid(d->run.data, d->run.n))
+        put(d, d->run.data, d->run.n);
+    else
+        for (size_t i = 0; i < d->run.n; i++) put(d, "\xef\xbf\xbd", 3);
+    buf_clear(&d->run);
+}
+
+static void put_piece(struct detok *d, const char *s, size_t n)
+{
+    size_t begin = 0;
+    for (size_t i = 0; i + 3 <= n; i++) {
+        if (memcmp(s + i, SPACE_MARK, 3) != 0) continue;
+        put(d, s + begin, i - begin);
+        put(d, " ", 1);
+        begin = i + 3;
+        i += 2;
+    }
+    put(d, s + begin, n - begin);
+}
+
+/* Appends to d->text what id makes certain. */
+static void feed(struct detok *d, int32_t id)
+{
+    const struct tokenizer *t = d->t;
+    if (id < 0 || id >= t->n_ids) return;
+    const struct piece *p = &t->pieces[id];
+    if (!(p->flags & PIECE_PRESENT)) return;
+    if ((p->flags & PIECE_SPECIAL) && !d->keep_special) return;
+    if (p->flags & PIECE_BYTE) {
+        buf_putc(&d->run, (char)p->byte);
+        return;
+    }
+    end_run(d);
+    put_piece(d, piece_text(t, id), p->n_bytes);
+}
+
+static int check_memory(const struct detok *d, struct phi3v_error *err)
+{
+    bool failed = d->run.failed || d->text.failed;
+    return failed ? err_memory(err, "decoded text", d->text.n + d->run.n) : 0;
+}
+
+int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool keep_special,
+                     char **ret_text, size_t *ret_n, struct phi3v_error *err)
+{
+    struct detok d = {.t = t, .keep_special = keep_special};
+    for (size_t i = 0; i < n; i++) feed(&d, ids[i]);
+    end_run(&d);
+    buf_puts(&d.text, ""); // a terminating NUL even when empty
+    int code = check_memory(&d, err);
+    if (!code) {
+        *ret_n = d.text.n;
+        *ret_text = buf_take(&d.text);
+    }
+    detok_fini(&d);
+    return code;
+}
+
+int detok_new(const struct tokenizer *t, bool keep_special, struct detok **ret,
+              struct phi3v_error *err)
+{
+    struct detok *d = mem_zalloc(sizeof *d);
+    if (!d) return err_memory(err, "the detokeniser", sizeof *d);
+    d->t = t;
+    d->keep_special = keep_special;
+    *ret = d;
+    return 0;
+}
+
+void detok_free(struct detok *d)
+{
+    if (!d) return;
+    detok_fini(d);
+    mem_free(d);
+}
+
+static int give(struct detok *d, const char **ret_text, size_t *ret_n, struct phi3v_error *err)
+{
+    int code = check_memory(d, err);
+    if (code) return code;
+    *ret_text = d->text.data ? d->text.data : "";
+    *ret_n = d->text.n;
+    return 0;
+}
+
+int detok_push(struct detok *d, int32_t id, const char **ret_text, size_t *ret_n,
+               struct phi3v_error *err)
+{
+    buf_clear(&d->text);
+    feed(d, id);
+    return give(d, ret_text, ret_n, err);
+}
+
+int detok_finish(struct detok *d, const char **ret_text, size_t *ret_n, struct phi3v_error *err)
+{
+    buf_clear(&d->text);
+    end_run(d);
+    return give(d, ret_text, ret_n, err);
+}
