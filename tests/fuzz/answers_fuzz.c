@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Terminal input: every byte comes out as typed, in order, or belongs to an answer with bounded
+ * values. */
+#include <stdlib.h>
+
+#include "fuzz.h"
+#include "term/answers.h"
+
+struct seen {
+    const uint8_t *bytes; /* not yet accounted for */
+    size_t n;
+    size_t n_typed;
+    int n_answers;
+};
+
+static void on_typed(unsigned char byte, void *user)
+{
+    struct seen *s = user;
+    while (s->n > 0 && *s->bytes != byte) s->bytes++, s->n--; /* what is skipped was an answer's */
+    if (s->n == 0) abort();
+    s->bytes++, s->n--, s->n_typed++;
+}
+
+static void on_answer(const struct answer *a, void *user)
+{
+    struct seen *s = user;
+    if (a->n_values < 0 || a->n_values > ANSWER_VALUES) abort();
+    for (int i = 0; i < a->n_values; i++)
+        if (a->values[i] < 0 || a->values[i] > 99999) abort();
+    s->n_answers++;
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
+{
+    struct seen seen = {.bytes = bytes, .n = n};
+    struct answers p;
+    answers_init(&p, on_typed, on_answer, &seen);
+    for (size_t i = 0; i < n; i++) answers_byte(&p, bytes[i]);
+    answers_flush(&p);
+    if (seen.n_answers == 0 && seen.n_typed != n) abort();
+    return 0;
+}

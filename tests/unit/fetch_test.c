@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * repl/fetch: files, pipes, data: URLs, and a server on loopback that behaves in every bad way;
+ * each failure is one clean sentence with the right code. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "fetch.h"
+#include "fetch_http.h"
+#include "loopback.h"
+
+static struct loopback *server;
+static uint8_t picture[100000];
+static const struct fetch_options typed = {.typed = true};
+
+/* -- Helpers
+ * ------------------------------------------------------------------------------------------- */
+
+static void url_of(char to[200], const char *path)
+{
+    snprintf(to, 200, "http://127.0.0.1:%d%s", loopback_port(server), path);
+}
+
+static void expect_clean(const char *s)
+{
+    for (; *s; s++) assert_true((unsigned char)*s >= 0x20 && *s != 0x7F);
+}
+
+static void expect_bytes(const char *what, const struct fetch_options *opt, const void *bytes,
+                         size_t n, const char *source)
+{
+    struct fetched f = {0};
+    struct phi3v_error err = {0};
+    if (fetch_picture(what, opt, &f, &err) != 0) fail_msg("%s: %s", what, err.text);
+    assert_int_equal(f.n_bytes, n);
+    assert_memory_equal(f.bytes, bytes, n);
+    if (source) assert_string_equal(f.source, source);
+    fetched_fini(&f);
+}
+
+static void expect_error(const char *what, const struct fetch_options *opt, int code,
+                         const char *part)
+{
+    struct fetched f = {.bytes = NULL};
+    struct phi3v_error err = {0};
+    int rc = fetch_picture(what, opt, &f, &err);
+    if (rc != code || err.code != code || !strstr(err.text, part))
+        fail_msg("%.80s: %d \"%s\", wanted %d \"%s\"", what, rc, err.text, code, part);
+    assert_null(f.bytes);
+    expect_clean(err.text);
+}
+
+static void expect_url_error(const char *path, const struct fetch_options *opt, int code,
+                             const char *part)
+{
+    char url[200];
+    url_of(url, path);
+    expect_error(url, opt, code, part);
+}
+
+/* -- The server
+ * ------------------------------------------------------------------------------------------ */
+
+static void test_http(void **state)
+{
+    (void)state;
+    char url[200];
+    url_of(url, "/pic.png");
+    expect_bytes(url, &typed, picture, sizeof picture, url);
+    expect_bytes(url, NULL, picture, sizeof picture, url);
+    url_of(url, "/redirect");
+    expect_bytes(url, &typed, picture, sizeof picture, url);
+    char with_user[300];
+    snprintf(with_user, sizeof with_user, "http://me:secret@127.0.0.1:%d/pic.png#part",
+             loopback_port(server));
+    url_of(url, "/pic.png");
+    expect_bytes(with_user, &typed, picture, sizeof picture, url);
+}
+
+static void test_http_errors(void **state)
+{
+    (void)state;
+    expect_url_error("/nothing", &typed, PHI3V_E_IO, "not found (HTTP status 404)");
+    expect_url_error("/403", &typed, PHI3V_E_IO, "access is refused (HTTP status 403)");
+    expect_url_error("/500", &typed, PHI3V_E_IO, "HTTP status 500");
+    expect_url_error("/page", &typed, PHI3V_E_IMAGE, "is a web page, not a picture");
+    expect_url_error("/empty", &typed, PHI3V_E_IMAGE, "is empty");
+    expect_url_error("/loop", &typed, PHI3V_E_IO, "more than 5 redirects");
+    expect_url_error("/file", &typed, PHI3V_E_IO, "redirects to something else");
+    expect_url_error("/partial", &typed, PHI3V_E_IO, "the connection broke after 50000 bytes");
+    expect_url_error("/big", &typed, PHI3V_E_IMAGE, "larger than 256 MiB");
+    const struct fetch_options small = {.typed = true, .limit_bytes = 1 << 20};
+    expect_url_error("/chunked", &small, PHI3V_E_IMAGE, "larger than 1 MiB");
+    const struct fetch_options exact = {.typed = true, .limit_bytes = sizeof picture};
+    char url[200];
+    url_of(url, "/pic.png");
+    expect_bytes(url, &exact, picture, sizeof picture, url);
+    const struct fetch_options offline = {.typed = true, .offline = true};
+    expect_url_error("/pic.png", &offline, PHI3V_E_IO, "--offline");
+    expect_error("http://", &typed, PHI3V_E_ARGUMENT, "not a valid URL");
+    expect_error("ftp://example.org/x.png", &typed, PHI3V_E_ARGUMENT, "only http, https and data:");
+}
+
+static void test_refused(void **state)
+{
+    (void)state;
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    int fd = socket(AF_INET, SOCK_STREAM, 0); /* bound, but nobody listens */
+    assert_int_equal(bind(fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&address, &size), 0);
+    char url[100];
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/x.png", ntohs(address.sin_port));
+    expect_error(url, &typed, PHI3V_E_IO, "cannot connect (Connection refused)");
+    close(fd);
+}
+
+static int count_then_cancel(int64_t done, int64_t total, void *user)
+{
+    (void)done, (void)total;
+    return --*(int *)user < 0;
+}
+
+static void test_slow(void **state)
+{
+    (void)state;
+    const struct fetch_options impatient = {.typed = true, .timeout_s = 0.3};
+    expect_url_error("/slow", &impatient, PHI3V_E_IO, "timeout, 0 bytes");
+    int calls = 2;
+    const struct fetch_options cancels = {
+        .typed = true, .on_progress = count_then_cancel, .user = &calls};
+    expect_url_error("/slow", &cancels, PHI3V_E_CANCELLED, "cancelled");
+}
+
+/* -- Private addresses
+ * ---------------------------------------------------------------------------------- */
+
+static void test_addresses(void **state)
+{
+    (void)state;
+    static const char *const is_private[] = {"127.0.0.1",
+                                             "127.255.0.3",
+                                             "10.1.2.3",
+                                             "172.16.0.1",
+                                             "172.31.255.255",
+                                             "192.168.1.1",
+                                             "0.0.0.0",
+                                             "169.254.1.1",
+                                             "100.64.0.1",
+                                             "224.0.0.1",
+                                             "255.255.255.255",
+                                             "0177.0.0.1",
+                                             "::1",
+                                             "::",
+                                             "fe80::1",
+                                             "fc00::1",
+                                             "fd12::1",
+                                             "ff02::1",
+                                             "[::1]",
+                                             "2130706433",
+                                             "2002:7f00:1::",
+                                             "::ffff:127.0.0.1",
+                                             "[::ffff:10.0.0.1]",
+                                             "64:ff9b::a00:1",
+                                             "2001::1",
+                                             "nonsense",
+                                             ""};
+    static const char *const is_public[] = {"8.8.8.8",       "172.32.0.1",      "192.167.1.1",
+                                            "100.128.0.1",   "2606:4700::1111", "::ffff:8.8.8.8",
+                                            "2002:808:808::"};
+    for (size_t i = 0; i < sizeof is_private / sizeof *is_private; i++)
+        if (!fetch_is_private(is_private[i])) fail_msg("%s", is_private[i]);
+    for (size_t i = 0; i < sizeof is_public / sizeof *is_public; i++)
+        if (fetch_is_private(is_public[i])) fail_msg("%s", is_public[i]);
+}
+
+static void test_machine_given(void **state)
+{
+    (void)state;
+    static const char *const hosts[] = {"127.0.0.1", "localhost", "0177.0.0.1", "2130706433",
+                                        "[::ffff:127.0.0.1]"};
+    const struct fetch_options machine = {.typed = false};
+    const struct fetch_options allowed = {.typed = false, .allow_private = true};
+    for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
+        char url[200];
+        snprintf(url, sizeof url, "http://%s:%d/pic.png", hosts[i], loopback_port(server));
+        expect_error(url, &machine, PHI3V_E_IO, "leads to the private address");
+    }
+    char url[200];
+    url_of(url, "/pic.png");
+    expect_bytes(url, &allowed, picture, sizeof picture, NULL);
+    url_of(url, "/private");
+    expect_bytes(url, &typed, picture, sizeof picture, NULL); /* private to private: the person's */
+}
+
+/* Through a proxy (our server): from a public host to a private one, also when typed. */
+static void test_redirect_to_private(void **state)
+{
+    (void)state;
+    char proxy[100];
+    snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", loopback_port(server));
+    setenv("http_proxy", proxy, 1);
+    const struct fetch_options machine = {.typed = false};
+    expect_bytes("http://198.51.100.7/pic.png", &machine, picture, sizeof picture, NULL);
+    expect_error("http://198.51.100.7/private", &typed, PHI3V_E_IO, "leads to the private address");
+    expect_error("http://localhost/pic.png", &machine, PHI3V_E_IO, "leads to the private address");
+    expect_error("http://0x7f.1/pic.png", &machine, PHI3V_E_IO, "leads to the private address");
+    unsetenv("http_proxy");
+}
+
+/* -- data:
+ * -------------------------------------------------------------------------------------------------
+ */
+
+static void test_data(void **state)
+{
+    (void)state;
+    expect_bytes("data:image/png;base64,iVBORw0KGgo=", &typed, "\x89PNG\r\n\x1a\n", 8,
+                 "data:image/png");
+    expect_bytes("data:image/png;base64,iVBORw0KGgo", NULL, "\x89PNG\r\n\x1a\n", 8, NULL);
+    expect_bytes("DATA:;BASE64,iVBO Rw0K%0AGgo%3D", &typed, "\x89PNG\r\n\x1a\n", 8, "DATA:");
+    expect_bytes("data:;base64,_-__", &typed, "\xff\xef\xff", 3, NULL);
+    expect_bytes("data:,a%20b%zz%4", &typed, "a b%zz%4", 8, NULL);
+    expect_bytes("data:text/plain;charset=x,100%", &typed, "100%", 4, "data:text/plain");
+    expect_error("data:image/png;base64", &typed, PHI3V_E_ARGUMENT, "needs a comma");
+    expect_error("data:;base64,####", &typed, PHI3V_E_ARGUMENT, "damaged or cut off");
+    expect_error("data:;base64,abcde", &typed, PHI3V_E_ARGUMENT, "damaged or cut off");
+    expect_error("data:;base64,ab=cd", &typed, PHI3V_E_ARGUMENT, "damaged or cut off");
+    expect_error("data:image/png;base64,", &typed, PHI3V_E_IMAGE, "is empty");
+    expect_error("data:,", &typed, PHI3V_E_IMAGE, "is empty");
+    const struct fetch_options small = {.typed = true, .limit_bytes = 4};
+    expect_error("data:,12345", &small, PHI3V_E_IMAGE, "larger than");
+    expect_error("data:\033]0;x,", &typed, PHI3V_E_IMAGE, "data:^[]0 is empty");
+    for (size_t n = 1; n < 300; n++) { /* every remainder and padding */
+        char url[512] = "data:;base64,";
+        uint8_t zeros[300] = {0};
+        memset(url + 13, 'A', (n * 4 + 2) / 3);
+        expect_bytes(url, &typed, zeros, n, NULL);
+    }
+}
+
+/* -- Files
+ * -----------------------------------------------------------------------------------------------------
+ */
+
+static void test_files(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/fetch_test.XXXXXX", path[100];
+    assert_non_null(mkdtemp(dir));
+    snprintf(path, sizeof path, "%s/a\033b.png", dir);
+    expect_error(path, &typed, PHI3V_E_IO, "a^[b.png: No such file");
+    FILE *out = fopen(path, "w");
+    fwrite(picture, 1, sizeof picture, out);
+    fclose(out);
+    expect_bytes(path, &typed, picture, sizeof picture, NULL);
+    const struct fetch_options small = {.typed = true, .limit_bytes = sizeof picture - 1};
+    expect_error(path, &small, PHI3V_E_IMAGE, "larger than");
+    assert_int_equal(truncate(path, 0), 0);
+    expect_error(path, &typed, PHI3V_E_IMAGE, "is empty");
+    unlink(path);
+    expect_error(dir, &typed, PHI3V_E_IO, "is a folder");
+    expect_error("/dev/zero", &typed, PHI3V_E_IO, "is not a file");
+    rmdir(dir);
+}
+
+static void test_stdin(void **state)
+{
+    (void)state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], picture, 1000), 1000);
+    close(fds[1]);
+    struct fetch_options opt = {.typed = true, .in_fd = fds[0]};
+    expect_bytes("-", &opt, picture, 1000, "-");
+    expect_error("-", &opt, PHI3V_E_IMAGE, "the standard input is empty");
+    close(fds[0]);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    static const char *const cases[][2] = {
+        {"http://u:p@example.org/a.png?x=1#f", "http://example.org/a.png?x=1"},
+        {"https://example.org/a.png?X-Amz-Signature=1", "https://example.org/a.png"},
+        {"https://example.org/a?token=abc", "https://example.org/a"},
+        {"http://u:p@exa mple/a", "http://exa mple/a"},
+        {"dir/a\nb.png", "dir/a^Jb.png"},
+        {"me@x.org", "me@x.org"},
+        {"ftp://u:p@host/x", "ftp://host/x"},
+        {"data:image/png;base64,AAAA", "data:image/png"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *name = fetch_display_name(cases[i][0]);
+        assert_string_equal(name, cases[i][1]);
+        free(name);
+    }
+    char *name =
+        fetch_display_name("http://b\u00fccher.example/x"); /* punycode where libcurl has IDN */
+    expect_clean(name);
+    free(name);
+}
+
+static int begin(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof picture; i++) picture[i] = (uint8_t)(i * i + 1);
+    memcpy(picture, "\x89PNG\r\n\x1a\n", 8);
+    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
+                                        "ALL_PROXY",  "no_proxy",    "NO_PROXY"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) unsetenv(names[i]);
+    fetch_global_init();
+    server = loopback_start(picture, sizeof picture);
+    return 0;
+}
+
+static int end(void **state)
+{
+    (void)state;
+    loopback_stop(server);
+    fetch_global_fini();
+    return 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_http),
+        cmocka_unit_test(test_http_errors),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_slow),
+        cmocka_unit_test(test_addresses),
+        cmocka_unit_test(test_machine_given),
+        cmocka_unit_test(test_redirect_to_private),
+        cmocka_unit_test(test_data),
+        cmocka_unit_test(test_files),
+        cmocka_unit_test(test_stdin),
+        cmocka_unit_test(test_names),
+    };
+    return cmocka_run_group_tests_name("fetch", tests, begin, end);
+}
