@@ -94,10 +94,12 @@ enum { ATTEND_MAX_Q = 64 };                 /* most query rows in one attend cal
 /* Measured limits of this machine, used by `phiscope bench` (kernels/probe.c): runs on n_threads
  * threads of its own. */
 struct machine_limits {
-    double read_gbs, f32_gflops, bf16_gflops,
-        int8_gops; /* 0: the processor has no such instruction */
+    double read_gbs;
+    double f32_gflops, bf16_gflops, int8_gops; /* 0: the processor has no such instruction */
 };
 void machine_limits_measure(int n_threads, struct machine_limits *ret_limits);
 double machine_read_gbs(int n_threads); /* only the read bandwidth, about a second */
+int machine_cores(void);                /* that this process may use */
+const char *machine_name(void);         /* of the processor */
 
 #endif

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "peak.h"
@@ -164,3 +165,7 @@ double machine_read_gbs(int n_threads)
     team_fini(&team);
     return gbs;
 }
+
+int machine_cores(void) { return cpu_count(); }
+
+const char *machine_name(void) { return cpu_name(); }

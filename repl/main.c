@@ -2,9 +2,11 @@
  * phiscope: the table of verbs, and which one was meant. */
 #include <locale.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "bench.h"
 #include "fetch.h"
 #include "verbs.h"
 
@@ -13,6 +15,19 @@ static int version_main(struct options *opt, int argc, char **argv)
     (void)opt, (void)argc, (void)argv;
     printf("phiscope %s\n", phi3v_version());
     return EXIT_FINE;
+}
+
+static int bench_verb(struct options *opt, int argc, char **argv)
+{
+    const char *environment = getenv("PHISCOPE_MODEL");
+    const char *model = opt->model                    ? opt->model
+                        : environment && *environment ? environment
+                                                      : "default";
+    struct strings dirs;
+    app_models_dirs(&dirs);
+    int status = bench_main(argc, argv, model, (const char *const *)dirs.v);
+    strings_free(&dirs);
+    return status;
 }
 
 const struct verb verb_table[] = {
@@ -38,6 +53,12 @@ const struct verb verb_table[] = {
      "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n"},
     {"models", models_main, "", "models found on this machine", NULL},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
+    {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",
+     "speeds as shares of what this machine can do",
+     "Cases: tg (one token after the other), pp (prompts), vision (crops), turn (first token for a "
+     "picture,\n"
+     "and again for another question). phiscope bench --help lists the options.\n"
+     "Example: phiscope bench --case tg,pp\n"},
     {"version", version_main, "", "the version", NULL},
     {"help", help_main, "[TOPIC]", "this help; a verb, a :command, or settings", NULL},
 };
