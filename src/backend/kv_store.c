@@ -70,12 +70,20 @@ static int find_slab(struct kv_store *s)
     return s->n_slabs++;
 }
 
+/* Asks what is left first: the system would promise more than it has and end the process when it is
+ * touched. */
+static char *new_slab(const struct kv_store *s)
+{
+    if ((size_t)s->per_slab * s->block_bytes > mem_available_bytes()) return NULL;
+    return mem_array((size_t)s->per_slab, s->block_bytes);
+}
+
 static int take_one(struct kv_store *s)
 {
     int i = find_slab(s);
     if (i < 0) return -1;
     struct slab *slab = &s->slabs[i];
-    if (!slab->data) slab->data = mem_array((size_t)s->per_slab, s->block_bytes);
+    if (!slab->data) slab->data = new_slab(s);
     if (!slab->data) return -1;
     int bit = __builtin_ctzll(~slab->used);
     slab->used |= UINT64_C(1) << bit;
