@@ -1,336 +1,392 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * The public functions: argument checks and option structs; the work is done in engine/ and below.
+ */
 #include "phi3v.h"
 
 #include <string.h>
 
 #include "base/err.h"
+#include "base/mem.h"
+#include "engine/generate.h"
+#include "engine/model.h"
+#include "engine/picture.h"
+#include "engine/prompt.h"
+#include "engine/session.h"
+#include "weights/find.h"
 
 const char *phi3v_version(void) { return PHI3V_VERSION; }
 
+/* -- Arguments
+ * -------------------------------------------------------------------------------------- */
+
+#define REFUSE_NULL(pointer, err)                                                                  \
+    do {                                                                                           \
+        if (!(pointer))                                                                            \
+            return err_set(err, PHI3V_E_ARGUMENT, "%s: %s is NULL", __func__, #pointer);           \
+    } while (0)
+
+/* Lays the caller's options, as far as its version of the struct goes, over the defaults in dst.
+ * Both begin with their size. */
+static int read_options(void *dst, const void *src, struct phi3v_error *err)
+{
+    if (!src) return 0;
+    size_t known, given;
+    memcpy(&known, dst, sizeof known);
+    memcpy(&given, src, sizeof given);
+    if (given < sizeof given)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "options without their size: start from the _default() function");
+    memcpy(dst, src, given < known ? given : known);
+    memcpy(dst, &known, sizeof known);
+    return 0;
+}
+
+void phi3v_string_free(char *s) { mem_free(s); }
+void phi3v_floats_free(float *p) { mem_free(p); }
+void phi3v_ids_free(int32_t *ids) { mem_free(ids); }
+
+/* -- Models
+ * ----------------------------------------------------------------------------------------- */
+
 void phi3v_model_options_default(struct phi3v_model_options *opt)
 {
-    memset(opt, 0, sizeof *opt);
-    opt->size = sizeof *opt;
+    *opt = (struct phi3v_model_options){.size = sizeof *opt, .device = "auto", .dtype = "auto"};
 }
 
 int phi3v_model_open(const char *path, const struct phi3v_model_options *opt,
                      phi3v_model **ret_model, struct phi3v_error *err)
 {
-    (void)path;
-    (void)opt;
-    (void)ret_model;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(ret_model, err);
+    struct phi3v_model_options o;
+    phi3v_model_options_default(&o);
+    int rc = read_options(&o, opt, err);
+    if (rc) return rc;
+    if (!o.device) o.device = "auto";
+    if (!o.dtype) o.dtype = "auto";
+    if (!o.synthetic) REFUSE_NULL(path, err);
+    return model_open(path, &o, ret_model, err);
 }
 
-void phi3v_model_close(phi3v_model *model) { (void)model; }
+void phi3v_model_close(phi3v_model *model) { model_close(model); }
 
-const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model)
-{
-    (void)model;
-    return PHI3V_E_UNSUPPORTED;
-}
+const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model) { return &model->info; }
 
 int phi3v_model_tensors(const phi3v_model *model, phi3v_tensor_fn fn, void *user)
 {
-    (void)model;
-    (void)fn;
-    (void)user;
-    return PHI3V_E_UNSUPPORTED;
+    size_t n = model->weights ? weights_count(model->weights) : 0;
+    for (size_t i = 0; i < n; i++) {
+        const struct tensor *t = weights_at(model->weights, i);
+        int rc = fn(t->name, dtype_name(t->dtype), t->n_dims, t->shape, user);
+        if (rc) return rc;
+    }
+    return 0;
 }
 
 int phi3v_model_find(const char *name, const char *const *models_dirs, char **ret_path,
                      struct phi3v_error *err)
 {
-    (void)name;
-    (void)models_dirs;
-    (void)ret_path;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(name, err);
+    REFUSE_NULL(ret_path, err);
+    return model_find(name, models_dirs, ret_path, err);
 }
 
-void phi3v_string_free(char *s) { (void)s; }
+int phi3v_devices(phi3v_device_fn fn, void *user) { return model_devices(fn, user); }
 
-int phi3v_devices(phi3v_device_fn fn, void *user)
-{
-    (void)fn;
-    (void)user;
-    return PHI3V_E_UNSUPPORTED;
-}
+/* -- Pictures
+ * --------------------------------------------------------------------------------------- */
 
 void phi3v_image_options_default(struct phi3v_image_options *opt)
 {
-    memset(opt, 0, sizeof *opt);
-    opt->size = sizeof *opt;
+    *opt = (struct phi3v_image_options){.size = sizeof *opt};
 }
 
 int phi3v_image_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_image_options *opt,
                            phi3v_image **ret_image, struct phi3v_error *err)
 {
-    (void)bytes;
-    (void)n_bytes;
-    (void)opt;
-    (void)ret_image;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    if (n_bytes) REFUSE_NULL(bytes, err);
+    REFUSE_NULL(ret_image, err);
+    struct phi3v_image_options o;
+    phi3v_image_options_default(&o);
+    int rc = read_options(&o, opt, err);
+    return rc ? rc : picture_from_bytes(bytes, n_bytes, o.exif, ret_image, err);
 }
 
 int phi3v_image_from_rgb(const uint8_t *rgb, int width, int height, phi3v_image **ret_image,
                          struct phi3v_error *err)
 {
-    (void)rgb;
-    (void)width;
-    (void)height;
-    (void)ret_image;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(rgb, err);
+    REFUSE_NULL(ret_image, err);
+    return picture_from_rgb(rgb, width, height, ret_image, err);
 }
 
-phi3v_image *phi3v_image_ref(phi3v_image *image)
-{
-    (void)image;
-    return NULL;
-}
+phi3v_image *phi3v_image_ref(phi3v_image *image) { return picture_ref(image); }
+void phi3v_image_free(phi3v_image *image) { picture_unref(image); }
+const struct phi3v_image_info *phi3v_image_info(const phi3v_image *image) { return &image->info; }
+const uint8_t *phi3v_image_rgb(const phi3v_image *image) { return image->pixels.rgb; }
+const uint8_t *phi3v_image_alpha(const phi3v_image *image) { return image->pixels.alpha; }
 
-void phi3v_image_free(phi3v_image *image) { (void)image; }
-
-const struct phi3v_image_info *phi3v_image_info(const phi3v_image *image)
+/* The slot only borrows the picture for the call, which does not change it. */
+static int plan(const phi3v_model *model, const phi3v_image *image, int num_crops,
+                struct slot *ret_slot, struct phi3v_error *err)
 {
-    (void)image;
-    return PHI3V_E_UNSUPPORTED;
-}
-
-const uint8_t *phi3v_image_rgb(const phi3v_image *image)
-{
-    (void)image;
-    return NULL;
-}
-
-const uint8_t *phi3v_image_alpha(const phi3v_image *image)
-{
-    (void)image;
-    return NULL;
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(image, err);
+    return slot_plan(&model->config, (phi3v_image *)image, num_crops, ret_slot, err);
 }
 
 int phi3v_image_plan(const phi3v_model *model, const phi3v_image *image, int num_crops,
                      struct phi3v_image_plan *ret_plan, struct phi3v_error *err)
 {
-    (void)model;
-    (void)image;
-    (void)num_crops;
-    (void)ret_plan;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(ret_plan, err);
+    struct slot slot;
+    int rc = plan(model, image, num_crops, &slot, err);
+    if (!rc) *ret_plan = slot_public_plan(&slot);
+    return rc;
 }
 
 int phi3v_image_crops(const phi3v_model *model, const phi3v_image *image, int num_crops,
                       float **ret_crops, struct phi3v_image_plan *ret_plan, struct phi3v_error *err)
 {
-    (void)model;
-    (void)image;
-    (void)num_crops;
-    (void)ret_crops;
-    (void)ret_plan;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(ret_crops, err);
+    struct slot slot;
+    struct crops crops;
+    int rc = plan(model, image, num_crops, &slot, err);
+    if (!rc) rc = slot_crops(&model->config, &slot, &crops, err);
+    if (rc) return rc;
+    *ret_crops = crops.data;
+    if (ret_plan) *ret_plan = slot_public_plan(&slot);
+    return 0;
 }
 
-void phi3v_floats_free(float *p) { (void)p; }
+/* -- Text
+ * ------------------------------------------------------------------------------------------- */
 
 int phi3v_tokenize(const phi3v_model *model, const char *text, size_t n_bytes, int bos, int special,
                    int32_t **ret_ids, size_t *ret_n, struct phi3v_error *err)
 {
-    (void)model;
-    (void)text;
-    (void)n_bytes;
-    (void)bos;
-    (void)special;
-    (void)ret_ids;
-    (void)ret_n;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(ret_ids, err);
+    REFUSE_NULL(ret_n, err);
+    if (n_bytes) REFUSE_NULL(text, err);
+    const struct tokenizer *t;
+    int rc = model_tokenizer(model, &t, err);
+    if (rc) return rc;
+    struct ids ids = {0};
+    struct text_span span = {.text = text, .n_bytes = n_bytes, .special = special != 0};
+    rc = tokenizer_encode(t, &span, 1, bos != 0, &ids, err);
+    if (!rc && !ids.data) { // no ids at all: still something to free
+        ids.data = mem_alloc(0);
+        if (!ids.data) rc = err_memory(err, "ids", 0);
+    }
+    if (rc) {
+        ids_fini(&ids);
+        return rc;
+    }
+    *ret_ids = ids.data;
+    *ret_n = ids.n;
+    return 0;
 }
 
 int phi3v_detokenize(const phi3v_model *model, const int32_t *ids, size_t n, int keep_special,
                      char **ret_text, size_t *ret_n_bytes, struct phi3v_error *err)
 {
-    (void)model;
-    (void)ids;
-    (void)n;
-    (void)keep_special;
-    (void)ret_text;
-    (void)ret_n_bytes;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(ret_text, err);
+    if (n) REFUSE_NULL(ids, err);
+    const struct tokenizer *t;
+    size_t n_bytes;
+    int rc = model_tokenizer(model, &t, err);
+    if (!rc) rc = tokenizer_decode(t, ids, n, keep_special != 0, ret_text, &n_bytes, err);
+    if (!rc && ret_n_bytes) *ret_n_bytes = n_bytes;
+    return rc;
 }
 
-void phi3v_ids_free(int32_t *ids) { (void)ids; }
+/* -- Prompts
+ * ---------------------------------------------------------------------------------------- */
 
 int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_turn *turns, int n_turns,
                       int num_crops, phi3v_prompt **ret_prompt, struct phi3v_error *err)
 {
-    (void)model;
-    (void)turns;
-    (void)n_turns;
-    (void)num_crops;
-    (void)ret_prompt;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(ret_prompt, err);
+    return prompt_new_chat(model, turns, n_turns, num_crops, ret_prompt, err);
 }
 
 int phi3v_prompt_raw(const phi3v_model *model, const char *text, phi3v_image *const *images,
                      int n_images, int num_crops, phi3v_prompt **ret_prompt,
                      struct phi3v_error *err)
 {
-    (void)model;
-    (void)text;
-    (void)images;
-    (void)n_images;
-    (void)num_crops;
-    (void)ret_prompt;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(text, err);
+    REFUSE_NULL(ret_prompt, err);
+    return prompt_new_raw(model, text, images, n_images, num_crops, ret_prompt, err);
 }
 
 int phi3v_prompt_ids_new(const phi3v_model *model, const int32_t *ids, size_t n,
                          phi3v_image *const *images, int n_images, int num_crops,
                          phi3v_prompt **ret_prompt, struct phi3v_error *err)
 {
-    (void)model;
-    (void)ids;
-    (void)n;
-    (void)images;
-    (void)n_images;
-    (void)num_crops;
-    (void)ret_prompt;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(model, err);
+    if (n) REFUSE_NULL(ids, err);
+    REFUSE_NULL(ret_prompt, err);
+    return prompt_new_ids(model, ids, n, images, n_images, num_crops, ret_prompt, err);
 }
 
-void phi3v_prompt_free(phi3v_prompt *prompt) { (void)prompt; }
+void phi3v_prompt_free(phi3v_prompt *prompt) { prompt_free(prompt); }
 
 const int32_t *phi3v_prompt_ids(const phi3v_prompt *prompt, size_t *ret_n)
 {
-    (void)prompt;
-    (void)ret_n;
-    return NULL;
+    if (ret_n) *ret_n = prompt->seq.n;
+    return prompt->seq.ids;
 }
 
-int phi3v_prompt_n_images(const phi3v_prompt *prompt)
-{
-    (void)prompt;
-    return PHI3V_E_UNSUPPORTED;
-}
+int phi3v_prompt_n_images(const phi3v_prompt *prompt) { return prompt->seq.n_slots; }
 
 phi3v_image *phi3v_prompt_image(const phi3v_prompt *prompt, int i,
                                 struct phi3v_image_plan *ret_plan)
 {
-    (void)prompt;
-    (void)i;
-    (void)ret_plan;
-    return NULL;
+    if (i < 0 || i >= prompt->seq.n_slots) return NULL;
+    if (ret_plan) *ret_plan = slot_public_plan(&prompt->seq.slots[i]);
+    return prompt->seq.slots[i].image;
 }
+
+/* -- Sessions
+ * --------------------------------------------------------------------------------------- */
 
 void phi3v_params_default(struct phi3v_params *params)
 {
-    memset(params, 0, sizeof *params);
-    params->size = sizeof *params;
-    params->max_new_tokens = 1000;
-    params->top_p = 1;
-    params->repetition_penalty = 1;
+    *params = (struct phi3v_params){
+        .size = sizeof *params, .max_new_tokens = 1000, .top_p = 1, .repetition_penalty = 1};
+}
+
+static int read_params(struct phi3v_params *ret, const struct phi3v_params *params,
+                       struct phi3v_error *err)
+{
+    phi3v_params_default(ret);
+    int rc = read_options(ret, params, err);
+    return rc ? rc : params_check(ret, err);
 }
 
 int phi3v_session_new(phi3v_model *model, phi3v_session **ret_session, struct phi3v_error *err)
 {
-    (void)model;
-    (void)ret_session;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(ret_session, err);
+    return session_new(model, ret_session, err);
 }
 
-void phi3v_session_free(phi3v_session *session) { (void)session; }
+void phi3v_session_free(phi3v_session *session) { session_free(session); }
 
 int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
                    const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
                    struct phi3v_result *ret_result, struct phi3v_error *err)
 {
-    (void)session;
-    (void)prompt;
-    (void)params;
-    (void)on_event;
-    (void)user;
-    (void)ret_result;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(session, err);
+    REFUSE_NULL(prompt, err);
+    struct phi3v_params p;
+    int rc = read_params(&p, params, err);
+    return rc ? rc : generate(session, prompt, &p, on_event, user, ret_result, err);
 }
 
-void phi3v_result_fini(struct phi3v_result *result) { (void)result; }
+void phi3v_result_fini(struct phi3v_result *result)
+{
+    if (!result) return;
+    mem_free(result->ids);
+    mem_free(result->text);
+    *result = (struct phi3v_result){0};
+}
 
 int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt, phi3v_event_fn on_event,
                   void *user, struct phi3v_timing *ret_timing, struct phi3v_error *err)
 {
-    (void)session;
-    (void)prompt;
-    (void)on_event;
-    (void)user;
-    (void)ret_timing;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(session, err);
+    REFUSE_NULL(prompt, err);
+    struct work w;
+    work_begin(&w, &session->work, on_event, user);
+    int rc = session_load(session, prompt, 0, NULL, &w, err);
+    work_end(&w);
+    if (!rc && ret_timing) *ret_timing = w.timing;
+    return rc;
 }
 
-void phi3v_session_cancel(phi3v_session *session) { (void)session; }
+void phi3v_session_cancel(phi3v_session *session) { work_cancel(&session->work); }
 
-void phi3v_session_clear(phi3v_session *session) { (void)session; }
+void phi3v_session_clear(phi3v_session *session) { session_clear(session); }
 
-int64_t phi3v_session_tokens(const phi3v_session *session)
-{
-    (void)session;
-    return PHI3V_E_UNSUPPORTED;
-}
+int64_t phi3v_session_tokens(const phi3v_session *session) { return (int64_t)session->kv.held; }
 
 int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *prompt)
 {
-    (void)session;
-    (void)prompt;
-    return PHI3V_E_UNSUPPORTED;
+    return prompt->model == session->model ? (int64_t)session_common(session, prompt) : 0;
 }
+
+/* -- Numbers
+ * ---------------------------------------------------------------------------------------- */
 
 int phi3v_logits(phi3v_session *session, const phi3v_prompt *prompt, int all,
                  phi3v_event_fn on_event, void *user, float **ret_logits, size_t *ret_rows,
                  struct phi3v_error *err)
 {
-    (void)session;
-    (void)prompt;
-    (void)all;
-    (void)on_event;
-    (void)user;
-    (void)ret_logits;
-    (void)ret_rows;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(session, err);
+    REFUSE_NULL(prompt, err);
+    REFUSE_NULL(ret_logits, err);
+    size_t rows = all ? prompt->seq.n : 1, n_vocab = (size_t)session->model->config.n_vocab;
+    float *logits = mem_array(rows, n_vocab * sizeof *logits);
+    if (!logits) return err_memory(err, "logits", rows * n_vocab * sizeof *logits);
+    struct work w;
+    work_begin(&w, &session->work, on_event, user);
+    int rc = session_load(session, prompt, 0, all ? logits : NULL, &w, err);
+    work_end(&w);
+    if (rc) {
+        mem_free(logits);
+        return rc;
+    }
+    if (!all) memcpy(logits, session->logits, n_vocab * sizeof *logits);
+    *ret_logits = logits;
+    if (ret_rows) *ret_rows = rows;
+    return 0;
 }
 
 int phi3v_activations(phi3v_session *session, const phi3v_prompt *prompt, phi3v_activation_fn fn,
                       void *user, struct phi3v_error *err)
 {
-    (void)session;
-    (void)prompt;
-    (void)fn;
-    (void)user;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(session, err);
+    REFUSE_NULL(prompt, err);
+    REFUSE_NULL(fn, err);
+    struct trace trace = {.fn = fn, .user = user};
+    struct work w;
+    work_begin(&w, &session->work, NULL, NULL);
+    int rc = session_trace(session, prompt, &w, &trace, err);
+    work_end(&w);
+    return rc;
 }
 
 int phi3v_sampling(const float *logits, int n_vocab, const int32_t *previous, size_t n_previous,
                    const struct phi3v_params *params, int32_t *ret_ids, float *ret_probs, int cap)
 {
-    (void)logits;
-    (void)n_vocab;
-    (void)previous;
-    (void)n_previous;
-    (void)params;
-    (void)ret_ids;
-    (void)ret_probs;
-    (void)cap;
-    return PHI3V_E_UNSUPPORTED;
+    struct phi3v_params p;
+    struct sampler *s;
+    int rc = read_params(&p, params, NULL);
+    if (rc || !logits || n_vocab < 1 || cap < 0) return PHI3V_E_ARGUMENT;
+    rc = sampler_new(n_vocab, &s, NULL);
+    if (rc) return rc;
+    sampler_start(s, &p);
+    for (size_t i = 0; i < n_previous; i++) sampler_saw(s, previous[i]);
+    int n = sampler_filter(s, logits);
+    for (int i = 0; i < n && i < cap; i++) sampler_kept(s, i, &ret_ids[i], &ret_probs[i]);
+    sampler_free(s);
+    return n < 0 ? PHI3V_E_ARGUMENT : n;
 }
 
 int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v_error *err)
 {
-    (void)session;
-    (void)n;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(session, err);
+    return session_fill(session, n, err);
 }
 
 int phi3v_bench_vision(phi3v_session *session, int n_crops, double *ret_seconds,
                        struct phi3v_error *err)
 {
-    (void)session;
-    (void)n_crops;
-    (void)ret_seconds;
-    return err_set(err, PHI3V_E_UNSUPPORTED, "not built yet");
+    REFUSE_NULL(session, err);
+    REFUSE_NULL(ret_seconds, err);
+    return session_bench_vision(session, n_crops, ret_seconds, err);
 }
