@@ -76,12 +76,12 @@ static void continue_line(struct layout *l)
 static void place_word(struct layout *l)
 {
     if (!l->n_word) return;
-    int style = l->word[0].style;
-    if (l->column > 0 && l->column + l->spaces + l->word_width > line_width(l))
+    int style = l->word[0].style & l->style; /* a space between two words of a style has it, too */
+    int room = line_width(l) - l->column - 1;
+    if (l->column > 0 && l->spaces + l->word_width > room + 1)
         continue_line(l);
     else
-        write_spaces(l, l->spaces,
-                     l->style & style); /* a space between two of a style has it, too */
+        write_spaces(l, l->spaces < room ? l->spaces : room, style);
     l->spaces = 0;
     for (int i = 0; i < l->n_word; i++) {
         if (l->column + clean_width(l->word[i].cp) > line_width(l)) continue_line(l);
