@@ -52,8 +52,7 @@ struct tokenizer {
     int32_t bos_id, unk_id; // unk_id -1: unknown characters are dropped
     bool byte_fallback, fuse_unk;
     int32_t space_id; // of "▁", -1 when it is no piece
-    bool words; // no merge joins a "▁" to something before it, except to "▁": words can be merged
-                // one by one
+    bool words; // no merge joins a "▁" to what precedes it but another: words are merged one by one
 };
 
 #define SPACE_MARK "\xe2\x96\x81" /* ▁ U+2581 stands for a space */
