@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Greedy continuations against the reference, through the public API: prompt ids, every new id up to the
- * first choice too close to call, and the text. */
+ * Greedy continuations against the reference, through the public API: prompt ids, every new id up
+ * to the first choice too close to call, and the text. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,8 +75,8 @@ static bool ids_equal(const json_t *rle, const int32_t *ids, size_t n)
     json_t *e;
     json_array_foreach(rle, i, e)
     {
-        json_int_t id = json_is_array(e) ? json_integer_value(json_array_get(e, 0))
-                                         : json_integer_value(e);
+        json_int_t id =
+            json_is_array(e) ? json_integer_value(json_array_get(e, 0)) : json_integer_value(e);
         json_int_t count = json_is_array(e) ? json_integer_value(json_array_get(e, 1)) : 1;
         for (; count > 0; count--)
             if (at == n || ids[at++] != id) return false;
@@ -84,8 +84,8 @@ static bool ids_equal(const json_t *rle, const int32_t *ids, size_t n)
     return at == n;
 }
 
-/* Whether `got` may stand at a step: the recorded id, or one of the two candidates of a close call, which
- * also ends the comparison. */
+/* Whether `got` may stand at a step: the recorded id, or one of the two candidates of a close call,
+ * which also ends the comparison. */
 static bool step_fits(const json_t *item, size_t step, int32_t got, bool *ret_end)
 {
     const json_t *record = json_array_get(json_object_get(item, "steps"), step);
@@ -107,8 +107,7 @@ static void check_answer(const json_t *item, const char *name, const struct phi3
     if (!tap_ok(fits, "%s: new ids", name))
         tap_note("%zu ids for %zu, the first difference at %zu", result->n_ids, n, i - 1);
     if (!end && fits)
-        tap_ok(!strcmp(result->text,
-                       json_string_value(json_object_get(item, "text_skip_special"))),
+        tap_ok(!strcmp(result->text, json_string_value(json_object_get(item, "text_skip_special"))),
                "%s: text", name);
 }
 
@@ -122,14 +121,13 @@ static void check_case(struct open_model *m, const json_t *item)
     struct phi3v_error err = {0};
     int n_images = use_model(m, model) ? load_images(item, images) : -1;
     if (n_images >= 0) {
-        int rc = phi3v_prompt_raw(m->model, json_string_value(json_object_get(item, "prompt")),
-                                  images, n_images,
-                                  (int)json_integer_value(json_object_get(item, "num_crops")),
-                                  &prompt, &err);
+        int rc = phi3v_prompt_raw(
+            m->model, json_string_value(json_object_get(item, "prompt")), images, n_images,
+            (int)json_integer_value(json_object_get(item, "num_crops")), &prompt, &err);
         size_t n = 0;
         const int32_t *ids = rc ? NULL : phi3v_prompt_ids(prompt, &n);
-        tap_ok(!rc && ids_equal(json_object_get(item, "prompt_ids_rle"), ids, n),
-               "%s: prompt ids", name);
+        tap_ok(!rc && ids_equal(json_object_get(item, "prompt_ids_rle"), ids, n), "%s: prompt ids",
+               name);
         struct phi3v_params params;
         phi3v_params_default(&params);
         params.max_new_tokens = (int)json_integer_value(json_object_get(item, "max_new_tokens"));

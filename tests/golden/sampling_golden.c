@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The sampling operators against the reference: the same tokens survive, with the same probabilities. */
+ * The sampling operators against the reference: the same tokens survive, with the same
+ * probabilities. */
 #include <math.h>
 #include <stdlib.h>
 
