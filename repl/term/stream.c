@@ -27,7 +27,7 @@ struct stream {
     size_t n_text, cap_text;
     bool text_lost; /* no memory for it: no redrawing */
     char last;      /* byte of the text */
-    bool ended;
+    bool begun, ended;
 };
 
 /* -- clean -> markdown -> layout ------------------------------------------------------------------
@@ -61,6 +61,7 @@ static void put_clean(int32_t cp, void *user)
 
 static void begin(struct stream *s)
 {
+    s->begun = true;
     const struct term_facts *facts = s->opt.term ? term_facts(s->opt.term) : NULL;
     const char *label = s->opt.label ? s->opt.label : "";
     clean_init(&s->clean, CLEAN_TEXT, put_clean, s);
@@ -108,28 +109,30 @@ struct stream *stream_new(const struct stream_options *opt)
         s->way = WAY_RAW;
     else
         s->way = facts->is_tty && !facts->is_dumb ? WAY_FULL : WAY_CLEAN;
-    begin(s);
-    fflush(opt->out);
     return s;
 }
 
 void stream_text(struct stream *s, const char *bytes, size_t n)
 {
     if (s->ended) return;
-    if (n > 0) s->last = bytes[n - 1];
-    if (s->way == WAY_RAW) {
+    bool resized = s->way == WAY_FULL && term_update(s->opt.term);
+    if (!s->begun && n > 0)
+        begin(s);
+    else if (s->begun && resized && !s->text_lost)
+        draw_again(s);
+    if (n == 0) return;
+    s->last = bytes[n - 1];
+    if (s->way == WAY_RAW)
         fwrite(bytes, 1, n, s->opt.out);
-    } else {
-        if (s->way == WAY_FULL && term_update(s->opt.term) && !s->text_lost) draw_again(s);
+    else
         clean_feed(&s->clean, bytes, n);
-        if (s->way == WAY_FULL) keep(s, bytes, n);
-    }
+    if (s->way == WAY_FULL) keep(s, bytes, n);
     fflush(s->opt.out);
 }
 
 void stream_end(struct stream *s)
 {
-    if (s->ended) return;
+    if (s->ended || !s->begun) return;
     s->ended = true;
     if (s->way != WAY_RAW) clean_end(&s->clean);
     if (s->way == WAY_FULL) {

@@ -30,13 +30,14 @@ struct stream_options {
 
 struct stream;
 
-/* Draws the pictures at once: the cursor must be in the first column. NULL without memory. */
+/* Writes nothing yet: progress may be shown until the first text comes. NULL without memory. */
 struct stream *stream_new(const struct stream_options *opt);
-/* Any bytes, cut anywhere. Looks for a resize, too, so call it with n = 0 now and then when
- * waiting. */
+/* Any bytes, cut anywhere. The first ones draw label and pictures: the cursor must then be in the
+ * first column. Looks for a resize, too, so call it with n = 0 now and then when waiting. */
 void stream_text(struct stream *s, const char *bytes, size_t n);
 /* The end, also of an interrupted answer: everything shown, styles off, cursor in the first column
- * below text and pictures; otherwise a line end where the text has none. */
+ * below text and pictures; otherwise a line end where the text has none. Nothing when no text came.
+ */
 void stream_end(struct stream *s);
 void stream_free(struct stream *s); /* NULL is harmless */
 
