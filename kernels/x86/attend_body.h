@@ -16,8 +16,17 @@
 
 enum { KEY_VECS = 4 }; /* vectors of keys computed together */
 
-/* keys: [head_dim][KV_BLOCK]. */
-static void transpose_keys(float *keys, const float *k, int64_t stride, int head_dim);
+/* keys: [head_dim][KV_BLOCK]. v: the block's values, to be asked for meanwhile. */
+static void transpose_keys(float *keys, const float *k, const float *v, int64_t stride,
+                           int head_dim);
+
+/* Asks for the first n floats of n_rows rows: a block is read once per call, in pieces too short
+ * for the processor to foresee. */
+static ALWAYS_INLINE void prefetch_rows(const float *p, int64_t stride, int n_rows, int n)
+{
+    for (int row = 0; row < n_rows; row++)
+        for (int i = 0; i < n; i += 16) __builtin_prefetch(p + row * stride + i);
+}
 
 /* The state of one call. */
 struct attend_run {
@@ -178,7 +187,7 @@ static void fold_block(struct attend_run *run, int64_t block)
     const float *v = a->kv.v[block];
     int begin = 0;
     while (keys_seen(a, begin, first) == 0) begin++;
-    transpose_keys(run->keys, a->kv.k[block], a->kv.stride, a->head_dim);
+    transpose_keys(run->keys, a->kv.k[block], v, a->kv.stride, a->head_dim);
     score_rows(run, begin, a->n_q);
     for (int row = begin; row < a->n_q; row++) weigh_row(run, row, keys_seen(a, row, first));
     for (int row = begin; row < a->n_q;) {

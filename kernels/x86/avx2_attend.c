@@ -32,11 +32,15 @@ static ALWAYS_INLINE void transpose_tile(float *to, const float *from, int64_t s
         if (d < n_dims) v_store(to + d * KV_BLOCK, b[d]);
 }
 
-static void transpose_keys(float *keys, const float *k, int64_t stride, int head_dim)
+static void transpose_keys(float *keys, const float *k, const float *v, int64_t stride,
+                           int head_dim)
 {
     for (int key = 0; key < KV_BLOCK; key += W)
-        for (int d = 0; d < head_dim; d += W)
-            transpose_tile(keys + d * KV_BLOCK + key, k + key * stride + d, stride, head_dim - d);
+        for (int d = 0; d < head_dim; d += W) {
+            int64_t at = key * stride + d;
+            prefetch_rows(v + at, stride, W, head_dim - d < W ? head_dim - d : W);
+            transpose_tile(keys + d * KV_BLOCK + key, k + at, stride, head_dim - d);
+        }
 }
 
 void avx2_attend(const struct attend_args *args) { attend(args); }

@@ -4,7 +4,7 @@
  * tile from weights of that type widen_row                      n stored weights -> f32, zeros up
  * to a whole vector behind them
  *
- * Few rows: the weights are widened in registers on their only way through. Many rows: a panel of
+ * Few rows: each tile widens its weights in registers, with nothing stored. Many rows: a panel of
  * PANEL_OUTS x PANEL_IN weights is widened once into scratch (it stays in the second-level cache)
  * and all rows pass over it. Both add the same partial sums of PANEL_IN inputs in the same order,
  * so they give the same bits. */
@@ -13,7 +13,10 @@
 
 #include "levels.h"
 
-enum { TILE_OUTS = 4 };
+enum {
+    TILE_OUTS = 4,
+    FEW_ROWS = 8 * TILE_ROWS /* above this a panel pays */
+};
 
 /* Adds the products of n inputs to y[r][0 … n_outs-1]. w[o] with o >= n_outs repeats a valid row:
  * it is computed and not stored. */
@@ -43,22 +46,25 @@ static void tile_stored(int rows, enum weight_type type, const struct tile *t)
         tile_f32(rows, t);
 }
 
-/* At most TILE_ROWS rows: every weight is used once, straight from where it is stored. */
+/* At most FEW_ROWS rows: weights come straight from where they are stored, and stay near for all
+ * rows. */
 static void few_rows(struct tile t, int n_rows, const struct mat *w, int out_begin, int out_end)
 {
     float *y = t.y;
     const float *x = t.x;
     size_t item = weight_bytes(w->type), row_bytes = item * (size_t)w->n_in;
     for (int out = out_begin; out < out_end; out += TILE_OUTS) {
-        t.y = y + out;
         t.n_outs = at_most(out_end - out, TILE_OUTS);
         for (int in = 0; in < w->n_in; in += PANEL_IN) {
-            t.x = x + in;
             t.n = at_most(w->n_in - in, PANEL_IN);
             for (int o = 0; o < TILE_OUTS; o++)
                 t.w[o] = (const char *)w->data + row_bytes * (size_t)at_most(out + o, out_end - 1) +
                          item * (size_t)in;
-            tile_stored(n_rows, w->type, &t);
+            for (int r = 0; r < n_rows; r += TILE_ROWS) {
+                t.y = y + r * t.y_stride + out;
+                t.x = x + r * t.x_stride + in;
+                tile_stored(at_most(n_rows - r, TILE_ROWS), w->type, &t);
+            }
         }
     }
 }
@@ -123,7 +129,7 @@ static void matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride,
     struct tile t = {.y = y, .y_stride = y_stride, .x = x, .x_stride = x_stride};
     for (int r = 0; r < n_rows; r++)
         for (int o = out_begin; o < out_end; o++) y[r * y_stride + o] = bias ? bias[o] : 0;
-    if (n_rows <= TILE_ROWS)
+    if (n_rows <= FEW_ROWS)
         few_rows(t, n_rows, w, out_begin, out_end);
     else
         many_rows(t, n_rows, w, out_begin, out_end, scratch);

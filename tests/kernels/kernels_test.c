@@ -439,7 +439,7 @@ static void table(void **state)
     assert_ptr_equal(kernels_for(kernels_best()->level), kernels_best());
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const char *const levels[] = {"portable", "avx2", "avx512"};
     static const struct {
@@ -455,6 +455,7 @@ int main(void)
                   {"activations", activations},
                   {"activation tails", activation_tails},
                   {"widen", widening}};
+    if (argc > 1 && strcmp(argv[1], "--bench") == 0) return kernels_bench(levels, COUNT(levels));
     struct CMUnitTest tests[COUNT(levels) * COUNT(checks)];
     static char names[COUNT(levels) * COUNT(checks)][40];
     size_t n = 0;

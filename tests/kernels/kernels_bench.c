@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT
+ * `kernels_test --bench`: one thread through every entry, beside the limits measured in the same
+ * run. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "kernels.h"
+#include "kernels_data.h"
+
+enum { N_IN = 3072, N_OUT = 3072, MATRICES = 8, MAX_ROWS = 512, HEADS = 256, HEAD_DIM = 96 };
+enum { REPEATS = 4 };
+
+struct data {
+    char *weights; // MATRICES matrices of N_OUT x N_IN floats: more than caches hold
+    float *x, *y;  // [MAX_ROWS][N_IN]
+    void *scratch;
+    struct machine_limits limits;
+};
+
+/* Processor time: what else the machine does should not count. */
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void print_line(const char *level, const char *what, double amount, double seconds,
+                       double limit, const char *unit)
+{
+    double rate = amount / seconds / 1e9;
+    printf("%-9s %-26s %8.1f %s", level, what, rate, unit);
+    if (limit > 0) printf("  %3.0f %%", 100 * rate / limit);
+    putchar('\n');
+}
+
+static void bench_matmul(const struct kernels *k, const struct data *d, enum weight_type type,
+                         int n_rows)
+{
+    static const char *const types[] = {"f32", "bf16", "f16"};
+    size_t bytes = (size_t)N_OUT * N_IN * (type == WEIGHT_F32 ? 4 : 2);
+    double best = 1e9;
+    for (int i = 0; i < REPEATS; i++) {
+        struct mat w = {d->weights + bytes * (size_t)(i % MATRICES), type, N_OUT, N_IN};
+        double start = now_s();
+        k->matmul(d->y, N_OUT, d->x, N_IN, n_rows, &w, NULL, 0, N_OUT, d->scratch);
+        double seconds = now_s() - start;
+        if (seconds < best) best = seconds;
+    }
+    char what[40];
+    snprintf(what, sizeof what, "matmul %s, %d rows", types[type], n_rows);
+    if (n_rows < 6)
+        print_line(k->level, what, (double)bytes, best, d->limits.read_gbs, "GB/s    ");
+    else
+        print_line(k->level, what, 2.0 * n_rows * N_OUT * N_IN, best, d->limits.f32_gflops,
+                   "GFLOP/s ");
+}
+
+/* HEADS heads with 512 keys of their own. */
+static void bench_attend(const struct kernels *k, const struct data *d, int n_q)
+{
+    enum { BLOCKS = 8, BLOCK = KV_BLOCK * HEAD_DIM };
+    const float *keys[BLOCKS], *values[BLOCKS];
+    const float *memory = (const float *)d->weights;
+    int heads = n_q == 1 ? HEADS : 8;
+    double best = 1e9;
+    for (int i = 0; i < REPEATS; i++) {
+        double start = now_s();
+        for (int h = 0; h < heads; h++) {
+            for (int b = 0; b < BLOCKS; b++) {
+                keys[b] = memory + (size_t)((h * BLOCKS + b) * 2) * BLOCK;
+                values[b] = keys[b] + BLOCK;
+            }
+            struct attend_args a = {.out = d->y,
+                                    .out_stride = HEAD_DIM,
+                                    .q = d->x,
+                                    .q_stride = HEAD_DIM,
+                                    .n_q = n_q,
+                                    .n_keys = BLOCKS * KV_BLOCK,
+                                    .head_dim = HEAD_DIM,
+                                    .scale = 0.1f,
+                                    .kv = {keys, values, HEAD_DIM},
+                                    .scratch = d->scratch};
+            k->attend(&a);
+        }
+        double seconds = now_s() - start;
+        if (seconds < best) best = seconds;
+    }
+    char what[40];
+    double cells = (double)heads * BLOCKS * BLOCK;
+    snprintf(what, sizeof what, "attend, %d queries", n_q);
+    if (n_q == 1)
+        print_line(k->level, what, 2 * 4 * cells, best, d->limits.read_gbs, "GB/s    ");
+    else
+        print_line(k->level, what, 4 * cells * n_q, best, d->limits.f32_gflops, "GFLOP/s ");
+}
+
+/* Row entries, on rows that lie in the caches. The activations work in place, so they get a fresh
+ * copy each time, which counts. */
+static void bench_row(const struct kernels *k, const struct data *d, int entry)
+{
+    enum { N = 8192, TIMES = 128 };
+    static const char *const names[] = {"rms_norm",   "layer_norm", "add",       "silu_mul",
+                                        "quick_gelu", "gelu_erf",   "widen bf16"};
+    float *x = d->x, *y = d->y;
+    double start = now_s();
+    for (int i = 0; i < TIMES; i++) {
+        if (entry >= 4) memcpy(y, x, N * sizeof *y);
+        switch (entry) {
+        case 0:
+            k->rms_norm(y, x, x + N, N, 1e-5f);
+            break;
+        case 1:
+            k->layer_norm(y, x, x + N, x + 2 * N, N, 1e-5f);
+            break;
+        case 2:
+            k->add(y, x, N);
+            break;
+        case 3:
+            k->silu_mul(y, x, x + N, N);
+            break;
+        case 4:
+            k->quick_gelu(y, N);
+            break;
+        case 5:
+            k->gelu_erf(y, N);
+            break;
+        default:
+            k->widen(y, x + N, WEIGHT_BF16, N);
+            break;
+        }
+    }
+    print_line(k->level, names[entry], (double)N * TIMES, now_s() - start, 0, "G elements/s");
+}
+
+int kernels_bench(const char *const *levels, int n_levels)
+{
+    size_t bytes = (size_t)MATRICES * N_OUT * N_IN * sizeof(float);
+    size_t room = matmul_scratch_bytes() + attend_scratch_floats(HEAD_DIM) * sizeof(float);
+    struct data d = {.weights = aligned_alloc(64, bytes),
+                     .scratch = aligned_alloc(64, room / 64 * 64 + 64)};
+    d.x = aligned_alloc(64, sizeof(float) * MAX_ROWS * N_IN);
+    d.y = aligned_alloc(64, sizeof(float) * MAX_ROWS * N_OUT);
+    if (!d.weights || !d.scratch || !d.x || !d.y) return 1;
+    /* 0x3e00 is about 0.1 in every type, twice in an f32 */
+    for (size_t i = 0; i < bytes / 2; i++)
+        ((uint16_t *)(void *)d.weights)[i] = (uint16_t)(0x3e00 + i % 64);
+    for (size_t i = 0; i < (size_t)MAX_ROWS * N_IN; i++) d.x[i] = random_float();
+    machine_limits_measure(1, &d.limits);
+    printf("one thread: reads %.1f GB/s, f32 %.0f GFLOP/s\n", d.limits.read_gbs,
+           d.limits.f32_gflops);
+    for (int l = 0; l < n_levels; l++) {
+        const struct kernels *k = kernels_for(levels[l]);
+        if (!k) continue;
+        for (int type = WEIGHT_F32; type <= WEIGHT_F16; type++)
+            bench_matmul(k, &d, (enum weight_type)type, 1);
+        for (int rows = 6; rows <= MAX_ROWS; rows = rows * 9 / 2)
+            bench_matmul(k, &d, WEIGHT_BF16, rows);
+        bench_attend(k, &d, 1);
+        bench_attend(k, &d, ATTEND_MAX_Q);
+        for (int entry = 0; entry < 7; entry++) bench_row(k, &d, entry);
+    }
+    free(d.weights), free(d.scratch), free(d.x), free(d.y);
+    return 0;
+}
