@@ -30,14 +30,17 @@ struct tower {
 
 static int n_key_blocks(const struct tower *t) { return (t->n_tokens + KV_BLOCK - 1) / KV_BLOCK; }
 
-static void tower_dims(struct tower *t, int n)
+/* false when a group's tokens cannot be counted: many traced crops of an absurd size. */
+static bool tower_dims(struct tower *t, int n)
 {
     int side = t->c->vision.image_size / t->c->vision.patch_size;
+    if ((int64_t)n * (side * side + 1) > INT32_MAX) return false;
     t->n = n;
     t->n_patches = side * side;
     t->n_tokens = t->n_patches + 1;
     t->width = t->c->vision.hidden;
     t->rows = n * t->n_tokens;
+    return true;
 }
 
 /* Floats of the patch pixels and their products, needed before the layers begin. */
@@ -260,8 +263,7 @@ static int encode_crops(struct tower *t, const struct crops *crops, float *merge
     int group = t->o->trace || crops->n < GROUP_CROPS ? crops->n : GROUP_CROPS;
     size_t crop_floats = 3 * (size_t)crops->plan.crop_side * (size_t)crops->plan.crop_side;
     struct arena a;
-    tower_dims(t, group);
-    size_t bytes = tower_bytes(t);
+    size_t bytes = tower_dims(t, group) ? tower_bytes(t) : SIZE_MAX;
     if (arena_init(&a, bytes)) return err_memory(err, "the vision tower", bytes);
     for (int first = 0; first < crops->n && !t->o->stopped; first += group) {
         tower_dims(t, crops->n - first < group ? crops->n - first : group);
