@@ -37,6 +37,7 @@ static void end_run(struct detok *d)
         put(d, d->run.data, d->run.n);
     else
         for (size_t i = 0; i < d->run.n; i++) put(d, "\xef\xbf\xbd", 3);
+    d->text.failed |= d->run.failed; // clearing forgets it
     buf_clear(&d->run);
 }
 
