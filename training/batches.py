@@ -10,6 +10,7 @@ import tasks
 import tokenizer
 
 TOGETHER = 5   # samples in one forward pass of stage 3; more would only cost memory
+LONE_CROPS = 8  # read in each step of stage 3 besides the pictures
 LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
 
 
@@ -121,14 +122,18 @@ def collate(samples, all_looks, c, lone=False):
     return batch
 
 
+def lone_batch(rng, size, c):
+    samples, looks = zip(*(reading(rng, c) for _ in range(size)))
+    return collate(samples, looks, c, lone=True)
+
+
 def make(stage, rng, size, c, mix):
     """List of batches that make one step. mix: kind -> share, for stage 3, whose samples are
     grouped by length so that little padding is computed."""
     if stage == 1:
         return [crop_batch(rng, size, c)]
     if stage == 2:
-        samples, looks = zip(*(reading(rng, c) for _ in range(size)))
-        return [collate(samples, looks, c, lone=True)]
+        return [lone_batch(rng, size, c)]
     kinds, shares = zip(*mix.items())
     shares = np.array(shares) / sum(shares)
     samples = [tasks.make(rng, kinds[rng.choice(len(kinds), p=shares)]) for _ in range(size)]
@@ -137,4 +142,6 @@ def make(stage, rng, size, c, mix):
     for count in (0, 1, 2):
         same = [s for s in samples if len(s.pictures) == count]
         groups += [same[i:i + TOGETHER] for i in range(0, len(same), TOGETHER)]
-    return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups]
+    # lone crops cost little and hold many letters: reading goes on improving beside the tasks
+    return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups] + [
+        lone_batch(rng, LONE_CROPS, c)]

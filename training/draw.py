@@ -27,6 +27,7 @@ COLOURS = {"red": (215, 40, 40), "orange": (245, 140, 20), "yellow": (245, 215, 
            "black": (25, 25, 25)}
 COLOUR_NAMES = list(COLOURS)
 SHAPES = ["circle", "square", "triangle", "star"]
+INVENTED = 0.04                 # share of titles and names made of invented words
 OBJECTS = ["none"] + SHAPES + ["bar"]
 PLACES = ["top left", "top", "top right", "left", "center", "right",
           "bottom left", "bottom", "bottom right"]
@@ -148,7 +149,7 @@ def natural_size(rng):
 
 def title_words(rng):
     draw = rng.random()
-    if draw < 0.15:
+    if draw < INVENTED:
         return [words.pseudo_word(rng) for _ in range(rng.integers(1, 3))]
     noun, adjective = pick(rng, words.TITLE_NOUNS), pick(rng, words.TITLE_ADJECTIVES)
     if draw < 0.35:
@@ -163,7 +164,7 @@ def title_words(rng):
 
 
 def author_words(rng):
-    if rng.random() < 0.12:
+    if rng.random() < INVENTED:
         return [words.pseudo_word(rng, 7), words.pseudo_word(rng, 8)]
     return [pick(rng, words.FIRST_NAMES), pick(rng, words.LAST_NAMES)]
 
@@ -199,7 +200,7 @@ def chart(rng, test=False):
     values = rng.choice(np.arange(1, top), size=count, replace=False)
     while True:
         title = pick(rng, words.CHART_FIRST) + " " + pick(rng, words.CHART_LAST)
-        if rng.random() < 0.1:
+        if rng.random() < INVENTED:
             title = " ".join(words.pseudo_word(rng) for _ in range(2))
         if held_out(title) == test:
             break

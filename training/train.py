@@ -28,13 +28,13 @@ from optim import Optimiser
 STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tower, patch loss
     1: dict(batch=28, rate=0.02, tower=1.0, patch=1.0),
     2: dict(batch=32, rate=0.02, tower=0.5, patch=0.6),
-    3: dict(batch=10, rate=0.014, tower=0.5, patch=0.4),
+    3: dict(batch=10, rate=0.01, tower=0.3, patch=1.0),
 }
 GUIDE_WEIGHT = 0.4
 WARM_UP = 60
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 50, "chart": 15, "cover": 20, "shapes": 10, "pair": 2, "mixed": 1, "unknown": 1, "text": 1}),
-    (0.12, {"page": 12, "chart": 28, "cover": 22, "shapes": 16, "pair": 12, "mixed": 4, "unknown": 4, "text": 2}),
+    (0.12, {"page": 8, "chart": 30, "cover": 26, "shapes": 12, "pair": 15, "mixed": 3, "unknown": 3, "text": 3}),
 ]
 
 
@@ -219,7 +219,7 @@ def main():
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--constant", type=float, default=0.6, help="share before the rate falls")
     parser.add_argument("--floor", type=float, default=0.1, help="smallest rate factor")
-    parser.add_argument("--average", type=float, default=0.005, help="weight of a step in the average")
+    parser.add_argument("--average", type=float, default=0.02, help="weight of a step in the average")
     args = parser.parse_args()
     args.run = args.run.resolve()
     args.run.mkdir(parents=True, exist_ok=True)
