@@ -249,7 +249,7 @@ static int check_crops(const struct config *c, const struct crops *crops, struct
     if (p->crop_side != c->vision.image_size)
         return err_set(err, PHI3V_E_ARGUMENT, "crops are %d pixels a side, this model takes %d",
                        p->crop_side, c->vision.image_size);
-    if (p->rows < 1 || p->cols < 1 || crops->n != 1 + p->rows * p->cols)
+    if (p->rows < 0 || p->cols < 0 || crops->n != 1 + p->rows * p->cols)
         return err_set(err, PHI3V_E_ARGUMENT,
                        "%d crops do not make a %d x %d grid and its global view", crops->n, p->rows,
                        p->cols);
