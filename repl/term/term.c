@@ -427,7 +427,7 @@ bool term_update(struct term *t)
 
 void term_quiet_begin(struct term *t)
 {
-    if (t->quiet || !t->facts.is_tty || !may_ask(t)) return;
+    if (!t || t->quiet || !t->facts.is_tty || !may_ask(t)) return;
     if (tcgetattr(t->in_fd, &t->before_quiet) != 0) return;
     struct termios raw = raw_mode(t->before_quiet, true);
     t->quiet = tcsetattr(t->in_fd, TCSADRAIN, &raw) == 0;
@@ -435,6 +435,7 @@ void term_quiet_begin(struct term *t)
 
 void term_quiet_end(struct term *t)
 {
+    if (!t) return;
     if (t->quiet) tcsetattr(t->in_fd, TCSADRAIN, &t->before_quiet);
     t->quiet = false;
 }
