@@ -9,6 +9,7 @@
 #define TAB_COLUMNS 4
 #define MIN_TEXT_COLUMNS 20 /* less beside a picture is not worth it */
 #define MIN_PICTURE_ROWS 3
+#define MAX_PICTURES 16
 
 /* -- Writing -------------------------------------------------------------------------------------
  */
@@ -132,25 +133,26 @@ void layout_indent(struct layout *l, int columns) { l->indent = columns; }
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
 
-/* A column of pictures, each with an equal share of the rows; returns the rows and columns all
- * take. */
+/* A column of pictures, an empty row between two, each with an equal share of the rows; returns the
+ * rows and columns all take. */
 static struct picture_size draw_column(const struct term_facts *facts, FILE *out,
                                        const struct picture *pictures, int n, int max_cols,
                                        int max_rows)
 {
-    struct picture_size all = {0, 0}, sizes[16];
-    n = smaller(smaller(n, 16), larger(1, max_rows / MIN_PICTURE_ROWS));
+    struct picture_size all = {0, 0}, sizes[MAX_PICTURES];
+    n = smaller(smaller(n, MAX_PICTURES), larger(1, (max_rows + 1) / (MIN_PICTURE_ROWS + 1)));
+    int share = (max_rows + 1) / n - 1;
     for (int i = 0; i < n; i++) {
-        sizes[i] =
-            picture_fit(facts, pictures[i].width, pictures[i].height, max_cols, max_rows / n);
+        sizes[i] = picture_fit(facts, pictures[i].width, pictures[i].height, max_cols, share);
         all.cols = larger(all.cols, sizes[i].cols);
         all.rows += sizes[i].rows;
     }
     if (all.rows == 0) return all;
+    all.rows += n - 1;
     picture_reserve(all.rows, out);
     for (int i = 0; i < n; i++) {
         picture_draw(facts, &pictures[i], sizes[i], 0, out);
-        if (sizes[i].rows > 0) fprintf(out, "\033[%dB", sizes[i].rows);
+        fprintf(out, "\033[%dB", sizes[i].rows + (i < n - 1));
     }
     fprintf(out, "\033[%dA", all.rows);
     return all;

@@ -50,8 +50,10 @@ static void print_line(char *to, size_t size, const struct progress *p, enum pro
         n += snprintf(to + n, size - (size_t)n, " of %s", all);
     if (per_s > 0 && n >= 0 && (size_t)n < size)
         n += snprintf(to + n, size - (size_t)n, "  %s/s", rate);
-    if (per_s > 0 && total > done && n >= 0 && (size_t)n < size)
-        snprintf(to + n, size - (size_t)n, "  %.0f s left", (double)(total - done) / per_s + 0.5);
+    double left_s = per_s > 0 ? (double)(total - done) / per_s + 0.5 : 0;
+    if (left_s > 0.5 && n >= 0 && (size_t)n < size)
+        snprintf(to + n, size - (size_t)n, left_s < 120 ? "  %.0f s left" : "  %.0f min left",
+                 left_s < 120 ? left_s : left_s / 60);
 }
 
 /* At most one line: the last column stays free. */

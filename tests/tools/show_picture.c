@@ -66,7 +66,7 @@ static void stream_answer(struct stream *s, int slow)
     for (const char *p = answer; *p; p += 3) {
         size_t n = strlen(p) < 3 ? strlen(p) : 3;
         stream_text(s, p, n);
-        if (slow) nanosleep(&(struct timespec){.tv_nsec = 20000000}, NULL);
+        if (slow) nanosleep(&(struct timespec){.tv_nsec = 60000000}, NULL);
         if (n < 3) break;
     }
 }
