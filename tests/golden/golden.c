@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "level.h"
 
 /* -- Reporting ----------------------------------------------------------------------------------
  */
@@ -66,6 +67,7 @@ static const char *root;
 
 void golden_init(int argc, char **argv)
 {
+    level_require();
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--goldens") == 0 && i + 1 < argc) {
             root = argv[++i];

@@ -16,6 +16,7 @@
 #include <cmocka.h>
 
 #include "engine_fixture.h"
+#include "level.h"
 
 extern char **environ;
 
@@ -348,6 +349,7 @@ static void equal_to_all_rows(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--child")) return child_main(argv[2]);
+    level_require();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equal_while_crossing),
         cmocka_unit_test(equal_to_all_rows),

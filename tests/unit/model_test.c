@@ -15,6 +15,7 @@
 #include "base/pool.h"
 #include "fixture.h"
 #include "model/project.h"
+#include "level.h"
 
 enum { N_ROWS = 600, N_VOCAB = 331, MAX_BLOCKS = 16 };
 
@@ -548,6 +549,7 @@ static void test_refusals(void **state)
 
 int main(void)
 {
+    level_require();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows_are_independent),
         cmocka_unit_test(test_sequences_in_one_batch),
