@@ -14,7 +14,9 @@
 static const double PULSE_S = 0.06; // the pulse comes this often, plus the length of one item
 
 enum {
-    ROWS_PER_ITEM = 16, // of norms and other row loops
+    ALONE_WORK = 1 << 17, // multiply-adds that one thread does in some ten microseconds
+    ROWS_PER_ITEM = 16,   // of norms and other row loops
+    ROW_WORK = 1 << 11,   // of one such row, roughly
     LINEAR_ROWS = 512, // largest tile of a product of many rows: the kernels widen its weights once
     LINEAR_COLS = 96,
     LINEAR_FEW = 16, // this many rows are few
@@ -109,16 +111,17 @@ static void run_items(void *arg, int64_t begin, int64_t end, int thread)
 }
 
 /* The pulse is called with no thread at work and no lock held, so it may call anything. */
-void ops_run(struct ops *o, int64_t n_items, ops_item_fn fn, void *arg)
+void ops_run(struct ops *o, int64_t n_items, int64_t work, ops_item_fn fn, void *arg)
 {
     struct run r = {.o = o, .fn = fn, .arg = arg, .n_items = n_items};
-    int threads = pool_threads(o->pool);
+    int64_t threads = n_items < pool_threads(o->pool) ? n_items : pool_threads(o->pool);
+    if (work < ALONE_WORK) threads = 1;
     while (!o->stopped && atomic_load_explicit(&r.next, memory_order_relaxed) < n_items) {
         atomic_store_explicit(&r.pause, false, memory_order_relaxed);
-        if (n_items == 1)
+        if (threads == 1)
             run_items(&r, 0, 1, 0);
         else
-            pool_run(o->pool, n_items < threads ? n_items : threads, 1, run_items, &r);
+            pool_run(o->pool, threads, 1, run_items, &r);
         if (pulse_due(o)) pulse_now(o);
     }
 }
@@ -140,7 +143,8 @@ static void rows_item(struct ops *o, void *arg, int64_t item, int thread)
 void ops_rows(struct ops *o, int n_rows, ops_rows_fn fn, void *arg)
 {
     struct rows_run r = {.fn = fn, .arg = arg, .n_rows = n_rows};
-    ops_run(o, (n_rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, rows_item, &r);
+    ops_run(o, (n_rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM, (int64_t)n_rows * ROW_WORK, rows_item,
+            &r);
 }
 
 /* -- Products --------------------------------------------------------------------------------- */
@@ -215,7 +219,8 @@ void ops_linear(struct ops *o, const struct linear *l)
     struct linear_run r = {.l = l, .n_cols = l->w->n_out};
     if (l->then == THEN_SILU_MUL) r.n_cols /= 2;
     cut_linear(o, &r);
-    ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, linear_item, &r);
+    int64_t work = (int64_t)l->n_rows * l->w->n_out * l->w->n_in;
+    ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, work, linear_item, &r);
 }
 
 /* -- Attention ------------------------------------------------------------------------------------
@@ -229,6 +234,12 @@ struct attend_run {
 static int64_t attend_items(const struct attention *a)
 {
     return (int64_t)a->n_heads * ((a->n_rows + ATTEND_MAX_Q - 1) / ATTEND_MAX_Q);
+}
+
+static int64_t attend_work(const struct attention *a)
+{
+    int64_t n_keys = a->causal ? a->first_pos + a->n_rows : a->n_keys;
+    return 2 * n_keys * a->n_rows * a->n_heads * a->head_dim;
 }
 
 /* Up to ATTEND_MAX_Q rows of one head. */
@@ -276,9 +287,12 @@ static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
 void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
 {
     struct attend_run r = {.parts = parts, .n_parts = n_parts};
-    int64_t n_items = 0;
-    for (int i = 0; i < n_parts; i++) n_items += attend_items(&parts[i]);
-    ops_run(o, n_items, attend_item, &r);
+    int64_t n_items = 0, work = 0;
+    for (int i = 0; i < n_parts; i++) {
+        n_items += attend_items(&parts[i]);
+        work += attend_work(&parts[i]);
+    }
+    ops_run(o, n_items, work, attend_item, &r);
 }
 
 /* -- Norms ----------------------------------------------------------------------------------------

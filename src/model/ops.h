@@ -41,9 +41,11 @@ void ops_trace(struct ops *o, const char *name, int n_dims, const int64_t *shape
 /* CANCELLED with its text when the pass was stopped, else 0. */
 int ops_end(const struct ops *o, struct phi3v_error *err);
 
-/* fn for every item 0 … n_items-1, on any thread, in any order. */
+/* fn for every item 0 … n_items-1, on any thread, in any order. work: multiply-adds of all items
+ * together, roughly; when they are few, waking the other threads would take longer than doing them.
+ */
 typedef void (*ops_item_fn)(struct ops *o, void *arg, int64_t item, int thread);
-void ops_run(struct ops *o, int64_t n_items, ops_item_fn fn, void *arg);
+void ops_run(struct ops *o, int64_t n_items, int64_t work, ops_item_fn fn, void *arg);
 /* fn for rows [begin, end), together 0 … n_rows-1, a few at a time. */
 typedef void (*ops_rows_fn)(struct ops *o, void *arg, int begin, int end);
 void ops_rows(struct ops *o, int n_rows, ops_rows_fn fn, void *arg);

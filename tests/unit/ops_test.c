@@ -184,13 +184,13 @@ static void test_pulse_within_an_operation(void **state)
         struct pulses p = {.stop_at = 3, .n_run = &n_run};
         ops_open(&o, threads);
         ops_begin(&o, &(struct pulse){on_pulse, &p}, NULL, 1);
-        ops_run(&o, 1000, slow_item, &n_run); // ten seconds, were it not stopped
+        ops_run(&o, 1000, INT64_MAX, slow_item, &n_run); // ten seconds, were it not stopped
         assert_int_equal(p.n, 3);
         assert_true(n_run >= 3 && n_run < 500);
         assert_int_equal(n_run,
                          p.n_run_at_stop); // nobody is still at work when the pulse is called
         assert_int_equal(ops_end(&o, NULL), PHI3V_E_CANCELLED);
-        ops_run(&o, 1000, slow_item, &n_run); // and nothing is begun afterwards
+        ops_run(&o, 1000, INT64_MAX, slow_item, &n_run); // and nothing is begun afterwards
         assert_int_equal(n_run, p.n_run_at_stop);
         ops_close(&o);
     }
@@ -210,7 +210,7 @@ static void test_every_item_once(void **state)
     ops_open(&o, 3);
     for (int n = 0; n <= 5000; n = n * 3 + 1) {
         memset(seen, 0, sizeof seen);
-        ops_run(&o, n, count_item, seen);
+        ops_run(&o, n, n % 2 ? 0 : INT64_MAX, count_item, seen);
         for (int i = 0; i < 5000; i++) assert_int_equal(seen[i], i < n);
     }
     ops_close(&o);
