@@ -7,7 +7,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 
-enum { BLOCKS_AHEAD = 16 }; /* KV blocks taken at a time while answering */
+enum { TOKENS_AHEAD = 1024 }; /* room for an answer taken at once: most need no more */
 
 int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_error *err)
 {
@@ -213,6 +213,12 @@ size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *
     return n < seq->n ? n : seq->n - 1; // the last one's logits are wanted
 }
 
+/* Blocks for what follows, so that a step takes no memory. */
+static int reserve_ahead(struct kv *kv, size_t extra, struct phi3v_error *err)
+{
+    return kv_reserve(kv, kv->seq.n + (extra < TOKENS_AHEAD ? extra : TOKENS_AHEAD), err);
+}
+
 /* Copies the prompt's sequence before anything held is given up. */
 static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t extra,
                  size_t n_keep, struct phi3v_error *err)
@@ -236,6 +242,7 @@ int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, siz
     if (!rc) {
         w->timing.cached_tokens = (int64_t)n_keep;
         rc = compute(s, &u, all_logits, w, err);
+        if (!rc) rc = reserve_ahead(&s->kv, extra, err);
         if (rc) kv_truncate(&s->kv, s->kv.held);
     }
     in_use_fini(&u);
@@ -272,7 +279,7 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
         rc = recompute(s, w, err);
     } else {
         if (kv->seq.n > (size_t)kv->n_blocks * KV_BLOCK)
-            rc = kv_reserve(kv, kv->seq.n + (BLOCKS_AHEAD - 1) * KV_BLOCK, err);
+            rc = reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
         fill_rows(s, s->rows, kv->held, 1, NULL);
         if (!rc) rc = forward(s, s->rows, 1, NULL, s->logits, w, NULL, err);
     }

@@ -7,6 +7,8 @@
 #include "base/utf8.h"
 #include "text/vocab.h"
 
+enum { RUN_BYTES = 512 }; /* room taken at once for a run of byte pieces; more is rare */
+
 struct detok {
     const struct tokenizer *t;
     bool keep_special;
@@ -99,8 +101,14 @@ int detok_new(const struct tokenizer *t, bool keep_special, struct detok **ret,
     if (!d) return err_memory(err, "the detokeniser", sizeof *d);
     d->t = t;
     d->keep_special = keep_special;
-    *ret = d;
-    return 0;
+    buf_reserve(&d->run, RUN_BYTES); // now, so that pushing takes no memory later
+    buf_reserve(&d->text, 3 * RUN_BYTES);
+    int code = check_memory(d, err);
+    if (code)
+        detok_free(d);
+    else
+        *ret = d;
+    return code;
 }
 
 void detok_free(struct detok *d)

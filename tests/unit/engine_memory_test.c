@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: MIT
+ * Memory: every allocation of opening, prompting and answering fails once, with a clean error,
+ * nothing leaked and nothing lost; and answering takes none once it has begun. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mem.h"
+#include "engine_fixture.h"
+
+/* What a walk tries again and again, undoing it itself: 0 or an error. */
+typedef int (*attempt_fn)(void *arg, struct phi3v_error *err);
+
+/* Lets the 1st, 2nd, … allocation of an attempt fail until one comes through; `stride` skips some.
+ */
+static void walk(attempt_fn attempt, void *arg, long stride)
+{
+    size_t before = mem_in_use_bytes();
+    for (long n = 1;; n += stride) {
+        struct phi3v_error err = {0};
+        mem_fail_at(n);
+        int rc = attempt(arg, &err);
+        bool came_through = mem_fail_pending();
+        mem_fail_at(0);
+        if (mem_in_use_bytes() != before)
+            fail_msg("allocation %ld: %zu bytes in use, %zu before", n, mem_in_use_bytes(), before);
+        if (came_through) {
+            assert_int_equal(rc, 0);
+            print_message("# %ld allocations\n", n - 1);
+            return;
+        }
+        if (rc != PHI3V_E_MEMORY || !strstr(err.text, "memory"))
+            fail_msg("allocation %ld: code %d, \"%s\"", n, rc, err.text);
+    }
+}
+
+static int try_open(void *arg, struct phi3v_error *err)
+{
+    phi3v_model *model = NULL;
+    int rc = phi3v_model_open(arg, NULL, &model, err);
+    phi3v_model_close(model);
+    return rc;
+}
+
+static void opening(void **state)
+{
+    (void)state;
+    char *path = test_model_path("tiny-gqa-bf16");
+    walk(try_open, path, 1);
+    free(path);
+}
+
+static int try_session(void *arg, struct phi3v_error *err)
+{
+    phi3v_session *session = NULL;
+    int rc = phi3v_session_new(arg, &session, err);
+    phi3v_session_free(session);
+    return rc;
+}
+
+static int try_prompt(void *arg, struct phi3v_error *err)
+{
+    phi3v_image *image = NULL;
+    phi3v_prompt *prompt = NULL;
+    static const uint8_t rgb[3 * 4 * 4];
+    int rc = phi3v_image_from_rgb(rgb, 4, 4, &image, err);
+    struct phi3v_turn turns[] = {
+        {.role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1},
+        {.role = "assistant", .text = "Nothing"},
+        {.role = "user", .text = "Nothing?"}};
+    if (!rc) rc = phi3v_prompt_chat(arg, turns, 3, 1, &prompt, err);
+    phi3v_prompt_free(prompt);
+    phi3v_image_free(image);
+    return rc;
+}
+
+static void sessions_and_prompts(void **state)
+{
+    (void)state;
+    phi3v_model *model = test_model("tiny-gqa-bf16", 1, 0);
+    walk(try_session, model, 1);
+    walk(try_prompt, model, 1);
+    phi3v_model_close(model);
+}
+
+struct asking {
+    phi3v_model *model;
+    phi3v_session *session;
+    phi3v_prompt *prompt, *held;
+};
+
+/* The model is closed with its feature cache each time, so that pictures are encoded anew; a failed
+ * answer must leave the session able to answer. */
+static int try_answer(void *arg, struct phi3v_error *err)
+{
+    struct asking *a = arg;
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = 3;
+    struct phi3v_result r = {0};
+    int rc = phi3v_generate(a->session, a->prompt, &params, NULL, NULL, &r, err);
+    phi3v_result_fini(&r);
+    phi3v_session_clear(a->session);
+    return rc;
+}
+
+static void answering_text(void **state)
+{
+    (void)state;
+    struct asking a = {.model = test_model("tiny-gqa-bf16", 1, 0)};
+    a.session = test_session(a.model);
+    a.prompt = test_prompt(a.model, "What is this?", NULL, 0);
+    assert_int_equal(try_answer(&a, NULL), 0); // what stays taken from now on is taken
+    walk(try_answer, &a, 1);
+    phi3v_prompt_free(a.prompt);
+    phi3v_session_free(a.session);
+    phi3v_model_close(a.model);
+}
+
+/* The picture's features stay in the cache, so the walk begins with a new model each time. */
+static int try_picture(void *arg, struct phi3v_error *err)
+{
+    (void)arg;
+    phi3v_model *model = NULL;
+    phi3v_session *session = NULL;
+    phi3v_image *image = NULL;
+    phi3v_prompt *prompt = NULL;
+    static const uint8_t rgb[3 * 4 * 4];
+    char *path = test_model_path("tiny-gqa-bf16");
+    int rc = phi3v_model_open(path, NULL, &model, err);
+    free(path);
+    if (!rc) rc = phi3v_session_new(model, &session, err);
+    if (!rc) rc = phi3v_image_from_rgb(rgb, 4, 4, &image, err);
+    struct phi3v_turn turn = {
+        .role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1};
+    if (!rc) rc = phi3v_prompt_chat(model, &turn, 1, 1, &prompt, err);
+    if (!rc) rc = phi3v_prefill(session, prompt, NULL, NULL, NULL, err);
+    phi3v_prompt_free(prompt);
+    phi3v_image_free(image);
+    phi3v_session_free(session);
+    phi3v_model_close(model);
+    return rc;
+}
+
+static void answering_pictures(void **state)
+{
+    (void)state;
+    walk(try_picture, NULL, 1);
+}
+
+/* Running out of memory loses nothing: the prompt before is still held. */
+static void failing_keeps_what_is_held(void **state)
+{
+    (void)state;
+    phi3v_model *model = test_model("tiny-gqa-bf16", 1, 0);
+    phi3v_session *session = test_session(model), *fresh = test_session(model);
+    phi3v_prompt *prompt = test_prompt(model, "One, two, three?", NULL, 0);
+    struct phi3v_result r = test_answer(session, prompt, 2);
+    phi3v_result_fini(&r);
+    for (long n = 1; n < 40; n++) {
+        mem_fail_at(n);
+        struct phi3v_params params;
+        phi3v_params_default(&params);
+        params.max_new_tokens = 2;
+        int rc = phi3v_generate(session, prompt, &params, NULL, NULL, NULL, NULL);
+        mem_fail_at(0);
+        assert_true(rc == 0 || rc == PHI3V_E_MEMORY);
+    }
+    assert_true(phi3v_session_common(session, prompt) > 0);
+    assert_true(test_same_logits(session, fresh, prompt));
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(session);
+    phi3v_session_free(fresh);
+    phi3v_model_close(model);
+}
+
+/* From the first text on, any allocation of the library would fail. */
+static int forbid_allocations(const struct phi3v_event *event, void *user)
+{
+    (void)user;
+    if (event->type == PHI3V_EVENT_TEXT) mem_fail_at(1);
+    return 0;
+}
+
+static void the_decode_loop_takes_no_memory(void **state)
+{
+    (void)state;
+    phi3v_model *model = test_model("tiny-gqa-bf16", 2, 0);
+    phi3v_session *session = test_session(model);
+    phi3v_prompt *prompt = test_prompt(model, "Tell me a long story.", NULL, 0);
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = 400;
+    params.temperature = 1;
+    static const char *const stops[] = {"a string that never comes", NULL};
+    params.stop = stops;
+    struct phi3v_result r;
+    struct phi3v_error err;
+    int rc = phi3v_generate(session, prompt, &params, forbid_allocations, NULL, &r, &err);
+    bool untouched = mem_fail_pending();
+    mem_fail_at(0);
+    if (rc) fail_msg("%s", err.text);
+    assert_true(untouched);
+    assert_true(r.n_ids > 100);
+    phi3v_result_fini(&r);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(session);
+    phi3v_model_close(model);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_decode_loop_takes_no_memory),
+        cmocka_unit_test(sessions_and_prompts),
+        cmocka_unit_test(answering_text),
+        cmocka_unit_test(opening),
+        cmocka_unit_test(answering_pictures),
+        cmocka_unit_test(failing_keeps_what_is_held),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
