@@ -46,8 +46,8 @@ struct prompt_row {
 /* Which rope factors: chosen by the length of the whole sequence (phi3v.md 7). */
 enum rope_regime { ROPE_SHORT_FACTORS, ROPE_LONG_FACTORS };
 
-/* Handed out tensors by name during a traced pass (names and shapes: docs/model.md; a forward pass ends with logits_last,
- * the last wanted row). Non-zero return: stop with CANCELLED. */
+/* Handed out tensors by name during a traced pass (names and shapes: docs/model.md; a forward pass ends with
+ * logits_last, the last wanted row). Non-zero return: stop with CANCELLED. */
 struct trace {
     phi3v_activation_fn fn;
     void *user;
