@@ -223,8 +223,7 @@ void ops_linear(struct ops *o, const struct linear *l)
     ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, work, linear_item, &r);
 }
 
-/* -- Attention ------------------------------------------------------------------------------------
- */
+/* -- Attention --------------------------------------------------------------------------------- */
 
 struct attend_run {
     const struct attention *parts;
@@ -295,8 +294,7 @@ void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
     ops_run(o, n_items, work, attend_item, &r);
 }
 
-/* -- Norms ----------------------------------------------------------------------------------------
- */
+/* -- Norms ------------------------------------------------------------------------------------- */
 
 struct norm_run {
     float *y;
