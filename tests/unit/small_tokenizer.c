@@ -65,13 +65,18 @@ json_t *small_tokenizer_json(void)
     return root;
 }
 
-struct tokenizer *small_tokenizer(const struct folder *f)
+void small_tokenizer_write(const struct folder *f)
 {
     json_t *root = small_tokenizer_json();
-    struct tokenizer *t = NULL;
-    struct phi3v_error err;
     if (json_dump_file(root, folder_file(f, "tokenizer.json"), JSON_INDENT(1))) abort();
     json_decref(root);
+}
+
+struct tokenizer *small_tokenizer(const struct folder *f)
+{
+    struct tokenizer *t = NULL;
+    struct phi3v_error err;
+    small_tokenizer_write(f);
     if (tokenizer_load(f->path, &t, &err)) {
         puts(err.text);
         abort();
