@@ -10,7 +10,9 @@
 
 void folder_make(struct folder *f)
 {
-    snprintf(f->path, sizeof f->path, "/tmp/phi3v-test-XXXXXX");
+    const char *root = getenv("TMPDIR");
+    if (!root || !*root || strlen(root) > 40) root = "/tmp";
+    snprintf(f->path, sizeof f->path, "%s/phi3v-test-XXXXXX", root);
     if (!mkdtemp(f->path)) abort();
 }
 
