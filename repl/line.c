@@ -53,7 +53,19 @@ static int key_new_line(int count, int key)
     return 0;
 }
 
-static int key_redraw(int count, int key) { return rl_clear_screen(count, key); }
+static void redraw(void)
+{
+    run_redraw(current->r);
+    rl_on_new_line();
+    rl_forced_update_display();
+}
+
+static int key_redraw(int count, int key)
+{
+    (void)count, (void)key;
+    redraw();
+    return 0;
+}
 
 /* Ctrl-X Ctrl-E: the text in $VISUAL or $EDITOR; it comes back into the line, not sent. */
 static int key_editor(int count, int key)
@@ -192,7 +204,11 @@ static void look_at_flags(struct line *l, bool *ret_cancelled)
         clear_line();
     }
     if (stop_wanted) stop_program();
-    if (l->r->term && term_update(l->r->term)) rl_resize_terminal();
+    if (l->r->term && term_update(l->r->term)) {
+        rl_resize_terminal();
+        /* lines and pictures have moved; what is only staged stays, as well as it can */
+        if (l->r->book.n > 0 && l->r->book.n_staged == 0) redraw();
+    }
 }
 
 static void read_input(struct line *l)

@@ -45,6 +45,8 @@ int run_prompt(struct repl *r, const char *typed, struct phi3v_error *err);
 int run_again(struct repl *r, int i, const struct options *opt, struct phi3v_error *err);
 int run_edited(struct repl *r, int i, const char *typed, struct phi3v_error *err);
 int run_more(struct repl *r, int i, struct phi3v_error *err);
+/* Clears the screen and draws the last cell again, its pictures beside its answer. */
+void run_redraw(struct repl *r);
 /* "cells 3-5 are stale now: …" where there are any behind cell i. */
 void run_tell_stale(struct repl *r, int i);
 

@@ -358,6 +358,22 @@ int run_more(struct repl *r, int i, struct phi3v_error *err)
     return rc;
 }
 
+void run_redraw(struct repl *r)
+{
+    const struct term_facts *facts = r->term ? term_facts(r->term) : NULL;
+    if (!facts || !facts->is_tty || facts->is_dumb) return;
+    fputs("\033[H\033[2J", stdout);
+    const struct cell *c = r->book.n > 0 ? &r->book.v[r->book.n - 1] : NULL;
+    if (c && c->answer) {
+        struct output o = {.r = r, .cell = c, .number = r->book.n};
+        draw_head(stdout, &o);
+        output_begin(&o, false);
+        if (o.stream) stream_text(o.stream, c->answer, strlen(c->answer));
+        output_end(&o, true);
+    }
+    fflush(stdout);
+}
+
 void run_tell_stale(struct repl *r, int i)
 {
     int first = 0, last = 0;

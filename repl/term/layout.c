@@ -163,7 +163,8 @@ void layout_begin(struct layout *l, const struct term_facts *facts, FILE *out,
 {
     *l = (struct layout){.facts = facts, .out = out};
     int max_cols = beside ? facts->cols * 2 / 5 : facts->cols - 1;
-    int max_rows = larger(1, facts->rows - 4); /* the question stays in sight */
+    /* the question stays in sight, and some of an answer below */
+    int max_rows = larger(1, beside ? facts->rows - 4 : facts->rows / 2);
     if (n_pictures < 1) return;
     struct picture_size size = draw_column(facts, out, pictures, n_pictures, max_cols, max_rows);
     if (beside && size.rows > 0 && facts->cols - size.cols - GAP_COLUMNS > MIN_TEXT_COLUMNS) {

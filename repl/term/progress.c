@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -56,9 +57,12 @@ static void print_line(char *to, size_t size, const struct progress *p, enum pro
                  left_s < 120 ? left_s : left_s / 60);
 }
 
-/* At most one line: the last column stays free. */
-static void cut_to_width(char *line, int cols)
+/* At most one line, however wide the terminal is by now: the last column stays free. */
+static void cut_to_width(const struct progress *p, char *line)
 {
+    struct winsize size;
+    int cols = p->cols;
+    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) cols = size.ws_col;
     if ((int)strlen(line) >= cols) line[cols - 1] = 0;
 }
 
@@ -75,7 +79,7 @@ void progress_update(struct progress *p, const char *stage, enum progress_unit u
     if (now - p->first_s < p->delay_s || (p->visible && now - p->shown_s < REDRAW_S)) return;
     char line[LINE_BYTES];
     print_line(line, sizeof line, p, unit, done, total, now - p->begun_s);
-    cut_to_width(line, p->cols);
+    cut_to_width(p, line);
     fprintf(p->out, "\r%s\033[K", line);
     fflush(p->out);
     p->shown_s = now;

@@ -23,7 +23,7 @@ struct progress {
     char stage[40];
 };
 
-/* cols 0: 80. at_once: show without the first second. */
+/* cols: where the terminal does not say; 0: 80. at_once: show without the first second. */
 void progress_init(struct progress *p, FILE *out, int cols, bool at_once);
 /* As often as you like; draws at most ten times a second. total 0: unknown. A new stage starts its
  * clock. stage is own text (ASCII). */

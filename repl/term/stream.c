@@ -18,7 +18,8 @@ enum way {
 };
 
 struct stream {
-    struct stream_options opt;
+    struct stream_options opt; /* but the label, which is copied */
+    char label[64];
     enum way way;
     struct clean clean;
     struct markdown markdown;
@@ -63,7 +64,7 @@ static void begin(struct stream *s)
 {
     s->begun = true;
     const struct term_facts *facts = s->opt.term ? term_facts(s->opt.term) : NULL;
-    const char *label = s->opt.label ? s->opt.label : "";
+    const char *label = s->label;
     clean_init(&s->clean, CLEAN_TEXT, put_clean, s);
     if (s->way == WAY_CLEAN) fputs(label, s->opt.out);
     if (s->way != WAY_FULL) return;
@@ -105,6 +106,8 @@ struct stream *stream_new(const struct stream_options *opt)
     if (!s) return NULL;
     const struct term_facts *facts = opt->term ? term_facts(opt->term) : NULL;
     s->opt = *opt;
+    s->opt.label = NULL;
+    if (opt->label) snprintf(s->label, sizeof s->label, "%s", opt->label);
     if (!facts || !facts->needs_cleaning)
         s->way = WAY_RAW;
     else

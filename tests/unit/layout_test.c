@@ -76,10 +76,12 @@ static void test_short_answer(void **state)
     struct fake_term f;
     fake_term_open(&f, "xterm-256color", "sixel", 80, 24, 10, 20);
     struct picture p = quarters(200, 100);
-    print_lines(&f, 23); /* the bottom of a full screen */
+    print_lines(&f, 23);       /* the bottom of a full screen */
+    char label[] = "Out[1]: "; /* the caller's, and gone before the first text */
     struct stream_options opt = {
-        .term = f.term, .out = f.out, .pictures = &p, .n_pictures = 1, .label = "Out[1]: "};
+        .term = f.term, .out = f.out, .pictures = &p, .n_pictures = 1, .label = label};
     struct stream *s = stream_new(&opt);
+    memset(label, 'x', sizeof label - 1);
     stream_all(s, "Yes.", 1);
     stream_end(s);
     stream_free(s);
