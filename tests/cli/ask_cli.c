@@ -17,7 +17,8 @@ static bool same_answer(const json_t *got, const json_t *one)
 {
     const json_t *want = json_object_get(one, "new_ids"), *steps = json_object_get(one, "steps");
     for (size_t i = 0; i < json_array_size(want); i++) {
-        if (json_number_value(json_object_get(json_array_get(steps, i), "gap")) < 1e-3) return i > 0;
+        if (json_number_value(json_object_get(json_array_get(steps, i), "gap")) < 1e-3)
+            return i > 0;
         if (!json_equal(json_array_get(want, i), json_array_get(got, i))) return false;
     }
     return json_array_size(got) == json_array_size(want);
@@ -25,7 +26,8 @@ static bool same_answer(const json_t *got, const json_t *one)
 
 static void recorded_case(const json_t *one)
 {
-    const char *words[40] = {"ask", "--json", "--raw", "--exif", "off", "--dtype", "f32", "-m", model()};
+    const char *words[40] = {"ask",     "--json", "--raw", "--exif", "off",
+                             "--dtype", "f32",    "-m",    model()};
     const char *name = json_string_value(json_object_get(one, "case"));
     char crops[16], tokens[16];
     int n = 9;
@@ -74,48 +76,56 @@ static bool keys_are(const json_t *object, const char *const *keys)
     const char *key;
     json_t *value;
     int i = 0;
-    json_object_foreach((json_t *)(uintptr_t)object, key, value)
-        if (!keys[i] || strcmp(key, keys[i++]) != 0) return false;
+    json_object_foreach((json_t *)(uintptr_t)object, key,
+                        value) if (!keys[i] || strcmp(key, keys[i++]) != 0) return false;
     return !keys[i];
 }
 
 static void json_shape(void)
 {
     const char *picture = drive_golden("images/tiny_97x61.png");
-    const struct run *r = DRIVE(NULL, "ask", "--json", "-m", model(), "--num-crops", "1",
-                                "--max-new-tokens", "8", "-i", picture, "What is shown in this image?");
+    const struct run *r =
+        DRIVE(NULL, "ask", "--json", "-m", model(), "--num-crops", "1", "--max-new-tokens", "8",
+              "-i", picture, "What is shown in this image?");
     json_t *got = drive_json(0);
-    tap_ok(r->status == 0 && strchr(r->out, '\n') == r->out + r->n_out - 1, "ask --json prints one line");
-    tap_ok(keys_are(got, (const char *[]){"model", "device", "dtype", "input_ids", "output_ids", "text",
-                                          "finish_reason", "images", "timing", "memory", NULL}),
+    tap_ok(r->status == 0 && strchr(r->out, '\n') == r->out + r->n_out - 1,
+           "ask --json prints one line");
+    tap_ok(keys_are(got,
+                    (const char *[]){"model", "device", "dtype", "input_ids", "output_ids", "text",
+                                     "finish_reason", "images", "timing", "memory", NULL}),
            "ask --json: its keys");
-    tap_ok(keys_are(json_object_get(got, "timing"),
-                    (const char *[]){"load_s", "decode_image_s", "vision_s", "prefill_s", "decode_s",
-                                     "prefill_tokens", "cached_tokens", "decode_tokens", NULL}),
-           "ask --json: keys of timing");
+    tap_ok(
+        keys_are(json_object_get(got, "timing"),
+                 (const char *[]){"load_s", "decode_image_s", "vision_s", "prefill_s", "decode_s",
+                                  "prefill_tokens", "cached_tokens", "decode_tokens", NULL}),
+        "ask --json: keys of timing");
     const json_t *image = json_array_get(json_object_get(got, "images"), 0);
-    tap_ok(keys_are(image, (const char *[]){"source", "sha256", "width", "height", "crops", "tokens",
-                                            NULL}),
+    tap_ok(keys_are(image, (const char *[]){"source", "sha256", "width", "height", "crops",
+                                            "tokens", NULL}),
            "ask --json: keys of a picture");
     int width = 0, height = 0, rows = 0, cols = 0, tokens = 0;
     const char *sha = "", *source = "", *finish = "", *name = "";
-    json_unpack((json_t *)(uintptr_t)image, "{s:s,s:s,s:i,s:i,s:[i,i],s:i}", "source", &source, "sha256",
-                &sha, "width", &width, "height", &height, "crops", &rows, &cols, "tokens", &tokens);
-    tap_ok(width == 97 && height == 61 && rows == 1 && cols == 1 && tokens == 313 && strlen(sha) == 64 &&
-               !strcmp(source, picture),
+    json_unpack((json_t *)(uintptr_t)image, "{s:s,s:s,s:i,s:i,s:[i,i],s:i}", "source", &source,
+                "sha256", &sha, "width", &width, "height", &height, "crops", &rows, &cols, "tokens",
+                &tokens);
+    tap_ok(width == 97 && height == 61 && rows == 1 && cols == 1 && tokens == 313 &&
+               strlen(sha) == 64 && !strcmp(source, picture),
            "ask --json: the picture's facts");
     json_unpack(got, "{s:s,s:s}", "finish_reason", &finish, "model", &name);
-    tap_ok(!strcmp(finish, "length") && !strcmp(name, "tiny-gqa-bf16"), "ask --json: finish, model");
+    tap_ok(!strcmp(finish, "length") && !strcmp(name, "tiny-gqa-bf16"),
+           "ask --json: finish, model");
     json_int_t prefill = 0, cached = -1, decode = 0, rss = 0;
-    json_unpack(got, "{s:{s:I,s:I,s:I},s:{s:I}}", "timing", "prefill_tokens", &prefill, "cached_tokens",
-                &cached, "decode_tokens", &decode, "memory", "peak_rss_bytes", &rss);
+    json_unpack(got, "{s:{s:I,s:I,s:I},s:{s:I}}", "timing", "prefill_tokens", &prefill,
+                "cached_tokens", &cached, "decode_tokens", &decode, "memory", "peak_rss_bytes",
+                &rss);
     tap_ok(prefill == 331 && cached == 0 && decode >= 7 && rss > 1000000, "ask --json: counts");
     json_t *typed = json_incref(json_object_get(got, "input_ids"));
     json_decref(got);
 
     /* As typed and as the reference formats it: the same ids. */
-    DRIVE(NULL, "ask", "--json", "--raw", "-m", model(), "--num-crops", "1", "--max-new-tokens", "1", "-i",
-          picture, "<|user|>\n<|image_1|>\nWhat is shown in this image?<|end|>\n<|assistant|>\n");
+    DRIVE(NULL, "ask", "--json", "--raw", "-m", model(), "--num-crops", "1", "--max-new-tokens",
+          "1", "-i", picture,
+          "<|user|>\n<|image_1|>\nWhat is shown in this image?<|end|>\n<|assistant|>\n");
     got = drive_json(0);
     tap_ok(json_equal(typed, json_object_get(got, "input_ids")),
            "ask puts a picture first, on a line of its own");
@@ -134,7 +144,8 @@ static void text_output(void)
     json_t *got = drive_json(0);
     char *want = strdup(json_string_value(json_object_get(got, "text")));
     json_decref(got);
-    const struct run *r = DRIVE(NULL, "ask", "-m", model(), "--max-new-tokens", "12", "Hello, who are you?");
+    const struct run *r =
+        DRIVE(NULL, "ask", "-m", model(), "--max-new-tokens", "12", "Hello, who are you?");
     tap_ok(r->status == 0 && r->n_out >= strlen(want) && !strncmp(r->out, want, strlen(want)) &&
                r->out[r->n_out - 1] == '\n',
            "ask prints the answer and nothing else");
@@ -146,10 +157,12 @@ static void settings(void)
     DRIVE(NULL, "ask", "--json", "-m", model(), "Hello");
     json_t *got = drive_json(0);
     const char *finish = json_string_value(json_object_get(got, "finish_reason"));
-    tap_ok(json_array_size(json_object_get(got, "output_ids")) == 1000 && finish && !strcmp(finish, "length"),
+    tap_ok(json_array_size(json_object_get(got, "output_ids")) == 1000 && finish &&
+               !strcmp(finish, "length"),
            "ask: 1000 new tokens by default");
     json_decref(got);
-    DRIVE(NULL, "ask", "--json", "-m", model(), "--max-new-tokens", "1", "--system", "Be terse.", "Hi");
+    DRIVE(NULL, "ask", "--json", "-m", model(), "--max-new-tokens", "1", "--system", "Be terse.",
+          "Hi");
     got = drive_json(0);
     const json_t *ids = json_object_get(got, "input_ids");
     tap_ok(json_integer_value(json_array_get(ids, 1)) == 32006, "ask --system: a system turn");
@@ -159,14 +172,16 @@ static void settings(void)
     int ends = 0;
     json_t *id;
     size_t i;
-    json_array_foreach(json_object_get(got, "input_ids"), i, id) ends += json_integer_value(id) == 32007;
+    json_array_foreach(json_object_get(got, "input_ids"), i, id) ends +=
+        json_integer_value(id) == 32007;
     tap_ok(ends == 1, "ask: special tokens in a typed prompt are ordinary text");
     json_decref(got);
     for (int k = 0; k < 2; k++) {
         DRIVE(NULL, "ask", "--json", "-m", model(), "--max-new-tokens", "20", "--temperature", "1",
               "--seed", "7", "Hello");
         json_t *again = drive_json(0);
-        if (k == 0) got = json_incref(json_object_get(again, "output_ids"));
+        if (k == 0)
+            got = json_incref(json_object_get(again, "output_ids"));
         else
             tap_ok(json_equal(got, json_object_get(again, "output_ids")),
                    "ask: the same seed, the same tokens");
@@ -185,25 +200,28 @@ static void end_token(void)
     int third = (int)json_integer_value(json_array_get(json_object_get(got, "output_ids"), 2));
     json_decref(got);
     const char *to = drive_file("ending");
-    if (!tap_ok(third > 0 && !ending_model(model(), to, third, 32007), "a model that ends its answer")) return;
+    if (!tap_ok(third > 0 && !ending_model(model(), to, third, 32007),
+                "a model that ends its answer"))
+        return;
 
     DRIVE(NULL, "ask", "--json", "--raw", "-m", to, prompt);
     got = drive_json(0);
     const json_t *ids = json_object_get(got, "output_ids");
     const char *finish = json_string_value(json_object_get(got, "finish_reason"));
     const char *text = json_string_value(json_object_get(got, "text"));
-    tap_ok(json_array_size(ids) == 3 && json_integer_value(json_array_get(ids, 2)) == 32007 && finish &&
-               !strcmp(finish, "stop"),
+    tap_ok(json_array_size(ids) == 3 && json_integer_value(json_array_get(ids, 2)) == 32007 &&
+               finish && !strcmp(finish, "stop"),
            "output_ids ends with the stop token");
     tap_ok(text && !strstr(text, "<|end|>"), "the end token is hidden by default");
     json_decref(got);
     const struct run *r = DRIVE(NULL, "ask", "--raw", "--keep-special", "-m", to, prompt);
     tap_ok(r->status == 0 && strstr(r->out, "<|end|>\n"), "--keep-special shows it");
-    DRIVE(NULL, "ask", "--json", "--raw", "-m", to, "--max-new-tokens", "5", "--stop-mode", "reference",
-          prompt);
+    DRIVE(NULL, "ask", "--json", "--raw", "-m", to, "--max-new-tokens", "5", "--stop-mode",
+          "reference", prompt);
     got = drive_json(0);
     /* This model's generation_config.json names 32007 as an end token itself. */
-    tap_ok(json_array_size(json_object_get(got, "output_ids")) == 3, "--stop-mode reference: the files' own ids");
+    tap_ok(json_array_size(json_object_get(got, "output_ids")) == 3,
+           "--stop-mode reference: the files' own ids");
     json_decref(got);
 }
 
@@ -229,14 +247,19 @@ static void mistakes(void)
         {{"ask", "-m", model(), "-i", no_picture, "x"}, "page.png", 4},
         {{"ask", "-m", model(), "-i", "http://127.0.0.1:1/a.png", "x"}, "127.0.0.1", 4},
         {{"ask", "-m", model(), "--offline", "-i", "http://127.0.0.1:1/a.png", "x"}, "offline", 4},
-        {{"ask", "-m", model(), "-i", drive_golden("images/chart.png"), "<|image_2|> x"}, "image_", 1},
+        {{"ask", "-m", model(), "-i", drive_golden("images/chart.png"), "<|image_2|> x"},
+         "image_",
+         1},
         {{"ask", "-m", model(), ""}, "", 1},
-        {{"ask", "-m", model(), "--ctx", "16", "a b c d e f g h i j k l m n o p q r s t"}, "token", 1},
+        {{"ask", "-m", model(), "--ctx", "16", "a b c d e f g h i j k l m n o p q r s t"},
+         "token",
+         1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const struct run *r = drive(NULL, bad[i].words);
         bool one_line = *r->err && strchr(r->err, '\n') == r->err + strlen(r->err) - 1;
-        if (!tap_ok(r->status == bad[i].status && one_line && !*r->out && strstr(r->err, bad[i].says),
+        if (!tap_ok(r->status == bad[i].status && one_line && !*r->out &&
+                        strstr(r->err, bad[i].says),
                     "mistake %zu ends with %d and says \"%s\"", i, bad[i].status, bad[i].says))
             tap_note("status %d: %s", r->status, r->err);
     }
@@ -258,7 +281,8 @@ static void small_verbs(void)
     r = DRIVE(NULL, "models");
     tap_ok(r->status == 0, "models");
     r = DRIVE(NULL, "help");
-    tap_ok(r->status == 0 && strstr(r->out, "phiscope ask") && strstr(r->out, "--max-new-tokens"), "help");
+    tap_ok(r->status == 0 && strstr(r->out, "phiscope ask") && strstr(r->out, "--max-new-tokens"),
+           "help");
     r = DRIVE(NULL, "help", "load");
     tap_ok(r->status == 0 && !strncmp(r->out, ":load", 5), "help on a command");
     r = DRIVE(NULL, "ask", "--help");

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope debug against the recorded data: what the other tests see inside must come out of the program. */
+ * phiscope debug against the recorded data: what the other tests see inside must come out of the
+ * program. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,13 +180,15 @@ static void preprocess(void)
     struct npy *want = golden_npy("preprocess/chart_c4_global.npy");
     if (want) {
         double worst = golden_compare(got, want->f32, want->n).max_abs;
-        tap_ok(n >= want->n && worst <= 1e-6, "debug preprocess: the global view is the recorded one (%g)",
-               worst);
+        tap_ok(n >= want->n && worst <= 1e-6,
+               "debug preprocess: the global view is the recorded one (%g)", worst);
         npy_free(want);
     }
     free(got);
-    r = DRIVE(NULL, "debug", "preprocess", "-m", model(), "-i", drive_golden("README.md"), "-o", out);
-    tap_ok(r->status == 4 && strstr(r->err, "README.md"), "debug preprocess: what is no picture ends with 4");
+    r = DRIVE(NULL, "debug", "preprocess", "-m", model(), "-i", drive_golden("README.md"), "-o",
+              out);
+    tap_ok(r->status == 4 && strstr(r->err, "README.md"),
+           "debug preprocess: what is no picture ends with 4");
 }
 
 /* -- logits, activations -------------------------------------------------------------------- */
@@ -200,14 +203,15 @@ static void logits(void)
     const struct run *r = DRIVE(NULL, "debug", "logits", "-m", model(), "--dtype", "f32", "-o",
                                 drive_file("a.npy"), prompt);
     tap_ok(r->status == 0 && !*r->out, "debug logits of a prompt");
-    DRIVE(NULL, "debug", "logits", "-m", model(), "--dtype", "f32", "-o", drive_file("b.npy"), "--ids",
-          ids);
-    DRIVE(NULL, "debug", "logits", "-m", model(), "--dtype", "f32", "-o", drive_file("c.npy"), "--all",
+    DRIVE(NULL, "debug", "logits", "-m", model(), "--dtype", "f32", "-o", drive_file("b.npy"),
           "--ids", ids);
+    DRIVE(NULL, "debug", "logits", "-m", model(), "--dtype", "f32", "-o", drive_file("c.npy"),
+          "--all", "--ids", ids);
     float *a = read_npy(drive_file("a.npy"), shape, sizeof shape, &n);
     tap_ok(!strcmp(shape, "(32064,)") && n == 32064, "debug logits: one row, %s", shape);
     float *b = read_npy(drive_file("b.npy"), shape, sizeof shape, &n);
-    tap_ok(a && b && n == 32064 && !memcmp(a, b, n * sizeof *a), "debug logits: --ids gives the same");
+    tap_ok(a && b && n == 32064 && !memcmp(a, b, n * sizeof *a),
+           "debug logits: --ids gives the same");
     float *c = read_npy(drive_file("c.npy"), shape, sizeof shape, &n_all);
     tap_ok(!strcmp(shape, "(14, 32064)"), "debug logits --all: %s", shape);
     tap_ok(a && c && n_all == 14 * n && !memcmp(a, c + 13 * n, n * sizeof *a),
@@ -251,8 +255,8 @@ static void compare_tensors(const char *got_path, const char *want_path, const c
         if (!*tensor || *tensor == '_' || !got) continue;
         json_int_t at[2], end;
         for (int i = 0; i < 2; i++)
-            json_unpack(json_object_get(i ? want : (json_t *)(uintptr_t)got, "data_offsets"), "[I,I]",
-                        &at[i], &end);
+            json_unpack(json_object_get(i ? want : (json_t *)(uintptr_t)got, "data_offsets"),
+                        "[I,I]", &at[i], &end);
         size_t values = (size_t)(end - at[1]) / sizeof(float);
         const float *g = (const float *)(void *)(file[0] + at[0] +
                                                  json_integer_value(json_object_get(head[0], "")));
@@ -278,12 +282,14 @@ static void activations(void)
     static const char *const recorded = "activations/tiny-gqa-bf16.image_c1.safetensors";
     const char *out = drive_file("a.safetensors");
     const struct run *r =
-        DRIVE(NULL, "debug", "activations", "-m", model(), "--dtype", "f32", "--num-crops", "1", "-i",
-              drive_golden("images/tiny_97x61.png"), "-o", out,
+        DRIVE(NULL, "debug", "activations", "-m", model(), "--dtype", "f32", "--num-crops", "1",
+              "-i", drive_golden("images/tiny_97x61.png"), "-o", out,
               "<|user|>\n<|image_1|>\nWhat is shown in this image?<|end|>\n<|assistant|>\n");
     tap_ok(r->status == 0, "debug activations");
-    if (golden_exists(recorded)) compare_tensors(out, drive_golden(recorded), recorded);
-    else tap_skip(recorded, "debug activations: recorded tensors");
+    if (golden_exists(recorded))
+        compare_tensors(out, drive_golden(recorded), recorded);
+    else
+        tap_skip(recorded, "debug activations: recorded tensors");
 }
 
 static void wrong_use(void)
@@ -301,7 +307,8 @@ static void wrong_use(void)
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const struct run *r = drive(NULL, bad[i].words);
-        tap_ok(r->status == 2 && strstr(r->err, bad[i].says) && !*r->out, "wrong use: %s", bad[i].says);
+        tap_ok(r->status == 2 && strstr(r->err, bad[i].says) && !*r->out, "wrong use: %s",
+               bad[i].says);
     }
 }
 

@@ -136,9 +136,9 @@ static void own_environment(void)
     setenv("XDG_CACHE_HOME", drive_file("cache"), 1);
     setenv("XDG_CONFIG_HOME", drive_file("config"), 1);
     setenv("LC_ALL", "C.UTF-8", 1);
-    static const char *const gone[] = {"PHISCOPE_MODEL", "HF_HOME",    "HF_HUB_CACHE", "NO_COLOR",
-                                       "http_proxy",     "https_proxy", "all_proxy",   "TMUX",
-                                       "SSH_TTY",        "COLORTERM",  "HTTP_PROXY",   "ALL_PROXY"};
+    static const char *const gone[] = {
+        "PHISCOPE_MODEL", "HF_HOME", "HF_HUB_CACHE", "NO_COLOR",  "http_proxy", "https_proxy",
+        "all_proxy",      "TMUX",    "SSH_TTY",      "COLORTERM", "HTTP_PROXY", "ALL_PROXY"};
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) unsetenv(gone[i]);
 }
 
@@ -249,7 +249,8 @@ void pty_type(struct pty *p, const char *keys)
     if (write(p->fd, keys, strlen(keys)) < 0) tap_note("typing: %s", strerror(errno));
 }
 
-/* Takes what comes within ms; false when nothing did. Answers "what are you?" as a terminal without graphics. */
+/* Takes what comes within ms; false when nothing did. Answers "what are you?" as a terminal without
+ * graphics. */
 static bool take(struct pty *p, int ms)
 {
     struct pollfd in = {.fd = p->fd, .events = POLLIN};
@@ -279,7 +280,8 @@ bool pty_expect(struct pty *p, const char *text)
             p->found = (size_t)(at - p->text) + strlen(text);
             return true;
         }
-        if (now_s() > until || (!take(p, 200) && waitpid(p->pid, NULL, WNOHANG | WNOWAIT) < 0)) break;
+        if (now_s() > until || (!take(p, 200) && waitpid(p->pid, NULL, WNOHANG | WNOWAIT) < 0))
+            break;
     }
     tap_note("wanted \"%s\", came:", text);
     for (const char *line = p->text ? p->text + p->found : ""; *line;) {
@@ -292,16 +294,14 @@ bool pty_expect(struct pty *p, const char *text)
 
 bool pty_came(struct pty *p, const char *text)
 {
-    while (take(p, QUIET_MS)) {
-    }
+    while (take(p, QUIET_MS)) {}
     return p->text && strstr(p->text + p->found, text);
 }
 
 int pty_end(struct pty *p)
 {
     double until = now_s() + EXPECT_S;
-    while (now_s() < until && take(p, 1000)) {
-    }
+    while (now_s() < until && take(p, 1000)) {}
     int status = wait_for(p->pid, until);
     close(p->fd);
     free(p->text);

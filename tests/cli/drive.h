@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Drives the built program as a person or a pipe would: runs it with words, input and environment of its own, types at it
- * through a pseudo-terminal, serves it files over HTTP on the loopback.
+ * Drives the built program as a person or a pipe would: runs it with words, input and environment
+ * of its own, types at it through a pseudo-terminal, serves it files over HTTP on the loopback.
  *
  * Every run has an empty home: nothing of the person running the tests is read or written. */
 #ifndef CLI_DRIVE_H
@@ -10,15 +10,16 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* First thing in main: argv[1] is the program; takes it and the golden options off, makes a temporary folder. */
+/* First thing in main: argv[1] is the program; takes it and the golden options off, makes a
+ * temporary folder. */
 void drive_init(int argc, char **argv);
 int drive_done(void); /* removes the folder, prints the TAP plan */
 
-const char *drive_tmp(void);                  /* the temporary folder */
-const char *drive_file(const char *relative); /* a path below it; valid until the program ends */
+const char *drive_tmp(void);                    /* the temporary folder */
+const char *drive_file(const char *relative);   /* a path below it; valid until the program ends */
 const char *drive_golden(const char *relative); /* the same below the golden root */
 const char *drive_write(const char *relative, const char *text); /* makes the file; its path */
-char *drive_read(const char *path);                              /* free; NULL when it cannot be read */
+char *drive_read(const char *path); /* free; NULL when it cannot be read */
 
 /* -- Pipes ------------------------------------------------------------------------------------ */
 
@@ -28,23 +29,27 @@ struct run {
     size_t n_out;
 };
 
-/* Runs phiscope with words (NULL-terminated) and input (NULL: empty); waits at most a minute or so. The result is valid
- * until the next run. */
+/* Runs phiscope with words (NULL-terminated) and input (NULL: empty); waits at most a minute or so.
+ * The result is valid until the next run. */
 const struct run *drive(const char *input, const char *const *words);
 #define DRIVE(input, ...) drive(input, (const char *const[]){__VA_ARGS__, NULL})
-/* The k-th line of the last run's output as JSON (from 0); NULL when there is none or it is no JSON. json_decref. */
+/* The k-th line of the last run's output as JSON (from 0); NULL when there is none or it is no
+ * JSON. json_decref. */
 json_t *drive_json(int k);
 
 /* -- Terminal --------------------------------------------------------------------------------- */
 
 struct pty;
-struct pty *pty_start(const char *const *words); /* 80 x 24, TERM=xterm, answers DA1 without graphics */
+struct pty *
+pty_start(const char *const *words); /* 80 x 24, TERM=xterm, answers DA1 without graphics */
 void pty_type(struct pty *p, const char *keys);
-/* Waits until text came behind what the last call found; false after 20 s (what came is printed as notes). */
+/* Waits until text came behind what the last call found; false after 20 s (what came is printed as
+ * notes). */
 bool pty_expect(struct pty *p, const char *text);
 /* Waits for a moment in which nothing comes; true when `text` came since the last found place. */
 bool pty_came(struct pty *p, const char *text);
-int pty_end(struct pty *p); /* waits for the end of the program; its exit status, -1 when it had to be killed */
+int pty_end(struct pty *p); /* waits for the end of the program; its exit status, -1 when it had to
+                               be killed */
 
 /* -- HTTP ------------------------------------------------------------------------------------- */
 

@@ -38,8 +38,8 @@ static bool exchange_rows(char *file, size_t n, int32_t a, int32_t b)
     memcpy(&n_head, file, 8);
     json_t *head = n_head <= n - 8 ? json_loadb(file + 8, n_head, 0, NULL) : NULL;
     json_t *layer = json_object_get(head, "lm_head.weight");
-    bool found = layer && !json_unpack(layer, "{s:[I,I],s:[I]}", "data_offsets", &begin, &end, "shape",
-                                       &n_rows);
+    bool found = layer && !json_unpack(layer, "{s:[I,I],s:[I]}", "data_offsets", &begin, &end,
+                                       "shape", &n_rows);
     json_decref(head);
     if (!found) return false;
     size_t row = (size_t)((end - begin) / n_rows);
@@ -58,7 +58,8 @@ static bool copy_file(const char *from, const char *to, const char *name, int32_
 {
     char *source = NULL, *target = NULL, *bytes = NULL;
     size_t n = 0, k = strlen(name);
-    bool ok = asprintf(&source, "%s/%s", from, name) >= 0 && asprintf(&target, "%s/%s", to, name) >= 0;
+    bool ok =
+        asprintf(&source, "%s/%s", from, name) >= 0 && asprintf(&target, "%s/%s", to, name) >= 0;
     if (ok) bytes = read_all(source, &n);
     if (bytes && k > 12 && !strcmp(name + k - 12, ".safetensors"))
         *ret_exchanged |= exchange_rows(bytes, n, a, b);
@@ -77,7 +78,8 @@ int ending_model(const char *from, const char *to, int32_t a, int32_t b)
     int n = scandir(from, &list, NULL, alphasort);
     bool ok = n > 0 && !mkdir(to, 0700), exchanged = false;
     for (int i = 0; i < n; i++) {
-        if (list[i]->d_name[0] != '.') ok = ok && copy_file(from, to, list[i]->d_name, a, b, &exchanged);
+        if (list[i]->d_name[0] != '.')
+            ok = ok && copy_file(from, to, list[i]->d_name, a, b, &exchanged);
         free(list[i]);
     }
     if (n >= 0) free(list);

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The notebook at a terminal: keys, Ctrl-C in each state, history, completion, what stays behind.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "drive.h"
+#include "golden.h"
+
+static const char *model(void) { return drive_golden("models/tiny-gqa-bf16"); }
+
+static struct pty *start(const char *max_new_tokens)
+{
+    struct pty *p = pty_start((const char *const[]){"-m", model(), "--num-crops", "1",
+                                                    "--max-new-tokens", max_new_tokens, NULL});
+    tap_ok(pty_expect(p, ":load FILE") && pty_expect(p, "In [1]:"), "the notebook opens");
+    return p;
+}
+
+static void first_cells(void)
+{
+    struct pty *p = start("4");
+    pty_type(p, "Hello\r");
+    tap_ok(pty_expect(p, "Out[1]: ") && pty_expect(p, "In [2]:"), "a line is answered");
+    char line[600];
+    snprintf(line, sizeof line, ":load %s as cover\r", drive_golden("images/tiny_97x61.png"));
+    pty_type(p, line);
+    tap_ok(pty_expect(p, "313 tokens") && pty_expect(p, "In [2] @cover:"),
+           "a loaded picture stands in the prompt");
+    pty_type(p, "what is this?\r");
+    tap_ok(pty_expect(p, "Out[2]: ") && pty_expect(p, "In [3]:"), "and goes with the next line");
+    pty_type(p, ":cels\r");
+    tap_ok(pty_expect(p, "did you mean :cells?") && pty_expect(p, "In [3]:"),
+           "a mistake changes nothing");
+    pty_type(p, ":edit 1\r");
+    tap_ok(pty_expect(p, "In [1]: Hello"), ":edit puts the cell into the line");
+    pty_type(p, " there\r");
+    tap_ok(pty_expect(p, "Out[1]: ") && pty_expect(p, "cell 2 is stale") &&
+               pty_expect(p, "In [3]:"),
+           "and Return runs it");
+    pty_type(p, ":im\t\r");
+    tap_ok(pty_expect(p, ":images") && pty_expect(p, "PNG 97x61"), "Tab completes commands");
+    pty_type(p, ":show @co\t\r");
+    tap_ok(pty_expect(p, "@cover") && pty_expect(p, "1+1 crops"), "and pictures");
+    pty_type(p, ":quit\r");
+    tap_ok(pty_expect(p, "last.ipynb") && pty_end(p) == 0,
+           ":quit leaves; unsaved cells stay behind");
+    struct stat st;
+    tap_ok(!stat(drive_file("state/phiscope/last.ipynb"), &st) && st.st_size > 500,
+           "in the state directory");
+}
+
+static void many_lines(void)
+{
+    struct pty *p = start("3");
+    pty_type(p, "one\\\rtwo\r");
+    tap_ok(pty_expect(p, "Out[1]: ") && pty_expect(p, "In [2]:"), "a backslash goes on");
+    pty_type(p, "three\033\rfour\r");
+    tap_ok(pty_expect(p, "Out[2]: ") && pty_expect(p, "In [3]:"), "Alt-Enter goes on");
+    pty_type(p, "\"\"\"\rfive\rsix\"\"\"\r");
+    tap_ok(pty_expect(p, "Out[3]: ") && pty_expect(p, "In [4]:"), "three quotes go on");
+    pty_type(p, "\033[200~seven\reight\033[201~");
+    tap_ok(!pty_came(p, "Out["), "pasted lines wait for Return");
+    pty_type(p, "\r");
+    tap_ok(pty_expect(p, "Out[4]: ") && pty_expect(p, "In [5]:"), "and are one cell");
+    pty_type(p, ":prompt 4\r");
+    tap_ok(pty_expect(p, "one") && pty_expect(p, "two") && pty_expect(p, "six") &&
+               pty_expect(p, "eight"),
+           "all of it was sent");
+    pty_type(p, "\004");
+    tap_ok(pty_end(p) == 0, "Ctrl-D leaves");
+}
+
+static void interrupts(void)
+{
+    struct pty *p = start("100000");
+    pty_type(p, "half a line");
+    tap_ok(pty_expect(p, "half a line"), "typing");
+    pty_type(p, "\003");
+    tap_ok(pty_expect(p, "In [1]:"), "Ctrl-C empties the line");
+    pty_type(p, "Tell me more\r");
+    tap_ok(pty_expect(p, "Out[1]: "), "a long answer begins");
+    pty_came(p, "");
+    pty_type(p, "\003");
+    tap_ok(pty_expect(p, "(interrupted; :more goes on)") && pty_expect(p, "In [2]:"),
+           "Ctrl-C stops it and keeps the session");
+    pty_type(p, ":cells\r");
+    tap_ok(pty_expect(p, "In [1] interrupted: Tell me more"), "the cell says so");
+    pty_type(p, ":more\r");
+    tap_ok(pty_expect(p, "Out[1]: "), ":more goes on");
+    pty_type(p, "\003");
+    tap_ok(pty_expect(p, "(interrupted") && pty_expect(p, "In [2]:"), "and can be stopped again");
+    pty_type(p, "\003\003");
+    tap_ok(pty_expect(p, "In [2]:"), "Ctrl-C never leaves");
+    pty_type(p, ":q\r");
+    tap_ok(pty_end(p) == 0, "the session ends in order");
+}
+
+static void history(void)
+{
+    struct pty *p = start("3");
+    pty_type(p, "remember me\\\rsecond line\r");
+    tap_ok(pty_expect(p, "Out[1]: ") && pty_expect(p, "In [2]:"), "a cell of two lines");
+    pty_type(p, ":quit\r");
+    pty_end(p);
+    struct stat st;
+    tap_ok(!stat(drive_file("state/phiscope/history"), &st) && (st.st_mode & 0777) == 0600,
+           "the history is the person's own");
+    p = start("3");
+    pty_type(p, "\033[A\033[A");
+    tap_ok(pty_expect(p, "remember me") && pty_expect(p, "second line"),
+           "the next program knows it");
+    pty_type(p, "\003");
+    pty_expect(p, "In [1]:");
+    pty_type(p, ":history -g remember\r");
+    tap_ok(pty_expect(p, "second line"), ":history finds it");
+    pty_type(p, "\004");
+    tap_ok(pty_end(p) == 0, "Ctrl-D leaves an empty notebook");
+}
+
+static void no_model(void)
+{
+    struct pty *p = pty_start((const char *const[]){"-m", "no/such", NULL});
+    tap_ok(pty_expect(p, "no/such") && pty_end(p) == 3, "without a model it ends with 3");
+}
+
+int main(int argc, char **argv)
+{
+    drive_init(argc, argv);
+    no_model();
+    if (golden_exists("models/tiny-gqa-bf16")) {
+        first_cells();
+        many_lines();
+        interrupts();
+        history();
+    } else {
+        tap_skip("models/tiny-gqa-bf16", "the notebook at a terminal");
+    }
+    return drive_done();
+}
