@@ -139,7 +139,7 @@ static int run_shell(struct repl *r, const char *command, struct phi3v_error *er
     int rc = system(line);
     free(line);
     if (rc == -1) return refuse(err, PHI3V_E_IO, "the shell cannot be started");
-    if (rc && r->script) return refuse(err, PHI3V_E_IO, "!%.60s failed", command);
+    if (rc && r->script) return refuse(err, PHI3V_E_ARGUMENT, "!%.60s failed", command);
     return 0;
 }
 

@@ -197,11 +197,11 @@ static int answer_prompt(struct repl *r, int i, const phi3v_prompt *prompt,
     options_params(opt, &params, stop);
     struct output o = {.r = r, .cell = &r->book.v[i], .number = i + 1};
     interrupt_clear();
-    term_quiet_begin(r->term);
+    if (r->term) term_quiet_begin(r->term);
     output_begin(&o, go_on);
     int rc = phi3v_generate(r->app.session, prompt, &params, on_event, &o, &result, err);
     output_end(&o, !rc);
-    term_quiet_end(r->term);
+    if (r->term) term_quiet_end(r->term);
     free(stop);
     if (rc) return rc;
     keep_answer(r, i, &result, opt, go_on);

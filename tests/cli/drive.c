@@ -17,7 +17,7 @@
 #include "drive.h"
 #include "golden.h"
 
-enum { RUN_S = 180, EXPECT_S = 60, QUIET_MS = 400 };
+enum { RUN_S = 180, EXPECT_S = 60, QUIET_MS = 400, QUIET_AT_MOST_S = 2, NOTE_BYTES = 600 };
 
 static const char *program;
 static char tmp[] = "/tmp/phiscope-cli-XXXXXX";
@@ -271,6 +271,26 @@ static bool take(struct pty *p, int ms)
     return true;
 }
 
+/* The last of what came instead, line by line. */
+static void tell_rest(const struct pty *p, const char *wanted)
+{
+    const char *line = p->text ? p->text + p->found : "";
+    size_t n_rest = strlen(line);
+    if (n_rest > NOTE_BYTES) line += n_rest - NOTE_BYTES;
+    tap_note("wanted \"%s\", came:", wanted);
+    while (*line) {
+        size_t n = strcspn(line, "\r\n");
+        if (n) tap_note("  %.*s", (int)n, line);
+        line += n + (line[n] != 0);
+    }
+}
+
+static bool has_ended(const struct pty *p)
+{
+    siginfo_t info = {0};
+    return waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
+}
+
 bool pty_expect(struct pty *p, const char *text)
 {
     double until = now_s() + EXPECT_S;
@@ -280,15 +300,9 @@ bool pty_expect(struct pty *p, const char *text)
             p->found = (size_t)(at - p->text) + strlen(text);
             return true;
         }
-        if (now_s() > until || (!take(p, 200) && waitpid(p->pid, NULL, WNOHANG | WNOWAIT) < 0))
-            break;
+        if (now_s() > until || (!take(p, 200) && has_ended(p))) break;
     }
-    tap_note("wanted \"%s\", came:", text);
-    for (const char *line = p->text ? p->text + p->found : ""; *line;) {
-        size_t n = strcspn(line, "\r\n");
-        if (n) tap_note("  %.*s", (int)n, line);
-        line += n + (line[n] != 0);
-    }
+    tell_rest(p, text);
     return false;
 }
 

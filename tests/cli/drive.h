@@ -46,7 +46,8 @@ void pty_type(struct pty *p, const char *keys);
 /* Waits until text came behind what the last call found; false after 20 s (what came is printed as
  * notes). */
 bool pty_expect(struct pty *p, const char *text);
-/* Waits for a moment in which nothing comes; true when `text` came since the last found place. */
+/* Waits for a moment in which nothing comes, two seconds at most; true when `text` came since the
+ * last found place. */
 bool pty_came(struct pty *p, const char *text);
 int pty_end(struct pty *p); /* waits for the end of the program; its exit status, -1 when it had to
                                be killed */

@@ -119,7 +119,7 @@ static void pictures_are_outputs(void **state)
     struct media media = {0};
     uint8_t rgb[3 * 800 * 2] = {200};
     int index;
-    if (phi3v_image_from_rgb(rgb, 800, 2, &media.image, &err)) skip();
+    assert_int_equal(phi3v_image_from_rgb(rgb, 800, 2, &media.image, &err), 0);
     media.source = xstrdup("wide.png");
     book_init(&b);
     assert_int_equal(handles_add(&b.handles, &media, "wide.png", NULL, true, &index, &err), 0);
