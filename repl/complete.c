@@ -59,22 +59,16 @@ static char *setting_matches(const char *text, int state)
     return next_match(text, state, setting_at);
 }
 
-/* Handles, then files behind the @. */
-static char *reference_matches(const char *text, int state)
+static char *handle_matches(const char *text, int state)
 {
-    static bool in_files;
-    static int file_state;
-    if (!state) {
-        in_files = false;
-        file_state = 0;
-    }
-    if (!in_files) {
-        char *name = next_match(text, state, handle_at);
-        if (name) return name;
-        in_files = true;
-    }
+    return next_match(text, state, handle_at);
+}
+
+/* Files behind the @. */
+static char *file_matches(const char *text, int state)
+{
     rl_filename_completion_desired = 1;
-    char *path = text[1] ? rl_filename_completion_function(text + 1, file_state++) : NULL;
+    char *path = text[1] ? rl_filename_completion_function(text + 1, state) : NULL;
     char *match = path ? xasprintf("@%s", path) : NULL;
     free(path);
     return match;
@@ -117,7 +111,10 @@ static char **complete(const char *text, int start, int end)
 {
     (void)end;
     rl_attempted_completion_over = 1;
-    if (*text == '@') return rl_completion_matches(text, reference_matches);
+    if (*text == '@') {
+        char **handles = rl_completion_matches(text, handle_matches);
+        return handles ? handles : rl_completion_matches(text, file_matches);
+    }
     if (rl_line_buffer[0] != ':') return NULL;
     if (start == 0) return rl_completion_matches(text, command_matches);
     char *name = xstrndup(rl_line_buffer + 1, strcspn(rl_line_buffer + 1, " "));
