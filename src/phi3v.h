@@ -67,7 +67,8 @@ enum phi3v_event_type { PHI3V_EVENT_PROGRESS, PHI3V_EVENT_TEXT };
 
 struct phi3v_event {
     enum phi3v_event_type type;
-    /* PROGRESS: done of total (bytes while loading, crops, tokens); seconds since the stage began */
+    /* PROGRESS: done of total (bytes while loading, crops, tokens); seconds since the stage began
+     */
     enum phi3v_stage stage;
     int64_t done, total;
     double seconds;
@@ -85,11 +86,11 @@ typedef struct phi3v_model phi3v_model;
 
 struct phi3v_model_options {
     size_t size;
-    const char *device;      /* "auto", "cpu", "cuda", "cuda:N" */
-    const char *dtype;       /* "auto", "f32" (exact); "bf16", "q8", "q4" where the build has them */
-    int n_threads;           /* 0: one per core */
-    int64_t ctx;             /* tokens; 0: what free memory allows, at most what the model knows */
-    const char *synthetic;   /* "phi3v": full-size pseudo-random weights made in memory, path ignored */
+    const char *device;    /* "auto", "cpu", "cuda", "cuda:N" */
+    const char *dtype;     /* "auto", "f32" (exact); "bf16", "q8", "q4" where the build has them */
+    int n_threads;         /* 0: one per core */
+    int64_t ctx;           /* tokens; 0: what free memory allows, at most what the model knows */
+    const char *synthetic; /* "phi3v": full-size pseudo-random weights in memory, path ignored */
     phi3v_event_fn on_event; /* progress of loading; may be NULL */
     void *user;
 };
@@ -99,7 +100,7 @@ struct phi3v_model_info {
     const char *path;   /* folder */
     const char *device; /* "cpu (2 threads, avx512)" */
     const char *dtype;
-    const char *note;        /* a sentence worth telling the person (fell back to CPU, …) or NULL */
+    const char *note; /* a sentence worth telling the person (fell back to CPU, …) or NULL */
     const char *description; /* config.json "phiscope_description", or NULL */
     int64_t n_params;
     int64_t weights_bytes;
@@ -110,30 +111,35 @@ struct phi3v_model_info {
     int num_crops;                   /* default, from preprocessor_config.json */
     int64_t ctx;                     /* tokens a session may hold */
     int64_t ctx_model;               /* max_position_embeddings */
-    int64_t rope_switch;             /* longest sequence with the short factors; 0: one regime only */
+    int64_t rope_switch; /* longest sequence with the short factors; 0: one regime only */
     int64_t kv_bytes_per_token;
 };
 
 PHI3V_API void phi3v_model_options_default(struct phi3v_model_options *opt);
-/* Opens the Hugging Face folder `path`. Errors: MODEL, IO, MEMORY, DEVICE, UNSUPPORTED. */
+/* Opens the Hugging Face folder `path`. Errors: ARGUMENT, MODEL, IO, MEMORY, DEVICE, UNSUPPORTED,
+ * CANCELLED. */
 PHI3V_API int phi3v_model_open(const char *path, const struct phi3v_model_options *opt,
                                phi3v_model **ret_model, struct phi3v_error *err);
+/* After all its sessions were freed; prompts and pictures may live on. */
 PHI3V_API void phi3v_model_close(phi3v_model *model);
 /* Borrowed until the model is closed. */
 PHI3V_API const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model);
 
-/* Calls back for every tensor in name order: for `debug` and bug reports. */
+/* Calls back for every tensor in name order (synthetic weights have none), until a callback returns
+ * non-zero, which is returned: for `debug` and bug reports. */
 typedef int (*phi3v_tensor_fn)(const char *name, const char *dtype, int n_dims,
                                const int64_t *shape, void *user);
 PHI3V_API int phi3v_model_tensors(const phi3v_model *model, phi3v_tensor_fn fn, void *user);
 
-/* Resolves what a person wrote after -m: a folder; org/name[@rev] in the local Hugging Face cache; a
- * short name under one of models_dirs (NULL-terminated list). The caller frees *ret_path with
+/* Resolves what a person wrote after -m: a folder; org/name[@rev] in the local Hugging Face cache;
+ * a short name under one of models_dirs (NULL-terminated list). The caller frees *ret_path with
  * phi3v_string_free. Error MODEL names what was tried. */
 PHI3V_API int phi3v_model_find(const char *name, const char *const *models_dirs, char **ret_path,
                                struct phi3v_error *err);
 PHI3V_API void phi3v_string_free(char *s);
 
+/* Calls back for every device this build knows, until a callback returns non-zero, which is
+ * returned. why_not: NULL, or a sentence on what is missing. */
 typedef int (*phi3v_device_fn)(const char *name, const char *description, int usable,
                                const char *why_not, void *user);
 PHI3V_API int phi3v_devices(phi3v_device_fn fn, void *user);
@@ -148,20 +154,20 @@ struct phi3v_image_options {
 };
 
 struct phi3v_image_info {
-    int width, height;         /* of the raster the model gets */
-    const char *format;        /* "PNG", "JPEG", "WebP", "GIF", "BMP", "PNM", "RGB" */
-    char file_sha256[65];      /* of the file's bytes (of the raster for "RGB") */
-    char content_sha256[65];   /* of size and RGB raster: the identity used by caches */
-    int exif_orientation;      /* 1 when absent */
-    double transparent_share;  /* share of pixels with alpha below 255, 0..1 */
-    int animated;              /* more than one frame: only the first is used */
+    int width, height;        /* of the raster the model gets */
+    const char *format;       /* "PNG", "JPEG", "WebP", "GIF", "BMP", "PNM", "RGB" */
+    char file_sha256[65];     /* of the file's bytes (of the raster for "RGB") */
+    char content_sha256[65];  /* of size and RGB raster: the identity used by caches */
+    int exif_orientation;     /* 1 when absent */
+    double transparent_share; /* share of pixels with alpha below 255, 0..1 */
+    int animated;             /* more than one frame: only the first is used */
 };
 
 PHI3V_API void phi3v_image_options_default(struct phi3v_image_options *opt);
 /* Decodes a file held in memory (not kept). Error IMAGE says what the bytes are instead. */
 PHI3V_API int phi3v_image_from_bytes(const void *bytes, size_t n_bytes,
-                                     const struct phi3v_image_options *opt,
-                                     phi3v_image **ret_image, struct phi3v_error *err);
+                                     const struct phi3v_image_options *opt, phi3v_image **ret_image,
+                                     struct phi3v_error *err);
 /* rgb: [height][width][3], copied. */
 PHI3V_API int phi3v_image_from_rgb(const uint8_t *rgb, int width, int height,
                                    phi3v_image **ret_image, struct phi3v_error *err);
@@ -173,15 +179,15 @@ PHI3V_API const uint8_t *phi3v_image_alpha(const phi3v_image *image); /* [height
 
 struct phi3v_image_plan { /* what the model will see, known before anything is computed */
     int crop_rows, crop_cols;
-    int hd_width, hd_height;                          /* scaled and padded picture */
+    int hd_width, hd_height;                                 /* scaled and padded picture */
     int content_x, content_y, content_width, content_height; /* the picture inside it */
     int n_tokens;
 };
 /* num_crops 0: the model's default. Errors: ARGUMENT (num_crops < 1), IMAGE (too thin). */
 PHI3V_API int phi3v_image_plan(const phi3v_model *model, const phi3v_image *image, int num_crops,
                                struct phi3v_image_plan *ret_plan, struct phi3v_error *err);
-/* Normalised crops, global view first: f32 [1 + rows*cols][3][crop_side][crop_side]; the caller frees
- * with phi3v_floats_free. */
+/* Normalised crops, global view first: f32 [1 + rows*cols][3][crop_side][crop_side]; the caller
+ * frees with phi3v_floats_free. */
 PHI3V_API int phi3v_image_crops(const phi3v_model *model, const phi3v_image *image, int num_crops,
                                 float **ret_crops, struct phi3v_image_plan *ret_plan,
                                 struct phi3v_error *err);
@@ -205,19 +211,21 @@ PHI3V_API void phi3v_ids_free(int32_t *ids);
 typedef struct phi3v_prompt phi3v_prompt; /* keeps its own references to the pictures */
 
 struct phi3v_turn {
-    const char *role;           /* "system", "user", "assistant" */
-    const char *text;           /* <|image_k|> means the k-th picture of this turn; every other special
-                                   token in it is ordinary text */
+    const char *role; /* "system", "user", "assistant" */
+    const char *text; /* <|image_k|> means the k-th picture of this turn; every other special
+                         token in it is ordinary text */
     phi3v_image *const *images; /* of this turn; one without a tag in the text is an error */
     int n_images;
-    const int32_t *ids;         /* assistant only: the exact ids it answered with (no stop token), used
-                                   in place of text; NULL: tokenise text */
+    const int32_t *ids; /* assistant only: the exact ids it answered with (no stop token), used
+                           in place of text; NULL: tokenise text */
     size_t n_ids;
-    int open;                   /* last turn, assistant: not closed; generation goes on behind it */
+    int open; /* last turn, assistant: not closed; generation goes on behind it, and its text goes
+                 on where that of ids ends */
 };
 
-/* The chat template over all turns (phi3v.md 10.1), pictures numbered across the conversation, ready for
- * the assistant's answer. num_crops 0: the model's default. */
+/* The chat template over all turns (phi3v.md 10.1), pictures numbered across the conversation,
+ * ready for the assistant's answer. num_crops 0: the model's default. Errors: ARGUMENT (role,
+ * num_crops), PROMPT (empty, tags and pictures that do not match), IMAGE (too thin), MEMORY. */
 PHI3V_API int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_turn *turns,
                                 int n_turns, int num_crops, phi3v_prompt **ret_prompt,
                                 struct phi3v_error *err);
@@ -226,7 +234,7 @@ PHI3V_API int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_tur
 PHI3V_API int phi3v_prompt_raw(const phi3v_model *model, const char *text,
                                phi3v_image *const *images, int n_images, int num_crops,
                                phi3v_prompt **ret_prompt, struct phi3v_error *err);
-/* Ids as they are; -n stands for the rows of picture n. */
+/* Ids as they are; every run of -n holds the rows of picture n, once or repeated as a whole. */
 PHI3V_API int phi3v_prompt_ids_new(const phi3v_model *model, const int32_t *ids, size_t n,
                                    phi3v_image *const *images, int n_images, int num_crops,
                                    phi3v_prompt **ret_prompt, struct phi3v_error *err);
@@ -234,8 +242,9 @@ PHI3V_API void phi3v_prompt_free(phi3v_prompt *prompt);
 /* Borrowed; placeholders are -n, n counting from 1 across the prompt. */
 PHI3V_API const int32_t *phi3v_prompt_ids(const phi3v_prompt *prompt, size_t *ret_n);
 PHI3V_API int phi3v_prompt_n_images(const phi3v_prompt *prompt);
-PHI3V_API phi3v_image *phi3v_prompt_image(const phi3v_prompt *prompt, int i,
-                                          struct phi3v_image_plan *ret_plan); /* borrowed; i from 0 */
+PHI3V_API phi3v_image *
+phi3v_prompt_image(const phi3v_prompt *prompt, int i,
+                   struct phi3v_image_plan *ret_plan); /* borrowed; i from 0 */
 
 /* -- Sessions --------------------------------------------------------------------------------- */
 
@@ -252,25 +261,28 @@ struct phi3v_params {
     float min_p;              /* 0: off */
     float repetition_penalty; /* 1: off */
     uint64_t seed;
-    const char *const *stop;  /* NULL-terminated list of strings that end the answer, or NULL */
-    int stop_reference;       /* 1: only <|endoftext|> and the files' eos ids; 0: <|end|> too */
-    int keep_special;         /* special tokens stay in the text */
+    const char *const *stop; /* NULL-terminated list of strings that end the answer, or NULL */
+    int stop_reference;      /* 1: only <|endoftext|> and the files' eos ids; 0: <|end|> too */
+    int keep_special;        /* special tokens stay in the text */
 };
 
 struct phi3v_timing {
     double vision_s, prefill_s, decode_s;
-    int64_t prefill_tokens; /* computed now */
-    int64_t cached_tokens;  /* reused from before */
-    int64_t decode_tokens;
-    int vision_crops; /* encoded now; crops found in the cache are not counted */
+    int64_t prefill_tokens; /* computed now; the whole sequence once more when the answer crosses
+                               rope_switch */
+    int64_t cached_tokens;  /* of the prompt, reused from before */
+    int64_t decode_tokens;  /* new ids; the first costs no step, its logits are the prefill's */
+    int vision_crops;       /* encoded now; crops found in the cache are not counted */
 };
 
 struct phi3v_result {
     enum phi3v_finish finish;
     int32_t *ids; /* new ids, the stop token included when there was one */
     size_t n_ids;
-    size_t n_answer_ids; /* without the stop token: what the next turn's phi3v_turn.ids wants */
-    char *text;
+    size_t n_answer_ids; /* without the stop token, or those whose text lies before the stop string:
+                            what the next turn's phi3v_turn.ids wants */
+    char *text; /* NUL-terminated; the texts of all events, and what a stopping callback was not
+                   shown */
     size_t n_text_bytes;
     struct phi3v_timing timing;
 };
@@ -280,16 +292,20 @@ PHI3V_API int phi3v_session_new(phi3v_model *model, phi3v_session **ret_session,
                                 struct phi3v_error *err);
 PHI3V_API void phi3v_session_free(phi3v_session *session);
 
-/* Answers `prompt`. Whatever the session already holds of it (longest common prefix, pictures by
- * content) is not computed again, and the result equals a fresh run. A callback that returns non-zero or
- * phi3v_session_cancel while answering ends it with FINISH_INTERRUPTED and 0; before the first token it
- * is error CANCELLED and the session stays as useful as it was. ret_result may be NULL; otherwise free its
- * contents with phi3v_result_fini. */
+/* Answers `prompt`, which must have been made for the session's model. Whatever the session already
+ * holds of it (longest common prefix, pictures by content) is not computed again, and the result
+ * equals a fresh run. The answer ends at a stop token, a stop string, max_new_tokens or the end of
+ * the context. A callback that returns non-zero or phi3v_session_cancel while answering ends it
+ * with FINISH_INTERRUPTED and 0; before the first token it is error CANCELLED, and pictures encoded
+ * and tokens computed so far are kept for the next call. ret_result may be NULL; otherwise free its
+ * contents with phi3v_result_fini. Errors: ARGUMENT, TOO_LONG (by how many tokens; nothing held is
+ * lost), MEMORY, CANCELLED, MODEL (weights that compute no numbers). */
 PHI3V_API int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
                              const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
                              struct phi3v_result *ret_result, struct phi3v_error *err);
 PHI3V_API void phi3v_result_fini(struct phi3v_result *result);
-/* Encodes the pictures and fills the cache for `prompt` without answering ("ready before Enter"). */
+/* Encodes the pictures and fills the cache for `prompt` without answering ("ready before Enter").
+ */
 PHI3V_API int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt,
                             phi3v_event_fn on_event, void *user, struct phi3v_timing *ret_timing,
                             struct phi3v_error *err);
@@ -297,31 +313,37 @@ PHI3V_API int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt,
 PHI3V_API void phi3v_session_cancel(phi3v_session *session);
 /* Forgets all keys and values (not the pictures' features). */
 PHI3V_API void phi3v_session_clear(phi3v_session *session);
-/* Tokens held, and how many of `prompt` would be reused. */
+/* Tokens held, and how many of `prompt` would be reused (never its last: what comes behind it is
+ * asked for). */
 PHI3V_API int64_t phi3v_session_tokens(const phi3v_session *session);
 PHI3V_API int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *prompt);
 
 /* -- Numbers, for tests and `debug` ----------------------------------------------------------- */
 
-/* Logits behind the last token (all = 0: f32 [n_vocab]) or behind every token (all = 1:
- * f32 [n_tokens][n_vocab]). Free with phi3v_floats_free. */
+/* Logits behind the last token (all = 0: f32 [n_vocab]) or behind every token (all = 1: f32
+ * [n_tokens][n_vocab], from one fresh forward pass). Free with phi3v_floats_free. */
 PHI3V_API int phi3v_logits(phi3v_session *session, const phi3v_prompt *prompt, int all,
                            phi3v_event_fn on_event, void *user, float **ret_logits,
                            size_t *ret_rows, struct phi3v_error *err);
-/* One fresh forward pass that hands out every named intermediate tensor (names and shapes: docs/model.md).
- * data is f32, valid during the call. */
+/* One fresh forward pass that hands out every named intermediate tensor (names and shapes:
+ * docs/model.md); the names of the vision tower come once for each picture. data is f32, valid
+ * during the call. */
 typedef int (*phi3v_activation_fn)(const char *name, int n_dims, const int64_t *shape,
                                    const float *data, void *user);
 PHI3V_API int phi3v_activations(phi3v_session *session, const phi3v_prompt *prompt,
                                 phi3v_activation_fn fn, void *user, struct phi3v_error *err);
-/* The probabilities the sampler would draw from: ids and values, highest first. Returns how many were kept;
- * at most `cap` are written. previous: ids the repetition penalty counts (negative ones are ignored). */
+/* The probabilities the sampler would draw from: ids and values, highest first. Returns how many
+ * were kept; at most `cap` are written. previous: ids the repetition penalty counts (negative ones
+ * are ignored). Temperature 0 keeps one. Negative: ARGUMENT (params, or logits that are no
+ * numbers), MEMORY. */
 PHI3V_API int phi3v_sampling(const float *logits, int n_vocab, const int32_t *previous,
                              size_t n_previous, const struct phi3v_params *params, int32_t *ret_ids,
                              float *ret_probs, int cap);
-/* Benchmark aid: pretend the session already holds n tokens (pseudo-random keys and values). */
+/* Benchmark aid: pretend the session already holds n times the token <s>, with pseudo-random keys
+ * and values. Clear it afterwards. */
 PHI3V_API int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v_error *err);
-/* Benchmark aid: encode n_crops pseudo-random crops, uncached; seconds it took. */
+/* Benchmark aid: encode n_crops pseudo-random crops (one is a global view alone), uncached; seconds
+ * it took. */
 PHI3V_API int phi3v_bench_vision(phi3v_session *session, int n_crops, double *ret_seconds,
                                  struct phi3v_error *err);
 
