@@ -86,9 +86,9 @@ def main():
     book_cover()
     figures("shapes.png", [("circle", "#d72828", 108, 84), ("triangle", "#28a046", 532, 84),
                            ("square", "#f5d728", 532, 240)])
-    same = [("circle", "#d72828", 108, 84), ("triangle", "#28a046", 320, 240)]
-    figures("compare-1.jpg", same + [("square", "#2d5ad2", 320, 400)], quality=92)
-    figures("compare-2.jpg.webp", same + [("square", "#f58c14", 320, 400)], format="WEBP", quality=90)
+    circle = ("circle", "#d72828", 108, 84)
+    figures("compare-1.jpg", [circle, ("triangle", "#28a046", 320, 240)], quality=92)
+    figures("compare-2.jpg.webp", [circle, ("triangle", "#f58c14", 320, 240)], format="WEBP", quality=90)
     page()
     hills()
 

@@ -339,10 +339,10 @@ def _cover_text(c, rng, title, author, ink, k):
     return c.done("cover", title=title_span, author=author_span)
 
 
-def scene(rng, test=False):
-    """A random arrangement of one to three shapes: sorted list of (place, kind, colour name)."""
+def scene(rng, test=False, most=3):
+    """A random arrangement of shapes: sorted list of (place, kind, colour name)."""
     while True:
-        places = sorted(rng.permutation(9)[:rng.integers(1, 4)])
+        places = sorted(rng.permutation(9)[:rng.integers(1, most + 1)])
         items = [(int(p), pick(rng, SHAPES), pick(rng, COLOUR_NAMES)) for p in places]
         if held_out(*(f"{p} {kind} {name}" for p, kind, name in items)) == test:
             return items

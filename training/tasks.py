@@ -300,14 +300,14 @@ def no_picture(rng):
 # Two pictures
 
 def shape_pair(rng, test=False):
-    """The same shapes twice, one of them changed."""
-    before = draw.scene(rng, test)
+    """The same one or two shapes twice, one of them changed."""
+    before = draw.scene(rng, test, most=2)
     after, i = list(before), int(rng.integers(len(before)))
     place, kind, name = before[i]
     change = rng.choice(["colour", "kind", "gone", "new", "none"], p=[0.3, 0.25, 0.15, 0.15, 0.15])
     if change == "gone" and len(before) == 1:
         change = "colour"
-    if change == "new" and len(before) == 3:
+    if change == "new" and len(before) == 2:
         change = "kind"
     if change == "colour":
         new = pick(rng, [n for n in draw.COLOUR_NAMES if n != name])

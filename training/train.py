@@ -35,6 +35,7 @@ WARM_UP = 60
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 50, "chart": 15, "cover": 20, "shapes": 10, "pair": 2, "mixed": 1, "unknown": 1, "text": 1}),
     (0.12, {"page": 8, "chart": 30, "cover": 26, "shapes": 12, "pair": 15, "mixed": 3, "unknown": 3, "text": 3}),
+    (0.5, {"page": 6, "chart": 32, "cover": 25, "shapes": 16, "pair": 16, "mixed": 2, "unknown": 2, "text": 1}),
 ]
 
 
@@ -163,7 +164,8 @@ def train(rank, world, args):
     last_save = last_note = clock = time.time()
     while elapsed < budget:
         rng = np.random.default_rng([args.seed, args.stage, step, rank])
-        frozen = args.stage == 2 and elapsed < budget / 2
+        # stage 3 trains the tower in every other step: half of its cost for most of its gain
+        frozen = elapsed < budget / 2 if args.stage == 2 else args.stage == 3 and step % 2 == 1
         mix = [m for share, m in MIXES if elapsed / budget >= share][-1]
         for _, p in named:
             p.grad = None
@@ -217,7 +219,7 @@ def main():
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--constant", type=float, default=0.6, help="share before the rate falls")
+    parser.add_argument("--constant", type=float, default=0.4, help="share before the rate falls")
     parser.add_argument("--floor", type=float, default=0.1, help="smallest rate factor")
     parser.add_argument("--average", type=float, default=0.02, help="weight of a step in the average")
     args = parser.parse_args()
