@@ -103,6 +103,10 @@ static int load_files(struct phi3v_model *m, const struct phi3v_model_options *o
     if (!rc) rc = progress(opt, start_s, 0, (int64_t)weights_bytes(m->weights), err);
     if (!rc) rc = model_weights_bind(m->weights, &m->config, &m->bound, err);
     if (!rc) rc = tokenizer_load(m->path, &m->tokenizer, err);
+    if (!rc && tokenizer_n_ids(m->tokenizer) > m->config.n_vocab)
+        rc = err_set(err, PHI3V_E_MODEL,
+                     "%s: tokenizer.json has ids up to %d, but vocab_size in config.json is %d",
+                     m->path, (int)tokenizer_n_ids(m->tokenizer) - 1, m->config.n_vocab);
     return rc;
 }
 

@@ -30,6 +30,8 @@ bool ids_push(struct ids *ids, int32_t id)
     return true;
 }
 
+int32_t tokenizer_n_ids(const struct tokenizer *t) { return t->n_ids; }
+
 int32_t tokenizer_special(const struct tokenizer *t, const char *text)
 {
     size_t n = strlen(text);

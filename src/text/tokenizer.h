@@ -36,6 +36,8 @@ int tokenizer_encode(const struct tokenizer *t, const struct text_span *spans, i
 /* Decodes all ids at once (phi3v.md 9.3) into a NUL-terminated mem_free string. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool keep_special,
                      char **ret_text, size_t *ret_n, struct phi3v_error *err);
+/* One more than the highest id. */
+int32_t tokenizer_n_ids(const struct tokenizer *t);
 /* Id of an added token's text ("<|end|>"), -1 when there is none. */
 int32_t tokenizer_special(const struct tokenizer *t, const char *text);
 
