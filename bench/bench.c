@@ -247,17 +247,18 @@ static void print_result(const struct result *r, const struct machine_limits *li
 /* -- the run
  * ------------------------------------------------------------------------------------------ */
 
-static int run_case(struct bench *b, const struct bench_case *c, struct result *results,
-                    struct phi3v_error *err)
+/* *read_gbs: the bandwidth measured last, so just before this case; then that behind it. */
+static int run_case(struct bench *b, const struct bench_case *c, double *read_gbs,
+                    struct result *results, struct phi3v_error *err)
 {
     for (int i = 0; i < c->n_results; i++)
         results[i] = (struct result){.name = c->name, .n = c->n, .ctx = c->ctx};
-    double before = machine_read_gbs(b->n_threads);
+    double before = *read_gbs;
     int rc = c->run(b, c, results, err);
-    double after = machine_read_gbs(b->n_threads);
+    *read_gbs = machine_read_gbs(b->n_threads);
     for (int i = 0; i < c->n_results; i++) {
         results[i].read_gbs_before = before;
-        results[i].read_gbs_after = after;
+        results[i].read_gbs_after = *read_gbs;
     }
     return rc;
 }
@@ -281,12 +282,13 @@ static int run_all(const struct settings *s, struct bench *b, struct phi3v_error
     }
     fprintf(stderr, "bench: measuring the limits of this machine\n");
     machine_limits_measure(s->threads, &limits);
+    double read_gbs = limits.read_gbs;
     if (!s->json) print_limits(s, &limits);
     for (int i = 0; i < n_bench_cases && !rc; i++) {
         const struct bench_case *c = &bench_cases[i];
         if (s->cases && !listed(s->cases, c->name, strlen(c->name))) continue;
         announce(b, c);
-        rc = run_case(b, c, results + n, err);
+        rc = run_case(b, c, &read_gbs, results + n, err);
         if (rc == PHI3V_E_TOO_LONG) { /* a small model, or little memory: the others still count */
             fprintf(stderr, "bench: left out: %s\n", err->text);
             rc = 0;
