@@ -398,7 +398,7 @@ static void works_without_merges_and_bytes(void **state)
     json_object_del(json_object_get(model, "vocab"), "<0xC3>");
     assert_int_equal(reload(s, json_deep_copy(root)), 0);
     assert_encodes(s, "ab", IDS(SPACE, L('a'), L('b')));
-    // one <unk> for a character whose bytes are not all there
+    /* one <unk> for a character whose bytes are not all there */
     assert_encodes(s, "\xc3\xa9\xc3\xa9x", IDS(SPACE, UNK, UNK, L('x')));
     assert_encodes(s, "\xe2\x82\xac", IDS(SPACE, B(0xe2), B(0x82), B(0xac)));
     json_object_set_new(model, "fuse_unk", json_true());
