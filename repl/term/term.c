@@ -346,13 +346,15 @@ static void find_out(struct term *t, const struct term_options *opt,
     t->have_original = isatty(t->in_fd) && tcgetattr(t->in_fd, &t->original) == 0;
     t->can_ask = f->is_tty && !f->is_dumb && !console && may_ask(t);
     read_size(t);
-    ask(t, "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\" /* kitty's protocol */
-           "\033[>q"                                    /* name */
-           "\033[?1;1;0S"                               /* colour registers */
-           "\033[?2;4;0S"                               /* largest picture */
-           "\033[16t\033[14t"                           /* cell, text area */
-           "\033]11;?\033\\"                            /* background */
-           "\033[c");
+    /* tmux and screen take an APC, kitty's question, for a title */
+    static const char questions[] = "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
+                                    "\033[>q"          /* name */
+                                    "\033[?1;1;0S"     /* colour registers */
+                                    "\033[?2;4;0S"     /* largest picture */
+                                    "\033[16t\033[14t" /* cell, text area */
+                                    "\033]11;?\033\\"  /* background */
+                                    "\033[c";
+    ask(t, t->multiplexed ? strstr(questions, "\033[>q") : questions);
     decide(t);
 }
 
