@@ -66,7 +66,8 @@ static inline const char *piece_text(const struct tokenizer *t, int32_t id)
 bool vocab_init(struct tokenizer *t, int32_t n_ids, size_t n_merges);
 /* Adds a piece under a free id below n_ids. False without memory (text.failed). */
 bool vocab_add(struct tokenizer *t, int32_t id, const char *text, size_t n_bytes);
-/* Makes a piece known to vocab_find: one of the model's vocabulary, not one that is only an added token. */
+/* Makes a piece known to vocab_find: one of the model's vocabulary, not one that is only an added
+ * token. */
 void vocab_index(struct tokenizer *t, int32_t id);
 /* The id of a piece of the vocabulary, -1 when there is none. */
 int32_t vocab_find(const struct tokenizer *t, const char *text, size_t n_bytes);
