@@ -65,8 +65,12 @@ static void output_begin(struct output *o, bool go_on)
     progress_init(&r->app.progress, stderr, r->term ? term_facts(r->term)->cols : 0, false);
     if (!r->term || r->app.opt.json) return;
     o->pictures = xcalloc((size_t)o->cell->n_pictures, sizeof *o->pictures);
-    for (int i = 0; i < o->cell->n_pictures; i++)
-        o->pictures[i] = drawable(r->book.handles.v[o->cell->pictures[i]].media.image);
+    int n = 0;
+    for (int i = 0; i < o->cell->n_pictures && !go_on; i++) {
+        /* an opened notebook loads its pictures when a cell runs: none to draw before */
+        const phi3v_image *image = r->book.handles.v[o->cell->pictures[i]].media.image;
+        if (image) o->pictures[n++] = drawable(image);
+    }
     char label[32];
     snprintf(label, sizeof label, "Out[%d]: ", o->number);
     struct stream_options how = {.term = r->term,
@@ -74,7 +78,7 @@ static void output_begin(struct output *o, bool go_on)
                                  .layout = layout_of(&r->app.opt),
                                  .verbatim = r->app.opt.plain,
                                  .pictures = o->pictures,
-                                 .n_pictures = go_on ? 0 : o->cell->n_pictures,
+                                 .n_pictures = n,
                                  .label = r->script ? NULL : label,
                                  .head = draw_head,
                                  .user = o};
