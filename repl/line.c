@@ -178,22 +178,39 @@ static void clear_line(void)
     rl_redisplay();
 }
 
-/* Ctrl-Z: readline would come back from fg without its terminal modes. */
-static void stop_program(void)
+/* The stop as if nobody had caught the signal; comes back with fg. */
+static void stop_here(void)
 {
-    stop_wanted = 0;
-    rl_deprep_term_function();
-    fputc('\n', rl_outstream);
-    fflush(rl_outstream);
     struct sigaction usual = {.sa_handler = SIG_DFL}, ours;
+    stop_wanted = 0;
     sigemptyset(&usual.sa_mask);
     sigaction(SIGTSTP, &usual, &ours);
     kill(getpid(), SIGTSTP);
     sigaction(SIGTSTP, &ours, NULL);
+}
+
+/* Ctrl-Z: readline would come back from fg without its terminal modes. */
+static void stop_program(void)
+{
+    rl_deprep_term_function();
+    fputc('\n', rl_outstream);
+    fflush(rl_outstream);
+    stop_here();
     rl_prep_term_function(1);
     rl_resize_terminal();
     rl_on_new_line();
     rl_forced_update_display();
+}
+
+bool line_stop_answering(struct repl *r)
+{
+    if (!stop_wanted) return false;
+    term_quiet_end(r->term);
+    fputc('\n', stdout);
+    fflush(stdout);
+    stop_here();
+    term_quiet_begin(r->term);
+    return true;
 }
 
 static void look_at_flags(struct line *l, bool *ret_cancelled)

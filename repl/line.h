@@ -13,6 +13,9 @@ void line_free(struct line *l);
  * line). Ctrl-C empties the line; *ret_cancelled tells that it did so to a preset. The caller
  * frees. */
 char *line_read(struct line *l, const char *prompt, const char *preset, bool *ret_cancelled);
+/* While an answer streams: does what Ctrl-Z asked for; true after coming back, when the screen
+ * shows other things. */
+bool line_stop_answering(struct repl *r);
 /* Adds to the list and to the file. */
 void line_remember(struct line *l, const char *entry);
 

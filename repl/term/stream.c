@@ -133,6 +133,14 @@ void stream_text(struct stream *s, const char *bytes, size_t n)
     fflush(s->opt.out);
 }
 
+void stream_redraw(struct stream *s)
+{
+    if (s->way != WAY_FULL || !s->begun || s->ended || s->text_lost) return;
+    term_update(s->opt.term);
+    draw_again(s);
+    fflush(s->opt.out);
+}
+
 void stream_end(struct stream *s)
 {
     if (s->ended || !s->begun) return;

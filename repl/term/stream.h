@@ -35,6 +35,9 @@ struct stream *stream_new(const struct stream_options *opt);
 /* Any bytes, cut anywhere. The first ones draw label and pictures: the cursor must then be in the
  * first column. Looks for a resize, too, so call it with n = 0 now and then when waiting. */
 void stream_text(struct stream *s, const char *bytes, size_t n);
+/* Clears the screen and draws all again, when others have written there; nothing before the first
+ * text. */
+void stream_redraw(struct stream *s);
 /* The end, also of an interrupted answer: everything shown, styles off, cursor in the first column
  * below text and pictures; otherwise a line end where the text has none. Nothing when no text came.
  */
