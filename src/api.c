@@ -16,8 +16,7 @@
 
 const char *phi3v_version(void) { return PHI3V_VERSION; }
 
-/* -- Arguments
- * -------------------------------------------------------------------------------------- */
+/* -- Arguments --------------------------------------------------------------------------------- */
 
 #define REFUSE_NULL(pointer, err)                                                                  \
     do {                                                                                           \
@@ -45,8 +44,7 @@ void phi3v_string_free(char *s) { mem_free(s); }
 void phi3v_floats_free(float *p) { mem_free(p); }
 void phi3v_ids_free(int32_t *ids) { mem_free(ids); }
 
-/* -- Models
- * ----------------------------------------------------------------------------------------- */
+/* -- Models ------------------------------------------------------------------------------------ */
 
 void phi3v_model_options_default(struct phi3v_model_options *opt)
 {
@@ -92,8 +90,7 @@ int phi3v_model_find(const char *name, const char *const *models_dirs, char **re
 
 int phi3v_devices(phi3v_device_fn fn, void *user) { return model_devices(fn, user); }
 
-/* -- Pictures
- * --------------------------------------------------------------------------------------- */
+/* -- Pictures ---------------------------------------------------------------------------------- */
 
 void phi3v_image_options_default(struct phi3v_image_options *opt)
 {
@@ -158,8 +155,7 @@ int phi3v_image_crops(const phi3v_model *model, const phi3v_image *image, int nu
     return 0;
 }
 
-/* -- Text
- * ------------------------------------------------------------------------------------------- */
+/* -- Text -------------------------------------------------------------------------------------- */
 
 int phi3v_tokenize(const phi3v_model *model, const char *text, size_t n_bytes, int bos, int special,
                    int32_t **ret_ids, size_t *ret_n, struct phi3v_error *err)
@@ -201,8 +197,7 @@ int phi3v_detokenize(const phi3v_model *model, const int32_t *ids, size_t n, int
     return rc;
 }
 
-/* -- Prompts
- * ---------------------------------------------------------------------------------------- */
+/* -- Prompts ----------------------------------------------------------------------------------- */
 
 int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_turn *turns, int n_turns,
                       int num_crops, phi3v_prompt **ret_prompt, struct phi3v_error *err)
@@ -250,8 +245,7 @@ phi3v_image *phi3v_prompt_image(const phi3v_prompt *prompt, int i,
     return prompt->seq.slots[i].image;
 }
 
-/* -- Sessions
- * --------------------------------------------------------------------------------------- */
+/* -- Sessions ---------------------------------------------------------------------------------- */
 
 void phi3v_params_default(struct phi3v_params *params)
 {
@@ -319,8 +313,7 @@ int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *p
     return prompt->model == session->model ? (int64_t)session_common(session, prompt) : 0;
 }
 
-/* -- Numbers
- * ---------------------------------------------------------------------------------------- */
+/* -- Numbers ----------------------------------------------------------------------------------- */
 
 int phi3v_logits(phi3v_session *session, const phi3v_prompt *prompt, int all,
                  phi3v_event_fn on_event, void *user, float **ret_logits, size_t *ret_rows,

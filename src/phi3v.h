@@ -36,7 +36,7 @@ extern "C" {
 
 #define PHI3V_API __attribute__((visibility("default")))
 
-/* -- Errors ------------------------------------------------------------------------------- */
+/* -- Errors ------------------------------------------------------------------------------------ */
 
 enum phi3v_code {
     PHI3V_OK = 0,
@@ -59,7 +59,7 @@ struct phi3v_error {
 
 PHI3V_API const char *phi3v_version(void); /* "0.1.0" */
 
-/* -- Events -------------------------------------------------------------------------------- */
+/* -- Events ------------------------------------------------------------------------------------ */
 
 enum phi3v_stage { PHI3V_STAGE_LOAD, PHI3V_STAGE_VISION, PHI3V_STAGE_PREFILL, PHI3V_STAGE_DECODE };
 
@@ -80,7 +80,7 @@ struct phi3v_event {
 
 typedef int (*phi3v_event_fn)(const struct phi3v_event *event, void *user);
 
-/* -- Models --------------------------------------------------------------------------------- */
+/* -- Models ------------------------------------------------------------------------------------ */
 
 typedef struct phi3v_model phi3v_model;
 
@@ -144,7 +144,7 @@ typedef int (*phi3v_device_fn)(const char *name, const char *description, int us
                                const char *why_not, void *user);
 PHI3V_API int phi3v_devices(phi3v_device_fn fn, void *user);
 
-/* -- Pictures -------------------------------------------------------------------------------- */
+/* -- Pictures ---------------------------------------------------------------------------------- */
 
 typedef struct phi3v_image phi3v_image; /* immutable, reference counted, safe to share */
 
@@ -193,7 +193,7 @@ PHI3V_API int phi3v_image_crops(const phi3v_model *model, const phi3v_image *ima
                                 struct phi3v_error *err);
 PHI3V_API void phi3v_floats_free(float *p);
 
-/* -- Text ------------------------------------------------------------------------------------ */
+/* -- Text -------------------------------------------------------------------------------------- */
 
 /* Text -> ids. bos: start with <s>; special: honour added tokens such as <|end|> in the text (else
  * they are ordinary letters). The caller frees *ret_ids with phi3v_ids_free. */
@@ -206,7 +206,7 @@ PHI3V_API int phi3v_detokenize(const phi3v_model *model, const int32_t *ids, siz
                                struct phi3v_error *err);
 PHI3V_API void phi3v_ids_free(int32_t *ids);
 
-/* -- Prompts: a whole token sequence with its pictures ---------------------------------------- */
+/* -- Prompts: a whole token sequence with its pictures ----------------------------------------- */
 
 typedef struct phi3v_prompt phi3v_prompt; /* keeps its own references to the pictures */
 
@@ -246,7 +246,7 @@ PHI3V_API phi3v_image *
 phi3v_prompt_image(const phi3v_prompt *prompt, int i,
                    struct phi3v_image_plan *ret_plan); /* borrowed; i from 0 */
 
-/* -- Sessions --------------------------------------------------------------------------------- */
+/* -- Sessions ---------------------------------------------------------------------------------- */
 
 typedef struct phi3v_session phi3v_session;
 
@@ -318,7 +318,7 @@ PHI3V_API void phi3v_session_clear(phi3v_session *session);
 PHI3V_API int64_t phi3v_session_tokens(const phi3v_session *session);
 PHI3V_API int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *prompt);
 
-/* -- Numbers, for tests and `debug` ----------------------------------------------------------- */
+/* -- Numbers, for tests and `debug` ------------------------------------------------------------ */
 
 /* Logits behind the last token (all = 0: f32 [n_vocab]) or behind every token (all = 1: f32
  * [n_tokens][n_vocab], from one fresh forward pass). Free with phi3v_floats_free. */

@@ -27,8 +27,7 @@ struct answer {
     enum phi3v_finish finish;
 };
 
-/* -- Setting up
- * ------------------------------------------------------------------------------------- */
+/* -- Setting up -------------------------------------------------------------------------------- */
 
 static void add_stop_id(struct answer *a, const struct tokenizer *t, const char *name)
 {
@@ -80,8 +79,7 @@ static void answer_fini(struct answer *a)
     buf_fini(&a->text);
 }
 
-/* -- Text
- * --------------------------------------------------------------------------------------------- */
+/* -- Text -------------------------------------------------------------------------------------- */
 
 static bool utf8_continues(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
 
@@ -111,8 +109,7 @@ static int take_text(struct answer *a, const char *bytes, size_t n, struct phi3v
     return 0;
 }
 
-/* -- The loop
- * ------------------------------------------------------------------------------------------- */
+/* -- The loop ---------------------------------------------------------------------------------- */
 
 static int take_id(struct answer *a, int32_t id, struct phi3v_error *err)
 {

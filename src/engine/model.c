@@ -18,8 +18,7 @@ enum {
 
 static const double GIB = 1024.0 * 1024 * 1024;
 
-/* -- Options ------------------------------------------------------------------------------------
- */
+/* -- Options ----------------------------------------------------------------------------------- */
 
 static bool is_cuda(const char *device) { return !strncmp(device, "cuda", 4); }
 
@@ -60,8 +59,7 @@ static int check_options(const struct phi3v_model_options *opt, struct phi3v_err
     return 0;
 }
 
-/* -- Steps of opening ----------------------------------------------------------------------------
- */
+/* -- Steps of opening -------------------------------------------------------------------------- */
 
 static int progress(const struct phi3v_model_options *opt, double start_s, int64_t done,
                     int64_t total, struct phi3v_error *err)
@@ -215,8 +213,7 @@ static size_t feature_budget(void)
     return budget < 2048 * mib ? budget : 2048 * mib;
 }
 
-/* -- Public --------------------------------------------------------------------------------------
- */
+/* -- Public ------------------------------------------------------------------------------------ */
 
 int model_open(const char *path, const struct phi3v_model_options *opt, struct phi3v_model **ret,
                struct phi3v_error *err)

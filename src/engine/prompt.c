@@ -6,8 +6,7 @@
 #include "base/mem.h"
 #include "text/chat.h"
 
-/* -- Pictures of a prompt
- * -------------------------------------------------------------------------- */
+/* -- Pictures of a prompt ---------------------------------------------------------------------- */
 
 struct pictures {
     struct slot *slots; // [n]; borrow the images
@@ -46,8 +45,7 @@ static int pictures_add(struct pictures *p, const struct config *config,
     return 0;
 }
 
-/* -- From ids to a prompt
- * ----------------------------------------------------------------------------- */
+/* -- From ids to a prompt ---------------------------------------------------------------------- */
 
 /* Takes ids. */
 static int finish(const struct phi3v_model *m, int32_t *ids, size_t n, const struct pictures *p,
@@ -75,8 +73,7 @@ static int check_images(struct phi3v_image *const *images, int n_images, struct 
                    images ? "given" : "NULL");
 }
 
-/* -- Chat
- * ------------------------------------------------------------------------------------------ */
+/* -- Chat -------------------------------------------------------------------------------------- */
 
 static int check_turn(const struct phi3v_turn *t, int number, bool last, struct phi3v_error *err)
 {
@@ -168,8 +165,7 @@ int prompt_new_chat(const struct phi3v_model *m, const struct phi3v_turn *turns,
     return rc;
 }
 
-/* -- Formatted text, ids
- * --------------------------------------------------------------------------- */
+/* -- Formatted text, ids ----------------------------------------------------------------------- */
 
 int prompt_new_raw(const struct phi3v_model *m, const char *text, struct phi3v_image *const *images,
                    int n_images, int num_crops, struct phi3v_prompt **ret, struct phi3v_error *err)

@@ -46,8 +46,7 @@ static uint64_t xoshiro256(uint64_t s[4])
 
 static double random_unit(uint64_t s[4]) { return (double)(xoshiro256(s) >> 11) * 0x1p-53; }
 
-/* -- The operators, in the order in which they run ----------------------------------------------
- */
+/* -- The operators, in the order in which they run --------------------------------------------- */
 
 /* Copies the logits with the repetition penalty applied. False when they are no numbers. */
 static bool take_logits(struct sampler *s, const float *logits)
@@ -144,8 +143,7 @@ static void keep_only(struct sampler *s, int32_t id)
     s->weight[s->first] = s->total = 1;
 }
 
-/* -- Public -------------------------------------------------------------------------------------
- */
+/* -- Public ------------------------------------------------------------------------------------ */
 
 int params_check(const struct phi3v_params *p, struct phi3v_error *err)
 {

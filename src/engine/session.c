@@ -47,8 +47,7 @@ void session_clear(struct phi3v_session *s)
     sequence_fini(&s->kv.seq); // its pictures too
 }
 
-/* -- Pictures
- * ---------------------------------------------------------------------------------------- */
+/* -- Pictures ---------------------------------------------------------------------------------- */
 
 /* The features in use for one call, by slot; NULL where no row of the slot is computed. */
 struct in_use {
@@ -125,8 +124,7 @@ static int pictures_use(struct phi3v_session *s, const struct sequence *seq, siz
     return rc;
 }
 
-/* -- Computing
- * --------------------------------------------------------------------------------------- */
+/* -- Computing --------------------------------------------------------------------------------- */
 
 static void fill_rows(struct phi3v_session *s, struct prompt_row *rows, size_t from, size_t n,
                       const struct in_use *u)
@@ -287,8 +285,7 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
     return rc;
 }
 
-/* -- For tests, debug and bench
- * -------------------------------------------------------------------- */
+/* -- For tests, debug and bench ---------------------------------------------------------------- */
 
 static int trace_pictures(struct phi3v_session *s, const struct sequence *seq, struct work *w,
                           const struct trace *trace, struct in_use *u, struct phi3v_error *err)

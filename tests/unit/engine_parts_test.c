@@ -16,8 +16,7 @@
 #include "engine/stop.h"
 #include "engine_fixture.h"
 
-/* -- Sampler
- * ------------------------------------------------------------------------------------------ */
+/* -- Sampler ----------------------------------------------------------------------------------- */
 
 static struct sampler *start(struct phi3v_params *params, int n_vocab)
 {
@@ -146,8 +145,7 @@ static void bad_parameters_are_named(void **state)
 #undef BAD
 }
 
-/* -- Stop strings
- * ------------------------------------------------------------------------------------- */
+/* -- Stop strings ------------------------------------------------------------------------------ */
 
 static void stop_strings_are_held_back(void **state)
 {
@@ -171,8 +169,7 @@ static void stop_strings_are_held_back(void **state)
     assert_int_equal(end, 1);
 }
 
-/* -- Feature cache
- * -------------------------------------------------------------------------------------- */
+/* -- Feature cache ----------------------------------------------------------------------------- */
 
 struct features {
     size_t bytes;
@@ -254,8 +251,7 @@ static void equal_pictures_share_features(void **state)
     phi3v_image_free(b);
 }
 
-/* -- Sequences
- * -------------------------------------------------------------------------------------------- */
+/* -- Sequences --------------------------------------------------------------------------------- */
 
 static int build(const int32_t *ids, size_t n, const struct slot *slots, int n_slots,
                  struct sequence *ret, struct phi3v_error *err)

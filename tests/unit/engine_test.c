@@ -33,8 +33,7 @@ static int close_shared(void **state)
     return 0;
 }
 
-/* -- Opening
- * -------------------------------------------------------------------------------------------- */
+/* -- Opening ----------------------------------------------------------------------------------- */
 
 static int open_with(const char *path, const char *device, const char *dtype, int64_t ctx,
                      struct phi3v_error *err)
@@ -150,8 +149,7 @@ static void devices_are_listed(void **state)
     assert_int_equal(cpus, 1);
 }
 
-/* -- Prompts
- * -------------------------------------------------------------------------------------------- */
+/* -- Prompts ----------------------------------------------------------------------------------- */
 
 static int chat_error(const struct phi3v_turn *turns, int n, struct phi3v_error *err)
 {
@@ -209,8 +207,7 @@ static void prompt_keeps_its_pictures(void **state)
     phi3v_prompt_free(prompt);
 }
 
-/* -- Reuse
- * ---------------------------------------------------------------------------------------------- */
+/* -- Reuse ------------------------------------------------------------------------------------- */
 
 static struct phi3v_timing prefill(phi3v_session *s, const phi3v_prompt *prompt)
 {
@@ -310,9 +307,47 @@ static void filled_sessions_go_on(void **state)
     phi3v_session_free(s);
 }
 
-/* -- Limits
- * -----------------------------------------------------------------------------------------------
- */
+struct seen { // of a traced pass
+    float logits[32064];
+    int n_vision, n_tensors, stop_after;
+};
+
+static int see_tensor(const char *name, int n_dims, const int64_t *shape, const float *data,
+                      void *user)
+{
+    struct seen *seen = user;
+    seen->n_vision += !strcmp(name, "vision.patch_embed");
+    if (!strcmp(name, "logits_last")) {
+        assert_int_equal(n_dims, 1);
+        memcpy(seen->logits, data, (size_t)shape[0] * sizeof *data);
+    }
+    return ++seen->n_tensors == seen->stop_after;
+}
+
+static void activations_come_from_a_fresh_pass(void **state)
+{
+    (void)state;
+    static struct seen seen;
+    seen = (struct seen){0};
+    phi3v_session *s = test_session(gqa);
+    phi3v_image *images[] = {test_image(400, 30), test_image(401, 30)};
+    phi3v_prompt *prompt = test_prompt(gqa, "<|image_1|>\n<|image_2|>\nWhat?", images, 2);
+    prefill(s, prompt); // what is cached must not shorten the pass
+    assert_int_equal(phi3v_activations(s, prompt, see_tensor, &seen, NULL), 0);
+    assert_int_equal(seen.n_vision, 2);
+    float *logits;
+    assert_int_equal(phi3v_logits(s, prompt, 0, NULL, NULL, &logits, NULL, NULL), 0);
+    assert_memory_equal(logits, seen.logits, sizeof seen.logits);
+    phi3v_floats_free(logits);
+    seen.stop_after = seen.n_tensors + 3;
+    assert_int_equal(phi3v_activations(s, prompt, see_tensor, &seen, NULL), PHI3V_E_CANCELLED);
+    phi3v_prompt_free(prompt);
+    phi3v_image_free(images[0]);
+    phi3v_image_free(images[1]);
+    phi3v_session_free(s);
+}
+
+/* -- Limits ------------------------------------------------------------------------------------ */
 
 static void limits_are_kept_and_told(void **state)
 {
@@ -356,9 +391,7 @@ static void limits_are_kept_and_told(void **state)
     phi3v_model_close(model);
 }
 
-/* -- Answers
- * ------------------------------------------------------------------------------------------------
- */
+/* -- Answers ----------------------------------------------------------------------------------- */
 
 struct shown { // the text of all events
     char text[4000];
@@ -507,8 +540,7 @@ static void stop_ids_end_the_answer(void **state)
     phi3v_session_free(s);
 }
 
-/* -- Interrupting
- * -------------------------------------------------------------------------------------------- */
+/* -- Interrupting ------------------------------------------------------------------------------ */
 
 static phi3v_prompt *continued(const char *text, const int32_t *ids, size_t n)
 {
@@ -649,9 +681,7 @@ static void another_thread_cancels(void **state)
     pthread_cond_destroy(&c.go);
 }
 
-/* -- Threads
- * --------------------------------------------------------------------------------------------------
- */
+/* -- Threads ----------------------------------------------------------------------------------- */
 
 struct worker {
     phi3v_image *image;
@@ -705,6 +735,7 @@ int main(void)
         cmocka_unit_test(only_what_differs_is_computed),
         cmocka_unit_test(pictures_are_encoded_once),
         cmocka_unit_test(filled_sessions_go_on),
+        cmocka_unit_test(activations_come_from_a_fresh_pass),
         cmocka_unit_test(limits_are_kept_and_told),
         cmocka_unit_test(events_ids_and_text_agree),
         cmocka_unit_test(stop_strings_cut_anywhere),

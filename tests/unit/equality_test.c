@@ -78,8 +78,7 @@ static phi3v_prompt *talk_prompt(struct talk *t)
     return prompt;
 }
 
-/* -- A new process
- * ------------------------------------------------------------------------------------ */
+/* -- A new process ----------------------------------------------------------------------------- */
 
 static void run_child(char **argv, const char *input, float *logits)
 {
@@ -158,8 +157,7 @@ static int child_main(const char *model_name)
     return 0;
 }
 
-/* -- Random scripts
- * ------------------------------------------------------------------------------------- */
+/* -- Random scripts ---------------------------------------------------------------------------- */
 
 /* The session against a new one, and now and then against a new process. */
 static void check(struct talk *t, int elsewhere)
