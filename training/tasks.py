@@ -145,14 +145,18 @@ def ask(rng, block, *names):
 
 # Answers about one picture: each returns (question, Span)
 
-def chart_about(rng, f):
-    parts = [say('This bar chart is titled "', f["title"], '". The values are ')]
+def chart_values(f):
+    parts = ["The values are "]
     for i, (label, _, value) in enumerate(f["bars"]):
         parts += [", " if i else "", label, " ", value]
+    return say(*parts, ". ")
+
+
+def chart_about(rng, f):
     high, low = extreme(f, max), extreme(f, min)
-    parts += [". ", high[0], " is the highest with ", high[2], " and ", low[0],
-              " is the lowest with ", low[2], "."]
-    return ask(rng, "CHART_ABOUT"), say(*parts)
+    return ask(rng, "CHART_ABOUT"), say(
+        'This bar chart is titled "', f["title"], '". ', chart_values(f),
+        high[0], " is the highest with ", high[2], " and ", low[0], " is the lowest with ", low[2], ".")
 
 
 def extreme(f, which):
@@ -165,12 +169,12 @@ def chart_title(rng, f):
 
 def chart_high(rng, f):
     label, _, value = extreme(f, max)
-    return ask(rng, "CHART_HIGH"), say(label, " is the highest with ", value, ".")
+    return ask(rng, "CHART_HIGH"), say(chart_values(f), label, " is the highest with ", value, ".")
 
 
 def chart_low(rng, f):
     label, _, value = extreme(f, min)
-    return ask(rng, "CHART_LOW"), say(label, " is the lowest with ", value, ".")
+    return ask(rng, "CHART_LOW"), say(chart_values(f), label, " is the lowest with ", value, ".")
 
 
 def chart_value(rng, f):
@@ -257,7 +261,7 @@ def wrong_kind(rng, kind):
 
 
 TURNS = {  # maker and share
-    "chart": [(chart_about, 10), (chart_title, 2), (chart_high, 3), (chart_low, 3), (chart_value, 3),
+    "chart": [(chart_about, 10), (chart_title, 1), (chart_high, 3), (chart_low, 3), (chart_value, 3),
               (chart_count, 1)],
     "cover": [(cover_both, 10), (cover_title, 2), (cover_author, 2)],
     "shapes": [(shapes_about, 8), (shapes_count, 2), (shapes_colour, 2), (shapes_place, 1),
