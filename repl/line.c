@@ -247,7 +247,8 @@ char *line_read(struct line *l, const char *prompt, const char *preset, bool *re
     read_input(l);
     while (!l->done) {
         struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-        int n = poll(&in, 1, -1);
+        /* a signal between the look at its flag and the wait is noticed a second later */
+        int n = poll(&in, 1, 1000);
         if (n < 0 && errno != EINTR) break;
         look_at_flags(l, ret_cancelled);
         if (n > 0) read_input(l);
