@@ -31,8 +31,7 @@ static const char help_text[] =
     "  --json               one JSON object on standard output\n"
     "Example: phiscope bench --case tg,pp\n";
 
-/* -- mistakes
- * ----------------------------------------------------------------------------------------- */
+/* -- mistakes ------------------------------------------------------------------------------ */
 
 static int report(const struct settings *s, int status, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
@@ -55,8 +54,7 @@ static int report(const struct settings *s, int status, int code, const char *fo
     return status;
 }
 
-/* -- options
- * ---------------------------------------------------------------------------------------- */
+/* -- options ------------------------------------------------------------------------------- */
 
 enum { OPT_SYNTHETIC = 256, OPT_CASE, OPT_DTYPE, OPT_DEVICE, OPT_THREADS, OPT_JSON };
 
@@ -158,8 +156,7 @@ static int read_options(int argc, char **argv, struct settings *s)
     return status == EXIT_FINE ? -1 : status;
 }
 
-/* -- the model
- * --------------------------------------------------------------------------------------- */
+/* -- the model ----------------------------------------------------------------------------- */
 
 static int open_model(const struct settings *s, const char *model, const char *const *models_dirs,
                       struct bench *b, struct phi3v_error *err)
@@ -181,8 +178,7 @@ static int open_model(const struct settings *s, const char *model, const char *c
     return rc;
 }
 
-/* -- results
- * ---------------------------------------------------------------------------------------- */
+/* -- results ------------------------------------------------------------------------------- */
 
 /* The rate that the limit is of, in GB/s or GFLOP/s. */
 static double rate(const struct result *r) { return r->amount / r->seconds / 1e9; }
@@ -244,8 +240,7 @@ static void print_result(const struct result *r, const struct machine_limits *li
     fflush(stdout);
 }
 
-/* -- the run
- * ------------------------------------------------------------------------------------------ */
+/* -- the run ------------------------------------------------------------------------------- */
 
 /* *read_gbs: the bandwidth measured last, so just before this case; then that behind it. */
 static int run_case(struct bench *b, const struct bench_case *c, double *read_gbs,

@@ -50,8 +50,7 @@ static double vision_flops(const struct work *w, double n_crops)
             2 * w->patch_weights * w->crop_patches + 2 * w->projector * w->crop_patches / 4);
 }
 
-/* -- prompts
- * ---------------------------------------------------------------------------------------- */
+/* -- prompts ------------------------------------------------------------------------------- */
 
 /* Ids of ordinary words, different in every place. */
 static int32_t word(const struct bench *b, int64_t i)
@@ -63,7 +62,7 @@ static int32_t word(const struct bench *b, int64_t i)
 /* What a fresh chat's id sequence starts with, and what phi3v_session_fill pretends. */
 enum { BOS = 1 };
 
-/* -- tg: one token after the other ------------------------------------------------------------- */
+/* -- tg: one token after the other --------------------------------------------------------- */
 
 /* The session pretends to hold ctx tokens; the prompt repeats them and adds one. */
 static int run_tg(struct bench *b, const struct bench_case *c, struct result *ret,
@@ -138,7 +137,7 @@ static int run_vision(struct bench *b, const struct bench_case *c, struct result
     return rc;
 }
 
-/* -- turn: from the picture to the first token, and again with another question ---------------- */
+/* -- turn: from the picture to the first token, and again with another question ------------ */
 
 enum { QUESTION = 20 }; /* tokens around and behind the picture's */
 
@@ -214,8 +213,7 @@ static int run_turn(struct bench *b, const struct bench_case *c, struct result *
     return rc;
 }
 
-/* -- the plan
- * --------------------------------------------------------------------------------------- */
+/* -- the plan ------------------------------------------------------------------------------ */
 
 const struct bench_case bench_cases[] = {
     {"tg", 16, 0, run_tg, 1, NULL},

@@ -6,7 +6,7 @@
 #include <math.h>
 #include <string.h>
 
-/* -- norms: sums in double, so that the length of a row costs no accuracy -------------------- */
+/* -- norms: sums in double, so that the length of a row costs no accuracy ------------------ */
 
 void ref_rms_norm(float *y, const float *x, const float *w, int n, float eps)
 {
@@ -26,7 +26,7 @@ void ref_layer_norm(float *y, const float *x, const float *w, const float *b, in
     for (int i = 0; i < n; i++) y[i] = (float)((x[i] - mean) * scale) * w[i] + b[i];
 }
 
-/* -- element by element ------------------------------------------------------------------------ */
+/* -- element by element -------------------------------------------------------------------- */
 
 void ref_rope(float *x, const float *cos, const float *sin, int head_dim)
 {
