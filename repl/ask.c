@@ -34,8 +34,13 @@ static int read_prompt(struct ask *k, const char *word, struct phi3v_error *err)
     }
     size_t n;
     int rc = load_file("-", MAX_PROMPT_BYTES, &k->text, &n, err);
-    if (!rc && n > 0 && k->text[n - 1] == '\n') k->text[n - 1] = 0;
-    return rc;
+    if (rc) return rc;
+    if (memchr(k->text, 0, n))
+        return refuse(err, PHI3V_E_IO,
+                      "standard input has a zero byte: a prompt is text (-i - reads a picture)");
+    /* a formatted prompt ends with the line break after <|assistant|> */
+    if (!k->app.opt.raw && n > 0 && k->text[n - 1] == '\n') k->text[n - 1] = 0;
+    return 0;
 }
 
 static int load_images(struct ask *k, struct phi3v_error *err)

@@ -83,7 +83,7 @@ int command_edit(struct repl *r, char *args, struct phi3v_error *err)
     if (!r->line) return refuse(err, PHI3V_E_ARGUMENT, ":edit %d wants the new text here", i + 1);
     r->editing = i + 1;
     free(r->returned);
-    r->returned = xstrdup(r->book.v[i].typed);
+    r->returned = line_of_typed(r->book.v[i].typed);
     return 0;
 }
 
@@ -95,15 +95,29 @@ static int set_pairs(struct options *opt, const struct strings *words, size_t fr
 {
     int rc = 0;
     for (size_t k = from; k < words->n && !rc; k++) {
-        char *equal = strchr(words->v[k], '=');
+        const char *equal = strchr(words->v[k], '=');
         if (!equal) return refuse(err, PHI3V_E_ARGUMENT, "key=value, not \"%.60s\"", words->v[k]);
-        *equal = 0;
-        rc = options_set(opt, words->v[k], equal + 1, OPTION_ANSWER, err);
+        char *key = xstrndup(words->v[k], (size_t)(equal - words->v[k]));
+        rc = options_set(opt, key, equal + 1, OPTION_ANSWER, err);
+        free(key);
     }
     return rc;
 }
 
-static int run_range(struct repl *r, int first, int last, const struct options *opt,
+/* Cell i with the settings as its own commands leave them, and the pairs behind the range. */
+static int run_with(struct repl *r, int i, const struct strings *words, struct phi3v_error *err)
+{
+    int rc = run_commands(r, i, err);
+    if (rc) return rc;
+    struct options opt;
+    options_copy(&opt, &r->app.opt);
+    rc = set_pairs(&opt, words, 1, err);
+    if (!rc) rc = run_again(r, i, &opt, err);
+    options_free(&opt);
+    return rc;
+}
+
+static int run_range(struct repl *r, int first, int last, const struct strings *words,
                      struct phi3v_error *err)
 {
     int rc = 0;
@@ -113,7 +127,7 @@ static int run_range(struct repl *r, int first, int last, const struct options *
             snprintf(label, sizeof label, "In [%d]: ", i + 1);
             say_begin(r, label, r->book.v[i].typed);
         }
-        rc = run_again(r, i, opt, err);
+        rc = run_with(r, i, words, err);
     }
     if (rc >= 0) run_tell_stale(r, last - 1);
     return rc;
@@ -131,7 +145,7 @@ int command_run(struct repl *r, char *args, struct phi3v_error *err)
     else
         rc = range_parse(words.v[0], r->book.n, &first, &last, err);
     if (!rc) rc = set_pairs(&opt, &words, 1, err);
-    if (!rc) rc = run_range(r, first, last, &opt, err);
+    if (!rc) rc = run_range(r, first, last, &words, err);
     options_free(&opt);
     strings_free(&words);
     return rc;
@@ -140,6 +154,7 @@ int command_run(struct repl *r, char *args, struct phi3v_error *err)
 int command_retry(struct repl *r, char *args, struct phi3v_error *err)
 {
     int i, rc = optional_cell(r, args, &i, err);
+    if (!rc) rc = run_commands(r, i, err);
     if (rc) return rc;
     struct options opt;
     options_copy(&opt, &r->app.opt);

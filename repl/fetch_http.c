@@ -303,8 +303,8 @@ static int fail_curl(const struct transfer *t, CURLcode code, const char *text,
     case CURLE_COULDNT_CONNECT:
         return fail_connect(t, err);
     case CURLE_OPERATION_TIMEDOUT:
-        return fetch_fail(err, PHI3V_E_IO, "%s: timeout, %zu bytes came in %.0f s", s, t->n,
-                          total_s(t->opt));
+        return fetch_fail(err, PHI3V_E_IO, "%s: timeout, nothing more came after %zu bytes", s,
+                          t->n);
     case CURLE_TOO_MANY_REDIRECTS:
         return fetch_fail(err, PHI3V_E_IO, "%s: more than %ld redirects, probably in a circle", s,
                           REDIRECTS);

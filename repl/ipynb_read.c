@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "ipynb.h"
 #include "json.h"
+#include "words.h"
 
 enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_HANDLES = 10000 };
 
@@ -110,7 +111,7 @@ static void split_source(struct cell *c, const char *source)
         free(line);
         source += n + (source[n] == '\n');
     }
-    c->typed = xstrdup(source);
+    c->typed = line_typed(source);
 }
 
 static void read_ids(struct cell *c, const json_t *list)

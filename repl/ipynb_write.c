@@ -6,6 +6,7 @@
 #include "ipynb.h"
 #include "json.h"
 #include "png.h"
+#include "words.h"
 
 enum { PREVIEW_SIDE = 640 };
 
@@ -31,7 +32,9 @@ static json_t *source_json(const struct cell *c)
 {
     struct text source = {0};
     for (size_t i = 0; i < c->commands.n; i++) text_addf(&source, "%s\n", c->commands.v[i]);
-    text_add(&source, c->typed);
+    char *line = line_of_typed(c->typed);
+    text_add(&source, line);
+    free(line);
     json_t *list = lines_json(source.s);
     text_free(&source);
     return list;

@@ -205,6 +205,13 @@ static int set_uint64(const struct option_spec *spec, uint64_t *to, const char *
     return 0;
 }
 
+static bool is_device(const char *s)
+{
+    static const char digits[] = "0123456789";
+    if (!strcmp(s, "auto") || !strcmp(s, "cpu") || !strcmp(s, "cuda")) return true;
+    return !strncmp(s, "cuda:", 5) && s[5] && strlen(s) <= 8 && !s[5 + strspn(s + 5, digits)];
+}
+
 static int set_value(struct options *opt, const struct option_spec *spec, const char *value,
                      struct phi3v_error *err)
 {
@@ -226,6 +233,8 @@ static int set_value(struct options *opt, const struct option_spec *spec, const 
         if (!in_choices(spec->choices, value)) return bad_value(spec, value, spec->choices, err);
         break;
     case OPTION_TEXT:
+        if (!strcmp(spec->name, "device") && !is_device(value))
+            return bad_value(spec, value, "auto, cpu, cuda or cuda:NUMBER", err);
         break;
     }
     free(*(char **)to);

@@ -70,9 +70,8 @@ static int eval_prompt(struct repl *r, const char *text, struct phi3v_error *err
 {
     const char *ours = foreign_habit(text);
     if (ours) return refuse(err, PHI3V_E_ARGUMENT, "that is %s here; nothing was sent", ours);
-    char *typed = line_unwrap(text);
-    /* "::x" is the prompt ":x" */
-    int rc = run_prompt(r, !strncmp(typed, "::", 2) ? typed + 1 : typed, err);
+    char *typed = line_typed(text);
+    int rc = run_prompt(r, typed, err);
     free(typed);
     return rc;
 }
@@ -81,7 +80,7 @@ static int eval_edited(struct repl *r, const char *text, struct phi3v_error *err
 {
     int i = r->editing - 1;
     r->editing = 0;
-    char *typed = line_unwrap(text);
+    char *typed = line_typed(text);
     int rc = run_edited(r, i, typed, err);
     free(typed);
     if (rc >= 0) run_tell_stale(r, i);

@@ -41,7 +41,10 @@ int repl_script(struct repl *r, const char *file); // script.c; exit status
  */
 
 int run_prompt(struct repl *r, const char *typed, struct phi3v_error *err);
-/* Cell i (from 0) again with its present text; opt: the settings to use. */
+/* The command lines at the head of cell i (from 0), when it came from a file and they have not been
+ * run: they may change the settings. */
+int run_commands(struct repl *r, int i, struct phi3v_error *err);
+/* Cell i again with its present text; opt: the settings to use. */
 int run_again(struct repl *r, int i, const struct options *opt, struct phi3v_error *err);
 int run_edited(struct repl *r, int i, const char *typed, struct phi3v_error *err);
 int run_more(struct repl *r, int i, struct phi3v_error *err);

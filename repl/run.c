@@ -12,6 +12,7 @@
 #include "repl.h"
 #include "term/clean.h"
 #include "term/stream.h"
+#include "words.h"
 
 /* -- Output --------------------------------------------------------------------------------- */
 
@@ -268,7 +269,7 @@ int run_prompt(struct repl *r, const char *typed, struct phi3v_error *err)
         book_undo(b);
         handles_truncate(&b->handles, n_handles);
         free(r->returned);
-        r->returned = xstrdup(typed);
+        r->returned = line_of_typed(typed);
         return rc;
     }
     if (rc < 0) c->error = xstrdup(err->text);
@@ -298,12 +299,16 @@ static int run_pending(struct repl *r, int i, struct phi3v_error *err)
     return rc;
 }
 
+int run_commands(struct repl *r, int i, struct phi3v_error *err)
+{
+    return r->book.v[i].pending ? run_pending(r, i, err) : 0;
+}
+
 int run_again(struct repl *r, int i, const struct options *opt, struct phi3v_error *err)
 {
     struct book *b = &r->book;
-    int rc = 0;
     book_remember(b, i);
-    if (b->v[i].pending) rc = run_pending(r, i, err);
+    int rc = run_commands(r, i, err);
     if (!rc) rc = generate(r, i, opt, false, err);
     if (rc < 0) {
         book_undo(b);
@@ -331,9 +336,9 @@ static int expand_edited(struct repl *r, struct cell *c, struct phi3v_error *err
 int run_edited(struct repl *r, int i, const char *typed, struct phi3v_error *err)
 {
     struct book *b = &r->book;
-    int rc = 0, n_handles = b->handles.n;
+    int n_handles = b->handles.n;
     book_remember(b, i);
-    if (b->v[i].pending) rc = run_pending(r, i, err);
+    int rc = run_commands(r, i, err);
     free(b->v[i].typed);
     b->v[i].typed = xstrdup(typed);
     if (!rc) rc = expand_edited(r, &b->v[i], err);

@@ -101,6 +101,19 @@ char *line_unwrap(const char *text)
     return xstrndup(start, n);
 }
 
+char *line_typed(const char *text)
+{
+    return !strncmp(text, "::", 2) ? xstrdup(text + 1) : line_unwrap(text);
+}
+
+char *line_of_typed(const char *typed)
+{
+    if (*typed == ':') return xasprintf(":%s", typed);
+    if (*typed == '!' || *typed == '?' || !strncmp(typed, "\"\"\"", 3))
+        return xasprintf("\"\"\"\n%s\n\"\"\"", typed);
+    return xstrdup(typed);
+}
+
 /* -- @ and {Out[n]} ------------------------------------------------------------------------- */
 
 static bool starts_word(const char *text, const char *at)

@@ -20,6 +20,11 @@ int range_parse(const char *word, int n, int *ret_first, int *ret_last, struct p
 bool line_incomplete(const char *text);
 /* Takes the """ around a complete text away; a new string. */
 char *line_unwrap(const char *text);
+/* The prompt that a complete text means: without """ around it, with one colon for a leading "::";
+ * a new string. */
+char *line_typed(const char *text);
+/* The other way: the text that means this prompt and no command; a new string. */
+char *line_of_typed(const char *typed);
 
 /* -- @ in prompts ----------------------------------------------------------------------------- */
 

@@ -198,6 +198,12 @@ static void end_token(void)
     const char *prompt = "<|user|>\nHello, who are you?<|end|>\n<|assistant|>\n";
     DRIVE(NULL, "ask", "--json", "--raw", "-m", model(), "--max-new-tokens", "4", prompt);
     json_t *got = drive_json(0);
+    DRIVE(prompt, "ask", "--json", "--raw", "-m", model(), "--max-new-tokens", "4", "-");
+    json_t *piped = drive_json(0);
+    tap_ok(got &&
+               json_equal(json_object_get(got, "input_ids"), json_object_get(piped, "input_ids")),
+           "a formatted prompt through the standard input, its last line break too");
+    json_decref(piped);
     int third = (int)json_integer_value(json_array_get(json_object_get(got, "output_ids"), 2));
     json_decref(got);
     const char *to = drive_file("ending");
@@ -244,6 +250,7 @@ static void mistakes(void)
         {{"aks", "x"}, "did you mean ask?", 2},
         {{"ask", "-m", "no/such/folder", "x"}, "no/such", 3},
         {{"ask", "-m", model(), "--device", "cuda:77", "x"}, "cuda", 3},
+        {{"ask", "-m", model(), "--device", "gpu", "x"}, "cuda:NUMBER", 2},
         {{"ask", "-m", model(), "-i", "nowhere.png", "x"}, "nowhere.png", 4},
         {{"ask", "-m", model(), "-i", no_picture, "x"}, "page.png", 4},
         {{"ask", "-m", model(), "-i", "http://127.0.0.1:1/a.png", "x"}, "127.0.0.1", 4},

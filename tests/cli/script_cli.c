@@ -326,6 +326,35 @@ static void save_and_open(void)
     json_decref(again2);
 }
 
+/* What a cell set, and prompts that look like commands, are the same when the file runs again. */
+static void open_and_run(void)
+{
+    char lines[600];
+    const char *file = drive_file("sampled.ipynb");
+    snprintf(
+        lines, sizeof lines,
+        "one\n:set temperature 0.9\n:set seed 7\ntwo\n::three\n\"\"\"\n!four\n\"\"\"\n:save %s\n",
+        file);
+    const struct run *r = script(lines);
+    bool saved = r->status == 0;
+    json_t *first[4];
+    for (int k = 0; k < 4; k++) first[k] = drive_json(k);
+    snprintf(lines, sizeof lines, ":open %s\n:run all\n", file);
+    r = script(lines);
+    bool same = saved && r->status == 0;
+    for (int k = 0; k < 4; k++) {
+        json_t *again = drive_json(k);
+        same = same &&
+               json_equal(json_object_get(first[k], "input_ids"),
+                          json_object_get(again, "input_ids")) &&
+               json_equal(json_object_get(first[k], "output_ids"),
+                          json_object_get(again, "output_ids"));
+        json_decref(again);
+        json_decref(first[k]);
+    }
+    tap_ok(same, "settings and prompts like commands come back from the file");
+}
+
 static void other_formats(void)
 {
     char lines[600];
@@ -388,6 +417,7 @@ int main(int argc, char **argv)
         jobs();
         pictures();
         save_and_open();
+        open_and_run();
         other_formats();
         untrusted();
     } else {
