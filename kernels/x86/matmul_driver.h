@@ -80,14 +80,51 @@ static inline void prefetch_rows(const float *x, int64_t x_stride, int n_rows, i
             __builtin_prefetch(x + r * x_stride + (int64_t)i * 16, 0, 2);
 }
 
+/* A panel as it is stored. */
+struct panel {
+    int out, n_outs, in, n;
+};
+
+/* The panel behind p in the order of many_rows; n_outs is 0 behind the last. */
+static struct panel panel_next(struct panel p, const struct mat *w, int out_end)
+{
+    p.in += p.n;
+    if (p.in == w->n_in) {
+        p.in = 0;
+        p.out += p.n_outs;
+    }
+    p.n_outs = at_most(out_end - p.out, PANEL_OUTS);
+    p.n = at_most(w->n_in - p.in, PANEL_IN);
+    return p;
+}
+
+static const char *panel_row(struct panel p, const struct mat *w, int o)
+{
+    size_t first = (size_t)(p.out + o) * (size_t)w->n_in + (size_t)p.in;
+    return (const char *)w->data + weight_bytes(w->type) * first;
+}
+
+/* Asks for share `part` of n_parts of the stored weights that are widened next. */
+static void prefetch_panel(struct panel p, const struct mat *w, int part, int n_parts)
+{
+    int begin = (int)((int64_t)p.n_outs * part / n_parts);
+    int end = (int)((int64_t)p.n_outs * (part + 1) / n_parts);
+    size_t n_bytes = weight_bytes(w->type) * (size_t)p.n;
+    for (int o = begin; o < end; o++)
+        for (size_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(panel_row(p, w, o) + i, 0, 2);
+}
+
 /* All rows over one widened panel. t: y and x of the panel's first output and input. */
-static void pass_panel(struct tile t, int n_rows, int n_outs, const float *panel)
+static void pass_panel(struct tile t, int n_rows, int n_outs, const float *panel,
+                       struct panel coming, const struct mat *w)
 {
     float *y = t.y;
     const float *x = t.x;
+    const int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
     for (int r = 0; r < n_rows; r += TILE_ROWS) {
         int rows = at_most(n_rows - r, TILE_ROWS), next = at_most(n_rows - r - rows, TILE_ROWS);
         t.x = x + r * t.x_stride;
+        prefetch_panel(coming, w, r / TILE_ROWS, n_tiles);
         for (int out = 0; out < n_outs; out += TILE_OUTS) {
             t.y = y + r * t.y_stride + out;
             t.n_outs = at_most(n_outs - out, TILE_OUTS);
@@ -101,24 +138,20 @@ static void pass_panel(struct tile t, int n_rows, int n_outs, const float *panel
 }
 
 static void many_rows(struct tile t, int n_rows, const struct mat *w, int out_begin, int out_end,
-                      float *panel)
+                      float *widened)
 {
     float *y = t.y;
     const float *x = t.x;
-    size_t item = weight_bytes(w->type);
-    for (int out = out_begin; out < out_end; out += PANEL_OUTS) {
-        int n_outs = at_most(out_end - out, PANEL_OUTS);
-        for (int in = 0; in < w->n_in; in += PANEL_IN) {
-            t.n = at_most(w->n_in - in, PANEL_IN);
-            for (int o = 0; o < n_outs; o++) {
-                size_t first = (size_t)(out + o) * (size_t)w->n_in + (size_t)in;
-                widen_row(panel + (size_t)o * PANEL_STRIDE, (const char *)w->data + item * first,
-                          w->type, t.n);
-            }
-            t.y = y + out;
-            t.x = x + in;
-            pass_panel(t, n_rows, n_outs, panel);
-        }
+    struct panel p = {.out = out_begin, .n_outs = at_most(out_end - out_begin, PANEL_OUTS)};
+    for (p.n = at_most(w->n_in, PANEL_IN); p.n_outs > 0;) {
+        struct panel next = panel_next(p, w, out_end);
+        for (int o = 0; o < p.n_outs; o++)
+            widen_row(widened + (size_t)o * PANEL_STRIDE, panel_row(p, w, o), w->type, p.n);
+        t.n = p.n;
+        t.y = y + p.out;
+        t.x = x + p.in;
+        pass_panel(t, n_rows, p.n_outs, widened, next, w);
+        p = next;
     }
 }
 
