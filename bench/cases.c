@@ -31,8 +31,7 @@ static int check_fits(const struct bench *b, int64_t n, struct phi3v_error *err)
     return err->code;
 }
 
-/* -- operations -----------------------------------------------------------------------------------
- */
+/* -- operations ------------------------------------------------------------------------------- */
 
 /* n tokens behind ctx others: weights of the layers for each, scores and values for the half of the
  * square they see, the head for the last. */
@@ -98,8 +97,7 @@ static int run_tg(struct bench *b, const struct bench_case *c, struct result *re
     return rc;
 }
 
-/* -- pp: a prompt of text ------------------------------------------------------------------------
- */
+/* -- pp: a prompt of text --------------------------------------------------------------------- */
 
 static int run_pp(struct bench *b, const struct bench_case *c, struct result *ret,
                   struct phi3v_error *err)
@@ -125,8 +123,7 @@ static int run_pp(struct bench *b, const struct bench_case *c, struct result *re
     return rc;
 }
 
-/* -- vision: crops --------------------------------------------------------------------------------
- */
+/* -- vision: crops ---------------------------------------------------------------------------- */
 
 static int run_vision(struct bench *b, const struct bench_case *c, struct result *ret,
                       struct phi3v_error *err)

@@ -125,8 +125,7 @@ static double measure_read(struct team *team)
     return (double)(team->n_words * sizeof(uint64_t) * n_threads) / seconds[N_PASSES / 2] / 1e9;
 }
 
-/* -- arithmetic -----------------------------------------------------------------------------------
- */
+/* -- arithmetic ------------------------------------------------------------------------------- */
 
 static void run_burst(struct team *team, int member)
 {

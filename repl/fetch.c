@@ -52,8 +52,7 @@ static int fail_memory(const char *source, struct phi3v_error *err)
     return fetch_fail(err, PHI3V_E_MEMORY, "not enough memory to read %s", source);
 }
 
-/* -- data: URLs ----------------------------------------------------------------------------------
- */
+/* -- data: URLs ------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -149,8 +148,7 @@ static int fetch_data(const char *url, const char *source, const struct fetch_op
     return rc;
 }
 
-/* -- Files and the standard input
- * ------------------------------------------------------------------ */
+/* -- Files and the standard input ------------------------------------------------------------- */
 
 /* Waits for input, giving the person a chance to cancel; 0, or CANCELLED. */
 static int wait_readable(int fd, size_t n, const struct fetch_options *opt)
@@ -241,8 +239,7 @@ static int fetch_file(const char *path, const char *source, const struct fetch_o
     return rc;
 }
 
-/* -- Names and the whole
- * ----------------------------------------------------------------------------- */
+/* -- Names and the whole ---------------------------------------------------------------------- */
 
 /* "ftp://…": something with a scheme that we do not fetch. */
 static bool has_other_scheme(const char *what)

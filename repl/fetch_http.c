@@ -117,8 +117,7 @@ static bool uses_proxy(void)
     return false;
 }
 
-/* -- One transfer -------------------------------------------------------------------------------
- */
+/* -- One transfer ----------------------------------------------------------------------------- */
 
 struct transfer {
     CURL *easy;
@@ -254,8 +253,7 @@ out:
     return result;
 }
 
-/* -- Sentences
- * ------------------------------------------------------------------------------------- */
+/* -- Sentences -------------------------------------------------------------------------------- */
 
 static int fail_stopped(const struct transfer *t, struct phi3v_error *err)
 {
@@ -376,8 +374,7 @@ int fetch_http(const char *url, const char *source, const struct fetch_options *
     return 0;
 }
 
-/* -- Names
- * -------------------------------------------------------------------------------------------- */
+/* -- Names ------------------------------------------------------------------------------------ */
 
 static bool is_signed(const char *query)
 {

@@ -37,8 +37,7 @@ int repl_open(struct repl *r, struct phi3v_error *err);
 void repl_close(struct repl *r);
 int repl_script(struct repl *r, const char *file); // script.c; exit status
 
-/* -- Running cells (run.c); results as repl_eval ------------------------------------------------
- */
+/* -- Running cells (run.c); results as repl_eval ---------------------------------------------- */
 
 int run_prompt(struct repl *r, const char *typed, struct phi3v_error *err);
 /* The command lines at the head of cell i (from 0), when it came from a file and they have not been

@@ -11,8 +11,7 @@
 #define MIN_PICTURE_ROWS 3
 #define MAX_PICTURES 16
 
-/* -- Writing -------------------------------------------------------------------------------------
- */
+/* -- Writing ---------------------------------------------------------------------------------- */
 
 static void set_style(struct layout *l, int style)
 {
@@ -63,8 +62,7 @@ static int line_width(const struct layout *l)
     return width < 2 ? 2 : width;
 }
 
-/* -- Words ----------------------------------------------------------------------------------------
- */
+/* -- Words ------------------------------------------------------------------------------------ */
 
 static void continue_line(struct layout *l)
 {
@@ -127,8 +125,7 @@ void layout_put(struct layout *l, int32_t cp, int style)
 
 void layout_indent(struct layout *l, int columns) { l->indent = columns; }
 
-/* -- Pictures
- * ---------------------------------------------------------------------------------------- */
+/* -- Pictures --------------------------------------------------------------------------------- */
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }

@@ -63,8 +63,7 @@ static void inline_put(struct markdown *m, int32_t cp)
     }
 }
 
-/* -- The beginning of a line --------------------------------------------------------------------
- */
+/* -- The beginning of a line ------------------------------------------------------------------ */
 
 enum marker {
     MARKER_MORE,
@@ -166,8 +165,7 @@ static void begin_line(struct markdown *m, enum marker kind)
     }
 }
 
-/* -- The whole ------------------------------------------------------------------------------------
- */
+/* -- The whole -------------------------------------------------------------------------------- */
 
 static void end_line(struct markdown *m)
 {

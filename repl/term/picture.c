@@ -7,8 +7,7 @@
 #include "term/blocks.h"
 #include "term/sixel.h"
 
-/* -- Scaling ------------------------------------------------------------------------------------
- */
+/* -- Scaling ---------------------------------------------------------------------------------- */
 
 struct source { /* one picture over one background */
     const struct picture *p;
@@ -59,8 +58,7 @@ static uint8_t *scale(const struct source *s, int width, int height)
     return rgb;
 }
 
-/* -- Size ----------------------------------------------------------------------------------------
- */
+/* -- Size ------------------------------------------------------------------------------------- */
 
 static int at_least_1(double x) { return x < 1 ? 1 : (int)x; }
 
@@ -93,8 +91,7 @@ struct picture_size picture_fit(const struct term_facts *t, int width, int heigh
     return (struct picture_size){.cols = cols, .rows = rows};
 }
 
-/* -- Drawing
- * --------------------------------------------------------------------------------------- */
+/* -- Drawing ---------------------------------------------------------------------------------- */
 
 static void move_right(int n, FILE *out)
 {

@@ -31,8 +31,7 @@ struct stream {
     bool begun, ended;
 };
 
-/* -- clean -> markdown -> layout ------------------------------------------------------------------
- */
+/* -- clean -> markdown -> layout -------------------------------------------------------------- */
 
 static void put_layout(int32_t cp, int style, void *user)
 {
@@ -57,8 +56,7 @@ static void put_clean(int32_t cp, void *user)
     }
 }
 
-/* -- Beginning, and beginning again
- * ------------------------------------------------------------------ */
+/* -- Beginning, and beginning again ----------------------------------------------------------- */
 
 static void begin(struct stream *s)
 {

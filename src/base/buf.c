@@ -26,7 +26,8 @@ void buf_clear(struct buf *b)
 static bool reserve(struct buf *b, size_t more)
 {
     size_t need;
-    if (b->failed || !size_add(b->n, more, &need) || !size_add(need, 1, &need)) return !(b->failed = true);
+    if (b->failed || !size_add(b->n, more, &need) || !size_add(need, 1, &need))
+        return !(b->failed = true);
     if (need <= b->cap) return true;
     size_t cap = b->cap < 64 ? 64 : b->cap;
     while (cap < need)

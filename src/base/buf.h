@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * A growing byte buffer that is always NUL-terminated. Failure is remembered (sticky) so that a series of
- * appends needs one check at its end. */
+ * A growing byte buffer that is always NUL-terminated. Failure is remembered (sticky) so that a
+ * series of appends needs one check at its end. */
 #ifndef BASE_BUF_H
 #define BASE_BUF_H
 

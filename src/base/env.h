@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The one place where libphi3v reads the environment; each name is listed in docs/architecture.md. */
+ * The one place where libphi3v reads the environment; each name is listed in docs/architecture.md.
+ */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
 
 const char *env_cpu(void);         /* PHI3V_CPU: highest kernel level allowed */
 const char *env_backend_dir(void); /* PHI3V_BACKEND_DIR: where backend modules lie */
-/* Root of the Hugging Face hub cache by HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME, HOME;
- * a new string (mem_free), NULL when none is set or without memory. */
+/* Root of the Hugging Face hub cache by HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME,
+ * XDG_CACHE_HOME, HOME; a new string (mem_free), NULL when none is set or without memory. */
 char *env_hub_cache(void);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include "phi3v.h"
 
-/* Fills *err (may be NULL) and returns code, so that `return err_set(err, PHI3V_E_IO, "…");` works. */
+/* Fills *err (may be NULL) and returns code, so that `return err_set(err, PHI3V_E_IO, "…");` works.
+ */
 int err_set(struct phi3v_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* "not enough memory for WHAT: N MiB needed, M MiB free". Returns PHI3V_E_MEMORY. */

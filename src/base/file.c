@@ -15,7 +15,8 @@
 static int cannot(struct phi3v_error *err, const char *verb, const char *path, int errnum)
 {
     char text[128];
-    return err_set(err, PHI3V_E_IO, "cannot %s %s: %s", verb, path, strerror_r(errnum, text, sizeof text));
+    return err_set(err, PHI3V_E_IO, "cannot %s %s: %s", verb, path,
+                   strerror_r(errnum, text, sizeof text));
 }
 
 /* Opens a regular file for reading; returns the descriptor or a negative code. */
@@ -70,8 +71,8 @@ int file_read(const char *path, size_t limit_bytes, char **ret_data, size_t *ret
     int code = 0;
     char *data = NULL;
     if (size > limit_bytes) {
-        code = err_set(err, PHI3V_E_IO, "cannot read %s: %zu bytes, more than the %zu allowed", path, size,
-                       limit_bytes);
+        code = err_set(err, PHI3V_E_IO, "cannot read %s: %zu bytes, more than the %zu allowed",
+                       path, size, limit_bytes);
         goto out;
     }
     data = mem_alloc(size + 1);

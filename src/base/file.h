@@ -12,7 +12,8 @@ struct file_map {
     size_t n_bytes;
 };
 
-/* Maps a regular file read-only. Error IO names path and reason. An empty file maps to n_bytes 0. */
+/* Maps a regular file read-only. Error IO names path and reason. An empty file maps to n_bytes 0.
+ */
 int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error *err);
 void file_map_close(struct file_map *map);
 /* Reads a whole file of at most limit bytes; NUL-terminated, freed with mem_free. */

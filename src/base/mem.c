@@ -26,7 +26,8 @@ bool size_add(size_t a, size_t b, size_t *ret) { return !__builtin_add_overflow(
 void *mem_alloc(size_t n_bytes)
 {
     size_t total;
-    if (told_to_fail() || !size_add(n_bytes, 2 * HEAD - 1, &total) || total > PTRDIFF_MAX) return NULL;
+    if (told_to_fail() || !size_add(n_bytes, 2 * HEAD - 1, &total) || total > PTRDIFF_MAX)
+        return NULL;
     total &= ~(size_t)(HEAD - 1); // aligned_alloc wants a multiple of the alignment
     char *block = aligned_alloc(HEAD, total);
     if (!block) return NULL;

@@ -17,19 +17,20 @@ struct worker {
     int index;
 };
 
-/* One loop at a time. A new loop is announced by raising `round`; workers take pieces from `next` and the last one to
- * leave (`working` reaching 0) lets the caller go on. Workers spin a little before they sleep, because the next loop
- * of a forward pass follows within microseconds. */
+/* One loop at a time. A new loop is announced by raising `round`; workers take pieces from `next`
+ * and the last one to leave (`working` reaching 0) lets the caller go on. Workers spin a little
+ * before they sleep, because the next loop of a forward pass follows within microseconds. */
 struct pool {
     int n_threads;
-    struct worker *workers; // [n_threads-1]
+    struct worker *workers;  // [n_threads-1]
     pthread_mutex_t callers; // callers on several threads take turns
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
     atomic_uint round;
     atomic_int working;
     atomic_bool quit;
-    int spin; // rounds of the waiting loop before sleeping; 0 when there are more threads than cores
+    int spin; // rounds of the waiting loop before sleeping; 0 when there are more threads than
+              // cores
     pool_fn fn;
     void *arg;
     int64_t n, grain;
@@ -137,7 +138,8 @@ static int start_workers(struct pool *p)
         rc = pthread_create(&p->workers[started].thread, NULL, worker_main, &p->workers[started]);
     }
     pthread_sigmask(SIG_SETMASK, &old, NULL);
-    if (rc != 0) p->n_threads = started; // the failed one is not running: started-1 workers + caller
+    if (rc != 0)
+        p->n_threads = started; // the failed one is not running: started-1 workers + caller
     return rc;
 }
 
@@ -145,7 +147,8 @@ int pool_new(int n_threads, struct pool **ret_pool, struct phi3v_error *err)
 {
     if (n_threads <= 0) n_threads = cpu_count();
     if (n_threads > 1024)
-        return err_set(err, PHI3V_E_ARGUMENT, "%d threads asked for; at most 1024 are allowed", n_threads);
+        return err_set(err, PHI3V_E_ARGUMENT, "%d threads asked for; at most 1024 are allowed",
+                       n_threads);
     struct pool *p = mem_zalloc(sizeof *p);
     struct worker *workers = mem_zarray((size_t)n_threads, sizeof *workers);
     if (!p || !workers) {

@@ -10,7 +10,8 @@ int sha256_hex(const struct sha256_part *parts, int n_parts, char ret_hex[65])
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     if (!ctx) return -1;
     int ok = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
-    for (int i = 0; ok && i < n_parts; i++) ok = EVP_DigestUpdate(ctx, parts[i].data, parts[i].n_bytes);
+    for (int i = 0; ok && i < n_parts; i++)
+        ok = EVP_DigestUpdate(ctx, parts[i].data, parts[i].n_bytes);
     ok = ok && EVP_DigestFinal_ex(ctx, digest, NULL);
     EVP_MD_CTX_free(ctx);
     if (!ok) return -1;

@@ -10,8 +10,7 @@
 
 enum { MAX_CROPS = 4096, MAX_CROP_SIDE = 4096, WHITE = 255 };
 
-/* -- The plan -----------------------------------------------------------------------------------
- */
+/* -- The plan --------------------------------------------------------------------------------- */
 
 /* Largest number of crops along the long side so that the grid has at most num_crops. */
 static int grid_scale(double ratio, int num_crops)
@@ -61,8 +60,7 @@ int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_
     return 0;
 }
 
-/* -- The scaled, padded picture -----------------------------------------------------------------
- */
+/* -- The scaled, padded picture --------------------------------------------------------------- */
 
 int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
                      struct phi3v_error *err)
@@ -94,8 +92,7 @@ int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8
     return 0;
 }
 
-/* -- Normalisation ------------------------------------------------------------------------------
- */
+/* -- Normalisation ---------------------------------------------------------------------------- */
 
 struct scale {
     float value[3][256]; // of each byte, per channel
@@ -128,8 +125,7 @@ static void normalise_tile(const uint8_t *hd, int hd_w, int x0, int y0, int side
     }
 }
 
-/* -- The global view ----------------------------------------------------------------------------
- */
+/* -- The global view -------------------------------------------------------------------------- */
 
 /* Bicubic, a = -0.75, at an integer reduction: plain subsampling when it is odd, else four taps. */
 static const double half_way[4] = {-0.09375, 0.59375, 0.59375, -0.09375};
@@ -183,8 +179,7 @@ static void global_view(const uint8_t *hd, const struct crop_plan *plan, const s
             global_row(hd, plan, y, c, s->value[c], dst);
 }
 
-/* -- All crops ----------------------------------------------------------------------------------
- */
+/* -- All crops -------------------------------------------------------------------------------- */
 
 int crops_make(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
                const float std[3], struct crops *ret, struct phi3v_error *err)

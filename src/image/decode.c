@@ -17,8 +17,7 @@ enum {
     LOOK_AT_MEMORY_BYTES = 64 << 20 // asking the system for less is not worth reading /proc
 };
 
-/* -- Shared by the decoders ---------------------------------------------------------------------
- */
+/* -- Shared by the decoders ------------------------------------------------------------------- */
 
 int size_allowed(const char *format, int64_t width, int64_t height, size_t work_bytes_per_pixel,
                  struct phi3v_error *err)
@@ -76,8 +75,7 @@ int pixels_from_samples(const uint8_t *samples, int channels, int width, int hei
     return 0;
 }
 
-/* -- One picture --------------------------------------------------------------------------------
- */
+/* -- One picture ------------------------------------------------------------------------------ */
 
 static int decode_as(enum image_format format, const char *name, const uint8_t *bytes, size_t n,
                      struct decoded *d, struct phi3v_error *err)

@@ -7,8 +7,17 @@
 #include "base/err.h"
 
 /* image/sniff: what the bytes are, by content only. */
-enum image_format { IMAGE_PNG, IMAGE_JPEG, IMAGE_WEBP, IMAGE_GIF, IMAGE_BMP, IMAGE_PNM, IMAGE_OTHER };
-/* *ret_name: "PNG", … or what else it looks like ("a PDF document", "a web page", "text", "empty"). */
+enum image_format {
+    IMAGE_PNG,
+    IMAGE_JPEG,
+    IMAGE_WEBP,
+    IMAGE_GIF,
+    IMAGE_BMP,
+    IMAGE_PNM,
+    IMAGE_OTHER
+};
+/* *ret_name: "PNG", … or what else it looks like ("a PDF document", "a web page", "text", "empty").
+ */
 enum image_format image_sniff(const uint8_t *bytes, size_t n, const char **ret_name);
 
 struct decoded {
@@ -18,26 +27,30 @@ struct decoded {
     double transparent_share; // alpha below 255
     int animated;
 };
-/* Limits: 256 MiB of bytes, 178 956 970 pixels, 65 500 a side, checked from the header before allocating.
- * exif != 0 applies the orientation. */
-int image_decode(const uint8_t *bytes, size_t n, int exif, struct decoded *ret, struct phi3v_error *err);
+/* Limits: 256 MiB of bytes, 178 956 970 pixels, 65 500 a side, checked from the header before
+ * allocating. exif != 0 applies the orientation. */
+int image_decode(const uint8_t *bytes, size_t n, int exif, struct decoded *ret,
+                 struct phi3v_error *err);
 void pixels_fini(struct pixels *p);
 
 /* image/orient */
 int exif_orientation(const uint8_t *bytes, size_t n, enum image_format format); /* 1 … 8 */
 int pixels_orient(struct pixels *p, int orientation, struct phi3v_error *err);
 
-/* image/resize: Pillow's bilinear resize, bit for bit (phi3v.md 4.3). dst: [dst_h][dst_w][3]. The order of the
- * two passes shows in the last bit: width first is Pillow's; height first is the same on a transposed picture. */
+/* image/resize: Pillow's bilinear resize, bit for bit (phi3v.md 4.3). dst: [dst_h][dst_w][3]. The
+ * order of the two passes shows in the last bit: width first is Pillow's; height first is the same
+ * on a transposed picture. */
 int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
                     int height_first, struct phi3v_error *err);
 
-/* image/crops: the HD transform. Errors: ARGUMENT (num_crops < 1), IMAGE (picture too thin: names the ratio). */
+/* image/crops: the HD transform. Errors: ARGUMENT (num_crops < 1), IMAGE (picture too thin: names
+ * the ratio). */
 int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_plan *ret,
                struct phi3v_error *err);
 int crops_make(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
                const float std[3], struct crops *ret, struct phi3v_error *err);
-/* The scaled, padded 8-bit picture [hd_h][hd_w][3] (mem_free), for tests and for showing what the model sees. */
+/* The scaled, padded 8-bit picture [hd_h][hd_w][3] (mem_free), for tests and for showing what the
+ * model sees. */
 int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
                      struct phi3v_error *err);
 

@@ -27,8 +27,7 @@ struct job {
     struct phi3v_error *err;
 };
 
-/* -- Errors -------------------------------------------------------------------------------------
- */
+/* -- Errors ----------------------------------------------------------------------------------- */
 
 static _Noreturn void leave(struct job *job, int code)
 {
@@ -80,8 +79,7 @@ static void on_progress(j_common_ptr lib)
                   "the JPEG picture has more than %d scans: it was made to waste time", MAX_SCANS));
 }
 
-/* -- Decoding -----------------------------------------------------------------------------------
- */
+/* -- Decoding --------------------------------------------------------------------------------- */
 
 static void open_lib(struct job *job)
 {

@@ -6,8 +6,7 @@
 
 #include "base/mem.h"
 
-/* -- Where the EXIF block lies ------------------------------------------------------------------
- */
+/* -- Where the EXIF block lies ---------------------------------------------------------------- */
 
 struct span {
     const uint8_t *bytes; // NULL: nothing found
@@ -64,8 +63,7 @@ static struct span find_in_png(const uint8_t *bytes, size_t n)
     return strip_exif_mark(s);
 }
 
-/* -- The value ----------------------------------------------------------------------------------
- */
+/* -- The value -------------------------------------------------------------------------------- */
 
 /* Tag 0x0112 of the first directory of a TIFF structure; 1 when absent or senseless. */
 static int read_orientation(struct span s)
@@ -103,8 +101,7 @@ int exif_orientation(const uint8_t *bytes, size_t n, enum image_format format)
     }
 }
 
-/* -- Turning ------------------------------------------------------------------------------------
- */
+/* -- Turning ---------------------------------------------------------------------------------- */
 
 /* Each orientation is a subset of: exchange x and y, then read the source from the right, from
  * below. */

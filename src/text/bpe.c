@@ -30,8 +30,7 @@ static bool reserve(struct bpe *b, size_t n)
     return false;
 }
 
-/* -- A binary heap of rank << 32 | place, smallest first ----------------------------------------
- */
+/* -- A binary heap of rank << 32 | place, smallest first -------------------------------------- */
 
 static void sift_down(uint64_t *heap, size_t n, size_t i)
 {
@@ -59,8 +58,7 @@ static uint64_t pop(uint64_t *heap, size_t *n)
     return top;
 }
 
-/* -- Merging ------------------------------------------------------------------------------------
- */
+/* -- Merging ---------------------------------------------------------------------------------- */
 
 static uint64_t heap_key(int32_t rank, size_t place) { return (uint64_t)rank << 32 | place; }
 

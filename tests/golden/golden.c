@@ -10,8 +10,7 @@
 #include "base/file.h"
 #include "level.h"
 
-/* -- Reporting ----------------------------------------------------------------------------------
- */
+/* -- Reporting -------------------------------------------------------------------------------- */
 
 static int n_cases, n_failed;
 
@@ -60,8 +59,7 @@ int tap_done(void)
     return n_failed ? 1 : 0;
 }
 
-/* -- The golden root ----------------------------------------------------------------------------
- */
+/* -- The golden root -------------------------------------------------------------------------- */
 
 static const char *root;
 
@@ -106,8 +104,7 @@ bool golden_exists(const char *relative)
     return file_exists(path);
 }
 
-/* -- Loading ------------------------------------------------------------------------------------
- */
+/* -- Loading ---------------------------------------------------------------------------------- */
 
 char *golden_bytes(const char *relative, size_t *ret_n_bytes)
 {
@@ -195,8 +192,7 @@ void npy_free(struct npy *a)
     mem_free(a);
 }
 
-/* -- Comparing ----------------------------------------------------------------------------------
- */
+/* -- Comparing -------------------------------------------------------------------------------- */
 
 struct golden_diff golden_compare(const float *got, const float *want, size_t n)
 {

@@ -29,8 +29,7 @@ void tap_skip(const char *reason, const char *name, ...) __attribute__((format(p
 void tap_note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int tap_done(void); /* prints the plan; the exit status of main: 0 when nothing failed */
 
-/* -- The golden root ----------------------------------------------------------------------------
- */
+/* -- The golden root -------------------------------------------------------------------------- */
 
 void golden_init(int argc, char **argv); /* exits 2 when the options make no sense */
 const char *golden_root(void);
@@ -38,8 +37,7 @@ const char *golden_root(void);
 char *golden_path(const char *relative);
 bool golden_exists(const char *relative);
 
-/* -- Loading. An absent file is reported as skipped, a broken one as failed; both give NULL. ----
- */
+/* -- Loading. An absent file is reported as skipped, a broken one as failed; both give NULL. --- */
 
 json_t *golden_json(const char *relative);                     /* json_decref */
 char *golden_bytes(const char *relative, size_t *ret_n_bytes); /* NUL behind the end; mem_free */
@@ -59,8 +57,7 @@ struct npy {
 struct npy *golden_npy(const char *relative); /* npy_free */
 void npy_free(struct npy *a);
 
-/* -- Comparing ----------------------------------------------------------------------------------
- */
+/* -- Comparing -------------------------------------------------------------------------------- */
 
 struct golden_diff {
     double max_abs, rms; // infinity when one side is not finite and the other differs

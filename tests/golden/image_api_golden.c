@@ -47,8 +47,7 @@ static phi3v_image *open_image(const char *relative, int exif, const char **ret_
     return image;
 }
 
-/* -- Plans and crops ----------------------------------------------------------------------------
- */
+/* -- Plans and crops -------------------------------------------------------------------------- */
 
 /* The picture lies centred in the scaled one, margins on one axis only. */
 static bool plan_ok(const struct phi3v_image_plan *p, json_t *c)
@@ -158,8 +157,7 @@ static void check_picture(const phi3v_model *model, json_t *picture)
     mem_free((void *)bytes);
 }
 
-/* -- Everything else ----------------------------------------------------------------------------
- */
+/* -- Everything else -------------------------------------------------------------------------- */
 
 static void check_exif(void)
 {

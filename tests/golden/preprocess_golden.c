@@ -20,8 +20,7 @@ static const double sum_tolerance = 1e-5; // of recorded means and deviations
 
 static json_t *sample_points; // [[y, x], …]
 
-/* -- Small readers ------------------------------------------------------------------------------
- */
+/* -- Small readers ---------------------------------------------------------------------------- */
 
 static int64_t number(json_t *object, const char *key)
 {
@@ -41,8 +40,7 @@ static bool hash_is(const void *data, size_t n_bytes, json_t *object, const char
     return want && sha256_hex(&part, 1, hex) == 0 && strcmp(hex, want) == 0;
 }
 
-/* -- Tables -------------------------------------------------------------------------------------
- */
+/* -- Tables ----------------------------------------------------------------------------------- */
 
 static int n_image_tokens(const struct crop_plan *p)
 {

@@ -11,8 +11,7 @@ static const char *const models[] = {"tiny-a-f32", "tiny-a-bf16", "tiny-gqa-bf16
                                      "tiny-long-bf16"};
 enum { MAX_IMAGES = 8 };
 
-/* -- Comparing ----------------------------------------------------------------------------------
- */
+/* -- Comparing -------------------------------------------------------------------------------- */
 
 static bool equals_ids(const struct ids *got, const json_t *want)
 {
@@ -82,8 +81,7 @@ static bool decodes_to(const struct tokenizer *t, const json_t *list, bool keep,
     return ok;
 }
 
-/* -- Texts --------------------------------------------------------------------------------------
- */
+/* -- Texts ------------------------------------------------------------------------------------ */
 
 static void check_texts(const struct tokenizer *t, const char *model, const json_t *root)
 {
@@ -108,8 +106,7 @@ static void check_texts(const struct tokenizer *t, const char *model, const json
     }
 }
 
-/* -- Template -------------------------------------------------------------------------------------
- */
+/* -- Template --------------------------------------------------------------------------------- */
 
 /* chat_turns always asks for an answer, so only cases with add_generation_prompt compare. */
 static bool turns_to(const struct tokenizer *t, const json_t *messages, const json_t *want)
@@ -142,8 +139,7 @@ static void check_templates(const struct tokenizer *t, const char *model, const 
     }
 }
 
-/* -- Prompts with pictures
- * -------------------------------------------------------------------------- */
+/* -- Prompts with pictures -------------------------------------------------------------------- */
 
 /* Image tokens of a picture, by preprocess.json; 0 when it is not listed. */
 static int tokens_of(const json_t *preprocess, const char *file, json_int_t num_crops)

@@ -24,8 +24,7 @@ static struct loopback *server;
 static uint8_t picture[100000];
 static const struct fetch_options typed = {.typed = true};
 
-/* -- Helpers
- * ------------------------------------------------------------------------------------------- */
+/* -- Helpers ---------------------------------------------------------------------------------- */
 
 static void url_of(char to[200], const char *path)
 {
@@ -69,8 +68,7 @@ static void expect_url_error(const char *path, const struct fetch_options *opt, 
     expect_error(url, opt, code, part);
 }
 
-/* -- The server
- * ------------------------------------------------------------------------------------------ */
+/* -- The server ------------------------------------------------------------------------------- */
 
 static void test_http(void **state)
 {
@@ -143,8 +141,7 @@ static void test_slow(void **state)
     expect_url_error("/slow", &cancels, PHI3V_E_CANCELLED, "cancelled");
 }
 
-/* -- Private addresses
- * ---------------------------------------------------------------------------------- */
+/* -- Private addresses ------------------------------------------------------------------------ */
 
 static void test_addresses(void **state)
 {

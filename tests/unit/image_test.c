@@ -15,8 +15,7 @@
 #include "base/mem.h"
 #include "image/image.h"
 
-/* -- Helpers ------------------------------------------------------------------------------------
- */
+/* -- Helpers ---------------------------------------------------------------------------------- */
 
 struct file {
     char *bytes; // mem_free
@@ -56,8 +55,7 @@ static int near(const uint8_t *p, int r, int g, int b, int tolerance)
     return abs(p[0] - r) <= tolerance && abs(p[1] - g) <= tolerance && abs(p[2] - b) <= tolerance;
 }
 
-/* -- Sniffing -----------------------------------------------------------------------------------
- */
+/* -- Sniffing --------------------------------------------------------------------------------- */
 
 static void sniffs(const char *bytes, size_t n, enum image_format format, const char *name)
 {
@@ -109,8 +107,7 @@ static void test_not_a_picture(void **state)
     refused("hello", 5, PHI3V_E_IMAGE, "not a picture but text");
 }
 
-/* -- Every format -------------------------------------------------------------------------------
- */
+/* -- Every format ----------------------------------------------------------------------------- */
 
 struct expected {
     const char *file, *format;
@@ -197,8 +194,7 @@ static void test_pnm_scaling(void **state)
     refused("P5\n99999 2 255\n1", 16, PHI3V_E_IMAGE, "too large");
 }
 
-/* -- Truncation and damage ----------------------------------------------------------------------
- */
+/* -- Truncation and damage -------------------------------------------------------------------- */
 
 /* Every beginning of the file is refused or decodes; complete_from: from that length on it may
  * decode. */
@@ -292,8 +288,7 @@ static void test_mutations(void **state)
     assert_int_equal(mem_in_use_bytes(), 0);
 }
 
-/* -- Limits -------------------------------------------------------------------------------------
- */
+/* -- Limits ----------------------------------------------------------------------------------- */
 
 static void put_be32(uint8_t *p, uint32_t v)
 {
@@ -337,8 +332,7 @@ static void test_limits(void **state)
     mem_free(big);
 }
 
-/* -- Orientation --------------------------------------------------------------------------------
- */
+/* -- Orientation ------------------------------------------------------------------------------ */
 
 /* 3 x 2 with the numbers 0 to 5, and what each orientation makes of it. */
 static const struct {
@@ -482,8 +476,7 @@ static void test_exif_damaged(void **state)
     mem_free(f.bytes);
 }
 
-/* -- Resizing and crops -------------------------------------------------------------------------
- */
+/* -- Resizing and crops ----------------------------------------------------------------------- */
 
 static void test_resize(void **state)
 {

@@ -38,8 +38,7 @@ static double psnr(const uint8_t *a, const uint8_t *b, size_t n)
     return squares > 0 ? 10 * log10(255.0 * 255.0 * (double)n / squares) : 99;
 }
 
-/* -- Palette
- * ---------------------------------------------------------------------------------------- */
+/* -- Palette ---------------------------------------------------------------------------------- */
 
 static void test_exact_palette(void **state)
 {
@@ -104,8 +103,7 @@ static void test_plain_areas(void **state)
     free(rgb);
 }
 
-/* -- Sixel
- * -------------------------------------------------------------------------------------------- */
+/* -- Sixel ------------------------------------------------------------------------------------ */
 
 static void expect_sixel(const struct picture *p, int registers, int tolerance)
 {
@@ -158,8 +156,7 @@ static void test_sixel(void **state)
     assert_int_equal(sixel_write(odd, 5000, 6, 256, stdout), -1);
 }
 
-/* -- Sizes
- * --------------------------------------------------------------------------------------------- */
+/* -- Sizes ------------------------------------------------------------------------------------ */
 
 static struct term_facts screen(enum term_graphics graphics, int cols, int rows)
 {
@@ -203,8 +200,7 @@ static void test_fit(void **state)
     expect_fit(&t, 20, 20, 90, 30, 0, 0);
 }
 
-/* -- Drawing
- * -------------------------------------------------------------------------------------------- */
+/* -- Drawing ---------------------------------------------------------------------------------- */
 
 /* Draws at the bottom of a full screen, then text; the model complains about everything that is not
  * right. */

@@ -22,8 +22,7 @@
 #include "term/answers.h"
 #include "term/term.h"
 
-/* -- The parser -----------------------------------------------------------------------------------
- */
+/* -- The parser ------------------------------------------------------------------------------- */
 
 struct heard {
     char typed[4096];
@@ -149,8 +148,7 @@ static void test_garbage(void **state)
     }
 }
 
-/* -- A terminal that answers
- * ------------------------------------------------------------------------- */
+/* -- A terminal that answers ------------------------------------------------------------------ */
 
 struct scene {
     const char *env[8]; /* NAME=VALUE */

@@ -132,8 +132,7 @@ static void guards_spans(void **state)
     ids_fini(&ids);
 }
 
-/* -- Random texts and merges against plain repeated merging ---------------------------------------
- */
+/* -- Random texts and merges against plain repeated merging ----------------------------------- */
 
 static uint32_t random_next(uint32_t *seed)
 {
@@ -239,8 +238,7 @@ static void merges_like_the_plain_rule(void **state)
     }
 }
 
-/* -- Decoding -----------------------------------------------------------------------------------
- */
+/* -- Decoding --------------------------------------------------------------------------------- */
 
 static void assert_decodes(const struct set_up *s, const int32_t *ids, bool keep, const char *want)
 {
@@ -363,8 +361,7 @@ static void streams_like_the_plain_rule(void **state)
     detok_free(NULL);
 }
 
-/* -- Files ----------------------------------------------------------------------------------------
- */
+/* -- Files ------------------------------------------------------------------------------------ */
 
 static int reload(struct set_up *s, json_t *root)
 {
@@ -483,8 +480,7 @@ static void refuses_bad_files(void **state)
     assert_int_equal(tokenizer_load("/nowhere", &s->t, &s->err), PHI3V_E_IO);
 }
 
-/* -- Memory and time
- * -------------------------------------------------------------------------------- */
+/* -- Memory and time -------------------------------------------------------------------------- */
 
 /* Everything once; the codes of failures are MEMORY. */
 static int use_all(const struct set_up *s)

@@ -33,8 +33,7 @@ struct vt *vt_new(int cols, int rows, int cell_w, int cell_h)
 
 void vt_free(struct vt *vt) { free(vt); }
 
-/* -- Text ---------------------------------------------------------------------------------------
- */
+/* -- Text ------------------------------------------------------------------------------------- */
 
 static const char *row_text(const struct vt *vt, int y, bool pictures)
 {
@@ -103,8 +102,7 @@ static void print(struct vt *vt, int32_t cp)
     vt->x += width;
 }
 
-/* -- CSI
- * ------------------------------------------------------------------------------------------- */
+/* -- CSI -------------------------------------------------------------------------------------- */
 
 static void move(struct vt *vt, int dx, int dy)
 {
@@ -145,8 +143,7 @@ static void csi(struct vt *vt, const char *s)
     }
 }
 
-/* -- Sixel
- * ------------------------------------------------------------------------------------------ */
+/* -- Sixel ------------------------------------------------------------------------------------ */
 
 struct sixel {
     const char *s;
@@ -258,8 +255,7 @@ static void dcs(struct vt *vt, const char *s)
     vt->n_pictures++;
 }
 
-/* -- Bytes
- * ------------------------------------------------------------------------------------------- */
+/* -- Bytes ------------------------------------------------------------------------------------ */
 
 /* What has been collected from ESC on is complete. */
 static void obey(struct vt *vt)
