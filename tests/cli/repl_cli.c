@@ -93,8 +93,13 @@ static void interrupts(void)
     tap_ok(pty_expect(p, "Out[1]:"), ":more goes on");
     pty_type(p, "\003");
     tap_ok(pty_expect(p, "(interrupted") && pty_expect(p, "In [2]:"), "and can be stopped again");
-    pty_type(p, "\003\003");
-    tap_ok(pty_expect(p, "In [2]:"), "Ctrl-C never leaves");
+    /* One after the other: the terminal driver drops output that meets a Ctrl-C. */
+    bool stays = true;
+    for (int i = 0; i < 2; i++) {
+        pty_type(p, "\003");
+        stays = stays && pty_expect(p, "In [2]:");
+    }
+    tap_ok(stays, "Ctrl-C never leaves");
     pty_type(p, ":q\r");
     tap_ok(pty_end(p) == 0, "the session ends in order");
 }
