@@ -5,7 +5,9 @@
  *    "cases": [{"case", "dtype", "n", "ctx", "tok_s" or "s", "bytes" or "flops", "limit", "share",
  *               "read_gbs_before", "read_gbs_after"}]}
  * n: tokens of tg and pp, crops of vision, turn and edit. bytes and flops are those of the whole
- * case, counted from the model's shapes; share = their rate / the limit that is named. */
+ * case, counted from the model's shapes; share = their rate / the limit that is named, for reading
+ * the mean of the probes before and behind the case, because bandwidth moves with what else runs.
+ */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
