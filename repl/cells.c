@@ -34,7 +34,7 @@ void cell_free(struct cell *c)
 static void *copy_bytes(const void *from, size_t n)
 {
     if (!from) return NULL;
-    void *to = xmalloc(n);
+    void *to = xalloc(n);
     memcpy(to, from, n);
     return to;
 }
@@ -102,7 +102,7 @@ static void new_id(const struct book *b, char *id, size_t n)
 
 struct cell *book_append(struct book *b)
 {
-    b->v = xrealloc(b->v, (size_t)b->n + 1, sizeof *b->v);
+    b->v = xgrow(b->v, (size_t)b->n + 1, sizeof *b->v);
     struct cell *c = &b->v[b->n++];
     *c = (struct cell){0};
     new_id(b, c->id, sizeof c->id);
@@ -117,7 +117,7 @@ void book_stage(struct book *b, int handle)
 {
     for (int i = 0; i < b->n_staged; i++)
         if (b->staged[i] == handle) return;
-    b->staged = xrealloc(b->staged, (size_t)b->n_staged + 1, sizeof *b->staged);
+    b->staged = xgrow(b->staged, (size_t)b->n_staged + 1, sizeof *b->staged);
     b->staged[b->n_staged++] = handle;
 }
 
@@ -146,7 +146,7 @@ void book_remember(struct book *b, int i)
         memmove(b->undo, b->undo + 1, (MAX_UNDO - 1) * sizeof *b->undo);
         b->n_undo--;
     }
-    b->undo = xrealloc(b->undo, (size_t)b->n_undo + 1, sizeof *b->undo);
+    b->undo = xgrow(b->undo, (size_t)b->n_undo + 1, sizeof *b->undo);
     struct undo *u = &b->undo[b->n_undo++];
     *u = (struct undo){.index = i, .was_new = i >= b->n};
     if (!u->was_new) cell_copy(&u->cell, &b->v[i]);

@@ -179,7 +179,7 @@ static uint8_t *global_view(const float *crop, int side)
     static const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
     static const float std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
     size_t n = (size_t)side * (size_t)side;
-    uint8_t *rgb = xmalloc(3 * n);
+    uint8_t *rgb = xalloc(3 * n);
     for (size_t i = 0; i < n; i++)
         for (size_t c = 0; c < 3; c++) {
             float x = (crop[c * n + i] * std[c] + mean[c]) * 255.0f + 0.5f;

@@ -18,7 +18,7 @@ static int tag_of(struct expansion *x, int handle)
 {
     for (int i = 0; i < x->n_pictures; i++)
         if (x->pictures[i] == handle) return i + 1;
-    x->pictures = xrealloc(x->pictures, (size_t)x->n_pictures + 1, sizeof *x->pictures);
+    x->pictures = xgrow(x->pictures, (size_t)x->n_pictures + 1, sizeof *x->pictures);
     x->pictures[x->n_pictures++] = handle;
     return x->n_pictures;
 }
@@ -132,7 +132,7 @@ int *book_prompt_pictures(const struct book *b, int i, int *ret_n)
         const struct cell *c = &b->v[k];
         if (k < i && !c->answer) continue;
         if (!c->n_pictures) continue;
-        list = xrealloc(list, (size_t)(n + c->n_pictures), sizeof *list);
+        list = xgrow(list, (size_t)(n + c->n_pictures), sizeof *list);
         memcpy(list + n, c->pictures, (size_t)c->n_pictures * sizeof *list);
         n += c->n_pictures;
     }

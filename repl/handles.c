@@ -23,7 +23,7 @@ int handles_add(struct handles *h, struct media *m, const char *what, const char
                       name);
     if (name && handles_find(name, h) >= 0)
         return refuse(err, PHI3V_E_ARGUMENT, "another picture is called @%s already", name);
-    h->v = xrealloc(h->v, (size_t)h->n + 1, sizeof *h->v);
+    h->v = xgrow(h->v, (size_t)h->n + 1, sizeof *h->v);
     struct handle *new = &h->v[h->n];
     *new = (struct handle){
         .name = name ? xstrdup(name) : NULL, .what = xstrdup(what), .media = *m, .typed = typed};

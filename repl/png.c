@@ -46,7 +46,7 @@ static void collect(void *user, void *bytes, int n) { text_addn(user, bytes, (si
 static char *base64(const struct text *bytes)
 {
     if (bytes->n > INT_MAX / 2) return NULL;
-    char *out = xmalloc(4 * (bytes->n / 3 + 1) + 1);
+    char *out = xalloc(4 * (bytes->n / 3 + 1) + 1);
     EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)bytes->s, (int)bytes->n);
     return out;
 }
@@ -57,7 +57,7 @@ char *png_preview(const phi3v_image *image, int max_side, int *ret_width, int *r
     int longest = info->width > info->height ? info->width : info->height;
     struct raster small = {scaled(info->width, longest, max_side),
                            scaled(info->height, longest, max_side), NULL};
-    small.rgb = xmalloc((size_t)small.width * (size_t)small.height * 3);
+    small.rgb = xalloc((size_t)small.width * (size_t)small.height * 3);
     shrink(phi3v_image_rgb(image), info->width, info->height, &small);
     struct text png = {0};
     char *encoded = NULL;

@@ -169,7 +169,7 @@ static void keep_answer(struct repl *r, int i, const struct phi3v_result *result
     if (result->text) text_addn(&answer, result->text, result->n_text_bytes);
     free(c->answer);
     c->answer = text_take(&answer);
-    c->ids = xrealloc(c->ids, c->n_ids + result->n_answer_ids, sizeof *c->ids);
+    c->ids = xgrow(c->ids, c->n_ids + result->n_answer_ids, sizeof *c->ids);
     if (result->n_answer_ids)
         memcpy(c->ids + c->n_ids, result->ids, result->n_answer_ids * sizeof *c->ids);
     c->n_ids += result->n_answer_ids;
@@ -323,7 +323,7 @@ static int expand_edited(struct repl *r, struct cell *c, struct phi3v_error *err
 {
     struct book *b = &r->book;
     int *staged = b->staged, n_staged = b->n_staged;
-    b->staged = xmalloc((size_t)c->n_pictures * sizeof *b->staged);
+    b->staged = xalloc((size_t)c->n_pictures * sizeof *b->staged);
     if (c->n_pictures) memcpy(b->staged, c->pictures, (size_t)c->n_pictures * sizeof *b->staged);
     b->n_staged = c->n_pictures;
     int rc = book_expand(b, c, &r->app.opt, err);

@@ -64,7 +64,9 @@ int repl_script(struct repl *r, const char *file)
     struct phi3v_error err;
     if (!f) {
         refuse(&err, PHI3V_E_IO, "cannot open %.300s: %s", file, strerror(errno));
-        return app_report(&r->app.opt, &err, EXIT_INPUT);
+        int status = app_report(&r->app.opt, &err, EXIT_INPUT);
+        repl_close(r);
+        return status;
     }
     r->script = true;
     r->script_stdin = is_stdin;

@@ -59,12 +59,12 @@ int npy_write(const char *path, int n_dims, const int64_t *shape, const float *d
 void tensor_list_add(struct tensor_list *list, const char *name, int n_dims, const int64_t *shape,
                      const float *data)
 {
-    list->v = xrealloc(list->v, list->n + 1, sizeof *list->v);
+    list->v = xgrow(list->v, list->n + 1, sizeof *list->v);
     struct tensor_item *t = &list->v[list->n++];
     *t = (struct tensor_item){.name = xstrdup(name), .n_dims = n_dims};
     memcpy(t->shape, shape, (size_t)n_dims * sizeof *shape);
     t->n_bytes = count(n_dims, shape) * sizeof(float);
-    t->data = xmalloc(t->n_bytes);
+    t->data = xalloc(t->n_bytes);
     memcpy(t->data, data, t->n_bytes);
 }
 

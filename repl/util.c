@@ -23,11 +23,11 @@ static void *present(void *p)
     _exit(1);
 }
 
-void *xmalloc(size_t n_bytes) { return present(malloc(n_bytes ? n_bytes : 1)); }
+void *xalloc(size_t n_bytes) { return present(malloc(n_bytes ? n_bytes : 1)); }
 
 void *xcalloc(size_t n, size_t size) { return present(calloc(n ? n : 1, size ? size : 1)); }
 
-void *xrealloc(void *p, size_t n, size_t size) { return present(reallocarray(p, n ? n : 1, size)); }
+void *xgrow(void *p, size_t n, size_t size) { return present(reallocarray(p, n ? n : 1, size)); }
 
 char *xstrdup(const char *s) { return present(strdup(s)); }
 
@@ -53,7 +53,7 @@ void text_addn(struct text *t, const char *s, size_t n)
     if (n >= SIZE_MAX / 2 - t->n) present(NULL);
     if (t->n + n + 1 > t->cap) {
         t->cap = (t->n + n + 1) * 2;
-        t->s = xrealloc(t->s, t->cap, 1);
+        t->s = xgrow(t->s, t->cap, 1);
     }
     if (n) memcpy(t->s + t->n, s, n);
     t->n += n;
@@ -87,7 +87,7 @@ void text_free(struct text *t)
 
 void strings_add(struct strings *list, const char *s)
 {
-    list->v = xrealloc(list->v, list->n + 1, sizeof *list->v);
+    list->v = xgrow(list->v, list->n + 1, sizeof *list->v);
     list->v[list->n++] = xstrdup(s);
 }
 

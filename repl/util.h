@@ -12,9 +12,9 @@
 
 /* -- Memory: never NULL; freed with free() -------------------------------------------------- */
 
-void *xmalloc(size_t n_bytes);
+void *xalloc(size_t n_bytes);
 void *xcalloc(size_t n, size_t size);
-void *xrealloc(void *p, size_t n, size_t size); /* n * size is checked */
+void *xgrow(void *p, size_t n, size_t size); /* n * size is checked */
 char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));

@@ -132,7 +132,7 @@ static bool is_file(const char *path)
 
 static void add_ref(struct refs *r, struct ref ref)
 {
-    r->v = xrealloc(r->v, r->n + 1, sizeof *r->v);
+    r->v = xgrow(r->v, r->n + 1, sizeof *r->v);
     r->v[r->n++] = ref;
 }
 

@@ -32,7 +32,7 @@ static int answered(struct book *b, const char *typed, int32_t id)
     assert_int_equal(book_expand(b, c, &opt, &err), 0);
     options_free(&opt);
     c->answer = xstrdup("answer");
-    c->ids = xmalloc(sizeof *c->ids);
+    c->ids = xalloc(sizeof *c->ids);
     c->ids[0] = id;
     c->n_ids = 1;
     c->context = book_context(b, b->n - 1, "");
