@@ -21,6 +21,9 @@ struct line {
     char *history; // file, or NULL
     char *result;  // of the line being read
     bool done;
+    /* Signals are let in only while waiting: one that came between a look at its flag and the wait
+     * would sleep until the next key. */
+    sigset_t usual;
 };
 
 static struct line *current; /* readline's callbacks take no argument */
@@ -87,7 +90,10 @@ static int key_editor(int count, int key)
     char *command = xasprintf("%s %s", editor, path), *text = NULL;
     size_t n;
     rl_deprep_term_function();
+    sigset_t ours;
+    sigprocmask(SIG_SETMASK, &current->usual, &ours);
     int rc = system(command);
+    sigprocmask(SIG_SETMASK, &ours, NULL);
     rl_prep_term_function(1);
     if (!rc && !load_file(path, 16 << 20, &text, &n, NULL)) {
         while (n > 0 && text[n - 1] == '\n') text[--n] = 0;
@@ -182,11 +188,16 @@ static void clear_line(void)
 static void stop_here(void)
 {
     struct sigaction usual = {.sa_handler = SIG_DFL}, ours;
+    sigset_t stop, mask;
     stop_wanted = 0;
     sigemptyset(&usual.sa_mask);
     sigaction(SIGTSTP, &usual, &ours);
     kill(getpid(), SIGTSTP);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &stop, &mask); /* here at the latest, where the line editor holds it */
     sigaction(SIGTSTP, &ours, NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* Ctrl-Z: readline would come back from fg without its terminal modes. */
@@ -233,12 +244,23 @@ static void read_input(struct line *l)
     while (!l->done && term_input(l->r->term)) rl_callback_read_char();
 }
 
+static void hold_signals(struct line *l)
+{
+    sigset_t held;
+    sigemptyset(&held);
+    sigaddset(&held, SIGINT);
+    sigaddset(&held, SIGTSTP);
+    sigaddset(&held, SIGWINCH);
+    sigprocmask(SIG_BLOCK, &held, &l->usual);
+}
+
 char *line_read(struct line *l, const char *prompt, const char *preset, bool *ret_cancelled)
 {
     l->done = false;
     l->result = NULL;
     *ret_cancelled = false;
     interrupt_clear();
+    hold_signals(l);
     rl_callback_handler_install(prompt, on_line);
     if (preset) {
         rl_insert_text(preset);
@@ -247,11 +269,11 @@ char *line_read(struct line *l, const char *prompt, const char *preset, bool *re
     read_input(l);
     while (!l->done) {
         struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-        /* a signal between the look at its flag and the wait is noticed a second later */
-        int n = poll(&in, 1, 1000);
+        int n = ppoll(&in, 1, NULL, &l->usual);
         if (n < 0 && errno != EINTR) break;
         look_at_flags(l, ret_cancelled);
         if (n > 0) read_input(l);
     }
+    sigprocmask(SIG_SETMASK, &l->usual, NULL);
     return l->result;
 }
