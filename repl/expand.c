@@ -28,12 +28,13 @@ static void take_staged(struct expansion *x)
     for (int i = 0; i < x->book->n_staged; i++) tag_of(x, x->book->staged[i]);
 }
 
-static int load_ref(struct book *b, struct ref *ref, const struct options *opt,
+/* typed: by a person, not read from a file. */
+static int load_ref(struct book *b, struct ref *ref, bool typed, const struct options *opt,
                     struct phi3v_error *err)
 {
     struct media media;
-    int rc = media_load(ref->what, opt, true, &media, err);
-    if (!rc) rc = handles_add(&b->handles, &media, ref->what, NULL, true, &ref->index, err);
+    int rc = media_load(ref->what, opt, typed, &media, err);
+    if (!rc) rc = handles_add(&b->handles, &media, ref->what, NULL, typed, &ref->index, err);
     return rc;
 }
 
@@ -81,7 +82,7 @@ static int resolve(struct book *b, const struct cell *c, struct refs *refs,
 {
     int rc = 0;
     for (size_t i = 0; i < refs->n && !rc; i++) {
-        if (refs->v[i].kind == REF_LOAD) rc = load_ref(b, &refs->v[i], opt, err);
+        if (refs->v[i].kind == REF_LOAD) rc = load_ref(b, &refs->v[i], !c->pending, opt, err);
         if (refs->v[i].kind == REF_ANSWER) rc = check_answer(b, c, &refs->v[i], err);
     }
     return rc;

@@ -384,12 +384,13 @@ static void untrusted(void)
                                "\"nbformat\":4,\"nbformat_minor\":5}";
     struct http *server =
         http_start((const char *[]){"/a.png", drive_golden("images/tiny_97x61.png"), NULL});
-    char command[4][300], notebook[2000], lines[1400];
+    char command[5][300], notebook[2000], lines[1400];
     snprintf(command[0], sizeof command[0], "!touch %s", drive_file("touched"));
     snprintf(command[1], sizeof command[1], ":save %s", drive_file("touched"));
     snprintf(command[2], sizeof command[2], ":load http://127.0.0.1:%d/a.png", http_port(server));
     snprintf(command[3], sizeof command[3], ":open %s", drive_file("other.ipynb"));
-    for (int i = 0; i < 4; i++) {
+    snprintf(command[4], sizeof command[4], "see @http://127.0.0.1:%d/a.png", http_port(server));
+    for (int i = 0; i < 5; i++) {
         snprintf(notebook, sizeof notebook, cell, command[i]);
         snprintf(lines, sizeof lines, ":open %s\n:run 1\n", drive_write("bad.ipynb", notebook));
         const struct run *r = script(lines);
