@@ -90,7 +90,7 @@ static json_t *picture_output(const struct book *b, int index)
         json_object_set_new(metadata, "image/png",
                             json_pack("{s:i,s:i}", "height", height, "width", width));
     }
-    json_object_set_new(data, "text/plain", json_text(label));
+    json_object_set_new(data, "text/plain", lines_json(label));
     free(label);
     free(png);
     return json_pack("{s:o,s:o,s:s}", "data", data, "metadata", metadata, "output_type",
