@@ -20,20 +20,21 @@ def write(pen, at, text, face, size, ink, anchor="mm"):
     pen.text(at, text, fill=ink, anchor=anchor, font=ImageFont.truetype(face, size))
 
 
-def chart():
+def chart(path, title, data):
+    """data: (label, value) for each bar"""
     image = Image.new("RGB", (640, 480), "white")
     pen = ImageDraw.Draw(image)
-    write(pen, (320, 34), "Solar Stock Price", BOLD, 40, "#202020")
-    data = [("Mar", 42), ("Apr", 57), ("May", 38), ("Jun", 71), ("Jul", 64)]
-    bottom, unit, pitch = 428, 4.2, 112
-    for n, (month, price) in enumerate(data):
-        middle = 96 + pitch * n
-        top = bottom - price * unit
-        pen.rectangle((middle - 36, top, middle + 36, bottom), fill="#2d5fd0")
-        write(pen, (middle, top - 20), str(price), SANS, 32, "#202020")
-        write(pen, (middle, bottom + 24), month, SANS, 30, "#202020")
+    write(pen, (320, 34), title, BOLD, 40, "#202020")
+    bottom, pitch = 428, 568 / len(data)
+    unit = 300 / max(value for _, value in data)
+    for n, (label, value) in enumerate(data):
+        middle = 36 + pitch * (n + 0.5)
+        top = bottom - value * unit
+        pen.rectangle((middle - pitch / 3, top, middle + pitch / 3, bottom), fill="#2d5fd0")
+        write(pen, (middle, top - 20), str(value), SANS, 32, "#202020")
+        write(pen, (middle, bottom + 24), label, SANS, 30, "#202020")
     pen.line((36, bottom, 604, bottom), fill="#202020", width=2)
-    image.save(HERE / "chart.png")
+    image.save(HERE / path)
 
 
 def book_cover():
@@ -82,13 +83,12 @@ def hills():
 
 
 def main():
-    chart()
+    chart("chart.png", "Solar Stock Price", [("Mon", 35), ("Tue", 62), ("Wed", 48)])
     book_cover()
     figures("shapes.png", [("circle", "#d72828", 108, 84), ("triangle", "#28a046", 532, 84),
                            ("square", "#f5d728", 532, 240)])
-    circle = ("circle", "#d72828", 108, 84)
-    figures("compare-1.jpg", [circle, ("triangle", "#28a046", 320, 240)], quality=92)
-    figures("compare-2.jpg.webp", [circle, ("triangle", "#f58c14", 320, 240)], format="WEBP", quality=90)
+    figures("compare-1.jpg", [("triangle", "#28a046", 320, 84)], quality=92)
+    figures("compare-2.jpg.webp", [("square", "#28a046", 320, 84)], format="WEBP", quality=90)
     page()
     hills()
 

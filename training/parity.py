@@ -14,7 +14,7 @@ import ask
 CASES = [
     (["chart.png"], "Could you please introduce this stock to me?"),
     (["chart.png"], "Which bar is the highest?"),
-    (["chart.png"], "What is the value of May?"),
+    (["chart.png"], "What is the value of Tue?"),
     (["book-cover.jpg"], "Help me get the title and author information of this book?"),
     (["book-cover.jpg"], "Who wrote this book?"),
     (["compare-1.jpg", "compare-2.jpg.webp"], " What is difference in this two images?"),

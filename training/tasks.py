@@ -156,7 +156,8 @@ def chart_about(rng, f):
     high, low = extreme(f, max), extreme(f, min)
     return ask(rng, "CHART_ABOUT"), say(
         'This bar chart is titled "', f["title"], '". ', chart_values(f),
-        high[0], " is the highest with ", high[2], " and ", low[0], " is the lowest with ", low[2], ".")
+        "The highest is ", high[2], " for ", high[0],
+        " and the lowest is ", low[2], " for ", low[0], ".")
 
 
 def extreme(f, which):
@@ -169,12 +170,12 @@ def chart_title(rng, f):
 
 def chart_high(rng, f):
     label, _, value = extreme(f, max)
-    return ask(rng, "CHART_HIGH"), say(chart_values(f), label, " is the highest with ", value, ".")
+    return ask(rng, "CHART_HIGH"), say(chart_values(f), "The highest is ", value, " for ", label, ".")
 
 
 def chart_low(rng, f):
     label, _, value = extreme(f, min)
-    return ask(rng, "CHART_LOW"), say(chart_values(f), label, " is the lowest with ", value, ".")
+    return ask(rng, "CHART_LOW"), say(chart_values(f), "The lowest is ", value, " for ", label, ".")
 
 
 def chart_value(rng, f):
@@ -261,7 +262,7 @@ def wrong_kind(rng, kind):
 
 
 TURNS = {  # maker and share
-    "chart": [(chart_about, 10), (chart_title, 1), (chart_high, 3), (chart_low, 3), (chart_value, 3),
+    "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 3), (chart_low, 3), (chart_value, 3),
               (chart_count, 1)],
     "cover": [(cover_both, 10), (cover_title, 2), (cover_author, 2)],
     "shapes": [(shapes_about, 8), (shapes_count, 2), (shapes_colour, 2), (shapes_place, 1),
@@ -313,14 +314,14 @@ def shape_pair(rng, test=False):
         change = "colour"
     if change == "new" and len(before) == 2:
         change = "kind"
-    if change == "colour":
-        new = pick(rng, [n for n in draw.COLOUR_NAMES if n != name])
-        after[i] = (place, kind, new)
-        last = f"the {kind} at the {PLACES[place]} is {name} in image 1 and {new} in image 2."
-    elif change == "kind":
-        new = pick(rng, [s for s in draw.SHAPES if s != kind])
-        after[i] = (place, new, name)
-        last = f"the {name} {kind} at the {PLACES[place]} is {article(name)}{name} {new} in image 2."
+    if change in ("colour", "kind"):
+        if change == "colour":
+            after[i] = (place, kind, pick(rng, [n for n in draw.COLOUR_NAMES if n != name]))
+        else:
+            after[i] = (place, pick(rng, [s for s in draw.SHAPES if s != kind]), name)
+        _, new_kind, new_name = after[i]
+        last = (f"the {name} {kind} at the {PLACES[place]} is "
+                f"{article(new_name)}{new_name} {new_kind} in image 2.")
     elif change == "gone":
         del after[i]
         last = f"the {name} {kind} at the {PLACES[place]} is missing in image 2."
