@@ -67,7 +67,7 @@ static void many_lines(void)
     tap_ok(pty_expect(p, "Out[4]:") && pty_expect(p, "In [5]:"), "and are one cell");
     pty_type(p, ":prompt 4\r");
     tap_ok(pty_expect(p, "one") && pty_expect(p, "two") && pty_expect(p, "six") &&
-               pty_expect(p, "eight"),
+               pty_expect(p, "eight") && pty_expect(p, "In [5]:"),
            "all of it was sent");
     pty_type(p, "\004");
     tap_ok(pty_end(p) == 0, "Ctrl-D leaves");
@@ -121,7 +121,7 @@ static void history(void)
     pty_type(p, "\003");
     pty_expect(p, "In [1]:");
     pty_type(p, ":history -g remember\r");
-    tap_ok(pty_expect(p, "second line"), ":history finds it");
+    tap_ok(pty_expect(p, "second line") && pty_expect(p, "In [1]:"), ":history finds it");
     pty_type(p, "\004");
     tap_ok(pty_end(p) == 0, "Ctrl-D leaves an empty notebook");
 }
