@@ -74,6 +74,8 @@ static int build_prompt(struct ask *k, phi3v_prompt **ret, struct phi3v_error *e
     int rc, n = (int)k->n_images;
     if (opt->raw) {
         rc = phi3v_prompt_raw(k->app.model, k->text, images, n, opt->num_crops, ret, err);
+    } else if (n == 0 && has_image_tag(k->text)) {
+        rc = refuse(err, PHI3V_E_PROMPT, "the prompt names a picture, but none is given: -i FILE");
     } else {
         char *text = with_tags(k->text, k->n_images);
         struct phi3v_turn turns[2] = {

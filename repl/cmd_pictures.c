@@ -254,7 +254,8 @@ int command_drop(struct repl *r, char *args, struct phi3v_error *err)
     for (int i = 0; i < r->book.n; i++)
         for (int k = 0; k < r->book.v[i].n_pictures; k++)
             if (r->book.v[i].pictures[k] == index)
-                return refuse(err, PHI3V_E_ARGUMENT, "cell %d uses @%d: it stays", i + 1,
+                return refuse(err, PHI3V_E_ARGUMENT,
+                              "cell %d uses @%d, so it stays (:reset begins anew)", i + 1,
                               index + 1);
     book_drop(&r->book, index);
     return 0;

@@ -116,6 +116,12 @@ int book_expand(struct book *b, struct cell *c, const struct options *opt, struc
     }
     replace(&x, c->typed, &refs);
     refs_free(&refs);
+    if (x.n_pictures == 0 && has_image_tag(c->typed)) {
+        free(text_take(&x.text));
+        free(x.pictures);
+        return refuse(err, PHI3V_E_PROMPT,
+                      "the text names a picture, but none is staged: :load one");
+    }
     free(c->text);
     free(c->pictures);
     c->text = text_take(&x.text);

@@ -280,28 +280,38 @@ int run_prompt(struct repl *r, const char *typed, struct phi3v_error *err)
     return rc;
 }
 
-/* The commands at the head of a cell from a file, at its first run. */
-static int run_pending(struct repl *r, int i, struct phi3v_error *err)
+/* The commands at the head of a cell from a file, once. known: the cell's pictures stand in the
+ * file's metadata, so that they are not loaded again. */
+static int run_head(struct repl *r, int i, bool known, struct phi3v_error *err)
 {
     struct book *b = &r->book;
     int rc = 0;
-    bool known = b->v[i].text != NULL; /* its pictures stand in the file's metadata */
     r->from_file = true;
     for (size_t k = 0; k < b->v[i].commands.n && !rc; k++)
         if (!known || strncmp(b->v[i].commands.v[k], ":load", 5) != 0)
             rc = command_line(r, b->v[i].commands.v[k], err);
     r->from_file = false;
-    if (!rc && !known) {
-        rc = book_expand(b, &b->v[i], &r->app.opt, err);
-        unstage_used(b, &b->v[i]);
-    }
-    if (!rc) b->v[i].pending = false;
+    return rc;
+}
+
+/* Reads the text of a cell for the first time; it takes the staged pictures it uses. */
+static int expand_first(struct repl *r, int i, struct phi3v_error *err)
+{
+    struct book *b = &r->book;
+    int rc = book_expand(b, &b->v[i], &r->app.opt, err);
+    unstage_used(b, &b->v[i]);
     return rc;
 }
 
 int run_commands(struct repl *r, int i, struct phi3v_error *err)
 {
-    return r->book.v[i].pending ? run_pending(r, i, err) : 0;
+    struct cell *c = &r->book.v[i];
+    if (!c->pending) return 0;
+    bool known = c->text != NULL;
+    int rc = run_head(r, i, known, err);
+    if (!rc && !known) rc = expand_first(r, i, err);
+    if (!rc) r->book.v[i].pending = false;
+    return rc;
 }
 
 int run_again(struct repl *r, int i, const struct options *opt, struct phi3v_error *err)
@@ -338,10 +348,12 @@ int run_edited(struct repl *r, int i, const char *typed, struct phi3v_error *err
     struct book *b = &r->book;
     int n_handles = b->handles.n;
     book_remember(b, i);
-    int rc = run_commands(r, i, err);
+    bool first = b->v[i].pending && !b->v[i].text; // the old text is never read then
+    int rc = b->v[i].pending ? run_head(r, i, !first, err) : 0;
     free(b->v[i].typed);
     b->v[i].typed = xstrdup(typed);
-    if (!rc) rc = expand_edited(r, &b->v[i], err);
+    if (!rc) rc = first ? expand_first(r, i, err) : expand_edited(r, &b->v[i], err);
+    if (!rc) b->v[i].pending = false;
     if (!rc) rc = generate(r, i, &r->app.opt, false, err);
     if (rc < 0) {
         book_undo(b);

@@ -29,8 +29,7 @@ struct pool {
     atomic_uint round;
     atomic_int working;
     atomic_bool quit;
-    int spin; // rounds of the waiting loop before sleeping; 0 when there are more threads than
-              // cores
+    int spin; // rounds of waiting before sleeping; 0 with more threads than cores
     pool_fn fn;
     void *arg;
     int64_t n, grain;

@@ -155,6 +155,7 @@ static void failures(void)
         {"!exit 3\n", "!exit 3 failed", 1},
         {":load -\n", "standard input is where", 1},
         {"{Out[4]}\n", "no answer 4", 1},
+        {"<|image_1|>\nwhat?\n", "none is staged", 1},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         const struct run *r =
@@ -355,6 +356,23 @@ static void open_and_run(void)
     tap_ok(same, "settings and prompts like commands come back from the file");
 }
 
+/* A cell whose picture is gone can be given another text before its first run. */
+static void edit_before_first_run(void)
+{
+    static const char notebook[] =
+        "{\"cells\":[{\"cell_type\":\"code\",\"id\":\"a\",\"metadata\":{},\"outputs\":[],"
+        "\"execution_count\":null,\"source\":\"What is @gone.png?\"}],\"metadata\":{},"
+        "\"nbformat\":4,\"nbformat_minor\":5}";
+    char lines[600];
+    snprintf(lines, sizeof lines, ":open %s\n:edit 1 Hello\n", drive_write("gone.ipynb", notebook));
+    const struct run *r = script(lines);
+    json_t *line = drive_json(0);
+    if (!tap_ok(r->status == 0 && number(line, "cell") == 1 && !strcmp(text(line, "state"), "ok"),
+                "a cell that cannot run can be edited"))
+        tap_note("status %d: %s%s", r->status, r->out, r->err);
+    json_decref(line);
+}
+
 static void other_formats(void)
 {
     char lines[600];
@@ -419,6 +437,7 @@ int main(int argc, char **argv)
         pictures();
         save_and_open();
         open_and_run();
+        edit_before_first_run();
         other_formats();
         untrusted();
     } else {
