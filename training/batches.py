@@ -64,14 +64,14 @@ def encode(sample, looks, c, lone):
         counts = [side * (side + 1)]
     else:
         counts = [image_tokens(place, side) for *_, place in looks]
-    tags = "".join(f"<|image_{i + 1}|>\n" for i in range(len(looks)))
-    question, answer = sample.turns[0]
-    ids = tokenizer.encode_prompt(prompt(tags + question), counts)
-    first_place = [ids.index(-(i + 1)) for i in range(len(looks))]
-    targets, seen, guide = {}, set(), []
+    ids, first_place, targets, seen, guide = [], {}, {}, set(), []
     for turn, (question, answer) in enumerate(sample.turns):
-        if turn:
-            ids += tokenizer.encode("<|end|>\n" + prompt(question), bos=False)
+        numbers = sample.pictures_of(turn)
+        tags = "".join(f"<|image_{n + 1}|>\n" for n in numbers)
+        text = ("<|end|>\n" if turn else "") + prompt(tags + question)
+        # only the very first piece of the conversation has this BOS
+        ids += tokenizer.encode_prompt(text, counts)[1 if turn else 0:]
+        first_place.update((n, ids.index(-(n + 1))) for n in numbers)
         letters = tokenizer.encode_stretch(answer.text)
         for i, token in enumerate(letters + [tokenizer.END]):
             targets[len(ids) + i - 1] = token
@@ -139,7 +139,7 @@ def make(stage, rng, size, c, mix):
     samples = [tasks.make(rng, kinds[rng.choice(len(kinds), p=shares)]) for _ in range(size)]
     samples.sort(key=lambda s: (len(s.pictures), sum(len(q) + len(a.text) for q, a in s.turns)))
     groups = []
-    for count in (0, 1, 2):
+    for count in range(4):
         same = [s for s in samples if len(s.pictures) == count]
         groups += [same[i:i + TOGETHER] for i in range(0, len(same), TOGETHER)]
     # lone crops cost little and hold many letters: reading goes on improving beside the tasks

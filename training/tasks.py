@@ -16,6 +16,14 @@ class Sample:
     pictures: list     # draw.Picture, in order
     turns: list        # (question, Span)
     kind: str
+    shown: list = None  # pictures that come with each turn; None: all with the first
+
+    def pictures_of(self, turn):
+        """Numbers of the pictures that come with a turn."""
+        if self.shown is None:
+            return range(len(self.pictures)) if turn == 0 else range(0)
+        first = sum(self.shown[:turn])
+        return range(first, first + self.shown[turn])
 
 
 def say(*parts):
@@ -37,6 +45,11 @@ def listed(items):
     for i, item in enumerate(items[1:], 1):
         out = out + (" and " if i == len(items) - 1 else ", ") + item
     return out
+
+
+def derived(span):
+    """The Span as part of a conclusion: found in the answer's own text, not on the picture."""
+    return Span(span.text, [None] * len(span.text))
 
 
 def article(text):
@@ -156,8 +169,8 @@ def chart_about(rng, f):
     high, low = extreme(f, max), extreme(f, min)
     return ask(rng, "CHART_ABOUT"), say(
         'This bar chart is titled "', f["title"], '". ', chart_values(f),
-        "The highest is ", high[2], " for ", high[0],
-        " and the lowest is ", low[2], " for ", low[0], ".")
+        "The highest is ", derived(high[2]), " for ", derived(high[0]),
+        " and the lowest is ", derived(low[2]), " for ", derived(low[0]), ".")
 
 
 def extreme(f, which):
@@ -170,12 +183,14 @@ def chart_title(rng, f):
 
 def chart_high(rng, f):
     label, _, value = extreme(f, max)
-    return ask(rng, "CHART_HIGH"), say(chart_values(f), "The highest is ", value, " for ", label, ".")
+    return ask(rng, "CHART_HIGH"), say(chart_values(f), "The highest is ", derived(value),
+                                         " for ", derived(label), ".")
 
 
 def chart_low(rng, f):
     label, _, value = extreme(f, min)
-    return ask(rng, "CHART_LOW"), say(chart_values(f), "The lowest is ", value, " for ", label, ".")
+    return ask(rng, "CHART_LOW"), say(chart_values(f), "The lowest is ", derived(value),
+                                        " for ", derived(label), ".")
 
 
 def chart_value(rng, f):
@@ -358,7 +373,23 @@ def mixed_pair(rng, test=False):
     return Sample(pictures, [(ask(rng, "PAIR"), answer)], "mixed")
 
 
-MAKERS = {"unknown": unknown, "text": no_picture, "pair": shape_pair, "mixed": mixed_pair}
+def session(rng):
+    """Two subjects one after the other, as in a sitting at the terminal: the second question is
+    about what came with it."""
+    parts = [make(rng, pick(rng, ["chart", "cover", "shapes", "pair", "page"])) for _ in range(2)]
+    if len(parts[0].pictures) > 1:
+        parts.reverse()
+    pictures, turns, shown = [], [], []
+    for part in parts:
+        question, answer = part.turns[0]
+        moved = [w and (w[0], w[1], len(pictures) + (w[2] if len(w) > 2 else 0)) for w in answer.where]
+        turns.append((question, Span(answer.text, moved)))
+        pictures += part.pictures
+        shown.append(len(part.pictures))
+    return Sample(pictures, turns, "session", shown)
+
+
+MAKERS = {"session": session, "unknown": unknown, "text": no_picture, "pair": shape_pair, "mixed": mixed_pair}
 
 
 def make(rng, kind):

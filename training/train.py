@@ -34,9 +34,8 @@ GUIDE_WEIGHT = 0.4
 WARM_UP = 60
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 50, "chart": 15, "cover": 20, "shapes": 10, "pair": 2, "mixed": 1, "unknown": 1, "text": 1}),
-    (0.12, {"page": 8, "chart": 30, "cover": 26, "shapes": 12, "pair": 15, "mixed": 3, "unknown": 3, "text": 3}),
-    (0.5, {"page": 6, "chart": 32, "cover": 25, "shapes": 16, "pair": 16, "mixed": 2, "unknown": 2, "text": 1}),
-    (0.75, {"page": 3, "chart": 38, "cover": 25, "shapes": 10, "pair": 20, "mixed": 1, "unknown": 2, "text": 1}),
+    (0.1, {"page": 6, "chart": 30, "cover": 25, "shapes": 12, "pair": 14, "mixed": 3, "session": 6,
+           "unknown": 3, "text": 1}),
 ]
 
 
