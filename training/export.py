@@ -47,9 +47,14 @@ def write_configs(folder, c):
     def save(name, data):
         (folder / name).write_text(json.dumps(data, indent=2) + "\n")
 
+    description = (
+        "The built-in model is tiny (16 MB) and was trained on drawn pictures only: large-letter bar charts, "
+        "book covers and simple shapes like those in samples/, and even there it is often wrong. For anything "
+        "else open a Phi-3-Vision checkpoint: phiscope -m FOLDER.")
     stop = [tokenizer.END, tokenizer.ASSISTANT, tokenizer.ENDOFTEXT]
     save("config.json", {
         "architectures": ["Phi3VForCausalLM"], "model_type": "phi3_v", "torch_dtype": "bfloat16",
+        "phiscope_description": description,
         "vocab_size": c.vocab, "hidden_size": c.hidden, "intermediate_size": c.mlp,
         "num_hidden_layers": c.layers, "num_attention_heads": c.heads,
         "num_key_value_heads": c.heads, "hidden_act": "silu", "rms_norm_eps": 1e-05,
