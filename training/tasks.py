@@ -373,8 +373,8 @@ def mixed_pair(rng, test=False):
     return Sample(pictures, [(ask(rng, "PAIR"), answer)], "mixed")
 
 
-def session(rng):
-    """Two subjects one after the other, as in a sitting at the terminal: the second question is
+def sitting(rng):
+    """Two subjects one after the other, as at the terminal: the second question is
     about what came with it."""
     parts = [make(rng, pick(rng, ["chart", "cover", "shapes", "pair", "page"])) for _ in range(2)]
     if len(parts[0].pictures) > 1:
@@ -386,10 +386,10 @@ def session(rng):
         turns.append((question, Span(answer.text, moved)))
         pictures += part.pictures
         shown.append(len(part.pictures))
-    return Sample(pictures, turns, "session", shown)
+    return Sample(pictures, turns, "sitting", shown)
 
 
-MAKERS = {"session": session, "unknown": unknown, "text": no_picture, "pair": shape_pair, "mixed": mixed_pair}
+MAKERS = {"sitting": sitting, "unknown": unknown, "text": no_picture, "pair": shape_pair, "mixed": mixed_pair}
 
 
 def make(rng, kind):

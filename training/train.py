@@ -34,7 +34,7 @@ GUIDE_WEIGHT = 0.4
 WARM_UP = 60
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 50, "chart": 15, "cover": 20, "shapes": 10, "pair": 2, "mixed": 1, "unknown": 1, "text": 1}),
-    (0.1, {"page": 6, "chart": 30, "cover": 25, "shapes": 12, "pair": 14, "mixed": 3, "session": 6,
+    (0.1, {"page": 6, "chart": 30, "cover": 25, "shapes": 12, "pair": 14, "mixed": 3, "sitting": 6,
            "unknown": 3, "text": 1}),
 ]
 
