@@ -45,10 +45,8 @@ static void say_price(struct repl *r, int index, const struct phi3v_image_plan *
     fprintf(r->say, "@%d %s%s%s", index + 1, h->name ? "@" : "", h->name ? h->name : "",
             h->name ? " " : "");
     say_name(r, h->media.source);
-    fprintf(r->say,
-            ": %s %dx%d, %d+1 crops (%dx%d and the whole), %d tokens, %.1f%% of the context",
-            info->format, info->width, info->height, plan->crop_rows * plan->crop_cols,
-            plan->crop_rows, plan->crop_cols, plan->n_tokens,
+    fprintf(r->say, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context", info->format,
+            info->width, info->height, plan->crop_rows, plan->crop_cols, plan->n_tokens,
             100.0 * plan->n_tokens / (double)(r->app.info->ctx > 0 ? r->app.info->ctx : 1));
     double s = expected_s(r, plan);
     if (s > 0) fprintf(r->say, s < 10 ? ", about %.1f s" : ", about %.0f s", s);
