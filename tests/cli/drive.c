@@ -308,7 +308,8 @@ bool pty_expect(struct pty *p, const char *text)
 
 bool pty_came(struct pty *p, const char *text)
 {
-    while (take(p, QUIET_MS)) {}
+    double until = now_s() + EXPECT_S; // a program that never falls silent must not hold us
+    while (now_s() < until && take(p, QUIET_MS)) {}
     return p->text && strstr(p->text + p->found, text);
 }
 
