@@ -253,8 +253,7 @@ static void pictures(void)
              drive_golden("images/tiny_97x61.png"), drive_golden("images/rgba_alpha.png"));
     const struct run *r = script(lines);
     json_t *one = drive_json(0), *two = drive_json(1);
-    tap_ok(strstr(r->err, "@1 @cover ") &&
-               strstr(r->err, "1x1+1 crops, 313 tokens") &&
+    tap_ok(strstr(r->err, "@1 @cover ") && strstr(r->err, "1x1+1 crops, 313 tokens") &&
                strstr(r->err, "transparent"),
            ":load says what a picture costs");
     tap_ok(json_array_size(json_object_get(one, "images")) == 2, "two pictures in the first cell");
@@ -285,6 +284,14 @@ static void pictures(void)
 
 /* -- Notebooks ------------------------------------------------------------------------------ */
 
+/* Of line k of what was printed; the caller's. */
+static json_t *output_ids(int k)
+{
+    json_t *line = drive_json(k), *ids = json_incref(json_object_get(line, "output_ids"));
+    json_decref(line);
+    return ids;
+}
+
 static void save_and_open(void)
 {
     char lines[1000];
@@ -294,8 +301,7 @@ static void save_and_open(void)
              "@cover?\n\"\"\"\ntwo\nlines\n\"\"\"\n:save '%s'\n",
              drive_golden("images/tiny_97x61.png"), file);
     const struct run *r = script(lines);
-    json_t *one = json_incref(json_object_get(drive_json(0), "output_ids"));
-    json_t *two = json_incref(json_object_get(drive_json(1), "output_ids"));
+    json_t *one = output_ids(0), *two = output_ids(1);
     char *saved = drive_read(file);
     json_t *notebook = saved ? json_loads(saved, 0, NULL) : NULL;
     const char *fault = notebook ? nbformat_fault(notebook) : "no file";
