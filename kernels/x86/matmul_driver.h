@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * How a product is cut into register tiles; included once by each x86 level's matmul file, which
- * defines TILE_ROWS                      rows of x in one tile tile_f32, tile_bf16, tile_f16  one
- * tile from weights of that type widen_row                      n stored weights -> f32, zeros up
- * to a whole vector behind them
+ * defines
+ * - TILE_ROWS: rows of x in one tile;
+ * - tile_f32, tile_bf16, tile_f16: one tile, from weights of that type;
+ * - widen_row: n stored weights to f32, zeros up to a whole vector behind them.
  *
  * Few rows: each tile widens its weights in registers, with nothing stored. Many rows: a panel of
  * PANEL_OUTS x PANEL_IN weights is widened once into scratch (it stays in the second-level cache)
