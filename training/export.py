@@ -43,6 +43,19 @@ def write_safetensors(path, tensors):
             f.write(t.contiguous().view(torch.int16).numpy().tobytes())
 
 
+def read_safetensors(path):
+    """Every tensor of a file written by write_safetensors."""
+    data = bytearray(path.read_bytes())
+    size = struct.unpack("<Q", data[:8])[0]
+    header = json.loads(data[8:8 + size])
+    tensors = {}
+    for name, t in header.items():
+        if name != "__metadata__":
+            start, end = (8 + size + o for o in t["data_offsets"])
+            tensors[name] = torch.frombuffer(data[start:end], dtype=torch.bfloat16).view(t["shape"])
+    return tensors
+
+
 def write_configs(folder, c):
     def save(name, data):
         (folder / name).write_text(json.dumps(data, indent=2) + "\n")

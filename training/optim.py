@@ -54,6 +54,12 @@ class Optimiser:
             item["master"].add_(update, alpha=-rate)
             item["p"].copy_(item["master"])
 
+    @torch.no_grad()
+    def take(self):
+        """Makes the weights the parameters hold now the masters."""
+        for item in self.items:
+            item["master"].copy_(item["p"])
+
     def state(self):
         return {"steps": self.steps, "items": {
             i["name"]: {k: i[k] for k in ("master", "m", "v")} for i in self.items}}

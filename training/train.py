@@ -21,6 +21,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import batches
+import export
 import labels
 from model import Config, Phi3V
 from optim import Optimiser
@@ -86,13 +87,14 @@ def guide_loss(guided, guide):
     return total / len(guided)
 
 
-def losses(stage, model, head, batch, settings, frozen):
-    """Loss of one batch and a dict of figures for the log."""
+def losses(stage, model, head, batch, settings, frozen, settling=False):
+    """Loss of one batch and a dict of figures for the log. A frozen tower gets no gradient; settling:
+    the patch head learns all the same."""
     figures, loss, rows = {}, 0.0, None
     if "crops" in batch:
         with torch.set_grad_enabled(not frozen):
             features = model.tower(batch["crops"])
-        if not frozen:
+        if not frozen or settling:
             patch, right = head(features, batch["glyphs"], batch["things"])
             loss = settings["patch"] * patch
             figures.update(patch=float(patch.detach()), letters=float(right))
@@ -157,6 +159,9 @@ def train(rank, world, args):
                 item["m"].zero_()
                 if item["v"] is not None:
                     item["v"].zero_()
+    elif args.weights:
+        model.load_state_dict(export.read_safetensors(args.weights / "model.safetensors"), strict=False)
+        optimiser.take()
     if average is None:
         average = {i["name"]: i["master"].clone() for i in optimiser.items}
     log = open(args.run / f"stage{args.stage}.log", "a") if rank == 0 else None
@@ -166,12 +171,15 @@ def train(rank, world, args):
         rng = np.random.default_rng([args.seed, args.stage, step, rank])
         # stage 3 trains the tower in every other step: half of its cost for most of its gain
         frozen = elapsed < budget / 2 if args.stage == 2 else args.stage == 3 and step % 2 == 1
+        # patch heads are not exported: new ones must fit the tower before they may change it
+        settling = bool(args.weights) and step < 2 * WARM_UP
+        frozen = frozen or settling
         mix = [m for share, m in MIXES if elapsed / budget >= share][-1]
         for _, p in named:
             p.grad = None
         parts = batches.make(args.stage, rng, settings["batch"], c, mix)
         for part in parts:
-            loss, figures = losses(args.stage, model, head, part, settings, frozen)
+            loss, figures = losses(args.stage, model, head, part, settings, frozen, settling)
             # every answer letter counts the same, whichever part it is in
             weight = letters(part) / sum(map(letters, parts))
             (loss * weight).backward()
@@ -189,7 +197,7 @@ def train(rank, world, args):
         share = float(flat[-1]) / budget  # the same on both processes
         tail = min(1.0, max(args.floor, (1 - share) / (1 - args.constant))) if args.constant < 1 else 1.0
         warm = min(1.0, (step + 1) / WARM_UP)
-        optimiser.step(grads, warm * tail, 0.0 if frozen else settings["tower"])
+        optimiser.step(grads, warm * tail, 1.0 if settling else 0.0 if frozen else settings["tower"])
         step += 1
         for item in optimiser.items:
             average[item["name"]].lerp_(item["master"], max(1 / (step + 1), args.average))
@@ -217,6 +225,7 @@ def main():
     parser.add_argument("--stage", type=int, required=True, choices=STAGES)
     parser.add_argument("--minutes", type=float, required=True, help="budget of the whole stage")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
+    parser.add_argument("--weights", type=Path, help="model folder to start from when there is no checkpoint")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--constant", type=float, default=0.4, help="share before the rate falls")
