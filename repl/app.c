@@ -45,6 +45,9 @@ static int find_model(const char *name, char **ret_path, struct phi3v_error *err
     int rc = phi3v_model_find(wanted && *wanted ? wanted : "default", (const char *const *)dirs.v,
                               ret_path, err);
     strings_free(&dirs);
+    if (rc && !(wanted && *wanted))
+        return refuse(err, PHI3V_E_MODEL,
+                      "the built-in model is not beside the program; give -m FOLDER or -m ORG/NAME");
     return rc;
 }
 

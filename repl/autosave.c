@@ -52,13 +52,18 @@ void autosave_look(struct repl *r)
     char *dir = state_dir();
     struct dirent **list = NULL;
     int n = dir ? scandir(dir, &list, is_autosave, alphasort) : -1;
+    struct strings left = {0};
     for (int i = 0; i < n; i++) {
         long pid = atol(list[i]->d_name + 9);
         bool gone = pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
-        if (gone)
-            fprintf(r->say, "a notebook was left behind: :open %s/%s\n", dir, list[i]->d_name);
+        if (gone) strings_add(&left, list[i]->d_name);
         free(list[i]);
     }
+    if (left.n == 1)
+        fprintf(r->say, "a notebook was left behind: :open %s/%s\n", dir, left.v[0]);
+    else if (left.n > 1)
+        fprintf(r->say, "%zu notebooks were left behind: :open %s/autosave-TAB\n", left.n, dir);
+    strings_free(&left);
     free(list);
     free(dir);
 }

@@ -49,7 +49,7 @@ const struct option_spec option_table[] = {
     {"keep-special", 0, OPTION_FLAG, ANSWER, AT(keep_special), 0, 0, NULL, NULL,
      "show special tokens such as <|end|> in answers"},
     {"exif", 0, OPTION_ONOFF, SETTING, AT(exif), 0, 0, NULL, "on|off",
-     "turn photographs as their EXIF data says"},
+     "turn photographs as their EXIF data says; on unless said otherwise"},
     {"system", 0, OPTION_TEXT, SETTING, AT(system), 0, 0, NULL, "TEXT",
      "system turn before the conversation"},
     {"layout", 0, OPTION_CHOICE, SETTING, AT(layout), 0, 0, "auto|beside|above", "LAYOUT",

@@ -93,7 +93,7 @@ static int check_turn(const struct phi3v_turn *t, int number, bool last, struct 
         return err_set(err, PHI3V_E_ARGUMENT, "turn %d is open but not the last one", number);
     if (!t->text && !t->ids)
         return err_set(err, PHI3V_E_ARGUMENT, "turn %d has neither text nor ids", number);
-    if (!strcmp(t->role, "user") && !*t->text)
+    if (!strcmp(t->role, "user") && !t->text[strspn(t->text, " \t\r\n")])
         return err_set(err, PHI3V_E_PROMPT, "the prompt is empty: turn %d (user) has no text",
                        number);
     return check_images(t->images, t->n_images, err);
