@@ -42,21 +42,21 @@ static void say_price(struct repl *r, int index, const struct phi3v_image_plan *
 {
     const struct handle *h = &r->book.handles.v[index];
     const struct phi3v_image_info *info = phi3v_image_info(h->media.image);
-    fprintf(r->say, "@%d %s%s%s", index + 1, h->name ? "@" : "", h->name ? h->name : "",
-            h->name ? " " : "");
-    say_name(r, h->media.source);
-    fprintf(r->say, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context", info->format,
-            info->width, info->height, plan->crop_rows, plan->crop_cols, plan->n_tokens,
-            100.0 * plan->n_tokens / (double)(r->app.info->ctx > 0 ? r->app.info->ctx : 1));
+    struct text t = {0};
+    text_addf(&t, "@%d %s%s%s%s", index + 1, h->name ? "@" : "", h->name ? h->name : "",
+              h->name ? " " : "", h->media.source);
+    text_addf(&t, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context", info->format,
+              info->width, info->height, plan->crop_rows, plan->crop_cols, plan->n_tokens,
+              100.0 * plan->n_tokens / (double)(r->app.info->ctx > 0 ? r->app.info->ctx : 1));
     double s = expected_s(r, plan);
-    if (s > 0) fprintf(r->say, s < 10 ? ", about %.1f s" : ", about %.0f s", s);
-    fputc('\n', r->say);
+    if (s > 0) text_addf(&t, s < 10 ? ", about %.1f s" : ", about %.0f s", s);
     if (info->transparent_share > 0.01)
-        fprintf(
-            r->say,
-            "  %.0f%% of it is transparent: the model sees the colours under the transparency\n",
-            100 * info->transparent_share);
-    if (info->animated) fprintf(r->say, "  it is animated: only the first frame is used\n");
+        text_addf(&t,
+                  "; %.0f%% of it is transparent: the model sees the colours under the transparency",
+                  100 * info->transparent_share);
+    if (info->animated) text_add(&t, "; it is animated: only the first frame is used");
+    say_line(r, t.s, 2);
+    text_free(&t);
 }
 
 /* -- :load ---------------------------------------------------------------------------------- */

@@ -99,21 +99,19 @@ int repl_eval(struct repl *r, const char *text, struct phi3v_error *err)
 
 /* -- The loop ------------------------------------------------------------------------------- */
 
-static void banner(const struct repl *r)
+static void banner(struct repl *r)
 {
     const struct phi3v_model_info *m = r->app.info;
-    FILE *f = r->say;
-    fprintf(f, "phiscope %s: ", phi3v_version());
-    clean_print(f, CLEAN_NAME, m->name);
-    fputs(" on ", f);
-    clean_print(f, CLEAN_NAME, m->device);
-    fprintf(f, ", %lld tokens of context\n", (long long)m->ctx);
-    if (m->description) {
-        clean_print(f, CLEAN_NAME, m->description);
-        fputc('\n', f);
-    }
-    fprintf(f, ":load FILE or URL takes a picture, then ask about it. :help lists commands, Ctrl-D "
-               "leaves.\n");
+    struct text t = {0};
+    text_addf(&t, "phiscope %s: %s on %s, %lld tokens of context", phi3v_version(), m->name,
+              m->device, (long long)m->ctx);
+    say_line(r, t.s, 0);
+    text_free(&t);
+    if (m->description) say_line(r, m->description, 0);
+    say_line(r,
+             ":load FILE or URL takes a picture, then ask about it. :help lists commands, Ctrl-D "
+             "leaves.",
+             0);
 }
 
 /* "In [4] @1 @2: ", coloured where the terminal has colours. */

@@ -55,5 +55,8 @@ void run_tell_stale(struct repl *r, int i);
 /* Text that came from elsewhere, on its way to r->say: cleaned when that is a terminal. */
 void say_text(struct repl *r, const char *s);
 void say_name(struct repl *r, const char *s);
+/* One line of such text, wrapped by words on a terminal; what continues it begins `indent` columns
+ * to the right. */
+void say_line(struct repl *r, const char *s, int indent);
 
 #endif

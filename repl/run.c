@@ -11,6 +11,7 @@
 #include "line.h"
 #include "repl.h"
 #include "term/clean.h"
+#include "term/layout.h"
 #include "term/stream.h"
 #include "words.h"
 
@@ -27,6 +28,26 @@ static void say(struct repl *r, const char *s, enum clean_mode mode)
 void say_text(struct repl *r, const char *s) { say(r, s, CLEAN_TEXT); }
 
 void say_name(struct repl *r, const char *s) { say(r, s, CLEAN_NAME); }
+
+static void put_in_layout(int32_t cp, void *layout) { layout_put(layout, cp, 0); }
+
+void say_line(struct repl *r, const char *s, int indent)
+{
+    const struct term_facts *facts = r->term ? term_facts(r->term) : NULL;
+    if (!facts || !facts->is_tty || facts->is_dumb) {
+        say_name(r, s);
+        fputc('\n', r->say);
+        return;
+    }
+    struct layout l;
+    struct clean c;
+    layout_begin(&l, facts, r->say, NULL, 0, false);
+    layout_indent(&l, indent);
+    clean_init(&c, CLEAN_NAME, put_in_layout, &l);
+    clean_feed(&c, s, strlen(s));
+    clean_end(&c);
+    layout_end(&l);
+}
 
 struct output {
     struct repl *r;

@@ -43,7 +43,7 @@ static void first_cells(void)
     pty_type(p, ":im\t\r");
     tap_ok(pty_expect(p, ":images") && pty_expect(p, "PNG 97x61"), "Tab completes commands");
     pty_type(p, ":show @co\t\r");
-    tap_ok(pty_expect(p, "@cover") && pty_expect(p, "1+1 crops"), "and pictures");
+    tap_ok(pty_expect(p, "@cover") && pty_expect(p, "1x1+1"), "and pictures");
     pty_type(p, ":quit\r");
     tap_ok(pty_expect(p, "last.ipynb") && pty_end(p) == 0,
            ":quit leaves; unsaved cells stay behind");
