@@ -422,6 +422,7 @@ static void test_restore(void **state)
         struct termios before = {0}, after = {0};
         pid_t pid = forkpty(&master, NULL, NULL, &size);
         if (pid == 0) {
+            signal(signals[i], SIG_DFL); /* nohup, for one, would have it ignored */
             set_environment(&(struct scene){.env = {"TERM=linux"}});
             struct term *t = term_open(NULL);
             term_guard(t);
