@@ -25,17 +25,36 @@ struct mat {
     int n_out, n_in;
 };
 
-enum { KV_BLOCK = 64 }; /* positions per block of keys and values; attention works block by block */
+/* Keys and values of one head lie in blocks of KV_BLOCK positions, each packed as
+ * - keys [head_dim][KV_BLOCK]: one dimension of all positions together, so that scores of one query
+ *   row are sums without a step across lanes;
+ * - values [KV_BLOCK][kv_padded(head_dim)], zeros behind head_dim.
+ * KV_Q8 has a bf16 scale for every KV_GROUP dimensions of a position behind the numbers: for keys
+ * [groups][KV_BLOCK], for values [KV_BLOCK][groups]. A stored number is exactly one f32 in every
+ * type (int8 times an 8-bit fraction fits its 24 bits), and attention computes with that f32, so
+ * types differ by what was stored alone. A block is 64-byte aligned and readable as a whole;
+ * positions that a row does not see may hold anything and never matter. */
+enum kv_type { KV_F32, KV_F16, KV_Q8, KV_TYPES };
+enum { KV_BLOCK = 64, KV_GROUP = 32 };
 
-/* Keys and values of one head, in blocks of KV_BLOCK positions starting at position 0. */
+static inline int kv_padded(int head_dim) { return (head_dim + 15) / 16 * 16; }
+static inline int kv_groups(int head_dim) { return (head_dim + KV_GROUP - 1) / KV_GROUP; }
+/* Bytes of one head's keys in a block, and of its values; a multiple of 64. */
+static inline size_t kv_packed_bytes(enum kv_type type, int head_dim)
+{
+    size_t n = (size_t)KV_BLOCK * (size_t)kv_padded(head_dim);
+    if (type == KV_Q8) return n + 2 * KV_BLOCK * (size_t)kv_groups(head_dim);
+    return n * (type == KV_F32 ? 4 : 2);
+}
+
 struct kv_view {
-    const float *const *k; // k[block]: [KV_BLOCK][stride], first head_dim of each row used
-    const float *const *v; // v[block]: the same
-    int64_t stride;        // floats between positions
+    enum kv_type type;
+    const void *const *k; // k[block]: packed keys, from position 0 on
+    const void *const *v; // v[block]: packed values
 };
 
 struct attend_args {
-    float *out; // [n_q][out_stride], head_dim written per row
+    float *out; // [n_q][out_stride], head_dim written per row; not used with a span
     int64_t out_stride;
     const float *q; // [n_q][q_stride]
     int64_t q_stride;
@@ -46,7 +65,9 @@ struct attend_args {
     int head_dim;
     float scale;
     struct kv_view kv;
-    float *scratch; // attend_scratch_floats() floats, 64-byte aligned
+    float *span;     // NULL, or where the state of the only row after one span goes: attend_merge
+    int64_t span_at; // with span: which one
+    float *scratch;  // attend_scratch_floats() floats, 64-byte aligned
 };
 
 struct kernels {
@@ -59,10 +80,17 @@ struct kernels {
                    const struct mat *w, const float *bias, int out_begin, int out_end,
                    void *scratch);
 
+    /* Stores one position (key and value, head_dim floats each) as number `at` of a block. */
+    void (*kv_put)(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
+                   const float *v, int head_dim);
+
     /* Softmax attention of one head: scores scale*q.k, softmax in f32, weighted sum of v. Works
-     * block by block (running maximum and sum), every row through the same blocks in the same
-     * order. */
+     * block by block (running maximum and sum) within spans of ATTEND_SPAN positions, whose states
+     * are then merged in order: every row through the same steps, whoever computes them. */
     void (*attend)(const struct attend_args *args);
+    /* The merge alone, for spans computed apart: states [n_spans][attend_span_floats] in order ->
+     * out [head_dim], with the bits that one attend call gives. */
+    void (*attend_merge)(float *out, float *states, int n_spans, int head_dim);
 
     /* One row each. rms: y = x / sqrt(mean(x^2) + eps) * w (phi3v.md 8). layer: mean and biased
      * variance. */
@@ -89,7 +117,12 @@ const struct kernels *kernels_best(void);
 
 size_t matmul_scratch_bytes(void);          /* enough for any matrix, per thread */
 size_t attend_scratch_floats(int head_dim); /* per thread; any n_q the kernel is called with */
-enum { ATTEND_MAX_Q = 64 };                 /* most query rows in one attend call */
+enum {
+    ATTEND_MAX_Q = 64,  /* most query rows in one attend call */
+    ATTEND_SPAN = 2048, /* positions whose state is kept apart */
+};
+/* The state of a row after a span: weighted values, maximum, sum. A multiple of 16. */
+static inline size_t attend_span_floats(int head_dim) { return (size_t)kv_padded(head_dim) + 16; }
 
 /* Measured limits of this machine, used by `phiscope bench` (kernels/probe.c): runs on n_threads
  * threads of its own. */

@@ -48,5 +48,7 @@ size_t matmul_scratch_bytes(void) { return sizeof(float) * PANEL_OUTS * PANEL_ST
 
 size_t attend_scratch_floats(int head_dim)
 {
-    return (size_t)head_dim * KV_BLOCK + ATTEND_SCORE_FLOATS;
+    return 2 * attend_block_floats(head_dim) +
+           ATTEND_MAX_Q * ((size_t)kv_padded(head_dim) + KV_BLOCK + ATTEND_LANES +
+                           2 * attend_span_floats(head_dim));
 }

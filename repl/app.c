@@ -46,8 +46,9 @@ static int find_model(const char *name, char **ret_path, struct phi3v_error *err
                               ret_path, err);
     strings_free(&dirs);
     if (rc && !(wanted && *wanted))
-        return refuse(err, PHI3V_E_MODEL,
-                      "the built-in model is not beside the program; give -m FOLDER or -m ORG/NAME");
+        return refuse(
+            err, PHI3V_E_MODEL,
+            "the built-in model is not beside the program; give -m FOLDER or -m ORG/NAME");
     return rc;
 }
 
@@ -73,6 +74,7 @@ static int open_path(struct app *a, const char *path, phi3v_model **ret_model,
     phi3v_model_options_default(&how);
     how.device = a->opt.device;
     how.dtype = a->opt.dtype;
+    how.kv = a->opt.kv;
     how.n_threads = a->opt.threads;
     how.ctx = a->opt.ctx;
     how.on_event = app_on_progress;

@@ -27,6 +27,8 @@ const struct option_spec option_table[] = {
      "where to compute"},
     {"dtype", 0, OPTION_CHOICE, LOAD, AT(dtype), 0, 0, "auto|f32|bf16|q8|q4", "TYPE",
      "arithmetic: auto|f32|bf16|q8|q4 (f32 is exact)"},
+    {"kv", 0, OPTION_CHOICE, LOAD, AT(kv), 0, 0, "auto|f32|f16|q8", "TYPE",
+     "keys and values in memory: auto|f32|f16|q8 (auto: f32 with f32 arithmetic, else f16)"},
     {"threads", 0, OPTION_INT, LOAD, AT(threads), 0, 4096, NULL, "N", "0: one per core"},
     {"ctx", 0, OPTION_INT64, LOAD, AT(ctx), 0, 1e9, NULL, "N",
      "tokens a conversation may hold; 0: what free memory allows"},
@@ -107,6 +109,7 @@ void options_init(struct options *opt)
                             .exif = true};
     opt->device = xstrdup("auto");
     opt->dtype = xstrdup("auto");
+    opt->kv = xstrdup("auto");
     opt->stop_mode = xstrdup("default");
     opt->system = xstrdup("");
     opt->layout = xstrdup("auto");

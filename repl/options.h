@@ -13,7 +13,7 @@ struct options {
     const char *program; // argv[0], for messages
     char *model;         // NULL: PHISCOPE_MODEL, else "default"
     struct strings images;
-    char *device, *dtype;
+    char *device, *dtype, *kv;
     int threads;
     int64_t ctx;
     int num_crops; // 0: the model's default

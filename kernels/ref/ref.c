@@ -4,7 +4,9 @@
 void kernels_fill_portable(struct kernels *k)
 {
     k->matmul = ref_matmul;
+    k->kv_put = ref_kv_put;
     k->attend = ref_attend;
+    k->attend_merge = ref_attend_merge;
     k->rms_norm = ref_rms_norm;
     k->layer_norm = ref_layer_norm;
     k->rope = ref_rope;

@@ -7,7 +7,13 @@
 
 void ref_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
                 const struct mat *w, const float *bias, int out_begin, int out_end, void *scratch);
+void ref_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
+                const float *v, int head_dim);
+/* A block's stored numbers as f32: keys [head_dim][KV_BLOCK], values [KV_BLOCK][padded]. */
+void ref_kv_widen(float *keys, float *values, const void *k_block, const void *v_block,
+                  enum kv_type type, int head_dim);
 void ref_attend(const struct attend_args *args);
+void ref_attend_merge(float *out, float *states, int n_spans, int head_dim);
 void ref_rms_norm(float *y, const float *x, const float *w, int n, float eps);
 void ref_layer_norm(float *y, const float *x, const float *w, const float *b, int n, float eps);
 void ref_rope(float *x, const float *cos, const float *sin, int head_dim);

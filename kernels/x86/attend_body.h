@@ -1,131 +1,238 @@
 /* SPDX-License-Identifier: MIT
  * Attention in terms of a level's vectors; included once by each level's attend file, which defines
- *   SCORE_ROWS, VALUE_ROWS  query rows whose scores or values are computed together
- *   VALUE_VECS              vectors of the head computed together
- *   transpose_keys          one block of keys -> [head_dim][KV_BLOCK]
+ *   SCORE_ROWS, SCORE_VECS  query rows and vectors of keys whose scores are computed together
+ *   VALUE_ROWS, VALUE_VECS  query rows and vectors of the head whose values are
  *
- * A block of keys is transposed once per call, so that scores are sums over the head without a sum
- * across lanes. Each score and each value is one chain of multiply-adds in the order of the head
- * and of the keys, whatever rows stand beside it. */
+ * Each score is one chain of multiply-adds in the order of the head, each value one in the order of
+ * the keys, whatever rows stand beside it: so one row read straight from the cache has the bits of
+ * many rows over a widened block. */
 #ifndef KERNELS_X86_ATTEND_BODY_H
 #define KERNELS_X86_ATTEND_BODY_H
 
 #include <math.h>
+#include <string.h>
 
 #include "vexp.h"
 
-enum { KEY_VECS = 4 }; /* vectors of keys computed together */
-
-/* keys: [head_dim][KV_BLOCK]. v: the block's values, to be asked for meanwhile. */
-static void transpose_keys(float *keys, const float *k, const float *v, int64_t stride,
-                           int head_dim);
-
-/* Asks for the first n floats of n_rows rows: a block is read once per call, in pieces too short
- * for the processor to foresee. */
-static ALWAYS_INLINE void prefetch_rows(const float *p, int64_t stride, int n_rows, int n)
-{
-    for (int row = 0; row < n_rows; row++)
-        for (int i = 0; i < n; i += 16) __builtin_prefetch(p + row * stride + i);
-}
+enum {
+    LONE_VECS = 4, // vectors of keys of a row that is computed alone
+    FEW_ROWS = 4   // fewer than these read the cache themselves; more share a widened block
+};
 
 /* The state of one call. */
 struct attend_run {
     const struct attend_args *a;
-    float *keys;   /* [head_dim][KV_BLOCK] */
-    float *scores; /* [ATTEND_MAX_Q][KV_BLOCK], then weights */
-    float max[ATTEND_MAX_Q], sum[ATTEND_MAX_Q], keep[ATTEND_MAX_Q];
+    struct attend_room room;
+    float *states; // room.states or room.totals
+    int padded, state_floats;
+    const float *q; // [n_q][q_stride]
+    int64_t q_stride;
+    float keep[ATTEND_MAX_Q];
 };
 
-/* Scores of `rows` (a constant) query rows against KEY_VECS * W keys. */
-static ALWAYS_INLINE void score_tile(int rows, const struct attend_run *run, int row, int first_key)
+/* One block: what is stored, and where the next bytes that the call will need lie. */
+struct attend_block {
+    enum kv_type type;
+    const char *k, *v;
+    const char *after; // keys of the next block, or NULL
+};
+
+/* -- reading the cache --------------------------------------------------------------------------
+ */
+
+static ALWAYS_INLINE int64_t kv_item(enum kv_type type)
 {
-    const struct attend_args *a = run->a;
-    const float *q = a->q + row * a->q_stride, *keys = run->keys + first_key;
-    vec acc[SCORE_ROWS][KEY_VECS];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-#pragma GCC unroll 4
-        for (int i = 0; i < KEY_VECS; i++) acc[r][i] = v_set(0);
-    for (int d = 0; d < a->head_dim; d++, keys += KV_BLOCK) {
-        vec k[KEY_VECS];
-#pragma GCC unroll 4
-        for (int i = 0; i < KEY_VECS; i++) k[i] = v_load(keys + i * W);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vec x = v_set(q[r * a->q_stride + d]);
-#pragma GCC unroll 4
-            for (int i = 0; i < KEY_VECS; i++) acc[r][i] = v_fma(x, k[i], acc[r][i]);
+    return type == KV_F32 ? 4 : type == KV_F16 ? 2 : 1;
+}
+
+/* W stored numbers; KV_Q8 without their scale. */
+static ALWAYS_INLINE vec kv_load(enum kv_type type, const char *p)
+{
+    if (type == KV_F32) return v_load((const float *)(const void *)p);
+    return type == KV_F16 ? v_load_f16(p) : v_load_i8(p);
+}
+
+/* Scale of one position and group of KV_Q8 values. */
+static ALWAYS_INLINE vec kv_scale(const char *scales, int i)
+{
+    uint16_t half;
+    memcpy(&half, scales + 2 * i, sizeof half);
+    uint32_t bits = (uint32_t)half << 16;
+    float scale;
+    memcpy(&scale, &bits, sizeof scale);
+    return v_set(scale);
+}
+
+static ALWAYS_INLINE void prefetch(const char *p, int64_t n_bytes)
+{
+    for (int64_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(p + i);
+}
+
+/* A block's numbers as f32, of the values the first n_keys positions; asks for the next block. */
+static ALWAYS_INLINE void widen_block(enum kv_type type, const struct attend_run *run,
+                                      const struct attend_block *b, int n_keys)
+{
+    const int head_dim = run->a->head_dim, padded = run->padded, groups = kv_groups(head_dim);
+    const int64_t item = kv_item(type);
+    const char *k_scales = b->k + kv_scales_at(head_dim), *v_scales = b->v + kv_scales_at(head_dim);
+    for (int d = 0; d < head_dim; d++) {
+        prefetch(b->v + d * KV_BLOCK * item, KV_BLOCK * item);
+        for (int j = 0; j < KV_BLOCK; j += W) {
+            vec x = kv_load(type, b->k + (d * KV_BLOCK + j) * item);
+            if (type == KV_Q8)
+                x = v_mul(x, v_load_bf16(k_scales + 2 * (d / KV_GROUP * KV_BLOCK + j)));
+            v_store(run->room.keys + d * KV_BLOCK + j, x);
         }
     }
-    vec scale = v_set(a->scale);
+    for (int j = 0; j < n_keys; j++) {
+        if (b->after) prefetch(b->after + j * padded * item, padded * item);
+        for (int d = 0; d < padded; d += W) {
+            vec x = kv_load(type, b->v + (j * padded + d) * item);
+            if (type == KV_Q8) x = v_mul(x, kv_scale(v_scales, j * groups + d / KV_GROUP));
+            v_store(run->room.values + j * padded + d, x);
+        }
+    }
+}
+
+/* -- scores ----------------------------------------------------------------------------------- */
+
+/* Scores of `rows` query rows against `vecs` * W keys (constants, like the type), read from k. */
+static ALWAYS_INLINE void score_tile(enum kv_type type, int rows, int vecs,
+                                     const struct attend_run *run, int row, const char *k,
+                                     int first_key, const char *ahead)
+{
+    const int head_dim = run->a->head_dim;
+    const int64_t item = kv_item(type), step = KV_BLOCK * item;
+    const float *q = run->q + row * run->q_stride;
+    const char *scales = k + kv_scales_at(head_dim) + 2 * first_key;
+    k += first_key * item;
+    vec acc[SCORE_ROWS][LONE_VECS], s[LONE_VECS];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
-        for (int i = 0; i < KEY_VECS; i++)
-            v_store(run->scores + (row + r) * KV_BLOCK + first_key + i * W,
-                    v_mul(acc[r][i], scale));
+        for (int i = 0; i < vecs; i++) acc[r][i] = v_set(0);
+    for (int first = 0; first < head_dim; first += KV_GROUP) {
+        int end = head_dim - first < KV_GROUP ? head_dim : first + KV_GROUP;
+        if (type == KV_Q8)
+#pragma GCC unroll 4
+            for (int i = 0; i < vecs; i++)
+                s[i] = v_load_bf16(scales + 2 * (first / KV_GROUP * KV_BLOCK + i * W));
+        for (int d = first; d < end; d++, k += step) {
+            vec x[LONE_VECS];
+            if (ahead) prefetch(ahead + d * step, step);
+#pragma GCC unroll 4
+            for (int i = 0; i < vecs; i++) {
+                x[i] = kv_load(type, k + i * W * item);
+                if (type == KV_Q8) x[i] = v_mul(x[i], s[i]);
+            }
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                vec y = v_set(q[r * run->q_stride + d]);
+#pragma GCC unroll 4
+                for (int i = 0; i < vecs; i++) acc[r][i] = v_fma(y, x[i], acc[r][i]);
+            }
+        }
+    }
+    vec scale = v_set(run->a->scale);
+    float *scores = run->room.scores + row * KV_BLOCK + first_key;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 4
+        for (int i = 0; i < vecs; i++)
+            v_store(scores + r * KV_BLOCK + i * W, v_mul(acc[r][i], scale));
 }
 
-static void score_rows(const struct attend_run *run, int row, int n_q)
+/* Scores of rows [row, n_q) against the first n_keys keys, from f32. */
+static void score_rows(const struct attend_run *run, int row, const float *keys, int n_keys)
 {
-    for (; row + SCORE_ROWS <= n_q; row += SCORE_ROWS)
-        for (int key = 0; key < KV_BLOCK; key += KEY_VECS * W)
-            score_tile(SCORE_ROWS, run, row, key);
-    for (; row < n_q; row++)
-        for (int key = 0; key < KV_BLOCK; key += KEY_VECS * W) score_tile(1, run, row, key);
+    const char *k = (const char *)keys;
+    for (int key = 0; key < n_keys; key += SCORE_VECS * W) {
+        int r = row, n_q = run->a->n_q;
+        for (; r + SCORE_ROWS <= n_q; r += SCORE_ROWS)
+            score_tile(KV_F32, SCORE_ROWS, SCORE_VECS, run, r, k, key, NULL);
+        for (; r + 2 <= n_q; r += 2) score_tile(KV_F32, 2, SCORE_VECS, run, r, k, key, NULL);
+        if (r < n_q) score_tile(KV_F32, 1, SCORE_VECS, run, r, k, key, NULL);
+    }
 }
 
-/* Scores of one row -> exp(score - maximum), with the running maximum and sum. Scores of keys from
- * n_keys on are whatever lay in the block; they are replaced before use. */
+/* -- weights ------------------------------------------------------------------------------------
+ */
+
+static ALWAYS_INLINE float *state_of(const struct attend_run *run, float *states, int row)
+{
+    return states + row * run->state_floats;
+}
+
+static ALWAYS_INLINE float exp_one(float x)
+{
+    float lanes[W];
+    v_store(lanes, v_exp(v_set(x)));
+    return lanes[0];
+}
+
+/* Scores of one row -> exp(score - maximum), with the running maximum and sums by lane. Scores of
+ * keys from n_keys on are whatever lay in the block; they are replaced before use. */
 static void weigh_row(struct attend_run *run, int row, int n_keys)
 {
     enum { VECS = KV_BLOCK / W };
-    float *scores = run->scores + row * KV_BLOCK;
-    vec s[VECS], high = v_set(-INFINITY), sum = v_set(0);
-    for (int i = 0; i < VECS; i++) {
-        vmask seen = v_first(n_keys > i * W ? n_keys - i * W : 0);
-        s[i] = v_choose(seen, v_load(scores + i * W), v_set(-INFINITY));
+    float *scores = run->room.scores + row * KV_BLOCK;
+    float *sums = run->room.sums + row * ATTEND_LANES;
+    float *state_max = state_of(run, run->states, row) + run->padded;
+    int n_vecs = (n_keys + W - 1) / W;
+    vec s[VECS], high = v_set(-INFINITY);
+    for (int i = 0; i < n_vecs; i++) {
+        s[i] = v_load(scores + i * W);
+        if (i == n_vecs - 1) s[i] = v_choose(v_first(n_keys - i * W), s[i], v_set(-INFINITY));
         high = v_max(high, s[i]);
     }
-    float old = run->max[row], max = fmaxf(old, v_highest(high));
-    for (int i = 0; i < VECS; i++) {
+    float old = *state_max, max = fmaxf(old, v_highest(high));
+    vec sum = v_load(sums);
+    run->keep[row] = 1;
+    if (max != old) { /* else exp(0) = 1 */
+        run->keep[row] = exp_one(old - max);
+        sum = v_mul(sum, v_set(run->keep[row]));
+    }
+    for (int i = 0; i < n_vecs; i++) {
         s[i] = v_exp(v_sub(s[i], v_set(max)));
         sum = v_add(sum, s[i]);
         v_store(scores + i * W, s[i]);
     }
-    float keep[W];
-    v_store(keep, v_exp(v_set(old - max)));
-    run->keep[row] = keep[0];
-    run->max[row] = max;
-    run->sum[row] = run->sum[row] * keep[0] + v_sum(sum);
+    v_store(sums, sum);
+    *state_max = max;
 }
 
-/* out = out * keep + weights . values for `rows` rows and `vecs` vectors (constants) from dimension
- * d. */
-static ALWAYS_INLINE void value_tile(int rows, int vecs, const struct attend_run *run, int row,
-                                     int n_keys, int d, const float *v)
+/* -- values -------------------------------------------------------------------------------------
+ */
+
+/* state = state * keep + weights . values of keys [begin, end), for `rows` rows and `vecs` vectors
+ * (constants, like the type) from dimension d on. */
+static ALWAYS_INLINE void value_tile(enum kv_type type, int rows, int vecs,
+                                     const struct attend_run *run, int row, int begin, int end,
+                                     int d, const char *v, const char *ahead)
 {
-    const struct attend_args *a = run->a;
-    const float *weights = run->scores + row * KV_BLOCK;
-    float *out = a->out + row * a->out_stride + d;
-    const int64_t stride = a->kv.stride;
-    const vmask last = v_first(a->head_dim - d - (vecs - 1) * W);
+    const int groups = kv_groups(run->a->head_dim);
+    const int64_t item = kv_item(type), step = run->padded * item;
+    const float *weights = run->room.scores + row * KV_BLOCK;
+    const char *scales = v + kv_scales_at(run->a->head_dim);
+    float *state = state_of(run, run->states, row) + d;
     vec acc[VALUE_ROWS][VALUE_VECS];
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++) {
         vec keep = v_set(run->keep[row + r]);
 #pragma GCC unroll 8
-        for (int i = 0; i < vecs; i++) {
-            const float *from = out + r * a->out_stride + i * W;
-            acc[r][i] = v_mul(i == vecs - 1 ? v_load_some(from, last) : v_load(from), keep);
-        }
-    }
-    v += d;
-    for (int j = 0; j < n_keys; j++, v += stride) {
-        vec x[VALUE_VECS];
-#pragma GCC unroll 8
         for (int i = 0; i < vecs; i++)
-            x[i] = i == vecs - 1 ? v_load_some(v + i * W, last) : v_load(v + i * W);
+            acc[r][i] = v_mul(v_load(state + r * run->state_floats + i * W), keep);
+    }
+    v += begin * step + d * item;
+    for (int j = begin; j < end; j++, v += step) {
+        vec x[VALUE_VECS];
+        if (ahead) prefetch(ahead + j * step, step);
+#pragma GCC unroll 8
+        for (int i = 0; i < vecs; i++) {
+            x[i] = kv_load(type, v + i * W * item);
+            if (type == KV_Q8)
+                x[i] = v_mul(x[i], kv_scale(scales, j * groups + (d + i * W) / KV_GROUP));
+        }
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec p = v_set(weights[r * KV_BLOCK + j]);
@@ -136,86 +243,190 @@ static ALWAYS_INLINE void value_tile(int rows, int vecs, const struct attend_run
 #pragma GCC unroll 4
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 8
-        for (int i = 0; i < vecs; i++) {
-            float *to = out + r * a->out_stride + i * W;
-            if (i == vecs - 1)
-                v_store_some(to, last, acc[r][i]);
-            else
-                v_store(to, acc[r][i]);
-        }
+        for (int i = 0; i < vecs; i++) v_store(state + r * run->state_floats + i * W, acc[r][i]);
 }
 
-static ALWAYS_INLINE void value_rows(int rows, const struct attend_run *run, int row, int n_keys,
-                                     const float *v)
+static ALWAYS_INLINE void value_rows(enum kv_type type, int rows, const struct attend_run *run,
+                                     int row, int begin, int end, const char *v, const char *ahead)
 {
-    for (int d = 0; d < run->a->head_dim; d += VALUE_VECS * W) {
-        int vecs = (run->a->head_dim - d + W - 1) / W;
-        switch (vecs < VALUE_VECS ? vecs : VALUE_VECS) {
-        case 1:
-            value_tile(rows, 1, run, row, n_keys, d, v);
-            break;
-        case 2:
-            value_tile(rows, 2, run, row, n_keys, d, v);
-            break;
-        case 3:
-            value_tile(rows, 3, run, row, n_keys, d, v);
-            break;
-        case 4:
-            value_tile(rows, 4, run, row, n_keys, d, v);
-            break;
-        case 5:
-            value_tile(rows, 5, run, row, n_keys, d, v);
-            break;
-        default:
-            value_tile(rows, VALUE_VECS, run, row, n_keys, d, v);
-            break;
-        }
+    int d = 0;
+    for (; d + VALUE_VECS * W <= run->padded; d += VALUE_VECS * W, ahead = NULL)
+        value_tile(type, rows, VALUE_VECS, run, row, begin, end, d, v, ahead);
+    if (d + 4 * W <= run->padded) {
+        value_tile(type, rows, 4, run, row, begin, end, d, v, ahead);
+        d += 4 * W, ahead = NULL;
     }
+    for (; d < run->padded; d += W, ahead = NULL)
+        value_tile(type, rows, 1, run, row, begin, end, d, v, ahead);
 }
 
-/* Keys of the block that starts at `first` which the row sees. */
-static int keys_seen(const struct attend_args *a, int row, int64_t first)
-{
-    int64_t n = attend_visible(a, row) - first;
-    return n < 0 ? 0 : n > KV_BLOCK ? KV_BLOCK : (int)n;
-}
-
-static void fold_block(struct attend_run *run, int64_t block)
+/* VALUE_ROWS rows: the keys that all of them see together, what is left of each alone. */
+static void values_from(struct attend_run *run, int row, int64_t first, const char *v)
 {
     const struct attend_args *a = run->a;
-    const int64_t first = block * KV_BLOCK;
-    const float *v = a->kv.v[block];
-    int begin = 0;
-    while (keys_seen(a, begin, first) == 0) begin++;
-    transpose_keys(run->keys, a->kv.k[block], v, a->kv.stride, a->head_dim);
-    score_rows(run, begin, a->n_q);
-    for (int row = begin; row < a->n_q; row++) weigh_row(run, row, keys_seen(a, row, first));
-    for (int row = begin; row < a->n_q;) {
-        int n_keys =
-            keys_seen(a, row, first); /* only a full count is shared with the rows behind */
-        if (row + VALUE_ROWS <= a->n_q && n_keys == keys_seen(a, row + VALUE_ROWS - 1, first)) {
-            value_rows(VALUE_ROWS, run, row, n_keys, v);
-            row += VALUE_ROWS;
-        } else {
-            value_rows(1, run, row, n_keys, v);
-            row++;
+    int all = attend_seen(a, row, first, KV_BLOCK);
+    value_rows(KV_F32, VALUE_ROWS, run, row, 0, all, v, NULL);
+    for (int i = 1; i < VALUE_ROWS; i++) {
+        int n_keys = attend_seen(a, row + i, first, KV_BLOCK);
+        run->keep[row + i] = 1; // done with
+        if (n_keys > all) value_rows(KV_F32, 1, run, row + i, all, n_keys, v, NULL);
+    }
+}
+
+/* -- blocks -------------------------------------------------------------------------------------
+ */
+
+/* A row alone, straight from the cache. */
+static ALWAYS_INLINE void fold_lone(enum kv_type type, struct attend_run *run,
+                                    const struct attend_block *b, int row, int n_keys)
+{
+    const char *ahead = b->v;
+    for (int key = 0; key < n_keys; key += LONE_VECS * W, ahead = NULL)
+        score_tile(type, 1, LONE_VECS, run, row, b->k, key, ahead);
+    weigh_row(run, row, n_keys);
+    value_rows(type, 1, run, row, 0, n_keys, b->v, b->after);
+}
+
+static void fold_few(struct attend_run *run, const struct attend_block *b, int64_t first)
+{
+    for (int row = 0; row < run->a->n_q; row++) {
+        int n_keys = attend_seen(run->a, row, first, KV_BLOCK);
+        if (n_keys == 0) continue;
+        switch (b->type) {
+        case KV_F16:
+            fold_lone(KV_F16, run, b, row, n_keys);
+            break;
+        case KV_Q8:
+            fold_lone(KV_Q8, run, b, row, n_keys);
+            break;
+        default:
+            fold_lone(KV_F32, run, b, row, n_keys);
+            break;
         }
     }
+}
+
+static void fold_many(struct attend_run *run, const struct attend_block *b, int64_t first)
+{
+    const struct attend_args *a = run->a;
+    int most = attend_seen(a, a->n_q - 1, first, KV_BLOCK), row = 0;
+    const float *keys = run->room.keys, *values = run->room.values;
+    switch (b->type) {
+    case KV_F16:
+        widen_block(KV_F16, run, b, most);
+        break;
+    case KV_Q8:
+        widen_block(KV_Q8, run, b, most);
+        break;
+    default:
+        keys = (const float *)(const void *)b->k;
+        values = (const float *)(const void *)b->v;
+        break;
+    }
+    while (attend_seen(a, row, first, 1) == 0) row++;
+    score_rows(run, row, keys, most);
+    for (int r = row; r < a->n_q; r++) weigh_row(run, r, attend_seen(a, r, first, KV_BLOCK));
+    for (; row + VALUE_ROWS <= a->n_q; row += VALUE_ROWS)
+        values_from(run, row, first, (const char *)values);
+    for (; row < a->n_q; row++)
+        value_rows(KV_F32, 1, run, row, 0, attend_seen(a, row, first, KV_BLOCK),
+                   (const char *)values, NULL);
+}
+
+/* -- spans ------------------------------------------------------------------------------------ */
+
+static void begin_span(struct attend_run *run)
+{
+    const int n_q = run->a->n_q;
+    memset(run->states, 0, (size_t)(n_q * run->state_floats) * sizeof(float));
+    memset(run->room.sums, 0, (size_t)n_q * ATTEND_LANES * sizeof(float));
+    for (int row = 0; row < n_q; row++) state_of(run, run->states, row)[run->padded] = -INFINITY;
+}
+
+/* Folds the blocks of a span into states. */
+static void fold_span(struct attend_run *run, int64_t span, float *states)
+{
+    const struct attend_args *a = run->a;
+    const int64_t visible = attend_visible(a, a->n_q - 1);
+    int64_t first = span * ATTEND_SPAN, end = first + ATTEND_SPAN;
+    if (end > visible) end = visible;
+    run->states = states;
+    begin_span(run);
+    for (; first < end; first += KV_BLOCK) {
+        int64_t i = first / KV_BLOCK;
+        struct attend_block b = {.type = a->kv.type, .k = a->kv.k[i], .v = a->kv.v[i]};
+        if (first + KV_BLOCK < visible) b.after = a->kv.k[i + 1];
+        if (a->n_q < FEW_ROWS)
+            fold_few(run, &b, first);
+        else
+            fold_many(run, &b, first);
+    }
+    for (int row = 0; row < a->n_q; row++)
+        state_of(run, states, row)[run->padded + 1] =
+            v_sum(v_load(run->room.sums + row * ATTEND_LANES));
+}
+
+static void merge_state(float *total, const float *state, int padded)
+{
+    float max = fmaxf(total[padded], state[padded]);
+    vec keep = v_set(exp_one(total[padded] - max)), add = v_set(exp_one(state[padded] - max));
+    for (int d = 0; d < padded; d += W)
+        v_store(total + d, v_fma(v_load(state + d), add, v_mul(v_load(total + d), keep)));
+    vec sum = v_fma(v_set(state[padded + 1]), add, v_mul(v_set(total[padded + 1]), keep));
+    float lanes[W];
+    v_store(lanes, sum);
+    total[padded] = max;
+    total[padded + 1] = lanes[0];
+}
+
+static void finish_row(float *out, const float *total, int head_dim)
+{
+    const vec sum = v_set(total[kv_padded(head_dim) + 1]);
+    for (int d = 0; d < head_dim; d += W)
+        v_store_some(out + d, v_first(head_dim - d), v_div(v_load(total + d), sum));
+}
+
+/* Many query rows are read again for every block: side by side they stay in the nearest cache. */
+static void gather_queries(struct attend_run *run)
+{
+    const struct attend_args *a = run->a;
+    run->q = run->room.queries;
+    run->q_stride = run->padded;
+    for (int row = 0; row < a->n_q; row++)
+        memcpy(run->room.queries + row * run->padded, a->q + row * a->q_stride,
+               (size_t)a->head_dim * sizeof(float));
 }
 
 static void attend(const struct attend_args *a)
 {
-    struct attend_run run = {.a = a, .keys = a->scratch};
-    run.scores = a->scratch + (size_t)a->head_dim * KV_BLOCK;
-    for (int row = 0; row < a->n_q; row++) {
-        run.max[row] = -INFINITY;
-        run.sum[row] = 0;
-        for (int d = 0; d < a->head_dim; d++) a->out[row * a->out_stride + d] = 0;
+    struct attend_run run = {.a = a, .q = a->q, .q_stride = a->q_stride};
+    run.room = attend_room(a->scratch, a->head_dim);
+    run.padded = kv_padded(a->head_dim);
+    run.state_floats = (int)attend_span_floats(a->head_dim);
+    if (a->span) {
+        fold_span(&run, a->span_at, a->span);
+        return;
     }
+    if (a->n_q >= FEW_ROWS) gather_queries(&run);
     int64_t n_keys = attend_visible(a, a->n_q - 1);
-    for (int64_t block = 0; block * KV_BLOCK < n_keys; block++) fold_block(&run, block);
+    fold_span(&run, 0, run.room.totals);
+    for (int64_t span = 1; span * ATTEND_SPAN < n_keys; span++) {
+        fold_span(&run, span, run.room.states);
+        for (int row = 0; row < a->n_q; row++)
+            if (attend_seen(a, row, span * ATTEND_SPAN, 1))
+                merge_state(state_of(&run, run.room.totals, row),
+                            state_of(&run, run.room.states, row), run.padded);
+    }
     for (int row = 0; row < a->n_q; row++)
-        for (int d = 0; d < a->head_dim; d++) a->out[row * a->out_stride + d] /= run.sum[row];
+        finish_row(a->out + row * a->out_stride, state_of(&run, run.room.totals, row), a->head_dim);
+}
+
+static void attend_merge(float *out, float *states, int n_spans, int head_dim)
+{
+    const int padded = kv_padded(head_dim);
+    const size_t step = attend_span_floats(head_dim);
+    for (int i = 1; i < n_spans; i++) merge_state(states, states + (size_t)i * step, padded);
+    finish_row(out, states, head_dim);
 }
 
 #endif

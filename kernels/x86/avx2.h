@@ -13,7 +13,10 @@
 
 void avx2_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
                  const struct mat *w, const float *bias, int out_begin, int out_end, void *scratch);
+void avx2_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
+                 const float *v, int head_dim);
 void avx2_attend(const struct attend_args *args);
+void avx2_attend_merge(float *out, float *states, int n_spans, int head_dim);
 void avx2_rms_norm(float *y, const float *x, const float *w, int n, float eps);
 void avx2_layer_norm(float *y, const float *x, const float *w, const float *b, int n, float eps);
 void avx2_silu_mul(float *y, const float *gate, const float *up, int64_t n);
@@ -95,6 +98,33 @@ static ALWAYS_INLINE double d_sum(dvec a)
 {
     __m128d s = _mm_add_pd(_mm256_castpd256_pd128(a), _mm256_extractf128_pd(a, 1));
     return _mm_cvtsd_f64(_mm_add_sd(s, _mm_unpackhi_pd(s, s)));
+}
+
+/* W numbers of a 16-bit or 8-bit type -> f32 */
+static ALWAYS_INLINE vec v_load_f16(const void *p)
+{
+    return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)p));
+}
+static ALWAYS_INLINE vec v_load_bf16(const void *p)
+{
+    __m128i half = _mm_loadu_si128((const __m128i *)p);
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_cvtepu16_epi32(half), 16));
+}
+static ALWAYS_INLINE vec v_load_i8(const void *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+/* The reverse; f16 for |a| <= 65504, int8 for whole |a| <= 127. */
+static ALWAYS_INLINE void v_store_f16(void *p, vec a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+static ALWAYS_INLINE void v_store_i8(void *p, vec a)
+{
+    __m256i whole = _mm256_cvtps_epi32(a);
+    __m128i half =
+        _mm_packs_epi32(_mm256_castsi256_si128(whole), _mm256_extracti128_si256(whole, 1));
+    _mm_storel_epi64((__m128i *)p, _mm_packs_epi16(half, half));
 }
 
 static ALWAYS_INLINE vec widen8(__m128i half, enum weight_type type)

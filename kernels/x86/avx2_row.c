@@ -36,7 +36,9 @@ void avx2_widen(float *y, const void *x, enum weight_type type, int64_t n)
 void kernels_fill_avx2(struct kernels *k)
 {
     k->matmul = avx2_matmul;
+    k->kv_put = avx2_kv_put;
     k->attend = avx2_attend;
+    k->attend_merge = avx2_attend_merge;
     k->rms_norm = avx2_rms_norm;
     k->layer_norm = avx2_layer_norm;
     k->silu_mul = avx2_silu_mul;

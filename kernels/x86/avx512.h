@@ -13,7 +13,10 @@
 void avx512_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
                    const struct mat *w, const float *bias, int out_begin, int out_end,
                    void *scratch);
+void avx512_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
+                   const float *v, int head_dim);
 void avx512_attend(const struct attend_args *args);
+void avx512_attend_merge(float *out, float *states, int n_spans, int head_dim);
 void avx512_rms_norm(float *y, const float *x, const float *w, int n, float eps);
 void avx512_layer_norm(float *y, const float *x, const float *w, const float *b, int n, float eps);
 void avx512_silu_mul(float *y, const float *gate, const float *up, int64_t n);
@@ -68,6 +71,30 @@ static ALWAYS_INLINE dvec d_high(vec a) { return _mm512_cvtps_pd(_mm512_extractf
 static ALWAYS_INLINE dvec d_add(dvec a, dvec b) { return _mm512_add_pd(a, b); }
 static ALWAYS_INLINE dvec d_fma(dvec a, dvec b, dvec c) { return _mm512_fmadd_pd(a, b, c); }
 static ALWAYS_INLINE double d_sum(dvec a) { return _mm512_reduce_add_pd(a); }
+
+/* W numbers of a 16-bit or 8-bit type -> f32 */
+static ALWAYS_INLINE vec v_load_f16(const void *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)p));
+}
+static ALWAYS_INLINE vec v_load_bf16(const void *p)
+{
+    __m256i half = _mm256_loadu_si256((const __m256i *)p);
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(half), 16));
+}
+static ALWAYS_INLINE vec v_load_i8(const void *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+/* The reverse; f16 for |a| <= 65504, int8 for whole |a| <= 127. */
+static ALWAYS_INLINE void v_store_f16(void *p, vec a)
+{
+    _mm256_storeu_si256((__m256i *)p, _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+}
+static ALWAYS_INLINE void v_store_i8(void *p, vec a)
+{
+    _mm_storeu_si128((__m128i *)p, _mm512_cvtepi32_epi8(_mm512_cvtps_epi32(a)));
+}
 
 /* 16 stored weights -> f32; lanes outside the mask are 0 and their memory is not touched. */
 static ALWAYS_INLINE vec load_weights(const char *w, enum weight_type type, vmask mask)

@@ -36,7 +36,9 @@ void avx512_widen(float *y, const void *x, enum weight_type type, int64_t n)
 void kernels_fill_avx512(struct kernels *k)
 {
     k->matmul = avx512_matmul;
+    k->kv_put = avx512_kv_put;
     k->attend = avx512_attend;
+    k->attend_merge = avx512_attend_merge;
     k->rms_norm = avx512_rms_norm;
     k->layer_norm = avx512_layer_norm;
     k->silu_mul = avx512_silu_mul;

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "flow.h"
+#include "kernels.h"
 #include "weights/bind.h"
 #include "weights/config.h"
 
@@ -50,7 +51,8 @@ struct backend {
 struct pool;
 /* The CPU backend: borrows config, weights and pool until close. */
 int backend_cpu_open(const struct config *config, const struct model_weights *weights,
-                     struct pool *pool, struct backend **ret, struct phi3v_error *err);
+                     struct pool *pool, enum kv_type kv_type, struct backend **ret,
+                     struct phi3v_error *err);
 /* Opens a backend module by absolute path (PHI3V_BACKEND_DIR, then the installed libdir). The error names what is
  * missing. */
 int backend_cuda_open(const char *device, const struct config *config,

@@ -29,8 +29,8 @@ struct backend_state {
     struct cpu_backend *b;
     struct ops ops;
     struct arena arena;
-    float **blocks; // [cap_blocks]: memory of all sequences' blocks of a batch
-    float ***seqs;  // [cap_seqs]: where each sequence's begin
+    char **blocks; // [cap_blocks]: memory of all sequences' blocks of a batch
+    char ***seqs;  // [cap_seqs]: where each sequence's begin
     int64_t cap_blocks;
     int cap_seqs;
 };
@@ -66,13 +66,13 @@ static int reserve_blocks(struct backend_state *s, int64_t n_blocks, int n_seqs,
                           struct phi3v_error *err)
 {
     if (n_blocks > s->cap_blocks) {
-        float **blocks = mem_resize(s->blocks, (size_t)n_blocks, sizeof *blocks);
+        char **blocks = mem_resize(s->blocks, (size_t)n_blocks, sizeof *blocks);
         if (!blocks) return err_memory(err, "block tables", (size_t)n_blocks * sizeof *blocks);
         s->blocks = blocks;
         s->cap_blocks = n_blocks;
     }
     if (n_seqs > s->cap_seqs) {
-        float ***seqs = mem_resize(s->seqs, (size_t)n_seqs, sizeof *seqs);
+        char ***seqs = mem_resize(s->seqs, (size_t)n_seqs, sizeof *seqs);
         if (!seqs) return err_memory(err, "block tables", (size_t)n_seqs * sizeof *seqs);
         s->seqs = seqs;
         s->cap_seqs = n_seqs;
@@ -140,16 +140,27 @@ static size_t cpu_kv_block_bytes(const struct backend *b)
     return kv_store_block_bytes(((const struct cpu_backend *)b)->kv);
 }
 
-/* Values in [-1, 1): a linear congruence per float is random enough to time attention. */
+/* Values in [-1, 1): a linear congruence per float is random enough to time attention. Heads are
+ * alike but for where they begin in the sequence. */
 static void cpu_kv_fill(struct backend *base, int id, uint64_t seed)
 {
     struct cpu_backend *b = cpu_of(base);
-    float *block;
-    kv_store_resolve(b->kv, &id, 1, &block);
-    for (int64_t i = 0; i < kv_block_floats(b->config); i++) {
+    const struct config *c = b->config;
+    const enum kv_type type = b->decoder.kv_type;
+    const size_t packed = kv_packed_bytes(type, c->head_dim), step = kv_head_step(c, type);
+    enum { MAX_HEAD = 2 * CONFIG_MAX_ROPE, LENGTH = 4099 };
+    float numbers[LENGTH + 2 * MAX_HEAD];
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
-        block[i] = (float)(int32_t)(seed >> 32) * 0x1p-31f;
+        numbers[i] = (float)(int32_t)(seed >> 32) * 0x1p-31f;
     }
+    char *block;
+    kv_store_resolve(b->kv, &id, 1, &block);
+    size_t from = 0, bytes = kv_block_bytes(c, type);
+    for (char *head = block; head < block + bytes; head += step)
+        for (int at = 0; at < KV_BLOCK; at++, from = (from + 61) % LENGTH)
+            b->kernels->kv_put(head, head + packed, type, at, numbers + from,
+                               numbers + from + MAX_HEAD, c->head_dim);
 }
 
 /* -- Forward ---------------------------------------------------------------------------------- */
@@ -179,7 +190,7 @@ static int resolve_blocks(struct backend_state *s, const struct batch *batch,
     for (int i = 0; i < batch->n_seqs; i++) n += seq_blocks(&batch->seqs[i]);
     int rc = reserve_blocks(s, n, batch->n_seqs, err);
     if (rc) return rc;
-    float **next = s->blocks;
+    char **next = s->blocks;
     for (int i = 0; i < batch->n_seqs; i++) {
         const struct batch_seq *q = &batch->seqs[i];
         s->seqs[i] = next;
@@ -193,7 +204,7 @@ static int run_batch(struct backend_state *s, struct arena *a, int max_rows,
                      const struct batch *batch, struct phi3v_error *err)
 {
     ops_begin(&s->ops, batch->pulse, batch->trace, batch_rows(batch));
-    return decoder_run(&s->b->decoder, &s->ops, a, max_rows, batch, (float *const *const *)s->seqs,
+    return decoder_run(&s->b->decoder, &s->ops, a, max_rows, batch, (char *const *const *)s->seqs,
                        err);
 }
 
@@ -233,11 +244,12 @@ static const struct backend_table cpu_table = {
 };
 
 int backend_cpu_open(const struct config *config, const struct model_weights *weights,
-                     struct pool *pool, struct backend **ret, struct phi3v_error *err)
+                     struct pool *pool, enum kv_type kv_type, struct backend **ret,
+                     struct phi3v_error *err)
 {
     struct cpu_backend *b = mem_zalloc(sizeof *b);
     if (!b) return err_memory(err, "the CPU backend", sizeof *b);
-    int rc = kv_store_new((size_t)kv_block_floats(config) * sizeof(float), &b->kv, err);
+    int rc = kv_store_new(kv_block_bytes(config, kv_type), &b->kv, err);
     if (rc) {
         mem_free(b);
         return rc;
@@ -247,7 +259,7 @@ int backend_cpu_open(const struct config *config, const struct model_weights *we
     b->weights = weights;
     b->pool = pool;
     b->kernels = kernels_best();
-    decoder_init(&b->decoder, config, weights);
+    decoder_init(&b->decoder, config, weights, kv_type);
     int n = pool_threads(pool);
     snprintf(b->name, sizeof b->name, "cpu (%d thread%s, %s)", n, n == 1 ? "" : "s",
              b->kernels->level);

@@ -23,6 +23,8 @@ struct kv_store {
     int n_slabs, cap_slabs;
 };
 
+static size_t slab_bytes(const struct kv_store *s) { return (size_t)s->per_slab * s->block_bytes; }
+
 int kv_store_new(size_t block_bytes, struct kv_store **ret, struct phi3v_error *err)
 {
     struct kv_store *s = mem_zalloc(sizeof *s);
@@ -38,7 +40,7 @@ int kv_store_new(size_t block_bytes, struct kv_store **ret, struct phi3v_error *
 void kv_store_free(struct kv_store *s)
 {
     if (!s) return;
-    for (int i = 0; i < s->n_slabs; i++) mem_free(s->slabs[i].data);
+    for (int i = 0; i < s->n_slabs; i++) mem_pages_free(s->slabs[i].data, slab_bytes(s));
     mem_free(s->slabs);
     pthread_mutex_destroy(&s->lock);
     mem_free(s);
@@ -74,8 +76,8 @@ static int find_slab(struct kv_store *s)
  * touched. */
 static char *new_slab(const struct kv_store *s)
 {
-    if ((size_t)s->per_slab * s->block_bytes > mem_available_bytes()) return NULL;
-    return mem_array((size_t)s->per_slab, s->block_bytes);
+    if (slab_bytes(s) > mem_available_bytes()) return NULL;
+    return mem_pages(slab_bytes(s));
 }
 
 static int take_one(struct kv_store *s)
@@ -97,7 +99,7 @@ static void give_one(struct kv_store *s, int id)
     assert(slab->used & bit);
     slab->used &= ~bit;
     if (slab->used) return;
-    mem_free(slab->data);
+    mem_pages_free(slab->data, slab_bytes(s));
     slab->data = NULL;
 }
 
@@ -121,13 +123,13 @@ void kv_store_give(struct kv_store *s, const int *ids, int n)
     pthread_mutex_unlock(&s->lock);
 }
 
-void kv_store_resolve(struct kv_store *s, const int *ids, int n, float **ret_blocks)
+void kv_store_resolve(struct kv_store *s, const int *ids, int n, char **ret_blocks)
 {
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < n; i++) {
         const struct slab *slab = &s->slabs[ids[i] / s->per_slab];
         assert(slab->used & UINT64_C(1) << (ids[i] % s->per_slab));
-        ret_blocks[i] = (float *)(slab->data + (size_t)(ids[i] % s->per_slab) * s->block_bytes);
+        ret_blocks[i] = slab->data + (size_t)(ids[i] % s->per_slab) * s->block_bytes;
     }
     pthread_mutex_unlock(&s->lock);
 }
@@ -139,7 +141,7 @@ size_t kv_store_bytes(struct kv_store *s)
     size_t n = 0;
     pthread_mutex_lock(&s->lock);
     for (int i = 0; i < s->n_slabs; i++)
-        if (s->slabs[i].data) n += (size_t)s->per_slab * s->block_bytes;
+        if (s->slabs[i].data) n += slab_bytes(s);
     pthread_mutex_unlock(&s->lock);
     return n;
 }

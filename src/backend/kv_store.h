@@ -14,11 +14,12 @@ struct kv_store;
 int kv_store_new(size_t block_bytes, struct kv_store **ret, struct phi3v_error *err);
 /* Frees all slabs, blocks in use included. */
 void kv_store_free(struct kv_store *s);
-/* n ids at once or none (error MEMORY); contents undefined. */
+/* n ids at once or none (error MEMORY); contents are zeros or what an
+ * earlier owner left: always readable. */
 int kv_store_take(struct kv_store *s, int n, int *ret_ids, struct phi3v_error *err);
 void kv_store_give(struct kv_store *s, const int *ids, int n);
-/* Memory of ids in use; valid until the block is given back. */
-void kv_store_resolve(struct kv_store *s, const int *ids, int n, float **ret_blocks);
+/* Memory of ids in use, 64-byte aligned; valid until the block is given back. */
+void kv_store_resolve(struct kv_store *s, const int *ids, int n, char **ret_blocks);
 size_t kv_store_block_bytes(const struct kv_store *s);
 /* Bytes of all slabs held. */
 size_t kv_store_bytes(struct kv_store *s);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "base/mem.h"
 
 #include <stdatomic.h>
@@ -6,6 +7,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+
+enum { LARGE_PAGE = 2 << 20 };
 
 /* Each block is preceded by one cache line that holds its size. */
 enum { HEAD = 64 };
@@ -23,6 +27,14 @@ bool size_mul(size_t a, size_t b, size_t *ret) { return !__builtin_mul_overflow(
 
 bool size_add(size_t a, size_t b, size_t *ret) { return !__builtin_add_overflow(a, b, ret); }
 
+/* Blocks of many large pages are worth asking for them; a refusal costs speed alone. */
+static void want_large_pages(char *p, size_t n_bytes)
+{
+    if (n_bytes < 2 * LARGE_PAGE) return;
+    char *begin = p + (LARGE_PAGE - (uintptr_t)p % LARGE_PAGE) % LARGE_PAGE;
+    madvise(begin, n_bytes - (size_t)(begin - p), MADV_HUGEPAGE);
+}
+
 void *mem_alloc(size_t n_bytes)
 {
     size_t total;
@@ -31,6 +43,7 @@ void *mem_alloc(size_t n_bytes)
     total &= ~(size_t)(HEAD - 1); // aligned_alloc wants a multiple of the alignment
     char *block = aligned_alloc(HEAD, total);
     if (!block) return NULL;
+    want_large_pages(block, total);
     memcpy(block, &n_bytes, sizeof n_bytes);
     atomic_fetch_add_explicit(&in_use, n_bytes, memory_order_relaxed);
     return block + HEAD;
@@ -95,6 +108,34 @@ void mem_free_ptr(void *pp)
     void *p;
     memcpy(&p, pp, sizeof p); // pp is any T **
     mem_free(p);
+}
+
+static size_t whole_pages(size_t n_bytes)
+{
+    return (n_bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
+}
+
+/* A mapping begins wherever a small page does: one large page more, and the ends are given back. */
+void *mem_pages(size_t n_bytes)
+{
+    if (told_to_fail() || n_bytes > PTRDIFF_MAX - 2 * LARGE_PAGE) return NULL;
+    size_t kept = whole_pages(n_bytes);
+    char *p =
+        mmap(NULL, kept + LARGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) return NULL;
+    size_t before = (LARGE_PAGE - (uintptr_t)p % LARGE_PAGE) % LARGE_PAGE;
+    if (before > 0) munmap(p, before);
+    munmap(p + before + kept, LARGE_PAGE - before);
+    want_large_pages(p + before, kept);
+    atomic_fetch_add_explicit(&in_use, n_bytes, memory_order_relaxed);
+    return p + before;
+}
+
+void mem_pages_free(void *p, size_t n_bytes)
+{
+    if (!p) return;
+    atomic_fetch_sub_explicit(&in_use, n_bytes, memory_order_relaxed);
+    munmap(p, whole_pages(n_bytes));
 }
 
 size_t mem_in_use_bytes(void) { return atomic_load(&in_use); }

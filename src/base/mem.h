@@ -15,6 +15,10 @@ void *mem_resize(void *p, size_t n, size_t item_bytes); /* like realloc; p stays
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 void mem_free(void *p); /* NULL is harmless */
+/* Zeroed memory by pages of the system, large ones where it has them: for what is large, lives long
+ * and is read in streams. Given back with the same size. */
+void *mem_pages(size_t n_bytes);
+void mem_pages_free(void *p, size_t n_bytes); /* NULL is harmless */
 
 bool size_mul(size_t a, size_t b, size_t *ret); /* false on overflow */
 bool size_add(size_t a, size_t b, size_t *ret);

@@ -45,10 +45,30 @@ static int check_dtype(const char *dtype, struct phi3v_error *err)
                    "dtype is \"%.40s\"; allowed is auto, f32, bf16, q8 or q4", dtype);
 }
 
+static const char *const kv_names[KV_TYPES] = {
+    [KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8"};
+
+static int check_kv(const char *kv, struct phi3v_error *err)
+{
+    if (!strcmp(kv, "auto")) return 0;
+    for (int i = 0; i < KV_TYPES; i++)
+        if (!strcmp(kv, kv_names[i])) return 0;
+    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; allowed is auto, f32, f16 or q8", kv);
+}
+
+/* auto: the exact arithmetic keeps exact numbers. */
+static enum kv_type kv_type_for(const char *kv, const char *dtype)
+{
+    for (int i = 0; i < KV_TYPES; i++)
+        if (!strcmp(kv, kv_names[i])) return (enum kv_type)i;
+    return strcmp(dtype, "f32") ? KV_F16 : KV_F32;
+}
+
 static int check_options(const struct phi3v_model_options *opt, struct phi3v_error *err)
 {
     int rc = check_device(opt->device, err);
     if (!rc) rc = check_dtype(opt->dtype, err);
+    if (!rc) rc = check_kv(opt->kv, err);
     if (rc) return rc;
     if (opt->n_threads < 0 || opt->n_threads > 1024)
         return err_set(err, PHI3V_E_ARGUMENT,
@@ -116,7 +136,8 @@ static void add_note(struct phi3v_model *m, const char *sentence)
 
 /* "auto" takes the graphics processor where the module for it is installed and works; that it is
  * installed and does not work is worth a note. */
-static int open_backend(struct phi3v_model *m, const char *device, struct phi3v_error *err)
+static int open_backend(struct phi3v_model *m, const char *device, enum kv_type kv_type,
+                        struct phi3v_error *err)
 {
     if (is_cuda(device)) return backend_cuda_open(device, &m->config, &m->bound, &m->backend, err);
     struct phi3v_error why;
@@ -125,7 +146,8 @@ static int open_backend(struct phi3v_model *m, const char *device, struct phi3v_
         add_note(m, "on the CPU, because: ");
         buf_puts(&m->note, why.text);
     }
-    return backend_cpu_open(&m->config, &m->bound, m->pool, &m->backend, err);
+    m->info.kv = kv_names[kv_type];
+    return backend_cpu_open(&m->config, &m->bound, m->pool, kv_type, &m->backend, err);
 }
 
 /* Free memory that keys and values may take: mapped weights will be paged in yet. */
@@ -201,7 +223,8 @@ static void fill_info(struct phi3v_model *m)
         .num_crops = c->num_crops,
         .ctx_model = c->max_positions,
         .rope_switch = rope_switch(c),
-        .kv_bytes_per_token = (int64_t)(m->backend->table->kv_block_bytes(m->backend) / KV_BLOCK)};
+        .kv_bytes_per_token = (int64_t)(m->backend->table->kv_block_bytes(m->backend) / KV_BLOCK),
+        .kv = m->info.kv};
 }
 
 /* An eighth of what is free, within 64 MiB and 2 GiB: a picture of 16 crops at full size takes 30
@@ -231,7 +254,7 @@ int model_open(const char *path, const struct phi3v_model_options *opt, struct p
     } else if (!rc) {
         rc = load_files(m, opt, start_s, err);
     }
-    if (!rc) rc = open_backend(m, opt->device, err);
+    if (!rc) rc = open_backend(m, opt->device, kv_type_for(opt->kv, "f32"), err);
     if (!rc) {
         feature_cache_init(&m->features, m->backend->table, feature_budget());
         fill_info(m);

@@ -13,15 +13,17 @@ struct pass {
     const struct decoder *d;
     struct ops *o;
     const struct batch *batch;
-    float *const *const *seq_blocks;
+    char *const *const *seq_blocks;
     struct piece p;
     int seq, row;      // the next row: of this sequence, this one
     int64_t first_row; // rows of all sequences before the piece
     int next_logits;   // index into logit_rows
 };
 
-void decoder_init(struct decoder *d, const struct config *c, const struct model_weights *w)
+void decoder_init(struct decoder *d, const struct config *c, const struct model_weights *w,
+                  enum kv_type kv_type)
 {
+    d->kv_type = kv_type;
     d->config = c;
     d->weights = w;
     rope_init(&d->rope, c);
@@ -185,7 +187,7 @@ static void run_piece(struct pass *s, int n_rows)
 /* -- The pass --------------------------------------------------------------------------------- */
 
 int decoder_run(const struct decoder *d, struct ops *o, struct arena *a, int max_rows,
-                const struct batch *batch, float *const *const *seq_blocks, struct phi3v_error *err)
+                const struct batch *batch, char *const *const *seq_blocks, struct phi3v_error *err)
 {
     int rc = check_rows(d->config, batch, err);
     if (rc) return rc;
@@ -194,6 +196,7 @@ int decoder_run(const struct decoder *d, struct ops *o, struct arena *a, int max
     struct pass s = {.d = d, .o = o, .batch = batch, .seq_blocks = seq_blocks};
     size_t mark = arena_mark(a);
     piece_take(&s.p, d->config, a, max_rows, max_rows);
+    s.p.kv_type = d->kv_type;
     int64_t n_pieces =
         (n_rows + max_rows - 1) / max_rows; // of equal size: none is wastefully small
     for (int64_t i = 0; i < n_pieces && !o->stopped; i++)

@@ -65,35 +65,10 @@ static void trace_heads(const struct config *c, struct ops *o, const struct piec
 struct rotate {
     const struct config *c;
     const struct piece *p;
-    int layer;
 };
 
-/* Rotates a row's queries and keys and stores its keys and values. */
-static void rotate_and_store(struct ops *o, void *arg, int begin, int end)
-{
-    const struct rotate *a = arg;
-    const struct config *c = a->c;
-    const struct piece *p = a->p;
-    size_t d = (size_t)c->head_dim;
-    for (int row = begin; row < end; row++) {
-        const struct piece_part *part = &p->parts[p->row_part[row]];
-        int64_t pos = part->first_pos + row - part->first_row;
-        float *qkv = p->qkv + (size_t)row * qkv_width(c);
-        const float *cos = p->cos + (size_t)row * (d / 2), *sin = p->sin + (size_t)row * (d / 2);
-        for (int h = 0; h < c->n_heads + c->n_kv_heads; h++)
-            o->k->rope(qkv + h * d, cos, sin, c->head_dim);
-        float *block = part->blocks[pos / KV_BLOCK] + (size_t)(pos % KV_BLOCK) * d;
-        const float *k = qkv + (size_t)c->n_heads * d, *v = k + (size_t)c->n_kv_heads * d;
-        for (int h = 0; h < c->n_kv_heads; h++) {
-            memcpy(block + kv_offset(c, a->layer, 0) + h * kv_head_step(c), k + h * d,
-                   d * sizeof *k);
-            memcpy(block + kv_offset(c, a->layer, 1) + h * kv_head_step(c), v + h * d,
-                   d * sizeof *v);
-        }
-    }
-}
-
-static void attend_parts(const struct config *c, struct ops *o, const struct piece *p, int layer)
+/* What attention needs to know of each part. */
+static void describe_parts(const struct config *c, struct piece *p, int layer)
 {
     size_t width = qkv_width(c), out = (size_t)c->n_heads * (size_t)c->head_dim;
     for (int i = 0; i < p->n_parts; i++) {
@@ -109,14 +84,31 @@ static void attend_parts(const struct config *c, struct ops *o, const struct pie
             .head_dim = c->head_dim,
             .causal = true,
             .first_pos = part->first_pos,
-            .blocks = (const float *const *)part->blocks,
-            .k_offset = kv_offset(c, layer, 0),
-            .v_offset = kv_offset(c, layer, 1),
-            .head_step = kv_head_step(c),
-            .stride = c->head_dim,
+            .kv_type = p->kv_type,
+            .blocks = part->blocks,
+            .kv_offset = kv_layer_offset(c, p->kv_type, layer),
+            .head_step = kv_head_step(c, p->kv_type),
         };
     }
-    ops_attend(o, p->attend, p->n_parts);
+}
+
+/* Rotates a row's queries and keys and stores its keys and values. */
+static void rotate_and_store(struct ops *o, void *arg, int begin, int end)
+{
+    const struct rotate *a = arg;
+    const struct config *c = a->c;
+    const struct piece *p = a->p;
+    size_t d = (size_t)c->head_dim;
+    for (int row = begin; row < end; row++) {
+        const struct piece_part *part = &p->parts[p->row_part[row]];
+        float *qkv = p->qkv + (size_t)row * qkv_width(c);
+        const float *cos = p->cos + (size_t)row * (d / 2), *sin = p->sin + (size_t)row * (d / 2);
+        for (int h = 0; h < c->n_heads + c->n_kv_heads; h++)
+            o->k->rope(qkv + h * d, cos, sin, c->head_dim);
+        const float *k = qkv + (size_t)c->n_heads * d, *v = k + (size_t)c->n_kv_heads * d;
+        ops_store(o, &p->attend[p->row_part[row]], part->first_pos + row - part->first_row, 1, k, v,
+                  0);
+    }
 }
 
 /* -- The layer -------------------------------------------------------------------------------- */
@@ -142,12 +134,13 @@ static void attention_block(const struct config *c, const struct decoder_layer_w
                                    .y_stride = width,
                                    .n_rows = p->n_rows});
     if (traced) trace_rows(o, p, "decoder.layer.0.qkv", width, p->qkv);
-    ops_rows(o, p->n_rows, rotate_and_store, &(struct rotate){.c = c, .p = p, .layer = layer});
+    describe_parts(c, p, layer);
+    ops_rows(o, p->n_rows, rotate_and_store, &(struct rotate){.c = c, .p = p});
     if (traced) {
         trace_heads(c, o, p, "decoder.layer.0.q_rope", 0, c->n_heads);
         trace_heads(c, o, p, "decoder.layer.0.k_rope", c->n_heads, c->n_kv_heads);
     }
-    attend_parts(c, o, p, layer);
+    ops_attend(o, p->attend, p->n_parts);
     ops_linear(o, &(struct linear){.w = &w->o,
                                    .x = p->attn,
                                    .x_stride = w->o.n_in,

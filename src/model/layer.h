@@ -11,12 +11,13 @@
 /* Consecutive rows of one sequence within a piece. */
 struct piece_part {
     int first_row, n_rows;
-    int64_t first_pos;    // position of its first row
-    float *const *blocks; // KV blocks of the sequence from position 0 on; layout: model/kv.h
+    int64_t first_pos;   // position of its first row
+    char *const *blocks; // KV blocks of the sequence from position 0 on; layout: model/kv.h
 };
 
 /* The work area. Rows of different parts never see each other. */
 struct piece {
+    enum kv_type kv_type;
     int n_rows, n_parts;
     struct piece_part *parts; // [n_parts]
     struct attention *attend; // [n_parts]

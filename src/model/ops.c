@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/ops.h"
 
-#include <assert.h>
-#include <math.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
@@ -28,21 +26,23 @@ static int min_int(int a, int b) { return a < b ? a : b; }
 int ops_init(struct ops *o, const struct kernels *k, struct pool *pool, int max_head_dim,
              int max_blocks, struct phi3v_error *err)
 {
-    size_t attend = arena_size(attend_scratch_floats(max_head_dim) * sizeof(float)) +
-                    2 * (size_t)max_blocks * sizeof(float *);
+    size_t attend = ops_attend_bytes(max_head_dim, max_blocks);
     size_t product = matmul_scratch_bytes();
     size_t bytes = arena_size(attend > product ? attend : product);
-    char *scratch = mem_array((size_t)pool_threads(pool), bytes);
-    if (!scratch)
-        return err_memory(err, "scratch of the threads", (size_t)pool_threads(pool) * bytes);
-    *o = (struct ops){
-        .k = k, .pool = pool, .scratch = scratch, .scratch_bytes = bytes, .max_blocks = max_blocks};
-    return 0;
+    size_t spans = ops_spans_floats(pool_threads(pool), max_head_dim, max_blocks);
+    *o = (struct ops){.k = k, .pool = pool, .scratch_bytes = bytes, .max_blocks = max_blocks};
+    o->scratch = mem_array((size_t)pool_threads(pool), bytes);
+    o->spans = mem_array(spans, sizeof *o->spans);
+    if (o->scratch && o->spans) return 0;
+    ops_fini(o);
+    return err_memory(err, "scratch of the threads",
+                      (size_t)pool_threads(pool) * bytes + spans * sizeof *o->spans);
 }
 
 void ops_fini(struct ops *o)
 {
     mem_free(o->scratch);
+    mem_free(o->spans);
     *o = (struct ops){0};
 }
 
@@ -221,77 +221,6 @@ void ops_linear(struct ops *o, const struct linear *l)
     cut_linear(o, &r);
     int64_t work = (int64_t)l->n_rows * l->w->n_out * l->w->n_in;
     ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, work, linear_item, &r);
-}
-
-/* -- Attention --------------------------------------------------------------------------------- */
-
-struct attend_run {
-    const struct attention *parts;
-    int n_parts;
-};
-
-static int64_t attend_items(const struct attention *a)
-{
-    return (int64_t)a->n_heads * ((a->n_rows + ATTEND_MAX_Q - 1) / ATTEND_MAX_Q);
-}
-
-static int64_t attend_work(const struct attention *a)
-{
-    int64_t n_keys = a->causal ? a->first_pos + a->n_rows : a->n_keys;
-    return 2 * n_keys * a->n_rows * a->n_heads * a->head_dim;
-}
-
-/* Up to ATTEND_MAX_Q rows of one head. */
-static void attend_rows(struct ops *o, const struct attention *a, int head, int row, int thread)
-{
-    int n_q = min_int(ATTEND_MAX_Q, a->n_rows - row);
-    int64_t n_keys = a->causal ? a->first_pos + row + n_q : a->n_keys;
-    int64_t n_blocks = (n_keys + KV_BLOCK - 1) / KV_BLOCK;
-    assert(n_blocks <= o->max_blocks);
-    char *scratch = o->scratch + (size_t)thread * o->scratch_bytes;
-    const float **k =
-        (const float **)(scratch + arena_size(attend_scratch_floats(a->head_dim) * sizeof(float)));
-    const float **v = k + o->max_blocks;
-    int64_t step = a->head_step * (head / (a->n_heads / a->n_kv_heads));
-    for (int64_t i = 0; i < n_blocks; i++) {
-        k[i] = a->blocks[i] + a->k_offset + step;
-        v[i] = a->blocks[i] + a->v_offset + step;
-    }
-    struct attend_args args = {
-        .out = a->out + row * a->out_stride + (int64_t)head * a->head_dim,
-        .out_stride = a->out_stride,
-        .q = a->q + row * a->q_stride + (int64_t)head * a->head_dim,
-        .q_stride = a->q_stride,
-        .n_q = n_q,
-        .first_pos = a->first_pos + row,
-        .n_keys = a->n_keys,
-        .causal = a->causal,
-        .head_dim = a->head_dim,
-        .scale = 1.0f / sqrtf((float)a->head_dim),
-        .kv = {.k = k, .v = v, .stride = a->stride},
-        .scratch = (float *)scratch,
-    };
-    o->k->attend(&args);
-}
-
-static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
-{
-    const struct attend_run *r = arg;
-    const struct attention *a = r->parts;
-    while (item >= attend_items(a)) item -= attend_items(a++);
-    int64_t n_tiles = attend_items(a) / a->n_heads;
-    attend_rows(o, a, (int)(item / n_tiles), (int)(item % n_tiles) * ATTEND_MAX_Q, thread);
-}
-
-void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
-{
-    struct attend_run r = {.parts = parts, .n_parts = n_parts};
-    int64_t n_items = 0, work = 0;
-    for (int i = 0; i < n_parts; i++) {
-        n_items += attend_items(&parts[i]);
-        work += attend_work(&parts[i]);
-    }
-    ops_run(o, n_items, work, attend_item, &r);
 }
 
 /* -- Norms ------------------------------------------------------------------------------------- */

@@ -18,6 +18,7 @@ struct ops {
     struct pool *pool;
     char *scratch;        // [n_threads][scratch_bytes]: the kernels' and attention's block pointers
     size_t scratch_bytes; // per thread
+    float *spans;         // ops_spans_floats(): states of spans computed apart
     int max_blocks;       // longest sequence attention can handle, in blocks
     /* the pass under way */
     const struct pulse *pulse; // or NULL
@@ -72,9 +73,9 @@ struct linear {
 };
 void ops_linear(struct ops *o, const struct linear *l);
 
-/* Attention of consecutive rows of one sequence over keys and values in blocks of KV_BLOCK
- * positions. Key p of kv head h begins at blocks[p / KV_BLOCK] + k_offset + h * head_step + (p %
- * KV_BLOCK) * stride; values at v_offset. */
+/* Attention of consecutive rows of one sequence over keys and values packed as kernels.h says.
+ * Those of kv head h for positions 64 b … lie at blocks[b] + kv_offset + h * head_step: the keys,
+ * then, after kv_packed_bytes, the values. */
 struct attention {
     const float *q; // [n_rows][q_stride]: n_heads heads of head_dim
     int64_t q_stride;
@@ -84,11 +85,19 @@ struct attention {
     bool causal;
     int64_t first_pos; // causal: row i sees keys 0 … first_pos + i
     int64_t n_keys;    // else: all keys 0 … n_keys-1
-    const float *const *blocks;
-    int64_t k_offset, v_offset, head_step, stride; // in floats
+    enum kv_type kv_type;
+    char *const *blocks;
+    size_t kv_offset, head_step; // bytes
 };
-/* Scores are scaled by 1/sqrt(head_dim). */
+/* Scores are scaled by 1/sqrt(head_dim). model/attend.c */
 void ops_attend(struct ops *o, const struct attention *parts, int n_parts);
+/* Scratch of a thread, and room for the states of spans, for sequences of max_blocks blocks. */
+size_t ops_attend_bytes(int head_dim, int max_blocks);
+size_t ops_spans_floats(int n_threads, int head_dim, int max_blocks);
+/* Stores keys and values of rows [0, n) (k and v: n_kv_heads heads of head_dim in each row, rows
+ * `stride` floats apart) as positions pos … of the sequence that `a` describes. One thread. */
+void ops_store(const struct ops *o, const struct attention *a, int64_t pos, int n, const float *k,
+               const float *v, int64_t stride);
 
 /* y and x: [n_rows][n] */
 void ops_rms_norm(struct ops *o, float *y, const float *x, const float *w, int n_rows, int n,

@@ -12,6 +12,7 @@
  * a crop at the published size). A traced pass takes all crops at once, because its tensors have
  * them all. */
 enum { GROUP_CROPS = 6 };
+static const enum kv_type TOWER_KV = KV_F32;
 
 /* The work area of a group of n crops; T tokens a crop (class token first), C wide. */
 struct tower {
@@ -19,13 +20,13 @@ struct tower {
     const struct model_weights *w;
     struct ops *o;
     int n, n_patches, n_tokens, width;
-    int rows;      // n * T
-    float *x;      // [n][T][C]: the residual stream
-    float *normed; // [n][T][C]: norms, then attention's output
-    float *wide;   // [n][T][3C] and a block of rows: q, k, v; then a block's output [n][T][C]
-    float *mlp;    // [n][T][F]
-    const float **key_blocks; // [n][blocks of T]: where 64 tokens of wide begin
-    struct attention *parts;  // [n]
+    int rows;                // n * T
+    float *x;                // [n][T][C]: the residual stream
+    float *normed;           // [n][T][C]: norms, then attention's output
+    float *wide;             // [n][T][3C]: q, k, v; then a block's output [n][T][C]
+    float *mlp;              // [n][T][F]
+    char **key_blocks;       // [n][blocks of T]: keys and values packed for attention, all heads
+    struct attention *parts; // [n]
 };
 
 static int n_key_blocks(const struct tower *t) { return (t->n_tokens + KV_BLOCK - 1) / KV_BLOCK; }
@@ -49,23 +50,31 @@ static size_t patch_floats(const struct tower *t)
     return (size_t)t->n * (size_t)t->n_patches * (size_t)(t->w->patch_embedding.n_in + t->width);
 }
 
-/* Attention may read the whole last block of keys, past the tokens. */
-static size_t wide_floats(const struct tower *t)
+/* Keys and values of one block of tokens. */
+static size_t block_bytes(const struct tower *t)
 {
-    return (size_t)(t->rows + KV_BLOCK) * 3 * (size_t)t->width;
+    const struct vision_config *v = &t->c->vision;
+    return 2 * (size_t)v->n_heads * kv_packed_bytes(TOWER_KV, v->head_dim);
+}
+
+static size_t packed_bytes(const struct tower *t)
+{
+    return (size_t)t->n * (size_t)n_key_blocks(t) * block_bytes(t);
 }
 
 static size_t layer_floats(const struct tower *t)
 {
-    return wide_floats(t) + (size_t)t->rows * (size_t)(t->width + t->c->vision.intermediate);
+    return (size_t)t->rows * (size_t)(4 * t->width + t->c->vision.intermediate);
 }
 
 static size_t tower_bytes(const struct tower *t)
 {
-    size_t patches = patch_floats(t), layers = layer_floats(t);
-    size_t floats = (size_t)t->rows * (size_t)t->width + (patches > layers ? patches : layers);
-    return floats * sizeof(float) + (size_t)t->n * (size_t)n_key_blocks(t) * sizeof(float *) +
-           (size_t)t->n * sizeof *t->parts + 8 * arena_size(1);
+    size_t patches = patch_floats(t) * sizeof(float);
+    size_t layers = layer_floats(t) * sizeof(float) + packed_bytes(t) +
+                    (size_t)t->n * (size_t)n_key_blocks(t) * sizeof(char *) +
+                    (size_t)t->n * sizeof *t->parts;
+    return (size_t)t->rows * (size_t)t->width * sizeof(float) +
+           (patches > layers ? patches : layers) + 8 * arena_size(1);
 }
 
 /* -- Patches to tokens ------------------------------------------------------------------------ */
@@ -135,17 +144,18 @@ static void take_layer_memory(struct tower *t, struct arena *a)
 {
     size_t row = (size_t)t->rows * sizeof(float);
     t->normed = arena_take(a, row * (size_t)t->width);
-    t->wide = arena_take(a, wide_floats(t) * sizeof(float));
+    t->wide = arena_take(a, row * 3 * (size_t)t->width);
     t->mlp = arena_take(a, row * (size_t)t->c->vision.intermediate);
     int blocks = n_key_blocks(t), width = t->width;
+    char *packed = arena_take(a, packed_bytes(t));
     t->key_blocks = arena_take(a, (size_t)t->n * (size_t)blocks * sizeof *t->key_blocks);
     t->parts = arena_take(a, (size_t)t->n * sizeof *t->parts);
     for (int i = 0; i < t->n; i++) {
-        float *qkv = t->wide + (size_t)i * t->n_tokens * 3 * (size_t)width;
-        const float **keys = t->key_blocks + (size_t)i * blocks;
-        for (int b = 0; b < blocks; b++) keys[b] = qkv + (size_t)b * KV_BLOCK * 3 * (size_t)width;
+        char **keys = t->key_blocks + (size_t)i * blocks;
+        for (int b = 0; b < blocks; b++, packed += block_bytes(t)) keys[b] = packed;
+        memset(keys[blocks - 1], 0, block_bytes(t)); // places behind the tokens are read
         t->parts[i] = (struct attention){
-            .q = qkv,
+            .q = t->wide + (size_t)i * t->n_tokens * 3 * (size_t)width,
             .q_stride = 3 * width,
             .out = t->normed + (size_t)i * t->n_tokens * (size_t)width,
             .out_stride = width,
@@ -154,12 +164,19 @@ static void take_layer_memory(struct tower *t, struct arena *a)
             .n_kv_heads = t->c->vision.n_heads,
             .head_dim = t->c->vision.head_dim,
             .n_keys = t->n_tokens,
+            .kv_type = TOWER_KV,
             .blocks = keys,
-            .k_offset = width,
-            .v_offset = 2 * width,
-            .head_step = t->c->vision.head_dim,
-            .stride = 3 * width,
+            .head_step = 2 * kv_packed_bytes(TOWER_KV, t->c->vision.head_dim),
         };
+    }
+}
+
+static void pack_keys(struct ops *o, void *arg, int begin, int end)
+{
+    const struct tower *t = arg;
+    for (int i = begin; i < end; i++) {
+        const float *k = t->wide + ((size_t)i * 3 + 1) * (size_t)t->width;
+        ops_store(o, &t->parts[i / t->n_tokens], i % t->n_tokens, 1, k, k + t->width, 0);
     }
 }
 
@@ -173,7 +190,7 @@ static void trace_tokens(const struct tower *t, const char *name, const float *d
     ops_trace(t->o, name, 3, (int64_t[]){t->n, t->n_tokens, t->width}, data);
 }
 
-static void attention_block(const struct tower *t, const struct vision_layer_weights *l)
+static void attention_block(struct tower *t, const struct vision_layer_weights *l)
 {
     norm_rows(t, t->normed, &l->norm1_w, &l->norm1_b);
     const struct mat *mats[3] = {&l->q, &l->k, &l->v};
@@ -186,6 +203,7 @@ static void attention_block(const struct tower *t, const struct vision_layer_wei
                                           .y = t->wide + i * t->width,
                                           .y_stride = 3 * t->width,
                                           .n_rows = t->rows});
+    ops_rows(t->o, t->rows, pack_keys, t);
     ops_attend(t->o, t->parts, t->n);
     ops_linear(t->o, &(struct linear){.w = &l->out,
                                       .bias = l->out_b.data,

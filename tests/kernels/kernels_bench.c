@@ -60,19 +60,20 @@ static void bench_matmul(const struct kernels *k, const struct data *d, enum wei
 }
 
 /* HEADS heads with 512 keys of their own. */
-static void bench_attend(const struct kernels *k, const struct data *d, int n_q)
+static void bench_attend(const struct kernels *k, const struct data *d, enum kv_type type, int n_q)
 {
-    enum { BLOCKS = 8, BLOCK = KV_BLOCK * HEAD_DIM };
-    const float *keys[BLOCKS], *values[BLOCKS];
-    const float *memory = (const float *)d->weights;
+    enum { BLOCKS = 8 };
+    static const char *const types[KV_TYPES] = {"f32", "f16", "q8"};
+    const size_t packed = kv_packed_bytes(type, HEAD_DIM);
+    const void *keys[BLOCKS], *values[BLOCKS];
     int heads = n_q == 1 ? HEADS : 8;
     double best = 1e9;
     for (int i = 0; i < REPEATS; i++) {
         double start = now_s();
         for (int h = 0; h < heads; h++) {
             for (int b = 0; b < BLOCKS; b++) {
-                keys[b] = memory + (size_t)((h * BLOCKS + b) * 2) * BLOCK;
-                values[b] = keys[b] + BLOCK;
+                keys[b] = d->weights + (size_t)(h * BLOCKS + b) * 2 * packed;
+                values[b] = (const char *)keys[b] + packed;
             }
             struct attend_args a = {.out = d->y,
                                     .out_stride = HEAD_DIM,
@@ -82,7 +83,7 @@ static void bench_attend(const struct kernels *k, const struct data *d, int n_q)
                                     .n_keys = BLOCKS * KV_BLOCK,
                                     .head_dim = HEAD_DIM,
                                     .scale = 0.1f,
-                                    .kv = {keys, values, HEAD_DIM},
+                                    .kv = {type, keys, values},
                                     .scratch = d->scratch};
             k->attend(&a);
         }
@@ -90,12 +91,14 @@ static void bench_attend(const struct kernels *k, const struct data *d, int n_q)
         if (seconds < best) best = seconds;
     }
     char what[40];
-    double cells = (double)heads * BLOCKS * BLOCK;
-    snprintf(what, sizeof what, "attend, %d queries", n_q);
+    snprintf(what, sizeof what, "attend %s, %d queries", types[type], n_q);
+    double cells = (double)heads * BLOCKS;
     if (n_q == 1)
-        print_line(k->level, what, 2 * 4 * cells, best, d->limits.read_gbs, "GB/s    ");
+        print_line(k->level, what, 2 * cells * (double)packed, best, d->limits.read_gbs,
+                   "GB/s    ");
     else
-        print_line(k->level, what, 4 * cells * n_q, best, d->limits.f32_gflops, "GFLOP/s ");
+        print_line(k->level, what, 4 * cells * KV_BLOCK * HEAD_DIM * n_q, best,
+                   d->limits.f32_gflops, "GFLOP/s ");
 }
 
 /* Row entries, on rows that lie in the caches. The activations work in place, so they get a fresh
@@ -159,8 +162,10 @@ int kernels_bench(const char *const *levels, int n_levels)
             bench_matmul(k, &d, (enum weight_type)type, 1);
         for (int rows = 6; rows <= MAX_ROWS; rows = rows * 9 / 2)
             bench_matmul(k, &d, WEIGHT_BF16, rows);
-        bench_attend(k, &d, 1);
-        bench_attend(k, &d, ATTEND_MAX_Q);
+        for (int type = KV_F32; type < KV_TYPES; type++) {
+            bench_attend(k, &d, (enum kv_type)type, 1);
+            bench_attend(k, &d, (enum kv_type)type, ATTEND_MAX_Q);
+        }
         for (int entry = 0; entry < 7; entry++) bench_row(k, &d, entry);
     }
     free(d.weights), free(d.scratch), free(d.x), free(d.y);

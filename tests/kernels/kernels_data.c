@@ -61,6 +61,13 @@ float *guarded_random(size_t n)
     return p;
 }
 
+float *poisoned(size_t n)
+{
+    float *y = malloc(n * sizeof *y);
+    for (size_t i = 0; i < n; i++) y[i] = POISON;
+    return y;
+}
+
 void *guarded_weights(enum weight_type type, size_t n)
 {
     size_t item = type == WEIGHT_F32 ? 4 : 2;

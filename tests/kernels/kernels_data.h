@@ -17,6 +17,7 @@ void *guarded(size_t n_bytes);
 void guarded_free(void *p); /* NULL is harmless */
 float random_float(void);   /* -RANDOM_MAX … RANDOM_MAX, the same sequence in every run */
 float *guarded_random(size_t n);
+float *poisoned(size_t n); /* n times POISON, for free() */
 /* n random weights of a type, at an odd address. */
 void *guarded_weights(enum weight_type type, size_t n);
 /* Weight i as it is stored. */

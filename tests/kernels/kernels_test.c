@@ -12,6 +12,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "attend_test.h"
 #include "kernels.h"
 #include "kernels_data.h"
 
@@ -48,13 +49,6 @@ static void product_fini(struct product *p)
     guarded_free(p->bias);
     guarded_free((void *)p->w.data);
     free(p->scratch);
-}
-
-static float *poisoned(size_t n)
-{
-    float *y = malloc(n * sizeof *y);
-    for (size_t i = 0; i < n; i++) y[i] = POISON;
-    return y;
 }
 
 static void check_product(const struct kernels *k, const struct product *p)
@@ -135,156 +129,6 @@ static void matmul_splits(void **state)
             check_splits(*state, &p);
             product_fini(&p);
         }
-}
-
-/* -- attention ----------------------------------------------------------------------------- */
-
-enum { MAX_BLOCKS = 8 };
-
-struct attention {
-    struct attend_args args;
-    const float *k[MAX_BLOCKS], *v[MAX_BLOCKS];
-    float *q;
-    int n_blocks;
-};
-
-/* Positions that no row sees are NaN: using them would show. */
-static float *block_of_random(int64_t stride, int head_dim, int64_t first, int64_t n_seen)
-{
-    size_t n = (size_t)((KV_BLOCK - 1) * stride) + (size_t)head_dim;
-    float *block = guarded(n * sizeof *block);
-    for (size_t i = 0; i < n; i++) {
-        int64_t pos = first + (int64_t)i / stride;
-        block[i] = (int64_t)i % stride < head_dim && pos < n_seen ? random_float() : NAN;
-    }
-    return block;
-}
-
-static void attention_init(struct attention *t, int head_dim, int n_q, int64_t first_pos,
-                           int causal)
-{
-    int64_t n_keys = first_pos + n_q, stride = head_dim + 3;
-    *t = (struct attention){.n_blocks = (int)((n_keys + KV_BLOCK - 1) / KV_BLOCK)};
-    for (int b = 0; b < t->n_blocks; b++) {
-        t->k[b] = block_of_random(stride, head_dim, b * KV_BLOCK, n_keys);
-        t->v[b] = block_of_random(stride, head_dim, b * KV_BLOCK, n_keys);
-    }
-    t->args = (struct attend_args){.out_stride = head_dim + 7,
-                                   .q_stride = head_dim + 2,
-                                   .n_q = n_q,
-                                   .first_pos = first_pos,
-                                   .n_keys = n_keys,
-                                   .causal = causal,
-                                   .head_dim = head_dim,
-                                   .scale = 1 / sqrtf((float)head_dim),
-                                   .kv = {t->k, t->v, stride}};
-    t->q = guarded_random((size_t)((n_q - 1) * t->args.q_stride + head_dim));
-    t->args.q = t->q;
-    t->args.scratch = aligned_alloc(64, attend_scratch_floats(head_dim) * 4 / 64 * 64 + 64);
-}
-
-static void attention_fini(struct attention *t)
-{
-    for (int b = 0; b < t->n_blocks; b++) {
-        guarded_free((void *)t->k[b]);
-        guarded_free((void *)t->v[b]);
-    }
-    guarded_free(t->q);
-    free(t->args.scratch);
-}
-
-static double score(const struct attention *t, int row, int64_t pos)
-{
-    const struct attend_args *a = &t->args;
-    const float *k = t->k[pos / KV_BLOCK] + pos % KV_BLOCK * a->kv.stride;
-    double sum = 0;
-    for (int d = 0; d < a->head_dim; d++) sum += (double)a->q[row * a->q_stride + d] * k[d];
-    return sum * a->scale;
-}
-
-static void check_attention_row(const struct attention *t, int row)
-{
-    const struct attend_args *a = &t->args;
-    int64_t n = a->causal ? a->first_pos + row + 1 : a->n_keys;
-    double max = -INFINITY, total = 0, want[256] = {0}, size[256] = {0};
-    for (int64_t pos = 0; pos < n; pos++) max = fmax(max, score(t, row, pos));
-    for (int64_t pos = 0; pos < n; pos++) {
-        const float *v = t->v[pos / KV_BLOCK] + pos % KV_BLOCK * a->kv.stride;
-        double p = exp(score(t, row, pos) - max);
-        total += p;
-        for (int d = 0; d < a->head_dim; d++) {
-            want[d] += p * v[d];
-            size[d] += p * fabs((double)v[d]);
-        }
-    }
-    for (int d = 0; d < a->head_dim; d++) {
-        float got = a->out[row * a->out_stride + d];
-        if (!(fabs(got - want[d] / total) <= 1e-5 * size[d] / total))
-            fail_msg("head %d, %d queries, first %lld, row %d, dimension %d: %.9g, expected %.9g",
-                     a->head_dim, a->n_q, (long long)a->first_pos, row, d, got, want[d] / total);
-    }
-    for (int64_t d = a->head_dim; d < a->out_stride; d++)
-        assert_true(a->out[row * a->out_stride + d] == POISON);
-}
-
-static void check_attention(const struct kernels *k, struct attention *t)
-{
-    struct attend_args *a = &t->args;
-    size_t n_out = (size_t)(a->n_q * a->out_stride);
-    float *whole = poisoned(n_out), *part = poisoned(n_out);
-    a->out = whole;
-    k->attend(a);
-    for (int row = 0; row < a->n_q; row++) check_attention_row(t, row);
-    for (int n = 1; n < a->n_q; n = n * 2 + 1) { /* the same bits in any grouping of rows */
-        struct attend_args piece = *a;
-        for (int row = 0; row < a->n_q; row += n) {
-            piece.n_q = row + n < a->n_q ? n : a->n_q - row;
-            piece.out = part + row * a->out_stride;
-            piece.q = a->q + row * a->q_stride;
-            piece.first_pos = a->first_pos + row;
-            k->attend(&piece);
-        }
-        if (memcmp(whole, part, n_out * sizeof *whole) != 0)
-            fail_msg("head %d, first %lld: other bits with %d rows", a->head_dim,
-                     (long long)a->first_pos, n);
-    }
-    free(whole);
-    free(part);
-}
-
-static void attend_values(void **state)
-{
-    static const int heads[] = {1, 7, 8, 16, 32, 33, 64, 80, 96, 100, 130};
-    static const int rows[] = {1, 2, 3, 6, 7, 20, ATTEND_MAX_Q};
-    static const int64_t firsts[] = {0, 1, 62, 63, 64, 200};
-    for (int h = 0; h < COUNT(heads); h++)
-        for (int f = 0; f < COUNT(firsts); f++)
-            for (int causal = 0; causal < 2; causal++) {
-                struct attention t;
-                attention_init(&t, heads[h], rows[(h + f) % COUNT(rows)], firsts[f], causal);
-                check_attention(*state, &t);
-                attention_fini(&t);
-            }
-}
-
-/* Scores far apart: the maximum moves from block to block and most weights underflow. */
-static void attend_extremes(void **state)
-{
-    for (float scale = 20; scale < 1e5f; scale *= 30) {
-        struct attention t;
-        attention_init(&t, 48, 9, 200, 1);
-        t.args.scale = scale;
-        /* rounding of a score of this size shows in its exponential: compare bits of groupings, and
-         * that every value is within the values it mixes */
-        float *out = poisoned((size_t)(9 * t.args.out_stride));
-        t.args.out = out;
-        ((const struct kernels *)*state)->attend(&t.args);
-        for (int row = 0; row < 9; row++)
-            for (int d = 0; d < 48; d++)
-                assert_true(fabsf(out[row * t.args.out_stride + d]) <= RANDOM_MAX * 1.0001f);
-        free(out);
-        attention_fini(&t);
-    }
 }
 
 /* -- rows ------------------------------------------------------------------------------------- */
@@ -446,8 +290,11 @@ int main(int argc, char **argv)
     } checks[] = {{"table", table},
                   {"matmul", matmul_values},
                   {"matmul splits", matmul_splits},
-                  {"attend", attend_values},
-                  {"attend extremes", attend_extremes},
+                  {"kv put", attend_test_put},
+                  {"attend", attend_test_values},
+                  {"attend bits", attend_test_bits},
+                  {"attend spans", attend_test_spans},
+                  {"attend extremes", attend_test_extremes},
                   {"norms", norms},
                   {"rope, add", rope_and_add},
                   {"activations", activations},

@@ -5,6 +5,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,17 +20,23 @@
 
 enum { N_BLOCKS = 200, BLOCK_FLOATS = 16384 };
 
+static float *block_at(struct kv_store *s, int id)
+{
+    char *block;
+    kv_store_resolve(s, &id, 1, &block);
+    assert_true((uintptr_t)block % 64 == 0);
+    return (float *)(void *)block;
+}
+
 static void write_block(struct kv_store *s, int id, float value)
 {
-    float *block;
-    kv_store_resolve(s, &id, 1, &block);
+    float *block = block_at(s, id);
     for (int i = 0; i < BLOCK_FLOATS; i++) block[i] = value;
 }
 
 static int block_holds(struct kv_store *s, int id, float value)
 {
-    float *block;
-    kv_store_resolve(s, &id, 1, &block);
+    const float *block = block_at(s, id);
     return block[0] == value && block[BLOCK_FLOATS - 1] == value;
 }
 

@@ -37,6 +37,16 @@ static void mem_counts_and_aligns(void **state)
         assert_int_equal(mem_in_use_bytes(), before + n);
         mem_free(p);
     }
+    for (size_t n = 1; n < 9 << 20; n = n * 7 + 1) {
+        char *p = mem_pages(n);
+        assert_non_null(p);
+        assert_int_equal((uintptr_t)p % 64, 0);
+        assert_int_equal(mem_in_use_bytes(), before + n);
+        assert_int_equal(p[0] | p[n / 2] | p[n - 1], 0);
+        memset(p, 1, n);
+        mem_pages_free(p, n);
+    }
+    mem_pages_free(NULL, 5);
     assert_int_equal(mem_in_use_bytes(), before);
 }
 
@@ -44,6 +54,7 @@ static void mem_refuses_absurd_sizes(void **state)
 {
     (void)state;
     assert_null(mem_alloc(SIZE_MAX));
+    assert_null(mem_pages(SIZE_MAX));
     assert_null(mem_alloc(SIZE_MAX / 2));
     assert_null(mem_array(SIZE_MAX / 2, 4));
     assert_null(mem_zarray(SIZE_MAX / 4 + 1, 4));
@@ -268,13 +279,19 @@ static void cpu_is_described(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mem_counts_and_aligns),       cmocka_unit_test(mem_refuses_absurd_sizes),
-        cmocka_unit_test(mem_resize_keeps_contents),   cmocka_unit_test(mem_fails_on_request_once),
-        cmocka_unit_test(arena_is_a_stack),            cmocka_unit_test(buf_grows_and_reports_failure),
-        cmocka_unit_test(files_are_read_or_explained), cmocka_unit_test(sha256_matches_the_standard),
+        cmocka_unit_test(mem_counts_and_aligns),
+        cmocka_unit_test(mem_refuses_absurd_sizes),
+        cmocka_unit_test(mem_resize_keeps_contents),
+        cmocka_unit_test(mem_fails_on_request_once),
+        cmocka_unit_test(arena_is_a_stack),
+        cmocka_unit_test(buf_grows_and_reports_failure),
+        cmocka_unit_test(files_are_read_or_explained),
+        cmocka_unit_test(sha256_matches_the_standard),
         cmocka_unit_test(hub_cache_follows_its_variables),
-        cmocka_unit_test(pool_visits_everything_once), cmocka_unit_test(pool_serves_several_callers),
-        cmocka_unit_test(pool_refuses_nonsense),       cmocka_unit_test(cpu_is_described),
+        cmocka_unit_test(pool_visits_everything_once),
+        cmocka_unit_test(pool_serves_several_callers),
+        cmocka_unit_test(pool_refuses_nonsense),
+        cmocka_unit_test(cpu_is_described),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

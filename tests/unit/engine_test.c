@@ -124,7 +124,8 @@ static void info_tells_the_truth(void **state)
     assert_int_equal(info->crop_tokens, 144);
     assert_int_equal(info->num_crops, 4);
     assert_in_range(info->ctx, 8192, info->ctx_model);
-    assert_int_equal(info->kv_bytes_per_token, 2 * 2 * 2 * 8 * 4); // layers, k and v, heads, dim
+    assert_int_equal(info->kv_bytes_per_token,
+                     2 * 2 * 2 * 16 * 4); // layers, k and v, heads, padded
     int n = 0;
     assert_int_equal(phi3v_model_tensors(gqa, count_tensors, &n), 0);
     assert_true(n > 40);

@@ -441,7 +441,7 @@ static int whole_use(const struct fixture *f, const struct crops *crops, struct 
     struct features *features = NULL;
     static float logits[N_VOCAB];
     int block = -1, wanted = 1;
-    int rc = backend_cpu_open(&f->config, &f->weights, f->pool, &b, err);
+    int rc = backend_cpu_open(&f->config, &f->weights, f->pool, KV_F32, &b, err);
     if (rc == 0) rc = b->table->state_new(b, &s, err);
     if (rc == 0) rc = b->table->encode(s, crops, NULL, NULL, &features, err);
     if (rc == 0) rc = b->table->kv_alloc(b, 1, &block, err);

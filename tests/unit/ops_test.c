@@ -17,13 +17,15 @@
 
 enum { MAX_BLOCKS = 8 };
 
-static void ops_open(struct ops *o, int n_threads)
+static void ops_open_for(struct ops *o, int n_threads, int max_blocks)
 {
     struct pool *pool;
     assert_int_equal(pool_new(n_threads, &pool, NULL), 0);
-    assert_int_equal(ops_init(o, kernels_best(), pool, 64, MAX_BLOCKS, NULL), 0);
+    assert_int_equal(ops_init(o, kernels_best(), pool, 64, max_blocks, NULL), 0);
     ops_begin(o, NULL, NULL, 1);
 }
+
+static void ops_open(struct ops *o, int n_threads) { ops_open_for(o, n_threads, MAX_BLOCKS); }
 
 static void ops_close(struct ops *o)
 {
@@ -97,57 +99,96 @@ static void test_linear(void **state)
 
 enum { HEADS = 4, KV_HEADS = 2, DIM = 12, WIDTH = HEADS * DIM, KEYS = 200 };
 
-/* Softmax in double, straight from the definition. */
-static double attend_one(const struct attention *a, int row, int head, int d)
+/* Softmax in double, straight from the definition. keys: [KEYS][2 * KV_HEADS * DIM]. */
+static double attend_one(const struct attention *a, const float *keys, int row, int head, int d)
 {
     int64_t n_keys = a->causal ? a->first_pos + row + 1 : a->n_keys;
-    int64_t step = a->head_step * (head / (a->n_heads / a->n_kv_heads));
+    const float *k = keys + head / (a->n_heads / a->n_kv_heads) * DIM, *v = k + KV_HEADS * DIM;
     double sum = 0, out = 0;
-    for (int64_t p = 0; p < n_keys; p++) {
-        const float *block = a->blocks[p / KV_BLOCK] + step + (p % KV_BLOCK) * a->stride;
+    for (int64_t p = 0; p < n_keys; p++, k += 2 * KV_HEADS * DIM, v += 2 * KV_HEADS * DIM) {
         const float *q = a->q + row * a->q_stride + head * DIM;
         double score = 0;
-        for (int i = 0; i < DIM; i++) score += (double)q[i] * block[a->k_offset + i];
+        for (int i = 0; i < DIM; i++) score += (double)q[i] * k[i];
         double e = exp(score / sqrt(DIM));
         sum += e;
-        out += e * block[a->v_offset + d];
+        out += e * v[d];
     }
     return out / sum;
+}
+
+/* A sequence of n random positions in blocks of its own. */
+static struct attention sequence_of(const struct ops *o, char **blocks, const float *keys, int n)
+{
+    struct attention a = {.q_stride = WIDTH,
+                          .out_stride = WIDTH,
+                          .n_heads = HEADS,
+                          .n_kv_heads = KV_HEADS,
+                          .head_dim = DIM,
+                          .kv_type = KV_F32,
+                          .blocks = blocks,
+                          .kv_offset = 128,
+                          .head_step = 2 * kv_packed_bytes(KV_F32, DIM)};
+    for (int b = 0; b * KV_BLOCK < n; b++) blocks[b] = mem_zalloc(128 + KV_HEADS * a.head_step);
+    ops_store(o, &a, 0, n, keys, keys + KV_HEADS * DIM, 2 * KV_HEADS * DIM);
+    return a;
 }
 
 static void test_attention_parts(void **state)
 {
     (void)state;
     struct ops o;
-    const float *blocks[2][MAX_BLOCKS];
-    enum { STRIDE = 2 * KV_HEADS * DIM };
-    float *keys[2] = {floats(KEYS * STRIDE + KV_BLOCK * STRIDE, 1),
-                      floats(KEYS * STRIDE + KV_BLOCK * STRIDE, 2)};
+    char *blocks[2][MAX_BLOCKS];
+    float *keys[2] = {floats(KEYS * 2 * KV_HEADS * DIM, 1), floats(KEYS * 2 * KV_HEADS * DIM, 2)};
     float *q = floats(150 * WIDTH, 3), *out = floats(150 * WIDTH, 4);
-    for (int s = 0; s < 2; s++)
-        for (int b = 0; b * KV_BLOCK < KEYS; b++) blocks[s][b] = keys[s] + b * KV_BLOCK * STRIDE;
-    struct attention common = {.q_stride = WIDTH,
-                               .out_stride = WIDTH,
-                               .n_heads = HEADS,
-                               .n_kv_heads = KV_HEADS,
-                               .head_dim = DIM,
-                               .v_offset = KV_HEADS * DIM,
-                               .head_step = DIM,
-                               .stride = STRIDE};
-    struct attention parts[2] = {common, common};
-    parts[0].q = q, parts[0].out = out, parts[0].n_rows = 70;
-    parts[0].causal = true, parts[0].first_pos = 65, parts[0].blocks = blocks[0];
-    parts[1].q = q + 70 * WIDTH, parts[1].out = out + 70 * WIDTH, parts[1].n_rows = 80;
-    parts[1].n_keys = KEYS, parts[1].blocks = blocks[1];
     ops_open(&o, 2);
+    struct attention parts[2] = {sequence_of(&o, blocks[0], keys[0], KEYS),
+                                 sequence_of(&o, blocks[1], keys[1], KEYS)};
+    parts[0].q = q, parts[0].out = out, parts[0].n_rows = 70;
+    parts[0].causal = true, parts[0].first_pos = 65;
+    parts[1].q = q + 70 * WIDTH, parts[1].out = out + 70 * WIDTH, parts[1].n_rows = 80;
+    parts[1].n_keys = KEYS;
     ops_attend(&o, parts, 2);
     for (int i = 0; i < 2; i++)
         for (int row = 0; row < parts[i].n_rows; row++)
             for (int j = 0; j < WIDTH; j++)
                 assert_float_equal(parts[i].out[row * WIDTH + j],
-                                   attend_one(&parts[i], row, j / DIM, j % DIM), 1e-5);
+                                   attend_one(&parts[i], keys[i], row, j / DIM, j % DIM), 1e-5);
     ops_close(&o);
+    for (int s = 0; s < 2; s++)
+        for (int b = 0; b * KV_BLOCK < KEYS; b++) mem_free(blocks[s][b]);
     float *all[] = {keys[0], keys[1], q, out};
+    for (int i = 0; i < 4; i++) mem_free(all[i]);
+}
+
+/* Rows that are alone are cut into spans when the threads are many: the bits stay. */
+static void test_attention_spans(void **state)
+{
+    (void)state;
+    enum { LONG = 2 * ATTEND_SPAN + 100, LONG_BLOCKS = (LONG + KV_BLOCK - 1) / KV_BLOCK };
+    char *blocks[LONG_BLOCKS];
+    float *keys = floats(LONG * 2 * KV_HEADS * DIM, 1), *q = floats(3 * WIDTH, 3);
+    float *out = floats(3 * WIDTH, 4), *want = floats(3 * WIDTH, 4);
+    for (int threads = 1; threads <= 8; threads *= 2) {
+        struct ops o;
+        ops_open_for(&o, threads, LONG_BLOCKS);
+        struct attention a = sequence_of(&o, blocks, keys, LONG), parts[3];
+        for (int i = 0; i < 3; i++) {
+            parts[i] = a;
+            parts[i].q = q + i * WIDTH, parts[i].out = out + i * WIDTH;
+            parts[i].n_rows = 1, parts[i].causal = true;
+            parts[i].first_pos = (int64_t[]){LONG - 1, 17, ATTEND_SPAN}[i];
+        }
+        ops_attend(&o, parts, 3);
+        if (threads == 1) memcpy(want, out, 3 * WIDTH * sizeof *out);
+        assert_memory_equal(out, want, 3 * WIDTH * sizeof *out);
+        for (int i = 0; i < 3 && threads == 1; i++)
+            for (int j = 0; j < WIDTH; j++)
+                assert_float_equal(parts[i].out[j],
+                                   attend_one(&parts[i], keys, 0, j / DIM, j % DIM), 1e-5);
+        for (int b = 0; b < LONG_BLOCKS; b++) mem_free(blocks[b]);
+        ops_close(&o);
+    }
+    float *all[] = {keys, q, out, want};
     for (int i = 0; i < 4; i++) mem_free(all[i]);
 }
 
@@ -219,9 +260,8 @@ static void test_every_item_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_item_once),
-        cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_attention_parts),
+        cmocka_unit_test(test_every_item_once),           cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_attention_parts),           cmocka_unit_test(test_attention_spans),
         cmocka_unit_test(test_pulse_within_an_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

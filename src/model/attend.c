@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ * Attention over all threads: an item is a tile of rows of one head. Rows that are alone, as in
+ * decoding, make few items; with long keys these are cut into spans as well, whose states are
+ * merged afterwards with the bits of one call. */
+#include <assert.h>
+#include <math.h>
+
+#include "base/arena.h"
+#include "base/pool.h"
+#include "model/ops.h"
+
+enum { ITEMS_PER_THREAD = 4 }; /* with fewer, rows that are alone are cut into spans */
+
+struct attend_run {
+    const struct attention *parts;
+    int n_parts;
+};
+
+size_t ops_attend_bytes(int head_dim, int max_blocks)
+{
+    return arena_size(attend_scratch_floats(head_dim) * sizeof(float)) +
+           2 * (size_t)max_blocks * sizeof(void *);
+}
+
+static int64_t keys_of(const struct attention *a)
+{
+    return a->causal ? a->first_pos + a->n_rows : a->n_keys;
+}
+
+static int64_t tiles_of(const struct attention *a)
+{
+    return (a->n_rows + ATTEND_MAX_Q - 1) / ATTEND_MAX_Q;
+}
+
+static const char *head_at(const struct attention *a, int64_t block, int kv_head)
+{
+    return a->blocks[block] + a->kv_offset + (size_t)kv_head * a->head_step;
+}
+
+/* Arguments for up to ATTEND_MAX_Q rows of one head; lists its blocks in the thread's scratch. */
+static struct attend_args tile_args(const struct ops *o, const struct attention *a, int head,
+                                    int row, int thread)
+{
+    int left = a->n_rows - row, n_q = left < ATTEND_MAX_Q ? left : ATTEND_MAX_Q;
+    int64_t n_keys = a->causal ? a->first_pos + row + n_q : a->n_keys;
+    int64_t n_blocks = (n_keys + KV_BLOCK - 1) / KV_BLOCK;
+    assert(n_blocks <= o->max_blocks);
+    char *scratch = o->scratch + (size_t)thread * o->scratch_bytes;
+    const void **k =
+        (const void **)(scratch + arena_size(attend_scratch_floats(a->head_dim) * sizeof(float)));
+    const void **v = k + o->max_blocks;
+    size_t packed = kv_packed_bytes(a->kv_type, a->head_dim);
+    for (int64_t i = 0; i < n_blocks; i++) {
+        const char *keys = head_at(a, i, head / (a->n_heads / a->n_kv_heads));
+        k[i] = keys;
+        v[i] = keys + packed;
+    }
+    return (struct attend_args){
+        .out = a->out + row * a->out_stride + (int64_t)head * a->head_dim,
+        .out_stride = a->out_stride,
+        .q = a->q + row * a->q_stride + (int64_t)head * a->head_dim,
+        .q_stride = a->q_stride,
+        .n_q = n_q,
+        .first_pos = a->first_pos + row,
+        .n_keys = a->n_keys,
+        .causal = a->causal,
+        .head_dim = a->head_dim,
+        .scale = 1.0f / sqrtf((float)a->head_dim),
+        .kv = {.type = a->kv_type, .k = k, .v = v},
+        .scratch = (float *)scratch,
+    };
+}
+
+static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    const struct attend_run *r = arg;
+    const struct attention *a = r->parts;
+    for (; item >= a->n_heads * tiles_of(a); a++) item -= a->n_heads * tiles_of(a);
+    int head = (int)(item / tiles_of(a)), row = (int)(item % tiles_of(a)) * ATTEND_MAX_Q;
+    struct attend_args args = tile_args(o, a, head, row, thread);
+    o->k->attend(&args);
+}
+
+/* -- rows alone, by spans -----------------------------------------------------------------------
+ */
+
+static int64_t spans_of(const struct attention *a)
+{
+    return (keys_of(a) + ATTEND_SPAN - 1) / ATTEND_SPAN;
+}
+
+size_t ops_spans_floats(int n_threads, int head_dim, int max_blocks)
+{
+    size_t spans = (size_t)max_blocks / (ATTEND_SPAN / KV_BLOCK) + 1;
+    return (size_t)(ITEMS_PER_THREAD * n_threads) * spans * attend_span_floats(head_dim);
+}
+
+static void span_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    const struct attend_run *r = arg;
+    const struct attention *a = r->parts;
+    float *state = o->spans + (size_t)item * attend_span_floats(a->head_dim);
+    for (; item >= a->n_heads * spans_of(a); a++) item -= a->n_heads * spans_of(a);
+    struct attend_args args = tile_args(o, a, (int)(item / spans_of(a)), 0, thread);
+    args.span = state;
+    args.span_at = item % spans_of(a);
+    o->k->attend(&args);
+}
+
+static void merge_spans(struct ops *o, const struct attend_run *r)
+{
+    float *states = o->spans;
+    for (const struct attention *a = r->parts; a < r->parts + r->n_parts; a++)
+        for (int h = 0; h < a->n_heads; h++) {
+            o->k->attend_merge(a->out + (int64_t)h * a->head_dim, states, (int)spans_of(a),
+                               a->head_dim);
+            states += (size_t)spans_of(a) * attend_span_floats(a->head_dim);
+        }
+}
+
+/* -- public -------------------------------------------------------------------------------------
+ */
+
+static int64_t work_of(const struct attention *a)
+{
+    return 2 * keys_of(a) * a->n_rows * a->n_heads * a->head_dim;
+}
+
+void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
+{
+    struct attend_run r = {.parts = parts, .n_parts = n_parts};
+    int64_t n_items = 0, n_spans = 0, work = 0;
+    bool alone = true;
+    for (int i = 0; i < n_parts; i++) {
+        n_items += parts[i].n_heads * tiles_of(&parts[i]);
+        n_spans += parts[i].n_heads * spans_of(&parts[i]);
+        work += work_of(&parts[i]);
+        alone = alone && parts[i].n_rows == 1;
+    }
+    if (!alone || n_spans == n_items || n_items > ITEMS_PER_THREAD * pool_threads(o->pool)) {
+        ops_run(o, n_items, work, attend_item, &r);
+        return;
+    }
+    ops_run(o, n_spans, work, span_item, &r);
+    if (!o->stopped) merge_spans(o, &r);
+}
+
+void ops_store(const struct ops *o, const struct attention *a, int64_t pos, int n, const float *k,
+               const float *v, int64_t stride)
+{
+    size_t packed = kv_packed_bytes(a->kv_type, a->head_dim);
+    for (int h = 0; h < a->n_kv_heads; h++)
+        for (int i = 0; i < n; i++) {
+            int64_t at = pos + i, from = i * stride + (int64_t)h * a->head_dim;
+            char *keys = a->blocks[at / KV_BLOCK] + a->kv_offset + (size_t)h * a->head_step;
+            o->k->kv_put(keys, keys + packed, a->kv_type, (int)(at % KV_BLOCK), k + from, v + from,
+                         a->head_dim);
+        }
+}
