@@ -16,14 +16,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum weight_type { WEIGHT_F32, WEIGHT_BF16, WEIGHT_F16 };
+/* How a matrix is stored, and what multiplies it.
+ * - F32, BF16, F16: row-major as in the file, widened; f32 arithmetic.
+ * - BF16_PAIRS: bf16 row-major, and activations rounded to bf16 too; sums in f32.
+ * - Q8, Q4: packed (kernels/packed.h): integers of 8 or 4 bits with one f16 scale for 32 inputs of
+ *   an output; activations are rounded to 8 bits with one power of two for 32 of them; sums are
+ *   exact in 32 inputs and f32 beyond. 8.5 and 4.5 bits a weight. */
+enum weight_type {
+    WEIGHT_F32,
+    WEIGHT_BF16,
+    WEIGHT_F16,
+    WEIGHT_BF16_PAIRS,
+    WEIGHT_Q8,
+    WEIGHT_Q4,
+    N_WEIGHT_TYPES
+};
 
-/* A stored weight matrix, row-major [n_out][n_in], as it lies in the file (possibly unaligned). */
+/* A stored weight matrix [n_out][n_in], as it lies in the file (possibly unaligned). */
 struct mat {
     const void *data;
     enum weight_type type;
     int n_out, n_in;
 };
+
+/* Bytes of a stored matrix. */
+size_t mat_bytes(enum weight_type type, int n_out, int n_in);
+/* Packed types keep PACK_OUTS rows together in one strip; strips follow each other. */
+enum { PACK_OUTS = 16 };
+size_t pack_strip_bytes(enum weight_type type, int n_in); /* a multiple of 64; 0: not packed */
+/* Bytes of one row of activations as `prepare` leaves it, a multiple of 64; 0: products with this
+ * type take f32 rows as they are. */
+size_t prepared_bytes(enum weight_type type, int n_in);
 
 /* Keys and values of one head lie in blocks of KV_BLOCK positions, each packed as
  * - keys [head_dim][KV_BLOCK]: one dimension of all positions together, so that scores of one query
@@ -71,9 +94,10 @@ struct attend_args {
 };
 
 struct kernels {
-    const char *level; // "portable", "avx2", "avx512"
+    const char *level; // as in base/cpu.h
 
-    /* y[r][o] = sum_i x[r][i] * w[o][i] (+ bias[o]) for o in [out_begin, out_end), r in [0,
+    /* Row-major types multiplied in f32:
+     * y[r][o] = sum_i x[r][i] * w[o][i] (+ bias[o]) for o in [out_begin, out_end), r in [0,
      * n_rows). bias may be NULL. scratch: matmul_scratch_bytes, 64-byte aligned, one per thread.
      * flops: 2*n_rows*n_in*(out_end-out_begin); bytes: the weight rows once. */
     void (*matmul)(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
@@ -83,6 +107,21 @@ struct kernels {
     /* Stores one position (key and value, head_dim floats each) as number `at` of a block. */
     void (*kv_put)(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                    const float *v, int head_dim);
+
+    /* The other types: rows of x are prepared once for all products with matrices of that type and
+     * n_in, then multiplied. rows: n_rows * prepared_bytes, 64-byte aligned. Values must be finite
+     * and below 2^96 in size; a row with others gives NaN everywhere. Else as matmul. */
+    void (*prepare)(void *rows, const float *x, int64_t x_stride, int n_rows, enum weight_type type,
+                    int n_in);
+    void (*matmul_prepared)(float *y, int64_t y_stride, const void *rows, int n_rows,
+                            const struct mat *w, const float *bias, int out_begin, int out_end,
+                            void *scratch);
+
+    /* Packs one strip: up to PACK_OUTS rows [n_rows][n_in] of finite weights. Of each 32 the scale
+     * is sought that keeps the squared error small. The same bits at every level. */
+    void (*pack)(void *strip, enum weight_type type, const float *rows, int n_rows, int n_in);
+    /* Row `out` of a packed matrix -> f32, exact. */
+    void (*unpack_row)(float *y, const struct mat *w, int out);
 
     /* Softmax attention of one head: scores scale*q.k, softmax in f32, weighted sum of v. Works
      * block by block (running maximum and sum) within spans of ATTEND_SPAN positions, whose states
@@ -109,7 +148,7 @@ struct kernels {
                   int64_t n); // stored type -> f32, exact
 };
 
-/* The table for a level name ("portable", "avx2", "avx512"); NULL when this build or processor
+/* The table for a level name of base/cpu.h; NULL when this build or processor
  * lacks it. */
 const struct kernels *kernels_for(const char *level);
 /* The best table for this processor within PHI3V_CPU. Never NULL. */

@@ -7,7 +7,10 @@
 
 void kernels_fill_portable(struct kernels *k); /* every entry */
 void kernels_fill_avx2(struct kernels *k);
+void kernels_fill_avxvnni(struct kernels *k);
 void kernels_fill_avx512(struct kernels *k);
+void kernels_fill_avx512vnni(struct kernels *k);
+void kernels_fill_avx512bf16(struct kernels *k);
 
 /* Shape of the panel of widened weights that products of many rows reuse; it lives in the caller's
  * scratch. PANEL_IN is also the length after which partial sums are folded, so it is part of every
@@ -47,8 +50,17 @@ static inline struct attend_room attend_room(float *scratch, int head_dim)
 /* The scales of KV_Q8, behind its numbers. */
 static inline size_t kv_scales_at(int head_dim) { return attend_block_floats(head_dim); }
 
-/* Bytes of one stored element. */
+/* Bytes of one stored element of a row-major type. */
 static inline size_t weight_bytes(enum weight_type type) { return type == WEIGHT_F32 ? 4 : 2; }
+
+/* To the nearest bf16, ties to even; infinities stay, NaN may become another NaN. */
+static inline uint16_t bf16_bits(float x)
+{
+    uint32_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
 
 /* Keys that query row i of the call sees. */
 static inline int64_t attend_visible(const struct attend_args *a, int row)

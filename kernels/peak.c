@@ -81,8 +81,8 @@ static double burst_f32_portable(void)
 burst_fn peak_f32(void)
 {
 #ifdef KERNELS_X86
-    if (cpu_level() >= CPU_AVX512) return burst_f32_zmm;
-    if (cpu_level() >= CPU_AVX2) return burst_f32_ymm;
+    if (cpu_has(CPU_AVX512)) return burst_f32_zmm;
+    if (cpu_has(CPU_AVX2)) return burst_f32_ymm;
 #endif
     return burst_f32_portable;
 }
@@ -90,7 +90,7 @@ burst_fn peak_f32(void)
 burst_fn peak_bf16(void)
 {
 #ifdef KERNELS_X86
-    if (cpu_level() >= CPU_AVX512 && __builtin_cpu_supports("avx512bf16")) return burst_bf16;
+    if (cpu_has(CPU_AVX512BF16)) return burst_bf16;
 #endif
     return NULL;
 }
@@ -98,7 +98,7 @@ burst_fn peak_bf16(void)
 burst_fn peak_int8(void)
 {
 #ifdef KERNELS_X86
-    if (cpu_level() >= CPU_AVX512 && __builtin_cpu_supports("avx512vnni")) return burst_int8;
+    if (cpu_has(CPU_AVX512VNNI)) return burst_int8;
 #endif
     return NULL;
 }

@@ -6,23 +6,28 @@
 
 #include "base/cpu.h"
 #include "levels.h"
+#include "packed.h"
 
-enum { N_LEVELS = CPU_AVX512 + 1 };
-
-static struct kernels tables[N_LEVELS];
+static struct kernels tables[N_CPU_LEVELS];
 static int best;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
-/* Each level starts from the one below it, so an entry a level lacks is the next best. */
+/* Each level starts from the best below it that the processor has, so an entry a level lacks is the
+ * next best. */
 static void fill_all(void)
 {
     kernels_fill_portable(&tables[CPU_PORTABLE]);
     tables[CPU_PORTABLE].level = cpu_level_name(CPU_PORTABLE);
 #ifdef KERNELS_X86
-    static void (*const fill[N_LEVELS])(struct kernels *) = {
-        [CPU_AVX2] = kernels_fill_avx2, [CPU_AVX512] = kernels_fill_avx512};
-    for (int level = CPU_AVX2; level <= (int)cpu_level(); level++) {
-        tables[level] = tables[level - 1];
+    static void (*const fill[N_CPU_LEVELS])(struct kernels *) = {
+        [CPU_AVX2] = kernels_fill_avx2,
+        [CPU_AVXVNNI] = kernels_fill_avxvnni,
+        [CPU_AVX512] = kernels_fill_avx512,
+        [CPU_AVX512VNNI] = kernels_fill_avx512vnni,
+        [CPU_AVX512BF16] = kernels_fill_avx512bf16};
+    for (int level = CPU_AVX2; level < N_CPU_LEVELS; level++) {
+        if (!cpu_has((enum cpu_level)level)) continue;
+        tables[level] = tables[best];
         tables[level].level = cpu_level_name((enum cpu_level)level);
         fill[level](&tables[level]);
         best = level;
@@ -34,7 +39,7 @@ const struct kernels *kernels_for(const char *level)
 {
     pthread_once(&once, fill_all);
     for (int i = 0; i <= best; i++)
-        if (strcmp(level, tables[i].level) == 0) return &tables[i];
+        if (tables[i].level && strcmp(level, tables[i].level) == 0) return &tables[i];
     return NULL;
 }
 
@@ -42,6 +47,29 @@ const struct kernels *kernels_best(void)
 {
     pthread_once(&once, fill_all);
     return &tables[best];
+}
+
+size_t pack_strip_bytes(enum weight_type type, int n_in)
+{
+    if (type != WEIGHT_Q8 && type != WEIGHT_Q4) return 0;
+    size_t block = pack_data_bytes(type) + PACK_OUTS * sizeof(uint16_t);
+    return ((size_t)pack_blocks(n_in) * block + 63) & ~(size_t)63;
+}
+
+size_t mat_bytes(enum weight_type type, int n_out, int n_in)
+{
+    size_t strip = pack_strip_bytes(type, n_in);
+    if (strip == 0) return weight_bytes(type) * (size_t)n_out * (size_t)n_in;
+    return strip * (size_t)(n_out / PACK_OUTS + (n_out % PACK_OUTS != 0));
+}
+
+size_t prepared_bytes(enum weight_type type, int n_in)
+{
+    size_t n = (size_t)pack_blocks(n_in), bytes = 0;
+    if (type == WEIGHT_BF16_PAIRS) bytes = sizeof(float) * (size_t)n_in;
+    if (pack_strip_bytes(type, n_in) > 0)
+        bytes = n * (PACK_IN + 2 * sizeof(int32_t)) + sizeof(float);
+    return (bytes + 63) & ~(size_t)63;
 }
 
 size_t matmul_scratch_bytes(void) { return sizeof(float) * PANEL_OUTS * PANEL_STRIDE; }

@@ -5,6 +5,10 @@ void kernels_fill_portable(struct kernels *k)
 {
     k->matmul = ref_matmul;
     k->kv_put = ref_kv_put;
+    k->prepare = ref_prepare;
+    k->matmul_prepared = ref_matmul_prepared;
+    k->pack = ref_pack;
+    k->unpack_row = ref_unpack_row;
     k->attend = ref_attend;
     k->attend_merge = ref_attend_merge;
     k->rms_norm = ref_rms_norm;

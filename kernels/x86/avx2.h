@@ -15,6 +15,10 @@ void avx2_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, i
                  const struct mat *w, const float *bias, int out_begin, int out_end, void *scratch);
 void avx2_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                  const float *v, int head_dim);
+void avx2_pack(void *strip, enum weight_type type, const float *rows, int n_rows, int n_in);
+void avx2_matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_rows,
+                          const struct mat *w, const float *bias, int out_begin, int out_end,
+                          void *scratch);
 void avx2_attend(const struct attend_args *args);
 void avx2_attend_merge(float *out, float *states, int n_spans, int head_dim);
 void avx2_rms_norm(float *y, const float *x, const float *w, int n, float eps);

@@ -37,6 +37,8 @@ void kernels_fill_avx2(struct kernels *k)
 {
     k->matmul = avx2_matmul;
     k->kv_put = avx2_kv_put;
+    k->pack = avx2_pack;
+    k->matmul_prepared = avx2_matmul_prepared;
     k->attend = avx2_attend;
     k->attend_merge = avx2_attend_merge;
     k->rms_norm = avx2_rms_norm;

@@ -15,6 +15,12 @@ void avx512_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride,
                    void *scratch);
 void avx512_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                    const float *v, int head_dim);
+void avx512vnni_prepare(void *rows, const float *x, int64_t x_stride, int n_rows,
+                        enum weight_type type, int n_in);
+void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_rows,
+                                const struct mat *w, const float *bias, int out_begin, int out_end,
+                                void *scratch);
+void avx512_pack(void *strip, enum weight_type type, const float *rows, int n_rows, int n_in);
 void avx512_attend(const struct attend_args *args);
 void avx512_attend_merge(float *out, float *states, int n_spans, int head_dim);
 void avx512_rms_norm(float *y, const float *x, const float *w, int n, float eps);

@@ -37,6 +37,7 @@ void kernels_fill_avx512(struct kernels *k)
 {
     k->matmul = avx512_matmul;
     k->kv_put = avx512_kv_put;
+    k->pack = avx512_pack;
     k->attend = avx512_attend;
     k->attend_merge = avx512_attend_merge;
     k->rms_norm = avx512_rms_norm;

@@ -3,13 +3,26 @@
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
 
-enum cpu_level { CPU_PORTABLE, CPU_AVX2, CPU_AVX512 }; /* ascending; AVX2 means AVX2+FMA+F16C,
-                                                          AVX512 means F+BW+DQ+VL besides */
+#include <stdbool.h>
 
-/* The highest level, lowered by PHI3V_CPU=portable|avx2|avx512 when that is set. */
+/* Ascending. AVX2 means AVX2+FMA+F16C, AVX512 means F+BW+DQ+VL besides, AVX512VNNI and AVX512BF16
+ * each one feature more. A processor need not have every level below its highest: AVXVNNI is the
+ * 256-bit form of VNNI, which some have without AVX-512 and some AVX-512 processors lack. */
+enum cpu_level {
+    CPU_PORTABLE,
+    CPU_AVX2,
+    CPU_AVXVNNI,
+    CPU_AVX512,
+    CPU_AVX512VNNI,
+    CPU_AVX512BF16,
+    N_CPU_LEVELS
+};
+
+/* The highest level, lowered by PHI3V_CPU=NAME when that is set. */
 enum cpu_level cpu_level(void);
+bool cpu_has(enum cpu_level level); /* this one, within PHI3V_CPU */
 const char *cpu_level_name(enum cpu_level level);
-int cpu_count(void);         /* cores this process may use */
-const char *cpu_name(void);  /* "Intel(R) Xeon(R) …" */
+int cpu_count(void);        /* cores this process may use */
+const char *cpu_name(void); /* "Intel(R) Xeon(R) …" */
 
 #endif

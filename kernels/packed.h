@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT
+ * Layout of packed weights (q8, q4) and of activations prepared for them.
+ *
+ * A strip holds PACK_OUTS = 16 outputs in blocks of PACK_IN = 32 inputs:
+ *   data    [n_blocks][PACK_DATA bytes]
+ *   scales  [n_blocks][16] f16, times 2^SCALE_SHIFT
+ * A block of q8 is [8 groups][16 outputs][4 inputs] of unsigned w + 128: one 512-bit load is four
+ * inputs of all outputs, what `vpdpbusd` multiplies with four broadcast activations. A block of q4
+ * is [4][16][4] bytes: group 2i in the low and group 2i + 1 in the high nibbles, unsigned w + 8.
+ * Inputs behind n_in and outputs behind n_out are filled with the offset (weight 0) and scale 1.
+ *
+ * A prepared row:
+ *   values    [n_blocks * 32] int8, zeros behind n_in
+ *   start     [n_blocks] int32: the block's sum times minus the weights' offset
+ *   exponent  [n_blocks] int32: (e - SCALE_SHIFT) << 23, where a value stands for value * 2^e
+ *   first     float: 0, or NaN when the row has a value that is not finite
+ *
+ * A product adds to y, block after block, float(start + sum of unsigned weight * value) * (scale *
+ * 2^(e - SCALE_SHIFT)) by one fused multiply-add: the integer is exact, and since 2^e only changes
+ * the scale's exponent (an integer addition), so is the factor. All levels give the same bits. */
+#ifndef KERNELS_PACKED_H
+#define KERNELS_PACKED_H
+
+#include "levels.h"
+
+enum {
+    PACK_IN = 32,
+    PACK_GROUPS = PACK_IN / 4,
+    Q8_DATA = PACK_OUTS * PACK_IN,
+    Q4_DATA = Q8_DATA / 2,
+    Q8_OFFSET = 128,
+    Q4_OFFSET = 8,
+    SCALE_SHIFT = 6, /* scales are stored times 2^6, so that those of small weights are exact too */
+    MAX_EXPONENT = 90 /* of activations' blocks, either way; a stored scale is 2^-24 … 2^16 */
+};
+
+static inline int pack_blocks(int n_in) { return n_in / PACK_IN + (n_in % PACK_IN != 0); }
+static inline size_t pack_data_bytes(enum weight_type type)
+{
+    return type == WEIGHT_Q4 ? Q4_DATA : Q8_DATA;
+}
+static inline int pack_offset(enum weight_type type)
+{
+    return type == WEIGHT_Q4 ? Q4_OFFSET : Q8_OFFSET;
+}
+
+/* Where the parts of a strip or a prepared row of n_blocks lie. */
+static inline const uint16_t *strip_scales(const void *strip, enum weight_type type, int n_blocks)
+{
+    return (const uint16_t *)(const void *)((const char *)strip +
+                                            pack_data_bytes(type) * (size_t)n_blocks);
+}
+static inline const int32_t *row_start(const void *row, int n_blocks)
+{
+    return (const int32_t *)(const void *)((const char *)row + (size_t)n_blocks * PACK_IN);
+}
+static inline const int32_t *row_exponent(const void *row, int n_blocks)
+{
+    return row_start(row, n_blocks) + n_blocks;
+}
+static inline const float *row_first(const void *row, int n_blocks)
+{
+    return (const float *)(const void *)(row_exponent(row, n_blocks) + n_blocks);
+}
+
+/* The smallest e with size <= 127 * 2^e nearly, from the bits of the largest size in a block, kept
+ * within MAX_EXPONENT. */
+static inline int block_exponent(float largest)
+{
+    union {
+        float f;
+        uint32_t u;
+    } scale = {.f = largest * (1.0f / 127)};
+    int e = (int)(scale.u >> 23) - 127 + ((scale.u & 0x7fffff) != 0);
+    return e < -MAX_EXPONENT ? -MAX_EXPONENT : e > MAX_EXPONENT ? MAX_EXPONENT : e;
+}
+
+/* -- bf16 products without the instruction: rounded rows, multiplied in f32 ------------------- */
+
+static inline void prepare_rounded(float *rows, const float *x, int64_t x_stride, int n_rows,
+                                   int n_in)
+{
+    size_t stride = prepared_bytes(WEIGHT_BF16_PAIRS, n_in) / sizeof(float);
+    for (int r = 0; r < n_rows; r++, rows += stride, x += x_stride)
+        for (int i = 0; i < n_in; i++) {
+            uint32_t bits = (uint32_t)bf16_bits(x[i]) << 16;
+            __builtin_memcpy(rows + i, &bits, sizeof bits);
+        }
+}
+
+typedef void (*matmul_fn)(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
+                          const struct mat *w, const float *bias, int out_begin, int out_end,
+                          void *scratch);
+
+static inline void multiply_rounded(matmul_fn matmul, float *y, int64_t y_stride, const void *rows,
+                                    int n_rows, const struct mat *w, const float *bias,
+                                    int out_begin, int out_end, void *scratch)
+{
+    struct mat stored = {w->data, WEIGHT_BF16, w->n_out, w->n_in};
+    int64_t stride = (int64_t)(prepared_bytes(w->type, w->n_in) / sizeof(float));
+    matmul(y, y_stride, rows, stride, n_rows, &stored, bias, out_begin, out_end, scratch);
+}
+
+#endif

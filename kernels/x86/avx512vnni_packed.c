@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT
+ * A tile is 6 rows x 32 outputs: 12 sums, 12 totals, 3 operands of the 32 registers. Of 8 groups
+ * and one scaling a block, the multiplier ports do 8 + 1 instructions for 8 that count. */
+#include "avx512.h"
+
+#define TILE_ROWS 6
+
+typedef __m512i ivec;
+
+static ALWAYS_INLINE vmask v_without(vmask a, vmask b) { return (vmask)(a & ~b); }
+static ALWAYS_INLINE ivec i_load(const uint8_t *p) { return _mm512_loadu_si512(p); }
+static ALWAYS_INLINE void i_store(uint8_t *p, ivec a) { _mm512_storeu_si512(p, a); }
+static ALWAYS_INLINE ivec i_spread(int32_t a) { return _mm512_set1_epi32(a); }
+static ALWAYS_INLINE ivec i_dot(ivec sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }
+static ALWAYS_INLINE ivec i_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
+static ALWAYS_INLINE ivec i_low(ivec a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
+static ALWAYS_INLINE ivec i_high(ivec a) { return i_low(_mm512_srli_epi16(a, 4)); }
+static ALWAYS_INLINE vec v_from_int(ivec a) { return _mm512_cvtepi32_ps(a); }
+static ALWAYS_INLINE vec v_from_half(const uint16_t *p)
+{
+    return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
+}
+static ALWAYS_INLINE vec v_bits(ivec a) { return _mm512_castsi512_ps(a); }
+static ALWAYS_INLINE ivec i_bits(vec a) { return _mm512_castps_si512(a); }
+
+#include "packed_body.h"
+
+void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_rows,
+                                const struct mat *w, const float *bias, int out_begin, int out_end,
+                                void *scratch)
+{
+    if (w->type == WEIGHT_BF16_PAIRS)
+        multiply_rounded(avx512_matmul, y, y_stride, rows, n_rows, w, bias, out_begin, out_end,
+                         scratch);
+    else
+        multiply_packed(y, y_stride, rows, n_rows, w, bias, out_begin, out_end, scratch);
+}
+
+/* -- Activations ------------------------------------------------------------------------------ */
+
+/* Two vectors of 16 values to bytes; returns their sum. */
+static ALWAYS_INLINE int round_block(int8_t *to, vec a, vec b, int exponent)
+{
+    vec shrink = _mm512_castsi512_ps(_mm512_set1_epi32((127 - exponent) << 23));
+    ivec ia = _mm512_cvtps_epi32(v_mul(a, shrink)), ib = _mm512_cvtps_epi32(v_mul(b, shrink));
+    ivec most = _mm512_set1_epi32(127), least = _mm512_set1_epi32(-127);
+    ia = _mm512_max_epi32(least, _mm512_min_epi32(most, ia));
+    ib = _mm512_max_epi32(least, _mm512_min_epi32(most, ib));
+    _mm_storeu_si128((__m128i *)(void *)to, _mm512_cvtepi32_epi8(ia));
+    _mm_storeu_si128((__m128i *)(void *)(to + 16), _mm512_cvtepi32_epi8(ib));
+    return _mm512_reduce_add_epi32(_mm512_add_epi32(ia, ib));
+}
+
+/* Sizes compare as their bits do, and NaN is above all: nothing is missed. */
+static ALWAYS_INLINE ivec size_bits(vec a)
+{
+    return _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff));
+}
+
+static void prepare_row(char *row, const float *x, int n_in, int offset)
+{
+    int n_blocks = pack_blocks(n_in);
+    int32_t *start = (int32_t *)row_start(row, n_blocks);
+    int32_t *exponent = (int32_t *)row_exponent(row, n_blocks);
+    ivec largest = _mm512_setzero_si512();
+    for (int b = 0; b < n_blocks; b++) {
+        int i = b * PACK_IN;
+        vec first = v_load_some(x + i, v_first(n_in - i));
+        vec second = n_in - i > W ? v_load_some(x + i + W, v_first(n_in - i - W)) : v_set(0);
+        ivec sizes = _mm512_max_epi32(size_bits(first), size_bits(second));
+        largest = _mm512_max_epi32(largest, sizes);
+        union {
+            int32_t i;
+            float f;
+        } size = {.i = _mm512_reduce_max_epi32(sizes)};
+        int e = block_exponent(size.f);
+        start[b] = -offset * round_block((int8_t *)row + i, first, second, e);
+        exponent[b] = (e - SCALE_SHIFT) * (1 << 23);
+    }
+    bool finite = _mm512_reduce_max_epi32(largest) < 0x7f800000;
+    *(float *)row_first(row, n_blocks) = finite ? 0 : __builtin_nanf("");
+}
+
+void avx512vnni_prepare(void *rows, const float *x, int64_t x_stride, int n_rows,
+                        enum weight_type type, int n_in)
+{
+    char *row = rows;
+    if (type == WEIGHT_BF16_PAIRS)
+        prepare_rounded(rows, x, x_stride, n_rows, n_in);
+    else
+        for (int r = 0; r < n_rows; r++, row += prepared_bytes(type, n_in), x += x_stride)
+            prepare_row(row, x, n_in, pack_offset(type));
+}
+
+void kernels_fill_avx512vnni(struct kernels *k)
+{
+    k->prepare = avx512vnni_prepare;
+    k->matmul_prepared = avx512vnni_matmul_prepared;
+}

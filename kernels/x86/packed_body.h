@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: MIT
+ * Products with packed weights (kernels/packed.h) in terms of a level's vectors; included once by
+ * each level's file, which defines TILE_ROWS and these over vectors of W 32-bit integers:
+ * - ivec, i_load (W groups of 4 bytes), i_spread (one integer to all lanes), i_dot (adds the
+ *   products of 4 unsigned and 4 signed bytes to each lane), i_add, i_low (nibbles), i_high;
+ * - v_from_int, v_from_half (W halves), v_bits, i_bits (the same bits as the other kind).
+ *
+ * A tile is TILE_ROWS rows of x and 2 W outputs. Few rows read the strips as they are stored. With
+ * more, the inputs are cut so that the weights of a tile stay in the first-level cache while all
+ * rows pass over them, q4 unpacked to q8's layout once. y holds the sums between cuts, so every
+ * output is the same chain of additions. */
+#ifndef KERNELS_X86_PACKED_BODY_H
+#define KERNELS_X86_PACKED_BODY_H
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "packed.h"
+
+enum {
+    TILE_OUTS = 2 * W,
+    VECTORS_PER_STRIP = PACK_OUTS / W,
+    CUT_BLOCKS = 32, /* blocks of one pass of many rows */
+    AHEAD = 2048     /* bytes of weights that a pass of one or two rows asks for in advance */
+};
+
+/* One vector of outputs. */
+struct column {
+    const uint8_t *data;    // first block; W outputs of a strip's 16
+    const uint16_t *scales; // the same
+    vmask mask;             // outputs that are stored
+};
+
+struct tile {
+    float *y; // of the first row and the first column
+    int64_t y_stride;
+    const char *row;      // values of the first row, at the first block
+    const int32_t *start; // of the first row, at the first block
+    int64_t row_bytes;
+    int64_t exponent; // from start, in integers
+    struct column column[2];
+    int n_blocks;
+};
+
+static ALWAYS_INLINE ivec spread_values(const char *p)
+{
+    int32_t four;
+    memcpy(&four, p, sizeof four);
+    return i_spread(four);
+}
+
+static ALWAYS_INLINE ivec spread_integer(const int32_t *start, int64_t row_bytes, int r)
+{
+    return i_spread(*(const int32_t *)(const void *)((const char *)start + r * row_bytes));
+}
+
+/* One group of four inputs times all rows. */
+static ALWAYS_INLINE void add_group(int rows, ivec sum[][2], ivec w0, ivec w1, const char *row,
+                                    int64_t row_bytes)
+{
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        ivec x = spread_values(row + r * row_bytes);
+        sum[r][0] = i_dot(sum[r][0], w0, x);
+        sum[r][1] = i_dot(sum[r][1], w1, x);
+    }
+}
+
+/* rows, nibbles and streaming are constants where this is inlined, so sums live in registers. */
+static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t)
+{
+    enum { STEP = 64 };
+    const size_t block = nibbles ? Q4_DATA : Q8_DATA;
+    const struct column c0 = t->column[0], c1 = t->column[1];
+    const uint8_t *w0 = c0.data, *w1 = c1.data;
+    const char *row = t->row;
+    const int32_t *start = t->start;
+    const int64_t row_bytes = t->row_bytes, exponent = t->exponent;
+    vec y[TILE_ROWS][2];
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        y[r][0] = v_load_some(t->y + r * t->y_stride, c0.mask);
+        y[r][1] = v_load_some(t->y + r * t->y_stride + W, c1.mask);
+    }
+    for (int b = 0; b < t->n_blocks; b++) {
+        ivec sum[TILE_ROWS][2];
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            sum[r][0] = sum[r][1] = spread_integer(start + b, row_bytes, r);
+#pragma GCC unroll 4
+        for (int pair = 0; pair < PACK_GROUPS / 2; pair++) {
+            const int at = nibbles ? pair * STEP : pair * 2 * STEP;
+            ivec a0 = i_load(w0 + at), a1 = i_load(w1 + at);
+            if (streaming) {
+                _mm_prefetch((const char *)w0 + at + AHEAD, _MM_HINT_T0);
+                _mm_prefetch((const char *)w1 + at + AHEAD, _MM_HINT_T0);
+                if (!nibbles) {
+                    _mm_prefetch((const char *)w0 + at + STEP + AHEAD, _MM_HINT_T0);
+                    _mm_prefetch((const char *)w1 + at + STEP + AHEAD, _MM_HINT_T0);
+                }
+            }
+            ivec b0 = nibbles ? i_high(a0) : i_load(w0 + at + STEP);
+            ivec b1 = nibbles ? i_high(a1) : i_load(w1 + at + STEP);
+            if (nibbles) a0 = i_low(a0), a1 = i_low(a1);
+            add_group(rows, sum, a0, a1, row + pair * 8, row_bytes);
+            add_group(rows, sum, b0, b1, row + pair * 8 + 4, row_bytes);
+        }
+        ivec scale0 = i_bits(v_from_half(c0.scales + b * PACK_OUTS));
+        ivec scale1 = i_bits(v_from_half(c1.scales + b * PACK_OUTS));
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            ivec e = spread_integer(start + exponent + b, row_bytes, r);
+            y[r][0] = v_fma(v_from_int(sum[r][0]), v_bits(i_add(scale0, e)), y[r][0]);
+            y[r][1] = v_fma(v_from_int(sum[r][1]), v_bits(i_add(scale1, e)), y[r][1]);
+        }
+        w0 += block;
+        w1 += block;
+        row += PACK_IN;
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        v_store_some(t->y + r * t->y_stride, c0.mask, y[r][0]);
+        v_store_some(t->y + r * t->y_stride + W, c1.mask, y[r][1]);
+    }
+}
+
+static ALWAYS_INLINE void run_rows(int rows, bool nibbles, const struct tile *t)
+{
+    switch (rows) {
+    case 1:
+        run_tile(1, nibbles, true, t);
+        break;
+    case 2:
+        run_tile(2, nibbles, true, t);
+        break;
+#if TILE_ROWS > 2
+    case 3:
+        run_tile(3, nibbles, false, t);
+        break;
+    case 4:
+        run_tile(4, nibbles, false, t);
+        break;
+    case 5:
+        run_tile(5, nibbles, false, t);
+        break;
+    default:
+        run_tile(6, nibbles, false, t);
+        break;
+#endif
+    }
+}
+
+static __attribute__((noinline)) void tile_q8(int rows, const struct tile *t)
+{
+    run_rows(rows, false, t);
+}
+static __attribute__((noinline)) void tile_q4(int rows, const struct tile *t)
+{
+    run_rows(rows, true, t);
+}
+
+/* -- Which weights ---------------------------------------------------------------------------- */
+
+struct product {
+    const struct mat *w;
+    int n_blocks, begin, end; // outputs
+    size_t strip_bytes, data_bytes;
+};
+
+static vmask between(int begin, int end)
+{
+    return v_without(v_first(end < 0 ? 0 : end), v_first(begin < 0 ? 0 : begin));
+}
+
+/* W outputs from `out` on, a multiple of W, from block `block` on. One behind the end repeats the
+ * last one and stores nothing. */
+static struct column column_at(const struct product *p, int out, int block)
+{
+    int inside = out < p->end ? out : (p->end - 1) / W * W;
+    const uint8_t *strip =
+        (const uint8_t *)p->w->data + p->strip_bytes * (size_t)(inside / PACK_OUTS);
+    size_t part = (size_t)(inside % PACK_OUTS);
+    return (struct column){
+        .data = strip + p->data_bytes * (size_t)block + part * 4,
+        .scales = strip_scales(strip, p->w->type, p->n_blocks) + (size_t)block * PACK_OUTS + part,
+        .mask = between(p->begin - out, p->end - out),
+    };
+}
+
+static struct tile tile_at(const struct product *p, float *y, int64_t y_stride, const char *rows,
+                           int block, int n_blocks)
+{
+    return (struct tile){.y = y,
+                         .y_stride = y_stride,
+                         .row = rows + (size_t)block * PACK_IN,
+                         .start = row_start(rows, p->n_blocks) + block,
+                         .row_bytes = (int64_t)prepared_bytes(p->w->type, p->w->n_in),
+                         .exponent = p->n_blocks,
+                         .n_blocks = n_blocks};
+}
+
+/* -- Few rows --------------------------------------------------------------------------------- */
+
+static void few_rows(const struct product *p, float *y, int64_t y_stride, const char *rows,
+                     int n_rows)
+{
+    struct tile t = tile_at(p, y, y_stride, rows, 0, p->n_blocks);
+    for (int out = p->begin / TILE_OUTS * TILE_OUTS; out < p->end; out += TILE_OUTS) {
+        t.y = y + out;
+        t.column[0] = column_at(p, out, 0);
+        t.column[1] = column_at(p, out + W, 0);
+        if (p->w->type == WEIGHT_Q4)
+            tile_q4(n_rows, &t);
+        else
+            tile_q8(n_rows, &t);
+    }
+}
+
+/* -- Many rows -------------------------------------------------------------------------------- */
+
+/* n_blocks of a q4 strip -> q8's layout. */
+static void unpack_strip(uint8_t *to, const uint8_t *data, int n_blocks)
+{
+    for (int i = 0; i < n_blocks * Q4_DATA; i += 64, to += 128)
+        for (int at = 0; at < 64; at += 4 * W) {
+            ivec a = i_load(data + i + at);
+            i_store(to + at, i_low(a));
+            i_store(to + 64 + at, i_high(a));
+        }
+}
+
+/* Unpacks what both columns of a tile need and points them there. */
+static void unpack_columns(struct column column[2], uint8_t *panel, int n_blocks)
+{
+    for (int i = 0; i < 2; i++) {
+        if (i % VECTORS_PER_STRIP == 0) unpack_strip(panel, column[i].data, n_blocks);
+        column[i].data = panel + i % VECTORS_PER_STRIP * 4 * W;
+        if (VECTORS_PER_STRIP == 1) panel += (size_t)n_blocks * Q8_DATA;
+    }
+}
+
+/* Asks for share `part` of n_parts of the data of a strip's next n_blocks. */
+static void prefetch_part(const uint8_t *data, size_t n_bytes, int part, int n_parts)
+{
+    size_t lines = (n_bytes + 63) / 64;
+    size_t end = lines * (size_t)(part + 1) / (size_t)n_parts;
+    for (size_t i = lines * (size_t)part / (size_t)n_parts; i < end; i++)
+        _mm_prefetch((const char *)data + i * 64, _MM_HINT_T1);
+}
+
+/* All rows over the columns of one tile; meanwhile the next tile's weights come nearer. */
+static void pass_rows(struct tile t, int n_rows, const struct column coming[2], size_t coming_bytes)
+{
+    int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (int i = 0; i < n_tiles; i++) {
+        int left = n_rows - i * TILE_ROWS;
+        prefetch_part(coming[0].data, coming_bytes, i, n_tiles);
+        if (VECTORS_PER_STRIP == 1) prefetch_part(coming[1].data, coming_bytes, i, n_tiles);
+        tile_q8(left < TILE_ROWS ? left : TILE_ROWS, &t);
+        t.y += TILE_ROWS * t.y_stride;
+        t.row += TILE_ROWS * t.row_bytes;
+        t.start += TILE_ROWS * t.row_bytes / (int64_t)sizeof *t.start;
+    }
+}
+
+static void many_rows(const struct product *p, float *y, int64_t y_stride, const char *rows,
+                      int n_rows, uint8_t *panel)
+{
+    for (int block = 0; block < p->n_blocks; block += CUT_BLOCKS) {
+        int n = p->n_blocks - block < CUT_BLOCKS ? p->n_blocks - block : CUT_BLOCKS;
+        struct tile t = tile_at(p, y, y_stride, rows, block, n);
+        for (int out = p->begin / TILE_OUTS * TILE_OUTS; out < p->end; out += TILE_OUTS) {
+            struct column coming[2] = {column_at(p, out + TILE_OUTS, block),
+                                       column_at(p, out + TILE_OUTS + W, block)};
+            t.y = y + out;
+            t.column[0] = column_at(p, out, block);
+            t.column[1] = column_at(p, out + W, block);
+            if (p->w->type == WEIGHT_Q4) unpack_columns(t.column, panel, n);
+            pass_rows(t, n_rows, coming, p->data_bytes * (size_t)n);
+        }
+    }
+}
+
+static void multiply_packed(float *y, int64_t y_stride, const char *rows, int n_rows,
+                            const struct mat *w, const float *bias, int out_begin, int out_end,
+                            void *scratch)
+{
+    struct product p = {.w = w,
+                        .n_blocks = pack_blocks(w->n_in),
+                        .begin = out_begin,
+                        .end = out_end,
+                        .strip_bytes = pack_strip_bytes(w->type, w->n_in),
+                        .data_bytes = pack_data_bytes(w->type)};
+    size_t row_bytes = prepared_bytes(w->type, w->n_in);
+    for (int r = 0; r < n_rows; r++) {
+        float first = *row_first(rows + row_bytes * (size_t)r, p.n_blocks);
+        for (int o = out_begin; o < out_end; o++)
+            y[r * y_stride + o] = bias ? bias[o] + first : first;
+    }
+    if (out_begin >= out_end) return;
+    if (n_rows <= TILE_ROWS)
+        few_rows(&p, y, y_stride, rows, n_rows);
+    else
+        many_rows(&p, y, y_stride, rows, n_rows, scratch);
+}
+
+#endif
