@@ -78,13 +78,6 @@ static void product_fini(struct product *p)
     free(p->scratch);
 }
 
-static float *poisoned(size_t n)
-{
-    float *y = malloc(n * sizeof *y);
-    for (size_t i = 0; i < n; i++) y[i] = POISON;
-    return y;
-}
-
 /* -- Packing ---------------------------------------------------------------------------------- */
 
 /* The largest error of any weight, in shares of the largest of its 32. The smallest scales are
