@@ -88,6 +88,7 @@ struct attend_args {
     int head_dim;
     float scale;
     struct kv_view kv;
+    const void *next_k, *next_v; // NULL, or a packed block that the next call will begin with
     float *span;     // NULL, or where the state of the only row after one span goes: attend_merge
     int64_t span_at; // with span: which one
     float *scratch;  // attend_scratch_floats() floats, 64-byte aligned

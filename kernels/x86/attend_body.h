@@ -10,6 +10,7 @@
 #define KERNELS_X86_ATTEND_BODY_H
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "vexp.h"
@@ -30,11 +31,11 @@ struct attend_run {
     float keep[ATTEND_MAX_Q];
 };
 
-/* One block: what is stored, and where the next bytes that the call will need lie. */
+/* One block: what is stored. A block ahead is what the memory needs to keep up. */
 struct attend_block {
     enum kv_type type;
     const char *k, *v;
-    const char *after; // keys of the next block, or NULL
+    const char *next_k, *next_v; // of the block behind it, or NULL
 };
 
 /* -- reading the cache --------------------------------------------------------------------------
@@ -76,7 +77,7 @@ static ALWAYS_INLINE void widen_block(enum kv_type type, const struct attend_run
     const int64_t item = kv_item(type);
     const char *k_scales = b->k + kv_scales_at(head_dim), *v_scales = b->v + kv_scales_at(head_dim);
     for (int d = 0; d < head_dim; d++) {
-        prefetch(b->v + d * KV_BLOCK * item, KV_BLOCK * item);
+        if (b->next_k) prefetch(b->next_k + d * KV_BLOCK * item, KV_BLOCK * item);
         for (int j = 0; j < KV_BLOCK; j += W) {
             vec x = kv_load(type, b->k + (d * KV_BLOCK + j) * item);
             if (type == KV_Q8)
@@ -85,7 +86,7 @@ static ALWAYS_INLINE void widen_block(enum kv_type type, const struct attend_run
         }
     }
     for (int j = 0; j < n_keys; j++) {
-        if (b->after) prefetch(b->after + j * padded * item, padded * item);
+        if (b->next_v) prefetch(b->next_v + j * padded * item, padded * item);
         for (int d = 0; d < padded; d += W) {
             vec x = kv_load(type, b->v + (j * padded + d) * item);
             if (type == KV_Q8) x = v_mul(x, kv_scale(v_scales, j * groups + d / KV_GROUP));
@@ -280,11 +281,11 @@ static void values_from(struct attend_run *run, int row, int64_t first, const ch
 static ALWAYS_INLINE void fold_lone(enum kv_type type, struct attend_run *run,
                                     const struct attend_block *b, int row, int n_keys)
 {
-    const char *ahead = b->v;
+    const char *ahead = b->next_k;
     for (int key = 0; key < n_keys; key += LONE_VECS * W, ahead = NULL)
         score_tile(type, 1, LONE_VECS, run, row, b->k, key, ahead);
     weigh_row(run, row, n_keys);
-    value_rows(type, 1, run, row, 0, n_keys, b->v, b->after);
+    value_rows(type, 1, run, row, 0, n_keys, b->v, b->next_v);
 }
 
 static void fold_few(struct attend_run *run, const struct attend_block *b, int64_t first)
@@ -355,7 +356,9 @@ static void fold_span(struct attend_run *run, int64_t span, float *states)
     for (; first < end; first += KV_BLOCK) {
         int64_t i = first / KV_BLOCK;
         struct attend_block b = {.type = a->kv.type, .k = a->kv.k[i], .v = a->kv.v[i]};
-        if (first + KV_BLOCK < visible) b.after = a->kv.k[i + 1];
+        bool last = first + KV_BLOCK >= visible;
+        b.next_k = last ? a->next_k : a->kv.k[i + 1];
+        b.next_v = last ? a->next_v : a->kv.v[i + 1];
         if (a->n_q < FEW_ROWS)
             fold_few(run, &b, first);
         else

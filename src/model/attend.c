@@ -32,6 +32,11 @@ static int64_t tiles_of(const struct attention *a)
     return (a->n_rows + ATTEND_MAX_Q - 1) / ATTEND_MAX_Q;
 }
 
+static int kv_head_of(const struct attention *a, int head)
+{
+    return head / (a->n_heads / a->n_kv_heads);
+}
+
 static const char *head_at(const struct attention *a, int64_t block, int kv_head)
 {
     return a->blocks[block] + a->kv_offset + (size_t)kv_head * a->head_step;
@@ -51,7 +56,7 @@ static struct attend_args tile_args(const struct ops *o, const struct attention 
     const void **v = k + o->max_blocks;
     size_t packed = kv_packed_bytes(a->kv_type, a->head_dim);
     for (int64_t i = 0; i < n_blocks; i++) {
-        const char *keys = head_at(a, i, head / (a->n_heads / a->n_kv_heads));
+        const char *keys = head_at(a, i, kv_head_of(a, head));
         k[i] = keys;
         v[i] = keys + packed;
     }
@@ -78,6 +83,10 @@ static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
     for (; item >= a->n_heads * tiles_of(a); a++) item -= a->n_heads * tiles_of(a);
     int head = (int)(item / tiles_of(a)), row = (int)(item % tiles_of(a)) * ATTEND_MAX_Q;
     struct attend_args args = tile_args(o, a, head, row, thread);
+    if (a->n_rows == 1 && head + pool_threads(o->pool) < a->n_heads) { // this thread's next, likely
+        args.next_k = head_at(a, 0, kv_head_of(a, head + pool_threads(o->pool)));
+        args.next_v = (const char *)args.next_k + kv_packed_bytes(a->kv_type, a->head_dim);
+    }
     o->k->attend(&args);
 }
 
