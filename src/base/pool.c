@@ -6,8 +6,10 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <string.h>
 
+#include "base/clock.h"
 #include "base/cpu.h"
 #include "base/mem.h"
 
@@ -17,30 +19,53 @@ struct worker {
     int index;
 };
 
-/* One loop at a time. A new loop is announced by raising `round`; workers take pieces from `next`
- * and the last one to leave (`working` reaching 0) lets the caller go on. Workers spin a little
- * before they sleep, because the next loop of a forward pass follows within microseconds. */
+/* One loop at a time. The caller opens the gate; workers that come by join and take pieces from
+ * `next`; when the caller finds no piece left it closes the gate and waits for those who joined. So
+ * a worker that another process keeps from running holds nobody up unless it is in the middle of a
+ * piece. Everybody spins a little before sleeping, because the next loop of a forward pass follows
+ * within microseconds; sleeping soon leaves the core to whoever needs it, if need be to the thread
+ * that is being waited for, which is why threads are not tied to cores. */
 struct pool {
     int n_threads;
     struct worker *workers;  // [n_threads-1]
     pthread_mutex_t callers; // callers on several threads take turns
     pthread_mutex_t lock;
     pthread_cond_t wake, done;
-    atomic_uint round;
-    atomic_int working;
     atomic_bool quit;
     int spin; // rounds of waiting before sleeping; 0 with more threads than cores
+    /* the loop: written while the gate is closed and nobody is inside */
     pool_fn fn;
     void *arg;
     int64_t n, grain;
+    _Alignas(64) atomic_ullong gate; // round << 32 | GATE_OPEN | workers inside
+    atomic_int sleepers;             // workers asleep, or about to be
+    atomic_bool caller_sleeps;       // or is about to
     _Alignas(64) atomic_llong next;
 };
+
+static const unsigned long long GATE_OPEN = 1u << 31, GATE_INSIDE = (1u << 31) - 1;
+static const double SPIN_S = 1e-4;
 
 static void relax(void)
 {
 #if defined(__x86_64__)
     __builtin_ia32_pause();
 #endif
+}
+
+/* Rounds of relax that take SPIN_S; the best of some tries, others may be running too. */
+static int spin_rounds(void)
+{
+    enum { ROUNDS = 200, TRIES = 5 };
+    double best = 1;
+    for (int i = 0; i < TRIES; i++) {
+        double start_s = clock_s();
+        for (int r = 0; r < ROUNDS; r++) relax();
+        double took_s = clock_s() - start_s;
+        if (took_s < best) best = took_s;
+    }
+    double rounds = SPIN_S / (best / ROUNDS + 1e-9);
+    return (int)rounds;
 }
 
 static void work(struct pool *p, int thread)
@@ -53,55 +78,95 @@ static void work(struct pool *p, int thread)
     }
 }
 
-/* Waits until `round` differs from seen; returns the new value. */
-static unsigned wait_round(struct pool *p, unsigned seen)
+/* -- workers ------------------------------------------------------------------------------------
+ */
+
+static bool can_join(struct pool *p, unsigned seen)
 {
-    for (int i = 0; i < p->spin; i++) {
-        unsigned now = atomic_load_explicit(&p->round, memory_order_acquire);
-        if (now != seen) return now;
-        relax();
+    unsigned long long gate = atomic_load(&p->gate);
+    return ((gate & GATE_OPEN) && (unsigned)(gate >> 32) != seen) || atomic_load(&p->quit);
+}
+
+/* Inside a loop other than `seen`, or false: it closed meanwhile. */
+static bool try_join(struct pool *p, unsigned *seen)
+{
+    unsigned long long gate = atomic_load_explicit(&p->gate, memory_order_acquire);
+    while ((gate & GATE_OPEN) && (unsigned)(gate >> 32) != *seen)
+        if (atomic_compare_exchange_weak(&p->gate, &gate, gate + 1)) {
+            *seen = (unsigned)(gate >> 32);
+            return true;
+        }
+    return false;
+}
+
+/* Waits for a loop and joins it; false: the pool ends. */
+static bool join(struct pool *p, unsigned *seen)
+{
+    for (;;) {
+        for (int i = 0; i <= p->spin; i++) {
+            if (atomic_load_explicit(&p->quit, memory_order_relaxed)) return false;
+            if (try_join(p, seen)) return true;
+            relax();
+        }
+        pthread_mutex_lock(&p->lock);
+        atomic_fetch_add(&p->sleepers, 1);
+        while (!can_join(p, *seen)) pthread_cond_wait(&p->wake, &p->lock);
+        atomic_fetch_sub(&p->sleepers, 1);
+        pthread_mutex_unlock(&p->lock);
     }
+}
+
+static void leave(struct pool *p)
+{
+    unsigned long long gate = atomic_fetch_sub(&p->gate, 1);
+    if ((gate & (GATE_OPEN | GATE_INSIDE)) != 1 || !atomic_load(&p->caller_sleeps)) return;
     pthread_mutex_lock(&p->lock);
-    while (atomic_load_explicit(&p->round, memory_order_acquire) == seen)
-        pthread_cond_wait(&p->wake, &p->lock);
+    pthread_cond_signal(&p->done);
     pthread_mutex_unlock(&p->lock);
-    return atomic_load_explicit(&p->round, memory_order_acquire);
 }
 
 static void *worker_main(void *arg)
 {
     struct worker *w = arg;
-    struct pool *p = w->pool;
     unsigned seen = 0;
-    for (;;) {
-        seen = wait_round(p, seen);
-        if (atomic_load(&p->quit)) return NULL;
-        work(p, w->index);
-        if (atomic_fetch_sub_explicit(&p->working, 1, memory_order_acq_rel) == 1) {
-            pthread_mutex_lock(&p->lock);
-            pthread_cond_signal(&p->done);
-            pthread_mutex_unlock(&p->lock);
-        }
+    while (join(w->pool, &seen)) {
+        work(w->pool, w->index);
+        leave(w->pool);
     }
+    return NULL;
 }
 
-static void announce(struct pool *p)
+/* -- the caller ---------------------------------------------------------------------------------
+ */
+
+static void wake_sleepers(struct pool *p)
 {
+    if (atomic_load(&p->sleepers) == 0) return;
     pthread_mutex_lock(&p->lock);
-    atomic_fetch_add_explicit(&p->round, 1, memory_order_release);
     pthread_cond_broadcast(&p->wake);
     pthread_mutex_unlock(&p->lock);
 }
 
-static void wait_done(struct pool *p)
+static void open_gate(struct pool *p)
 {
-    for (int i = 0; i < p->spin; i++) {
-        if (atomic_load_explicit(&p->working, memory_order_acquire) == 0) return;
+    unsigned long long round = (atomic_load(&p->gate) >> 32) + 1;
+    atomic_store(&p->gate, (round & UINT32_MAX) << 32 | GATE_OPEN);
+    wake_sleepers(p);
+}
+
+static bool anyone_inside(struct pool *p) { return atomic_load(&p->gate) & GATE_INSIDE; }
+
+static void close_gate(struct pool *p)
+{
+    atomic_fetch_and(&p->gate, ~GATE_OPEN);
+    for (int i = 0; i <= p->spin; i++) {
+        if (!anyone_inside(p)) return;
         relax();
     }
     pthread_mutex_lock(&p->lock);
-    while (atomic_load_explicit(&p->working, memory_order_acquire) != 0)
-        pthread_cond_wait(&p->done, &p->lock);
+    atomic_store(&p->caller_sleeps, true);
+    while (anyone_inside(p)) pthread_cond_wait(&p->done, &p->lock);
+    atomic_store(&p->caller_sleeps, false);
     pthread_mutex_unlock(&p->lock);
 }
 
@@ -116,14 +181,14 @@ void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn fn, void *arg)
     p->grain = grain;
     atomic_store_explicit(&p->next, 0, memory_order_relaxed);
     bool alone = p->n_threads == 1 || n <= grain;
-    if (!alone) {
-        atomic_store_explicit(&p->working, p->n_threads - 1, memory_order_relaxed);
-        announce(p);
-    }
+    if (!alone) open_gate(p);
     work(p, 0);
-    if (!alone) wait_done(p);
+    if (!alone) close_gate(p);
     pthread_mutex_unlock(&p->callers);
 }
+
+/* -- making and ending --------------------------------------------------------------------------
+ */
 
 /* Workers leave all signals to the program's own threads. */
 static int start_workers(struct pool *p)
@@ -157,7 +222,7 @@ int pool_new(int n_threads, struct pool **ret_pool, struct phi3v_error *err)
     }
     p->n_threads = n_threads;
     p->workers = workers;
-    p->spin = n_threads <= cpu_count() ? 20000 : 0;
+    p->spin = n_threads <= cpu_count() ? spin_rounds() : 0;
     pthread_mutex_init(&p->callers, NULL);
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->wake, NULL);
@@ -177,7 +242,7 @@ void pool_free(struct pool *p)
 {
     if (!p) return;
     atomic_store(&p->quit, true);
-    announce(p);
+    wake_sleepers(p);
     for (int i = 0; i < p->n_threads - 1; i++) pthread_join(p->workers[i].thread, NULL);
     pthread_mutex_destroy(&p->callers);
     pthread_mutex_destroy(&p->lock);
