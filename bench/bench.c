@@ -2,315 +2,239 @@
 #define _GNU_SOURCE
 #include "bench.h"
 
-#include <getopt.h>
-#include <jansson.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "cases.h"
+#include "progress.h"
+#include "report.h"
+#include "start.h"
 
-enum exit_status { EXIT_FINE = 0, EXIT_CASE = 1, EXIT_USAGE = 2, EXIT_MODEL = 3 };
+enum { USUAL_SAMPLES = 5, MOST_TRIES = 3 }; // times the samples wanted, when probes disagree
+#define CASE_S 10.0                         // of samples, without --repeat
+#define WARM_UP_S 2.0                       // a first sample that is shorter does not count
 
-struct settings {
-    const char *model, *synthetic, *cases, *dtype, *device;
-    int threads;
-    bool json;
+/* What the run needs besides its results. */
+struct driver {
+    const struct settings *s;
+    char *path; // NULL: synthetic
+    struct bench bench;
+    struct machine_probe *probe;
+    struct run run;
 };
 
-static const char help_text[] =
-    "phiscope bench [-m MODEL | --synthetic phi3v] [options]\n"
-    "Speeds as shares of what this machine can do at most, measured in the same run.\n"
-    "  --case NAME[,NAME]   tg (one token after the other), pp (prompts), vision (crops),\n"
-    "                       turn (first token for a picture, and again for another question)\n"
-    "  --synthetic phi3v    full-size pseudo-random weights made in memory (8.3 GB)\n"
-    "  --dtype TYPE         f32 is what this build has: f32 arithmetic on the stored weights\n"
-    "  --device DEVICE      auto, cpu, cuda[:N]\n"
-    "  --threads N          0: one per core\n"
-    "  --json               one JSON object on standard output\n"
-    "Example: phiscope bench --case tg,pp\n";
+/* -- The model --------------------------------------------------------------------------------- */
 
-/* -- mistakes ------------------------------------------------------------------------------ */
-
-static int report(const struct settings *s, int status, int code, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
-
-static int report(const struct settings *s, int status, int code, const char *format, ...)
+static void model_options(const struct settings *s, struct phi3v_model_options *opt)
 {
-    char text[600];
-    va_list ap;
-    va_start(ap, format);
-    vsnprintf(text, sizeof text, format, ap);
-    va_end(ap);
-    if (!s->json) {
-        fprintf(stderr, "phiscope bench: %s\n", text);
-        return status;
-    }
-    json_t *error = json_pack("{s:{s:i,s:s}}", "error", "code", code, "message", text);
-    if (error) json_dumpf(error, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-    putchar('\n');
-    json_decref(error);
-    return status;
+    phi3v_model_options_default(opt);
+    opt->device = s->device;
+    opt->dtype = s->dtype;
+    opt->kv = s->kv;
+    opt->n_threads = s->threads;
+    opt->synthetic = s->synthetic;
+    opt->on_event = progress_event;
 }
 
-/* -- options ------------------------------------------------------------------------------- */
-
-enum { OPT_SYNTHETIC = 256, OPT_CASE, OPT_DTYPE, OPT_DEVICE, OPT_THREADS, OPT_JSON };
-
-static const struct option long_options[] = {{"model", required_argument, NULL, 'm'},
-                                             {"synthetic", required_argument, NULL, OPT_SYNTHETIC},
-                                             {"case", required_argument, NULL, OPT_CASE},
-                                             {"dtype", required_argument, NULL, OPT_DTYPE},
-                                             {"device", required_argument, NULL, OPT_DEVICE},
-                                             {"threads", required_argument, NULL, OPT_THREADS},
-                                             {"json", no_argument, NULL, OPT_JSON},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {0}};
-
-/* Is `name` among the words of a comma-separated list? */
-static bool listed(const char *list, const char *name, size_t n)
+/* The first case that needs the model opens it: start and memory come without. */
+static int need_model(struct driver *d, struct phi3v_error *err)
 {
-    for (const char *word = list; word; word = strchr(word, ',') ? strchr(word, ',') + 1 : NULL)
-        if (strcspn(word, ",") == n && strncmp(word, name, n) == 0) return true;
-    return false;
+    struct bench *b = &d->bench;
+    if (b->session) return 0;
+    struct phi3v_model_options opt;
+    model_options(d->s, &opt);
+    progress_say("opening %s", d->path ? d->path : "synthetic weights");
+    int rc = b->model ? 0 : phi3v_model_open(d->path, &opt, &b->model, err);
+    if (!rc) rc = work_count(b->model, d->s->synthetic != NULL, &b->work, err);
+    if (!rc) rc = phi3v_session_new(b->model, &b->session, err);
+    if (rc) return rc;
+    progress_session(b->session);
+    return cases_warm_up(b, err);
 }
 
-static int check_cases(const struct settings *s)
-{
-    for (const char *word = s->cases; word;) {
-        size_t n = strcspn(word, ",");
-        bool known = false;
-        for (int i = 0; i < n_bench_cases; i++) known |= listed(bench_cases[i].name, word, n);
-        if (!known)
-            return report(s, EXIT_USAGE, PHI3V_E_ARGUMENT,
-                          "no case \"%.*s\": there are tg, pp, vision and turn", (int)n, word);
-        word = word[n] ? word + n + 1 : NULL;
-    }
-    return EXIT_FINE;
-}
+/* -- Samples ----------------------------------------------------------------------------------- */
 
-static int check_settings(struct settings *s, const char *threads)
-{
-    char *end = "";
-    long n = threads ? strtol(threads, &end, 10) : 0;
-    if (*end || n < 0 || n > 4096 || (threads && !*threads))
-        return report(s, EXIT_USAGE, PHI3V_E_ARGUMENT,
-                      "--threads is \"%s\"; allowed is 0 (one per core) to 4096", threads);
-    s->threads = n ? (int)n : machine_cores();
-    if (s->model && s->synthetic)
-        return report(s, EXIT_USAGE, PHI3V_E_ARGUMENT, "either -m or --synthetic, not both");
-    if (strcmp(s->dtype, "f32") != 0 && strcmp(s->dtype, "auto") != 0)
-        return report(s, EXIT_USAGE, PHI3V_E_UNSUPPORTED,
-                      "--dtype %s is not in this build yet: it computes in f32 on the weights as "
-                      "they are stored (--dtype f32)",
-                      s->dtype);
-    return check_cases(s);
-}
-
-/* Returns -1 to go on, else the exit status. */
-static int read_options(int argc, char **argv, struct settings *s)
-{
-    const char *threads = NULL;
-    *s = (struct settings){.dtype = "auto", .device = "auto"};
-    for (int i = 1; i < argc; i++) s->json |= strcmp(argv[i], "--json") == 0;
-    opterr = 0;
-    optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "m:h", long_options, NULL)) != -1;) {
-        switch (c) {
-        case 'm':
-            s->model = optarg;
-            break;
-        case OPT_SYNTHETIC:
-            s->synthetic = optarg;
-            break;
-        case OPT_CASE:
-            s->cases = optarg;
-            break;
-        case OPT_DTYPE:
-            s->dtype = optarg;
-            break;
-        case OPT_DEVICE:
-            s->device = optarg;
-            break;
-        case OPT_THREADS:
-            threads = optarg;
-            break;
-        case OPT_JSON:
-            break;
-        case 'h':
-            fputs(help_text, stdout);
-            return EXIT_FINE;
-        default:
-            return report(
-                s, EXIT_USAGE, PHI3V_E_ARGUMENT,
-                "\"%s\" is no option of bench or lacks its value: see phiscope bench --help",
-                argv[optind - 1]);
-        }
-    }
-    if (optind < argc)
-        return report(s, EXIT_USAGE, PHI3V_E_ARGUMENT,
-                      "bench takes options only, not \"%s\": see phiscope bench --help",
-                      argv[optind]);
-    int status = check_settings(s, threads);
-    return status == EXIT_FINE ? -1 : status;
-}
-
-/* -- the model ----------------------------------------------------------------------------- */
-
-static int open_model(const struct settings *s, const char *model, const char *const *models_dirs,
-                      struct bench *b, struct phi3v_error *err)
+static int run_apart(struct driver *d, const struct plan_item *item, struct result *r,
+                     struct sample *sample, struct phi3v_error *err)
 {
     struct phi3v_model_options opt;
-    phi3v_model_options_default(&opt);
-    opt.device = s->device;
-    opt.dtype = "f32";
-    opt.n_threads = s->threads;
-    opt.synthetic = s->synthetic;
-    char *path = NULL;
-    int rc = 0;
-    if (!s->synthetic) rc = phi3v_model_find(s->model ? s->model : model, models_dirs, &path, err);
-    if (!rc) rc = phi3v_model_open(path, &opt, &b->model, err);
-    if (!rc) rc = work_count(b->model, s->synthetic != NULL, &b->work, err);
-    if (!rc) rc = phi3v_session_new(b->model, &b->session, err);
-    phi3v_string_free(path);
-    b->n_threads = s->threads;
-    return rc;
-}
-
-/* -- results ------------------------------------------------------------------------------- */
-
-/* The rate that the limit is of, in GB/s or GFLOP/s. */
-static double rate(const struct result *r) { return r->amount / r->seconds / 1e9; }
-
-/* For reading: the bandwidth around the case, since it moves with what else the machine does. */
-static double limit_of(const struct result *r, const struct machine_limits *limits)
-{
-    return r->limit == LIMIT_READ ? (r->read_gbs_before + r->read_gbs_after) / 2
-                                  : limits->f32_gflops;
-}
-
-static json_t *result_json(const struct result *r, const struct machine_limits *limits)
-{
-    bool tokens = r->tok_s > 0, reads = r->limit == LIMIT_READ;
-    double limit = limit_of(r, limits);
-    return json_pack("{s:s,s:s,s:I,s:I,s:f,s:f,s:s,s:f,s:f,s:f}", "case", r->name, "dtype", "f32",
-                     "n", (json_int_t)r->n, "ctx", (json_int_t)r->ctx, tokens ? "tok_s" : "s",
-                     tokens ? r->tok_s : r->seconds, reads ? "bytes" : "flops", r->amount, "limit",
-                     reads ? "read_gbs" : "f32_gflops", "share", limit > 0 ? rate(r) / limit : 0.0,
-                     "read_gbs_before", r->read_gbs_before, "read_gbs_after", r->read_gbs_after);
-}
-
-static void print_json(const struct settings *s, const struct machine_limits *limits,
-                       const struct result *results, int n)
-{
-    json_t *cases = json_array();
-    for (int i = 0; i < n; i++) json_array_append_new(cases, result_json(&results[i], limits));
-    json_t *all =
-        json_pack("{s:{s:f,s:f,s:f,s:f},s:o,s:s,s:i}", "limits", "read_gbs", limits->read_gbs,
-                  "f32_gflops", limits->f32_gflops, "bf16_gflops", limits->bf16_gflops, "int8_gops",
-                  limits->int8_gops, "cases", cases, "cpu", machine_name(), "threads", s->threads);
-    if (all) json_dumpf(all, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
-    putchar('\n');
-    json_decref(all);
-}
-
-static void print_limits(const struct settings *s, const struct machine_limits *limits)
-{
-    printf("%s, %d threads: reads %.1f GB/s, f32 %.0f GFLOP/s", machine_name(), s->threads,
-           limits->read_gbs, limits->f32_gflops);
-    if (limits->bf16_gflops > 0) printf(", bf16 %.0f GFLOP/s", limits->bf16_gflops);
-    if (limits->int8_gops > 0) printf(", int8 %.0f GOP/s", limits->int8_gops);
-    printf("\n\n%-8s %6s %6s  %-16s  %-20s  %s\n", "case", "n", "ctx", "speed", "moved or computed",
-           "of the limit");
-}
-
-static void print_result(const struct result *r, const struct machine_limits *limits)
-{
-    char speed[32], amount[40];
-    bool reads = r->limit == LIMIT_READ;
-    if (r->tok_s > 0)
-        snprintf(speed, sizeof speed, "%.2f tok/s", r->tok_s);
-    else
-        snprintf(speed, sizeof speed, "%.2f s", r->seconds);
-    snprintf(amount, sizeof amount, "%.1f %s", rate(r), reads ? "GB/s" : "GFLOP/s");
-    printf("%-8s %6lld %6lld  %-16s  %-20s  %.0f %% of %s\n", r->name, (long long)r->n,
-           (long long)r->ctx, speed, amount, 100 * rate(r) / limit_of(r, limits),
-           reads ? "reading" : "f32");
-    fflush(stdout);
-}
-
-/* -- the run ------------------------------------------------------------------------------- */
-
-/* *read_gbs: the bandwidth measured last, so just before this case; then that behind it. */
-static int run_case(struct bench *b, const struct bench_case *c, double *read_gbs,
-                    struct result *results, struct phi3v_error *err)
-{
-    for (int i = 0; i < c->n_results; i++)
-        results[i] = (struct result){.name = c->name, .n = c->n, .ctx = c->ctx};
-    double before = *read_gbs;
-    int rc = c->run(b, c, results, err);
-    *read_gbs = machine_read_gbs(b->n_threads);
-    for (int i = 0; i < c->n_results; i++) {
-        results[i].read_gbs_before = before;
-        results[i].read_gbs_after = *read_gbs;
+    struct start_report report;
+    model_options(d->s, &opt);
+    int rc = start_run(d->path, &opt, (int)item->number, &report);
+    if (rc) {
+        *err = report.err;
+        return rc;
     }
-    return rc;
+    *sample = report.sample;
+    memcpy(r->dtype, report.dtype, sizeof r->dtype);
+    memcpy(r->kv, report.kv, sizeof r->kv);
+    return 0;
 }
 
-/* Says what comes next; what takes long only where the weights are many. */
-static void announce(const struct bench *b, const struct bench_case *c)
+/* One sample between two probes. */
+static int take_sample(struct driver *d, const struct plan_item *item, struct result *r,
+                       struct sample *sample, struct phi3v_error *err)
 {
-    bool large = b->work.layers > 1e9;
-    fprintf(stderr, "bench: %s, n %lld, ctx %lld%s%s\n", c->name, (long long)c->n,
-            (long long)c->ctx, large && c->note ? ": " : "", large && c->note ? c->note : "");
+    struct machine_limits before, after;
+    machine_probe_measure(d->probe, &before);
+    int rc = item->kind->run ? item->kind->run(&d->bench, item->number, sample, err)
+                             : run_apart(d, item, r, sample, err);
+    if (rc) return rc;
+    machine_probe_measure(d->probe, &after);
+    sample->before = before;
+    sample->after = after;
+    band_widen(&d->run.band, &before);
+    band_widen(&d->run.band, &after);
+    return 0;
 }
 
-static int run_all(const struct settings *s, struct bench *b, struct phi3v_error *err)
+/* Samples until enough of them agree with themselves, or the time is over. The memory of a process
+ * does not vary: one will do. */
+static int run_case(struct driver *d, const struct plan_item *item, struct result *r,
+                    struct phi3v_error *err)
 {
-    struct machine_limits limits;
-    struct result *results = calloc((size_t)n_bench_cases * MAX_CASE_RESULTS, sizeof *results);
-    int n = 0, rc = 0;
-    if (!results) {
-        *err = (struct phi3v_error){PHI3V_E_MEMORY, "not enough memory for the results"};
-        return PHI3V_E_MEMORY;
-    }
-    fprintf(stderr, "bench: measuring the limits of this machine\n");
-    machine_limits_measure(s->threads, &limits);
-    double read_gbs = limits.read_gbs;
-    if (!s->json) print_limits(s, &limits);
-    for (int i = 0; i < n_bench_cases && !rc; i++) {
-        const struct bench_case *c = &bench_cases[i];
-        if (s->cases && !listed(s->cases, c->name, strlen(c->name))) continue;
-        announce(b, c);
-        rc = run_case(b, c, &read_gbs, results + n, err);
-        if (rc == PHI3V_E_TOO_LONG) { /* a small model, or little memory: the others still count */
-            fprintf(stderr, "bench: left out: %s\n", err->text);
-            rc = 0;
-            continue;
+    const struct settings *s = d->s;
+    int wanted = s->repeat ? s->repeat : USUAL_SAMPLES, agreed = 0, rc = 0;
+    if (!strcmp(r->name, "memory")) wanted = 1;
+    struct sample sample;
+    rc = take_sample(d, item, r, &sample, err);
+    if (rc) return rc;
+    double spent_s = 0;
+    bool warm_up = wanted > 1 && sample.seconds < WARM_UP_S;
+    while (!rc && !progress_interrupted()) {
+        if (!warm_up) {
+            r->samples[r->n_samples++] = sample;
+            agreed += sample_agrees(&sample);
+            spent_s += sample.seconds;
+            if (agreed >= wanted || r->n_samples >= MOST_TRIES * wanted) break;
+            if (!s->repeat && spent_s > CASE_S) break;
         }
-        for (int k = 0; !rc && !s->json && k < c->n_results; k++)
-            print_result(&results[n + k], &limits);
-        if (!rc) n += c->n_results;
+        warm_up = false;
+        rc = take_sample(d, item, r, &sample, err);
     }
-    if (!rc && s->json) print_json(s, &limits, results, n);
-    free(results);
-    return rc;
+    return r->n_samples ? 0 : rc;
+}
+
+/* -- The run ----------------------------------------------------------------------------------- */
+
+static int result_init(struct result *r, const struct plan_item *item)
+{
+    *r = (struct result){.name = item->kind->name, .cache_bytes = machine_cache_bytes()};
+    r->samples = calloc(MAX_SAMPLES, sizeof *r->samples);
+    return r->samples ? 0 : PHI3V_E_MEMORY;
+}
+
+static void name_types(struct result *r, const struct phi3v_model_info *info)
+{
+    snprintf(r->dtype, sizeof r->dtype, "%s", info->dtype);
+    snprintf(r->kv, sizeof r->kv, "%s", info->kv ? info->kv : "device");
+}
+
+static int run_item(struct driver *d, const struct plan_item *item, struct phi3v_error *err)
+{
+    struct result *r = &d->run.results[d->run.n_results];
+    if (!item->kind->run && !d->path) return 0; /* synthetic weights are in no file */
+    if (result_init(r, item) != 0) {
+        *err = (struct phi3v_error){PHI3V_E_MEMORY, "not enough memory for the results"};
+        return err->code;
+    }
+    int rc = item->kind->run ? need_model(d, err) : 0;
+    if (item->number)
+        progress_say("%s, %lld", r->name, (long long)item->number);
+    else
+        progress_say("%s", r->name);
+    if (!rc && item->kind->run) name_types(r, phi3v_model_info(d->bench.model));
+    if (!rc) rc = run_case(d, item, r, err);
+    if (rc || !r->n_samples) {
+        free(r->samples);
+        if (rc != PHI3V_E_TOO_LONG) return rc;
+        progress_say("left out: %s", err->text); /* a small model, or little memory */
+        return 0;
+    }
+    d->run.n_results++;
+    if (!d->s->json && !d->s->csv) report_result(&d->run, r);
+    return 0;
+}
+
+/* Cases in processes of their own first: forking wants a process of one thread. */
+static int run_plan(struct driver *d, struct phi3v_error *err)
+{
+    const struct settings *s = d->s;
+    int rc = 0;
+    for (int pass = 0; pass < 2; pass++)
+        for (int i = 0; i < s->n_plan && !rc && !progress_interrupted(); i++)
+            if ((s->plan[i].kind->run != NULL) == (pass == 1)) rc = run_item(d, &s->plan[i], err);
+    return progress_interrupted() ? PHI3V_E_CANCELLED : rc;
+}
+
+/* The exit status. */
+static int finish(struct driver *d, int rc, const struct phi3v_error *err)
+{
+    const struct settings *s = d->s;
+    bool interrupted = rc == PHI3V_E_CANCELLED;
+    if (rc && !interrupted) {
+        int status = !d->bench.session && d->run.n_results == 0 ? EXIT_MODEL : EXIT_CASE;
+        if (rc == PHI3V_E_ARGUMENT || rc == PHI3V_E_UNSUPPORTED) status = EXIT_USAGE;
+        return settings_report(s, status, rc, "%s", err->text);
+    }
+    if (s->json) report_json(&d->run, interrupted);
+    if (s->csv) report_csv(&d->run);
+    if (interrupted) {
+        progress_say("interrupted");
+        return EXIT_INTERRUPTED;
+    }
+    return report_slower(&d->run) > 0 ? EXIT_CASE : EXIT_FINE;
+}
+
+static int driver_init(struct driver *d, const char *model, const char *const *models_dirs,
+                       struct phi3v_error *err)
+{
+    const struct settings *s = d->s;
+    int rc = 0;
+    if (!s->synthetic)
+        rc = phi3v_model_find(s->model ? s->model : model, models_dirs, &d->path, err);
+    if (rc) return rc;
+    d->run.settings = s;
+    d->run.results = calloc(MAX_PLAN, sizeof *d->run.results);
+    d->probe = d->run.results ? machine_probe_new(s->threads) : NULL;
+    if (!d->probe) {
+        *err = (struct phi3v_error){PHI3V_E_MEMORY, "not enough memory to measure this machine"};
+        return err->code;
+    }
+    return 0;
+}
+
+static void driver_fini(struct driver *d)
+{
+    progress_session(NULL);
+    phi3v_session_free(d->bench.session);
+    phi3v_model_close(d->bench.model);
+    machine_probe_free(d->probe);
+    for (int i = 0; i < d->run.n_results; i++) free(d->run.results[i].samples);
+    free(d->run.results);
+    phi3v_string_free(d->path);
+    json_decref(d->run.stored);
 }
 
 int bench_main(int argc, char **argv, const char *model, const char *const *models_dirs)
 {
     struct settings s;
-    struct bench b = {0};
-    struct phi3v_error err = {0};
-    int status = read_options(argc, argv, &s);
+    int status = settings_read(argc, argv, &s);
     if (status >= 0) return status;
-    status = EXIT_FINE;
-    if (open_model(&s, model, models_dirs, &b, &err) != 0)
-        status = report(&s, EXIT_MODEL, err.code, "%s", err.text);
-    else if (run_all(&s, &b, &err) != 0)
-        status = report(&s, EXIT_CASE, err.code, "%s", err.text);
-    phi3v_session_free(b.session);
-    phi3v_model_close(b.model);
+    struct driver d = {.s = &s};
+    struct phi3v_error err = {0};
+    status = s.compare ? report_load(&s, &d.run.stored) : EXIT_FINE;
+    if (status) return status;
+    progress_catch_interrupt();
+    int rc = driver_init(&d, model, models_dirs, &err);
+    if (!rc) {
+        progress_say("measuring the limits of this machine");
+        machine_probe_measure(d.probe, &d.run.limits);
+        band_widen(&d.run.band, &d.run.limits);
+        if (!s.json && !s.csv) report_limits(&d.run);
+        rc = run_plan(&d, &err);
+    }
+    status = finish(&d, rc, &err);
+    driver_fini(&d);
     return status;
 }

@@ -1,19 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * `phiscope bench`: speeds of a model as shares of what this machine can do at most, measured in
- * the same run. Its JSON is one object:
+ * `phiscope bench`: speeds of a model as shares of what this machine can do at most. The limits are
+ * measured before and after every sample, because they move with what else the machine does; a
+ * sample whose two probes differ by more than a tenth does not count while others do. Figures are
+ * medians. Its JSON is one object:
  *   {"limits": {"read_gbs", "f32_gflops", "bf16_gflops", "int8_gops"}, "cpu", "threads",
- *    "cases": [{"case", "dtype", "n", "ctx", "tok_s" or "s", "bytes" or "flops", "limit", "share",
- *               "read_gbs_before", "read_gbs_after"}]}
- * n: tokens of tg and pp, crops of vision, turn and edit. bytes and flops are those of the whole
- * case, counted from the model's shapes; share = their rate / the limit that is named, for reading
- * the mean of the probes before and behind the case, because bandwidth moves with what else runs.
+ *    "cases": [{"case", "dtype", "kv", "n", "ctx", "tok_s" or "s", "bytes" or "flops", "limit",
+ * "share", "read_gbs_before", "read_gbs_after", "mode", "samples": [{"s", "before": limits,
+ * "after": limits, "counts"}], "compared": {"speed", "share", "slower"} with --compare}],
+ *    "interrupted": true after Ctrl-C}
+ * n: tokens of tg, pp and start, crops of the rest. bytes and flops are those of one sample,
+ * counted from the model's shapes. share: the time that the limits named allow for them / the time
+ * it took; null where the limit is not known, or is "cache": what is read lies in the last-level
+ * cache. mode: "low" or "high" where bandwidth has two modes, else "steady". memory: bytes are
+ * resident, share is over file_bytes + kv_bytes.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
 /* argv[0] is the verb. model: what -m would say when it is not given; models_dirs: where short
  * names are looked for (phi3v_model_find). Results to stdout, progress and mistakes to stderr.
- * Returns an exit status: 0 fine, 1 a case failed, 2 usage, 3 no model. */
+ * Returns an exit status: 0 fine, 1 a case failed or
+ * is slower than the run it is compared to, 2 usage, 3 no model, 130 interrupted. */
 int bench_main(int argc, char **argv, const char *model, const char *const *models_dirs);
 
 #endif

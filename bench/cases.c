@@ -7,6 +7,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "progress.h"
+
+enum { BOS = 1 };       // what a chat begins with, and what phi3v_session_fill pretends
+enum { QUESTION = 20 }; // tokens around and behind a picture's
+
 static double now_s(void)
 {
     struct timespec t;
@@ -21,9 +26,9 @@ static int no_memory(struct phi3v_error *err)
 }
 
 /* A prompt of n tokens that the model's context does not hold is not this case's fault. */
-static int check_fits(const struct bench *b, int64_t n, struct phi3v_error *err)
+static int check_fits(const phi3v_model *model, int64_t n, struct phi3v_error *err)
 {
-    int64_t ctx = phi3v_model_info(b->model)->ctx;
+    int64_t ctx = phi3v_model_info(model)->ctx;
     if (n <= ctx) return 0;
     err->code = PHI3V_E_TOO_LONG;
     snprintf(err->text, sizeof err->text, "%lld tokens are needed, the context holds %lld",
@@ -31,7 +36,37 @@ static int check_fits(const struct bench *b, int64_t n, struct phi3v_error *err)
     return err->code;
 }
 
-/* -- operations ------------------------------------------------------------------------------- */
+/* -- Limits ------------------------------------------------------------------------------------ */
+
+enum limit limit_of_products(const char *products)
+{
+    if (!strcmp(products, "int8")) return LIMIT_INT8;
+    return !strcmp(products, "bf16") ? LIMIT_BF16 : LIMIT_F32;
+}
+
+double limit_value(const struct machine_limits *limits, enum limit limit)
+{
+    switch (limit) {
+    case LIMIT_READ:
+        return limits->read_gbs;
+    case LIMIT_F32:
+        return limits->f32_gflops;
+    case LIMIT_BF16:
+        return limits->bf16_gflops;
+    default:
+        return limits->int8_gops;
+    }
+}
+
+static enum limit decoder_limit(const struct bench *b)
+{
+    return limit_of_products(phi3v_model_info(b->model)->products);
+}
+
+static enum limit vision_limit(const struct bench *b)
+{
+    return limit_of_products(phi3v_model_info(b->model)->vision_products);
+}
 
 /* n tokens behind ctx others: weights of the layers for each, scores and values for the half of the
  * square they see, the head for the last. */
@@ -49,132 +84,158 @@ static double vision_flops(const struct work *w, double n_crops)
             2 * w->patch_weights * w->crop_patches + 2 * w->projector * w->crop_patches / 4);
 }
 
-/* -- prompts ------------------------------------------------------------------------------- */
+/* -- Prompts ----------------------------------------------------------------------------------- */
 
 /* Ids of ordinary words, different in every place. */
-static int32_t word(const struct bench *b, int64_t i)
+static int32_t word(const phi3v_model *model, int64_t i)
 {
-    int64_t n = phi3v_model_info(b->model)->n_vocab;
+    int64_t n = phi3v_model_info(model)->n_vocab;
     return (int32_t)(n / 8 + (i * 7919 + 11) % (n / 2));
 }
 
-/* What a fresh chat's id sequence starts with, and what phi3v_session_fill pretends. */
-enum { BOS = 1 };
-
-/* -- tg: one token after the other --------------------------------------------------------- */
-
-/* The session pretends to hold ctx tokens; the prompt repeats them and adds one. */
-static int run_tg(struct bench *b, const struct bench_case *c, struct result *ret,
-                  struct phi3v_error *err)
-{
-    int64_t n_prompt = c->ctx + 1;
-    int fits = check_fits(b, n_prompt + c->n + 1, err);
-    if (fits) return fits;
-    int32_t *ids = malloc((size_t)n_prompt * sizeof *ids);
-    if (!ids) return no_memory(err);
-    for (int64_t i = 0; i < c->ctx; i++) ids[i] = BOS;
-    ids[c->ctx] = word(b, 0);
-    phi3v_prompt *prompt = NULL;
-    struct phi3v_result result = {0};
-    struct phi3v_params params;
-    phi3v_params_default(&params);
-    params.max_new_tokens = (int)c->n + 1; /* the first comes with the prompt's last row */
-    params.stop_reference = 1;
-    int rc = phi3v_prompt_ids_new(b->model, ids, (size_t)n_prompt, NULL, 0, 0, &prompt, err);
-    if (!rc) rc = phi3v_session_fill(b->session, c->ctx, err);
-    if (!rc) rc = phi3v_generate(b->session, prompt, &params, NULL, NULL, &result, err);
-    if (!rc) {
-        double n = (double)result.timing.decode_tokens - 1, ctx = (double)c->ctx + 1 + n / 2;
-        ret->n = (int64_t)n;
-        ret->seconds = result.timing.decode_s;
-        ret->tok_s = n / ret->seconds;
-        ret->amount = n * (b->work.weight_bytes + b->work.kv_bytes * ctx);
-        ret->limit = LIMIT_READ;
-    }
-    phi3v_result_fini(&result);
-    phi3v_prompt_free(prompt);
-    free(ids);
-    return rc;
-}
-
-/* -- pp: a prompt of text --------------------------------------------------------------------- */
-
-static int run_pp(struct bench *b, const struct bench_case *c, struct result *ret,
-                  struct phi3v_error *err)
-{
-    int fits = check_fits(b, c->n, err);
-    if (fits) return fits;
-    int32_t *ids = malloc((size_t)c->n * sizeof *ids);
-    if (!ids) return no_memory(err);
-    for (int64_t i = 0; i < c->n; i++) ids[i] = word(b, i);
-    phi3v_prompt *prompt = NULL;
-    struct phi3v_timing timing;
-    phi3v_session_clear(b->session);
-    int rc = phi3v_prompt_ids_new(b->model, ids, (size_t)c->n, NULL, 0, 0, &prompt, err);
-    if (!rc) rc = phi3v_prefill(b->session, prompt, NULL, NULL, &timing, err);
-    if (!rc) {
-        ret->seconds = timing.prefill_s;
-        ret->tok_s = (double)c->n / ret->seconds;
-        ret->amount = prefill_flops(&b->work, (double)c->n, 0);
-        ret->limit = LIMIT_F32;
-    }
-    phi3v_prompt_free(prompt);
-    free(ids);
-    return rc;
-}
-
-/* -- vision: crops ---------------------------------------------------------------------------- */
-
-static int run_vision(struct bench *b, const struct bench_case *c, struct result *ret,
-                      struct phi3v_error *err)
-{
-    int rc = phi3v_bench_vision(b->session, (int)c->n, &ret->seconds, err);
-    ret->amount = vision_flops(&b->work, (double)c->n);
-    ret->limit = LIMIT_F32;
-    return rc;
-}
-
-/* -- turn: from the picture to the first token, and again with another question ------------ */
-
-enum { QUESTION = 20 }; /* tokens around and behind the picture's */
-
-/* A square picture of n_crops - 1 tiles and the global view. */
-static int square_image(const struct bench *b, int n_crops, phi3v_image **ret,
+/* `bos` times BOS, then words. */
+static int words_prompt(const phi3v_model *model, int64_t bos, int64_t n, phi3v_prompt **ret,
                         struct phi3v_error *err)
 {
-    int side = 0, grid = 1;
-    while (grid * grid < n_crops - 1) grid++;
-    side = grid * phi3v_model_info(b->model)->crop_side;
-    uint8_t *rgb = malloc((size_t)side * (size_t)side * 3);
+    int rc = check_fits(model, n, err);
+    if (rc) return rc;
+    int32_t *ids = malloc((size_t)n * sizeof *ids);
+    if (!ids) return no_memory(err);
+    for (int64_t i = 0; i < n; i++) ids[i] = i < bos ? BOS : word(model, i);
+    rc = phi3v_prompt_ids_new(model, ids, (size_t)n, NULL, 0, 0, ret, err);
+    free(ids);
+    return rc;
+}
+
+int cases_text_prompt(const phi3v_model *model, int64_t n, phi3v_prompt **ret,
+                      struct phi3v_error *err)
+{
+    return words_prompt(model, 1, n, ret, err);
+}
+
+/* A picture of n_crops - 1 tiles and the global view: tiles in a square where that goes, else in a
+ * row. Another seed makes another picture. */
+static int make_image(const phi3v_model *model, int n_crops, unsigned seed, phi3v_image **ret,
+                      struct phi3v_error *err)
+{
+    int tile = phi3v_model_info(model)->crop_side, rows = 1;
+    while ((rows + 1) * (rows + 1) <= n_crops - 1) rows++;
+    if (rows * rows != n_crops - 1) rows = 1;
+    int width = tile * ((n_crops - 1) / rows), height = tile * rows;
+    size_t n = (size_t)width * (size_t)height * 3;
+    uint8_t *rgb = malloc(n);
     if (!rgb) return no_memory(err);
-    for (size_t i = 0; i < (size_t)side * (size_t)side * 3; i++) rgb[i] = (uint8_t)(i * 31 >> 4);
-    int rc = phi3v_image_from_rgb(rgb, side, side, ret, err);
+    for (size_t i = 0; i < n; i++) rgb[i] = (uint8_t)((i * 31 >> 4) + seed);
+    int rc = phi3v_image_from_rgb(rgb, width, height, ret, err);
     free(rgb);
     return rc;
 }
 
-/* BOS, the picture, and a question that depends on `variant`. */
-static int picture_prompt(const struct bench *b, phi3v_image *image, int n_crops, int variant,
-                          phi3v_prompt **ret, struct phi3v_error *err)
+/* BOS, the picture's rows, and a question that depends on `variant`. */
+static int prompt_with(const phi3v_model *model, phi3v_image *image, int n_crops, int variant,
+                       phi3v_prompt **ret, struct phi3v_error *err)
 {
     struct phi3v_image_plan plan;
-    int rc = phi3v_image_plan(b->model, image, n_crops - 1, &plan, err);
-    if (!rc) rc = check_fits(b, plan.n_tokens + QUESTION + 1, err);
+    int rc = phi3v_image_plan(model, image, n_crops - 1, &plan, err);
+    if (!rc) rc = check_fits(model, plan.n_tokens + QUESTION + 1, err);
     if (rc) return rc;
     int32_t *ids = malloc((size_t)(plan.n_tokens + QUESTION) * sizeof *ids);
     if (!ids) return no_memory(err);
     int n = 0;
     ids[n++] = BOS;
     for (int i = 0; i < plan.n_tokens; i++) ids[n++] = -1;
-    for (int i = 1; i < QUESTION; i++) ids[n++] = word(b, i + variant);
-    rc = phi3v_prompt_ids_new(b->model, ids, (size_t)n, &image, 1, n_crops - 1, ret, err);
+    for (int i = 1; i < QUESTION; i++) ids[n++] = word(model, i + variant);
+    rc = phi3v_prompt_ids_new(model, ids, (size_t)n, &image, 1, n_crops - 1, ret, err);
     free(ids);
     return rc;
 }
 
-/* One first token. */
-static int first_token(struct bench *b, phi3v_image *image, const struct bench_case *c, int variant,
-                       struct result *ret, struct phi3v_error *err)
+int cases_picture_prompt(const phi3v_model *model, int n_crops, unsigned picture, int variant,
+                         phi3v_prompt **ret, struct phi3v_error *err)
+{
+    phi3v_image *image = NULL;
+    int rc = make_image(model, n_crops, picture, &image, err);
+    if (!rc) rc = prompt_with(model, image, n_crops, variant, ret, err);
+    phi3v_image_free(image);
+    return rc;
+}
+
+/* -- tg: one token after the other ------------------------------------------------------------- */
+
+/* The session pretends to hold ctx tokens; the prompt repeats them and adds one. */
+static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret,
+                         struct phi3v_error *err)
+{
+    const struct phi3v_model_info *info = phi3v_model_info(b->model);
+    phi3v_prompt *prompt = NULL;
+    struct phi3v_result result = {0};
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = n + 1; /* the first comes with the prompt's last row */
+    params.stop_reference = 1;
+    int rc = check_fits(b->model, ctx + n + 2, err);
+    if (!rc) rc = words_prompt(b->model, ctx, ctx + 1, &prompt, err);
+    if (!rc && phi3v_session_common(b->session, prompt) < ctx)
+        rc = phi3v_session_fill(b->session, ctx, err);
+    if (!rc) rc = phi3v_generate(b->session, prompt, &params, progress_event, NULL, &result, err);
+    if (!rc && result.timing.decode_tokens < 2) {
+        *err = (struct phi3v_error){PHI3V_E_MODEL, "the answer ended before its second token"};
+        rc = err->code;
+    }
+    if (!rc) {
+        double steps = (double)result.timing.decode_tokens - 1;
+        double kv = (double)info->kv_bytes_per_token * ((double)ctx + 1 + steps / 2);
+        *ret = (struct sample){.n = (int64_t)steps,
+                               .ctx = ctx,
+                               .seconds = result.timing.decode_s,
+                               .n_tokens = steps,
+                               .amount[LIMIT_READ] = steps * ((double)info->step_bytes + kv)};
+    }
+    phi3v_result_fini(&result);
+    phi3v_prompt_free(prompt);
+    return rc;
+}
+
+/* Long enough for the clock, short enough for the memory to stay in one mode. */
+static int run_tg(struct bench *b, int64_t ctx, struct sample *ret, struct phi3v_error *err)
+{
+    bool large = phi3v_model_info(b->model)->step_bytes > 500000000;
+    return tokens_behind(b, ctx, large ? 16 : 128, ret, err);
+}
+
+/* -- pp: a prompt of text ---------------------------------------------------------------------- */
+
+static int run_pp(struct bench *b, int64_t n, struct sample *ret, struct phi3v_error *err)
+{
+    phi3v_prompt *prompt = NULL;
+    struct phi3v_timing timing;
+    phi3v_session_clear(b->session);
+    int rc = cases_text_prompt(b->model, n, &prompt, err);
+    if (!rc) rc = phi3v_prefill(b->session, prompt, progress_event, NULL, &timing, err);
+    if (!rc) {
+        *ret = (struct sample){.n = n, .seconds = timing.prefill_s, .n_tokens = (double)n};
+        ret->amount[decoder_limit(b)] = prefill_flops(&b->work, (double)n, 0);
+    }
+    phi3v_prompt_free(prompt);
+    return rc;
+}
+
+/* -- vision: crops ----------------------------------------------------------------------------- */
+
+static int run_vision(struct bench *b, int64_t n_crops, struct sample *ret, struct phi3v_error *err)
+{
+    double seconds;
+    int rc = phi3v_bench_vision(b->session, (int)n_crops, &seconds, err);
+    if (rc) return rc;
+    *ret = (struct sample){.n = n_crops, .seconds = seconds};
+    ret->amount[vision_limit(b)] = vision_flops(&b->work, (double)n_crops);
+    return 0;
+}
+
+/* -- turn, edit: from a picture to the first token, and again with another question ------------ */
+
+static int first_token(struct bench *b, int64_t n_crops, struct sample *ret,
+                       struct phi3v_error *err)
 {
     phi3v_prompt *prompt = NULL;
     struct phi3v_result result = {0};
@@ -182,46 +243,53 @@ static int first_token(struct bench *b, phi3v_image *image, const struct bench_c
     phi3v_params_default(&params);
     params.max_new_tokens = 1;
     double start_s = now_s();
-    int rc = picture_prompt(b, image, (int)c->n, variant, &prompt, err);
-    if (!rc) rc = phi3v_generate(b->session, prompt, &params, NULL, NULL, &result, err);
+    int rc = cases_picture_prompt(b->model, (int)n_crops, b->picture, b->variant, &prompt, err);
+    if (!rc) rc = phi3v_generate(b->session, prompt, &params, progress_event, NULL, &result, err);
     if (!rc) {
         const struct phi3v_timing *t = &result.timing;
-        ret->seconds = now_s() - start_s;
-        ret->ctx = t->cached_tokens;
-        ret->amount = vision_flops(&b->work, t->vision_crops) +
-                      prefill_flops(&b->work, (double)t->prefill_tokens, (double)t->cached_tokens);
-        ret->limit = LIMIT_F32;
+        *ret = (struct sample){.n = n_crops, .ctx = t->cached_tokens, .seconds = now_s() - start_s};
+        ret->amount[vision_limit(b)] += vision_flops(&b->work, t->vision_crops);
+        ret->amount[decoder_limit(b)] +=
+            prefill_flops(&b->work, (double)t->prefill_tokens, (double)t->cached_tokens);
     }
     phi3v_result_fini(&result);
     phi3v_prompt_free(prompt);
     return rc;
 }
 
-static int run_turn(struct bench *b, const struct bench_case *c, struct result *ret,
-                    struct phi3v_error *err)
+/* A new picture each time, or its features would be found. */
+static int run_turn(struct bench *b, int64_t n_crops, struct sample *ret, struct phi3v_error *err)
 {
-    phi3v_image *image = NULL;
     phi3v_session_clear(b->session);
-    int rc = square_image(b, (int)c->n, &image, err);
-    if (!rc) rc = first_token(b, image, c, 0, &ret[0], err);
-    ret[1].name = "edit";
-    if (!rc) rc = first_token(b, image, c, 1000, &ret[1], err);
-    phi3v_image_free(image);
-    return rc;
+    b->picture++;
+    return first_token(b, n_crops, ret, err);
 }
 
-/* -- the plan ------------------------------------------------------------------------------ */
+static int run_edit(struct bench *b, int64_t n_crops, struct sample *ret, struct phi3v_error *err)
+{
+    phi3v_prompt *prompt = NULL;
+    int rc = cases_picture_prompt(b->model, (int)n_crops, b->picture, b->variant, &prompt, err);
+    if (!rc) rc = phi3v_prefill(b->session, prompt, progress_event, NULL, NULL, err);
+    phi3v_prompt_free(prompt);
+    b->variant += 1000;
+    return rc ? rc : first_token(b, n_crops, ret, err);
+}
 
-const struct bench_case bench_cases[] = {
-    {"tg", 16, 0, run_tg, 1, NULL},
-    {"tg", 16, 2048, run_tg, 1, NULL},
-    {"pp", 128, 0, run_pp, 1, NULL},
-    {"pp", 512, 0, run_pp, 1, NULL},
-    {"pp", 2048, 0, run_pp, 1, "16 TFLOP at full size"},
-    {"vision", 1, 0, run_vision, 1, NULL},
-    {"vision", 5, 0, run_vision, 1, NULL},
-    {"vision", 17, 0, run_vision, 1, "6 TFLOP at full size"},
-    {"turn", 5, 0, run_turn, 2, "8 TFLOP at full size"},
-    {"turn", 17, 0, run_turn, 2, "26 TFLOP at full size"},
+int cases_warm_up(struct bench *b, struct phi3v_error *err)
+{
+    struct sample unused;
+    double seconds;
+    int rc = tokens_behind(b, 0, 2, &unused, err);
+    return rc ? rc : phi3v_bench_vision(b->session, 1, &seconds, err);
+}
+
+const struct case_kind case_kinds[] = {
+    {"start", {0}, 1, 0, 0, NULL},
+    {"tg", {0, 2048, 8192, 32768}, 4, 0, 131072, run_tg},
+    {"pp", {128, 512, 2048}, 3, 1, 131072, run_pp},
+    {"vision", {1, 5, 17}, 3, 1, 100, run_vision},
+    {"turn", {5, 17}, 2, 2, 65, run_turn},
+    {"edit", {5, 17}, 2, 2, 65, run_edit},
+    {"memory", {5}, 1, 2, 65, NULL},
 };
-const int n_bench_cases = (int)(sizeof bench_cases / sizeof bench_cases[0]);
+const int n_case_kinds = (int)(sizeof case_kinds / sizeof case_kinds[0]);

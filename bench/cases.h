@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The cases: what each does, how long it took, and the bytes or operations it cannot avoid. */
+ * The cases: what each does once, how long it took, and the bytes or operations it cannot avoid. */
 #ifndef BENCH_CASES_H
 #define BENCH_CASES_H
 
@@ -8,12 +8,11 @@
 
 #include "kernels.h"
 #include "phi3v.h"
+#include "settings.h"
 
 /* What the model's shapes cost. */
 struct work {
     double layers, head;                 // weights of all decoder layers; of the output head
-    double weight_bytes;                 // stored bytes of both
-    double kv_bytes;                     // per token
     double score_width;                  // n_layers * n_heads * head_dim
     double vision_weights, vision_width; // of the tower's layers that run; n_layers * width
     double patch_weights, projector;     // weights of the patch convolution; of the projector
@@ -24,37 +23,51 @@ struct work {
 int work_count(const phi3v_model *model, bool synthetic, struct work *ret_work,
                struct phi3v_error *err);
 
-enum limit { LIMIT_READ, LIMIT_F32 };
+enum limit { LIMIT_READ, LIMIT_F32, LIMIT_BF16, LIMIT_INT8 };
+enum { N_LIMITS = 4 };
 
-struct result {
-    const char *name; // "tg", "pp", "vision", "turn", "edit"
+/* "f32", "bf16" or "int8" as a limit. */
+enum limit limit_of_products(const char *products);
+double limit_value(const struct machine_limits *limits, enum limit limit);
+
+/* One run of a case. */
+struct sample {
     int64_t n, ctx;
     double seconds;
-    double tok_s;  // 0: the case is not about tokens
-    double amount; // bytes for LIMIT_READ, else operations
-    enum limit limit;
-    double read_gbs_before, read_gbs_after;
+    double n_tokens;         // for tokens a second; 0: the case is not about tokens
+    double amount[N_LIMITS]; // bytes read, or operations, that each limit bounds
+    struct machine_limits before, after;
+    /* memory */
+    int64_t resident_bytes, file_bytes, kv_bytes;
 };
 
 struct bench {
     phi3v_model *model;
     phi3v_session *session;
     struct work work;
-    int n_threads;
+    unsigned picture; // seed of the picture shown last
+    int variant;      // of the question asked last
 };
 
-/* One line of the plan. */
-struct bench_case {
-    const char *name; // as in --case; several lines may share one
-    int64_t n, ctx;
-    int (*run)(struct bench *b, const struct bench_case *c, struct result *ret_results,
-               struct phi3v_error *err);
-    int n_results;    // results it gives
-    const char *note; // what takes long about it at full size, or NULL
+struct case_kind {
+    const char *name;
+    int64_t defaults[4];
+    int n_defaults;
+    int64_t least, most;
+    /* One sample. NULL: the case runs in a process of its own (start.h). */
+    int (*run)(struct bench *b, int64_t number, struct sample *ret_sample, struct phi3v_error *err);
 };
 
-extern const struct bench_case bench_cases[];
-extern const int n_bench_cases;
-enum { MAX_CASE_RESULTS = 2 };
+extern const struct case_kind case_kinds[];
+extern const int n_case_kinds;
+
+/* A case's first run reads weights from disk; this takes that out of it. */
+int cases_warm_up(struct bench *b, struct phi3v_error *err);
+
+/* BOS and words, or the rows of a picture of n_crops between them; for start.h too. */
+int cases_text_prompt(const phi3v_model *model, int64_t n, phi3v_prompt **ret_prompt,
+                      struct phi3v_error *err);
+int cases_picture_prompt(const phi3v_model *model, int n_crops, unsigned picture, int variant,
+                         phi3v_prompt **ret_prompt, struct phi3v_error *err);
 
 #endif

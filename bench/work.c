@@ -9,12 +9,11 @@ struct count {
     int vision_layers; // that run: the stored ones less the last
 };
 
-static double type_bytes(const char *dtype) { return strcmp(dtype, "F32") == 0 ? 4 : 2; }
-
 static int count_tensor(const char *name, const char *dtype, int n_dims, const int64_t *shape,
                         void *user)
 {
     struct count *c = user;
+    (void)dtype;
     struct work *w = c->work;
     double n = 1;
     for (int i = 0; i < n_dims; i++) n *= (double)shape[i];
@@ -22,10 +21,8 @@ static int count_tensor(const char *name, const char *dtype, int n_dims, const i
     int index;
     if (n_dims == 2 && strncmp(name, "model.layers.", 13) == 0) {
         w->layers += n;
-        w->weight_bytes += n * type_bytes(dtype);
     } else if (strcmp(name, "lm_head.weight") == 0) {
         w->head = n;
-        w->weight_bytes += n * type_bytes(dtype);
     } else if (n_dims == 2 && layer &&
                sscanf(layer, "vision_model.encoder.layers.%d.", &index) == 1) {
         if (index < c->vision_layers) w->vision_weights += n;
@@ -44,7 +41,6 @@ static void count_published(struct work *w)
     const double hidden = 3072, mlp = 8192, vision = 1024;
     w->layers = 32 * (4 * hidden * hidden + 3 * hidden * mlp);
     w->head = 32064 * hidden;
-    w->weight_bytes = 2 * (w->layers + w->head);
     w->vision_weights = 23 * (4 * vision * vision + 2 * vision * 4 * vision);
     w->patch_weights = vision * 3 * 14 * 14;
     w->projector = 4 * vision * hidden + hidden * hidden;
@@ -69,7 +65,6 @@ int work_count(const phi3v_model *model, bool synthetic, struct work *ret_work,
     }
     int side = info->crop_side / w.crop_patches;
     w.crop_patches = side * side;
-    w.kv_bytes = (double)info->kv_bytes_per_token;
     w.score_width = (double)info->n_layers * info->n_heads * info->head_dim;
     w.vision_width = (double)count.vision_layers * info->vision_width;
     *ret_work = w;

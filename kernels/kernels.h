@@ -164,15 +164,20 @@ enum {
 /* The state of a row after a span: weighted values, maximum, sum. A multiple of 16. */
 static inline size_t attend_span_floats(int head_dim) { return (size_t)kv_padded(head_dim) + 16; }
 
-/* Measured limits of this machine, used by `phiscope bench` (kernels/probe.c): runs on n_threads
- * threads of its own. */
+/* What this machine can do at most (kernels/probe.c), for `phiscope bench`. */
 struct machine_limits {
-    double read_gbs;
+    double read_gbs;                           /* 0: no memory was left to read */
     double f32_gflops, bf16_gflops, int8_gops; /* 0: the processor has no such instruction */
 };
-void machine_limits_measure(int n_threads, struct machine_limits *ret_limits);
-double machine_read_gbs(int n_threads); /* only the read bandwidth, about a second */
-int machine_cores(void);                /* that this process may use */
-const char *machine_name(void);         /* of the processor */
+/* Holds the memory that it reads: a quarter to one GiB. Threads of its own, pinned, run only while
+ * it measures, which takes a quarter of a second. NULL: no memory. */
+struct machine_probe;
+struct machine_probe *machine_probe_new(int n_threads);
+void machine_probe_free(struct machine_probe *probe);
+void machine_probe_measure(const struct machine_probe *probe, struct machine_limits *ret_limits);
+void machine_limits_measure(int n_threads, struct machine_limits *ret_limits); /* all in one */
+int64_t machine_cache_bytes(void); /* of the last-level cache; 0: not known */
+int machine_cores(void);           /* that this process may use */
+const char *machine_name(void);    /* of the processor */
 
 #endif

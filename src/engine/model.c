@@ -45,8 +45,7 @@ static int check_dtype(const char *dtype, struct phi3v_error *err)
                    "dtype is \"%.40s\"; allowed is auto, f32, bf16, q8 or q4", dtype);
 }
 
-static const char *const kv_names[KV_TYPES] = {
-    [KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8"};
+static const char *const kv_names[KV_TYPES] = {[KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8"};
 
 static int check_kv(const char *kv, struct phi3v_error *err)
 {
@@ -224,7 +223,10 @@ static void fill_info(struct phi3v_model *m)
         .ctx_model = c->max_positions,
         .rope_switch = rope_switch(c),
         .kv_bytes_per_token = (int64_t)(m->backend->table->kv_block_bytes(m->backend) / KV_BLOCK),
-        .kv = m->info.kv};
+        .kv = m->info.kv,
+        .step_bytes = (int64_t)model_weights_step_bytes(&m->bound, c->n_layers),
+        .products = "f32",
+        .vision_products = "f32"};
 }
 
 /* An eighth of what is free, within 64 MiB and 2 GiB: a picture of 16 crops at full size takes 30

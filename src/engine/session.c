@@ -378,10 +378,13 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
         crops.data[i] = (float)(int32_t)x * 0x1p-30f; // about the range of normalised pixels
     }
     struct features *features;
-    double start_s = clock_s();
     const struct backend_table *table = s->model->backend->table;
-    int rc = table->encode(s->state, &crops, NULL, NULL, &features, err);
-    double seconds = clock_s() - start_s;
+    struct work w;
+    work_begin(&w, &s->work, NULL, NULL);
+    work_stage(&w, PHI3V_STAGE_VISION, n_crops);
+    int rc = table->encode(s->state, &crops, NULL, &w.pulse, &features, err);
+    double seconds = work_stage_s(&w);
+    work_end(&w);
     mem_free(crops.data);
     if (rc) return rc;
     table->features_free(features);

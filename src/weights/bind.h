@@ -57,5 +57,7 @@ struct pool;
 int model_weights_synthetic(const struct config *c, struct pool *pool,
                             struct model_weights *ret_weights, struct phi3v_error *err);
 void model_weights_fini(struct model_weights *mw);
+/* Bytes that one decoded token reads: the matrices of n_layers decoder layers and the head. */
+size_t model_weights_step_bytes(const struct model_weights *mw, int n_layers);
 
 #endif

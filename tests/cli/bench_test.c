@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * `phiscope bench`: the shape of its JSON on a tiny model, and what it refuses.
+ * `phiscope bench`: what it prints for a tiny model, and what it refuses.
  *   bench_test PHISCOPE [--goldens DIR] */
 #define _GNU_SOURCE
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "golden.h"
 
@@ -32,28 +34,54 @@ static bool all_numbers(const json_t *object, const char *const *keys)
     return true;
 }
 
-static void check_case(const json_t *c, int i, const char *name, int ctx)
+static bool is_word(const json_t *object, const char *key, const char *want)
 {
-    static const char *const keys[] = {
-        "n", "ctx", "tok_s", "bytes", "share", "read_gbs_before", "read_gbs_after", NULL};
-    const char *got = json_string_value(json_object_get(c, "case"));
-    tap_ok(got && strcmp(got, name) == 0, "case %d is %s", i, name);
-    tap_ok(all_numbers(c, keys), "case %d has its numbers", i);
-    tap_ok(json_integer_value(json_object_get(c, "ctx")) == ctx, "case %d has ctx %d", i, ctx);
-    tap_ok(json_number_value(json_object_get(c, "tok_s")) > 0, "case %d took time", i);
-    const char *limit = json_string_value(json_object_get(c, "limit"));
-    tap_ok(limit && strcmp(limit, "read_gbs") == 0, "case %d is a share of reading", i);
+    const char *got = json_string_value(json_object_get(object, key));
+    return got && strcmp(got, want) == 0;
 }
 
-static void check_json(const char *phiscope)
+/* Its weights lie in any processor's cache: there is a speed, but no share of reading. */
+static void check_tg(const json_t *c)
+{
+    static const char *const keys[] = {
+        "n", "ctx", "tok_s", "bytes", "read_gbs_before", "read_gbs_after", NULL};
+    tap_ok(is_word(c, "case", "tg") && is_word(c, "dtype", "f32"), "tg is named");
+    tap_ok(all_numbers(c, keys), "tg has its numbers");
+    tap_ok(json_integer_value(json_object_get(c, "ctx")) == 64, "tg has the context asked for");
+    tap_ok(json_number_value(json_object_get(c, "tok_s")) > 0, "tg took time");
+    tap_ok(is_word(c, "limit", "cache") && json_is_null(json_object_get(c, "share")),
+           "weights in the cache have no share of reading");
+    tap_ok(json_array_size(json_object_get(c, "samples")) > 0, "tg has its samples");
+}
+
+static void check_pp(const json_t *c)
+{
+    static const char *const keys[] = {"n", "ctx", "tok_s", "flops", "share", NULL};
+    tap_ok(is_word(c, "case", "pp") && all_numbers(c, keys), "pp has its numbers");
+    tap_ok(is_word(c, "limit", "f32_gflops"), "pp is a share of arithmetic");
+    tap_ok(json_integer_value(json_object_get(c, "n")) == 9, "pp has the length asked for");
+}
+
+static void check_own_processes(const json_t *start, const json_t *memory)
+{
+    static const char *const start_keys[] = {"n", "s", "bytes", NULL};
+    static const char *const memory_keys[] = {"n",        "bytes", "file_bytes",
+                                              "kv_bytes", "share", NULL};
+    tap_ok(is_word(start, "case", "start") && all_numbers(start, start_keys), "start has numbers");
+    tap_ok(is_word(memory, "case", "memory") && all_numbers(memory, memory_keys),
+           "memory has numbers");
+    tap_ok(is_word(memory, "limit", "file_and_kv"), "memory is over files, keys and values");
+}
+
+static void check_json(const char *phiscope, const char *model)
 {
     static const char *const limits[] = {"read_gbs", "f32_gflops", "bf16_gflops", "int8_gops",
                                          NULL};
     char args[600];
     int status;
-    char *model = golden_path("models/tiny-gqa-bf16");
-    snprintf(args, sizeof args, "-m '%s' --case tg --json --threads 2", model);
-    mem_free(model);
+    snprintf(args, sizeof args,
+             "-m '%s' --case tg:64,pp:9,start,memory:2 --dtype f32 --repeat 1 --json --threads 2",
+             model);
     char *text = run_bench(phiscope, args, false, &status);
     tap_ok(status == 0, "bench --json ends well");
     tap_ok(strchr(text, '\n') == text + strlen(text) - 1, "one line");
@@ -62,10 +90,71 @@ static void check_json(const char *phiscope)
     tap_ok(json_is_string(json_object_get(all, "cpu")), "cpu is named");
     tap_ok(json_integer_value(json_object_get(all, "threads")) == 2, "threads are those asked for");
     const json_t *cases = json_object_get(all, "cases");
-    tap_ok(json_array_size(cases) == 2, "two cases of tg");
-    check_case(json_array_get(cases, 0), 0, "tg", 0);
-    check_case(json_array_get(cases, 1), 1, "tg", 2048);
+    if (tap_ok(json_array_size(cases) == 4, "four cases")) {
+        check_own_processes(json_array_get(cases, 0), json_array_get(cases, 1));
+        check_tg(json_array_get(cases, 2));
+        check_pp(json_array_get(cases, 3));
+    }
     json_decref(all);
+}
+
+static void check_csv(const char *phiscope, const char *model)
+{
+    char args[600];
+    int status, lines = 0, commas[2] = {0};
+    snprintf(args, sizeof args, "-m '%s' --case tg:0 --repeat 1 --csv", model);
+    char *text = run_bench(phiscope, args, false, &status);
+    for (const char *p = text; *p; p++) {
+        if (*p == ',' && lines < 2) commas[lines]++;
+        lines += *p == '\n';
+    }
+    tap_ok(status == 0 && lines == 2, "bench --csv gives a head and a line");
+    tap_ok(commas[0] == 15 && commas[1] == commas[0], "with sixteen fields each");
+    tap_ok(strncmp(text, "case,dtype,kv,n,ctx,tok_s,", 26) == 0 && strstr(text, "\ntg,"),
+           "named in the head");
+}
+
+/* A stored run that was a thousand times as fast, or as slow. */
+static bool store_run(const char *path, double tok_s)
+{
+    json_t *run = json_pack("{s:[{s:s,s:s,s:i,s:i,s:f}]}", "cases", "case", "pp", "dtype", "f32",
+                            "n", 9, "ctx", 0, "tok_s", tok_s);
+    bool ok = run && json_dump_file(run, path, 0) == 0;
+    json_decref(run);
+    return ok;
+}
+
+static void check_compare(const char *phiscope, const char *model)
+{
+    char args[700], path[] = "/tmp/bench_test_XXXXXX";
+    int status, fd = mkstemp(path);
+    if (!tap_ok(fd >= 0 && store_run(path, 1e9), "a stored run")) return;
+    close(fd);
+    snprintf(args, sizeof args, "-m '%s' --case pp:9 --dtype f32 --repeat 1 --compare %s", model,
+             path);
+    char *text = run_bench(phiscope, args, true, &status);
+    tap_ok(status == 1 && strstr(text, "times the stored speed"), "slower ends with status 1");
+    tap_ok(store_run(path, 1e-3), "a slow stored run");
+    text = run_bench(phiscope, args, true, &status);
+    tap_ok(status == 0 && strstr(text, "; speed "), "faster ends well and says by how much");
+    unlink(path);
+}
+
+/* A hundred samples take longer than any machine has until the signal. */
+static void check_interrupt(const char *phiscope, const char *model)
+{
+    char command[1000], text[4000];
+    snprintf(command, sizeof command,
+             "timeout --preserve-status -s INT 3 '%s' bench -m '%s' --case tg:0 --repeat 100 "
+             "--json 2>/dev/null",
+             phiscope, model);
+    FILE *f = popen(command, "r");
+    if (!tap_ok(f != NULL, "bench starts")) return;
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    while (fgetc(f) != EOF) continue;
+    int status = pclose(f);
+    tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 130, "Ctrl-C ends bench with status 130");
+    tap_ok(strncmp(text, "{\"limits\":", 10) == 0, "and what was measured is still said");
 }
 
 static void check_refusals(const char *phiscope)
@@ -75,15 +164,20 @@ static void check_refusals(const char *phiscope)
         int status;
         const char *says;
     } refusals[] = {
-        {"--dtype q8", 2, "--dtype q8 is not in this build"},
-        {"--case tg,nothing", 2, "no case \"nothing\": there are tg, pp, vision and turn"},
+        {"--dtype q9", 2, "dtype is \"q9\""},
+        {"--case tg,nothing", 2, "no case \"nothing\": there are tg, pp, vision, turn, edit"},
+        {"--case tg:many", 2, "--case has \"tg:many\"; tg takes 0 to 131072"},
+        {"--case turn:1", 2, "turn takes 2 to 65"},
+        {"--repeat 0", 2, "--repeat is \"0\""},
+        {"--json --csv", 2, "not both"},
+        {"--compare /nowhere", 2, "--compare /nowhere"},
         {"--case ''", 2, "no case \"\""},
         {"--threads many", 2, "--threads is \"many\""},
         {"--nonsense", 2, "\"--nonsense\" is no option of bench"},
         {"--case", 2, "\"--case\" is no option of bench or lacks its value"},
         {"something", 2, "options only, not \"something\""},
         {"-m x --synthetic phi3v", 2, "not both"},
-        {"--synthetic phi9", 3, "phi3v"},
+        {"--synthetic phi9", 2, "phi3v"},
         {"-m /nowhere/at/all", 3, "/nowhere/at/all"},
         {"-m /nowhere/at/all --json", 3, "{\"error\":{\"code\":"},
     };
@@ -102,9 +196,15 @@ int main(int argc, char **argv)
     argv[1] = argv[0];
     golden_init(argc - 1, argv + 1);
     check_refusals(phiscope);
-    if (golden_exists("models/tiny-gqa-bf16"))
-        check_json(phiscope);
-    else
+    if (golden_exists("models/tiny-gqa-bf16")) {
+        char *model = golden_path("models/tiny-gqa-bf16");
+        check_json(phiscope, model);
+        check_csv(phiscope, model);
+        check_compare(phiscope, model);
+        check_interrupt(phiscope, model);
+        mem_free(model);
+    } else {
         tap_skip("models/tiny-gqa-bf16", "bench --json");
+    }
     return tap_done();
 }

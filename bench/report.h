@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT
+ * Results as a table for people, as JSON, as CSV, and against a stored run. */
+#ifndef BENCH_REPORT_H
+#define BENCH_REPORT_H
+
+#include <jansson.h>
+
+#include "result.h"
+
+/* A whole run. */
+struct run {
+    const struct settings *settings;
+    struct machine_limits limits; // measured first
+    struct band band;
+    struct result *results; // [n_results]
+    int n_results;
+    json_t *stored; // of --compare, or NULL
+};
+
+/* The stored run of --compare. Returns 0, or an exit status after saying what is wrong. */
+int report_load(const struct settings *s, json_t **ret_stored);
+
+void report_limits(const struct run *run);                         // head of the table
+void report_result(const struct run *run, const struct result *r); // a line of it
+void report_json(const struct run *run, bool interrupted);
+void report_csv(const struct run *run);
+/* Says on stderr which cases are slower than the stored run by more than a tenth; returns how many.
+ */
+int report_slower(const struct run *run);
+
+#endif

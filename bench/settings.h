@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT
+ * What a run of `phiscope bench` was asked for. */
+#ifndef BENCH_SETTINGS_H
+#define BENCH_SETTINGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum exit_status {
+    EXIT_FINE = 0,
+    EXIT_CASE = 1, // a case failed, or --compare found one slower
+    EXIT_USAGE = 2,
+    EXIT_MODEL = 3,
+    EXIT_INTERRUPTED = 130
+};
+
+enum { MAX_PLAN = 64 };
+
+/* One case to run: its kind and its number, tokens of context for tg, of prompt for pp, crops for
+ * the rest. */
+struct plan_item {
+    const struct case_kind *kind;
+    int64_t number;
+};
+
+struct settings {
+    const char *model, *synthetic, *dtype, *kv, *device, *compare;
+    int threads;
+    int repeat; // 0: as many as fit in some seconds
+    bool json, csv;
+    struct plan_item plan[MAX_PLAN];
+    int n_plan;
+};
+
+/* Returns -1 to go on, else the exit status; what is wrong was said. */
+int settings_read(int argc, char **argv, struct settings *ret_settings);
+
+/* Says what went wrong, as a line on stderr or, with --json, as an object on stdout. Returns
+ * `status`. */
+int settings_report(const struct settings *s, int status, int code, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+#endif
