@@ -48,6 +48,15 @@ size_t pack_strip_bytes(enum weight_type type, int n_in); /* a multiple of 64; 0
  * type take f32 rows as they are. */
 size_t prepared_bytes(enum weight_type type, int n_in);
 
+/* To the nearest bf16, ties to even; infinities stay, NaN may become another NaN. */
+static inline uint16_t bf16_bits(float x)
+{
+    uint32_t bits;
+    __builtin_memcpy(&bits, &x, sizeof bits);
+    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
+    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
+}
+
 /* Keys and values of one head lie in blocks of KV_BLOCK positions, each packed as
  * - keys [head_dim][KV_BLOCK]: one dimension of all positions together, so that scores of one query
  *   row are sums without a step across lanes;

@@ -53,15 +53,6 @@ static inline size_t kv_scales_at(int head_dim) { return attend_block_floats(hea
 /* Bytes of one stored element of a row-major type. */
 static inline size_t weight_bytes(enum weight_type type) { return type == WEIGHT_F32 ? 4 : 2; }
 
-/* To the nearest bf16, ties to even; infinities stay, NaN may become another NaN. */
-static inline uint16_t bf16_bits(float x)
-{
-    uint32_t bits;
-    __builtin_memcpy(&bits, &x, sizeof bits);
-    if ((bits & 0x7fffffff) > 0x7f800000) return (uint16_t)(bits >> 16 | 0x40);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
-}
-
 /* Keys that query row i of the call sees. */
 static inline int64_t attend_visible(const struct attend_args *a, int row)
 {

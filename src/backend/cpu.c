@@ -97,7 +97,8 @@ static int cpu_state_new(struct backend *base, struct backend_state **ret, struc
     int64_t n_blocks = kv_blocks_for(longest_sequence(c));
     int head_dim = c->head_dim > c->vision.head_dim ? c->head_dim : c->vision.head_dim;
     size_t bytes = decoder_bytes(&b->decoder, DECODER_PIECE);
-    int rc = ops_init(&s->ops, b->kernels, b->pool, head_dim, (int)n_blocks, err);
+    int rc = ops_init(&s->ops, b->kernels, b->pool, head_dim, (int)n_blocks,
+                      model_weights_prepared_bytes(b->weights), err);
     if (rc == 0) rc = reserve_blocks(s, n_blocks, 1, err);
     if (rc == 0 && arena_init(&s->arena, bytes)) rc = err_memory(err, "activations", bytes);
     if (rc)

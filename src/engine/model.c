@@ -9,6 +9,7 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
+#include "engine/form.h"
 #include "weights/find.h"
 
 enum {
@@ -32,19 +33,6 @@ static int check_device(const char *device, struct phi3v_error *err)
                    "device is \"%.40s\"; allowed is auto, cpu, cuda or cuda:NUMBER", device);
 }
 
-static int check_dtype(const char *dtype, struct phi3v_error *err)
-{
-    static const char *const later[] = {"bf16", "q8", "q4"};
-    if (!strcmp(dtype, "auto") || !strcmp(dtype, "f32")) return 0;
-    for (size_t i = 0; i < sizeof later / sizeof *later; i++)
-        if (!strcmp(dtype, later[i]))
-            return err_set(err, PHI3V_E_UNSUPPORTED,
-                           "dtype %s is not in this build; use f32 (weights stay as stored)",
-                           dtype);
-    return err_set(err, PHI3V_E_ARGUMENT,
-                   "dtype is \"%.40s\"; allowed is auto, f32, bf16, q8 or q4", dtype);
-}
-
 static const char *const kv_names[KV_TYPES] = {[KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8"};
 
 static int check_kv(const char *kv, struct phi3v_error *err)
@@ -56,17 +44,19 @@ static int check_kv(const char *kv, struct phi3v_error *err)
 }
 
 /* auto: the exact arithmetic keeps exact numbers. */
-static enum kv_type kv_type_for(const char *kv, const char *dtype)
+static enum kv_type kv_type_for(const char *kv, enum weights_form form)
 {
     for (int i = 0; i < KV_TYPES; i++)
         if (!strcmp(kv, kv_names[i])) return (enum kv_type)i;
-    return strcmp(dtype, "f32") ? KV_F16 : KV_F32;
+    return form == FORM_F32 ? KV_F32 : KV_F16;
 }
 
 static int check_options(const struct phi3v_model_options *opt, struct phi3v_error *err)
 {
+    bool automatic;
+    enum weights_form form;
     int rc = check_device(opt->device, err);
-    if (!rc) rc = check_dtype(opt->dtype, err);
+    if (!rc) rc = form_from_name(opt->dtype, &automatic, &form, err);
     if (!rc) rc = check_kv(opt->kv, err);
     if (rc) return rc;
     if (opt->n_threads < 0 || opt->n_threads > 1024)
@@ -112,6 +102,20 @@ static int set_names(struct phi3v_model *m, const char *path, const char *synthe
     return 0;
 }
 
+/* For a graphics processor as the release stores them. */
+static int make_synthetic(struct phi3v_model *m, const struct phi3v_model_options *opt,
+                          struct phi3v_error *err)
+{
+    bool automatic, cuda = is_cuda(opt->device);
+    enum weights_form form;
+    int rc = form_from_name(opt->dtype, &automatic, &form, err);
+    if (rc) return rc;
+    if (!strcmp(opt->device, "auto")) cuda = !backend_cuda_probe(NULL);
+    if (automatic) form = FORM_Q8;
+    config_phi3v(&m->config);
+    return model_weights_synthetic(&m->config, cuda ? FORM_F32 : form, m->pool, &m->bound, err);
+}
+
 static int load_files(struct phi3v_model *m, const struct phi3v_model_options *opt, double start_s,
                       struct phi3v_error *err)
 {
@@ -133,11 +137,54 @@ static void add_note(struct phi3v_model *m, const char *sentence)
     buf_puts(&m->note, sentence);
 }
 
-/* "auto" takes the graphics processor where the module for it is installed and works; that it is
- * installed and does not work is worth a note. */
-static int open_backend(struct phi3v_model *m, const char *device, enum kv_type kv_type,
-                        struct phi3v_error *err)
+/* Of a context worth having, 16 bits a number. */
+static size_t kv_wanted_bytes(const struct phi3v_model *m)
 {
+    const struct config *c = &m->config;
+    return (size_t)CTX_WANTED * 2 * 2 * (size_t)c->n_layers * (size_t)c->n_kv_heads *
+           (size_t)c->head_dim;
+}
+
+/* Stored bytes done, as progress of loading. */
+struct packing {
+    const struct phi3v_model_options *opt;
+    double start_s;
+};
+
+static int packing_progress(void *user, int64_t done, int64_t total)
+{
+    const struct packing *p = user;
+    return progress(p->opt, p->start_s, done, total, NULL);
+}
+
+/* The weights in the form that --dtype asks for, or that suits them and the memory. */
+static int convert_weights(struct phi3v_model *m, const struct phi3v_model_options *opt,
+                           double start_s, struct phi3v_error *err)
+{
+    bool automatic;
+    enum weights_form form;
+    int rc = form_from_name(opt->dtype, &automatic, &form, err);
+    if (rc || opt->synthetic) return rc;
+    if (automatic) {
+        form = form_for(&m->bound, mem_available_bytes(), kv_wanted_bytes(m));
+        if (form != FORM_F32) {
+            add_note(m, "the weights are rounded to ");
+            buf_puts(&m->note, form_name(form));
+            buf_puts(&m->note, " (--dtype f32 keeps them exact, and is several times slower)");
+        }
+    }
+    struct packing packing = {opt, start_s};
+    return model_weights_pack(&m->bound, &m->config, form, m->pool,
+                              &(struct pulse){packing_progress, &packing}, err);
+}
+
+/* A graphics processor takes the weights as they are stored. "auto" takes the graphics processor
+ * where the module for it is installed and works; that it is installed and does not work is worth a
+ * note. */
+static int open_backend(struct phi3v_model *m, const struct phi3v_model_options *opt,
+                        double start_s, struct phi3v_error *err)
+{
+    const char *device = opt->device;
     if (is_cuda(device)) return backend_cuda_open(device, &m->config, &m->bound, &m->backend, err);
     struct phi3v_error why;
     if (!strcmp(device, "auto") && !backend_cuda_probe(NULL)) {
@@ -145,6 +192,9 @@ static int open_backend(struct phi3v_model *m, const char *device, enum kv_type 
         add_note(m, "on the CPU, because: ");
         buf_puts(&m->note, why.text);
     }
+    int rc = convert_weights(m, opt, start_s, err);
+    if (rc) return rc;
+    enum kv_type kv_type = kv_type_for(opt->kv, m->bound.form);
     m->info.kv = kv_names[kv_type];
     return backend_cpu_open(&m->config, &m->bound, m->pool, kv_type, &m->backend, err);
 }
@@ -153,7 +203,7 @@ static int open_backend(struct phi3v_model *m, const char *device, enum kv_type 
 static double kv_budget_bytes(const struct phi3v_model *m)
 {
     double left = (double)mem_available_bytes();
-    if (m->weights) left -= (double)m->bound.bytes;
+    left -= (double)m->bound.mapped_bytes;
     return left > 0 ? left : 0;
 }
 
@@ -205,7 +255,7 @@ static void fill_info(struct phi3v_model *m)
         .name = m->name,
         .path = m->path,
         .device = m->backend->table->name(m->backend),
-        .dtype = "f32",
+        .dtype = form_name(m->bound.form),
         .description = c->description[0] ? c->description : NULL,
         .n_params = m->bound.n_params,
         .weights_bytes = (int64_t)m->bound.bytes,
@@ -251,18 +301,18 @@ int model_open(const char *path, const struct phi3v_model_options *opt, struct p
     rc = set_names(m, path, opt->synthetic, err);
     if (!rc) rc = pool_new(opt->n_threads, &m->pool, err);
     if (!rc && opt->synthetic) {
-        config_phi3v(&m->config);
-        rc = model_weights_synthetic(&m->config, m->pool, &m->bound, err);
+        rc = make_synthetic(m, opt, err);
     } else if (!rc) {
         rc = load_files(m, opt, start_s, err);
     }
-    if (!rc) rc = open_backend(m, opt->device, kv_type_for(opt->kv, "f32"), err);
+    if (!rc) rc = open_backend(m, opt, start_s, err);
     if (!rc) {
         feature_cache_init(&m->features, m->backend->table, feature_budget());
         fill_info(m);
         rc = set_ctx(m, opt->ctx, err);
     }
-    if (!rc) rc = progress(opt, start_s, m->info.weights_bytes, m->info.weights_bytes, err);
+    int64_t loaded = m->weights ? (int64_t)weights_bytes(m->weights) : m->info.weights_bytes;
+    if (!rc) rc = progress(opt, start_s, loaded, loaded, err);
     if (rc) {
         model_close(m);
         return rc;

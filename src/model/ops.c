@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "model/ops.h"
 
+#include <assert.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
@@ -18,31 +19,38 @@ enum {
     LINEAR_ROWS = 512, // largest tile of a product of many rows: the kernels widen its weights once
     LINEAR_COLS = 96,
     LINEAR_FEW = 16, // this many rows are few
-    LINEAR_STEP = 16 // tiles are multiples of this many outputs, so that kernels meet few tails
+    LINEAR_STEP = 32 // tiles are multiples of this many outputs, so that kernels meet few tails
 };
 
 static int min_int(int a, int b) { return a < b ? a : b; }
 
 int ops_init(struct ops *o, const struct kernels *k, struct pool *pool, int max_head_dim,
-             int max_blocks, struct phi3v_error *err)
+             int max_blocks, size_t prepared_room, struct phi3v_error *err)
 {
     size_t attend = ops_attend_bytes(max_head_dim, max_blocks);
     size_t product = matmul_scratch_bytes();
     size_t bytes = arena_size(attend > product ? attend : product);
     size_t spans = ops_spans_floats(pool_threads(pool), max_head_dim, max_blocks);
-    *o = (struct ops){.k = k, .pool = pool, .scratch_bytes = bytes, .max_blocks = max_blocks};
+    *o = (struct ops){.k = k,
+                      .pool = pool,
+                      .scratch_bytes = bytes,
+                      .max_blocks = max_blocks,
+                      .prepared_room = prepared_room};
     o->scratch = mem_array((size_t)pool_threads(pool), bytes);
     o->spans = mem_array(spans, sizeof *o->spans);
-    if (o->scratch && o->spans) return 0;
+    if (prepared_room) o->prepared = mem_array(LINEAR_ROWS, prepared_room);
+    if (o->scratch && o->spans && (o->prepared || !prepared_room)) return 0;
     ops_fini(o);
     return err_memory(err, "scratch of the threads",
-                      (size_t)pool_threads(pool) * bytes + spans * sizeof *o->spans);
+                      (size_t)pool_threads(pool) * bytes + spans * sizeof *o->spans +
+                          LINEAR_ROWS * prepared_room);
 }
 
 void ops_fini(struct ops *o)
 {
     mem_free(o->scratch);
     mem_free(o->spans);
+    mem_free(o->prepared);
     *o = (struct ops){0};
 }
 
@@ -158,8 +166,15 @@ struct linear_run {
 static void linear_tile(const struct ops *o, const struct linear *l, int row, int n_rows, int col,
                         int end, int thread)
 {
-    o->k->matmul(l->y + row * l->y_stride, l->y_stride, l->x + row * l->x_stride, l->x_stride,
-                 n_rows, l->w, l->bias, col, end, o->scratch + (size_t)thread * o->scratch_bytes);
+    size_t bytes = prepared_bytes(l->w->type, l->w->n_in);
+    if (bytes > 0)
+        o->k->matmul_prepared(l->y + row * l->y_stride, l->y_stride,
+                              o->prepared + bytes * (size_t)row, n_rows, l->w, l->bias, col, end,
+                              o->scratch + (size_t)thread * o->scratch_bytes);
+    else
+        o->k->matmul(l->y + row * l->y_stride, l->y_stride, l->x + row * l->x_stride, l->x_stride,
+                     n_rows, l->w, l->bias, col, end,
+                     o->scratch + (size_t)thread * o->scratch_bytes);
 }
 
 static void linear_then(const struct ops *o, const struct linear *l, int row, int col, int n)
@@ -213,14 +228,49 @@ static void cut_linear(const struct ops *o, struct linear_run *r)
     r->rows_step = divide_up(n_rows, r->n_row_tiles);
 }
 
-void ops_linear(struct ops *o, const struct linear *l)
+static void multiply(struct ops *o, const struct linear *l)
 {
-    if (l->n_rows == 0) return;
     struct linear_run r = {.l = l, .n_cols = l->w->n_out};
     if (l->then == THEN_SILU_MUL) r.n_cols /= 2;
     cut_linear(o, &r);
     int64_t work = (int64_t)l->n_rows * l->w->n_out * l->w->n_in;
     ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, work, linear_item, &r);
+}
+
+static void prepare_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    (void)thread;
+    const struct linear *l = arg;
+    size_t bytes = prepared_bytes(l->w->type, l->w->n_in);
+    int row = (int)item * ROWS_PER_ITEM, n_rows = min_int(ROWS_PER_ITEM, l->n_rows - row);
+    o->k->prepare(o->prepared + bytes * (size_t)row, l->x + row * l->x_stride, l->x_stride, n_rows,
+                  l->w->type, l->w->n_in);
+}
+
+/* At most LINEAR_ROWS rows at a time are prepared, once for all threads. */
+static void prepare_and_multiply(struct ops *o, const struct linear *l)
+{
+    enum { WORK = 4 }; /* of preparing a value, in multiply-adds */
+    assert(prepared_bytes(l->w->type, l->w->n_in) <= o->prepared_room);
+    for (int row = 0; row < l->n_rows; row += LINEAR_ROWS) {
+        struct linear part = *l;
+        part.n_rows = min_int(LINEAR_ROWS, l->n_rows - row);
+        part.x += row * l->x_stride;
+        part.y += row * l->y_stride;
+        if (part.to) part.to += (int64_t)row * l->w->n_out;
+        ops_run(o, divide_up(part.n_rows, ROWS_PER_ITEM), (int64_t)part.n_rows * l->w->n_in * WORK,
+                prepare_item, &part);
+        multiply(o, &part);
+    }
+}
+
+void ops_linear(struct ops *o, const struct linear *l)
+{
+    if (l->n_rows == 0) return;
+    if (prepared_bytes(l->w->type, l->w->n_in) > 0)
+        prepare_and_multiply(o, l);
+    else
+        multiply(o, l);
 }
 
 /* -- Norms ------------------------------------------------------------------------------------- */

@@ -20,6 +20,8 @@ struct ops {
     size_t scratch_bytes; // per thread
     float *spans;         // ops_spans_floats(): states of spans computed apart
     int max_blocks;       // longest sequence attention can handle, in blocks
+    char *prepared;       // rows of activations as products take them (kernels.h), or NULL
+    size_t prepared_room; // bytes of one such row at most
     /* the pass under way */
     const struct pulse *pulse; // or NULL
     const struct trace *trace; // or NULL
@@ -28,9 +30,10 @@ struct ops {
     bool stopped; // pulse or trace asked to stop: results are incomplete
 };
 
-/* Borrows kernels and pool. Error MEMORY. */
+/* Borrows kernels and pool. prepared_room: the most bytes that a prepared row of any product takes
+ * (kernels.h), 0 where all matrices are multiplied in f32. Error MEMORY. */
 int ops_init(struct ops *o, const struct kernels *k, struct pool *pool, int max_head_dim,
-             int max_blocks, struct phi3v_error *err);
+             int max_blocks, size_t prepared_room, struct phi3v_error *err);
 void ops_fini(struct ops *o);
 
 /* Starts a pass of `total` units (tokens, crops); `done` of them are reported from now on. */

@@ -47,6 +47,7 @@ static int check_slot(void *arg, const struct slot *slot)
     }
     b->mw->n_params += slot_count(slot);
     b->mw->bytes += t->n_bytes;
+    b->mw->mapped_bytes += t->n_bytes;
     if (slot->vec) b->n_floats += vector_room(slot_count(slot));
     return 0;
 }

@@ -3,6 +3,7 @@
 #ifndef WEIGHTS_BIND_H
 #define WEIGHTS_BIND_H
 
+#include "flow.h"
 #include "kernels.h"
 #include "weights/config.h"
 #include "weights/safetensors.h"
@@ -28,10 +29,19 @@ struct decoder_layer_weights {
     struct mat down;    // [H][I]
 };
 
+/* How the matrices are kept and multiplied. Embeddings stay as stored, norms and biases are f32. */
+enum weights_form {
+    FORM_F32,  // as stored, f32 arithmetic: exact
+    FORM_BF16, // bf16 with bf16 activations
+    FORM_Q8,   // 8 bits
+    FORM_Q4    // decoder layers 4 bits, the others 8
+};
+
 struct model_weights {
     struct mat embed;   // [V][H]
     struct mat lm_head; // [V][H]; the same data as embed when tied
     struct vec final_norm;
+    int n_layers, n_vision_layers;
     struct decoder_layer_weights *layers; // [n_layers]
     struct vec glb_gn, sub_gn;            // [4C]
     struct mat proj0, proj2;              // [H][4C], [H][H]
@@ -40,10 +50,12 @@ struct model_weights {
     struct mat patch_embedding;    // [C][3*P*P]
     struct vec position_embedding; // [(g*g)+1][C] flat
     struct vec pre_norm_w, pre_norm_b;
-    struct vision_layer_weights *vision_layers; // [n_run_layers]
+    struct vision_layer_weights *vision_layers; // [n_vision_layers]: those that run
     int64_t n_params;
-    size_t bytes; // stored bytes of all tensors
-    void *owned;  // widened vectors and, for synthetic weights, everything
+    size_t bytes;        // stored bytes of all tensors, in the form that is used
+    size_t mapped_bytes; // those of them that lie in mapped files
+    enum weights_form form;
+    void *owned; // widened vectors and, for synthetic weights, everything
 };
 
 /* Every tensor the config asks for must be there with its exact shape and a known type (the
@@ -51,13 +63,22 @@ struct model_weights {
  * outlive the result. */
 int model_weights_bind(const struct weights *w, const struct config *c,
                        struct model_weights *ret_weights, struct phi3v_error *err);
-/* Pseudo-random bf16 weights of config c, made in memory (threads of the pool), for `bench
- * --synthetic`. */
 struct pool;
-int model_weights_synthetic(const struct config *c, struct pool *pool,
+/* Converts bound weights of a file to another form, in memory, on all threads of the pool; bf16
+ * that is stored as bf16 stays where it lies. The pulse gets stored bytes done. The result does not
+ * depend on the threads. Errors: MEMORY, CANCELLED (then the weights are good for
+ * model_weights_fini only). */
+int model_weights_pack(struct model_weights *mw, const struct config *c, enum weights_form form,
+                       struct pool *pool, const struct pulse *pulse, struct phi3v_error *err);
+/* Pseudo-random weights of config c, made in memory (threads of the pool), for `bench --synthetic`:
+ * bf16 as the release stores them, or already in the form of `form`. */
+int model_weights_synthetic(const struct config *c, enum weights_form form, struct pool *pool,
                             struct model_weights *ret_weights, struct phi3v_error *err);
 void model_weights_fini(struct model_weights *mw);
 /* Bytes that one decoded token reads: the matrices of n_layers decoder layers and the head. */
 size_t model_weights_step_bytes(const struct model_weights *mw, int n_layers);
+/* The most bytes that an activation row prepared for any of the matrices takes (kernels.h); 0 when
+ * all are multiplied in f32. */
+size_t model_weights_prepared_bytes(const struct model_weights *mw);
 
 #endif

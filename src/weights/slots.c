@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "weights/slots.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "base/mem.h"
@@ -23,6 +25,14 @@ int64_t slot_count(const struct slot *slot)
     int64_t n = 1;
     for (int i = 0; i < slot->n_dims; i++) n *= slot->shape[i];
     return n;
+}
+
+enum weight_type slot_type(const struct slot *slot, enum weights_form form, enum weight_type stored)
+{
+    if (form == FORM_F32 || strcmp(slot->name, "model.embed_tokens.weight") == 0) return stored;
+    if (form == FORM_BF16) return WEIGHT_BF16_PAIRS;
+    bool layer = strncmp(slot->name, "model.layers.", 13) == 0;
+    return form == FORM_Q4 && layer ? WEIGHT_Q4 : WEIGHT_Q8;
 }
 
 static void set_prefix(struct walk *w, const char *format, ...)
@@ -152,9 +162,47 @@ int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v
     mw->layers = mem_zarray((size_t)c->n_layers, sizeof *mw->layers);
     mw->vision_layers = mem_zarray((size_t)c->vision.n_run_layers, sizeof *mw->vision_layers);
     mw->owned = mem_zalloc(sizeof(struct weights_owned));
+    mw->n_layers = c->n_layers;
+    mw->n_vision_layers = c->vision.n_run_layers;
     if (mw->layers && mw->vision_layers && mw->owned) return 0;
     model_weights_fini(mw);
     return err_memory(err, "the table of weights", (size_t)c->n_layers * sizeof *mw->layers);
+}
+
+void *weights_map(size_t n_bytes)
+{
+    if (n_bytes >= mem_available_bytes()) return NULL;
+    void *map = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE,
+                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED) return NULL;
+    madvise(map, n_bytes, MADV_HUGEPAGE); // only a hint
+    return map;
+}
+
+static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
+
+static size_t prepared_for(size_t most, const struct mat *const *mats, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        most = larger(most, prepared_bytes(mats[i]->type, mats[i]->n_in));
+    return most;
+}
+
+size_t model_weights_prepared_bytes(const struct model_weights *mw)
+{
+    size_t most = 0;
+    const struct mat *rest[] = {&mw->lm_head, &mw->proj0, &mw->proj2, &mw->patch_embedding};
+    most = prepared_for(most, rest, sizeof rest / sizeof *rest);
+    for (int i = 0; i < mw->n_layers; i++) {
+        const struct decoder_layer_weights *l = &mw->layers[i];
+        most = prepared_for(most, (const struct mat *[]){&l->qkv, &l->o, &l->gate_up, &l->down}, 4);
+    }
+    for (int i = 0; i < mw->n_vision_layers; i++) {
+        const struct vision_layer_weights *l = &mw->vision_layers[i];
+        most = prepared_for(
+            most, (const struct mat *[]){&l->q, &l->k, &l->v, &l->out, &l->fc1, &l->fc2}, 6);
+    }
+    return most;
 }
 
 void model_weights_fini(struct model_weights *mw)

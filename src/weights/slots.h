@@ -26,8 +26,15 @@ int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v
 int slots_walk(const struct config *c, struct model_weights *mw, slot_fn fn, void *arg);
 /* Elements of a slot; config bounds keep it from overflowing. */
 int64_t slot_count(const struct slot *slot);
-/* The memory behind *mw: widened vectors (mem_alloc), and a map for synthetic weights. Freed by
- * model_weights_fini. */
+/* The type of a slot's matrix in a form; embeddings and what is never used stay as they are, which
+ * is `stored`. */
+enum weight_type slot_type(const struct slot *slot, enum weights_form form,
+                           enum weight_type stored);
+/* Memory for matrices, zeroed when read first, in huge pages where the system gives them; NULL when
+ * there is not that much. */
+void *weights_map(size_t n_bytes);
+/* The memory behind *mw: widened vectors (mem_alloc), and a map for weights made in memory. Freed
+ * by model_weights_fini. */
 struct weights_owned {
     float *vectors;
     void *map;

@@ -1,25 +1,26 @@
 /* SPDX-License-Identifier: MIT
- * Pseudo-random weights for benchmarks: normal with deviation 1/sqrt(inputs), so that activations
- * keep their size through any number of layers. */
-#define _GNU_SOURCE
+ * Pseudo-random weights for benchmarks, in any form: normal with deviation 1/sqrt(inputs), so that
+ * activations keep their size through any number of layers. */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/mem.h"
 #include "base/pool.h"
 #include "weights/slots.h"
 
 enum {
-    LEVELS = 4096,
-    PIECE = 1 << 16
-}; // values of the random table; elements of one piece of work
+    LEVELS = 4096,   // values of the random table
+    PIECE = 1 << 16, // elements of one piece of work
+    STRIPS = 32      // of a packed matrix that differ; the others repeat them
+};
 
 struct layout {
+    enum weights_form form;
     char *base; // NULL while counting
     size_t used_bytes;
     struct model_weights *mw;
+    int most_in; // inputs of the widest matrix
 };
 
 /* -- Random numbers ---------------------------------------------------------------------------- */
@@ -40,13 +41,6 @@ static float normal_level(int i)
     for (int k = 0; k < 12; k++)
         sum += (double)(mix((uint64_t)(i * 12 + k + 1) * 0x9e3779b97f4a7c15u) >> 11) * 0x1p-53;
     return (float)sum;
-}
-
-static uint16_t to_bf16(float x) /* round to nearest, ties to even; x is finite */
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
 /* -- Filling ---------------------------------------------------------------------------------- */
@@ -71,11 +65,50 @@ static void fill_piece(void *arg, int64_t begin, int64_t end, int thread)
     for (; i < end; i++) f->data[i] = f->levels[mix(state + (uint64_t)i) % LEVELS];
 }
 
+struct strips {
+    const struct mat *m;
+    const struct kernels *kernels;
+    const float *normal;
+    float *rows; // [n_threads][PACK_OUTS][n_in]
+    uint64_t seed;
+};
+
+static void fill_strips(void *arg, int64_t begin, int64_t end, int thread)
+{
+    struct strips *s = arg;
+    size_t n = (size_t)PACK_OUTS * (size_t)s->m->n_in,
+           bytes = pack_strip_bytes(s->m->type, s->m->n_in);
+    float *rows = s->rows + (size_t)thread * n, scale = 1 / sqrtf((float)s->m->n_in);
+    for (int64_t strip = begin; strip < end; strip++) {
+        uint64_t state = mix(s->seed + (uint64_t)strip);
+        for (size_t i = 0; i < n; i++) rows[i] = s->normal[mix(state + i) % LEVELS] * scale;
+        s->kernels->pack((char *)s->m->data + bytes * (size_t)strip, s->m->type, rows, PACK_OUTS,
+                         s->m->n_in);
+    }
+}
+
+static void repeat_strips(void *arg, int64_t begin, int64_t end, int thread)
+{
+    (void)thread;
+    const struct strips *s = arg;
+    size_t bytes = pack_strip_bytes(s->m->type, s->m->n_in);
+    char *data = (char *)s->m->data;
+    for (int64_t i = begin + STRIPS; i < end + STRIPS; i++)
+        memcpy(data + bytes * (size_t)i, data + bytes * (size_t)(i % STRIPS), bytes);
+}
+
+static void fill_packed(struct pool *pool, struct strips *s)
+{
+    int64_t n = (s->m->n_out + PACK_OUTS - 1) / PACK_OUTS;
+    pool_run(pool, n < STRIPS ? n : STRIPS, 1, fill_strips, s);
+    if (n > STRIPS) pool_run(pool, n - STRIPS, 8, repeat_strips, s);
+}
+
 static void fill_mat(struct pool *pool, const struct mat *m, uint64_t seed, const float *normal)
 {
     struct fill f = {.data = (uint16_t *)m->data, .seed = seed};
     float scale = 1 / sqrtf((float)m->n_in);
-    for (int i = 0; i < LEVELS; i++) f.levels[i] = to_bf16(normal[i] * scale);
+    for (int i = 0; i < LEVELS; i++) f.levels[i] = bf16_bits(normal[i] * scale);
     pool_run(pool, (int64_t)m->n_out * m->n_in, PIECE, fill_piece, &f);
 }
 
@@ -93,17 +126,19 @@ static int place_slot(void *arg, const struct slot *slot)
     struct layout *l = arg;
     int64_t n = slot_count(slot);
     char *at = l->base ? l->base + l->used_bytes : NULL;
-    size_t bytes = slot->mat ? (size_t)n * 2 : slot->vec ? (size_t)n * sizeof(float) : 0;
+    int n_out = (int)slot->shape[0], n_in = (int)(n / slot->shape[0]);
+    enum weight_type type = slot_type(slot, l->form, WEIGHT_BF16);
+    size_t bytes = slot->mat   ? mat_bytes(type, n_out, n_in)
+                   : slot->vec ? (size_t)n * sizeof(float)
+                               : 0;
     l->used_bytes += (bytes + 63) & ~(size_t)63;
     if (at && slot->mat)
-        *slot->mat = (struct mat){.data = at,
-                                  .type = WEIGHT_BF16,
-                                  .n_out = (int)slot->shape[0],
-                                  .n_in = (int)(n / slot->shape[0])};
+        *slot->mat = (struct mat){.data = at, .type = type, .n_out = n_out, .n_in = n_in};
     if (at && slot->vec) *slot->vec = (struct vec){.data = (float *)(void *)at, .n = (int)n};
     if (at) {
         l->mw->n_params += n;
-        l->mw->bytes += (size_t)n * 2; // as the release stores them
+        l->mw->bytes += slot->mat ? bytes : (size_t)n * 2; // vectors as the release stores them
+        if (slot->mat && n_in > l->most_in) l->most_in = n_in;
     }
     return 0;
 }
@@ -112,43 +147,51 @@ struct filler {
     struct pool *pool;
     uint64_t seed;
     float normal[LEVELS];
+    float *rows; // [n_threads][PACK_OUTS][most_in]
 };
 
 static int fill_slot(void *arg, const struct slot *slot)
 {
     struct filler *f = arg;
     f->seed += (uint64_t)1 << 40;
-    if (slot->mat) fill_mat(f->pool, slot->mat, f->seed, f->normal);
+    if (slot->mat && pack_strip_bytes(slot->mat->type, slot->mat->n_in) > 0)
+        fill_packed(f->pool,
+                    &(struct strips){slot->mat, kernels_best(), f->normal, f->rows, f->seed});
+    else if (slot->mat)
+        fill_mat(f->pool, slot->mat, f->seed, f->normal);
     if (slot->vec) fill_vec((float *)slot->vec->data, slot->vec->n, slot->fill, f->normal);
     return 0;
 }
 
-int model_weights_synthetic(const struct config *c, struct pool *pool,
+int model_weights_synthetic(const struct config *c, enum weights_form form, struct pool *pool,
                             struct model_weights *ret_weights, struct phi3v_error *err)
 {
     struct model_weights mw;
     int code = slots_prepare(c, &mw, err);
     if (code) return code;
-    struct layout l = {.mw = &mw};
+    struct layout l = {.form = form, .mw = &mw};
     slots_walk(c, &mw, place_slot, &l);
-    void *map = MAP_FAILED;
-    if (l.used_bytes < mem_available_bytes())
-        map = mmap(NULL, l.used_bytes, PROT_READ | PROT_WRITE,
-                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED) {
+    struct weights_owned *owned = mw.owned;
+    void *map = owned->map = weights_map(l.used_bytes);
+    owned->map_bytes = l.used_bytes;
+    if (!map) {
         model_weights_fini(&mw);
         return err_memory(err, "synthetic weights", l.used_bytes);
     }
-    madvise(map, l.used_bytes, MADV_HUGEPAGE); // only a hint
-    *(struct weights_owned *)mw.owned =
-        (struct weights_owned){.map = map, .map_bytes = l.used_bytes};
     l.base = map;
     l.used_bytes = 0;
     slots_walk(c, &mw, place_slot, &l);
-    struct filler f = {.pool = pool};
+    size_t n_rows = (size_t)pool_threads(pool) * PACK_OUTS * (size_t)l.most_in;
+    struct filler f = {.pool = pool, .rows = mem_array(n_rows, sizeof *f.rows)};
+    if (!f.rows) {
+        model_weights_fini(&mw);
+        return err_memory(err, "synthetic weights", n_rows * sizeof *f.rows);
+    }
     for (int i = 0; i < LEVELS; i++) f.normal[i] = normal_level(i);
     slots_walk(c, &mw, fill_slot, &f);
+    mem_free(f.rows);
     if (c->tie_embeddings) mw.lm_head = mw.embed;
+    mw.form = form;
     *ret_weights = mw;
     return 0;
 }

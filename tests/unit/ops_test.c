@@ -15,13 +15,13 @@
 #include "base/pool.h"
 #include "model/ops.h"
 
-enum { MAX_BLOCKS = 8 };
+enum { MAX_BLOCKS = 8, MAX_PREPARED = 1024 };
 
 static void ops_open_for(struct ops *o, int n_threads, int max_blocks)
 {
     struct pool *pool;
     assert_int_equal(pool_new(n_threads, &pool, NULL), 0);
-    assert_int_equal(ops_init(o, kernels_best(), pool, 64, max_blocks, NULL), 0);
+    assert_int_equal(ops_init(o, kernels_best(), pool, 64, max_blocks, MAX_PREPARED, NULL), 0);
     ops_begin(o, NULL, NULL, 1);
 }
 
@@ -49,14 +49,27 @@ struct shape {
 };
 
 /* One kernel call for everything: the tiles must give its bits. */
-static void check_linear(struct ops *o, struct shape s, enum linear_then then)
+static void check_linear(struct ops *o, struct shape s, enum weight_type type,
+                         enum linear_then then)
 {
     size_t rows = (size_t)s.n_rows, outs = (size_t)s.n_out, half = outs / 2;
     float *x = floats(rows * (size_t)s.n_in, 0), *weights = floats(outs * (size_t)s.n_in, 1);
     float *bias = floats(outs, 2), *y = floats(rows * outs, 3), *want = floats(rows * outs, 4);
     float *to = floats(rows * outs, 5), *want_to = floats(rows * outs, 5);
-    struct mat w = {.data = weights, .type = WEIGHT_F32, .n_out = s.n_out, .n_in = s.n_in};
-    o->k->matmul(want, s.n_out, x, s.n_in, s.n_rows, &w, bias, 0, s.n_out, o->scratch);
+    struct mat w = {.data = weights, .type = type, .n_out = s.n_out, .n_in = s.n_in};
+    char *packed = mem_alloc(mat_bytes(type, s.n_out, s.n_in)), *prepared = NULL;
+    if (type == WEIGHT_F32) {
+        o->k->matmul(want, s.n_out, x, s.n_in, s.n_rows, &w, bias, 0, s.n_out, o->scratch);
+    } else {
+        for (int out = 0; out < s.n_out; out += PACK_OUTS)
+            o->k->pack(packed + pack_strip_bytes(type, s.n_in) * (size_t)(out / PACK_OUTS), type,
+                       weights + (size_t)out * (size_t)s.n_in,
+                       s.n_out - out < PACK_OUTS ? s.n_out - out : PACK_OUTS, s.n_in);
+        w.data = packed;
+        prepared = mem_array(rows, prepared_bytes(type, s.n_in));
+        o->k->prepare(prepared, x, s.n_in, s.n_rows, type, s.n_in);
+        o->k->matmul_prepared(want, s.n_out, prepared, s.n_rows, &w, bias, 0, s.n_out, o->scratch);
+    }
     for (size_t r = 0; r < rows; r++) {
         float *row = want + r * outs;
         if (then == THEN_ADD) o->k->add(want_to + r * outs, row, s.n_out);
@@ -75,8 +88,8 @@ static void check_linear(struct ops *o, struct shape s, enum linear_then then)
                                    .to = to});
     assert_memory_equal(y, want, rows * outs * sizeof *y);
     assert_memory_equal(to, want_to, rows * outs * sizeof *to);
-    float *all[] = {x, weights, bias, y, want, to, want_to};
-    for (int i = 0; i < 7; i++) mem_free(all[i]);
+    void *all[] = {x, weights, bias, y, want, to, want_to, packed, prepared};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
 }
 
 static void test_linear(void **state)
@@ -89,8 +102,10 @@ static void test_linear(void **state)
         ops_open(&o, threads);
         for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
             for (int then = THEN_NOTHING; then <= THEN_SILU_MUL; then++)
-                if (then != THEN_SILU_MUL || shapes[i].n_out % 2 == 0)
-                    check_linear(&o, shapes[i], (enum linear_then)then);
+                if (then != THEN_SILU_MUL || shapes[i].n_out % 2 == 0) {
+                    check_linear(&o, shapes[i], WEIGHT_F32, (enum linear_then)then);
+                    check_linear(&o, shapes[i], WEIGHT_Q4, (enum linear_then)then);
+                }
         ops_close(&o);
     }
 }

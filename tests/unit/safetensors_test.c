@@ -409,8 +409,8 @@ static void synthetic_weights_are_reproducible(void **state)
     c.n_vocab = 40000; // several pieces of work
     assert_int_equal(pool_new(1, &one, &err), 0);
     assert_int_equal(pool_new(3, &three, &err), 0);
-    assert_int_equal(model_weights_synthetic(&c, one, &a, &err), 0);
-    assert_int_equal(model_weights_synthetic(&c, three, &b, &err), 0);
+    assert_int_equal(model_weights_synthetic(&c, FORM_F32, one, &a, &err), 0);
+    assert_int_equal(model_weights_synthetic(&c, FORM_F32, three, &b, &err), 0);
     size_t n = (size_t)a.embed.n_out * (size_t)a.embed.n_in;
     assert_memory_equal(a.embed.data, b.embed.data, n * 2);
     assert_int_equal(a.embed.type, WEIGHT_BF16);

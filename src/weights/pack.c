@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: MIT
+ * Stored matrices to the form that is multiplied: packed 8 or 4 bits, or bf16, on all threads. */
+#define _GNU_SOURCE
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "base/mem.h"
+#include "base/pool.h"
+#include "weights/slots.h"
+
+struct packer {
+    struct model_weights *mw;
+    const struct kernels *kernels;
+    struct pool *pool;
+    enum weights_form form;
+    const struct pulse *pulse;
+    struct phi3v_error *err;
+    size_t room;         // bytes of all new matrices
+    char *next;          // where the next one goes
+    int most_in;         // inputs of the widest matrix
+    float *rows;         // [n_threads][PACK_OUTS][most_in]
+    int64_t done, total; // stored bytes
+};
+
+static size_t stored_bytes(const struct mat *m) { return mat_bytes(m->type, m->n_out, m->n_in); }
+
+static enum weight_type wanted_type(const struct packer *p, const struct slot *slot)
+{
+    return slot->mat ? slot_type(slot, p->form, slot->mat->type) : WEIGHT_F32;
+}
+
+/* bf16 that is stored as such is used where it lies. */
+static bool stays(const struct mat *m, enum weight_type wanted)
+{
+    return wanted == m->type || (wanted == WEIGHT_BF16_PAIRS && m->type == WEIGHT_BF16);
+}
+
+static size_t new_bytes(const struct mat *m, enum weight_type wanted)
+{
+    return stays(m, wanted) ? 0 : (mat_bytes(wanted, m->n_out, m->n_in) + 63) & ~(size_t)63;
+}
+
+static void count_mat(struct packer *p, const struct mat *m, enum weight_type wanted)
+{
+    p->room += new_bytes(m, wanted);
+    p->total += (int64_t)stored_bytes(m);
+    p->mw->bytes += mat_bytes(wanted, m->n_out, m->n_in);
+    p->mw->bytes -= stored_bytes(m);
+    if (!stays(m, wanted)) p->mw->mapped_bytes -= stored_bytes(m);
+    if (m->n_in > p->most_in) p->most_in = m->n_in;
+}
+
+static int count_slot(void *arg, const struct slot *slot)
+{
+    struct packer *p = arg;
+    if (slot->mat) count_mat(p, slot->mat, wanted_type(p, slot));
+    return 0;
+}
+
+/* -- One matrix ------------------------------------------------------------------------------- */
+
+struct job {
+    const struct packer *p;
+    struct mat from, to;
+};
+
+/* Rows [row, row + n) of the stored matrix as f32. */
+static const float *widened(const struct job *j, int row, int n, int thread)
+{
+    const struct packer *p = j->p;
+    size_t n_in = (size_t)j->from.n_in;
+    float *rows = p->rows + (size_t)thread * PACK_OUTS * (size_t)p->most_in;
+    const char *from = (const char *)j->from.data + mat_bytes(j->from.type, row, j->from.n_in);
+    p->kernels->widen(rows, from, j->from.type, (int64_t)((size_t)n * n_in));
+    return rows;
+}
+
+static void narrow(uint16_t *to, const float *from, size_t n)
+{
+    for (size_t i = 0; i < n; i++) to[i] = bf16_bits(from[i]);
+}
+
+/* Strips [begin, end) of PACK_OUTS rows. */
+static void pack_strips(void *arg, int64_t begin, int64_t end, int thread)
+{
+    const struct job *j = arg;
+    int n_in = j->from.n_in;
+    for (int64_t strip = begin; strip < end; strip++) {
+        int row = (int)strip * PACK_OUTS;
+        int n = j->from.n_out - row < PACK_OUTS ? j->from.n_out - row : PACK_OUTS;
+        const float *rows = widened(j, row, n, thread);
+        char *to = (char *)j->to.data;
+        if (j->to.type == WEIGHT_BF16_PAIRS)
+            narrow((uint16_t *)(void *)(to + mat_bytes(j->to.type, row, n_in)), rows,
+                   (size_t)n * (size_t)n_in);
+        else
+            j->p->kernels->pack(to + pack_strip_bytes(j->to.type, n_in) * (size_t)strip, j->to.type,
+                                rows, n, n_in);
+    }
+}
+
+/* The stored bytes are not needed again: their pages may go. */
+static void release(const struct mat *m)
+{
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t begin = ((uintptr_t)m->data + page - 1) & ~(page - 1);
+    uintptr_t end = ((uintptr_t)m->data + stored_bytes(m)) & ~(page - 1);
+    if (end > begin) madvise((void *)begin, end - begin, MADV_DONTNEED);
+}
+
+static int pack_mat(struct packer *p, struct mat *m, enum weight_type wanted)
+{
+    struct job job = {.p = p, .from = *m, .to = *m};
+    job.to.type = wanted;
+    if (!stays(m, wanted)) {
+        job.to.data = p->next;
+        p->next += new_bytes(m, wanted);
+        pool_run(p->pool, (m->n_out + PACK_OUTS - 1) / PACK_OUTS, 4, pack_strips, &job);
+        release(m);
+    }
+    p->done += (int64_t)stored_bytes(m);
+    *m = job.to;
+    if (p->pulse && p->pulse->fn(p->pulse->user, p->done, p->total))
+        return err_set(p->err, PHI3V_E_CANCELLED, "loading was cancelled");
+    return 0;
+}
+
+static int pack_slot(void *arg, const struct slot *slot)
+{
+    struct packer *p = arg;
+    return slot->mat ? pack_mat(p, slot->mat, wanted_type(p, slot)) : 0;
+}
+
+/* -- All -------------------------------------------------------------------------------------- */
+
+/* Tied embeddings: the head is a matrix of its own, because it is kept in another form. */
+static const struct slot head_slot = {.name = "lm_head.weight"};
+
+int model_weights_pack(struct model_weights *mw, const struct config *c, enum weights_form form,
+                       struct pool *pool, const struct pulse *pulse, struct phi3v_error *err)
+{
+    if (form == FORM_F32) return 0;
+    struct packer p = {.mw = mw,
+                       .kernels = kernels_best(),
+                       .pool = pool,
+                       .form = form,
+                       .pulse = pulse,
+                       .err = err};
+    struct weights_owned *owned = mw->owned;
+    enum weight_type head = slot_type(&head_slot, form, mw->lm_head.type);
+    slots_walk(c, mw, count_slot, &p);
+    if (c->tie_embeddings) {
+        p.room += new_bytes(&mw->lm_head, head);
+        mw->bytes += new_bytes(&mw->lm_head, head);
+    }
+    size_t n_rows = (size_t)pool_threads(pool) * PACK_OUTS * (size_t)p.most_in;
+    p.rows = mem_array(n_rows, sizeof *p.rows);
+    if (p.room > 0) owned->map = p.next = weights_map(p.room);
+    if (owned->map) owned->map_bytes = p.room;
+    int code = 0;
+    if (!p.rows || (p.room > 0 && !owned->map)) code = err_memory(err, "converted weights", p.room);
+    if (!code) code = slots_walk(c, mw, pack_slot, &p);
+    if (!code && c->tie_embeddings) code = pack_mat(&p, &mw->lm_head, head);
+    mem_free(p.rows);
+    mw->form = form;
+    return code;
+}
