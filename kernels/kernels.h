@@ -64,9 +64,13 @@ static inline uint16_t bf16_bits(float x)
  * KV_Q8 has a bf16 scale for every KV_GROUP dimensions of a position behind the numbers: for keys
  * [groups][KV_BLOCK], for values [KV_BLOCK][groups]. A stored number is exactly one f32 in every
  * type (int8 times an 8-bit fraction fits its 24 bits), and attention computes with that f32, so
- * types differ by what was stored alone. A block is 64-byte aligned and readable as a whole;
+ * types differ by what was stored alone.
+ * KV_BF16 is for products of pairs: two dimensions of a key side by side, [head_dim / 2][KV_BLOCK]
+ * [2], and two positions of a value, [KV_BLOCK / 2][padded][2]. Levels with such products round
+ * queries and weights to bf16 as well.
+ * A block is 64-byte aligned and readable as a whole;
  * positions that a row does not see may hold anything and never matter. */
-enum kv_type { KV_F32, KV_F16, KV_Q8, KV_TYPES };
+enum kv_type { KV_F32, KV_F16, KV_Q8, KV_BF16, KV_TYPES };
 enum { KV_BLOCK = 64, KV_GROUP = 32 };
 
 static inline int kv_padded(int head_dim) { return (head_dim + 15) / 16 * 16; }
@@ -105,6 +109,7 @@ struct attend_args {
 
 struct kernels {
     const char *level; // as in base/cpu.h
+    enum kv_type kv_fastest; // to compute with, where keys and values are not kept for long
 
     /* Row-major types multiplied in f32:
      * y[r][o] = sum_i x[r][i] * w[o][i] (+ bias[o]) for o in [out_begin, out_end), r in [0,

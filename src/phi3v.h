@@ -93,7 +93,7 @@ struct phi3v_model_options {
     const char *synthetic; /* "phi3v": full-size pseudo-random weights in memory, path ignored */
     phi3v_event_fn on_event; /* progress of loading; may be NULL */
     void *user;
-    const char *kv; /* how the CPU keeps keys and values: "f32", "f16", "q8"; "auto": as exact as
+    const char *kv; /* how the CPU keeps keys and values: "f32", "f16", "bf16", "q8"; "auto": as exact as
                        dtype, f32 with f32 and f16 otherwise */
 };
 
@@ -115,7 +115,7 @@ struct phi3v_model_info {
     int64_t ctx_model;               /* max_position_embeddings */
     int64_t rope_switch; /* longest sequence with the short factors; 0: one regime only */
     int64_t kv_bytes_per_token;
-    const char *kv; /* how keys and values are kept: "f32", "f16", "q8"; NULL: the device's matter */
+    const char *kv; /* how keys and values are kept: "f32", "f16", "bf16", "q8"; NULL: the device's matter */
     int64_t step_bytes; /* of weights, as held in memory, that one new token reads: the decoder's
                            matrices and the output head */
     const char *products, *vision_products; /* arithmetic of the matrix products of the decoder and

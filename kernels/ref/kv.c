@@ -62,6 +62,17 @@ static void put_q8(int8_t *to, uint16_t *scales, int step, int scale_step, const
     }
 }
 
+/* Position `at` among pairs of positions, or number d among pairs of numbers. */
+static void put_bf16(uint16_t *k_block, uint16_t *v_block, int at, const float *k, const float *v,
+                     int head_dim)
+{
+    const int padded = kv_padded(head_dim);
+    uint16_t *kb = k_block + 2 * at, *vb = v_block + at / 2 * 2 * padded + at % 2;
+    for (int d = 0; d < head_dim; d++) kb[d / 2 * 2 * KV_BLOCK + d % 2] = bf16_bits(k[d]);
+    if (head_dim % 2) kb[head_dim / 2 * 2 * KV_BLOCK + 1] = 0;
+    for (int d = 0; d < padded; d++) vb[2 * d] = d < head_dim ? bf16_bits(v[d]) : 0;
+}
+
 void ref_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                 const float *v, int head_dim)
 {
@@ -74,6 +85,8 @@ void ref_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const f
         uint16_t *kb = (uint16_t *)k_block + at, *vb = (uint16_t *)v_block + at * padded;
         for (int d = 0; d < head_dim; d++) kb[d * KV_BLOCK] = narrow_f16(k[d]);
         for (int d = 0; d < padded; d++) vb[d] = d < head_dim ? narrow_f16(v[d]) : 0;
+    } else if (type == KV_BF16) {
+        put_bf16(k_block, v_block, at, k, v, head_dim);
     } else {
         int8_t *kb = k_block, *vb = v_block;
         uint16_t *ks = (void *)(kb + kv_scales_at(head_dim));
@@ -93,6 +106,19 @@ static float scale_of(const int8_t *block, int head_dim, int i)
     return float_of((uint32_t)scale << 16);
 }
 
+static void widen_bf16(float *keys, float *values, const uint16_t *k, const uint16_t *v,
+                       int head_dim)
+{
+    const int padded = kv_padded(head_dim);
+    for (int d = 0; d < head_dim; d++)
+        for (int j = 0; j < KV_BLOCK; j++)
+            keys[d * KV_BLOCK + j] =
+                float_of((uint32_t)k[(d / 2 * KV_BLOCK + j) * 2 + d % 2] << 16);
+    for (int j = 0; j < KV_BLOCK; j++)
+        for (int d = 0; d < padded; d++)
+            values[j * padded + d] = float_of((uint32_t)v[(j / 2 * padded + d) * 2 + j % 2] << 16);
+}
+
 void ref_kv_widen(float *keys, float *values, const void *k_block, const void *v_block,
                   enum kv_type type, int head_dim)
 {
@@ -101,6 +127,10 @@ void ref_kv_widen(float *keys, float *values, const void *k_block, const void *v
         enum weight_type like = type == KV_F32 ? WEIGHT_F32 : WEIGHT_F16;
         ref_widen(keys, k_block, like, (int64_t)head_dim * KV_BLOCK);
         ref_widen(values, v_block, like, (int64_t)padded * KV_BLOCK);
+        return;
+    }
+    if (type == KV_BF16) {
+        widen_bf16(keys, values, k_block, v_block, head_dim);
         return;
     }
     const int8_t *k = k_block, *v = v_block;

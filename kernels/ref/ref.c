@@ -4,6 +4,7 @@
 void kernels_fill_portable(struct kernels *k)
 {
     k->matmul = ref_matmul;
+    k->kv_fastest = KV_F32;
     k->kv_put = ref_kv_put;
     k->prepare = ref_prepare;
     k->matmul_prepared = ref_matmul_prepared;

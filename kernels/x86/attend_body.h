@@ -2,6 +2,11 @@
  * Attention in terms of a level's vectors; included once by each level's attend file, which defines
  *   SCORE_ROWS, SCORE_VECS  query rows and vectors of keys whose scores are computed together
  *   VALUE_ROWS, VALUE_VECS  query rows and vectors of the head whose values are
+ *   PAIRS, v_dot, v_pairs   whether the level multiplies bf16 pairs; acc + both products of each
+ *                           pair; floats to pairs. Without: KV_BF16 is widened.
+ *
+ * With pairs, KV_BF16 is to the loops below what KV_F32 is, with half as many dimensions of keys
+ * and half as many positions of values: a pair is 4 bytes.
  *
  * Each score is one chain of multiply-adds in the order of the head, each value one in the order of
  * the keys, whatever rows stand beside it: so one row read straight from the cache has the bits of
@@ -13,6 +18,7 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "ref/ref.h"
 #include "vexp.h"
 
 enum {
@@ -43,13 +49,24 @@ struct attend_block {
 
 static ALWAYS_INLINE int64_t kv_item(enum kv_type type)
 {
-    return type == KV_F32 ? 4 : type == KV_F16 ? 2 : 1;
+    return type == KV_F32 || type == KV_BF16 ? 4 : type == KV_F16 ? 2 : 1;
 }
 
-/* W stored numbers; KV_Q8 without their scale. */
+/* Steps over n dimensions or positions. */
+static ALWAYS_INLINE int kv_steps(enum kv_type type, int n)
+{
+    return type == KV_BF16 ? (n + 1) / 2 : n;
+}
+
+static ALWAYS_INLINE vec kv_fma(enum kv_type type, vec a, vec b, vec acc)
+{
+    return type == KV_BF16 ? v_dot(a, b, acc) : v_fma(a, b, acc);
+}
+
+/* W stored numbers or pairs; KV_Q8 without their scale. */
 static ALWAYS_INLINE vec kv_load(enum kv_type type, const char *p)
 {
-    if (type == KV_F32) return v_load((const float *)(const void *)p);
+    if (type == KV_F32 || type == KV_BF16) return v_load((const float *)(const void *)p);
     return type == KV_F16 ? v_load_f16(p) : v_load_i8(p);
 }
 
@@ -102,18 +119,18 @@ static ALWAYS_INLINE void score_tile(enum kv_type type, int rows, int vecs,
                                      const struct attend_run *run, int row, const char *k,
                                      int first_key, const char *ahead)
 {
-    const int head_dim = run->a->head_dim;
+    const int n_steps = kv_steps(type, run->a->head_dim);
     const int64_t item = kv_item(type), step = KV_BLOCK * item;
     const float *q = run->q + row * run->q_stride;
-    const char *scales = k + kv_scales_at(head_dim) + 2 * first_key;
+    const char *scales = k + kv_scales_at(run->a->head_dim) + 2 * first_key;
     k += first_key * item;
     vec acc[SCORE_ROWS][LONE_VECS], s[LONE_VECS];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int i = 0; i < vecs; i++) acc[r][i] = v_set(0);
-    for (int first = 0; first < head_dim; first += KV_GROUP) {
-        int end = head_dim - first < KV_GROUP ? head_dim : first + KV_GROUP;
+    for (int first = 0; first < n_steps; first += KV_GROUP) {
+        int end = n_steps - first < KV_GROUP ? n_steps : first + KV_GROUP;
         if (type == KV_Q8)
 #pragma GCC unroll 4
             for (int i = 0; i < vecs; i++)
@@ -130,7 +147,7 @@ static ALWAYS_INLINE void score_tile(enum kv_type type, int rows, int vecs,
             for (int r = 0; r < rows; r++) {
                 vec y = v_set(q[r * run->q_stride + d]);
 #pragma GCC unroll 4
-                for (int i = 0; i < vecs; i++) acc[r][i] = v_fma(y, x[i], acc[r][i]);
+                for (int i = 0; i < vecs; i++) acc[r][i] = kv_fma(type, y, x[i], acc[r][i]);
             }
         }
     }
@@ -143,16 +160,16 @@ static ALWAYS_INLINE void score_tile(enum kv_type type, int rows, int vecs,
             v_store(scores + r * KV_BLOCK + i * W, v_mul(acc[r][i], scale));
 }
 
-/* Scores of rows [row, n_q) against the first n_keys keys, from f32. */
-static void score_rows(const struct attend_run *run, int row, const float *keys, int n_keys)
+/* Scores of rows [row, n_q) against the first n_keys keys, from f32 or pairs. */
+static ALWAYS_INLINE void score_rows(enum kv_type type, const struct attend_run *run, int row,
+                                     const char *k, int n_keys)
 {
-    const char *k = (const char *)keys;
     for (int key = 0; key < n_keys; key += SCORE_VECS * W) {
         int r = row, n_q = run->a->n_q;
         for (; r + SCORE_ROWS <= n_q; r += SCORE_ROWS)
-            score_tile(KV_F32, SCORE_ROWS, SCORE_VECS, run, r, k, key, NULL);
-        for (; r + 2 <= n_q; r += 2) score_tile(KV_F32, 2, SCORE_VECS, run, r, k, key, NULL);
-        if (r < n_q) score_tile(KV_F32, 1, SCORE_VECS, run, r, k, key, NULL);
+            score_tile(type, SCORE_ROWS, SCORE_VECS, run, r, k, key, NULL);
+        for (; r + 2 <= n_q; r += 2) score_tile(type, 2, SCORE_VECS, run, r, k, key, NULL);
+        if (r < n_q) score_tile(type, 1, SCORE_VECS, run, r, k, key, NULL);
     }
 }
 
@@ -164,35 +181,30 @@ static ALWAYS_INLINE float *state_of(const struct attend_run *run, float *states
     return states + row * run->state_floats;
 }
 
-static ALWAYS_INLINE float exp_one(float x)
-{
-    float lanes[W];
-    v_store(lanes, v_exp(v_set(x)));
-    return lanes[0];
-}
+static ALWAYS_INLINE float exp_one(float x) { return v_lowest_lane(v_exp(v_set(x))); }
 
-/* Scores of one row -> exp(score - maximum), with the running maximum and sums by lane. Scores of
- * keys from n_keys on are whatever lay in the block; they are replaced before use. */
-static void weigh_row(struct attend_run *run, int row, int n_keys)
+/* Scores of one row -> exp(score - maximum), with the running maximum and sums by lane. The last of
+ * n_vecs (a constant) vectors may end in scores of keys that the row does not see: whatever lay in
+ * the block, replaced before use. */
+static ALWAYS_INLINE void weigh_vecs(int n_vecs, struct attend_run *run, int row, int n_keys)
 {
-    enum { VECS = KV_BLOCK / W };
     float *scores = run->room.scores + row * KV_BLOCK;
     float *sums = run->room.sums + row * ATTEND_LANES;
     float *state_max = state_of(run, run->states, row) + run->padded;
-    int n_vecs = (n_keys + W - 1) / W;
-    vec s[VECS], high = v_set(-INFINITY);
+    vec s[KV_BLOCK / W], high, sum = v_load(sums);
+#pragma GCC unroll 8
     for (int i = 0; i < n_vecs; i++) {
         s[i] = v_load(scores + i * W);
         if (i == n_vecs - 1) s[i] = v_choose(v_first(n_keys - i * W), s[i], v_set(-INFINITY));
-        high = v_max(high, s[i]);
+        high = i == 0 ? s[i] : v_max(high, s[i]);
     }
     float old = *state_max, max = fmaxf(old, v_highest(high));
-    vec sum = v_load(sums);
     run->keep[row] = 1;
     if (max != old) { /* else exp(0) = 1 */
         run->keep[row] = exp_one(old - max);
         sum = v_mul(sum, v_set(run->keep[row]));
     }
+#pragma GCC unroll 8
     for (int i = 0; i < n_vecs; i++) {
         s[i] = v_exp(v_sub(s[i], v_set(max)));
         sum = v_add(sum, s[i]);
@@ -200,6 +212,32 @@ static void weigh_row(struct attend_run *run, int row, int n_keys)
     }
     v_store(sums, sum);
     *state_max = max;
+    if (!PAIRS || run->a->kv.type != KV_BF16) return;
+    if (n_vecs % 2) v_store(scores + n_vecs * W, v_set(0));
+#pragma GCC unroll 4
+    for (int i = 0; i < n_vecs; i += 2) v_store(scores + i / 2 * W, v_pairs(scores + i * W));
+}
+
+static void weigh_row(struct attend_run *run, int row, int n_keys)
+{
+    switch ((n_keys + W - 1) / W) {
+    case KV_BLOCK / W:
+        weigh_vecs(KV_BLOCK / W, run, row, n_keys);
+        break;
+    case 1:
+        weigh_vecs(1, run, row, n_keys);
+        break;
+    case 2:
+        weigh_vecs(2, run, row, n_keys);
+        break;
+    case 3:
+        weigh_vecs(3, run, row, n_keys);
+        break;
+    default: /* shorter vectors only */
+        for (int i = n_keys; i < KV_BLOCK; i++) run->room.scores[row * KV_BLOCK + i] = -INFINITY;
+        weigh_vecs(KV_BLOCK / W, run, row, KV_BLOCK);
+        break;
+    }
 }
 
 /* -- values -------------------------------------------------------------------------------------
@@ -224,6 +262,9 @@ static ALWAYS_INLINE void value_tile(enum kv_type type, int rows, int vecs,
         for (int i = 0; i < vecs; i++)
             acc[r][i] = v_mul(v_load(state + r * run->state_floats + i * W), keep);
     }
+    const int odd = type == KV_BF16 && end % 2; // the last pair's second half may hold anything
+    begin = type == KV_BF16 ? begin / 2 : begin;
+    end = kv_steps(type, end);
     v += begin * step + d * item;
     for (int j = begin; j < end; j++, v += step) {
         vec x[VALUE_VECS];
@@ -233,12 +274,13 @@ static ALWAYS_INLINE void value_tile(enum kv_type type, int rows, int vecs,
             x[i] = kv_load(type, v + i * W * item);
             if (type == KV_Q8)
                 x[i] = v_mul(x[i], kv_scale(scales, j * groups + (d + i * W) / KV_GROUP));
+            if (odd && j == end - 1) x[i] = v_first_halves(x[i]);
         }
 #pragma GCC unroll 4
         for (int r = 0; r < rows; r++) {
             vec p = v_set(weights[r * KV_BLOCK + j]);
 #pragma GCC unroll 8
-            for (int i = 0; i < vecs; i++) acc[r][i] = v_fma(p, x[i], acc[r][i]);
+            for (int i = 0; i < vecs; i++) acc[r][i] = kv_fma(type, p, x[i], acc[r][i]);
         }
     }
 #pragma GCC unroll 4
@@ -262,15 +304,18 @@ static ALWAYS_INLINE void value_rows(enum kv_type type, int rows, const struct a
 }
 
 /* VALUE_ROWS rows: the keys that all of them see together, what is left of each alone. */
-static void values_from(struct attend_run *run, int row, int64_t first, const char *v)
+static ALWAYS_INLINE void values_from(enum kv_type type, struct attend_run *run, int row,
+                                      int64_t first, const char *v)
 {
     const struct attend_args *a = run->a;
     int all = attend_seen(a, row, first, KV_BLOCK);
-    value_rows(KV_F32, VALUE_ROWS, run, row, 0, all, v, NULL);
-    for (int i = 1; i < VALUE_ROWS; i++) {
+    if (type == KV_BF16 && all < attend_seen(a, row + VALUE_ROWS - 1, first, KV_BLOCK))
+        all -= all % 2; // whole pairs
+    value_rows(type, VALUE_ROWS, run, row, 0, all, v, NULL);
+    for (int i = 0; i < VALUE_ROWS; i++) {
         int n_keys = attend_seen(a, row + i, first, KV_BLOCK);
         run->keep[row + i] = 1; // done with
-        if (n_keys > all) value_rows(KV_F32, 1, run, row + i, all, n_keys, v, NULL);
+        if (n_keys > all) value_rows(type, 1, run, row + i, all, n_keys, v, NULL);
     }
 }
 
@@ -300,6 +345,9 @@ static void fold_few(struct attend_run *run, const struct attend_block *b, int64
         case KV_Q8:
             fold_lone(KV_Q8, run, b, row, n_keys);
             break;
+        case KV_BF16:
+            fold_lone(PAIRS ? KV_BF16 : KV_F32, run, b, row, n_keys);
+            break;
         default:
             fold_lone(KV_F32, run, b, row, n_keys);
             break;
@@ -307,31 +355,39 @@ static void fold_few(struct attend_run *run, const struct attend_block *b, int64
     }
 }
 
-static void fold_many(struct attend_run *run, const struct attend_block *b, int64_t first)
+static ALWAYS_INLINE void fold_rows(enum kv_type type, struct attend_run *run, int64_t first,
+                                    const char *k, const char *v)
 {
     const struct attend_args *a = run->a;
     int most = attend_seen(a, a->n_q - 1, first, KV_BLOCK), row = 0;
-    const float *keys = run->room.keys, *values = run->room.values;
+    while (attend_seen(a, row, first, 1) == 0) row++;
+    score_rows(type, run, row, k, most);
+    for (int r = row; r < a->n_q; r++) weigh_row(run, r, attend_seen(a, r, first, KV_BLOCK));
+    for (; row + VALUE_ROWS <= a->n_q; row += VALUE_ROWS) values_from(type, run, row, first, v);
+    for (; row < a->n_q; row++)
+        value_rows(type, 1, run, row, 0, attend_seen(a, row, first, KV_BLOCK), v, NULL);
+}
+
+static void fold_many(struct attend_run *run, const struct attend_block *b, int64_t first)
+{
+    int most = attend_seen(run->a, run->a->n_q - 1, first, KV_BLOCK);
+    const char *keys = (const char *)run->room.keys, *values = (const char *)run->room.values;
     switch (b->type) {
     case KV_F16:
         widen_block(KV_F16, run, b, most);
+        fold_rows(KV_F32, run, first, keys, values);
         break;
     case KV_Q8:
         widen_block(KV_Q8, run, b, most);
+        fold_rows(KV_F32, run, first, keys, values);
+        break;
+    case KV_BF16:
+        fold_rows(PAIRS ? KV_BF16 : KV_F32, run, first, b->k, b->v);
         break;
     default:
-        keys = (const float *)(const void *)b->k;
-        values = (const float *)(const void *)b->v;
+        fold_rows(KV_F32, run, first, b->k, b->v);
         break;
     }
-    while (attend_seen(a, row, first, 1) == 0) row++;
-    score_rows(run, row, keys, most);
-    for (int r = row; r < a->n_q; r++) weigh_row(run, r, attend_seen(a, r, first, KV_BLOCK));
-    for (; row + VALUE_ROWS <= a->n_q; row += VALUE_ROWS)
-        values_from(run, row, first, (const char *)values);
-    for (; row < a->n_q; row++)
-        value_rows(KV_F32, 1, run, row, 0, attend_seen(a, row, first, KV_BLOCK),
-                   (const char *)values, NULL);
 }
 
 /* -- spans ------------------------------------------------------------------------------------ */
@@ -359,6 +415,11 @@ static void fold_span(struct attend_run *run, int64_t span, float *states)
         bool last = first + KV_BLOCK >= visible;
         b.next_k = last ? a->next_k : a->kv.k[i + 1];
         b.next_v = last ? a->next_v : a->kv.v[i + 1];
+        if (!PAIRS && b.type == KV_BF16) {
+            ref_kv_widen(run->room.keys, run->room.values, b.k, b.v, KV_BF16, a->head_dim);
+            b.k = (const char *)run->room.keys;
+            b.v = (const char *)run->room.values;
+        }
         if (a->n_q < FEW_ROWS)
             fold_few(run, &b, first);
         else
@@ -395,9 +456,14 @@ static void gather_queries(struct attend_run *run)
     const struct attend_args *a = run->a;
     run->q = run->room.queries;
     run->q_stride = run->padded;
-    for (int row = 0; row < a->n_q; row++)
-        memcpy(run->room.queries + row * run->padded, a->q + row * a->q_stride,
-               (size_t)a->head_dim * sizeof(float));
+    for (int row = 0; row < a->n_q; row++) {
+        float *q = run->room.queries + row * run->padded;
+        memcpy(q, a->q + row * a->q_stride, (size_t)a->head_dim * sizeof *q);
+        if (!PAIRS || a->kv.type != KV_BF16) continue;
+        memset(q + a->head_dim, 0, (size_t)(run->padded - a->head_dim) * sizeof *q);
+        for (int d = 0; d < run->padded; d += 2 * W)
+            v_store(q + d / 2, v_pairs(q + d)); // behind padded: whatever follows, not used
+    }
 }
 
 static void attend(const struct attend_args *a)
@@ -406,11 +472,11 @@ static void attend(const struct attend_args *a)
     run.room = attend_room(a->scratch, a->head_dim);
     run.padded = kv_padded(a->head_dim);
     run.state_floats = (int)attend_span_floats(a->head_dim);
+    if (a->n_q >= FEW_ROWS || (PAIRS && a->kv.type == KV_BF16)) gather_queries(&run);
     if (a->span) {
         fold_span(&run, a->span_at, a->span);
         return;
     }
-    if (a->n_q >= FEW_ROWS) gather_queries(&run);
     int64_t n_keys = attend_visible(a, a->n_q - 1);
     fold_span(&run, 0, run.room.totals);
     for (int64_t span = 1; span * ATTEND_SPAN < n_keys; span++) {
@@ -424,7 +490,7 @@ static void attend(const struct attend_args *a)
         finish_row(a->out + row * a->out_stride, state_of(&run, run.room.totals, row), a->head_dim);
 }
 
-static void attend_merge(float *out, float *states, int n_spans, int head_dim)
+static inline void attend_merge(float *out, float *states, int n_spans, int head_dim)
 {
     const int padded = kv_padded(head_dim);
     const size_t step = attend_span_floats(head_dim);

@@ -78,6 +78,7 @@ static ALWAYS_INLINE float v_highest(vec a)
     s = _mm_max_ps(s, _mm_movehl_ps(s, s));
     return _mm_cvtss_f32(_mm_max_ss(s, _mm_movehdup_ps(s)));
 }
+static ALWAYS_INLINE float v_lowest_lane(vec a) { return _mm256_cvtss_f32(a); }
 static ALWAYS_INLINE vec v_round(vec a)
 {
     return _mm256_round_ps(a, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

@@ -22,6 +22,7 @@ void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, in
                                 void *scratch);
 void avx512_pack(void *strip, enum weight_type type, const float *rows, int n_rows, int n_in);
 void avx512_attend(const struct attend_args *args);
+void avx512bf16_attend(const struct attend_args *args);
 void avx512_attend_merge(float *out, float *states, int n_spans, int head_dim);
 void avx512_rms_norm(float *y, const float *x, const float *w, int n, float eps);
 void avx512_layer_norm(float *y, const float *x, const float *w, const float *b, int n, float eps);
@@ -63,6 +64,7 @@ static ALWAYS_INLINE vec v_choose(vmask m, vec a, vec b) { return _mm512_mask_mo
 static ALWAYS_INLINE vmask v_above(vec a, vec b) { return _mm512_cmp_ps_mask(a, b, _CMP_GT_OQ); }
 static ALWAYS_INLINE float v_sum(vec a) { return _mm512_reduce_add_ps(a); }
 static ALWAYS_INLINE float v_highest(vec a) { return _mm512_reduce_max_ps(a); }
+static ALWAYS_INLINE float v_lowest_lane(vec a) { return _mm512_cvtss_f32(a); }
 static ALWAYS_INLINE vec v_round(vec a)
 {
     return _mm512_roundscale_ps(a, _MM_FROUND_TO_NEAREST_INT);

@@ -56,7 +56,7 @@ static void kv_put(void *k_block, void *v_block, enum kv_type type, int at, cons
 {
     const int padded = kv_padded(head_dim), groups = kv_groups(head_dim);
     float row[PUT_MAX];
-    if (padded > PUT_MAX || type == KV_F32) {
+    if (padded > PUT_MAX || type == KV_F32 || type == KV_BF16) {
         ref_kv_put(k_block, v_block, type, at, k, v, head_dim);
     } else if (type == KV_F16) {
         uint16_t *kb = (uint16_t *)k_block + at, halves[PUT_MAX];

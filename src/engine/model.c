@@ -33,14 +33,15 @@ static int check_device(const char *device, struct phi3v_error *err)
                    "device is \"%.40s\"; allowed is auto, cpu, cuda or cuda:NUMBER", device);
 }
 
-static const char *const kv_names[KV_TYPES] = {[KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8"};
+static const char *const kv_names[KV_TYPES] = {
+    [KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8", [KV_BF16] = "bf16"};
 
 static int check_kv(const char *kv, struct phi3v_error *err)
 {
     if (!strcmp(kv, "auto")) return 0;
     for (int i = 0; i < KV_TYPES; i++)
         if (!strcmp(kv, kv_names[i])) return 0;
-    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; allowed is auto, f32, f16 or q8", kv);
+    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; allowed is auto, f32, f16, bf16 or q8", kv);
 }
 
 /* auto: the exact arithmetic keeps exact numbers. */

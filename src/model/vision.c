@@ -12,7 +12,6 @@
  * a crop at the published size). A traced pass takes all crops at once, because its tensors have
  * them all. */
 enum { GROUP_CROPS = 6 };
-static const enum kv_type TOWER_KV = KV_F32;
 
 /* The work area of a group of n crops; T tokens a crop (class token first), C wide. */
 struct tower {
@@ -21,6 +20,7 @@ struct tower {
     struct ops *o;
     int n, n_patches, n_tokens, width;
     int rows;                // n * T
+    enum kv_type kv_type;
     float *x;                // [n][T][C]: the residual stream
     float *normed;           // [n][T][C]: norms, then attention's output
     float *wide;             // [n][T][3C]: q, k, v; then a block's output [n][T][C]
@@ -41,6 +41,8 @@ static bool tower_dims(struct tower *t, int n)
     t->n_tokens = t->n_patches + 1;
     t->width = t->c->vision.hidden;
     t->rows = n * t->n_tokens;
+    /* f32 arithmetic on the weights stays exact, any other may round keys and values too */
+    t->kv_type = t->w->vision_layers[0].q.type <= WEIGHT_F16 ? KV_F32 : t->o->k->kv_fastest;
     return true;
 }
 
@@ -54,7 +56,7 @@ static size_t patch_floats(const struct tower *t)
 static size_t block_bytes(const struct tower *t)
 {
     const struct vision_config *v = &t->c->vision;
-    return 2 * (size_t)v->n_heads * kv_packed_bytes(TOWER_KV, v->head_dim);
+    return 2 * (size_t)v->n_heads * kv_packed_bytes(t->kv_type, v->head_dim);
 }
 
 static size_t packed_bytes(const struct tower *t)
@@ -164,9 +166,9 @@ static void take_layer_memory(struct tower *t, struct arena *a)
             .n_kv_heads = t->c->vision.n_heads,
             .head_dim = t->c->vision.head_dim,
             .n_keys = t->n_tokens,
-            .kv_type = TOWER_KV,
+            .kv_type = t->kv_type,
             .blocks = keys,
-            .head_step = 2 * kv_packed_bytes(TOWER_KV, t->c->vision.head_dim),
+            .head_step = 2 * kv_packed_bytes(t->kv_type, t->c->vision.head_dim),
         };
     }
 }

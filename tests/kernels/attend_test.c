@@ -18,7 +18,7 @@
 
 enum { MAX_BLOCKS = 72, MAX_DIM = 200 };
 
-static const char *const type_names[KV_TYPES] = {"f32", "f16", "q8"};
+static const char *const type_names[KV_TYPES] = {"f32", "f16", "q8", "bf16"};
 
 /* -- what is stored -----------------------------------------------------------------------------
  */
@@ -28,6 +28,10 @@ static double stored_kv(enum kv_type type, const void *block, int values, int at
                         int head_dim)
 {
     size_t padded = (size_t)kv_padded(head_dim), groups = (size_t)kv_groups(head_dim);
+    if (type == KV_BF16)
+        return stored(block, WEIGHT_BF16,
+                      values ? ((size_t)at / 2 * padded + (size_t)d) * 2 + (size_t)at % 2
+                             : ((size_t)d / 2 * KV_BLOCK + (size_t)at) * 2 + (size_t)d % 2);
     size_t i = values ? (size_t)at * padded + (size_t)d : (size_t)d * KV_BLOCK + (size_t)at;
     if (type == KV_F32) return ((const float *)block)[i];
     if (type == KV_F16) return stored(block, WEIGHT_F16, i);
@@ -42,6 +46,7 @@ static double stored_kv(enum kv_type type, const void *block, int values, int at
 static double put_error(enum kv_type type, double x, double largest)
 {
     if (type == KV_F32) return 0;
+    if (type == KV_BF16) return fabs(x) / 256 + 1e-40;
     if (type == KV_F16) return fabs(x) > 65504 ? fabs(x) - 65504 : fabs(x) / 2048 + 0x1p-25;
     return largest / 127 * (1 + 0x1p-7) * 0.5001 + 1e-30;
 }
@@ -190,7 +195,9 @@ static void check_attention_row(const struct attention *t, int row)
     }
     for (int d = 0; d < a->head_dim; d++) {
         float got = a->out[row * a->out_stride + d];
-        if (!(fabs(got - want[d] / total) <= 1e-5 * size[d] / total))
+        /* queries and weights in bf16: 2^-9 of a weight, and of each product in a score */
+        double tolerance = a->kv.type == KV_BF16 ? 2e-2 : 1e-5;
+        if (!(fabs(got - want[d] / total) <= tolerance * size[d] / total))
             fail_msg("%s head %d, %d queries, first %lld, row %d [%d]: %.9g, expected %.9g",
                      type_names[a->kv.type], a->head_dim, a->n_q, (long long)a->first_pos, row, d,
                      got, want[d] / total);
@@ -253,7 +260,7 @@ void attend_test_bits(void **state)
 {
     const struct kernels *k = *state;
     static const int heads[] = {12, 64, 96};
-    for (int type = KV_F16; type < KV_TYPES; type++)
+    for (int type = KV_F16; type < KV_BF16; type++)
         for (int h = 0; h < COUNT(heads); h++)
             for (int n_q = 1; n_q < 40; n_q = n_q * 3 + 2) {
                 struct attention t, exact;

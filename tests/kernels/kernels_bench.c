@@ -63,7 +63,7 @@ static void bench_matmul(const struct kernels *k, const struct data *d, enum wei
 static void bench_attend(const struct kernels *k, const struct data *d, enum kv_type type, int n_q)
 {
     enum { BLOCKS = 8 };
-    static const char *const types[KV_TYPES] = {"f32", "f16", "q8"};
+    static const char *const types[KV_TYPES] = {"f32", "f16", "q8", "bf16"};
     const size_t packed = kv_packed_bytes(type, HEAD_DIM);
     const void *keys[BLOCKS], *values[BLOCKS];
     int heads = n_q == 1 ? HEADS : 8;

@@ -283,7 +283,8 @@ static void table(void **state)
 
 int main(int argc, char **argv)
 {
-    static const char *const levels[] = {"portable", "avx2", "avx512"};
+    static const char *const levels[] = {"portable", "avx2",       "avxvnni",
+                                         "avx512",   "avx512vnni", "avx512bf16"};
     static const struct {
         const char *name;
         CMUnitTestFunction fn;
