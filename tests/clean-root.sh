@@ -5,6 +5,7 @@
 set -eu
 here=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 work=${1:-$(mktemp -d)}
+mkdir -p "$work"
 root=$work/root
 
 skip() { echo "ok 1 - clean root # SKIP $1"; exit 0; }
