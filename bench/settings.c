@@ -23,6 +23,7 @@ static const char help_text[] =
     "    edit:CROPS   first token for another question behind the same picture (5, 17)\n"
     "    start        opening a model folder to the first token, its files already in memory\n"
     "    memory:CROPS memory of a process behind such a turn, over (files + keys and values) (5)\n"
+    "    limits       nothing but the limits\n"
     "  --synthetic phi3v    full-size pseudo-random weights made in memory\n"
     "  --dtype TYPE         as in phiscope help ask; auto by default\n"
     "  --kv TYPE            how keys and values are kept: f32, f16, q8; auto by default\n"
@@ -81,7 +82,8 @@ static int read_case(struct settings *s, const char *word)
             kind = &case_kinds[i];
     if (!kind)
         return MISUSE(
-            s, "no case \"%.40s\": there are tg, pp, vision, turn, edit, start and memory", word);
+            s, "no case \"%.40s\": there are tg, pp, vision, turn, edit, start, memory and limits",
+            word);
     if (!word[n]) return add_all(s, kind);
     char *end;
     errno = 0;
