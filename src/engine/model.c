@@ -249,6 +249,13 @@ static int64_t rope_switch(const struct config *c)
     return same ? 0 : c->original_max_positions;
 }
 
+/* Of products with a matrix. */
+static const char *arithmetic(const struct mat *m)
+{
+    if (m->type == WEIGHT_Q8 || m->type == WEIGHT_Q4) return "int8";
+    return m->type == WEIGHT_BF16_PAIRS ? "bf16" : "f32";
+}
+
 static void fill_info(struct phi3v_model *m)
 {
     const struct config *c = &m->config;
@@ -275,9 +282,10 @@ static void fill_info(struct phi3v_model *m)
         .rope_switch = rope_switch(c),
         .kv_bytes_per_token = (int64_t)(m->backend->table->kv_block_bytes(m->backend) / KV_BLOCK),
         .kv = m->info.kv,
-        .step_bytes = (int64_t)model_weights_step_bytes(&m->bound, c->n_layers),
-        .products = "f32",
-        .vision_products = "f32"};
+        .step_bytes = (int64_t)model_weights_step_bytes(&m->bound),
+        .products = arithmetic(&m->bound.layers[0].down),
+        .vision_products = arithmetic(m->bound.n_vision_layers ? &m->bound.vision_layers[0].fc2
+                                                               : &m->bound.proj0)};
 }
 
 /* An eighth of what is free, within 64 MiB and 2 GiB: a picture of 16 crops at full size takes 30

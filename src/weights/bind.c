@@ -102,10 +102,10 @@ int model_weights_bind(const struct weights *w, const struct config *c,
 
 static size_t bytes_of(const struct mat *m) { return mat_bytes(m->type, m->n_out, m->n_in); }
 
-size_t model_weights_step_bytes(const struct model_weights *mw, int n_layers)
+size_t model_weights_step_bytes(const struct model_weights *mw)
 {
     size_t bytes = bytes_of(&mw->lm_head);
-    for (int i = 0; i < n_layers; i++) {
+    for (int i = 0; i < mw->n_layers; i++) {
         const struct decoder_layer_weights *l = &mw->layers[i];
         bytes += bytes_of(&l->qkv) + bytes_of(&l->o) + bytes_of(&l->gate_up) + bytes_of(&l->down);
     }

@@ -75,8 +75,8 @@ int model_weights_pack(struct model_weights *mw, const struct config *c, enum we
 int model_weights_synthetic(const struct config *c, enum weights_form form, struct pool *pool,
                             struct model_weights *ret_weights, struct phi3v_error *err);
 void model_weights_fini(struct model_weights *mw);
-/* Bytes that one decoded token reads: the matrices of n_layers decoder layers and the head. */
-size_t model_weights_step_bytes(const struct model_weights *mw, int n_layers);
+/* Bytes that one decoded token reads: the matrices of the decoder's layers and the head. */
+size_t model_weights_step_bytes(const struct model_weights *mw);
 /* The most bytes that an activation row prepared for any of the matrices takes (kernels.h); 0 when
  * all are multiplied in f32. */
 size_t model_weights_prepared_bytes(const struct model_weights *mw);
