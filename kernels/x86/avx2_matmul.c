@@ -2,7 +2,8 @@
  * A tile is 3 rows x 4 outputs: 12 accumulators of 8 lanes in 16 registers. */
 #include "avx2.h"
 
-enum { TILE_ROWS = 3 };
+typedef float xval, wval;
+enum { TILE_ROWS = 3, CUT_IN = PANEL_IN, CUT_STRIDE = PANEL_STRIDE };
 
 #include "matmul_driver.h"
 
@@ -94,6 +95,18 @@ static ALWAYS_INLINE void tile_rows(int rows, enum weight_type type, const struc
 static void tile_f32(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_F32, t); }
 static void tile_bf16(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_BF16, t); }
 static void tile_f16(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_F16, t); }
+
+static void tile_stored(int rows, enum weight_type type, const struct tile *t)
+{
+    if (type == WEIGHT_BF16)
+        tile_bf16(rows, t);
+    else if (type == WEIGHT_F16)
+        tile_f16(rows, t);
+    else
+        tile_f32(rows, t);
+}
+
+static void tile_panel(int rows, const struct tile *t) { tile_f32(rows, t); }
 
 static void widen_row(float *y, const char *w, enum weight_type type, int n)
 {

@@ -2,47 +2,10 @@
  * A tile is 6 rows x 4 outputs: 24 accumulators of 16 lanes, 10 loads for 24 multiply-adds. */
 #include "avx512.h"
 
-enum { TILE_ROWS = 6 };
+typedef float xval, wval;
+enum { TILE_ROWS = 6, CUT_IN = PANEL_IN, CUT_STRIDE = PANEL_STRIDE };
 
-#include "matmul_driver.h"
-
-/* Sums of the lanes of acc[row][out], 4 rows x 4 outputs at once: result lane 4*row + out. Each sum
- * is folded 8+8, 4+4, 2+2, 1+1 whatever stands beside it. */
-static ALWAYS_INLINE __m512 fold(const __m512 acc[4][TILE_OUTS])
-{
-    __m512 quad[TILE_OUTS];
-#pragma GCC unroll 4
-    for (int o = 0; o < TILE_OUTS; o++) {
-        __m512 a = acc[0][o], b = acc[1][o], c = acc[2][o], d = acc[3][o];
-        __m512 ab =
-            _mm512_add_ps(_mm512_shuffle_f32x4(a, b, 0x44), _mm512_shuffle_f32x4(a, b, 0xee));
-        __m512 cd =
-            _mm512_add_ps(_mm512_shuffle_f32x4(c, d, 0x44), _mm512_shuffle_f32x4(c, d, 0xee));
-        quad[o] =
-            _mm512_add_ps(_mm512_shuffle_f32x4(ab, cd, 0x88), _mm512_shuffle_f32x4(ab, cd, 0xdd));
-    }
-    __m512 low =
-        _mm512_add_ps(_mm512_unpacklo_ps(quad[0], quad[1]), _mm512_unpackhi_ps(quad[0], quad[1]));
-    __m512 high =
-        _mm512_add_ps(_mm512_unpacklo_ps(quad[2], quad[3]), _mm512_unpackhi_ps(quad[2], quad[3]));
-    __m512d l = _mm512_castps_pd(low), h = _mm512_castps_pd(high);
-    return _mm512_add_ps(_mm512_castpd_ps(_mm512_unpacklo_pd(l, h)),
-                         _mm512_castpd_ps(_mm512_unpackhi_pd(l, h)));
-}
-
-static ALWAYS_INLINE void add_row(float *y, __m128 sums, __mmask8 outs)
-{
-    _mm_mask_storeu_ps(y, outs, _mm_add_ps(_mm_maskz_loadu_ps(outs, y), sums));
-}
-
-/* Adds the folded accumulators of up to 4 rows to y. */
-static ALWAYS_INLINE void add_rows(float *y, int64_t y_stride, int rows, __m512 sums, __mmask8 outs)
-{
-    add_row(y, _mm512_castps512_ps128(sums), outs);
-    if (rows > 1) add_row(y + y_stride, _mm512_extractf32x4_ps(sums, 1), outs);
-    if (rows > 2) add_row(y + 2 * y_stride, _mm512_extractf32x4_ps(sums, 2), outs);
-    if (rows > 3) add_row(y + 3 * y_stride, _mm512_extractf32x4_ps(sums, 3), outs);
-}
+#include "avx512_fold.h"
 
 /* rows and type are constants where this is inlined, so acc lives in registers. */
 static ALWAYS_INLINE void tile(int rows, enum weight_type type, const struct tile *t)
@@ -121,6 +84,18 @@ static ALWAYS_INLINE void tile_rows(int rows, enum weight_type type, const struc
 static void tile_f32(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_F32, t); }
 static void tile_bf16(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_BF16, t); }
 static void tile_f16(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_F16, t); }
+
+static void tile_stored(int rows, enum weight_type type, const struct tile *t)
+{
+    if (type == WEIGHT_BF16)
+        tile_bf16(rows, t);
+    else if (type == WEIGHT_F16)
+        tile_f16(rows, t);
+    else
+        tile_f32(rows, t);
+}
+
+static void tile_panel(int rows, const struct tile *t) { tile_f32(rows, t); }
 
 static void widen_row(float *y, const char *w, enum weight_type type, int n)
 {

@@ -2,12 +2,14 @@
  * How a product is cut into register tiles; included once by each x86 level's matmul file, which
  * defines
  * - TILE_ROWS: rows of x in one tile;
- * - tile_f32, tile_bf16, tile_f16: one tile, from weights of that type;
- * - widen_row: n stored weights to f32, zeros up to a whole vector behind them.
+ * - xval, wval: what a row of x and a panel hold (float; bf16 as uint16_t);
+ * - CUT_IN, CUT_STRIDE: inputs of a panel, and values between its rows;
+ * - tile_stored: one tile, from weights as they are stored; tile_panel: from a panel;
+ * - widen_row: n stored weights to wval, zeros up to a whole vector behind them.
  *
  * Few rows: each tile widens its weights in registers, with nothing stored. Many rows: a panel of
- * PANEL_OUTS x PANEL_IN weights is widened once into scratch (it stays in the second-level cache)
- * and all rows pass over it. Both add the same partial sums of PANEL_IN inputs in the same order,
+ * PANEL_OUTS x CUT_IN weights is widened once into scratch (it stays in the second-level cache)
+ * and all rows pass over it. Both add the same partial sums of CUT_IN inputs in the same order,
  * so they give the same bits. */
 #ifndef KERNELS_X86_MATMUL_DRIVER_H
 #define KERNELS_X86_MATMUL_DRIVER_H
@@ -24,40 +26,29 @@ enum {
 struct tile {
     float *y;
     int64_t y_stride;
-    const float *x;
+    const xval *x;
     int64_t x_stride;
     const char *w[TILE_OUTS];
     int n_outs, n;
 };
 
-static void tile_f32(int rows, const struct tile *t);
-static void tile_bf16(int rows, const struct tile *t);
-static void tile_f16(int rows, const struct tile *t);
-static void widen_row(float *y, const char *w, enum weight_type type, int n);
+static void tile_stored(int rows, enum weight_type type, const struct tile *t);
+static void tile_panel(int rows, const struct tile *t);
+static void widen_row(wval *y, const char *w, enum weight_type type, int n);
 
 static inline int at_most(int n, int limit) { return n < limit ? n : limit; }
-
-static void tile_stored(int rows, enum weight_type type, const struct tile *t)
-{
-    if (type == WEIGHT_BF16)
-        tile_bf16(rows, t);
-    else if (type == WEIGHT_F16)
-        tile_f16(rows, t);
-    else
-        tile_f32(rows, t);
-}
 
 /* At most FEW_ROWS rows: weights come straight from where they are stored, and stay near for all
  * rows. */
 static void few_rows(struct tile t, int n_rows, const struct mat *w, int out_begin, int out_end)
 {
     float *y = t.y;
-    const float *x = t.x;
+    const xval *x = t.x;
     size_t item = weight_bytes(w->type), row_bytes = item * (size_t)w->n_in;
     for (int out = out_begin; out < out_end; out += TILE_OUTS) {
         t.n_outs = at_most(out_end - out, TILE_OUTS);
-        for (int in = 0; in < w->n_in; in += PANEL_IN) {
-            t.n = at_most(w->n_in - in, PANEL_IN);
+        for (int in = 0; in < w->n_in; in += CUT_IN) {
+            t.n = at_most(w->n_in - in, CUT_IN);
             for (int o = 0; o < TILE_OUTS; o++)
                 t.w[o] = (const char *)w->data + row_bytes * (size_t)at_most(out + o, out_end - 1) +
                          item * (size_t)in;
@@ -72,13 +63,15 @@ static void few_rows(struct tile t, int n_rows, const struct mat *w, int out_beg
 
 /* Asks for line `part` of n_parts shares of the next rows' inputs, so that they are near when their
  * turn comes. */
-static inline void prefetch_rows(const float *x, int64_t x_stride, int n_rows, int n, int part,
+static inline void prefetch_rows(const xval *x, int64_t x_stride, int n_rows, int n, int part,
                                  int n_parts)
 {
-    int lines = (n + 15) / 16, begin = lines * part / n_parts, end = lines * (part + 1) / n_parts;
+    enum { PER_LINE = 64 / sizeof *x };
+    int lines = (n + PER_LINE - 1) / PER_LINE, begin = lines * part / n_parts,
+        end = lines * (part + 1) / n_parts;
     for (int r = 0; r < n_rows; r++)
         for (int i = begin; i < end; i++)
-            __builtin_prefetch(x + r * x_stride + (int64_t)i * 16, 0, 2);
+            __builtin_prefetch(x + r * x_stride + (int64_t)i * PER_LINE, 0, 2);
 }
 
 /* A panel as it is stored. */
@@ -95,7 +88,7 @@ static struct panel panel_next(struct panel p, const struct mat *w, int out_end)
         p.out += p.n_outs;
     }
     p.n_outs = at_most(out_end - p.out, PANEL_OUTS);
-    p.n = at_most(w->n_in - p.in, PANEL_IN);
+    p.n = at_most(w->n_in - p.in, CUT_IN);
     return p;
 }
 
@@ -116,11 +109,11 @@ static void prefetch_panel(struct panel p, const struct mat *w, int part, int n_
 }
 
 /* All rows over one widened panel. t: y and x of the panel's first output and input. */
-static void pass_panel(struct tile t, int n_rows, int n_outs, const float *panel,
+static void pass_panel(struct tile t, int n_rows, int n_outs, const wval *panel,
                        struct panel coming, const struct mat *w)
 {
     float *y = t.y;
-    const float *x = t.x;
+    const xval *x = t.x;
     const int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
     for (int r = 0; r < n_rows; r += TILE_ROWS) {
         int rows = at_most(n_rows - r, TILE_ROWS), next = at_most(n_rows - r - rows, TILE_ROWS);
@@ -130,24 +123,23 @@ static void pass_panel(struct tile t, int n_rows, int n_outs, const float *panel
             t.y = y + r * t.y_stride + out;
             t.n_outs = at_most(n_outs - out, TILE_OUTS);
             for (int o = 0; o < TILE_OUTS; o++)
-                t.w[o] =
-                    (const char *)(panel + (size_t)at_most(out + o, n_outs - 1) * PANEL_STRIDE);
+                t.w[o] = (const char *)(panel + (size_t)at_most(out + o, n_outs - 1) * CUT_STRIDE);
             prefetch_rows(t.x + rows * t.x_stride, t.x_stride, next, t.n, out, n_outs);
-            tile_f32(rows, &t);
+            tile_panel(rows, &t);
         }
     }
 }
 
 static void many_rows(struct tile t, int n_rows, const struct mat *w, int out_begin, int out_end,
-                      float *widened)
+                      wval *widened)
 {
     float *y = t.y;
-    const float *x = t.x;
+    const xval *x = t.x;
     struct panel p = {.out = out_begin, .n_outs = at_most(out_end - out_begin, PANEL_OUTS)};
-    for (p.n = at_most(w->n_in, PANEL_IN); p.n_outs > 0;) {
+    for (p.n = at_most(w->n_in, CUT_IN); p.n_outs > 0;) {
         struct panel next = panel_next(p, w, out_end);
         for (int o = 0; o < p.n_outs; o++)
-            widen_row(widened + (size_t)o * PANEL_STRIDE, panel_row(p, w, o), w->type, p.n);
+            widen_row(widened + (size_t)o * CUT_STRIDE, panel_row(p, w, o), w->type, p.n);
         t.n = p.n;
         t.y = y + p.out;
         t.x = x + p.in;
@@ -156,7 +148,7 @@ static void many_rows(struct tile t, int n_rows, const struct mat *w, int out_be
     }
 }
 
-static void matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
+static void matmul(float *y, int64_t y_stride, const xval *x, int64_t x_stride, int n_rows,
                    const struct mat *w, const float *bias, int out_begin, int out_end,
                    void *scratch)
 {
