@@ -7,8 +7,8 @@
  *
  * A tile is TILE_ROWS rows of x and 2 W outputs. Few rows read the strips as they are stored. With
  * more, the inputs are cut so that the weights of a tile stay in the first-level cache while all
- * rows pass over them, q4 unpacked to q8's layout once. y holds the sums between cuts, so every
- * output is the same chain of additions. */
+ * rows pass over them, q4 unpacked to q8's layout once. Sums are kept between cuts, so every output
+ * is the same chain of additions. */
 #ifndef KERNELS_X86_PACKED_BODY_H
 #define KERNELS_X86_PACKED_BODY_H
 
@@ -248,35 +248,66 @@ static void prefetch_part(const uint8_t *data, size_t n_bytes, int part, int n_p
         _mm_prefetch((const char *)data + i * 64, _MM_HINT_T1);
 }
 
+static int at_most(int n, int limit) { return n < limit ? n : limit; }
+
 /* All rows over the columns of one tile; meanwhile the next tile's weights come nearer. */
 static void pass_rows(struct tile t, int n_rows, const struct column coming[2], size_t coming_bytes)
 {
     int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
     for (int i = 0; i < n_tiles; i++) {
-        int left = n_rows - i * TILE_ROWS;
+        int left = n_rows - i * TILE_ROWS, rows = at_most(left, TILE_ROWS);
         prefetch_part(coming[0].data, coming_bytes, i, n_tiles);
         if (VECTORS_PER_STRIP == 1) prefetch_part(coming[1].data, coming_bytes, i, n_tiles);
-        tile_q8(left < TILE_ROWS ? left : TILE_ROWS, &t);
+        tile_q8(rows, &t);
         t.y += TILE_ROWS * t.y_stride;
         t.row += TILE_ROWS * t.row_bytes;
         t.start += TILE_ROWS * t.row_bytes / (int64_t)sizeof *t.start;
     }
 }
 
-static void many_rows(const struct product *p, float *y, int64_t y_stride, const char *rows,
-                      int n_rows, uint8_t *panel)
+/* What of the scratch is what: unpacked weights of a tile, and sums of at most SUM_ROWS x SUM_OUTS
+ * outputs. They are not kept in y, whose rows may lie so that caches hold few of them. */
+enum { SUM_ROWS = 512, SUM_OUTS = 96 };
+struct many_scratch {
+    uint8_t panel[TILE_OUTS * CUT_BLOCKS * PACK_IN];
+    float sums[SUM_ROWS][SUM_OUTS];
+};
+
+/* Outputs [begin, end) of p, at most SUM_OUTS from the tile that `begin` lies in, of at most
+ * SUM_ROWS rows. */
+static void sum_many(const struct product *p, const char *rows, int n_rows, struct many_scratch *s)
 {
+    int first = p->begin / TILE_OUTS * TILE_OUTS;
     for (int block = 0; block < p->n_blocks; block += CUT_BLOCKS) {
-        int n = p->n_blocks - block < CUT_BLOCKS ? p->n_blocks - block : CUT_BLOCKS;
-        struct tile t = tile_at(p, y, y_stride, rows, block, n);
-        for (int out = p->begin / TILE_OUTS * TILE_OUTS; out < p->end; out += TILE_OUTS) {
+        int n = at_most(p->n_blocks - block, CUT_BLOCKS);
+        struct tile t = tile_at(p, NULL, SUM_OUTS, rows, block, n);
+        for (int out = first; out < p->end; out += TILE_OUTS) {
             struct column coming[2] = {column_at(p, out + TILE_OUTS, block),
                                        column_at(p, out + TILE_OUTS + W, block)};
-            t.y = y + out;
+            t.y = s->sums[0] + (out - first);
             t.column[0] = column_at(p, out, block);
             t.column[1] = column_at(p, out + W, block);
-            if (p->w->type == WEIGHT_Q4) unpack_columns(t.column, panel, n);
+            if (p->w->type == WEIGHT_Q4) unpack_columns(t.column, s->panel, n);
             pass_rows(t, n_rows, coming, p->data_bytes * (size_t)n);
+        }
+    }
+}
+
+static void many_rows(const struct product *whole, float *y, int64_t y_stride, const char *rows,
+                      int n_rows, struct many_scratch *s)
+{
+    struct product p = *whole;
+    for (p.begin = whole->begin; p.begin < whole->end; p.begin = p.end) {
+        int first = p.begin / TILE_OUTS * TILE_OUTS, n;
+        p.end = at_most(whole->end, first + SUM_OUTS);
+        const size_t from = (size_t)(p.begin - first),
+                     n_bytes = sizeof *y * (size_t)(p.end - p.begin);
+        for (int row = 0; row < n_rows; row += n) {
+            n = at_most(n_rows - row, SUM_ROWS);
+            float *part = y + row * y_stride + p.begin;
+            for (int r = 0; r < n; r++) memcpy(s->sums[r] + from, part + r * y_stride, n_bytes);
+            sum_many(&p, rows + (int64_t)row * (int64_t)prepared_bytes(p.w->type, p.w->n_in), n, s);
+            for (int r = 0; r < n; r++) memcpy(part + r * y_stride, s->sums[r] + from, n_bytes);
         }
     }
 }
@@ -302,6 +333,8 @@ static void multiply_packed(float *y, int64_t y_stride, const char *rows, int n_
         few_rows(&p, y, y_stride, rows, n_rows);
     else
         many_rows(&p, y, y_stride, rows, n_rows, scratch);
+    _Static_assert(sizeof(struct many_scratch) <= sizeof(float) * PANEL_OUTS * PANEL_STRIDE,
+                   "matmul_scratch_bytes");
 }
 
 #endif
