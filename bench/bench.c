@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "progress.h"
 #include "report.h"
@@ -71,14 +72,59 @@ static int run_apart(struct driver *d, const struct plan_item *item, struct resu
     return 0;
 }
 
+/* -- Where the time went ----------------------------------------------------------------------- */
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct stages {
+    bool say; // else only: count from now on
+    double total_s, kernels_s;
+};
+
+static void one_stage(const char *name, double seconds, void *user)
+{
+    struct stages *t = user;
+    t->kernels_s += seconds;
+    if (t->say)
+        fprintf(stderr, "  %-10s %9.2f ms  %5.1f %%\n", name, 1e3 * seconds,
+                100 * seconds / t->total_s);
+}
+
+/* The whole case, the making of its prompt included. */
+static int run_with_stages(struct driver *d, const struct plan_item *item, struct sample *sample,
+                           struct phi3v_error *err)
+{
+    struct stages t = {.say = false};
+    phi3v_bench_stages(d->bench.session, one_stage, &t);
+    double start_s = now_s();
+    int rc = item->kind->run(&d->bench, item->number, sample, err);
+    t = (struct stages){.say = true, .total_s = now_s() - start_s};
+    if (rc) return rc;
+    fprintf(stderr, "%s:%lld, a sample of %.1f ms\n", item->kind->name, (long long)item->number,
+            1e3 * t.total_s);
+    phi3v_bench_stages(d->bench.session, one_stage, &t);
+    one_stage("the rest", t.total_s - t.kernels_s, &t);
+    return 0;
+}
+
 /* One sample between two probes. */
 static int take_sample(struct driver *d, const struct plan_item *item, struct result *r,
                        struct sample *sample, struct phi3v_error *err)
 {
     struct machine_limits before, after;
     machine_probe_measure(d->probe, &before);
-    int rc = item->kind->run ? item->kind->run(&d->bench, item->number, sample, err)
-                             : run_apart(d, item, r, sample, err);
+    int rc;
+    if (!item->kind->run)
+        rc = run_apart(d, item, r, sample, err);
+    else if (d->s->stages)
+        rc = run_with_stages(d, item, sample, err);
+    else
+        rc = item->kind->run(&d->bench, item->number, sample, err);
     if (rc) return rc;
     machine_probe_measure(d->probe, &after);
     sample->before = before;

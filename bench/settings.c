@@ -31,6 +31,7 @@ static const char help_text[] =
     "  --threads N          0: one per core\n"
     "  --repeat N           samples of each case; else up to five within ten seconds\n"
     "  --json, --csv        one JSON object, or a table for programs, on standard output\n"
+    "  --stages             where the time of each sample went, on standard error\n"
     "  --compare FILE       ratios to a run stored with --json; exit status 1 when one is slower\n"
     "Where the probes before and after a sample disagree by more than a tenth, it is repeated.\n"
     "Example: phiscope bench --case tg:0,pp:512\n";
@@ -120,6 +121,7 @@ enum {
     OPT_DEVICE,
     OPT_THREADS,
     OPT_REPEAT,
+    OPT_STAGES,
     OPT_JSON,
     OPT_CSV,
     OPT_COMPARE
@@ -135,6 +137,7 @@ static const struct option long_options[] = {{"model", required_argument, NULL, 
                                              {"repeat", required_argument, NULL, OPT_REPEAT},
                                              {"json", no_argument, NULL, OPT_JSON},
                                              {"csv", no_argument, NULL, OPT_CSV},
+                                             {"stages", no_argument, NULL, OPT_STAGES},
                                              {"compare", required_argument, NULL, OPT_COMPARE},
                                              {"help", no_argument, NULL, 'h'},
                                              {0}};
@@ -201,6 +204,9 @@ int settings_read(int argc, char **argv, struct settings *s)
             words.repeat = optarg;
             break;
         case OPT_JSON:
+            break;
+        case OPT_STAGES:
+            s->stages = true;
             break;
         case OPT_CSV:
             s->csv = true;

@@ -27,7 +27,7 @@ struct settings {
     const char *model, *synthetic, *dtype, *kv, *device, *compare;
     int threads;
     int repeat; // 0: as many as fit in some seconds
-    bool json, csv;
+    bool json, csv, stages;
     struct plan_item plan[MAX_PLAN];
     int n_plan;
 };

@@ -385,3 +385,8 @@ int phi3v_bench_vision(phi3v_session *session, int n_crops, double *ret_seconds,
     REFUSE_NULL(ret_seconds, err);
     return session_bench_vision(session, n_crops, ret_seconds, err);
 }
+
+void phi3v_bench_stages(phi3v_session *session, phi3v_stage_fn fn, void *user)
+{
+    session_stages(session, fn, user);
+}

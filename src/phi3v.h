@@ -353,6 +353,11 @@ PHI3V_API int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v
  * it took. */
 PHI3V_API int phi3v_bench_vision(phi3v_session *session, int n_crops, double *ret_seconds,
                                  struct phi3v_error *err);
+/* Where the session's computing time went since this was last called: fn gets each stage's name and
+ * seconds, on this thread; not called where the device does not measure. What is missing to the time
+ * that passed was spent outside the kernels. */
+typedef void (*phi3v_stage_fn)(const char *name, double seconds, void *user);
+PHI3V_API void phi3v_bench_stages(phi3v_session *session, phi3v_stage_fn fn, void *user);
 
 #ifdef __cplusplus
 }

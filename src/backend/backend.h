@@ -41,6 +41,10 @@ struct backend_table {
     /* Computes all rows, writes their keys and values, gives the wanted logits. Rows are worked in pieces of bounded
      * memory; on CANCELLED the blocks behind first_pos hold no promise. */
     int (*forward)(struct backend_state *s, const struct batch *batch, struct phi3v_error *err);
+
+    /* Seconds that went into stage i of the state's passes since this was last asked, and its name; -1 behind the
+     * last stage. NULL: not measured. */
+    int (*stage)(struct backend_state *s, int i, const char **ret_name, double *ret_seconds);
 };
 
 struct backend {

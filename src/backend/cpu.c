@@ -225,6 +225,20 @@ static int cpu_forward(struct backend_state *s, const struct batch *batch, struc
     return rc;
 }
 
+static int cpu_stage(struct backend_state *s, int i, const char **ret_name, double *ret_seconds)
+{
+    static const char *const names[N_OPS_STAGES] = {[STAGE_ROWS] = "rows",
+                                                    [STAGE_PRODUCTS] = "products",
+                                                    [STAGE_PREPARE] = "preparing",
+                                                    [STAGE_ATTENTION] = "attention",
+                                                    [STAGE_NORMS] = "norms"};
+    if (i < 0 || i >= N_OPS_STAGES) return -1;
+    *ret_name = names[i];
+    *ret_seconds = s->ops.spent_s[i];
+    s->ops.spent_s[i] = 0;
+    return 0;
+}
+
 /* -- The table -------------------------------------------------------------------------------- */
 
 static const struct backend_table cpu_table = {
@@ -242,6 +256,7 @@ static const struct backend_table cpu_table = {
     .kv_block_bytes = cpu_kv_block_bytes,
     .kv_fill = cpu_kv_fill,
     .forward = cpu_forward,
+    .stage = cpu_stage,
 };
 
 int backend_cpu_open(const struct config *config, const struct model_weights *weights,

@@ -391,3 +391,12 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
     *ret_seconds = seconds;
     return 0;
 }
+
+void session_stages(struct phi3v_session *s, phi3v_stage_fn fn, void *user)
+{
+    const struct backend_table *table = s->model->backend->table;
+    const char *name;
+    double seconds;
+    for (int i = 0; table->stage && table->stage(s->state, i, &name, &seconds) == 0; i++)
+        fn(name, seconds, user);
+}

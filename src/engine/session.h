@@ -50,5 +50,7 @@ int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err);
 /* Encodes n_crops pseudo-random crops. */
 int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_seconds,
                          struct phi3v_error *err);
+/* phi3v_bench_stages. */
+void session_stages(struct phi3v_session *s, phi3v_stage_fn fn, void *user);
 
 #endif

@@ -146,6 +146,7 @@ void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
         work += work_of(&parts[i]);
         alone = alone && parts[i].n_rows == 1;
     }
+    o->stage = STAGE_ATTENTION;
     if (!alone || n_spans == n_items || n_items > ITEMS_PER_THREAD * pool_threads(o->pool)) {
         ops_run(o, n_items, work, attend_item, &r);
         return;

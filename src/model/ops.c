@@ -124,6 +124,7 @@ void ops_run(struct ops *o, int64_t n_items, int64_t work, ops_item_fn fn, void 
     struct run r = {.o = o, .fn = fn, .arg = arg, .n_items = n_items};
     int64_t threads = n_items < pool_threads(o->pool) ? n_items : pool_threads(o->pool);
     if (work < ALONE_WORK) threads = 1;
+    double start_s = clock_s();
     while (!o->stopped && atomic_load_explicit(&r.next, memory_order_relaxed) < n_items) {
         atomic_store_explicit(&r.pause, false, memory_order_relaxed);
         if (threads == 1)
@@ -132,6 +133,8 @@ void ops_run(struct ops *o, int64_t n_items, int64_t work, ops_item_fn fn, void 
             pool_run(o->pool, threads, 1, run_items, &r);
         if (pulse_due(o)) pulse_now(o);
     }
+    o->spent_s[o->stage] += clock_s() - start_s;
+    o->stage = STAGE_ROWS;
 }
 
 struct rows_run {
@@ -234,6 +237,7 @@ static void multiply(struct ops *o, const struct linear *l)
     if (l->then == THEN_SILU_MUL) r.n_cols /= 2;
     cut_linear(o, &r);
     int64_t work = (int64_t)l->n_rows * l->w->n_out * l->w->n_in;
+    o->stage = STAGE_PRODUCTS;
     ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, work, linear_item, &r);
 }
 
@@ -258,6 +262,7 @@ static void prepare_and_multiply(struct ops *o, const struct linear *l)
         part.x += row * l->x_stride;
         part.y += row * l->y_stride;
         if (part.to) part.to += (int64_t)row * l->w->n_out;
+        o->stage = STAGE_PREPARE;
         ops_run(o, divide_up(part.n_rows, ROWS_PER_ITEM), (int64_t)part.n_rows * l->w->n_in * WORK,
                 prepare_item, &part);
         multiply(o, &part);
@@ -300,6 +305,7 @@ void ops_rms_norm(struct ops *o, float *y, const float *x, const float *w, int n
                   float eps)
 {
     struct norm_run r = {.y = y, .x = x, .w = w, .n = n, .eps = eps};
+    o->stage = STAGE_NORMS;
     ops_rows(o, n_rows, rms_rows, &r);
 }
 
@@ -307,5 +313,6 @@ void ops_layer_norm(struct ops *o, float *y, const float *x, const float *w, con
                     int n_rows, int n, float eps)
 {
     struct norm_run r = {.y = y, .x = x, .w = w, .b = b, .n = n, .eps = eps};
+    o->stage = STAGE_NORMS;
     ops_rows(o, n_rows, layer_rows, &r);
 }

@@ -13,6 +13,16 @@
 
 struct pool;
 
+/* Where the time of a pass goes. */
+enum ops_stage {
+    STAGE_ROWS, // embedding, rotating, storing: row loops that are none of the following
+    STAGE_PRODUCTS,
+    STAGE_PREPARE, // rows for products with packed weights
+    STAGE_ATTENTION,
+    STAGE_NORMS,
+    N_OPS_STAGES
+};
+
 struct ops {
     const struct kernels *k;
     struct pool *pool;
@@ -27,6 +37,8 @@ struct ops {
     const struct trace *trace; // or NULL
     int64_t done, total;
     double last_pulse_s;
+    enum ops_stage stage;         // of the next ops_run
+    double spent_s[N_OPS_STAGES]; // in ops_run, by the caller's clock
     bool stopped; // pulse or trace asked to stop: results are incomplete
 };
 
