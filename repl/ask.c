@@ -56,16 +56,6 @@ static int load_images(struct ask *k, struct phi3v_error *err)
 
 /* -- Prompt --------------------------------------------------------------------------------- */
 
-/* Without tags the pictures go first, one a line, as the model was trained. */
-static char *with_tags(const char *text, size_t n_images)
-{
-    struct text out = {0};
-    for (size_t i = 0; i < n_images && !has_image_tag(text); i++)
-        text_addf(&out, "<|image_%zu|>\n", i + 1);
-    text_add(&out, text);
-    return text_take(&out);
-}
-
 static int build_prompt(struct ask *k, phi3v_prompt **ret, struct phi3v_error *err)
 {
     const struct options *opt = &k->app.opt;
@@ -77,7 +67,7 @@ static int build_prompt(struct ask *k, phi3v_prompt **ret, struct phi3v_error *e
     } else if (n == 0 && has_image_tag(k->text)) {
         rc = refuse(err, PHI3V_E_PROMPT, "the prompt names a picture, but none is given: -i FILE");
     } else {
-        char *text = with_tags(k->text, k->n_images);
+        char *text = with_image_tags(k->text, k->n_images);
         struct phi3v_turn turns[2] = {
             {.role = "system", .text = opt->system},
             {.role = "user", .text = text, .images = images, .n_images = n}};

@@ -44,6 +44,10 @@ void help_verb(const struct verb *verb)
         printf("\nOptions of debug\n");
         print_options(OPTION_DEBUG);
     }
+    if (verb->run == eval_main) {
+        printf("\nOption of eval, besides those that other verbs have\n");
+        print_options(OPTION_EVAL);
+    }
 }
 
 static const struct verb *verb_by_name(const char *name)

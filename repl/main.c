@@ -51,6 +51,13 @@ const struct verb verb_table[] = {
      "debug preprocess -i IMG -o X.npy                        normalised crops, global view first\n"
      "debug logits [-i IMG]... (--ids FILE.json | RAW_PROMPT) [--all] -o X.npy\n"
      "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n"},
+    {"eval", eval_main, "[options] QUESTIONS.json",
+     "right answers of a model to questions about pictures, counted",
+     "The file lists questions, pictures (relative to it) and what is known about them; "
+     "docs/eval.md "
+     "has its format.\n"
+     "--json prints one object an answer and a last one with the summary.\n"
+     "Example: phiscope eval -m default training/regression/questions.json\n"},
     {"models", models_main, "", "models found on this machine", NULL},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",

@@ -78,6 +78,8 @@ const struct option_spec option_table[] = {
     {"decode", 0, OPTION_FLAG, OPTION_DEBUG, AT(decode), 0, 0, NULL, NULL, "ids to text"},
     {"no-bos", 0, OPTION_FLAG, OPTION_DEBUG, AT(no_bos), 0, 0, NULL, NULL,
      "leave the begin token out"},
+    {"blank", 0, OPTION_FLAG, OPTION_EVAL, AT(blank), 0, 0, NULL, NULL,
+     "white pictures of the same size: what is still right was guessed"},
     {"help", 'h', OPTION_FLAG, OPTION_COMMON | OPTION_DEBUG, AT(help), 0, 0, NULL, NULL,
      "this help"},
 };

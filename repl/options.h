@@ -32,6 +32,8 @@ struct options {
     /* debug */
     char *out, *ids_file;
     bool all, decode, no_bos;
+    /* eval */
+    bool blank;
 };
 
 enum option_type {
@@ -51,7 +53,8 @@ enum option_use {
     OPTION_SETTING = 2, /* :set may change it */
     OPTION_ANSWER = 4,  /* a key for :run RANGE key=value */
     OPTION_LOAD = 8,    /* fixed once the model is loaded: :set shows it only */
-    OPTION_DEBUG = 16   /* debug verbs only */
+    OPTION_DEBUG = 16,  /* debug verbs only */
+    OPTION_EVAL = 32    /* eval only */
 };
 
 struct option_spec {

@@ -20,6 +20,7 @@ extern const int n_verbs;
 int ask_main(struct options *opt, int argc, char **argv);
 int script_main(struct options *opt, int argc, char **argv);
 int debug_main(struct options *opt, int argc, char **argv);
+int eval_main(struct options *opt, int argc, char **argv);
 int models_main(struct options *opt, int argc, char **argv);
 int devices_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);

@@ -265,3 +265,12 @@ bool has_image_tag(const char *text)
     }
     return false;
 }
+
+char *with_image_tags(const char *text, size_t n_images)
+{
+    struct text out = {0};
+    for (size_t i = 0; i < n_images && !has_image_tag(text); i++)
+        text_addf(&out, "<|image_%zu|>\n", i + 1);
+    text_add(&out, text);
+    return text_take(&out);
+}

@@ -55,5 +55,8 @@ int refs_find(const char *text, ref_lookup_fn lookup, void *user, struct refs *r
 void refs_free(struct refs *r);
 /* The text has raw tags such as <|image_1|>. */
 bool has_image_tag(const char *text);
+/* The text of a prompt with n pictures: without tags of its own they go first, one a line, as the
+ * model was trained; a new string. */
+char *with_image_tags(const char *text, size_t n_images);
 
 #endif
