@@ -180,6 +180,11 @@ static int run_item(struct driver *d, const struct plan_item *item, struct phi3v
 {
     struct result *r = &d->run.results[d->run.n_results];
     if (!item->kind->run && !d->path) return 0; /* synthetic weights are in no file */
+    if (!item->kind->run && d->bench.model) {
+        *err = (struct phi3v_error){PHI3V_E_ARGUMENT,
+                                    "start and memory are not for a process that has a model open"};
+        return err->code;
+    }
     if (result_init(r, item) != 0) {
         *err = (struct phi3v_error){PHI3V_E_MEMORY, "not enough memory for the results"};
         return err->code;
@@ -250,13 +255,48 @@ static int driver_init(struct driver *d, const char *model, const char *const *m
     return 0;
 }
 
+static void drop_results(struct run *run)
+{
+    for (int i = 0; i < run->n_results; i++) free(run->results[i].samples);
+    run->n_results = 0;
+}
+
+/* The plan that the settings hold. */
+static int run_once(struct driver *d)
+{
+    struct phi3v_error err = {0};
+    machine_probe_measure(d->probe, &d->run.limits);
+    band_widen(&d->run.band, &d->run.limits);
+    if (!d->s->json && !d->s->csv) report_limits(&d->run);
+    int status = finish(d, run_plan(d, &err), &err);
+    fflush(stdout);
+    drop_results(&d->run);
+    return status;
+}
+
+/* Plans from standard input, for programs that take turns with this one. A line that fails is
+ * answered by an error, and the next one is read. */
+static int run_lines(struct driver *d, struct settings *s)
+{
+    char *line = NULL;
+    size_t room = 0;
+    int status = EXIT_FINE;
+    while (status != EXIT_INTERRUPTED && getline(&line, &room, stdin) > 0) {
+        line[strcspn(line, "\n")] = 0;
+        status = settings_plan(s, line);
+        if (status == EXIT_FINE) status = run_once(d);
+        fflush(stdout);
+    }
+    free(line);
+    return status;
+}
+
 static void driver_fini(struct driver *d)
 {
     progress_session(NULL);
     phi3v_session_free(d->bench.session);
     phi3v_model_close(d->bench.model);
     machine_probe_free(d->probe);
-    for (int i = 0; i < d->run.n_results; i++) free(d->run.results[i].samples);
     free(d->run.results);
     phi3v_string_free(d->path);
     json_decref(d->run.stored);
@@ -273,14 +313,10 @@ int bench_main(int argc, char **argv, const char *model, const char *const *mode
     if (status) return status;
     progress_catch_interrupt();
     int rc = driver_init(&d, model, models_dirs, &err);
-    if (!rc) {
-        progress_say("measuring the limits of this machine");
-        machine_probe_measure(d.probe, &d.run.limits);
-        band_widen(&d.run.band, &d.run.limits);
-        if (!s.json && !s.csv) report_limits(&d.run);
-        rc = run_plan(&d, &err);
-    }
-    status = finish(&d, rc, &err);
+    if (rc)
+        status = finish(&d, rc, &err);
+    else
+        status = s.lines ? run_lines(&d, &s) : run_once(&d);
     driver_fini(&d);
     return status;
 }

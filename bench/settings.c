@@ -24,6 +24,7 @@ static const char help_text[] =
     "    start        opening a model folder to the first token, its files already in memory\n"
     "    memory:CROPS memory of a process behind such a turn, over (files + keys and values) (5)\n"
     "    limits       nothing but the limits\n"
+    "    -            lists from standard input, each answered by one JSON object on a line\n"
     "  --synthetic phi3v    full-size pseudo-random weights made in memory\n"
     "  --dtype TYPE         as in phiscope help ask; auto by default\n"
     "  --kv TYPE            how keys and values are kept: f32, f16, q8; auto by default\n"
@@ -95,9 +96,10 @@ static int read_case(struct settings *s, const char *word)
     return add_item(s, kind, number);
 }
 
-static int read_cases(struct settings *s, const char *list)
+int settings_plan(struct settings *s, const char *list)
 {
     int status = EXIT_FINE;
+    s->n_plan = 0;
     if (!list) {
         for (int i = 0; i < n_case_kinds && !status; i++) status = add_all(s, &case_kinds[i]);
         return status;
@@ -167,7 +169,9 @@ static int check(struct settings *s, const struct words *words)
     if (!status && s->model && s->synthetic)
         status = MISUSE(s, "either -m or --synthetic, not both");
     if (!status && s->json && s->csv) status = MISUSE(s, "either --json or --csv, not both");
-    return status ? status : read_cases(s, words->cases);
+    s->lines = words->cases && !strcmp(words->cases, "-");
+    if (!status && s->lines && !s->json) status = MISUSE(s, "--case - wants --json");
+    return status || s->lines ? status : settings_plan(s, words->cases);
 }
 
 int settings_read(int argc, char **argv, struct settings *s)

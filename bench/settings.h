@@ -28,12 +28,16 @@ struct settings {
     int threads;
     int repeat; // 0: as many as fit in some seconds
     bool json, csv, stages;
+    bool lines; // --case -: plans come from standard input
     struct plan_item plan[MAX_PLAN];
     int n_plan;
 };
 
 /* Returns -1 to go on, else the exit status; what is wrong was said. */
 int settings_read(int argc, char **argv, struct settings *ret_settings);
+
+/* The plan of a --case list, in place of the one held. Returns 0 or an exit status, as said. */
+int settings_plan(struct settings *s, const char *list);
 
 /* Says what went wrong, as a line on stderr or, with --json, as an object on stdout. Returns
  * `status`. */

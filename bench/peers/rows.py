@@ -58,7 +58,7 @@ def openvino_parts(peers):
 def share(case, dtype):
     """Median share of the limit, of samples whose probes agree where there are any."""
     def alone(ours, pairs):
-        c = ours.bench(case, dtype, "--repeat", str(pairs))["cases"]
+        c = ours.bench(case, dtype, pairs)["cases"]
         if not c:
             raise RuntimeError(f"{case} needs more memory")
         return c[0]["share"] or 0, c
@@ -68,7 +68,7 @@ def share(case, dtype):
 def edit_over_turn(ours, pairs):
     cases = []
     for _ in range(min(pairs, 3)):
-        cases += ours.bench("turn:17,edit:17", "q4", "--repeat", "1")["cases"]
+        cases += ours.bench("turn:17,edit:17", "q4")["cases"]
     times = {n: statistics.median(c["s"] for c in cases if c["case"] == n) for n in ("turn", "edit")}
     return times["edit"] / times["turn"], cases
 
@@ -78,7 +78,7 @@ def deep(ctx):
     def alone(ours, pairs):
         values, cases = [], []
         for _ in range(pairs):
-            near, far = ours.bench(f"tg:0,tg:{ctx}", "q4", "--repeat", "1")["cases"]
+            near, far = ours.bench(f"tg:0,tg:{ctx}", "q4")["cases"]
             gbs = (far["read_gbs_before"] + far["read_gbs_after"]) / 2
             extra_bytes = far["bytes"] / far["n"] - near["bytes"] / near["n"]
             values.append((1 / far["tok_s"] - 1 / near["tok_s"]) / (extra_bytes / gbs / 1e9))
@@ -88,7 +88,7 @@ def deep(ctx):
 
 
 def memory(ours, pairs):
-    c = ours.case("memory:5", "q4")
+    c = ours.apart("memory:5", "q4")
     return c["share"], [c]
 
 
@@ -119,7 +119,7 @@ ROWS = {
     "edit17": Row("first token of an edited question behind that picture, over the first time", (0.03, 0.02), less=True,
                   alone=edit_over_turn),
     "start": Row("warm start to first token, over llama.cpp Q4_0", (0.35, 0.2), less=True,
-                 ours=lambda o: o.case("start", "q4"), peer={"default": lambda p: p.llama_start("Q4_0")}),
+                 ours=lambda o: o.apart("start", "q4"), peer={"default": lambda p: p.llama_start("Q4_0")}),
     "memory": Row("resident memory over (file + keys and values)", (1.1, 1.05), less=True, alone=memory),
     "tg8192": Row("context 8192: extra time a token over (extra bytes / probe)", (1.3, 1.1), less=True, alone=deep(8192)),
     "tg32768": Row("context 32768: the same", (1.3, 1.1), less=True, alone=deep(32768)),

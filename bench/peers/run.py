@@ -21,10 +21,12 @@ def say(text):
 
 
 class Ours:
-    """Phiscope, a process for every sample: it maps its files and measures the machine around the sample."""
+    """Phiscope, which measures the machine around each of its samples; a process for each type of weights, that takes
+    cases line by line."""
 
     def __init__(self, program, folder, work, threads):
         self.program, self.folders, self.work, self.threads = program, {"f32": folder}, work, threads
+        self.processes = {}
 
     def folder(self, dtype):
         """Packed once, by `phiscope quantize`; f32 and bf16 compute from the published files."""
@@ -32,28 +34,56 @@ class Ours:
             path = os.path.join(self.work, "ours-" + dtype)
             if not os.path.exists(os.path.join(path, "config.json")):
                 say(f"packing our weights as {dtype}")
-                subprocess.run([self.program, "quantize", "-m", self.folders["f32"], "--type", dtype, path], check=True)
+                done = subprocess.run([self.program, "quantize", "-m", self.folders["f32"], "--type", dtype, path])
+                if done.returncode:
+                    path = self.folders["f32"]  # packed at every start, then
             self.folders[dtype] = path
         return self.folders.get(dtype, self.folders["f32"])
 
-    def bench(self, cases, dtype, *more):
-        """The cases' JSON, one of each listed."""
-        command = [self.program, "bench", "-m", self.folder(dtype), "--dtype", dtype, "--case", cases, "--json",
-                   "--threads", str(self.threads), *more]
-        done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        answer = json.loads(done.stdout or "{}")
+    def command(self, dtype, repeat, cases):
+        return [self.program, "bench", "-m", self.folder(dtype), "--dtype", dtype, "--case", cases, "--json",
+                "--threads", str(self.threads), "--repeat", str(repeat)]
+
+    @staticmethod
+    def answer(text):
+        """The JSON object, unless it tells of an error."""
+        answer = json.loads(text or "{}")
         if "cases" not in answer:
-            raise RuntimeError(answer.get("error", {}).get("message", f"phiscope bench ended with {done.returncode}"))
+            raise RuntimeError("phiscope bench: " + answer.get("error", {}).get("message", "it ended"))
         return answer
 
-    def case(self, case, dtype, *more):
-        cases = self.bench(case, dtype, "--repeat", "1", *more)["cases"]
+    def bench(self, cases, dtype, repeat=1):
+        """The cases' JSON, in order, with this many samples each."""
+        key = dtype, repeat
+        if key not in self.processes:
+            self.close()  # one model in memory at a time
+            self.processes[key] = subprocess.Popen(self.command(dtype, repeat, "-"), stdin=subprocess.PIPE,
+                                                   stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        process = self.processes[key]
+        print(cases, file=process.stdin, flush=True)
+        return self.answer(process.stdout.readline())
+
+    def apart(self, case, dtype):
+        """A case that wants a process of its own."""
+        done = subprocess.run(self.command(dtype, 1, case), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+        return self.answer(done.stdout)["cases"][0]
+
+    def case(self, case, dtype):
+        cases = self.bench(case, dtype)["cases"]
         if not cases:
             raise RuntimeError(f"{case} was left out: it needs more memory")
         return cases[0]
 
     def limits(self):
-        return self.bench("limits", "f32")["limits"]
+        """By whichever process runs, or a new one."""
+        dtype, repeat = next(iter(self.processes), ("f32", 1))
+        return self.bench("limits", dtype, repeat)["limits"]
+
+    def close(self):
+        for process in self.processes.values():
+            process.stdin.close()
+            process.wait()
+        self.processes.clear()
 
 
 class Peers:
@@ -215,6 +245,7 @@ def main():
               f"{verdict(row, result['value']):6}  {row.title}"
               + (f" ({', '.join(f'{k} {v:.2f}' for k, v in result['ratios'].items())})" if row.peer else ""), flush=True)
         peers.close()
+    ours.close()
     return 0
 
 
