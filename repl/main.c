@@ -58,6 +58,10 @@ const struct verb verb_table[] = {
      "has its format.\n"
      "--json prints one object an answer and a last one with the summary.\n"
      "Example: phiscope eval -m default training/regression/questions.json\n"},
+    {"quantize", quantize_main, "[-m MODEL] --type q8|q4 FOLDER",
+     "a copy of a model that opens as q8 or q4 at once",
+     "FOLDER gets the packed weights and the model's JSON files; use it with -m FOLDER.\n"
+     "Example: phiscope quantize -m microsoft/Phi-3-vision-128k-instruct --type q4 phi3v-q4\n"},
     {"models", models_main, "", "models found on this machine", NULL},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",

@@ -80,8 +80,10 @@ const struct option_spec option_table[] = {
      "leave the begin token out"},
     {"blank", 0, OPTION_FLAG, OPTION_EVAL, AT(blank), 0, 0, NULL, NULL,
      "white pictures of the same size: what is still right was guessed"},
-    {"help", 'h', OPTION_FLAG, OPTION_COMMON | OPTION_DEBUG, AT(help), 0, 0, NULL, NULL,
-     "this help"},
+    {"type", 0, OPTION_CHOICE, OPTION_QUANTIZE, AT(type), 0, 0, "q8|q4", "TYPE",
+     "what to pack into: q8|q4"},
+    {"help", 'h', OPTION_FLAG, OPTION_COMMON | OPTION_DEBUG | OPTION_QUANTIZE, AT(help), 0, 0, NULL,
+     NULL, "this help"},
 };
 const int n_options = (int)(sizeof option_table / sizeof option_table[0]);
 

@@ -22,6 +22,7 @@ int script_main(struct options *opt, int argc, char **argv);
 int debug_main(struct options *opt, int argc, char **argv);
 int eval_main(struct options *opt, int argc, char **argv);
 int models_main(struct options *opt, int argc, char **argv);
+int quantize_main(struct options *opt, int argc, char **argv);
 int devices_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);
 int repl_main(struct options *opt, int argc, char **argv);

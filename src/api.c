@@ -11,6 +11,7 @@
 #include "engine/model.h"
 #include "engine/picture.h"
 #include "engine/prompt.h"
+#include "engine/quantize.h"
 #include "engine/session.h"
 #include "weights/find.h"
 
@@ -70,6 +71,13 @@ int phi3v_model_open(const char *path, const struct phi3v_model_options *opt,
 void phi3v_model_close(phi3v_model *model) { model_close(model); }
 
 const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model) { return &model->info; }
+
+int phi3v_model_write(const phi3v_model *model, const char *dir, struct phi3v_error *err)
+{
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(dir, err);
+    return quantize_write(model, dir, err);
+}
 
 int phi3v_model_tensors(const phi3v_model *model, phi3v_tensor_fn fn, void *user)
 {

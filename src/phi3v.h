@@ -87,7 +87,7 @@ typedef struct phi3v_model phi3v_model;
 struct phi3v_model_options {
     size_t size;
     const char *device;    /* "auto", "cpu", "cuda", "cuda:N" */
-    const char *dtype;     /* "auto", "f32" (exact); "bf16", "q8", "q4" where the build has them */
+    const char *dtype;     /* "auto", "f32" (exact), "bf16", "q8", "q4" */
     int n_threads;         /* 0: one per core */
     int64_t ctx;           /* tokens; 0: what free memory allows, at most what the model knows */
     const char *synthetic; /* "phi3v": full-size pseudo-random weights in memory, path ignored */
@@ -131,6 +131,12 @@ PHI3V_API int phi3v_model_open(const char *path, const struct phi3v_model_option
 PHI3V_API void phi3v_model_close(phi3v_model *model);
 /* Borrowed until the model is closed. */
 PHI3V_API const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model);
+
+/* Writes a model that was opened as q8 or q4 (by conversion) into the folder `dir`, made where it does
+ * not exist: the same JSON files and the packed weights, which later opens by mapping alone. Errors:
+ * ARGUMENT (another dtype, weights that were packed already, a folder that holds a model), IO,
+ * MEMORY. */
+PHI3V_API int phi3v_model_write(const phi3v_model *model, const char *dir, struct phi3v_error *err);
 
 /* Calls back for every tensor in name order (synthetic weights have none), until a callback returns
  * non-zero, which is returned: for `debug` and bug reports. */

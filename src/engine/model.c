@@ -41,7 +41,8 @@ static int check_kv(const char *kv, struct phi3v_error *err)
     if (!strcmp(kv, "auto")) return 0;
     for (int i = 0; i < KV_TYPES; i++)
         if (!strcmp(kv, kv_names[i])) return 0;
-    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; allowed is auto, f32, f16, bf16 or q8", kv);
+    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; allowed is auto, f32, f16, bf16 or q8",
+                   kv);
 }
 
 /* auto: the exact arithmetic keeps exact numbers. */
@@ -166,6 +167,13 @@ static int convert_weights(struct phi3v_model *m, const struct phi3v_model_optio
     enum weights_form form;
     int rc = form_from_name(opt->dtype, &automatic, &form, err);
     if (rc || opt->synthetic) return rc;
+    if (m->bound.form != FORM_F32) {
+        if (automatic || form == m->bound.form) return 0;
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "%s holds weights packed as %s: use --dtype %s or auto, or open the folder "
+                       "they were made from",
+                       m->name, form_name(m->bound.form), form_name(m->bound.form));
+    }
     if (automatic) {
         form = form_for(&m->bound, mem_available_bytes(), kv_wanted_bytes(m));
         if (form != FORM_F32) {
@@ -186,9 +194,14 @@ static int open_backend(struct phi3v_model *m, const struct phi3v_model_options 
                         double start_s, struct phi3v_error *err)
 {
     const char *device = opt->device;
+    bool packed = m->bound.form != FORM_F32 && !opt->synthetic;
+    if (is_cuda(device) && packed)
+        return err_set(err, PHI3V_E_UNSUPPORTED,
+                       "%s holds weights packed for the CPU: open the folder they were made from",
+                       m->name);
     if (is_cuda(device)) return backend_cuda_open(device, &m->config, &m->bound, &m->backend, err);
     struct phi3v_error why;
-    if (!strcmp(device, "auto") && !backend_cuda_probe(NULL)) {
+    if (!strcmp(device, "auto") && !packed && !backend_cuda_probe(NULL)) {
         if (!backend_cuda_open("cuda", &m->config, &m->bound, &m->backend, &why)) return 0;
         add_note(m, "on the CPU, because: ");
         buf_puts(&m->note, why.text);

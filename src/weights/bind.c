@@ -4,6 +4,7 @@
 #include <stdbool.h>
 
 #include "base/mem.h"
+#include "weights/pack_file.h"
 #include "weights/slots.h"
 
 struct binder {
@@ -26,6 +27,23 @@ static bool shape_equals(const struct tensor *t, const struct slot *slot)
     return true;
 }
 
+/* Bytes stand for packed weights in the files that say so. */
+static bool is_packed(const struct binder *b, const struct slot *slot, const struct tensor *t)
+{
+    return b->mw->form != FORM_F32 && slot->mat && t->dtype == DTYPE_U8;
+}
+
+/* [n_out][…] as it is packed: strips and their bytes. */
+static void packed_shape(const struct binder *b, struct slot *slot)
+{
+    int n_out = (int)slot->shape[0], n_in = (int)(slot_count(slot) / slot->shape[0]);
+    enum weight_type type = slot_type(slot, b->mw->form, WEIGHT_F32);
+    size_t strip = pack_strip_bytes(type, n_in);
+    slot->n_dims = 2;
+    slot->shape[0] = strip ? (int64_t)(mat_bytes(type, n_out, n_in) / strip) : 0;
+    slot->shape[1] = (int64_t)strip;
+}
+
 /* Finds and checks a slot's tensor; counts parameters, bytes and the floats to widen. */
 static int check_slot(void *arg, const struct slot *slot)
 {
@@ -34,16 +52,19 @@ static int check_slot(void *arg, const struct slot *slot)
     if (!t)
         return err_set(b->err, PHI3V_E_MODEL,
                        "the model files lack tensor %s, which config.json asks for", slot->name);
-    if (t->dtype > DTYPE_F16)
+    bool packed = is_packed(b, slot, t);
+    if (t->dtype > DTYPE_F16 && !packed)
         return err_set(b->err, PHI3V_E_UNSUPPORTED,
                        "%s: tensor %s has type %s; only F32, BF16 and F16 are supported", t->file,
                        slot->name, dtype_name(t->dtype));
-    if (!shape_equals(t, slot)) {
+    struct slot stored = *slot;
+    if (packed) packed_shape(b, &stored);
+    if (!shape_equals(t, &stored)) {
         char is[120], expected[120];
         return err_set(b->err, PHI3V_E_MODEL,
                        "%s: tensor %s is %s, expected %s: not this model's config.json?", t->file,
                        slot->name, shape_text(t->shape, t->n_dims, is, sizeof is),
-                       shape_text(slot->shape, slot->n_dims, expected, sizeof expected));
+                       shape_text(stored.shape, stored.n_dims, expected, sizeof expected));
     }
     b->mw->n_params += slot_count(slot);
     b->mw->bytes += t->n_bytes;
@@ -65,10 +86,12 @@ static int bind_slot(void *arg, const struct slot *slot)
     const struct tensor *t = weights_find(b->weights, slot->name);
     int64_t n = slot_count(slot);
     if (slot->mat)
-        *slot->mat = (struct mat){.data = t->data,
-                                  .type = weight_type(t->dtype),
-                                  .n_out = (int)slot->shape[0],
-                                  .n_in = (int)(n / slot->shape[0])};
+        *slot->mat =
+            (struct mat){.data = t->data,
+                         .type = is_packed(b, slot, t) ? slot_type(slot, b->mw->form, WEIGHT_F32)
+                                                       : weight_type(t->dtype),
+                         .n_out = (int)slot->shape[0],
+                         .n_in = (int)(n / slot->shape[0])};
     if (slot->vec) {
         b->kernels->widen(b->next, t->data, weight_type(t->dtype), n);
         *slot->vec = (struct vec){.data = b->next, .n = (int)n};
@@ -84,18 +107,26 @@ int model_weights_bind(const struct weights *w, const struct config *c,
     int code = slots_prepare(c, &mw, err);
     if (code) return code;
     struct binder b = {.weights = w, .kernels = kernels_best(), .mw = &mw, .err = err};
-    code = slots_walk(c, &mw, check_slot, &b);
+    code = pack_file_form(w, &mw.form, err);
+    bool own_head = c->tie_embeddings && mw.form != FORM_F32; // packed, though tied
+    struct slot head;
+    slot_head(&head, &mw);
+    head.shape[0] = c->n_vocab;
+    head.shape[1] = c->hidden;
+    if (!code) code = slots_walk(c, &mw, check_slot, &b);
+    if (!code && own_head) code = check_slot(&b, &head);
     if (!code) {
         struct weights_owned *owned = mw.owned;
         owned->vectors = b.next = mem_array(b.n_floats, sizeof(float));
         if (!b.next) code = err_memory(err, "widened weights", b.n_floats * sizeof(float));
     }
     if (!code) code = slots_walk(c, &mw, bind_slot, &b);
+    if (!code && own_head) bind_slot(&b, &head);
     if (code) {
         model_weights_fini(&mw);
         return code;
     }
-    if (c->tie_embeddings) mw.lm_head = mw.embed;
+    if (c->tie_embeddings && !own_head) mw.lm_head = mw.embed;
     *ret_weights = mw;
     return 0;
 }

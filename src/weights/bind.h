@@ -58,9 +58,9 @@ struct model_weights {
     void *owned; // widened vectors and, for synthetic weights, everything
 };
 
-/* Every tensor the config asks for must be there with its exact shape and a known type (the
- * never-used post_layernorm and last tower layer included); unknown names are ignored. `w` must
- * outlive the result. */
+/* Packed files (weights/pack_file.h) give packed matrices. Every tensor the config asks for must be
+ * there with its exact shape and a known type (the never-used post_layernorm and last tower layer
+ * included); unknown names are ignored. `w` must outlive the result. */
 int model_weights_bind(const struct weights *w, const struct config *c,
                        struct model_weights *ret_weights, struct phi3v_error *err);
 struct pool;

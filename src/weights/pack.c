@@ -136,9 +136,6 @@ static int pack_slot(void *arg, const struct slot *slot)
 
 /* -- All -------------------------------------------------------------------------------------- */
 
-/* Tied embeddings: the head is a matrix of its own, because it is kept in another form. */
-static const struct slot head_slot = {.name = "lm_head.weight"};
-
 int model_weights_pack(struct model_weights *mw, const struct config *c, enum weights_form form,
                        struct pool *pool, const struct pulse *pulse, struct phi3v_error *err)
 {
@@ -150,6 +147,8 @@ int model_weights_pack(struct model_weights *mw, const struct config *c, enum we
                        .pulse = pulse,
                        .err = err};
     struct weights_owned *owned = mw->owned;
+    struct slot head_slot;
+    slot_head(&head_slot, mw);
     enum weight_type head = slot_type(&head_slot, form, mw->lm_head.type);
     slots_walk(c, mw, count_slot, &p);
     if (c->tie_embeddings) {

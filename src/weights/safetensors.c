@@ -25,6 +25,7 @@ struct weights {
     struct tensor *tensors; // sorted by name; names are owned
     size_t n_tensors, cap_tensors;
     size_t bytes;
+    json_t *metadata; // or NULL
 };
 
 static const struct {
@@ -266,6 +267,8 @@ static int add_file(struct weights *w, const char *path, struct phi3v_error *err
     if (!code)
         code = read_entries(w, path, shard->name, header, shard->map.data + begin,
                             shard->map.n_bytes - begin, err);
+    json_t *metadata = json_object_get(header, "__metadata__");
+    if (!code && !w->metadata) w->metadata = json_incref(metadata);
     json_decref(header);
     return code;
 }
@@ -393,6 +396,7 @@ void weights_close(struct weights *w)
         file_map_close(&w->shards[i].map);
         mem_free(w->shards[i].name);
     }
+    json_decref(w->metadata);
     mem_free(w->tensors);
     mem_free(w->shards);
     mem_free(w);
@@ -403,6 +407,11 @@ size_t weights_count(const struct weights *w) { return w->n_tensors; }
 const struct tensor *weights_at(const struct weights *w, size_t i) { return &w->tensors[i]; }
 
 size_t weights_bytes(const struct weights *w) { return w->bytes; }
+
+const char *weights_metadata(const struct weights *w, const char *key)
+{
+    return json_string_value(json_object_get(w->metadata, key));
+}
 
 const struct tensor *weights_find(const struct weights *w, const char *name)
 {

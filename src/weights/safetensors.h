@@ -57,13 +57,16 @@ size_t weights_count(const struct weights *w);
 const struct tensor *weights_at(const struct weights *w, size_t i);           /* name order */
 const struct tensor *weights_find(const struct weights *w, const char *name); /* or NULL */
 size_t weights_bytes(const struct weights *w);                                /* of all tensors */
+/* A text of the metadata block of the first file that has one, or NULL. */
+const char *weights_metadata(const struct weights *w, const char *key);
 
 /* "3072x8192" into out; returns out. */
 const char *shape_text(const int64_t *shape, int n_dims, char *out, size_t cap);
 
-/* Writes tensors (in the given order; name, dtype, shape, data and n_bytes are used) through a
- * temporary file and rename. metadata: NULL-terminated list of key, value, key, value … or NULL.
- * Errors: ARGUMENT (n_bytes does not match the shape), IO, MEMORY. */
+/* The data area begins at a multiple of 64 bytes. Writes tensors (in the given order; name, dtype,
+ * shape, data and n_bytes are used) through a temporary file and rename. metadata: NULL-terminated
+ * list of key, value, key, value … or NULL. Errors: ARGUMENT (n_bytes does not match the shape),
+ * IO, MEMORY. */
 int safetensors_write(const char *path, const struct tensor *tensors, size_t n,
                       const char *const *metadata, struct phi3v_error *err);
 

@@ -42,7 +42,7 @@ static json_t *header_json(const struct tensor *tensors, size_t n, const char *c
     return NULL;
 }
 
-/* The length and the JSON, padded with spaces so that the data begins at a multiple of 8. */
+/* The length and the JSON, padded with spaces so that the data begins at a multiple of 64. */
 static bool make_header(const struct tensor *tensors, size_t n, const char *const *metadata,
                         struct buf *out)
 {
@@ -50,7 +50,7 @@ static bool make_header(const struct tensor *tensors, size_t n, const char *cons
     char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
     json_decref(json);
     if (!text) return false;
-    uint64_t len = (strlen(text) + 7) & ~(uint64_t)7;
+    uint64_t len = ((strlen(text) + 8 + 63) & ~(uint64_t)63) - 8;
     for (int i = 0; i < 8; i++) buf_putc(out, (char)(len >> (8 * i)));
     buf_puts(out, text);
     while (out->n < 8 + len) {

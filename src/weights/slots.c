@@ -154,6 +154,14 @@ int slots_walk(const struct config *c, struct model_weights *mw, slot_fn fn, voi
     return w.code;
 }
 
+void slot_head(struct slot *ret_slot, struct model_weights *mw)
+{
+    *ret_slot = (struct slot){.name = "lm_head.weight",
+                              .n_dims = 2,
+                              .shape = {mw->embed.n_out, mw->embed.n_in},
+                              .mat = &mw->lm_head};
+}
+
 /* -- Memory ----------------------------------------------------------------------------------- */
 
 int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v_error *err)

@@ -24,6 +24,8 @@ typedef int (*slot_fn)(void *arg, const struct slot *slot);
 int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v_error *err);
 /* Calls fn for every tensor; stops at and returns its first non-zero result. */
 int slots_walk(const struct config *c, struct model_weights *mw, slot_fn fn, void *arg);
+/* The head of tied embeddings, where it is a matrix of its own because it is packed. */
+void slot_head(struct slot *ret_slot, struct model_weights *mw);
 /* Elements of a slot; config bounds keep it from overflowing. */
 int64_t slot_count(const struct slot *slot);
 /* The type of a slot's matrix in a form; embeddings and what is never used stay as they are, which

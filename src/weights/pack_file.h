@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * Model folders that hold packed weights: the published layout, but for the packed matrices, which
+ * are U8 tensors [strips][bytes of a strip] in the order of memory (kernels/packed.h), and for a
+ * metadata block in the safetensors file:
+ *   phiscope_packed  "1", the version of the layout
+ *   phiscope_form    "q8" or "q4"
+ *   source_sha256    of the names and data of the tensors that were packed, in name order */
+#ifndef WEIGHTS_PACK_FILE_H
+#define WEIGHTS_PACK_FILE_H
+
+#include "weights/bind.h"
+
+/* The form a folder's tensors are in: FORM_F32 without the metadata block. Errors: UNSUPPORTED for
+ * another version, MODEL for a form that does not exist. */
+int pack_file_form(const struct weights *w, enum weights_form *ret_form, struct phi3v_error *err);
+/* Writes dir/model.safetensors. source: the files that mw was bound to and packed from. Errors:
+ * ARGUMENT (mw is not packed, or was read packed), IO, MEMORY. */
+int pack_file_write(const struct model_weights *mw, const struct config *c,
+                    const struct weights *source, const char *dir, struct phi3v_error *err);
+
+#endif
