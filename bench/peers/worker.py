@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A peer in a process of its own: one JSON command a line in, one JSON answer a line out. Commands and answers are those
-of the functions that llama_worker.py and openvino_worker.py register."""
+of the functions that the *_worker.py files register."""
 import json
 import os
 import subprocess

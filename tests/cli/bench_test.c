@@ -140,6 +140,25 @@ static void check_compare(const char *phiscope, const char *model)
     unlink(path);
 }
 
+/* Lists from standard input: an answer each, wrong ones too. */
+static void check_lines(const char *phiscope, const char *model)
+{
+    char command[1000], text[8000];
+    snprintf(command, sizeof command,
+             "printf 'limits\\nnothing\\npp:9\\n' | '%s' bench -m '%s' --case - --repeat 1 --json "
+             "2>/dev/null",
+             phiscope, model);
+    FILE *f = popen(command, "r");
+    if (!tap_ok(f != NULL, "bench starts")) return;
+    text[fread(text, 1, sizeof text - 1, f)] = 0;
+    int status = pclose(f);
+    tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "bench --case - ends as its last list");
+    char *second = strchr(text, '\n'), *third = second ? strchr(second + 1, '\n') : NULL;
+    tap_ok(strstr(text, "\"cases\":[]") && second && third, "a list of nothing but the limits");
+    tap_ok(second && strncmp(second, "\n{\"error\":", 10) == 0, "a wrong one");
+    tap_ok(third && strstr(third, "\"case\":\"pp\""), "one with a case");
+}
+
 /* A hundred samples take longer than any machine has until the signal. */
 static void check_interrupt(const char *phiscope, const char *model)
 {
@@ -170,6 +189,7 @@ static void check_refusals(const char *phiscope)
         {"--case turn:1", 2, "turn takes 2 to 65"},
         {"--repeat 0", 2, "--repeat is \"0\""},
         {"--json --csv", 2, "not both"},
+        {"--case -", 2, "--case - wants --json"},
         {"--compare /nowhere", 2, "--compare /nowhere"},
         {"--case ''", 2, "no case \"\""},
         {"--threads many", 2, "--threads is \"many\""},
@@ -201,6 +221,7 @@ int main(int argc, char **argv)
         check_json(phiscope, model);
         check_csv(phiscope, model);
         check_compare(phiscope, model);
+        check_lines(phiscope, model);
         check_interrupt(phiscope, model);
         mem_free(model);
     } else {
