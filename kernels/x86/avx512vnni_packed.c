@@ -57,6 +57,8 @@ static ALWAYS_INLINE ivec size_bits(vec a)
     return _mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0x7fffffff));
 }
 
+enum { AHEAD_FLOATS = 1024 }; /* the work on a block hides the next ones from the processor */
+
 static void prepare_row(char *row, const float *x, int n_in, int offset)
 {
     int n_blocks = pack_blocks(n_in);
@@ -65,6 +67,8 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
     ivec largest = _mm512_setzero_si512();
     for (int b = 0; b < n_blocks; b++) {
         int i = b * PACK_IN;
+        __builtin_prefetch(x + i + AHEAD_FLOATS);
+        __builtin_prefetch(x + i + AHEAD_FLOATS + W);
         vec first = v_load_some(x + i, v_first(n_in - i));
         vec second = n_in - i > W ? v_load_some(x + i + W, v_first(n_in - i - W)) : v_set(0);
         ivec sizes = _mm512_max_epi32(size_bits(first), size_bits(second));
