@@ -12,15 +12,20 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 1 };
+enum { BACKEND_ABI = 2 };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
+
+/* A chosen id; non-zero: stop. */
+typedef int (*backend_id_fn)(void *user, int32_t id);
 
 struct backend_table {
     int abi; // BACKEND_ABI
     const char *(*name)(const struct backend *b); // "cpu (2 threads, avx512)"
     void (*close)(struct backend *b);
+    const char *(*dtype)(const struct backend *b); // of the arithmetic; NULL: what the engine chose
+    int (*piece_rows)(const struct backend *b); // rows of a prompt worth computing in one forward
 
     int (*state_new)(struct backend *b, struct backend_state **ret, struct phi3v_error *err);
     void (*state_free)(struct backend_state *s);
@@ -36,6 +41,9 @@ struct backend_table {
     int (*kv_alloc)(struct backend *b, int n_blocks, int *ret_ids, struct phi3v_error *err);
     void (*kv_free)(struct backend *b, const int *ids, int n_blocks);
     size_t (*kv_block_bytes)(const struct backend *b);
+    /* Bytes that blocks may take beside everything else; NULL: they come from the memory of the
+     * system. */
+    size_t (*kv_budget)(const struct backend *b);
     void (*kv_fill)(struct backend *b, int id, uint64_t seed); /* pseudo-random contents, for bench */
 
     /* Computes all rows, writes their keys and values, gives the wanted logits. Rows are worked in pieces of bounded
@@ -45,6 +53,13 @@ struct backend_table {
     /* Seconds that went into stage i of the state's passes since this was last asked, and its name; -1 behind the
      * last stage. NULL: not measured. */
     int (*stage)(struct backend_state *s, int i, const char **ret_name, double *ret_seconds);
+
+    /* Greedy answers without the host between two steps; NULL: the engine takes forward's logits itself. Computes
+     * the one row of seq, then of each step the row of the id chosen before, n_steps rows at most; seq's blocks cover
+     * first_pos + n_steps positions. Each step's likeliest id (the lowest among equals, -1 for logits that are no
+     * numbers) is handed out in order; behind the row of the last one handed out the blocks hold no promise. */
+    int (*decode_greedy)(struct backend_state *s, const struct batch_seq *seq, int n_steps,
+                         backend_id_fn on_id, void *user, struct phi3v_error *err);
 };
 
 struct backend {

@@ -12,6 +12,8 @@
 #include "model/kv.h"
 #include "model/vision.h"
 
+enum { PIECE_ROWS = 256 };
+
 struct cpu_backend {
     struct backend base; // first, so that a struct backend * is one of these
     const struct config *config;
@@ -40,6 +42,13 @@ static struct cpu_backend *cpu_of(struct backend *b) { return (struct cpu_backen
 static const char *cpu_name_of(const struct backend *b)
 {
     return ((const struct cpu_backend *)b)->name;
+}
+
+/* What a cancel can lose, and the step of progress: about a second on a slow machine. */
+static int cpu_piece_rows(const struct backend *b)
+{
+    (void)b;
+    return PIECE_ROWS;
 }
 
 static void cpu_close(struct backend *base)
@@ -245,6 +254,7 @@ static const struct backend_table cpu_table = {
     .abi = BACKEND_ABI,
     .name = cpu_name_of,
     .close = cpu_close,
+    .piece_rows = cpu_piece_rows,
     .state_new = cpu_state_new,
     .state_free = cpu_state_free,
     .encode = cpu_encode,

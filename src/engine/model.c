@@ -213,11 +213,31 @@ static int open_backend(struct phi3v_model *m, const struct phi3v_model_options 
     return backend_cpu_open(&m->config, &m->bound, m->pool, kv_type, &m->backend, err);
 }
 
-/* Free memory that keys and values may take: mapped weights will be paged in yet. */
+/* Free memory of the device, or of the system where the device has none of its own. */
+static size_t free_bytes(const struct phi3v_model *m)
+{
+    const struct backend_table *table = m->backend->table;
+    return table->kv_budget ? table->kv_budget(m->backend) : mem_available_bytes();
+}
+
+/* An eighth of what is free, within 64 MiB and 2 GiB: a picture of 16 crops at full size takes 30
+ * MB. */
+static size_t feature_budget(const struct phi3v_model *m)
+{
+    size_t budget = free_bytes(m) / 8, mib = 1024 * 1024;
+    if (budget < 64 * mib) return 64 * mib;
+    return budget < 2048 * mib ? budget : 2048 * mib;
+}
+
+/* Free memory that keys and values may take: on the system's side mapped weights will be paged in
+ * yet. A device has no other memory for pictures to go to. */
 static double kv_budget_bytes(const struct phi3v_model *m)
 {
-    double left = (double)mem_available_bytes();
-    left -= (double)m->bound.mapped_bytes;
+    double left = (double)free_bytes(m);
+    if (m->backend->table->kv_budget)
+        left -= (double)feature_budget(m);
+    else
+        left -= (double)m->bound.mapped_bytes;
     return left > 0 ? left : 0;
 }
 
@@ -276,7 +296,8 @@ static void fill_info(struct phi3v_model *m)
         .name = m->name,
         .path = m->path,
         .device = m->backend->table->name(m->backend),
-        .dtype = form_name(m->bound.form),
+        .dtype = m->backend->table->dtype ? m->backend->table->dtype(m->backend)
+                                          : form_name(m->bound.form),
         .description = c->description[0] ? c->description : NULL,
         .n_params = m->bound.n_params,
         .weights_bytes = (int64_t)m->bound.bytes,
@@ -301,15 +322,6 @@ static void fill_info(struct phi3v_model *m)
                                                                : &m->bound.proj0)};
 }
 
-/* An eighth of what is free, within 64 MiB and 2 GiB: a picture of 16 crops at full size takes 30
- * MB. */
-static size_t feature_budget(void)
-{
-    size_t budget = mem_available_bytes() / 8, mib = 1024 * 1024;
-    if (budget < 64 * mib) return 64 * mib;
-    return budget < 2048 * mib ? budget : 2048 * mib;
-}
-
 /* -- Public ------------------------------------------------------------------------------------ */
 
 int model_open(const char *path, const struct phi3v_model_options *opt, struct phi3v_model **ret,
@@ -329,7 +341,7 @@ int model_open(const char *path, const struct phi3v_model_options *opt, struct p
     }
     if (!rc) rc = open_backend(m, opt, start_s, err);
     if (!rc) {
-        feature_cache_init(&m->features, m->backend->table, feature_budget());
+        feature_cache_init(&m->features, m->backend->table, feature_budget(m));
         fill_info(m);
         rc = set_ctx(m, opt->ctx, err);
     }

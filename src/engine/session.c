@@ -18,8 +18,13 @@ int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_
     kv_init(&s->kv, m->backend);
     size_t n_vocab = (size_t)m->config.n_vocab;
     s->logits = mem_array(n_vocab, sizeof *s->logits);
-    s->rows = mem_array(PREFILL_PIECE, sizeof *s->rows);
-    int rc = s->logits && s->rows ? 0 : err_memory(err, "a session", n_vocab * sizeof *s->logits);
+    s->piece = m->backend->table->piece_rows(m->backend);
+    s->rows = mem_array((size_t)s->piece, sizeof *s->rows);
+    s->all_rows = mem_array((size_t)s->piece, sizeof *s->all_rows);
+    for (int i = 0; s->all_rows && i < s->piece; i++) s->all_rows[i] = i;
+    int rc = s->logits && s->rows && s->all_rows
+                 ? 0
+                 : err_memory(err, "a session", n_vocab * sizeof *s->logits);
     if (!rc) rc = sampler_new(m->config.n_vocab, &s->sampler, err);
     if (!rc) rc = m->backend->table->state_new(m->backend, &s->state, err);
     if (rc) {
@@ -38,6 +43,7 @@ void session_free(struct phi3v_session *s)
     sampler_free(s->sampler);
     mem_free(s->logits);
     mem_free(s->rows);
+    mem_free(s->all_rows);
     mem_free(s);
 }
 
@@ -170,18 +176,17 @@ static int compute(struct phi3v_session *s, const struct in_use *u, float *all_l
     struct kv *kv = &s->kv;
     int rc = kv_reserve(kv, kv->seq.n, err);
     if (rc) return rc;
-    int all_rows[PREFILL_PIECE];
-    for (int i = 0; i < PREFILL_PIECE; i++) all_rows[i] = i;
+    size_t piece = (size_t)s->piece;
     work_stage(w, PHI3V_STAGE_PREFILL, (int64_t)(kv->seq.n - kv->held));
     while (kv->held < kv->seq.n && !rc) {
-        size_t left = kv->seq.n - kv->held, n = left < PREFILL_PIECE ? left : PREFILL_PIECE;
+        size_t left = kv->seq.n - kv->held, n = left < piece ? left : piece;
         fill_rows(s, s->rows, kv->held, n, u);
         float *logits = n == left ? s->logits : NULL;
         if (all_logits) logits = all_logits + kv->held * (size_t)s->model->config.n_vocab;
         work_share(w, (int64_t)n);
-        rc = work_stopped(w)
-                 ? work_cancelled(err)
-                 : forward(s, s->rows, (int)n, all_logits ? all_rows : NULL, logits, w, NULL, err);
+        rc = work_stopped(w) ? work_cancelled(err)
+                             : forward(s, s->rows, (int)n, all_logits ? s->all_rows : NULL, logits,
+                                       w, NULL, err);
         if (!rc) {
             w->timing.prefill_tokens += (int64_t)n;
             work_done(w);

@@ -12,15 +12,15 @@
 #include "engine/sample.h"
 #include "engine/work.h"
 
-enum { PREFILL_PIECE = 256 }; /* rows computed before they count as held: what a cancel can lose */
-
 struct phi3v_session {
     struct phi3v_model *model;
     struct backend_state *state;
     struct kv kv;
     struct sampler *sampler;
     float *logits;           // [n_vocab], behind the last position held
-    struct prompt_row *rows; // [PREFILL_PIECE]
+    int piece;               // rows computed before they count as held: what a cancel can lose
+    struct prompt_row *rows; // [piece]
+    int *all_rows;           // [piece]: 0, 1, 2, …
     atomic_int work;         // enum work_state
 };
 

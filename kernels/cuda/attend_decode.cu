@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+#include "attend.h"
+#include "port.h"
+
+namespace
+{
+
+enum { WARPS = 4, GROUP = 4 /* lanes that share a key */, GROUPS = WARP / GROUP, UNROLL = 2 };
+
+/* Stands for minus infinity, but differences of it are numbers. */
+constexpr float LOWEST = -1e30f;
+
+/* What a group, a warp or a split knows about its keys: sum_k 2^(s_k - max) v_k, and the same sum
+ * of ones. Lane t of a group holds elements 8 (t + 4 c) + 0 … 7 for c < C. */
+template <int C> struct partial {
+    float max, sum, out[C * 8];
+};
+
+template <int C> __device__ __forceinline__ void load_row(const struct bf16 *row, int t, float *ret)
+{
+#pragma unroll
+    for (int c = 0; c < C; c++) {
+        uint4 x =
+            *(const uint4 *)(row +
+                             8 * (t + GROUP * c)); /* plain loads: this launch stores keys too */
+        widen8(x, ret + 8 * c);
+    }
+}
+
+template <int C> __device__ __forceinline__ float group_dot(const float *q, const float *k)
+{
+    float s = 0;
+#pragma unroll
+    for (int i = 0; i < C * 8; i++) s += q[i] * k[i];
+    s += __shfl_xor_sync(ALL_LANES, s, 1);
+    return s + __shfl_xor_sync(ALL_LANES, s, 2);
+}
+
+/* One more key, of score s and value v. */
+template <int C>
+__device__ __forceinline__ void take_key(struct partial<C> *p, float s, const float *v)
+{
+    float max = fmaxf(p->max, s), keep = exp2_fast(p->max - max), weight = exp2_fast(s - max);
+    p->max = max;
+    p->sum = p->sum * keep + weight;
+#pragma unroll
+    for (int i = 0; i < C * 8; i++) p->out[i] = p->out[i] * keep + weight * v[i];
+}
+
+/* p becomes the partial of its own keys and those of the lane `step` away. */
+template <int C> __device__ __forceinline__ void merge_lanes(struct partial<C> *p, int step)
+{
+    float other_max = __shfl_xor_sync(ALL_LANES, p->max, step);
+    float other_sum = __shfl_xor_sync(ALL_LANES, p->sum, step);
+    float max = fmaxf(p->max, other_max);
+    float mine = exp2_fast(p->max - max), theirs = exp2_fast(other_max - max);
+    p->max = max;
+    p->sum = p->sum * mine + other_sum * theirs;
+#pragma unroll
+    for (int i = 0; i < C * 8; i++)
+        p->out[i] = p->out[i] * mine + __shfl_xor_sync(ALL_LANES, p->out[i], step) * theirs;
+}
+
+/* -- The query, and the key and value of its own position
+ * ------------------------------------------ */
+
+/* Elements i of a head row x of head_dim values, turned by cos and sin (phi3v.md 7). */
+__device__ float turned(const struct attend_decode &a, const float *x, int i)
+{
+    int half = a.head_dim / 2;
+    if (i < half) return x[i] * a.cos[i] - x[i + half] * a.sin[i];
+    return x[i] * a.cos[i - half] + x[i - half] * a.sin[i - half];
+}
+
+/* q in shared memory, scaled for scores in base 2; with qkv also the rounded new key and value. */
+template <int D>
+__device__ void load_query(const struct attend_decode &a, int row, int head, int kv_head, float *q,
+                           struct bf16 *new_k, struct bf16 *new_v)
+{
+    float scale = rsqrtf((float)a.head_dim) * 1.44269504f;
+    for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
+        bool used = i < a.head_dim;
+        if (a.q) {
+            q[i] = widen(a.q[((int64_t)row * a.n_heads + head) * D + i]) * scale;
+            continue;
+        }
+        const float *k = a.qkv + (a.n_heads + kv_head) * a.head_dim;
+        const float *v = k + a.n_kv_heads * a.head_dim;
+        q[i] = used ? turned(a, a.qkv + head * a.head_dim, i) * scale : 0;
+        narrow(used ? turned(a, k, i) : 0, &new_k[i]);
+        narrow(used ? v[i] : 0, &new_v[i]);
+    }
+}
+
+/* The first query head of a group of them stores the group's key and value. */
+template <int D>
+__device__ void store_new(const struct attend_decode &a, int kv_head, int pos,
+                          struct bf16 *const *table, const struct bf16 *new_k,
+                          const struct bf16 *new_v)
+{
+    int64_t at = ((int64_t)kv_head * KEYS_PER_BLOCK + pos % KEYS_PER_BLOCK) * D;
+    struct bf16 *block = table[pos / KEYS_PER_BLOCK];
+    for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
+        block[a.k_offset + at + i] = new_k[i];
+        block[a.v_offset + at + i] = new_v[i];
+    }
+}
+
+/* -- Sums over warps and splits
+ * --------------------------------------------------------------------- */
+
+/* Element i of the sum of n partials that lie at parts[p * (D + 2)]: max, sum, out[D]. */
+template <int D>
+__device__ float merged(const float *parts, int n, int i, float *ret_max, float *ret_sum)
+{
+    float max = LOWEST, sum = 0, out = 0;
+    for (int p = 0; p < n; p++) max = fmaxf(max, parts[p * (D + 2)]);
+    for (int p = 0; p < n; p++) {
+        float weight = exp2_fast(parts[p * (D + 2)] - max);
+        sum += parts[p * (D + 2) + 1] * weight;
+        out += parts[p * (D + 2) + 2 + i] * weight;
+    }
+    *ret_max = max;
+    *ret_sum = sum;
+    return out;
+}
+
+__device__ void store_out(const struct attend_decode &a, int row, int head, int i, float x)
+{
+    if (i >= a.head_dim) return;
+    int64_t at = row * a.out_stride + (int64_t)head * a.head_dim + i;
+    if (a.out)
+        a.out[at] = x;
+    else
+        narrow(x, &a.out16[at]);
+}
+
+/* True in every thread of the block that came last of a head's splits; the others' parts can then
+ * be read. */
+__device__ bool came_last(int *arrived, int n_splits, int *shared_flag)
+{
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        *shared_flag = atomicAdd(arrived, 1) == n_splits - 1;
+        if (*shared_flag) *arrived = 0;
+    }
+    __syncthreads();
+    __threadfence();
+    return *shared_flag;
+}
+
+/* grid: (heads, splits, rows). Keys before the row's own are split evenly; the own one belongs to
+ * split 0 when this launch stores it. */
+template <int D>
+__global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct attend_decode a)
+{
+    constexpr int C = D / (8 * GROUP);
+    SHARED(float, q, D);
+    SHARED(struct bf16, new_k, D);
+    SHARED(struct bf16, new_v, D);
+    SHARED(float, warp_parts, WARPS *(D + 2));
+    SHARED(int, last, 1);
+    int head = (int)blockIdx.x, split = (int)blockIdx.y, row = (int)blockIdx.z;
+    int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
+    int group = lane / GROUP, t = lane % GROUP;
+    int per_kv = a.n_heads / a.n_kv_heads, kv_head = head / per_kv;
+    grid_release();
+    grid_wait();
+    load_query<D>(a, row, head, kv_head, q, new_k, new_v);
+    __syncthreads();
+
+    int pos = a.pos[row], n_stored = a.q ? pos + 1 : pos;
+    int step = WARPS * GROUPS * UNROLL;
+    int per_split = (n_stored + a.n_splits * step - 1) / (a.n_splits * step) * step;
+    int begin = split * per_split,
+        end = begin + per_split < n_stored ? begin + per_split : n_stored;
+    struct bf16 *const *table = a.tables[row];
+    if (!a.q && split == 0 && head % per_kv == 0)
+        store_new<D>(a, kv_head, pos, table, new_k, new_v);
+
+    float mine[C * 8];
+#pragma unroll
+    for (int i = 0; i < C * 8; i++) mine[i] = q[8 * (t + GROUP * (i / 8)) + i % 8];
+    struct partial<C> p;
+    p.max = LOWEST;
+    p.sum = 0;
+#pragma unroll
+    for (int i = 0; i < C * 8; i++) p.out[i] = 0;
+
+    int64_t head_at = (int64_t)kv_head * KEYS_PER_BLOCK * D;
+    for (int base = begin + warp * GROUPS * UNROLL; base < end; base += step) {
+        float k[UNROLL][C * 8], v[UNROLL][C * 8];
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++) {
+            int key = base + u * GROUPS + group;
+            if (key >= end) key = end - 1; /* read twice, counted once */
+            const struct bf16 *block =
+                table[key / KEYS_PER_BLOCK] + head_at + (key % KEYS_PER_BLOCK) * D;
+            load_row<C>(block + a.k_offset, t, k[u]);
+            load_row<C>(block + a.v_offset, t, v[u]);
+        }
+#pragma unroll
+        for (int u = 0; u < UNROLL; u++) {
+            float s = group_dot<C>(mine, k[u]);
+            if (base + u * GROUPS + group < end) take_key<C>(&p, s, v[u]);
+        }
+    }
+    if (!a.q && split == 0 && warp == 0) {
+        float k[C * 8], v[C * 8];
+        load_row<C>(new_k, t, k);
+        load_row<C>(new_v, t, v);
+        float s = group_dot<C>(mine, k);
+        if (group == 0) take_key<C>(&p, s, v);
+    }
+    for (int away = GROUP; away < WARP; away *= 2) merge_lanes<C>(&p, away);
+    float *own = warp_parts + warp * (D + 2);
+    if (lane == 0) own[0] = p.max, own[1] = p.sum;
+    if (group == 0)
+#pragma unroll
+        for (int i = 0; i < C * 8; i++) own[2 + 8 * (t + GROUP * (i / 8)) + i % 8] = p.out[i];
+    __syncthreads();
+
+    int64_t which = (int64_t)row * a.n_heads + head;
+    float *parts = a.parts + which * a.n_splits * (D + 2), max, sum;
+    for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
+        float x = merged<D>(warp_parts, WARPS, i, &max, &sum);
+        if (a.n_splits == 1) {
+            store_out(a, row, head, i, x / sum);
+            continue;
+        }
+        float *part = parts + split * (D + 2);
+        part[2 + i] = x;
+        if (i == 0) part[0] = max, part[1] = sum;
+    }
+    if (a.n_splits == 1) return;
+    if (!came_last(&a.arrived[which], a.n_splits, last)) return;
+    for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
+        float x = merged<D>(parts, a.n_splits, i, &max, &sum);
+        store_out(a, row, head, i, x / sum);
+    }
+}
+
+} // namespace
+
+size_t attend_parts_floats(int n_rows, int n_heads, int head_dim)
+{
+    return (size_t)n_rows * (size_t)n_heads * ATTEND_MAX_SPLITS * (size_t)(pad_head(head_dim) + 2);
+}
+
+void attend_decode_launch(struct queue *q, const struct attend_decode *a)
+{
+    struct shape s = {dim3((unsigned)a->n_heads, (unsigned)a->n_splits, (unsigned)a->n_rows),
+                      WARPS * WARP, 0, true};
+    int d = pad_head(a->head_dim);
+    int64_t keys = a->n_keys_hint * a->n_rows;
+    struct work_size work = {keys * a->n_kv_heads * d * 4, keys * a->n_heads * d * 4};
+    const char *name = "attend_decode";
+    if (d == 32) launch(q, name, s, work, attend_decode_kernel<32>, *a);
+    if (d == 64) launch(q, name, s, work, attend_decode_kernel<64>, *a);
+    if (d == 96) launch(q, name, s, work, attend_decode_kernel<96>, *a);
+    if (d == 128) launch(q, name, s, work, attend_decode_kernel<128>, *a);
+}

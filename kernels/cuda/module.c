@@ -1,0 +1,385 @@
+/* SPDX-License-Identifier: MIT
+ * The module's entry: a card chosen and measured, weights carried over, and the backend table. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/err.h"
+#include "device.h"
+#include "gemv.h"
+
+enum { MIN_MAJOR = 8, ROWS_BIG = 2048, ROWS_SMALL = 512 };
+
+static const double GIB = 1024.0 * 1024 * 1024, PULSE_S = 0.05;
+static const size_t ROOMY_BYTES = (size_t)16 << 30; // cards with less work in smaller pieces
+static const size_t SPARE_BYTES = (size_t)64 << 20; // for the driver and fragments
+static const int64_t MIN_TOKENS = 256; // of context; with less there is no point in opening
+
+/* -- Errors and memory ---------------------------------------------------------------------------
+ */
+
+void *carve(struct carve *c, size_t n_bytes)
+{
+    void *p = c->base ? c->base + c->used : NULL;
+    c->used += (n_bytes + 255) / 256 * 256;
+    return p;
+}
+
+int device_error(cudaError_t rc, const char *what, size_t needed_bytes, struct phi3v_error *err)
+{
+    size_t free_bytes = 0, total = 0;
+    cudaGetLastError(); /* an answered error is not met again by the next call */
+    if (rc != cudaErrorMemoryAllocation)
+        return err_set(err, PHI3V_E_DEVICE, "the GPU failed at %s: %s", what,
+                       cudaGetErrorString(rc));
+    cudaMemGetInfo(&free_bytes, &total);
+    return err_set(
+        err, PHI3V_E_MEMORY,
+        "not enough memory on the GPU for %s: %.0f MiB needed, %.0f MiB free; use a shorter --ctx, "
+        "--dtype q8 or q4, or --device cpu",
+        what, (double)needed_bytes / (GIB / 1024), (double)free_bytes / (GIB / 1024));
+}
+
+int queue_error(const struct queue *q, struct phi3v_error *err)
+{
+    return q->status == cudaSuccess ? 0 : device_error(q->status, q->failed, 0, err);
+}
+
+static double clock_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
+}
+
+int state_wait(struct backend_state *s, const struct pulse *pulse, int64_t done, int64_t total,
+               struct phi3v_error *err)
+{
+    struct queue *q = &s->q;
+    double next_s = clock_s() + PULSE_S;
+    int stopped = 0;
+    queue_check(q, "wait", cudaEventRecord(s->done, q->stream));
+    for (cudaError_t rc = cudaSuccess; pulse && !stopped && q->status == cudaSuccess;) {
+        rc = cudaEventQuery(s->done);
+        if (rc != cudaErrorNotReady) {
+            queue_check(q, "wait", rc);
+            break;
+        }
+        if (clock_s() < next_s) continue;
+        stopped = pulse->fn(pulse->user, done, total);
+        next_s = clock_s() + PULSE_S;
+    }
+    queue_wait(q);
+    int rc = queue_error(q, err);
+    return rc || !stopped ? rc : err_set(err, PHI3V_E_CANCELLED, "cancelled");
+}
+
+int splits_for(const struct cuda_backend *b, int64_t n_keys, int n_rows)
+{
+    int64_t wanted = 4 * (int64_t)b->n_sms / ((int64_t)b->config->n_heads * n_rows) + 1;
+    int64_t useful = n_keys / KEYS_PER_BLOCK + 1;
+    int64_t n = wanted < useful ? wanted : useful;
+    return n > ATTEND_MAX_SPLITS ? ATTEND_MAX_SPLITS : (int)n;
+}
+
+/* -- Sessions ---------------------------------------------------------------------------------- */
+
+static void lay_state(struct backend_state *s, struct carve *m, const struct config *c,
+                      int max_rows)
+{
+    size_t n = (size_t)max_rows, f = sizeof(float), b = sizeof(struct bf16),
+           half = (size_t)c->head_dim / 2;
+    size_t head_width = (size_t)c->n_heads * (size_t)pad_head(c->head_dim);
+    s->x = carve(m, n * (size_t)c->hidden * f);
+    s->cos = carve(m, n * half * f);
+    s->sin = carve(m, n * half * f);
+    s->normed = carve(m, n * (size_t)pad_row(c->hidden) * b);
+    s->qkv = carve(m, n * (size_t)pad_row(qkv_width(c)) * b);
+    s->heads = carve(m, n * head_width * b);
+    s->attn = carve(m, n * (size_t)pad_row((int64_t)c->n_heads * c->head_dim) * b);
+    s->wide = carve(m, n * (size_t)pad_row(2 * (int64_t)c->intermediate) * b);
+    s->mlp = carve(m, n * (size_t)pad_row(c->intermediate) * b);
+    s->logits = carve(m, LOGIT_ROWS * (size_t)c->n_vocab * f);
+    s->parts = carve(m, attend_parts_floats(FEW_AT_ONCE, c->n_heads, c->head_dim) * f);
+    s->arrived = carve(m, (size_t)(FEW_AT_ONCE * c->n_heads) * sizeof *s->arrived);
+}
+
+static size_t state_bytes(const struct config *c, int max_rows)
+{
+    struct backend_state s;
+    struct carve m = {0};
+    lay_state(&s, &m, c, max_rows);
+    return m.used;
+}
+
+static void cuda_state_free(struct backend_state *s)
+{
+    if (!s) return;
+    cudaSetDevice(s->b->device);
+    if (s->q.stream) cudaStreamSynchronize(s->q.stream);
+    decode_free(s->decode);
+    products_free(s->products);
+    cudaFree(s->memory);
+    cudaFree(s->picture);
+    cudaFree(s->tables);
+    cudaFreeHost(s->host_tables);
+    if (s->done) cudaEventDestroy(s->done);
+    if (s->q.stream) cudaStreamDestroy(s->q.stream);
+    free(s);
+}
+
+static int state_open(struct backend_state *s, struct phi3v_error *err)
+{
+    const struct config *c = s->b->config;
+    struct carve m = {0};
+    lay_state(s, &m, c, s->b->max_rows);
+    cudaError_t rc = cudaStreamCreateWithFlags(&s->q.stream, cudaStreamNonBlocking);
+    if (rc == cudaSuccess) rc = cudaEventCreateWithFlags(&s->done, cudaEventDisableTiming);
+    if (rc == cudaSuccess) rc = cudaMalloc(&s->memory, m.used);
+    if (rc != cudaSuccess) return device_error(rc, "a session", m.used, err);
+    queue_zero(&s->q, s->memory,
+               m.used); /* products read the padding of rows, attention counts from zero */
+    lay_state(s, &(struct carve){.base = s->memory}, c, s->b->max_rows);
+    int code = products_new(&s->products, err);
+    return code ? code : decode_new(s, err);
+}
+
+static int cuda_state_new(struct backend *base, struct backend_state **ret, struct phi3v_error *err)
+{
+    struct cuda_backend *b = (struct cuda_backend *)base;
+    struct backend_state *s = calloc(1, sizeof *s);
+    if (!s) return err_set(err, PHI3V_E_MEMORY, "not enough memory for a session");
+    cudaSetDevice(b->device);
+    s->b = b;
+    s->q.n_sms = b->n_sms;
+    s->q.overlap = b->overlap;
+    int rc = state_open(s, err);
+    if (rc)
+        cuda_state_free(s);
+    else
+        *ret = s;
+    return rc;
+}
+
+/* -- The table --------------------------------------------------------------------------------- */
+
+static const char *cuda_name(const struct backend *b)
+{
+    return ((const struct cuda_backend *)b)->name;
+}
+static const char *cuda_dtype(const struct backend *b) { return (void)b, "bf16"; }
+static int cuda_piece_rows(const struct backend *b)
+{
+    return ((const struct cuda_backend *)b)->max_rows;
+}
+
+static void cuda_close(struct backend *base)
+{
+    if (!base) return;
+    struct cuda_backend *b = (struct cuda_backend *)base;
+    cudaSetDevice(b->device);
+    weights_release(&b->w);
+    kv_pool_fini(&b->kv);
+    free(b);
+}
+
+static int cuda_encode(struct backend_state *s, const struct crops *crops,
+                       const struct trace *trace, const struct pulse *pulse, struct features **ret,
+                       struct phi3v_error *err)
+{
+    cudaSetDevice(s->b->device);
+    return vision_encode_cuda(s, crops, trace, pulse, ret, err);
+}
+
+static int cuda_features_rows(const struct features *f) { return f->n_rows; }
+static size_t cuda_features_bytes(const struct features *f)
+{
+    return (size_t)f->n_rows * (size_t)f->hidden * sizeof *f->data;
+}
+
+static int cuda_kv_alloc(struct backend *b, int n, int *ret_ids, struct phi3v_error *err)
+{
+    cudaSetDevice(((struct cuda_backend *)b)->device);
+    return kv_pool_take(&((struct cuda_backend *)b)->kv, n, ret_ids, err);
+}
+static void cuda_kv_free(struct backend *b, const int *ids, int n)
+{
+    kv_pool_give(&((struct cuda_backend *)b)->kv, ids, n);
+}
+static size_t cuda_kv_block_bytes(const struct backend *b)
+{
+    return ((const struct cuda_backend *)b)->kv.block_bytes;
+}
+
+/* What is free now, less a session's work area, a large picture's, and something to spare. */
+static size_t cuda_kv_budget(const struct backend *base)
+{
+    const struct cuda_backend *b = (const struct cuda_backend *)base;
+    size_t free_bytes = 0, total = 0, taken = 2 * state_bytes(b->config, b->max_rows) + SPARE_BYTES;
+    cudaSetDevice(b->device);
+    cudaMemGetInfo(&free_bytes, &total);
+    return free_bytes > taken ? free_bytes - taken : 0;
+}
+
+/* Values in [-1, 1), the same in every 64 KiB: enough to time attention. */
+static void cuda_kv_fill(struct backend *base, int id, uint64_t seed)
+{
+    enum { N = 32768 };
+    struct cuda_backend *b = (struct cuda_backend *)base;
+    struct bf16 *block, *values = malloc(N * sizeof *values);
+    if (!values) return;
+    for (int i = 0; i < N; i++) {
+        seed = seed * UINT64_C(6364136223846793005) + UINT64_C(1442695040888963407);
+        values[i].bits =
+            (uint16_t)(seed >> 63 << 15 | 0x3f00 | (seed >> 33 & 0x7f)); /* ± 0.5 … 1 */
+    }
+    cudaSetDevice(b->device);
+    kv_pool_resolve(&b->kv, &id, 1, &block);
+    size_t left = b->kv.block_bytes, part;
+    for (char *to = (char *)block; left > 0; to += part, left -= part) {
+        part = left < N * sizeof *values ? left : N * sizeof *values;
+        cudaMemcpy(to, values, part, cudaMemcpyDefault);
+    }
+    free(values);
+}
+
+/* A single token of a single sequence is a step of decoding; everything else is rows. */
+static bool is_step(const struct batch *b)
+{
+    return b->n_seqs == 1 && b->seqs[0].n_rows == 1 && !b->seqs[0].rows[0].features && !b->trace;
+}
+
+static int cuda_forward(struct backend_state *s, const struct batch *batch, struct phi3v_error *err)
+{
+    const struct config *c = s->b->config;
+    cudaSetDevice(s->b->device);
+    bool valid = is_step(batch) && batch->seqs[0].first_pos < c->max_positions &&
+                 batch->seqs[0].rows[0].id >= 0 && batch->seqs[0].rows[0].id < c->n_vocab;
+    return valid ? decode_step(s, batch, err) : prefill_run(s, batch, err);
+}
+
+static int cuda_decode_greedy(struct backend_state *s, const struct batch_seq *seq, int n_steps,
+                              backend_id_fn on_id, void *user, struct phi3v_error *err)
+{
+    cudaSetDevice(s->b->device);
+    return decode_greedy(s, seq, n_steps, on_id, user, err);
+}
+
+static const struct backend_table cuda_table = {
+    .abi = BACKEND_ABI,
+    .name = cuda_name,
+    .close = cuda_close,
+    .dtype = cuda_dtype,
+    .piece_rows = cuda_piece_rows,
+    .state_new = cuda_state_new,
+    .state_free = cuda_state_free,
+    .encode = cuda_encode,
+    .features_rows = cuda_features_rows,
+    .features_bytes = cuda_features_bytes,
+    .features_free = features_release,
+    .kv_alloc = cuda_kv_alloc,
+    .kv_free = cuda_kv_free,
+    .kv_block_bytes = cuda_kv_block_bytes,
+    .kv_budget = cuda_kv_budget,
+    .kv_fill = cuda_kv_fill,
+    .forward = cuda_forward,
+    .decode_greedy = cuda_decode_greedy,
+};
+
+/* -- Opening ----------------------------------------------------------------------------------- */
+
+static int choose_card(const char *device, int *ret, struct cudaDeviceProp *ret_card,
+                       struct phi3v_error *err)
+{
+    int n = 0, i = device[4] == ':' ? atoi(device + 5) : 0;
+    cudaError_t rc = cudaGetDeviceCount(&n);
+    if (rc == cudaErrorInsufficientDriver)
+        return err_set(err, PHI3V_E_DEVICE,
+                       "no NVIDIA driver for CUDA %d is running here; install or update it, or use "
+                       "the device cpu",
+                       CUDART_VERSION / 1000);
+    if (rc == cudaErrorNoDevice || (rc == cudaSuccess && n == 0))
+        return err_set(err, PHI3V_E_DEVICE, "no NVIDIA GPU is in this machine; use the device cpu");
+    if (rc == cudaSuccess && i >= n)
+        return err_set(err, PHI3V_E_DEVICE, "there is no GPU %d here; the numbers are 0 to %d", i,
+                       n - 1);
+    if (rc == cudaSuccess) rc = cudaSetDevice(i);
+    if (rc == cudaSuccess) rc = cudaGetDeviceProperties(ret_card, i);
+    if (rc != cudaSuccess) return device_error(rc, "its first call", 0, err);
+    if (ret_card->major < MIN_MAJOR)
+        return err_set(
+            err, PHI3V_E_UNSUPPORTED,
+            "%s has compute capability %d.%d; 8.0 (Ampere) or later is needed; use the device cpu",
+            ret_card->name, ret_card->major, ret_card->minor);
+    *ret = i;
+    return 0;
+}
+
+static int check_model(const struct config *c, struct phi3v_error *err)
+{
+    int widest = c->intermediate > c->hidden ? c->intermediate : c->hidden;
+    if (!pad_head(c->head_dim) || !pad_head(c->vision.head_dim))
+        return err_set(err, PHI3V_E_UNSUPPORTED,
+                       "heads of %d and %d elements; on the GPU at most 128", c->head_dim,
+                       c->vision.head_dim);
+    if (widest > GEMV_MAX_IN)
+        return err_set(err, PHI3V_E_UNSUPPORTED, "rows of %d elements; on the GPU at most %d",
+                       widest, GEMV_MAX_IN);
+    return 0;
+}
+
+/* Before anything is copied: weights, a session, and the smallest context must fit. */
+static int check_memory(struct cuda_backend *b, const struct model_weights *w, const char *card,
+                        struct phi3v_error *err)
+{
+    size_t free_bytes = 0, total = 0;
+    cudaMemGetInfo(&free_bytes, &total);
+    b->max_rows = free_bytes >= ROOMY_BYTES ? ROWS_BIG : ROWS_SMALL;
+    if (b->max_rows > b->config->max_positions) b->max_rows = (int)b->config->max_positions;
+    double weights = (double)weights_dev_bytes(b->config, w);
+    double session = 2 * (double)state_bytes(b->config, b->max_rows) + (double)SPARE_BYTES;
+    double kv = (double)b->kv.block_bytes * (MIN_TOKENS / KEYS_PER_BLOCK);
+    if (weights + session + kv <= (double)free_bytes) return 0;
+    return err_set(err, PHI3V_E_MEMORY,
+                   "%s has %.1f GiB free, the model needs %.1f (weights %.1f, work memory %.1f, "
+                   "%lld tokens of "
+                   "context %.2f); use --dtype q8 or q4, or --device cpu",
+                   card, (double)free_bytes / GIB, (weights + session + kv) / GIB, weights / GIB,
+                   session / GIB, (long long)MIN_TOKENS, kv / GIB);
+}
+
+static int cuda_open(const char *device, const struct config *config,
+                     const struct model_weights *weights, struct backend **ret,
+                     struct phi3v_error *err)
+{
+    struct cudaDeviceProp card;
+    int at = 0, rc = choose_card(device, &at, &card, err);
+    if (!rc) rc = check_model(config, err);
+    if (rc) return rc;
+    struct cuda_backend *b = calloc(1, sizeof *b);
+    if (!b) return err_set(err, PHI3V_E_MEMORY, "not enough memory for the CUDA backend");
+    b->base.table = &cuda_table;
+    b->config = config;
+    b->device = at;
+    b->n_sms = card.multiProcessorCount;
+    b->overlap = card.major >= 9;
+    kv_pool_init(&b->kv, (size_t)kv_elements(config, config->n_layers, 0) * sizeof(struct bf16));
+    snprintf(b->name, sizeof b->name, "cuda:%d (%s, %.0f GiB)", at, card.name,
+             (double)card.totalGlobalMem / GIB);
+    rc = check_memory(b, weights, card.name, err);
+    if (!rc) rc = weights_upload(config, weights, &b->w, err);
+    if (rc)
+        cuda_close(&b->base);
+    else
+        *ret = &b->base;
+    return rc;
+}
+
+__attribute__((visibility("default"))) const struct backend_module *phi3v_backend_entry(void);
+
+const struct backend_module *phi3v_backend_entry(void)
+{
+    static const struct backend_module module = {BACKEND_ABI, cuda_open};
+    return &module;
+}

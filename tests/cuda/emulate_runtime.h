@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * What tests ask the emulated card. */
+#ifndef EMULATE_RUNTIME_H
+#define EMULATE_RUNTIME_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Bytes of the card, and of pinned memory, that are allocated now. */
+size_t emulated_bytes_in_use(void);
+/* The n-th allocation from now fails; 0: none. */
+void emulated_fail_at(long n);
+/* Orders of threads and blocks from now on; 0: ascending. */
+void emulated_set_seed(uint64_t seed);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
