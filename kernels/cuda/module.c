@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/err.h"
 #include "device.h"
 #include "gemv.h"
@@ -44,13 +44,6 @@ int device_error(cudaError_t rc, const char *what, size_t needed_bytes, struct p
 int queue_error(const struct queue *q, struct phi3v_error *err)
 {
     return q->status == cudaSuccess ? 0 : device_error(q->status, q->failed, 0, err);
-}
-
-static double clock_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec * 1e-9;
 }
 
 int state_wait(struct backend_state *s, const struct pulse *pulse, int64_t done, int64_t total,
