@@ -46,9 +46,9 @@ static int need_model(struct driver *d, struct phi3v_error *err)
     model_options(d->s, &opt);
     progress_say("opening %s", d->path ? d->path : "synthetic weights");
     int rc = b->model ? 0 : phi3v_model_open(d->path, &opt, &b->model, err);
-    if (!rc) rc = work_count(b->model, d->s->synthetic != NULL, &b->work, err);
     if (!rc) rc = phi3v_session_new(b->model, &b->session, err);
     if (rc) return rc;
+    work_count(b->model, &b->work);
     progress_session(b->session);
     return cases_warm_up(b, err);
 }

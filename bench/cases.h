@@ -19,9 +19,7 @@ struct work {
     int crop_patches;                    // of one crop
 };
 
-/* From the tensors of an open model, or the published sizes when it is synthetic. */
-int work_count(const phi3v_model *model, bool synthetic, struct work *ret_work,
-               struct phi3v_error *err);
+void work_count(const phi3v_model *model, struct work *ret_work);
 
 enum limit { LIMIT_READ, LIMIT_F32, LIMIT_BF16, LIMIT_INT8 };
 enum { N_LIMITS = 4 };

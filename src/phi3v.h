@@ -116,6 +116,8 @@ struct phi3v_model_info {
     int64_t rope_switch; /* longest sequence with the short factors; 0: one regime only */
     int64_t kv_bytes_per_token;
     const char *kv; /* how keys and values are kept: "f32", "f16", "bf16", "q8"; NULL: the device's matter */
+    int mlp_width, vision_mlp_width; /* of the middle of the decoder's and the tower's MLPs */
+    int patch_side;                  /* pixels of the tower's patches */
     int64_t step_bytes; /* of weights, as held in memory, that one new token reads: the decoder's
                            matrices and the output head */
     const char *products, *vision_products; /* arithmetic of the matrix products of the decoder and

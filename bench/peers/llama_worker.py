@@ -63,7 +63,8 @@ def feed(context, n, pos):
         n -= m
         batch.n_tokens = m
         for i in range(m):
-            batch.token[i], batch.pos[i], batch.n_seq_id[i], batch.seq_id[i][0] = 300 + (pos + i) * 7919 % 30000, pos + i, 1, 0
+            batch.token[i], batch.pos[i] = 300 + (pos + i) * 7919 % 30000, pos + i
+            batch.n_seq_id[i], batch.seq_id[i][0] = 1, 0
             batch.logits[i] = n == 0 and i == m - 1
         if ll.llama_decode(context["ctx"], batch) != 0:
             raise RuntimeError("llama_decode failed")

@@ -34,9 +34,7 @@ class Ours:
             path = os.path.join(self.work, "ours-" + dtype)
             if not os.path.exists(os.path.join(path, "config.json")):
                 say(f"packing our weights as {dtype}")
-                done = subprocess.run([self.program, "quantize", "-m", self.folders["f32"], "--type", dtype, path])
-                if done.returncode:
-                    path = self.folders["f32"]  # packed at every start, then
+                subprocess.run([self.program, "quantize", "-m", self.folders["f32"], "--type", dtype, path], check=True)
             self.folders[dtype] = path
         return self.folders.get(dtype, self.folders["f32"])
 
@@ -194,6 +192,20 @@ def store(path, results):
     os.replace(path + ".part", path)
 
 
+def print_table(results):
+    """The rows as Markdown, for docs/speed.md."""
+    print("| | at least | aim | measured | pairs or samples | |\n|---|---|---|---|---|---|")
+    for name in ROWS:
+        row = results["rows"].get(name)
+        if not row:
+            continue
+        n = len(row.get("pairs", [])) or max(len(row["cases"]) // 2, len(row["cases"][0]["samples"]))
+        more = ", ".join(f"{k} {v:.2f}" for k, v in row.get("ratios", {}).items() if len(row["ratios"]) > 1)
+        verdict_ = verdict(ROWS[name], row["value"], row["goal"], row["aim"])
+X
+              f"| {n} | {verdict_} |")
+
+
 def head(ours, args):
     answer = ours.bench("limits", "f32")
     versions = {p: importlib.metadata.version(p) for p in ("llama-cpp-python", "openvino", "onnxruntime")}
@@ -213,6 +225,7 @@ def options():
     p.add_argument("--out", help="JSON with the raw figures; rows of an earlier run stay")
     p.add_argument("--setup", action="store_true")
     p.add_argument("--list", action="store_true")
+    p.add_argument("--table", action="store_true", help="prints the rows that --out holds")
     return p.parse_args()
 
 
@@ -221,6 +234,10 @@ def main():
     if args.list:
         for name, row in ROWS.items():
             print(f"{name:18} {row.title}")
+        return 0
+    out = args.out or os.path.join(args.work, "results.json")
+    if args.table:
+        print_table(load(out))
         return 0
     names = args.rows.split(",")
     unknown = [n for n in names if n not in ROWS]
@@ -236,7 +253,6 @@ def main():
     if args.setup:
         return 0
     peers = Peers(files, folder, args.threads)
-    out = args.out or os.path.join(args.work, "results.json")
     results = load(out)
     results.update(head(ours, args))
     for name in names:
