@@ -200,10 +200,10 @@ def print_table(results):
         if not row:
             continue
         n = len(row.get("pairs", [])) or max(len(row["cases"]) // 2, len(row["cases"][0]["samples"]))
-        more = ", ".join(f"{k} {v:.2f}" for k, v in row.get("ratios", {}).items() if len(row["ratios"]) > 1)
-        verdict_ = verdict(ROWS[name], row["value"], row["goal"], row["aim"])
-X
-              f"| {n} | {verdict_} |")
+        settings = ", ".join(f"{k} {v:.2f}" for k, v in row.get("ratios", {}).items() if len(row["ratios"]) > 1)
+        value = f"**{row['value']:.3g}**" + (f" ({settings})" if settings else "")
+        reached = verdict(ROWS[name], row["value"], row["goal"], row["aim"])
+        print(f"| {row['title']} | {row['goal']:g} | {row['aim']:g} | {value} | {n} | {reached} |")
 
 
 def head(ours, args):
