@@ -131,6 +131,8 @@ static int take_sample(struct driver *d, const struct plan_item *item, struct re
     sample->after = after;
     band_widen(&d->run.band, &before);
     band_widen(&d->run.band, &after);
+    limits_raise(&d->run.best, &before);
+    limits_raise(&d->run.best, &after);
     return 0;
 }
 
@@ -158,6 +160,7 @@ static int run_case(struct driver *d, const struct plan_item *item, struct resul
         warm_up = false;
         rc = take_sample(d, item, r, &sample, err);
     }
+    r->best = d->run.best;
     return r->n_samples ? 0 : rc;
 }
 
@@ -267,6 +270,7 @@ static int run_once(struct driver *d)
     struct phi3v_error err = {0};
     machine_probe_measure(d->probe, &d->run.limits);
     band_widen(&d->run.band, &d->run.limits);
+    limits_raise(&d->run.best, &d->run.limits);
     if (!d->s->json && !d->s->csv) report_limits(&d->run);
     int status = finish(d, run_plan(d, &err), &err);
     fflush(stdout);

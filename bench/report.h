@@ -12,7 +12,8 @@ struct run {
     const struct settings *settings;
     struct machine_limits limits; // measured first
     struct band band;
-    struct result *results; // [n_results]
+    struct machine_limits best; // of all probes
+    struct result *results;     // [n_results]
     int n_results;
     json_t *stored; // of --compare, or NULL
 };

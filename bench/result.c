@@ -29,13 +29,28 @@ bool sample_counts(const struct result *r, const struct sample *s)
     return !any || sample_agrees(s);
 }
 
+void limits_raise(struct machine_limits *best, const struct machine_limits *seen)
+{
+    best->read_gbs = fmax(best->read_gbs, seen->read_gbs);
+    best->f32_gflops = fmax(best->f32_gflops, seen->f32_gflops);
+    best->bf16_gflops = fmax(best->bf16_gflops, seen->bf16_gflops);
+    best->int8_gops = fmax(best->int8_gops, seen->int8_gops);
+}
+
+/* Bandwidth moves, so what was seen around the sample counts; a peak of arithmetic belongs to the
+ * processor, and a lower one was disturbed. */
+static double limit_around(const struct result *r, const struct sample *s, enum limit limit)
+{
+    if (limit != LIMIT_READ) return limit_value(&r->best, limit);
+    return (s->before.read_gbs + s->after.read_gbs) / 2;
+}
+
 /* The time the limits allow / the time it took; 0: a limit is not known. */
-static double share_of(const struct sample *s)
+static double share_of(const struct result *r, const struct sample *s)
 {
     double least_s = 0;
     for (int i = 0; i < N_LIMITS; i++) {
-        double limit =
-            (limit_value(&s->before, (enum limit)i) + limit_value(&s->after, (enum limit)i)) / 2;
+        double limit = limit_around(r, s, (enum limit)i);
         if (s->amount[i] > 0 && limit <= 0) return 0;
         if (s->amount[i] > 0) least_s += s->amount[i] / limit / 1e9;
     }
@@ -46,7 +61,7 @@ static double share_of(const struct sample *s)
 
 enum figure { SECONDS, TOK_S, SHARE, BEFORE, AFTER };
 
-static double figure_of(const struct sample *s, enum figure figure)
+static double figure_of(const struct result *r, const struct sample *s, enum figure figure)
 {
     switch (figure) {
     case SECONDS:
@@ -54,7 +69,7 @@ static double figure_of(const struct sample *s, enum figure figure)
     case TOK_S:
         return s->n_tokens / s->seconds;
     case SHARE:
-        return share_of(s);
+        return share_of(r, s);
     case BEFORE:
         return s->before.read_gbs;
     default:
@@ -73,7 +88,7 @@ static double median(const struct result *r, enum figure figure)
     double v[MAX_SAMPLES];
     int n = 0;
     for (int i = 0; i < r->n_samples; i++)
-        if (sample_counts(r, &r->samples[i])) v[n++] = figure_of(&r->samples[i], figure);
+        if (sample_counts(r, &r->samples[i])) v[n++] = figure_of(r, &r->samples[i], figure);
     qsort(v, (size_t)n, sizeof *v, ascending);
     return n % 2 ? v[n / 2] : (v[n / 2 - 1] + v[n / 2]) / 2;
 }

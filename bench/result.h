@@ -8,9 +8,10 @@
 enum { MAX_SAMPLES = 300 };
 
 struct result {
-    const char *name;       // of the case
-    char dtype[16], kv[16]; // types of weights; of keys and values
-    int64_t cache_bytes;    // of the machine's last-level cache
+    const char *name;           // of the case
+    char dtype[16], kv[16];     // types of weights; of keys and values
+    int64_t cache_bytes;        // of the machine's last-level cache
+    struct machine_limits best; // that any probe of the run saw
     struct sample *samples;
     int n_samples;
 };
@@ -37,6 +38,8 @@ void result_summary(const struct result *r, struct summary *ret_summary);
 struct band {
     double low, high;
 };
+/* Raises each of *best to what a probe saw. */
+void limits_raise(struct machine_limits *best, const struct machine_limits *seen);
 void band_widen(struct band *band, const struct machine_limits *limits);
 /* "low" or "high" where the machine has two modes of bandwidth, else "steady". */
 const char *band_mode(const struct band *band, const struct summary *s);
