@@ -55,6 +55,13 @@ int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error
     return 0;
 }
 
+void file_map_want(const struct file_map *map)
+{
+    if (map->n_bytes == 0) return;
+    madvise((void *)map->data, map->n_bytes, MADV_HUGEPAGE);
+    madvise((void *)map->data, map->n_bytes, MADV_WILLNEED);
+}
+
 void file_map_close(struct file_map *map)
 {
     if (map->data) munmap((void *)map->data, map->n_bytes);

@@ -15,6 +15,9 @@ struct file_map {
 /* Maps a regular file read-only. Error IO names path and reason. An empty file maps to n_bytes 0.
  */
 int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error *err);
+/* All of it will be read soon, in streams: asks the system to fetch it while other things begin, and
+ * for large pages. Only a hint. */
+void file_map_want(const struct file_map *map);
 void file_map_close(struct file_map *map);
 /* Reads a whole file of at most limit bytes; NUL-terminated, freed with mem_free. */
 int file_read(const char *path, size_t limit_bytes, char **ret_data, size_t *ret_n,

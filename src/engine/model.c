@@ -125,6 +125,7 @@ static int load_files(struct phi3v_model *m, const struct phi3v_model_options *o
     if (!rc) rc = weights_open_dir(m->path, &m->weights, err);
     if (!rc) rc = progress(opt, start_s, 0, (int64_t)weights_bytes(m->weights), err);
     if (!rc) rc = model_weights_bind(m->weights, &m->config, &m->bound, err);
+    if (!rc) weights_want(m->weights, mem_available_bytes());
     if (!rc) rc = tokenizer_load(m->path, &m->tokenizer, err);
     if (!rc && tokenizer_n_ids(m->tokenizer) > m->config.n_vocab)
         rc = err_set(err, PHI3V_E_MODEL,

@@ -388,6 +388,12 @@ int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v
     return finish_open(w, open_index(w, dir, index, err), ret_weights);
 }
 
+void weights_want(const struct weights *w, size_t free_bytes)
+{
+    if (w->bytes > free_bytes) return; // what is fetched first would be gone before it is read
+    for (size_t i = 0; i < w->n_shards; i++) file_map_want(&w->shards[i].map);
+}
+
 void weights_close(struct weights *w)
 {
     if (!w) return;

@@ -52,6 +52,8 @@ int weights_open_file(const char *path, struct weights **ret_weights, struct phi
 /* model.safetensors, or model.safetensors.index.json and its shards. Besides: every tensor of the
  * index must lie in the shard it names, and no tensor in two shards. */
 int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v_error *err);
+/* The tensors' data will be read from now on: file_map_want for files that fit in `free_bytes`. */
+void weights_want(const struct weights *w, size_t free_bytes);
 void weights_close(struct weights *w);
 size_t weights_count(const struct weights *w);
 const struct tensor *weights_at(const struct weights *w, size_t i);           /* name order */
