@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "app.h"
+#include "divergence.h"
 #include "interrupt.h"
 #include "json.h"
 #include "media.h"
@@ -188,7 +189,7 @@ static int preprocess(struct debug *d, struct phi3v_error *err)
     return 0;
 }
 
-/* -- logits, activations -------------------------------------------------------------------- */
+/* -- logits --------------------------------------------------------------------------------- */
 
 static int logits(struct debug *d, struct phi3v_error *err)
 {
@@ -209,6 +210,56 @@ static int logits(struct debug *d, struct phi3v_error *err)
     phi3v_floats_free(values);
     return rc;
 }
+
+/* -- divergence ----------------------------------------------------------------------------- */
+
+static int all_logits(struct debug *d, phi3v_prompt **ret_prompt, float **ret_values,
+                      struct phi3v_error *err)
+{
+    size_t rows;
+    int rc = build_prompt(d, ret_prompt, err);
+    if (rc) return rc;
+    progress_init(&d->app.progress, stderr, 0, false);
+    rc = phi3v_logits(d->app.session, *ret_prompt, 1, app_on_progress, &d->app, ret_values, &rows,
+                      err);
+    progress_clear(&d->app.progress);
+    if (rc) phi3v_prompt_free(*ret_prompt);
+    return rc;
+}
+
+/* The model as --dtype has it against itself in exact arithmetic. */
+static int divergence(struct debug *d, struct phi3v_error *err)
+{
+    struct debug exact = *d; /* its own model, the same pictures and words */
+    phi3v_prompt *p, *q = NULL;
+    float *a, *b = NULL;
+    int rc = all_logits(d, &p, &a, err);
+    if (rc) return rc;
+    exact.app = (struct app){.opt = d->app.opt};
+    exact.app.opt.dtype = exact.app.opt.kv = (char *)"f32";
+    rc = app_open_model(&exact.app, err);
+    if (!rc) rc = all_logits(&exact, &q, &b, err);
+    if (!rc) {
+        struct divergence is;
+        size_t n;
+        const int32_t *ids = phi3v_prompt_ids(p, &n);
+        divergence_of(&is, a, b, ids, n, (size_t)d->app.info->n_vocab);
+        json_t *line =
+            json_pack("{s:o,s:I,s:f,s:f,s:f,s:f,s:f}", "dtype", json_text(d->app.info->dtype),
+                      "tokens", (json_int_t)is.n, "nll", is.nll, "nll_f32", is.reference, "kl",
+                      is.kl, "kl_max", is.kl_max, "agree", is.agree);
+        json_print(stdout, line);
+        json_decref(line);
+        phi3v_prompt_free(q);
+    }
+    phi3v_floats_free(a);
+    phi3v_floats_free(b);
+    phi3v_prompt_free(p);
+    app_close_model(&exact.app);
+    return rc;
+}
+
+/* -- activations ---------------------------------------------------------------------------- */
 
 static int keep_tensor(const char *name, int n_dims, const int64_t *shape, const float *data,
                        void *user)
@@ -242,6 +293,7 @@ static const struct stage {
               {"prompt", prompt, WANTS_PROMPT},
               {"preprocess", preprocess, WANTS_OUT | WANTS_IMAGE},
               {"logits", logits, WANTS_PROMPT | WANTS_OUT},
+              {"divergence", divergence, WANTS_PROMPT},
               {"activations", activations, WANTS_PROMPT | WANTS_OUT}};
 enum { N_STAGES = sizeof stages / sizeof *stages };
 
@@ -291,7 +343,8 @@ int debug_main(struct options *opt, int argc, char **argv)
     if (!s) {
         const char *near = n > 0 ? nearest_name(d.words[0], N_STAGES, stage_name, NULL) : NULL;
         return verb_misuse(opt,
-                           "debug wants tokenize, prompt, preprocess, logits or activations%s%s%s",
+                           "debug wants tokenize, prompt, preprocess, logits, divergence or "
+                           "activations%s%s%s",
                            near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
     }
     d.words++;

@@ -43,13 +43,15 @@ const struct verb verb_table[] = {
      "--json prints one object a\n"
      "cell. Without a terminal on standard input, phiscope alone is the same as script -.\n"
      "Example: printf ':load chart.png\\nWhat is this?\\n' | phiscope script -\n"},
-    {"debug", debug_main, "tokenize|prompt|preprocess|logits|activations …",
+    {"debug", debug_main, "tokenize|prompt|preprocess|logits|divergence|activations …",
      "the stages of the model one by one",
      "debug tokenize [--decode [--keep-special]] [--no-bos]   JSON strings to JSON id arrays, one "
      "a line, or back\n"
      "debug prompt [-i IMG]... RAW_PROMPT                     ids with placeholders\n"
      "debug preprocess -i IMG -o X.npy                        normalised crops, global view first\n"
      "debug logits [-i IMG]... (--ids FILE.json | RAW_PROMPT) [--all] -o X.npy\n"
+     "debug divergence --dtype TYPE [-i IMG]... (--ids FILE.json | RAW_PROMPT)   against f32, by "
+     "token\n"
      "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n"},
     {"eval", eval_main, "[options] QUESTIONS.json",
      "right answers of a model to questions about pictures, counted",
