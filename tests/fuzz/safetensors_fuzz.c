@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "folder.h"
 #include "fuzz.h"
+#include "weights/pack_file.h"
 #include "weights/safetensors.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
@@ -27,6 +28,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
             sum = (uint8_t)(sum + ((const uint8_t *)t->data)[k]);
         if (weights_find(w, t->name) != t) abort();
     }
+    enum weights_form form;
+    code = pack_file_form(w, &form, &err);
+    if (code < 0 && (err.code != code || !err.text[0])) abort();
     weights_close(w);
     return 0;
 }
