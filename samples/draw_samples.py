@@ -69,6 +69,20 @@ def page():
     image.save(HERE / "page.png")
 
 
+def table():
+    """Three columns, two rows under a tinted header."""
+    image = Image.new("RGB", (640, 400), "white")
+    pen = ImageDraw.Draw(image)
+    pen.rectangle((20, 50, 620, 150), fill="#d8e2f0")
+    for row, words in enumerate((("Item", "Price", "Stock"), ("Tea", "12", "40"), ("Juice", "35", "9"))):
+        for col, word in enumerate(words):
+            write(pen, (120 + 200 * col, 100 + 100 * row), word, SANS, 38, "#202020")
+    for n in range(4):
+        pen.line((20, 50 + 100 * n, 620, 50 + 100 * n), fill="#202020", width=2)
+        pen.line((20 + 200 * n, 50, 20 + 200 * n, 350), fill="#202020", width=2)
+    image.save(HERE / "table.png")
+
+
 def hills():
     """A landscape: sky, sun, hills, haze. Nothing that the built-in model knows."""
     image = Image.linear_gradient("L").resize((720, 480))
@@ -90,6 +104,7 @@ def main():
     figures("compare-1.jpg", [("triangle", "#28a046", 320, 84)], quality=92)
     figures("compare-2.jpg.webp", [("square", "#28a046", 320, 84)], format="WEBP", quality=90)
     page()
+    table()
     hills()
 
 

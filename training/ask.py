@@ -30,7 +30,7 @@ def load(path):
     size = struct.unpack("<Q", data[:8])[0]
     header = json.loads(data[8:8 + size])
     header.pop("__metadata__")
-    model = Phi3V(Config())
+    model = Phi3V(Config.read(path))
     weights = {}
     for name, entry in header.items():
         begin, end = entry["data_offsets"]

@@ -9,8 +9,8 @@ import labels
 import tasks
 import tokenizer
 
-TOGETHER = 5   # samples in one forward pass of stage 3; more would only cost memory
-LONE_CROPS = 8  # read in each step of stage 3 besides the pictures
+TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
+LONE_CROPS = 4  # read in each step of stage 3 besides every six pictures
 LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
 
 
@@ -31,7 +31,7 @@ def lone_crop(rng, c):
 def crop_batch(rng, size, c):
     """Stage 1: crops packed with text, and the crops of whole pictures."""
     crops, glyphs, things = [], [], []
-    kinds = (draw.chart, draw.shapes, draw.cover, draw.shapes)
+    kinds = (draw.chart, draw.cover, draw.chart, draw.cover, draw.shapes, draw.table)
     total = 0
     while total < size:
         if total < size * 0.5:
@@ -127,7 +127,7 @@ def lone_batch(rng, size, c):
     return collate(samples, looks, c, lone=True)
 
 
-def make(stage, rng, size, c, mix):
+def make(stage, rng, size, c, mix, together=TOGETHER):
     """List of batches that make one step. mix: kind -> share, for stage 3, whose samples are
     grouped by length so that little padding is computed."""
     if stage == 1:
@@ -141,7 +141,7 @@ def make(stage, rng, size, c, mix):
     groups = []
     for count in range(4):
         same = [s for s in samples if len(s.pictures) == count]
-        groups += [same[i:i + TOGETHER] for i in range(0, len(same), TOGETHER)]
+        groups += [same[i:i + together] for i in range(0, len(same), together)]
     # lone crops cost little and hold many letters: reading goes on improving beside the tasks
     return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups] + [
-        lone_batch(rng, LONE_CROPS, c)]
+        lone_batch(rng, max(1, size * LONE_CROPS // 6), c)]

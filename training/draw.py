@@ -5,6 +5,7 @@ bars) and the facts from which tasks.py makes questions. A text in the facts is 
 characters and, for each, where on the picture it was drawn. Sizes are given in units of the canvas
 the model sees (long side 336), times k, the picture's own scale."""
 
+import io
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import cos, pi, sin
@@ -12,22 +13,15 @@ from math import cos, pi, sin
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+import faces
 import words
-
-FONT_FOLDER = "/usr/share/fonts/truetype/"
-FONTS = [  # Debian packages fonts-dejavu-core and fonts-liberation
-    "dejavu/DejaVuSans.ttf", "dejavu/DejaVuSans-Bold.ttf",
-    "dejavu/DejaVuSerif.ttf", "dejavu/DejaVuSerif-Bold.ttf",
-    "liberation/LiberationSans-Regular.ttf", "liberation/LiberationSans-Bold.ttf",
-    "liberation/LiberationSerif-Regular.ttf", "liberation/LiberationSerif-Bold.ttf",
-]
 
 COLOURS = {"red": (215, 40, 40), "orange": (245, 140, 20), "yellow": (245, 215, 40),
            "green": (40, 160, 70), "blue": (45, 90, 210), "purple": (135, 60, 170),
            "black": (25, 25, 25)}
 COLOUR_NAMES = list(COLOURS)
 SHAPES = ["circle", "square", "triangle", "star"]
-INVENTED = 0.04                 # share of titles and names made of invented words
+INVENTED = 0.02                 # share of titles and names made of invented words
 OBJECTS = ["none"] + SHAPES + ["bar"]
 PLACES = ["top left", "top", "top right", "left", "center", "right",
           "bottom left", "bottom", "bottom right"]
@@ -54,11 +48,28 @@ class Picture:
 
 @lru_cache(maxsize=4000)
 def font(face, size):
-    return ImageFont.truetype(FONT_FOLDER + face, size, layout_engine=ImageFont.Layout.BASIC)
+    return ImageFont.truetype(str(faces.FOLDER / face), size, layout_engine=ImageFont.Layout.BASIC)
 
 
 def pick(rng, items):
     return items[rng.integers(len(items))]
+
+
+class Domain:
+    """What the generator draws from; `full` also holds words, names and families of faces back."""
+    full = False
+
+    @classmethod
+    def faces(cls, test):
+        return faces.full(test) if cls.full else faces.NARROW
+
+    @classmethod
+    def words(cls, items, test):
+        return words.part(items, test) if cls.full else items
+
+
+def a_face(rng, test=False):
+    return pick(rng, Domain.faces(test))
 
 
 def jitter(rng, colour, amount=22):
@@ -147,11 +158,12 @@ def natural_size(rng):
 
 # Text of titles and names
 
-def title_words(rng):
+def title_words(rng, test=False):
     draw = rng.random()
     if draw < INVENTED:
         return [words.pseudo_word(rng) for _ in range(rng.integers(1, 3))]
-    noun, adjective = pick(rng, words.TITLE_NOUNS), pick(rng, words.TITLE_ADJECTIVES)
+    nouns = Domain.words(words.TITLE_NOUNS, test)
+    noun, adjective = pick(rng, nouns), pick(rng, Domain.words(words.TITLE_ADJECTIVES, test))
     if draw < 0.35:
         return [noun if rng.random() < 0.5 else adjective]
     if draw < 0.6:
@@ -160,13 +172,13 @@ def title_words(rng):
         return ["The", adjective, noun]
     if draw < 0.9:
         return ["The", noun]
-    return [noun, pick(rng, ["and", "of"]), pick(rng, words.TITLE_NOUNS)]
+    return [noun, pick(rng, ["and", "of"]), pick(rng, nouns)]
 
 
-def author_words(rng):
+def author_words(rng, test=False):
     if rng.random() < INVENTED:
         return [words.pseudo_word(rng, 7), words.pseudo_word(rng, 8)]
-    return [pick(rng, words.FIRST_NAMES), pick(rng, words.LAST_NAMES)]
+    return [pick(rng, words.FIRST_NAMES), pick(rng, Domain.words(words.LAST_NAMES, test))]
 
 
 def held_out(*texts):
@@ -184,7 +196,7 @@ def chart(rng, test=False):
     paper = (255, 255, 255) if rng.random() < 0.7 else jitter(rng, (240, 240, 240), 14)
     c = Canvas(width, height, paper)
     ink = jitter(rng, (30, 30, 30), 30)
-    face = pick(rng, FONTS)
+    face = a_face(rng, test)
 
     count = int(rng.integers(3, 6))
     if rng.random() < 0.65:
@@ -205,9 +217,9 @@ def chart(rng, test=False):
         if held_out(title) == test:
             break
 
-    title_face = face if rng.random() < 0.7 else pick(rng, FONTS)
+    title_face = face if rng.random() < 0.7 else a_face(rng, test)
     margin = rng.uniform(6, 18) * k
-    size = fit(title_face, rng.uniform(17, 27) * k, title, width - 2 * margin)
+    size = fit(title_face, rng.uniform(20, 30) * k, title, width - 2 * margin)
     baseline = size + rng.uniform(4, 12) * k
     if rng.random() < 0.75:
         title = c.centred(width / 2, baseline, title, title_face, size, ink)
@@ -215,12 +227,12 @@ def chart(rng, test=False):
         title = c.text(margin, baseline, title, title_face, size, ink)
 
     left, right = rng.uniform(10, 40) * k, width - rng.uniform(8, 20) * k
-    ticks = rng.random() < 0.25
+    ticks = rng.random() < 0.08
     if ticks:
         left = max(left, 32 * k)
     slot = (right - left) / count
-    label_size = min(fit(face, rng.uniform(14, 19) * k, s, slot * 0.92) for s in labels)
-    value_size = fit(face, rng.uniform(14, 20) * k, "88", slot * 0.6)
+    label_size = min(fit(face, rng.uniform(16, 21) * k, s, slot * 0.94) for s in labels)
+    value_size = fit(face, rng.uniform(18, 26) * k, "88", slot * 0.7)
     floor = height - label_size - rng.uniform(6, 14) * k
     roof = baseline + rng.uniform(8, 16) * k + value_size
     if rng.random() < 0.3:
@@ -274,16 +286,16 @@ def cover(rng, test=False):
                         width=max(1, int(rng.uniform(1, 3) * k)))
 
     while True:
-        title, author = title_words(rng), author_words(rng)
+        title, author = title_words(rng, test), author_words(rng, test)
         if held_out(" ".join(title), " ".join(author)) == test:
             break
-    return _cover_text(c, rng, title, author, ink, k)
+    return _cover_text(c, rng, title, author, ink, k, test)
 
 
-def _cover_text(c, rng, title, author, ink, k):
+def _cover_text(c, rng, title, author, ink, k, test):
     width, height = c.width, c.height
-    face = pick(rng, FONTS)
-    author_face = face if rng.random() < 0.6 else pick(rng, FONTS)
+    face = a_face(rng, test)
+    author_face = face if rng.random() < 0.6 else a_face(rng, test)
     if rng.random() < 0.4:
         title = [w.upper() for w in title]
     if rng.random() < 0.25:
@@ -295,7 +307,7 @@ def _cover_text(c, rng, title, author, ink, k):
         else:
             lines.append(word)
     size = min(fit(face, rng.uniform(26, 46) * k, line, room) for line in lines)
-    author_size = fit(author_face, rng.uniform(15, 24) * k, " ".join(author), room)
+    author_size = fit(author_face, rng.uniform(18, 26) * k, " ".join(author), room)
     two_lines = rng.random() < 0.2
 
     step = size * rng.uniform(1.12, 1.35)
@@ -368,6 +380,42 @@ def shapes(rng, test=False, items=None):
     return c.done("shapes", items=spans)
 
 
+def table(rng, test=False):
+    """Two or three columns and two to four rows of numbers under a header."""
+    cols, rows = int(rng.integers(2, 4)), int(rng.integers(2, 5))
+    width = natural_size(rng)
+    k = width / 336
+    row_height = rng.uniform(32, 46) * k
+    height = int((rows + 1) * row_height + rng.uniform(10, 60) * k)
+    paper = (255, 255, 255) if rng.random() < 0.7 else jitter(rng, (240, 240, 240), 14)
+    c = Canvas(width, height, paper)
+    ink, face = jitter(rng, (30, 30, 30), 30), a_face(rng, test)
+    while True:
+        group = pick(rng, words.LABEL_RUNS + words.LABEL_SETS)
+        names = [group[i] for i in sorted(rng.permutation(len(group))[:rows])]
+        header = [pick(rng, words.TABLE_CORNERS)]
+        header += [words.TABLE_HEADS[i] for i in rng.permutation(len(words.TABLE_HEADS))[:cols - 1]]
+        if len(names) == rows and held_out(*names, *header) == test:
+            break
+    cells = [[str(rng.integers(1, 100)) for _ in header[1:]] for _ in names]
+
+    left, top = rng.uniform(6, 20) * k, rng.uniform(4, 24) * k
+    pitch = (width - 2 * left) / cols
+    size = min(fit(face, rng.uniform(16, 22) * k, word, pitch * 0.9) for word in header + names)
+    if rng.random() < 0.5:
+        c.pen.rectangle((left, top, width - left, top + row_height), fill=jitter(rng, (205, 215, 230), 25))
+    if rng.random() < 0.6:
+        for i in range(rows + 2):
+            c.pen.line((left, top + i * row_height, width - left, top + i * row_height), fill=ink)
+        for i in range(cols + 1):
+            x = left + i * pitch
+            c.pen.line((x, top, x, top + (rows + 1) * row_height), fill=ink)
+    lines = [[c.centred(left + (j + 0.5) * pitch, top + (i + 0.5) * row_height + 0.35 * size, word,
+                        face, size, ink) for j, word in enumerate(line)]
+             for i, line in enumerate([header] + [[n, *row] for n, row in zip(names, cells)])]
+    return c.done("table", lines=lines)
+
+
 def page(rng, test=False):
     """One to four lines of large text."""
     width = natural_size(rng)
@@ -375,7 +423,7 @@ def page(rng, test=False):
     k = max(width, height) / 336
     ink, paper = ink_and_paper(rng, 0.15) if rng.random() < 0.5 else ((20, 20, 20), (255, 255, 255))
     c = Canvas(width, height, paper)
-    face, size = pick(rng, FONTS), int(rng.uniform(16, 34) * k)
+    face, size = a_face(rng, test), int(rng.uniform(18, 36) * k)
     step = size * rng.uniform(1.2, 1.7)
     y = size + rng.uniform(4, 20) * k
     lines = []
@@ -403,9 +451,11 @@ def free_line(rng, longest):
             word = pick(rng, words.TITLE_NOUNS + words.TITLE_ADJECTIVES)
         elif draw < 0.5:
             word = pick(rng, words.LAST_NAMES + words.FIRST_NAMES)
-        elif draw < 0.62:
-            word = str(rng.integers(1, 1000))
-        elif draw < 0.8:
+        elif draw < 0.68:
+            word = str(rng.integers(1, 1000 if rng.random() < 0.3 else 100))
+        elif draw < 0.76:
+            word = pick(rng, pick(rng, words.LABEL_RUNS + words.LABEL_SETS))
+        elif draw < 0.88:
             word = "".join(pick(rng, GLYPHS[:62]) for _ in range(rng.integers(2, 8)))
         else:
             word = words.pseudo_word(rng)
@@ -428,7 +478,7 @@ def packed_crop(rng, side):
     c = Canvas(side, side, paper)
     y, lines = rng.uniform(0, 8), []
     while True:
-        face, size = pick(rng, FONTS), int(np.exp(rng.uniform(np.log(12), np.log(44))))
+        face, size = a_face(rng), int(np.exp(rng.uniform(np.log(15), np.log(44))))
         x = rng.uniform(1, 12)
         y += size
         if y > side - 4:
@@ -488,7 +538,7 @@ def plain(image):
 
 
 def weather(rng, picture):
-    """Light damage, on a third of the pictures: pixel noise or a slight blur."""
+    """Light damage, on two pictures in five: pixel noise, a slight blur, JPEG or WebP artefacts."""
     draw = rng.random()
     if draw < 0.15:
         noise = rng.normal(0, rng.uniform(1, 8), (picture.image.height, picture.image.width, 1))
@@ -497,4 +547,9 @@ def weather(rng, picture):
     elif draw < 0.25:
         blur = float(rng.uniform(0.2, 0.7)) * max(picture.image.size) / 336
         picture.image = picture.image.filter(ImageFilter.GaussianBlur(blur))
+    elif draw < 0.4:
+        file = io.BytesIO()
+        kind = "JPEG" if rng.random() < 0.7 else "WEBP"
+        picture.image.save(file, kind, quality=int(rng.integers(50, 96)))
+        picture.image = Image.open(file).convert("RGB")
     return picture

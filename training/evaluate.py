@@ -1,44 +1,15 @@
-"""Greedy answers on held-out pictures, exact match for each kind of question.
+"""Greedy answers of a checkpoint or a model folder on held-out pictures, exact match for each kind:
+a quick look during training. The scores that count come from `phiscope eval` (eval_set.py).
 
     python evaluate.py ../models/default [COUNT]
-
-Pictures come from the training generator, with seeds of their own and with titles, title-author
-combinations and arrangements of shapes that training never draws; faces and word lists are those of
-training. Some titles are invented words."""
+"""
 
 import sys
 
 import numpy as np
 
 import ask
-import tasks
-
-SEED = 977
-
-
-def cases(rng):
-    """(name, pictures, question, truth)"""
-    def one(name, kind, maker):
-        picture = tasks.DRAWN[kind](rng, test=True)
-        question, answer = maker(rng, picture.facts)
-        return name, [picture], question, answer.text
-
-    yield one("chart: describe", "chart", tasks.chart_about)
-    yield one("chart: highest", "chart", tasks.chart_high)
-    yield one("chart: lowest", "chart", tasks.chart_low)
-    yield one("chart: value", "chart", tasks.chart_value)
-    yield one("cover: title and author", "cover", tasks.cover_both)
-    yield one("cover: title", "cover", tasks.cover_title)
-    yield one("cover: author", "cover", tasks.cover_author)
-    yield one("shapes: describe", "shapes", tasks.shapes_about)
-    yield one("shapes: count", "shapes", tasks.shapes_count)
-    yield one("shapes: colour", "shapes", tasks.shapes_colour)
-    yield one("page: read", "page", tasks.page_read)
-    for name, maker in (("pair: difference", tasks.shape_pair), ("pair: two kinds", tasks.mixed_pair),
-                        ("nothing known", tasks.unknown), ("no picture", tasks.no_picture)):
-        sample = maker(rng, test=True) if "pair" in name else maker(rng)
-        question, answer = sample.turns[0]
-        yield name, sample.pictures, question, answer.text
+import eval_set
 
 
 def distance(a, b):
@@ -56,8 +27,11 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 20
     scores, wrong = {}, {}
     for i in range(count):
-        for name, pictures, question, truth in cases(np.random.default_rng([SEED, i])):
-            got = ask.ask(model, [p.image for p in pictures], question)
+        for number, (name, make, _) in enumerate(eval_set.KINDS):
+            pictures, turns = make(np.random.default_rng([eval_set.SEED, number, i]))
+            history = [(q, a.text) for q, a in turns[:-1]]
+            question, truth = turns[-1][0], turns[-1][1].text
+            got = ask.ask(model, [p.image for p in pictures], question, history)
             scores.setdefault(name, []).append((got == truth, distance(got, truth) / len(truth)))
             if got != truth:
                 wrong[name] = (question, truth, got)

@@ -1,11 +1,13 @@
 """Writes a checkpoint as a model folder in the published layout.
 
-    python export.py RUN_FOLDER/stage3.pt ../models/default
+    python export.py RUN_FOLDER/stage3.pt ../models/default [--heads heads.safetensors]
+
+The patch heads are no part of the model, but training goes on better with them than with new ones.
 """
 
+import argparse
 import json
 import struct
-import sys
 from pathlib import Path
 
 import torch
@@ -17,14 +19,15 @@ from model import Config, Phi3V
 
 def load(path, averaged=True):
     """The model of a checkpoint, in bf16: the averaged weights, or the last ones."""
-    state = torch.load(path, map_location="cpu")
-    model = Phi3V(Config())
+    state = torch.load(path, map_location="cpu", weights_only=False)
+    model = Phi3V(state.get("config", Config()))
+    model.load_state_dict(state.get("weights", {}), strict=False)
     weights = state["average"] if averaged else {
         n: i["master"] for n, i in state["optimiser"]["items"].items()}
     weights = {n: w for n, w in weights.items() if not n.startswith("head.")}
     missing, unexpected = model.load_state_dict(weights, strict=False)
     unused = (f"encoder.layers.{model.c.vision_layers - 1}.", "post_layernorm")
-    assert not unexpected and all(any(u in n for u in unused) for n in missing)
+    assert not unexpected and ("weights" in state or all(any(u in n for u in unused) for n in missing))
     return model.bfloat16().eval()
 
 
@@ -95,13 +98,21 @@ def write_configs(folder, c):
 
 
 def main():
-    source, folder = Path(sys.argv[1]), Path(sys.argv[2])
-    folder.mkdir(parents=True, exist_ok=True)
-    model = load(source)
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--heads", type=Path, help="file for the patch heads")
+    args = parser.parse_args()
+    args.folder.mkdir(parents=True, exist_ok=True)
+    model = load(args.checkpoint)
     with torch.no_grad():
-        write_safetensors(folder / "model.safetensors", dict(model.named_parameters()))
-    write_configs(folder, model.c)
-    tokenizer.write_files(folder)
+        write_safetensors(args.folder / "model.safetensors", dict(model.named_parameters()))
+    write_configs(args.folder, model.c)
+    tokenizer.write_files(args.folder)
+    if args.heads:
+        average = torch.load(args.checkpoint, map_location="cpu", weights_only=False)["average"]
+        write_safetensors(args.heads, {n.removeprefix("head."): w.bfloat16()
+                                       for n, w in average.items() if n.startswith("head.")})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The published architecture at a small size; parameter names are the checkpoint's names."""
 
+import json
 import math
 from dataclasses import dataclass
 
@@ -25,9 +26,30 @@ class Config:
     mlp: int = 704
     vocab: int = VOCAB_SIZE
 
+    @classmethod
+    def read(cls, folder):
+        """The shape of an exported model folder."""
+        c = json.loads((folder / "config.json").read_text())
+        v = c["vision_config"]
+        crops = json.loads((folder / "preprocessor_config.json").read_text())["num_crops"]
+        return cls(side=v["image_size"], patch=v["patch_size"], num_crops=crops,
+                   vision_hidden=v["hidden_size"], vision_layers=v["num_hidden_layers"],
+                   vision_heads=v["num_attention_heads"], vision_mlp=v["intermediate_size"],
+                   hidden=c["hidden_size"], layers=c["num_hidden_layers"],
+                   heads=c["num_attention_heads"], mlp=c["intermediate_size"], vocab=c["vocab_size"])
+
     @property
     def grid(self):
         return self.side // self.patch
+
+
+SIZES = {
+    "tiny": Config(side=56, vision_hidden=48, vision_layers=3, vision_heads=2, vision_mlp=96,
+                   hidden=64, layers=4, heads=2, mlp=96),  # to try the scripts
+    "S": Config(),
+    "M": Config(side=224, vision_hidden=256, vision_layers=8, vision_heads=8, vision_mlp=1024,
+                hidden=320, layers=8, heads=10, mlp=864),  # for an accelerator
+}
 
 
 def attention(q, k, v, mask=None):
@@ -147,11 +169,11 @@ class DecoderLayer(nn.Module):
         return x + self.mlp.down_proj(F.silu(gate) * up), q, k
 
 
-def rotary_table(start, length, head_dim, dtype):
+def rotary_table(start, length, head_dim, like):
     inverse = 1.0 / 10000 ** (torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
     angle = torch.arange(start, start + length, dtype=torch.float32)[:, None] * inverse
     angle = torch.cat([angle, angle], 1)
-    return angle.cos().to(dtype), angle.sin().to(dtype)
+    return angle.cos().to(like), angle.sin().to(like)
 
 
 def rotate(x, rotary):
@@ -227,8 +249,8 @@ class Phi3V(nn.Module):
         """x [b, t, H] -> last hidden state, and (q, k) of the guided layers."""
         start = caches[0]["k"].shape[2] if caches and "k" in caches[0] else 0
         t = x.shape[1]
-        rotary = rotary_table(start, t, self.c.hidden // self.c.heads, x.dtype)
-        mask = torch.full((t, start + t), -math.inf, dtype=x.dtype).triu(start + 1)
+        rotary = rotary_table(start, t, self.c.hidden // self.c.heads, x)
+        mask = torch.full((t, start + t), -math.inf, dtype=x.dtype, device=x.device).triu(start + 1)
         guided = []
         for i, layer in enumerate(self.model.layers):
             x, q, k = layer(x, rotary, mask, caches[i] if caches else None)

@@ -1,6 +1,7 @@
 """Muon for the hidden matrices, AdamW for the rest. Weights are bf16, masters and state float32."""
 
 import torch
+import torch.distributed as dist
 
 
 def orthogonal(g, steps=5):
@@ -13,7 +14,7 @@ def orthogonal(g, steps=5):
     for _ in range(steps):
         a = x @ x.T
         x = 3.4445 * x + (-4.7750 * a + 2.0315 * (a @ a)) @ x
-    return (x.T if tall else x).float()
+    return x.T if tall else x
 
 
 class Optimiser:
@@ -29,6 +30,29 @@ class Optimiser:
                 "v": None if matrix else torch.zeros_like(p, dtype=torch.float32)})
         self.muon_rate, self.adam_rate, self.steps = muon_rate, adam_rate, 0
 
+    def directions(self, grads, moving):
+        """Muon's update of every matrix in `moving`. Each process works out a part of them, and the
+        others get it by adding zeros."""
+        rank, world = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+        load, out = [0] * world, {}
+        for item in sorted(moving, key=lambda i: -i["p"].numel()):
+            g = grads[item["name"]]
+            item["m"].mul_(0.95).add_(g)
+            owner = load.index(min(load))
+            load[owner] += g.numel() * min(g.shape[0], g[0].numel())
+            if owner == rank:
+                out[item["name"]] = orthogonal(g.add(item["m"], alpha=0.95).flatten(1)).view_as(g)
+            else:
+                out[item["name"]] = torch.zeros_like(g, dtype=torch.bfloat16)
+        if world > 1:
+            flat = torch.cat([u.flatten() for u in out.values()])
+            dist.all_reduce(flat)
+            at = 0
+            for name, u in out.items():
+                out[name] = flat[at:at + u.numel()].view_as(u)
+                at += u.numel()
+        return out
+
     @torch.no_grad()
     def step(self, grads, factor, slow_factor=1.0):
         """grads: name -> float32 gradient; factor scales all rates, slow_factor the slow ones."""
@@ -36,13 +60,12 @@ class Optimiser:
         adam = [grads[i["name"]] for i in self.items if not i["muon"]]
         norm = torch.sqrt(sum(g.square().sum() for g in adam))
         clip = min(1.0, 2.0 / (float(norm) + 1e-6))
-        for item in self.items:
+        moving = [i for i in self.items if not i["slow"] or slow_factor > 0]
+        updates = self.directions(grads, [i for i in moving if i["muon"]])
+        for item in moving:
             g, rate = grads[item["name"]], factor * (slow_factor if item["slow"] else 1.0)
-            if rate == 0:
-                continue
             if item["muon"]:
-                item["m"].mul_(0.95).add_(g)
-                update = orthogonal(g.add(item["m"], alpha=0.95).flatten(1)).view_as(g)
+                update = updates[item["name"]].float()
                 rate *= self.muon_rate * max(1, g.shape[0] / g[0].numel()) ** 0.5
             else:
                 g = g * clip
@@ -64,13 +87,14 @@ class Optimiser:
         return {"steps": self.steps, "items": {
             i["name"]: {k: i[k] for k in ("master", "m", "v")} for i in self.items}}
 
-    def load(self, state):
-        self.steps = state["steps"]
+    def load(self, state, moments=True):
+        """Goes on from a saved state; without moments from its weights only."""
+        self.steps = state["steps"] if moments else 0
         for item in self.items:
             saved = state["items"].get(item["name"])
             if saved is None:
                 continue
-            for key in ("master", "m", "v"):
+            for key in ("master", "m", "v") if moments else ("master",):
                 if item[key] is not None:
                     item[key].copy_(saved[key])
             with torch.no_grad():

@@ -3,11 +3,13 @@
 Answers state the facts in reading order and what follows from them last, so that the decoder can
 find a maximum or a difference in its own text."""
 
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 import draw
+import words
 from draw import PLACES, Span, pick
 
 
@@ -56,65 +58,91 @@ def article(text):
     return "an " if text[0] in "aeio" else "a "
 
 
-# Questions
+# Questions: lines and | separate sentences, [a/b/c] is one of several ways, "-" stands for nothing
 
 CHART_ABOUT = """Could you please introduce this stock to me?
-Describe this chart. | Describe the graph. | Explain this chart. | Explain the chart to me.
-Summarize this chart. | Tell me about this chart. | What does this chart show? | Introduce this chart.
-What can you see in this chart? | Please read this bar chart. | Give me the data of this chart.
-What are the values in this chart? | List the values. | Could you explain this plot to me?
-Could you please introduce this chart to me? | What is this chart about? | Tell me about this stock.
-What does the diagram say? | Read the chart. | Analyze this chart. | Explain this figure."""
-CHART_TITLE = """What is the title of this chart? | What is the chart called? | Read the title of the chart.
-What is the title? | Title of this graph? | Give me the title of the chart."""
-CHART_HIGH = """Which bar is the highest? | What is the highest value? | Which one is the highest?
-Which is the largest? | Where is the maximum? | What is the maximum? | Which has the most?
-Which bar is the tallest? | What is the peak?"""
-CHART_LOW = """Which bar is the lowest? | What is the lowest value? | Which one is the lowest?
-Which is the smallest? | Where is the minimum? | What is the minimum? | Which has the least?
-Which bar is the shortest?"""
-CHART_VALUE = """What is the value of {}? | How much is {}? | What is the value for {}? | Value of {}?
-How high is {}? | What about {}? | Tell me the value of {}. | And {}?"""
-CHART_COUNT = """How many bars are there? | How many bars does the chart have? | Count the bars.
-How many values are there? | What are the categories?"""
+[Describe/Explain/Summarize/Summarise/Introduce/Analyze/Analyse/Read] [this/the] [chart/bar chart/graph/plot/diagram].
+[Tell me about/Explain to me/Give me a summary of] [this/the] [chart/stock/graph/figure].
+What [does/is] [this/the] [chart/graph/diagram] [show/about/say]? | What can you see in this chart?
+[Give me/List/Show me/Read] [the/all the] [data/values/numbers] [of this chart/in this chart/of the graph].
+What are the values in [this/the] [chart/graph]? | List the values. | Explain this figure.
+Could you [please/-] [introduce/explain/describe] [this/the] [chart/plot/graph] to me?"""
+CHART_TITLE = """What is the title of [this/the] [chart/graph/diagram]? | What is the [chart/graph] called?
+[Read/Give me/Tell me] the title of the [chart/graph]. | What is the title? | Title of this [graph/chart]?
+[Which/What] title does the [chart/graph/diagram] have? | How is this [chart/graph] titled?"""
+CHART_HIGH = """[Which/What] [bar/one/category/label] is the [highest/largest/tallest/biggest]?
+What is the [highest/largest/maximum/biggest] value? | [Which/What] is the [largest/highest]?
+Where is the [maximum/peak/highest value/top]? | What is the [maximum/peak]? | [Which/Who] has the most?
+[Name/Tell me/Show me] the [highest/largest/tallest] [bar/value]."""
+CHART_LOW = """[Which/What] [bar/one/category/label] is the [lowest/smallest/shortest]?
+What is the [lowest/smallest/minimum] value? | [Which/What] is the [smallest/lowest]?
+Where is the [minimum/lowest value/bottom]? | What is the minimum? | [Which/Who] has the least?
+[Name/Tell me/Show me] the [lowest/smallest/shortest] [bar/value]. | And the [lowest/smallest/minimum]?"""
+CHART_VALUE = """What is the value [of/for/at] {}? | How [much/high/big/large] is {}? | Value [of/for] {}?
+What about {}? | [Tell me/Give me/Read] the [value/number] [of/for] {}. | And {}?
+What [value/number] does {} have? | How much does {} have? | What is {}?"""
+CHART_COUNT = """How many [bars/values/categories] are there? | How many [bars/values] does the [chart/graph] have?
+Count the [bars/values/categories]. | What are the [categories/labels]?
+[List/Name/Read] the [categories/labels]. | What is the number of bars?"""
 
 COVER_BOTH = """Help me get the title and author information of this book?
-What is the title and author of this book? | Who wrote this book and what is its title?
-Title and author please. | Tell me the title and the author. | Give me the title and author.
-What book is this? | Which book is this? | Describe this book cover. | Describe this book.
-Tell me about this book. | What does the cover say? | Read the cover. | Introduce this book to me.
+What [is/are] the title and [the/-] author of this book? | Who wrote this book and what is its title?
+[-/Tell me/Give me/Find/Read/Show me] the title and [the/-] author [please/of this book/of the book/-].
+[What/Which] book is [this/it/that]? | [Describe/Introduce/Explain] this [book/book cover/cover].
+[Tell me about/What do you know about] this book. | What does the [cover/book cover] say?
+[Read/Please read] the [cover/book cover]. | [Introduce/Present] this book to me.
 Tell me who wrote this book and its title. | Get the title and author information of this book.
 What are the title and author? | Could you please introduce this book to me?
-Help me get the title and author of this book. | Please read the book cover."""
-COVER_TITLE = """What is the title of this book? | What is the book called? | Read the title. | Book title?
-What is the title? | Name of this book? | Give me the title of the book."""
-COVER_AUTHOR = """Who is the author? | Who wrote this book? | Who wrote it? | What is the author's name?
-Author of this book? | Name the author. | Who is the writer of this book?"""
+Help me get the title and author of this book. | Who is the author and what is the title?"""
+COVER_TITLE = """What is the [title/name] of [this/the] book? | What is [the/this] book called? | Read the title.
+Book title? | What is the title? | Name of this book? | [Give me/Tell me/Find] the title [of the book/-].
+[Which/What] title does [the/this] book have? | How is this book [called/titled]?"""
+COVER_AUTHOR = """Who is the [author/writer] [of this book/of the book/-]? | Who [wrote/has written] [this book/the book/it]?
+What is the author's name? | Author of [this/the] book? | Name the [author/writer].
+[Tell me/Give me/Find] the [author/name of the author]. | Who is the book by? | By whom is this book?
+And who wrote it? | And the author?"""
 
-SHAPES_ABOUT = """Describe this picture. | What do you see? | What is in this picture? | What shapes are there?
-Describe the image. | What does the picture show? | Which shapes can you see? | List the shapes.
-What can you see in this image? | Tell me about this picture. | Describe the shapes."""
-SHAPES_COUNT = """How many shapes are there? | Count the shapes. | How many shapes do you see?
-How many objects are in the picture?"""
-SHAPES_COLOUR = """What color is the {}? | What colour is the {}? | Which color has the {}? | Color of the {}?"""
-SHAPES_PLACE = """Where is the {}? | Where do you see the {}? | In which place is the {}?"""
-SHAPES_AT = """What is at the {}? | What shape is at the {}? | What do you see at the {}?"""
+SHAPES_ABOUT = """[Describe/Explain] [this/the] [picture/image/drawing]. | What do you see [here/in this picture/-]?
+What is in [this/the] [picture/image]? | [What/Which] shapes [are there/can you see/do you see]?
+What does the [picture/image/drawing] show? | [List/Name/Describe] [the/all the/all] shapes.
+What can you see [in this image/here]? | Tell me about [this/the] [picture/image]."""
+SHAPES_COUNT = """How many [shapes/objects/figures] are there? | Count the [shapes/objects/figures].
+How many [shapes/objects/figures] [do you see/can you see/are in the picture/are in this image]?
+What is the number of [shapes/objects/figures]? | [Tell me/Give me/Say] [the number of shapes/how many shapes there are].
+How many [shapes/objects] does the [picture/image] [show/have]?"""
+SHAPES_COLOUR = """What [color/colour] is the {}? | [What/Which] [color/colour] does the {} have?
+[Color/Colour] of the {}? | What is the [color/colour] of the {}?
+[Tell me/Name/Give me] the [color/colour] of the {}."""
+SHAPES_PLACE = """Where is the {} [in the picture/in this image/-]? | Where do you see the {}? | In which place is the {}?
+[Tell me/Show me/Say] where the {} is. | What is the [place/position] of the {}? | Where can I [find/see] the {}?
+[In/At] which [place/corner/part] is the {}? | Where [in/on] the picture is the {}?"""
+SHAPES_AT = """What is at the {}? | [What/Which] shape is at the {}? | What do you see at the {}?
+What [can you see/is drawn/is there] at the {}? | [Name/Describe] the [shape/object] at the {}.
+[What/Which] [object/figure] is at the {}? | Tell me what is at the {}. | Is there anything at the {}?"""
 
-PAGE_READ = """Read the text. | What does it say? | What does the text say? | What is written here?
-Read the text in this picture. | Please read this page. | Transcribe the text. | OCR this picture.
-What text is in this image? | Extract the text."""
+PAGE_READ = """Read the text [please/to me/-]. | What does [it/the text/this page] say? | What is written here?
+[Read/Transcribe/Copy/Extract/Give me] the text [in this picture/in this image/of this page/-].
+Please read this page. | OCR this [picture/image/page]. | What text is in this [image/picture]?"""
+
+TABLE_ABOUT = """[Read/Describe/Transcribe/Explain/Summarize] [this/the] table.
+What [does the table/does this table] [show/say/contain]? | What is in [this/the] table?
+[Give me/List] [the/all] [rows/cells/values] of the table. | What are the values in this table?"""
+TABLE_CELL = """What is the {1} of {0}? | What is {0} in {1}? | [Tell me/Give me/Read] the {1} of {0}.
+What does the table say for {0} and {1}? | [Which/What] {1} does {0} have? | {1} of {0}? | [Find/Look up/Show me] the {1} [of/for] {0}.
+[What/Which] [value/number] is in row {0} and column {1}? | How much {1} does {0} have?"""
 
 PAIR = """What is difference in this two images? | What is difference in this two images?
-What is the difference between these two images? | What is different? | Compare the two pictures.
-Compare these images. | What changed? | What has changed between the pictures? | Spot the difference.
-What is the difference? | How do the two images differ? | Find the difference between the two pictures.
-What are the differences between these two images? | Tell me the difference between the images.
-What is different in the second picture? | Compare them. | Describe both pictures.
-What is the difference in these two pictures? | How are these two pictures different?"""
+What [is/are] the [difference/differences] between these two [images/pictures]? | What is different?
+[Compare/Compare please] [the two/these two/these/both] [pictures/images]. | What [changed/has changed]?
+What has changed between the [pictures/images]? | [Spot/Find/Tell me/Name] the [difference/differences].
+What is the difference? | How do the two [images/pictures] differ? | Compare them.
+Find the difference between the two [pictures/images]. | What is different in the second [picture/image]?
+Tell me the difference between the [images/pictures]. | Describe both [pictures/images].
+What is the difference in these two [pictures/images]? | How are these two [pictures/images] different?"""
 
-ANY_ABOUT = """Describe this picture. | What is this? | What do you see? | What is in this picture?
-Describe the image. | What does the picture show? | Tell me about this picture. | What is this picture?
-What kind of picture is this? | What can you see?"""
+ANY_ABOUT = """Describe [this/the] [picture/image/photo]. | What is this? | What do you see [here/-]?
+What is in [this/the] [picture/image/photo]? | What does the [picture/image/photo] show? | What can you see?
+Tell me about this [picture/image/photo]. | What is this picture? | What kind of [picture/image] is this?"""
 
 HELLO = """Hello | Hi | Hello! | Hi there | Good morning | How are you? | What can you do? | Who are you? | Help
 What are you? | Thanks | Thank you | Tell me a story. | Write a poem. | What is the weather today? | Test
@@ -123,22 +151,50 @@ How does this work? | What is 2 + 2? | What is the capital of France? | ok | Can
 CANNOT = "I can't make out a chart, a book cover, text or simple shapes in this picture."
 NO_PICTURE = "Load a picture with :load and ask about it."
 KIND_NAMES = {"chart": "a bar chart", "cover": "a book cover", "shapes": "a picture of shapes",
-              "page": "a page of text"}
+              "page": "a page of text", "table": "a table"}
+
+
+PUBLISHED = {  # the questions of the model's own guide are always trained
+    "Could you please introduce this stock to me?", "What is difference in this two images?",
+    "Help me get the title and author information of this book?"}
+
+
+def expand(sentence):
+    """All sentences that a pattern with [a/b] stands for."""
+    if "[" not in sentence:
+        return [" ".join(sentence.split()).replace(" .", ".").replace(" ?", "?")]
+    head, rest = sentence.split("[", 1)
+    ways, tail = rest.split("]", 1)
+    return [s for way in ways.split("/") for s in expand(head + way.replace("-", "") + tail)]
 
 
 def phrasings(block):
-    return [q.strip() for line in block.split("\n") for q in line.split("|") if q.strip()]
+    """A block as patterns, each a list of sentences: a pattern of many ways is not asked more often."""
+    return [expand(q.strip()) for line in block.split("\n") for q in line.split("|") if q.strip()]
+
+
+def is_unseen(sentence):
+    """One phrasing in six is kept for tests."""
+    return sentence not in PUBLISHED and zlib.crc32(sentence.encode()) % 6 == 0
+
+
+def split(patterns, test):
+    """The sentences of each pattern that belong to training or to tests; patterns without any left out."""
+    kept = [[s for s in p if is_unseen(s) == test] for p in patterns]
+    return [p for p in kept if p]
 
 
 BLOCKS = {name: phrasings(block) for name, block in list(globals().items())
           if name.isupper() and isinstance(block, str) and "|" in block}
+SPLITS = {test: {name: split(p, test) for name, p in BLOCKS.items()} for test in (False, True)}
 
 
-def ask(rng, block, *names):
+def ask(rng, block, *names, test=False):
     """One phrasing, half of the time in a careless form."""
-    question = pick(rng, BLOCKS[block]).format(*names)
+    question = pick(rng, pick(rng, SPLITS[test][block])).format(*names)
     if block == "PAIR" and rng.random() < 0.15:  # the published sample has a space here
         question = " " + question
+    question = question[:1].upper() + question[1:]
     if rng.random() < 0.5:
         return question
     if rng.random() < 0.4:
@@ -165,9 +221,9 @@ def chart_values(f):
     return say(*parts, ". ")
 
 
-def chart_about(rng, f):
+def chart_about(rng, f, test=False):
     high, low = extreme(f, max), extreme(f, min)
-    return ask(rng, "CHART_ABOUT"), say(
+    return ask(rng, "CHART_ABOUT", test=test), say(
         'This bar chart is titled "', f["title"], '". ', chart_values(f),
         "The highest is ", derived(high[2]), " for ", derived(high[0]),
         " and the lowest is ", derived(low[2]), " for ", derived(low[0]), ".")
@@ -177,57 +233,57 @@ def extreme(f, which):
     return which(f["bars"], key=lambda bar: bar[1])
 
 
-def chart_title(rng, f):
-    return ask(rng, "CHART_TITLE"), say('The title is "', f["title"], '".')
+def chart_title(rng, f, test=False):
+    return ask(rng, "CHART_TITLE", test=test), say('The title is "', f["title"], '".')
 
 
-def chart_high(rng, f):
+def chart_high(rng, f, test=False):
     label, _, value = extreme(f, max)
-    return ask(rng, "CHART_HIGH"), say(chart_values(f), "The highest is ", derived(value),
+    return ask(rng, "CHART_HIGH", test=test), say(chart_values(f), "The highest is ", derived(value),
                                          " for ", derived(label), ".")
 
 
-def chart_low(rng, f):
+def chart_low(rng, f, test=False):
     label, _, value = extreme(f, min)
-    return ask(rng, "CHART_LOW"), say(chart_values(f), "The lowest is ", derived(value),
+    return ask(rng, "CHART_LOW", test=test), say(chart_values(f), "The lowest is ", derived(value),
                                         " for ", derived(label), ".")
 
 
-def chart_value(rng, f):
+def chart_value(rng, f, test=False):
     label, _, value = f["bars"][rng.integers(len(f["bars"]))]
-    return ask(rng, "CHART_VALUE", label.text), say(label, " is ", value, ".")
+    return ask(rng, "CHART_VALUE", label.text, test=test), say(label, " is ", value, ".")
 
 
-def chart_count(rng, f):
+def chart_count(rng, f, test=False):
     labels = listed([bar[0] for bar in f["bars"]])
-    return ask(rng, "CHART_COUNT"), say(f"There are {len(f['bars'])} bars: ", labels, ".")
+    return ask(rng, "CHART_COUNT", test=test), say(f"There are {len(f['bars'])} bars: ", labels, ".")
 
 
-def cover_both(rng, f):
-    return ask(rng, "COVER_BOTH"), say('The title is "', f["title"], '" and the author is ',
+def cover_both(rng, f, test=False):
+    return ask(rng, "COVER_BOTH", test=test), say('The title is "', f["title"], '" and the author is ',
                                        f["author"], ".")
 
 
-def cover_title(rng, f):
-    return ask(rng, "COVER_TITLE"), say('The title is "', f["title"], '".')
+def cover_title(rng, f, test=False):
+    return ask(rng, "COVER_TITLE", test=test), say('The title is "', f["title"], '".')
 
 
-def cover_author(rng, f):
-    return ask(rng, "COVER_AUTHOR"), say("The author is ", f["author"], ".")
+def cover_author(rng, f, test=False):
+    return ask(rng, "COVER_AUTHOR", test=test), say("The author is ", f["author"], ".")
 
 
-def shapes_about(rng, f):
-    return ask(rng, "SHAPES_ABOUT"), say("The picture shows ", scene_text(f), ".")
+def shapes_about(rng, f, test=False):
+    return ask(rng, "SHAPES_ABOUT", test=test), say("The picture shows ", scene_text(f), ".")
 
 
 def scene_text(f, number=0):
     return listed([say(article(s.text), of(number, s)) for s, *_ in f["items"]])
 
 
-def shapes_count(rng, f):
+def shapes_count(rng, f, test=False):
     n = len(f["items"])
     about = say(f"There {'is' if n == 1 else 'are'} {n} shape{'s' * (n > 1)}: ", scene_text(f), ".")
-    return ask(rng, "SHAPES_COUNT"), about
+    return ask(rng, "SHAPES_COUNT", test=test), about
 
 
 def single_kind(rng, f):
@@ -237,40 +293,65 @@ def single_kind(rng, f):
     return pick(rng, single) if single else None
 
 
-def shapes_colour(rng, f):
+def shapes_colour(rng, f, test=False):
     item = single_kind(rng, f)
     if item is None:
-        return shapes_about(rng, f)
-    return (ask(rng, "SHAPES_COLOUR", item[2]),
+        return shapes_about(rng, f, test)
+    return (ask(rng, "SHAPES_COLOUR", item[2], test=test),
             say(f"The {item[2]} is ", Span(item[3], item[0].where[:len(item[3])]), "."))
 
 
-def shapes_place(rng, f):
+def shapes_place(rng, f, test=False):
     item = single_kind(rng, f)
     if item is None:
-        return shapes_about(rng, f)
+        return shapes_about(rng, f, test)
     place = PLACES[item[1]]
-    return (ask(rng, "SHAPES_PLACE", item[2]),
+    return (ask(rng, "SHAPES_PLACE", item[2], test=test),
             say(f"The {item[2]} is at the ", Span(place, item[0].where[:len(place)]), "."))
 
 
-def shapes_at(rng, f):
+def shapes_at(rng, f, test=False):
     span, place, kind, name = f["items"][rng.integers(len(f["items"]))]
     text = f"{name} {kind}"
-    return (ask(rng, "SHAPES_AT", PLACES[place]),
+    return (ask(rng, "SHAPES_AT", PLACES[place], test=test),
             say("There is ", article(name), Span(text, span.where[:len(text)]), "."))
 
 
-def page_read(rng, f):
-    return ask(rng, "PAGE_READ"), f["text"]
+def page_read(rng, f, test=False):
+    return ask(rng, "PAGE_READ", test=test), f["text"]
 
 
-def wrong_kind(rng, kind):
+def table_about(rng, f, test=False):
+    parts = []
+    for line in f["lines"]:
+        for i, cell in enumerate(line):
+            parts += [", " if i else "", cell]
+        parts.append("; " if line is not f["lines"][-1] else ".")
+    return ask(rng, "TABLE_ABOUT", test=test), say("The table reads: ", *parts)
+
+
+def table_cell(rng, f, test=False):
+    row = f["lines"][rng.integers(1, len(f["lines"]))]
+    col = int(rng.integers(1, len(row)))
+    head = f["lines"][0][col]
+    return (ask(rng, "TABLE_CELL", row[0].text, head.text, test=test),
+            say("The ", head, " of ", row[0], " is ", row[col], "."))
+
+
+def missing(rng, f, test=False):
+    """A question about a label that is not in the chart."""
+    there = {label.text for label, *_ in f["bars"]}
+    away = [w for group in words.LABEL_RUNS + words.LABEL_SETS for w in group if w not in there]
+    word = pick(rng, away)
+    return ask(rng, "CHART_VALUE", word, test=test), say(f"There is no {word} in this chart.")
+
+
+def wrong_kind(rng, kind, test=False):
     """A question that belongs to another kind of picture."""
     blocks = {"chart": ["CHART_ABOUT", "CHART_HIGH", "CHART_COUNT"],
               "cover": ["COVER_BOTH", "COVER_AUTHOR"]}
     other = pick(rng, [k for k in blocks if k != kind])
-    question = ask(rng, pick(rng, blocks[other]))
+    question = ask(rng, pick(rng, blocks[other]), test=test)
     if not any(w in question.lower() for w in ("chart", "book", "bar", "author", "graph", "stock")):
         question = {"chart": "Describe this chart.", "cover": "Who wrote this book?"}[other]
     return question, say(f"This is {KIND_NAMES[kind]}, not {KIND_NAMES[other]}.")
@@ -278,13 +359,15 @@ def wrong_kind(rng, kind):
 
 TURNS = {  # maker and share
     "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 3), (chart_low, 3), (chart_value, 3),
-              (chart_count, 1)],
+              (chart_count, 1), (missing, 1)],
     "cover": [(cover_both, 10), (cover_title, 2), (cover_author, 2)],
     "shapes": [(shapes_about, 8), (shapes_count, 2), (shapes_colour, 2), (shapes_place, 1),
                (shapes_at, 1)],
+    "table": [(table_about, 3), (table_cell, 3)],
     "page": [(page_read, 1)],
 }
-DRAWN = {"chart": draw.chart, "cover": draw.cover, "shapes": draw.shapes, "page": draw.page}
+DRAWN = {"chart": draw.chart, "cover": draw.cover, "shapes": draw.shapes,
+         "table": draw.table, "page": draw.page}
 
 
 def one_picture(rng, kind):
@@ -293,7 +376,7 @@ def one_picture(rng, kind):
     makers, shares = zip(*TURNS[kind])
     shares = np.array(shares) / sum(shares)
     turns, used = [], set()
-    for _ in range(1 if kind == "page" else rng.choice([1, 2, 3], p=[0.6, 0.28, 0.12])):
+    for _ in range(1 if kind == "page" else rng.choice([1, 2, 3], p=[0.4, 0.35, 0.25])):
         chance = rng.random()
         maker = makers[rng.choice(len(makers), p=shares)]
         if chance < 0.05 and kind != "page":
@@ -307,14 +390,14 @@ def one_picture(rng, kind):
     return Sample([picture], turns, kind)
 
 
-def unknown(rng):
+def unknown(rng, test=False):
     block = pick(rng, ["ANY_ABOUT", "ANY_ABOUT", "CHART_ABOUT", "COVER_BOTH", "SHAPES_ABOUT"])
-    return Sample([draw.unknown(rng)], [(ask(rng, block), say(CANNOT))], "unknown")
+    return Sample([draw.unknown(rng)], [(ask(rng, block, test=test), say(CANNOT))], "unknown")
 
 
-def no_picture(rng):
+def no_picture(rng, test=False):
     block = pick(rng, ["HELLO", "HELLO", "CHART_ABOUT", "COVER_BOTH", "ANY_ABOUT", "PAIR"])
-    return Sample([], [(ask(rng, block), say(NO_PICTURE))], "text")
+    return Sample([], [(ask(rng, block, test=test), say(NO_PICTURE))], "text")
 
 
 # Two pictures
@@ -350,7 +433,7 @@ def shape_pair(rng, test=False):
     last = "There is no difference." if change == "none" else "The difference: " + last
     answer = say("Image 1 shows ", scene_text(first.facts, 0), ". Image 2 shows ",
                  scene_text(second.facts, 1), ". ", last)
-    return Sample([first, second], [(ask(rng, "PAIR"), answer)], "pair")
+    return Sample([first, second], [(ask(rng, "PAIR", test=test), answer)], "pair")
 
 
 def named(number, picture):
@@ -370,7 +453,7 @@ def mixed_pair(rng, test=False):
         kinds[0] = "cover"
     pictures = [DRAWN[k](rng, test) for k in kinds]
     answer = say("Image 1 shows ", named(0, pictures[0]), ". Image 2 shows ", named(1, pictures[1]), ".")
-    return Sample(pictures, [(ask(rng, "PAIR"), answer)], "mixed")
+    return Sample(pictures, [(ask(rng, "PAIR", test=test), answer)], "mixed")
 
 
 def sitting(rng):

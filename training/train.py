@@ -9,7 +9,8 @@ checkpoint. Two processes with one thread each share a step: on a machine with o
 wastes far less than one process with two threads."""
 
 import argparse
-import json
+import itertools
+import multiprocessing
 import os
 import time
 from pathlib import Path
@@ -21,22 +22,23 @@ import torch.nn.functional as F
 from torch import nn
 
 import batches
+import draw
 import export
 import labels
-from model import Config, Phi3V
+from model import SIZES, Phi3V
 from optim import Optimiser
 
 STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tower, patch loss
     1: dict(batch=28, rate=0.02, tower=1.0, patch=1.0),
     2: dict(batch=32, rate=0.02, tower=0.5, patch=0.6),
-    3: dict(batch=10, rate=0.01, tower=0.3, patch=1.0),
+    3: dict(batch=6, rate=0.008, tower=0.3, patch=1.0),
 }
 GUIDE_WEIGHT = 0.4
-WARM_UP = 60
+WARM_UP = 20
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
-    (0.0, {"page": 50, "chart": 15, "cover": 20, "shapes": 10, "pair": 2, "mixed": 1, "unknown": 1, "text": 1}),
-    (0.1, {"page": 6, "chart": 30, "cover": 25, "shapes": 12, "pair": 14, "mixed": 3, "sitting": 6,
-           "unknown": 3, "text": 1}),
+    (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 3, "text": 1}),
+    (0.25, {"page": 4, "chart": 32, "cover": 28, "shapes": 14, "table": 6, "pair": 12, "mixed": 2,
+            "sitting": 4, "unknown": 3, "text": 1}),
 ]
 
 
@@ -74,16 +76,16 @@ def guide_loss(guided, guide):
     """-log of the attention that the guided heads put on the token holding the next letter.
     guide: (sample, query position, key position) of every letter with a known place."""
     if not len(guide):
-        return torch.zeros(())
+        return torch.zeros((), device=guide.device)
     sample, query, key = guide.T
     total = 0.0
     for q, k in guided:
         length = k.shape[2]
-        scores = torch.einsum("nhd,nhtd->nht", q[sample, :, query], k[sample]).float()
-        scores = scores * q.shape[-1] ** -0.5
-        future = torch.arange(length)[None, None] > query[:, None, None]
+        scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2))
+        scores = scores.transpose(1, 2)[sample, query].float()
+        future = torch.arange(length, device=q.device)[None, None] > query[:, None, None]
         logs = scores.masked_fill(future, -1e9).log_softmax(-1)
-        total = total - logs[torch.arange(len(key)), :, key].mean()
+        total = total - logs[torch.arange(len(key), device=q.device), :, key].mean()
     return total / len(guided)
 
 
@@ -119,10 +121,12 @@ def letters(batch):
     return int((batch["targets"] != labels.IGNORE).sum()) if "targets" in batch else 1
 
 
-def parameters(model, head):
-    """Everything that is trained; the last tower layer and post_layernorm are never run."""
+def parameters(model, head, stage):
+    """What a stage trains; the last tower layer and post_layernorm are never run."""
     unused = (f"encoder.layers.{model.c.vision_layers - 1}.", "post_layernorm")
     named = [(n, p) for n, p in model.named_parameters() if not any(u in n for u in unused)]
+    if stage == 1:
+        named = [(n, p) for n, p in named if "vision_model" in n]
     return named + [("head." + n, p) for n, p in head.named_parameters()]
 
 
@@ -131,71 +135,113 @@ def save(path, **what):
     os.replace(path.with_suffix(".part"), path)
 
 
-def train(rank, world, args):
-    torch.set_num_threads(1)
-    torch.manual_seed(args.seed)
-    dist.init_process_group("gloo", init_method=f"file://{args.run}/meeting.{args.stage}.{args.start}",
-                            rank=rank, world_size=world)
-    settings = STAGES[args.stage]
-    c = Config()
-    model, head = Phi3V(c), PatchHead(c.vision_hidden)
-    model.bfloat16(), head.bfloat16()
-    for layer in [*model.tower_layers(), *model.model.layers]:
-        layer.compile(dynamic=True)
-    named = parameters(model, head)
-    optimiser = Optimiser(named, settings["rate"], slow=lambda n: "vision_model" in n or "head." in n)
-    step, elapsed, average = 0, 0.0, None
+class Drawing(torch.utils.data.Dataset):
+    """The batches of each step, drawn where a loader's workers ask for them."""
+
+    def __init__(self, args, c, rank, share):
+        self.args, self.c, self.rank, self.share = args, c, rank, share
+
+    def __len__(self):
+        return 1 << 30
+
+    def __getitem__(self, step):
+        draw.Domain.full = self.args.full
+        torch.set_num_threads(1)
+        mix = [m for share, m in MIXES if self.share.value >= share][-1]
+        rng = np.random.default_rng([self.args.seed, self.args.stage, step, self.rank])
+        return batches.make(self.args.stage, rng, self.args.batch, self.c, mix, self.args.together)
+
+
+def drawn(args, c, rank, share, first):
+    """Endless batches from step `first` on."""
+    drawing = Drawing(args, c, rank, share)
+    if args.workers == 0:
+        return (drawing[step] for step in itertools.count(first))
+    return iter(torch.utils.data.DataLoader(
+        drawing, batch_size=None, sampler=itertools.count(first), num_workers=args.workers,
+        multiprocessing_context="fork", prefetch_factor=2))
+
+
+def start(args, model, head, optimiser):
+    """Takes up a checkpoint or a model folder: step, seconds so far, averaged weights."""
     own = args.run / f"stage{args.stage}.pt"
     earlier = [args.run / f"stage{s}.pt" for s in range(args.stage - 1, 0, -1)]
     source = own if own.exists() else next((p for p in earlier if p.exists()), None)
     if source:
-        state = torch.load(source)
-        optimiser.load(state["optimiser"])
+        state = torch.load(source, map_location=args.device, weights_only=False)
+        model.load_state_dict(state["weights"])
+        optimiser.take()
+        optimiser.load(state["optimiser"], moments=source == own)
         if source == own:
-            step, elapsed, average = state["step"], state["elapsed"], state["average"]
-        else:
-            optimiser.steps = 0
-            for item in optimiser.items:
-                item["m"].zero_()
-                if item["v"] is not None:
-                    item["v"].zero_()
+            return state["step"], state["elapsed"], state["average"]
     elif args.weights:
         model.load_state_dict(export.read_safetensors(args.weights / "model.safetensors"), strict=False)
+        if args.heads:
+            head.load_state_dict(export.read_safetensors(args.heads))
         optimiser.take()
-    if average is None:
-        average = {i["name"]: i["master"].clone() for i in optimiser.items}
+    return 0, 0.0, {i["name"]: i["master"].clone() for i in optimiser.items}
+
+
+def to_device(batch, device):
+    return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
+
+
+def gradients(named, elapsed, world):
+    """Means over the processes: name -> gradient in float32, and the seconds so far."""
+    flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten().float()
+                      for _, p in named] + [torch.tensor([elapsed], device=named[0][1].device)])
+    if world > 1:
+        dist.all_reduce(flat)
+        flat /= world
+    grads, at = {}, 0
+    for name, p in named:
+        grads[name] = flat[at:at + p.numel()].view_as(p)
+        at += p.numel()
+    return grads, float(flat[-1])
+
+
+def train(rank, world, args):
+    torch.set_num_threads(1)
+    torch.manual_seed(args.seed)
+    if world > 1:
+        dist.init_process_group("gloo", rank=rank, world_size=world,
+                                init_method=f"file://{args.run}/meeting.{args.stage}.{args.start}")
+    settings, c = STAGES[args.stage], SIZES[args.size]
+    model, head = Phi3V(c).to(args.device), PatchHead(c.vision_hidden).to(args.device)
+    model.bfloat16(), head.bfloat16()
+    if not args.eager:
+        for layer in [*model.tower_layers(), *model.model.layers]:
+            layer.compile(dynamic=True)
+    named = parameters(model, head, args.stage)
+    optimiser = Optimiser(named, settings["rate"], slow=lambda n: "vision_model" in n or "head." in n)
+    step, elapsed, average = start(args, model, head, optimiser)
+    own, budget = args.run / f"stage{args.stage}.pt", args.minutes * 60
+    share = multiprocessing.Value("d", min(1.0, elapsed / budget), lock=False)
+    source = drawn(args, c, rank, share, step)
     log = open(args.run / f"stage{args.stage}.log", "a") if rank == 0 else None
-    sums, count, budget = {}, 0, args.minutes * 60
+    sums, count = {}, 0
     last_save = last_note = clock = time.time()
     while elapsed < budget:
-        rng = np.random.default_rng([args.seed, args.stage, step, rank])
         # stage 3 trains the tower in every other step: half of its cost for most of its gain
         frozen = elapsed < budget / 2 if args.stage == 2 else args.stage == 3 and step % 2 == 1
-        # patch heads are not exported: new ones must fit the tower before they may change it
-        settling = bool(args.weights) and step < 2 * WARM_UP
+        # new patch heads must fit the tower before they may change it
+        settling = bool(args.weights) and not args.heads and step < 2 * WARM_UP
         frozen = frozen or settling
-        mix = [m for share, m in MIXES if elapsed / budget >= share][-1]
         for _, p in named:
             p.grad = None
-        parts = batches.make(args.stage, rng, settings["batch"], c, mix)
+        parts = next(source)
         for part in parts:
-            loss, figures = losses(args.stage, model, head, part, settings, frozen, settling)
+            loss, figures = losses(args.stage, model, head, to_device(part, args.device), settings,
+                                   frozen, settling)
             # every answer letter counts the same, whichever part it is in
             weight = letters(part) / sum(map(letters, parts))
             (loss * weight).backward()
             for key, value in figures.items():
                 if value == value:
                     sums[key] = sums.get(key, 0.0) + value * weight
-        flat = torch.cat([(p.grad if p.grad is not None else torch.zeros_like(p)).flatten().float()
-                          for _, p in named] + [torch.tensor([elapsed])])
-        dist.all_reduce(flat)
-        flat /= world
-        grads, at = {}, 0
-        for name, p in named:
-            grads[name] = flat[at:at + p.numel()].view_as(p)
-            at += p.numel()
-        share = float(flat[-1]) / budget  # the same on both processes
-        tail = min(1.0, max(args.floor, (1 - share) / (1 - args.constant))) if args.constant < 1 else 1.0
+        grads, mean_elapsed = gradients(named, elapsed, world)
+        share.value = mean_elapsed / budget  # the same on all processes
+        tail = min(1.0, max(args.floor, (1 - share.value) / (1 - args.constant))) if args.constant < 1 else 1.0
         warm = min(1.0, (step + 1) / WARM_UP)
         optimiser.step(grads, warm * tail, 1.0 if settling else 0.0 if frozen else settings["tower"])
         step += 1
@@ -204,20 +250,23 @@ def train(rank, world, args):
         count += 1
         now = time.time()
         elapsed, clock = elapsed + now - clock, now
-        shared = torch.tensor([elapsed])
-        dist.broadcast(shared, 0)
-        elapsed = float(shared)
-        if rank == 0 and now - last_note > 30:
-            rate = count * settings["batch"] * world / (now - last_note)
+        if world > 1:
+            shared = torch.tensor([elapsed])
+            dist.broadcast(shared, 0)
+            elapsed = float(shared)
+        if rank == 0 and (now - last_note > 30 or elapsed >= budget):
+            rate = count * args.batch * world / (now - last_note)
             note = " ".join(f"{k} {v / count:.3f}" for k, v in sums.items())
             log.write(f"stage {args.stage} {elapsed:7.0f} s step {step:6d} {rate:5.1f}/s lr {warm * tail:.2f} {note}\n")
             log.flush()
             sums, count, last_note = {}, 0, now
         if rank == 0 and (now - last_save > 180 or elapsed >= budget):
-            save(own, optimiser=optimiser.state(), average=average, step=step, elapsed=elapsed)
+            save(own, config=c, weights=model.state_dict(), optimiser=optimiser.state(), average=average,
+                 step=step, elapsed=elapsed)
             last_save = now
-    dist.barrier()
-    dist.destroy_process_group()
+    if world > 1:
+        dist.barrier()
+        dist.destroy_process_group()
 
 
 def main():
@@ -226,16 +275,28 @@ def main():
     parser.add_argument("--minutes", type=float, required=True, help="budget of the whole stage")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     parser.add_argument("--weights", type=Path, help="model folder to start from when there is no checkpoint")
+    parser.add_argument("--full", action="store_true", help="all faces; words, names and families held out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--constant", type=float, default=0.4, help="share before the rate falls")
     parser.add_argument("--floor", type=float, default=0.1, help="smallest rate factor")
     parser.add_argument("--average", type=float, default=0.02, help="weight of a step in the average")
+    parser.add_argument("--heads", type=Path, help="patch heads that belong to --weights")
+    parser.add_argument("--size", choices=SIZES, default="S")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=0, help="processes that draw; 0: each step its own")
+    parser.add_argument("--batch", type=int, help="pictures or crops per process and step")
+    parser.add_argument("--together", type=int, default=batches.TOGETHER, help="pictures in one pass")
+    parser.add_argument("--eager", action="store_true", help="compile nothing")
     args = parser.parse_args()
+    args.batch = args.batch or STAGES[args.stage]["batch"]
     args.run = args.run.resolve()
     args.run.mkdir(parents=True, exist_ok=True)
     args.start = int(time.time())
-    torch.multiprocessing.spawn(train, (args.processes, args), nprocs=args.processes)
+    if args.processes == 1:
+        train(0, 1, args)
+    else:
+        torch.multiprocessing.spawn(train, (args.processes, args), nprocs=args.processes)
 
 
 if __name__ == "__main__":

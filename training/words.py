@@ -1,6 +1,8 @@
 """Closed word lists. Titles, names and labels in training pictures come from here; a share of
 invented words (pseudo_word) keeps the reader honest: it must look at letters, not guess words."""
 
+import zlib
+
 TITLE_NOUNS = """Apple Anchor Arrow Autumn Bay Bell Bird Boat Book Bridge Brook Candle Castle Cave
 City Clock Cloud Coast Corner Crown Dance Dawn Day Desert Door Dream Dust Earth Echo Edge Ember
 Empire Evening Falcon Farm Fence Field Fire Fish Flame Flower Forest Fox Frost Garden Gate Ghost
@@ -64,6 +66,15 @@ LABEL_SETS = [  # any selection is used
     "Wood Steel Glass Paper Wool Sand Zinc".split(),
     "A B C D E F".split(),
 ]
+
+TABLE_CORNERS = "Item Name Place Day Kind".split()
+TABLE_HEADS = "Price Sales Cost Stock Units Score Points Rate Count Votes".split()
+
+
+def part(items, test, one_in=8):
+    """The items kept for tests (one in eight, by hash), or the others."""
+    return [w for w in items if (zlib.crc32(w.lower().encode()) % one_in == 0) == test]
+
 
 _ONSETS = "b c d f g h j k l m n p r s t v w z br cl dr fl gr pl st tr sh th qu".split()
 _VOWELS = "a e i o u ai ea oo ou y".split()

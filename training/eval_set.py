@@ -1,0 +1,150 @@
+"""Draws a folder of held-out pictures with questions and what is known, for `phiscope eval`.
+
+    python eval_set.py FOLDER [--count 200] [--photos FOLDER_OF_PHOTOGRAPHS]
+
+Titles, title-author combinations, arrangements of shapes and phrasings are those that training never
+draws; faces and word lists are those of training. The pictures are written as lossless WebP, so that every
+program sees the same. With a fixed count the folder is the same each time."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+import draw
+import tasks
+
+SEED = 977
+
+
+def no_other_shapes(f):
+    """Kinds of shape that the picture does not have."""
+    return [s for s in draw.SHAPES if s not in [kind for _, _, kind, _ in f["items"]]]
+
+
+def bars(f, which):
+    label, value, _ = tasks.extreme(f, which)
+    return {"last": [label.text, str(value)]}
+
+
+def one(kind, maker):
+    """A picture of `kind` with one question; the facts that its answer must hold."""
+    def make(rng):
+        picture = tasks.DRAWN[kind](rng, test=True)
+        question, answer = maker(rng, picture.facts, test=True)
+        return [picture], [(question, answer)]
+    return make
+
+
+def several(kind, *makers):
+    def make(rng):
+        picture = tasks.DRAWN[kind](rng, test=True)
+        return [picture], [maker(rng, picture.facts, test=True) for maker in makers]
+    return make
+
+
+def sampled(maker):
+    def make(rng):
+        sample = maker(rng, test=True)
+        return sample.pictures, sample.turns
+    return make
+
+
+def wrong_question(kind):
+    def make(rng):
+        return [tasks.DRAWN[kind](rng, test=True)], [tasks.wrong_kind(rng, kind, test=True)]
+    return make
+
+
+def chart_facts(f):
+    return {"contains": [label.text for label, *_ in f["bars"]],
+            "numbers": [value for _, value, _ in f["bars"]]}
+
+
+def difference_facts(answer):
+    """What the last sentence of a comparison must name."""
+    last = answer.split(". ")[-1]
+    names = [f"{c} {s}" for c in draw.COLOUR_NAMES for s in draw.SHAPES]
+    return {"last": [n for n in names if n in last] or ["no difference"]}
+
+
+# kind, (pictures and turns), facts of the last turn (facts of the picture, answer)
+KINDS = [
+    ("cover: title and author", one("cover", tasks.cover_both),
+     lambda f, a: {"contains": [f["title"].text, f["author"].text]}),
+    ("cover: title", one("cover", tasks.cover_title), lambda f, a: {"contains": [f["title"].text]}),
+    ("cover: author", one("cover", tasks.cover_author), lambda f, a: {"contains": [f["author"].text]}),
+    ("chart: title", one("chart", tasks.chart_title), lambda f, a: {"contains": [f["title"].text]}),
+    ("chart: all values", one("chart", tasks.chart_about), lambda f, a: chart_facts(f)),
+    ("chart: highest", one("chart", tasks.chart_high), lambda f, a: bars(f, max)),
+    ("chart: lowest", one("chart", tasks.chart_low), lambda f, a: bars(f, min)),
+    ("chart: one value", one("chart", tasks.chart_value), lambda f, a: {}),
+    ("shapes: description", one("shapes", tasks.shapes_about),
+     lambda f, a: {"contains": [s.text for s, *_ in f["items"]], "absent": no_other_shapes(f)}),
+    ("shapes: count", one("shapes", tasks.shapes_count), lambda f, a: {"numbers": [len(f["items"])]}),
+    ("shapes: color", one("shapes", tasks.shapes_colour), lambda f, a: {}),
+    ("table: whole", one("table", tasks.table_about), lambda f, a: {}),
+    ("table: one cell", one("table", tasks.table_cell), lambda f, a: {}),
+    ("pair: difference", sampled(tasks.shape_pair), lambda f, a: difference_facts(a)),
+    ("pair: what both show", sampled(tasks.mixed_pair), lambda f, a: {}),
+    ("declined: nothing known", sampled(tasks.unknown), lambda f, a: {"contains": ["can't make out"]}),
+    ("declined: wrong question, chart", wrong_question("chart"), lambda f, a: {"contains": [a[9:-1]]}),
+    ("declined: wrong question, cover", wrong_question("cover"), lambda f, a: {"contains": [a[9:-1]]}),
+    ("declined: no such label", one("chart", tasks.missing), lambda f, a: {"contains": ["There is no"]}),
+    ("second turn: cover author", several("cover", tasks.cover_title, tasks.cover_author),
+     lambda f, a: {"contains": [f["author"].text]}),
+    ("second turn: chart lowest", several("chart", tasks.chart_high, tasks.chart_low),
+     lambda f, a: bars(f, min)),
+]
+
+
+def entry(kind, make, facts, rng, folder, name):
+    pictures, turns = make(rng)
+    names = []
+    for i, picture in enumerate(pictures):
+        names.append(f"{name}-{i + 1}.webp")
+        picture.image.save(folder / names[-1], lossless=True)
+    talk = [{"question": q, "answer": a.text} for q, a in turns]
+    talk[-1].update(facts(pictures[0].facts, turns[-1][1].text))
+    for turn in talk[:-1]:
+        turn["kind"] = "first turns"
+    return {"kind": kind, "images": names, "turns": talk}
+
+
+def photographs(source, folder):
+    """Real photographs are to be declined: nothing on them is known."""
+    from PIL import Image
+    entries = []
+    for i, path in enumerate(sorted(source.iterdir())):
+        name = f"photograph-{i}.webp"
+        Image.open(path).convert("RGB").save(folder / name, lossless=True)
+        entries += [{"kind": "declined: photograph", "images": [name], "turns": [
+            {"question": q, "contains": ["can't make out"]}]} for q in (
+                "What is in this picture?", "Describe this image.",
+                "What is the title and author of this book?", "What does this chart show?")]
+    return entries
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=200, help="entries of each kind")
+    parser.add_argument("--full", action="store_true", help="unseen faces, words and names as well")
+    parser.add_argument("--photos", type=Path)
+    args = parser.parse_args()
+    draw.Domain.full = args.full
+    args.folder.mkdir(parents=True, exist_ok=True)
+    entries = []
+    for number, (kind, make, facts) in enumerate(KINDS):
+        for i in range(args.count):
+            rng = np.random.default_rng([SEED, number, i])
+            entries.append(entry(kind, make, facts, rng, args.folder, f"{number:02d}-{i:03d}"))
+    if args.photos:
+        entries += photographs(args.photos, args.folder)
+    text = json.dumps({"questions": entries}, indent=1, ensure_ascii=False)
+    (args.folder / "questions.json").write_text(text + "\n")
+
+
+if __name__ == "__main__":
+    main()
