@@ -102,6 +102,10 @@ def write_folder(path):
                              "use_hd_transform": True, "with_learnable_separator": True}}
     with open(os.path.join(path, "config.json"), "w") as f:
         json.dump(config, f, indent=1)
+    pictures = {"num_crops": 16, "num_img_tokens": 144, "image_mean": [0.48145466, 0.4578275, 0.40821073],
+                "image_std": [0.26862954, 0.26130258, 0.27577711]}
+    with open(os.path.join(path, "preprocessor_config.json"), "w") as f:
+        json.dump(pictures, f)
     write_tokenizer(path)
     os.rename(os.path.join(path, "model.safetensors.part"), os.path.join(path, "model.safetensors"))
 
