@@ -2,6 +2,7 @@
  * `kernels_test --bench`: one thread through every entry, beside the limits measured in the same
  * run. */
 #define _GNU_SOURCE
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,6 +58,45 @@ static void bench_matmul(const struct kernels *k, const struct data *d, enum wei
     else
         print_line(k->level, what, 2.0 * n_rows * N_OUT * N_IN, best, d->limits.f32_gflops,
                    "GFLOP/s ");
+}
+
+/* The decoder's products with rows prepared before, whose time does not count. What lies in the
+ * weights makes no difference, so they are not packed. False without memory. */
+static bool bench_prepared(const struct kernels *k, const struct data *d, enum weight_type type,
+                           int n_in, int n_out)
+{
+    static const char *const types[] = {
+        [WEIGHT_BF16_PAIRS] = "bf16 pairs", [WEIGHT_Q8] = "q8", [WEIGHT_Q4] = "q4"};
+    double limit = type == WEIGHT_BF16_PAIRS ? d->limits.bf16_gflops : d->limits.int8_gops;
+    float *x = calloc((size_t)MAX_ROWS * (size_t)n_in, sizeof *x);
+    float *y = malloc(sizeof *y * (size_t)MAX_ROWS * (size_t)n_out);
+    void *rows = aligned_alloc(64, MAX_ROWS * prepared_bytes(type, n_in));
+    bool whole = x && y && rows;
+    double best = 1e9;
+    if (whole) k->prepare(rows, x, n_in, MAX_ROWS, type, n_in);
+    for (int i = 0; i < REPEATS && whole; i++) {
+        struct mat w = {d->weights, type, n_out, n_in};
+        double start = now_s();
+        k->matmul_prepared(y, n_out, rows, MAX_ROWS, &w, NULL, 0, n_out, d->scratch);
+        double seconds = now_s() - start;
+        if (seconds < best) best = seconds;
+    }
+    char what[60];
+    snprintf(what, sizeof what, "%s %dx%d, %d rows", types[type], n_in, n_out, MAX_ROWS);
+    if (whole) print_line(k->level, what, 2.0 * MAX_ROWS * n_in * n_out, best, limit, "GFLOP/s ");
+    free(x), free(y), free(rows);
+    return whole;
+}
+
+static bool bench_products(const struct kernels *k, const struct data *d)
+{
+    bool whole = true;
+    for (int type = WEIGHT_BF16_PAIRS; type < N_WEIGHT_TYPES; type++)
+        whole = whole && bench_prepared(k, d, (enum weight_type)type, 3072, 9216) &&
+                bench_prepared(k, d, (enum weight_type)type, 3072, 3072) &&
+                bench_prepared(k, d, (enum weight_type)type, 3072, 16384) &&
+                bench_prepared(k, d, (enum weight_type)type, 8192, 3072);
+    return whole;
 }
 
 /* HEADS heads with 512 keys of their own. */
@@ -153,8 +193,8 @@ int kernels_bench(const char *const *levels, int n_levels)
         ((uint16_t *)(void *)d.weights)[i] = (uint16_t)(0x3e00 + i % 64);
     for (size_t i = 0; i < (size_t)MAX_ROWS * N_IN; i++) d.x[i] = random_float();
     machine_limits_measure(1, &d.limits);
-    printf("one thread: reads %.1f GB/s, f32 %.0f GFLOP/s\n", d.limits.read_gbs,
-           d.limits.f32_gflops);
+    printf("one thread: reads %.1f GB/s, f32 %.0f, bf16 %.0f, int8 %.0f GFLOP/s\n",
+           d.limits.read_gbs, d.limits.f32_gflops, d.limits.bf16_gflops, d.limits.int8_gops);
     for (int l = 0; l < n_levels; l++) {
         const struct kernels *k = kernels_for(levels[l]);
         if (!k) continue;
@@ -162,6 +202,7 @@ int kernels_bench(const char *const *levels, int n_levels)
             bench_matmul(k, &d, (enum weight_type)type, 1);
         for (int rows = 6; rows <= MAX_ROWS; rows = rows * 9 / 2)
             bench_matmul(k, &d, WEIGHT_BF16, rows);
+        if (!bench_products(k, &d)) break;
         for (int type = KV_F32; type < KV_TYPES; type++) {
             bench_attend(k, &d, (enum kv_type)type, 1);
             bench_attend(k, &d, (enum kv_type)type, ATTEND_MAX_Q);
