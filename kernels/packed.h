@@ -101,4 +101,17 @@ static inline void multiply_rounded(matmul_fn matmul, float *y, int64_t y_stride
     matmul(y, y_stride, rows, stride, n_rows, &stored, bias, out_begin, out_end, scratch);
 }
 
+/* `prepare` of the table, over one level's way to prepare a packed row. */
+static inline void
+prepare_rows(void *rows, const float *x, int64_t x_stride, int n_rows, enum weight_type type,
+             int n_in, void (*prepare_row)(char *row, const float *x, int n_in, int offset))
+{
+    char *row = rows;
+    if (type == WEIGHT_BF16_PAIRS)
+        prepare_rounded(rows, x, x_stride, n_rows, n_in);
+    else
+        for (int r = 0; r < n_rows; r++, row += prepared_bytes(type, n_in), x += x_stride)
+            prepare_row(row, x, n_in, pack_offset(type));
+}
+
 #endif

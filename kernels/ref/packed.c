@@ -73,12 +73,7 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
 void ref_prepare(void *rows, const float *x, int64_t x_stride, int n_rows, enum weight_type type,
                  int n_in)
 {
-    char *row = rows;
-    if (type == WEIGHT_BF16_PAIRS)
-        prepare_rounded(rows, x, x_stride, n_rows, n_in);
-    else
-        for (int r = 0; r < n_rows; r++, row += prepared_bytes(type, n_in), x += x_stride)
-            prepare_row(row, x, n_in, pack_offset(type));
+    prepare_rows(rows, x, x_stride, n_rows, type, n_in, prepare_row);
 }
 
 /* -- Products --------------------------------------------------------------------------------- */

@@ -12,19 +12,29 @@
 
 /* Runs phiscope bench ARGS; what it wrote to stdout (stderr too when `both`) and its exit status.
  */
-static char *run_bench(const char *phiscope, const char *args, bool both, int *ret_status)
+/* What a command writes, until the next call, and how it ends (-1: not by itself); NULL: it did not
+ * start. */
+static char *run_command(const char *command, int *ret_status)
 {
-    char command[1000];
     static char text[20000];
-    snprintf(command, sizeof command, "'%s' bench %s 2>%s", phiscope, args,
-             both ? "&1" : "/dev/null");
     *ret_status = -1;
     FILE *f = popen(command, "r");
-    if (!f) return strcpy(text, "");
+    if (!f) return NULL;
     text[fread(text, 1, sizeof text - 1, f)] = 0;
+    while (fgetc(f) != EOF) continue; /* it must not be held up by a full pipe */
     int status = pclose(f);
     if (WIFEXITED(status)) *ret_status = WEXITSTATUS(status);
     return text;
+}
+
+static char *run_bench(const char *phiscope, const char *args, bool both, int *ret_status)
+{
+    static char nothing[] = "";
+    char command[1000];
+    snprintf(command, sizeof command, "'%s' bench %s 2>%s", phiscope, args,
+             both ? "&1" : "/dev/null");
+    char *text = run_command(command, ret_status);
+    return text ? text : nothing;
 }
 
 static bool all_numbers(const json_t *object, const char *const *keys)
@@ -143,16 +153,15 @@ static void check_compare(const char *phiscope, const char *model)
 /* Lists from standard input: an answer each, wrong ones too. */
 static void check_lines(const char *phiscope, const char *model)
 {
-    char command[1000], text[8000];
+    char command[1000];
+    int status;
     snprintf(command, sizeof command,
              "printf 'limits\\nnothing\\npp:9\\n' | '%s' bench -m '%s' --case - --repeat 1 --json "
              "2>/dev/null",
              phiscope, model);
-    FILE *f = popen(command, "r");
-    if (!tap_ok(f != NULL, "bench starts")) return;
-    text[fread(text, 1, sizeof text - 1, f)] = 0;
-    int status = pclose(f);
-    tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 0, "bench --case - ends as its last list");
+    char *text = run_command(command, &status);
+    if (!tap_ok(text != NULL, "bench starts")) return;
+    tap_ok(status == 0, "bench --case - ends as its last list");
     char *second = strchr(text, '\n'), *third = second ? strchr(second + 1, '\n') : NULL;
     tap_ok(strstr(text, "\"cases\":[]") && second && third, "a list of nothing but the limits");
     tap_ok(second && strncmp(second, "\n{\"error\":", 10) == 0, "a wrong one");
@@ -162,17 +171,15 @@ static void check_lines(const char *phiscope, const char *model)
 /* A hundred samples take longer than any machine has until the signal. */
 static void check_interrupt(const char *phiscope, const char *model)
 {
-    char command[1000], text[4000];
+    char command[1000];
+    int status;
     snprintf(command, sizeof command,
              "timeout --preserve-status -s INT 3 '%s' bench -m '%s' --case tg:0 --repeat 100 "
              "--json 2>/dev/null",
              phiscope, model);
-    FILE *f = popen(command, "r");
-    if (!tap_ok(f != NULL, "bench starts")) return;
-    text[fread(text, 1, sizeof text - 1, f)] = 0;
-    while (fgetc(f) != EOF) continue;
-    int status = pclose(f);
-    tap_ok(WIFEXITED(status) && WEXITSTATUS(status) == 130, "Ctrl-C ends bench with status 130");
+    char *text = run_command(command, &status);
+    if (!tap_ok(text != NULL, "bench starts")) return;
+    tap_ok(status == 130, "Ctrl-C ends bench with status 130");
     tap_ok(strncmp(text, "{\"limits\":", 10) == 0, "and what was measured is still said");
 }
 
