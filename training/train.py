@@ -35,6 +35,7 @@ STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tow
 }
 GUIDE_WEIGHT = 0.4
 WARM_UP = 20
+LONGEST_STEP = 60  # seconds
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 3, "text": 1}),
     (0.25, {"page": 4, "chart": 32, "cover": 28, "shapes": 14, "table": 6, "pair": 12, "mixed": 2,
@@ -166,7 +167,7 @@ def start(args, model, head, optimiser):
     """Takes up a checkpoint or a model folder: step, seconds so far, averaged weights."""
     own = args.run / f"stage{args.stage}.pt"
     earlier = [args.run / f"stage{s}.pt" for s in range(args.stage - 1, 0, -1)]
-    source = own if own.exists() else next((p for p in earlier if p.exists()), None)
+    source = own if own.exists() else next((p for p in [args.checkpoint, *earlier] if p and p.exists()), None)
     if source:
         state = torch.load(source, map_location=args.device, weights_only=False)
         model.load_state_dict(state["weights"])
@@ -249,7 +250,8 @@ def train(rank, world, args):
             average[item["name"]].lerp_(item["master"], max(1 / (step + 1), args.average))
         count += 1
         now = time.time()
-        elapsed, clock = elapsed + now - clock, now
+        # a longer step is one that was stopped from outside: not part of the budget
+        elapsed, clock = elapsed + min(now - clock, LONGEST_STEP), now
         if world > 1:
             shared = torch.tensor([elapsed])
             dist.broadcast(shared, 0)
@@ -275,6 +277,7 @@ def main():
     parser.add_argument("--minutes", type=float, required=True, help="budget of the whole stage")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     parser.add_argument("--weights", type=Path, help="model folder to start from when there is no checkpoint")
+    parser.add_argument("--checkpoint", type=Path, help="checkpoint of another run to start from")
     parser.add_argument("--full", action="store_true", help="all faces; words, names and families held out")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
