@@ -5,6 +5,8 @@
 
 #include "kernels.h"
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 void kernels_fill_portable(struct kernels *k); /* every entry */
 void kernels_fill_avx2(struct kernels *k);
 void kernels_fill_avxvnni(struct kernels *k);

@@ -9,8 +9,6 @@
 
 #include "levels.h"
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
 void avx2_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
                  const struct mat *w, const float *bias, int out_begin, int out_end, void *scratch);
 void avx2_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,

@@ -5,7 +5,7 @@
 typedef float xval, wval;
 enum { TILE_ROWS = 3, CUT_IN = PANEL_IN, CUT_STRIDE = PANEL_STRIDE };
 
-#include "matmul_driver.h"
+#include "body/matmul_driver.h"
 
 /* Sums of the lanes of 4 accumulators, each folded 4+4, 2+2, 1+1. */
 static ALWAYS_INLINE __m128 fold(const __m256 acc[TILE_OUTS])
@@ -92,7 +92,7 @@ static ALWAYS_INLINE void tile_rows(int rows, enum weight_type type, const struc
     }
 }
 
-#include "widened_tiles.h"
+#include "body/widened_tiles.h"
 
 static void widen_row(float *y, const char *w, enum weight_type type, int n)
 {

@@ -32,7 +32,7 @@ static ALWAYS_INLINE vec v_bits(ivec a) { return _mm256_castsi256_ps(a); }
 static ALWAYS_INLINE ivec i_bits(vec a) { return _mm256_castps_si256(a); }
 static ALWAYS_INLINE ivec i_dot(ivec sum, ivec w, ivec x);
 
-#include "packed_body.h"
+#include "body/packed_body.h"
 
 void MATMUL_PREPARED(float *y, int64_t y_stride, const void *rows, int n_rows, const struct mat *w,
                      const float *bias, int out_begin, int out_end, void *scratch)

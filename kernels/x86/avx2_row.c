@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "avx2.h"
 
-#include "row_body.h"
+#include "body/row_body.h"
 
 void avx2_rms_norm(float *y, const float *x, const float *w, int n, float eps)
 {

@@ -8,8 +8,6 @@
 
 #include "levels.h"
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
 void avx512_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
                    const struct mat *w, const float *bias, int out_begin, int out_end,
                    void *scratch);

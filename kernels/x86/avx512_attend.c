@@ -9,8 +9,8 @@ static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc) { return v_fma(a, b, acc);
 static ALWAYS_INLINE vec v_pairs(const float *p) { return v_load(p); }
 static ALWAYS_INLINE vec v_first_halves(vec a) { return a; }
 
-#include "attend_body.h"
-#include "kv_body.h"
+#include "body/attend_body.h"
+#include "body/kv_body.h"
 
 void avx512_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                    const float *v, int head_dim)

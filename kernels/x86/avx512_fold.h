@@ -4,7 +4,7 @@
 #ifndef KERNELS_X86_AVX512_FOLD_H
 #define KERNELS_X86_AVX512_FOLD_H
 
-#include "matmul_driver.h"
+#include "body/matmul_driver.h"
 
 /* Sums of the lanes of acc[row][out], 4 rows x 4 outputs at once: result lane 4*row + out. Each sum
  * is folded 8+8, 4+4, 2+2, 1+1 whatever stands beside it. */

@@ -81,7 +81,7 @@ static ALWAYS_INLINE void tile_rows(int rows, enum weight_type type, const struc
     }
 }
 
-#include "widened_tiles.h"
+#include "body/widened_tiles.h"
 
 static void widen_row(float *y, const char *w, enum weight_type type, int n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "avx512.h"
 
-#include "row_body.h"
+#include "body/row_body.h"
 
 void avx512_rms_norm(float *y, const float *x, const float *w, int n, float eps)
 {

@@ -20,6 +20,6 @@ static ALWAYS_INLINE vec v_first_halves(vec a)
     return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0xffff)));
 }
 
-#include "attend_body.h"
+#include "body/attend_body.h"
 
 void avx512bf16_attend(const struct attend_args *args) { attend(args); }

@@ -23,7 +23,7 @@ static ALWAYS_INLINE vec v_from_half(const uint16_t *p)
 static ALWAYS_INLINE vec v_bits(ivec a) { return _mm512_castsi512_ps(a); }
 static ALWAYS_INLINE ivec i_bits(vec a) { return _mm512_castps_si512(a); }
 
-#include "packed_body.h"
+#include "body/packed_body.h"
 
 void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_rows,
                                 const struct mat *w, const float *bias, int out_begin, int out_end,

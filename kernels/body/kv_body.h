@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Storing keys and values in terms of a level's vectors; included once by each level's attend file.
  * The bits are those of kernels/ref/kv.c. */
-#ifndef KERNELS_X86_KV_BODY_H
-#define KERNELS_X86_KV_BODY_H
+#ifndef KERNELS_KV_BODY_H
+#define KERNELS_KV_BODY_H
 
 #include <string.h>
 

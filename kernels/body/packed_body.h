@@ -9,8 +9,8 @@
  * more, the inputs are cut so that the weights of a tile stay in the first-level cache while all
  * rows pass over them, q4 unpacked to q8's layout once. Sums are kept between cuts, so every output
  * is the same chain of additions. */
-#ifndef KERNELS_X86_PACKED_BODY_H
-#define KERNELS_X86_PACKED_BODY_H
+#ifndef KERNELS_PACKED_BODY_H
+#define KERNELS_PACKED_BODY_H
 
 #include <stdbool.h>
 #include <string.h>
@@ -92,11 +92,11 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
             const int at = nibbles ? pair * STEP : pair * 2 * STEP;
             ivec a0 = i_load(w0 + at), a1 = i_load(w1 + at);
             if (streaming) {
-                _mm_prefetch((const char *)w0 + at + AHEAD, _MM_HINT_T0);
-                _mm_prefetch((const char *)w1 + at + AHEAD, _MM_HINT_T0);
+                __builtin_prefetch(w0 + at + AHEAD);
+                __builtin_prefetch(w1 + at + AHEAD);
                 if (!nibbles) {
-                    _mm_prefetch((const char *)w0 + at + STEP + AHEAD, _MM_HINT_T0);
-                    _mm_prefetch((const char *)w1 + at + STEP + AHEAD, _MM_HINT_T0);
+                    __builtin_prefetch(w0 + at + STEP + AHEAD);
+                    __builtin_prefetch(w1 + at + STEP + AHEAD);
                 }
             }
             ivec b0 = nibbles ? i_high(a0) : i_load(w0 + at + STEP);
@@ -245,7 +245,7 @@ static void prefetch_part(const uint8_t *data, size_t n_bytes, int part, int n_p
     size_t lines = (n_bytes + 63) / 64;
     size_t end = lines * (size_t)(part + 1) / (size_t)n_parts;
     for (size_t i = lines * (size_t)part / (size_t)n_parts; i < end; i++)
-        _mm_prefetch((const char *)data + i * 64, _MM_HINT_T1);
+        __builtin_prefetch(data + i * 64, 0, 2);
 }
 
 static int at_most(int n, int limit) { return n < limit ? n : limit; }

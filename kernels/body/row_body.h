@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Norms and activations in terms of a level's vectors; included once by each level's row file,
  * which gives them their names. */
-#ifndef KERNELS_X86_ROW_BODY_H
-#define KERNELS_X86_ROW_BODY_H
+#ifndef KERNELS_ROW_BODY_H
+#define KERNELS_ROW_BODY_H
 
 #include <math.h>
 

@@ -11,8 +11,8 @@
  * Each score is one chain of multiply-adds in the order of the head, each value one in the order of
  * the keys, whatever rows stand beside it: so one row read straight from the cache has the bits of
  * many rows over a widened block. */
-#ifndef KERNELS_X86_ATTEND_BODY_H
-#define KERNELS_X86_ATTEND_BODY_H
+#ifndef KERNELS_ATTEND_BODY_H
+#define KERNELS_ATTEND_BODY_H
 
 #include <math.h>
 #include <stdbool.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * exp and erfc on vectors; included by files of one level after its header. */
-#ifndef KERNELS_X86_VEXP_H
-#define KERNELS_X86_VEXP_H
+#ifndef KERNELS_VEXP_H
+#define KERNELS_VEXP_H
 
 /* e^a, about 1 ulp; 0 and infinity where f32 ends, NaN for NaN. a = n ln 2 + r, |r| <= ln 2 / 2;
  * the polynomial is a least-maximum fit of (e^r - 1 - r) / r^2 with relative error 3e-9 in e^r. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Tiles for weights that are multiplied in f32, a function for each stored type; included by a
  * level's matmul file behind its tile_rows. */
-#ifndef KERNELS_X86_WIDENED_TILES_H
-#define KERNELS_X86_WIDENED_TILES_H
+#ifndef KERNELS_WIDENED_TILES_H
+#define KERNELS_WIDENED_TILES_H
 
 #include "matmul_driver.h"
 

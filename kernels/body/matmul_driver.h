@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * How a product is cut into register tiles; included once by each x86 level's matmul file, which
+ * How a product is cut into register tiles; included once by each level's matmul file, which
  * defines
  * - TILE_ROWS: rows of x in one tile;
  * - xval, wval: what a row of x and a panel hold (float; bf16 as uint16_t);
@@ -11,8 +11,8 @@
  * PANEL_OUTS x CUT_IN weights is widened once into scratch (it stays in the second-level cache)
  * and all rows pass over it. Both add the same partial sums of CUT_IN inputs in the same order,
  * so they give the same bits. */
-#ifndef KERNELS_X86_MATMUL_DRIVER_H
-#define KERNELS_X86_MATMUL_DRIVER_H
+#ifndef KERNELS_MATMUL_DRIVER_H
+#define KERNELS_MATMUL_DRIVER_H
 
 #include "levels.h"
 
