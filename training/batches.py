@@ -31,7 +31,7 @@ def lone_crop(rng, c):
 def crop_batch(rng, size, c):
     """Stage 1: crops packed with text, and the crops of whole pictures."""
     crops, glyphs, things = [], [], []
-    kinds = (draw.chart, draw.cover, draw.chart, draw.cover, draw.shapes, draw.table)
+    kinds = (draw.chart, draw.cover, draw.chart, draw.cover, draw.shapes, draw.table, draw.unknown)
     total = 0
     while total < size:
         if total < size * 0.5:

@@ -496,10 +496,47 @@ def packed_crop(rng, side):
     return c.done("crop", text=span)
 
 
+def grown(rng, width, height):
+    """What a photograph of leaves, grass, stones or fur is like: uneven light, and over it many small forms
+    of two colours lying about one direction, some out of focus."""
+    k = max(width, height) / 336
+    near, far = rng.integers(0, 256, (2, 3))
+    cells = rng.integers(0, 256, [int(n) for n in 2 ** rng.integers(1, 6, 2)]).astype(np.uint8)
+    light = np.asarray(Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC))[..., None] / 255
+    grain = rng.normal(0, rng.uniform(0, 12), (height, width, 1))
+    image = Image.fromarray(np.clip(near * light + far * (1 - light) + grain, 0, 255).astype(np.uint8))
+    soft = rng.random() < 0.5
+    if soft:
+        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(1, 6)) * k))
+    pen, tints = ImageDraw.Draw(image), np.stack([near, rng.integers(20, 236, 3)])
+    direction, spread = rng.uniform(0, 2 * pi), rng.uniform(0.1, 1.5)
+    long, thin = rng.uniform(4, 90) * k, rng.uniform(0.8, 12) * k
+    horizon = rng.uniform(0, 0.6) * height if rng.random() < 0.4 else 0
+    leaf = rng.random() < 0.5
+    for _ in range(int(rng.integers(60, 900))):
+        x, y = rng.uniform(-0.05, 1.05) * width, rng.uniform(horizon, 1.05 * height)
+        angle = direction + rng.normal() * spread
+        length = long * rng.uniform(0.3, 1.6)
+        dx, dy = length * cos(angle), length * sin(angle)
+        tint = np.clip(tints[rng.integers(2)] * rng.uniform(0.4, 1.6) + rng.normal(0, 12, 3), 0, 255)
+        fill = tuple(map(int, tint))
+        if leaf:
+            side = thin * rng.uniform(0.5, 1.5)
+            pen.polygon([(x, y), (x + dx / 2 - side * sin(angle), y + dy / 2 + side * cos(angle)), (x + dx, y + dy),
+                         (x + dx / 2 + side * sin(angle), y + dy / 2 - side * cos(angle))], fill=fill)
+        else:
+            pen.line((x, y, x + dx, y + dy), fill=fill, width=max(1, int(thin * rng.uniform(0.3, 1))))
+    if not soft and rng.random() < 0.5:
+        image = image.filter(ImageFilter.GaussianBlur(float(rng.uniform(0.3, 3)) * k))
+    return image
+
+
 def unknown(rng):
-    """None of the known kinds: noise, blobs, gradients, overlapping soft ellipses."""
+    """None of the known kinds: noise, blobs, gradients, soft ellipses, fields of small forms."""
     width = natural_size(rng)
     height = int(width * rng.uniform(0.65, 1.45))
+    if rng.random() < 0.4:
+        return plain(grown(rng, width, height))
     draw = rng.random()
     if draw < 0.3:  # noise blended over several scales
         total = np.zeros((height, width, 3), np.float32)

@@ -392,7 +392,7 @@ def one_picture(rng, kind):
 
 def unknown(rng, test=False):
     block = pick(rng, ["ANY_ABOUT", "ANY_ABOUT", "CHART_ABOUT", "COVER_BOTH", "SHAPES_ABOUT"])
-    return Sample([draw.unknown(rng)], [(ask(rng, block, test=test), say(CANNOT))], "unknown")
+    return Sample([draw.weather(rng, draw.unknown(rng))], [(ask(rng, block, test=test), say(CANNOT))], "unknown")
 
 
 def no_picture(rng, test=False):

@@ -37,9 +37,9 @@ GUIDE_WEIGHT = 0.4
 WARM_UP = 20
 LONGEST_STEP = 60  # seconds
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
-    (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 3, "text": 1}),
+    (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 4, "text": 1}),
     (0.25, {"page": 4, "chart": 32, "cover": 28, "shapes": 14, "table": 6, "pair": 12, "mixed": 2,
-            "sitting": 4, "unknown": 3, "text": 1}),
+            "sitting": 4, "unknown": 4, "text": 1}),
 ]
 
 
