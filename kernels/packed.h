@@ -12,12 +12,17 @@
  * A prepared row:
  *   values    [n_blocks * 32] int8, zeros behind n_in
  *   start     [n_blocks] int32: the block's sum times minus the weights' offset
- *   exponent  [n_blocks] int32: (e - SCALE_SHIFT) << 23, where a value stands for value * 2^e
- *   first     float: 0, or NaN when the row has a value that is not finite
+ *   exponent  [n_blocks] int32: (e - SCALE_SHIFT) << 23, where a value stands for value * 2^e *
+ * unit unit      float: 1 … 31/16 in steps of a sixteenth, or NaN when the row has a value that is
+ * not finite
  *
- * A product adds to y, block after block, float(start + sum of unsigned weight * value) * (scale *
- * 2^(e - SCALE_SHIFT)) by one fused multiply-add: the integer is exact, and since 2^e only changes
- * the scale's exponent (an integer addition), so is the factor. All levels give the same bits. */
+ * A product adds up from 0, block after block, float(start + sum of unsigned weight * value) *
+ * (scale * 2^(e - SCALE_SHIFT)) by one fused multiply-add: the integer is exact, and since 2^e only
+ * changes the scale's exponent (an integer addition), so is the factor. At last y = sum * unit +
+ * bias, fused too. All levels give the same bits.
+ *
+ * Powers of two alone would leave a block up to one of its eight bits unused; the unit that all
+ * blocks of a row share is the one with which their squared steps are least together. */
 #ifndef KERNELS_PACKED_H
 #define KERNELS_PACKED_H
 
@@ -58,21 +63,61 @@ static inline const int32_t *row_exponent(const void *row, int n_blocks)
 {
     return row_start(row, n_blocks) + n_blocks;
 }
-static inline const float *row_first(const void *row, int n_blocks)
+static inline const float *row_unit(const void *row, int n_blocks)
 {
     return (const float *)(const void *)(row_exponent(row, n_blocks) + n_blocks);
 }
 
-/* The smallest e with size <= 127 * 2^e nearly, from the bits of the largest size in a block, kept
- * within MAX_EXPONENT. */
-static inline int block_exponent(float largest)
+/* -- Units of rows ---------------------------------------------------------------------------- */
+
+enum { UNITS = 16 };
+
+static inline float unit_size(int unit) { return (float)(UNITS + unit) / UNITS; }
+static inline float unit_inverse(int unit) { return UNITS / (float)(UNITS + unit); }
+
+/* Exponent of a positive float, biased by 127, upwards. */
+static inline int32_t exponent_up(float x)
 {
     union {
         float f;
-        uint32_t u;
-    } scale = {.f = largest * (1.0f / 127)};
-    int e = (int)(scale.u >> 23) - 127 + ((scale.u & 0x7fffff) != 0);
+        int32_t i;
+    } bits = {.f = x};
+    return (bits.i + 0x7fffff) >> 23;
+}
+
+/* The smallest e with size <= 127 * 2^e * unit nearly, of the largest size in a block, kept within
+ * MAX_EXPONENT. */
+static inline int block_exponent(float largest, int unit)
+{
+    int e = exponent_up(largest * (unit_inverse(unit) / 127)) - 127;
     return e < -MAX_EXPONENT ? -MAX_EXPONENT : e > MAX_EXPONENT ? MAX_EXPONENT : e;
+}
+
+/* The unit with the least sum of squared steps, of the largest sizes of a row's blocks. All sums
+ * are of the same order in every lane: the same at every level. */
+static inline int best_unit(const float *largest, int n_blocks)
+{
+    enum { LEAST = -60 }; /* exponents that far below the highest count as this */
+    float inverse[UNITS], cost[UNITS] = {0}, top = 0;
+    union {
+        float f;
+        int32_t i;
+    } square[UNITS], step;
+    for (int u = 0; u < UNITS; u++) {
+        inverse[u] = unit_inverse(u) / 127;
+        square[u].f = unit_size(u) * unit_size(u);
+    }
+    for (int b = 0; b < n_blocks; b++) top = largest[b] > top ? largest[b] : top;
+    int32_t highest = exponent_up(top * inverse[0]);
+    for (int b = 0; b < n_blocks; b++)
+        for (int u = 0; u < UNITS; u++) {
+            int32_t e = exponent_up(largest[b] * inverse[u]) - highest;
+            step.i = square[u].i + (e < LEAST ? LEAST : e) * (1 << 24);
+            cost[u] += step.f;
+        }
+    int best = 0;
+    for (int u = 1; u < UNITS; u++) best = cost[u] < cost[best] ? u : best;
+    return best;
 }
 
 /* -- bf16 products without the instruction: rounded rows, multiplied in f32 ------------------- */

@@ -199,11 +199,26 @@ static struct tile tile_at(const struct product *p, float *y, int64_t y_stride, 
                          .n_blocks = n_blocks};
 }
 
+/* y = sums * unit + bias for outputs [begin, end) of one row; y and sums point to the first. */
+static void finish_row(const struct product *p, float *y, const float *sums, const char *row,
+                       const float *bias)
+{
+    vec unit = v_set(*row_unit(row, p->n_blocks));
+    for (int o = 0; o < p->end - p->begin; o += W) {
+        vmask some = v_first(p->end - p->begin - o);
+        vec start = bias ? v_load_some(bias + p->begin + o, some) : v_set(0);
+        v_store_some(y + o, some, v_fma(v_load_some(sums + o, some), unit, start));
+    }
+}
+
 /* -- Few rows --------------------------------------------------------------------------------- */
 
 static void few_rows(const struct product *p, float *y, int64_t y_stride, const char *rows,
-                     int n_rows)
+                     int n_rows, const float *bias)
 {
+    const size_t row_bytes = prepared_bytes(p->w->type, p->w->n_in),
+                 n_bytes = sizeof *y * (size_t)(p->end - p->begin);
+    for (int r = 0; r < n_rows; r++) memset(y + r * y_stride + p->begin, 0, n_bytes);
     struct tile t = tile_at(p, y, y_stride, rows, 0, p->n_blocks);
     for (int out = p->begin / TILE_OUTS * TILE_OUTS; out < p->end; out += TILE_OUTS) {
         t.y = y + out;
@@ -213,6 +228,10 @@ static void few_rows(const struct product *p, float *y, int64_t y_stride, const 
             tile_q4(n_rows, &t);
         else
             tile_q8(n_rows, &t);
+    }
+    for (int r = 0; r < n_rows; r++) {
+        float *sums = y + r * y_stride + p->begin;
+        finish_row(p, sums, sums, rows + row_bytes * (size_t)r, bias);
     }
 }
 
@@ -294,9 +313,10 @@ static void sum_many(const struct product *p, const char *rows, int n_rows, stru
 }
 
 static void many_rows(const struct product *whole, float *y, int64_t y_stride, const char *rows,
-                      int n_rows, struct many_scratch *s)
+                      int n_rows, const float *bias, struct many_scratch *s)
 {
     struct product p = *whole;
+    const int64_t row_bytes = (int64_t)prepared_bytes(p.w->type, p.w->n_in);
     for (p.begin = whole->begin; p.begin < whole->end; p.begin = p.end) {
         int first = p.begin / TILE_OUTS * TILE_OUTS, n;
         p.end = at_most(whole->end, first + SUM_OUTS);
@@ -304,10 +324,12 @@ static void many_rows(const struct product *whole, float *y, int64_t y_stride, c
                      n_bytes = sizeof *y * (size_t)(p.end - p.begin);
         for (int row = 0; row < n_rows; row += n) {
             n = at_most(n_rows - row, SUM_ROWS);
-            float *part = y + row * y_stride + p.begin;
-            for (int r = 0; r < n; r++) memcpy(s->sums[r] + from, part + r * y_stride, n_bytes);
-            sum_many(&p, rows + (int64_t)row * (int64_t)prepared_bytes(p.w->type, p.w->n_in), n, s);
-            for (int r = 0; r < n; r++) memcpy(part + r * y_stride, s->sums[r] + from, n_bytes);
+            const char *part = rows + row * row_bytes;
+            for (int r = 0; r < n; r++) memset(s->sums[r] + from, 0, n_bytes);
+            sum_many(&p, part, n, s);
+            for (int r = 0; r < n; r++)
+                finish_row(&p, y + (row + r) * y_stride + p.begin, s->sums[r] + from,
+                           part + r * row_bytes, bias);
         }
     }
 }
@@ -322,17 +344,11 @@ static void multiply_packed(float *y, int64_t y_stride, const char *rows, int n_
                         .end = out_end,
                         .strip_bytes = pack_strip_bytes(w->type, w->n_in),
                         .data_bytes = pack_data_bytes(w->type)};
-    size_t row_bytes = prepared_bytes(w->type, w->n_in);
-    for (int r = 0; r < n_rows; r++) {
-        float first = *row_first(rows + row_bytes * (size_t)r, p.n_blocks);
-        for (int o = out_begin; o < out_end; o++)
-            y[r * y_stride + o] = bias ? bias[o] + first : first;
-    }
     if (out_begin >= out_end) return;
     if (n_rows <= TILE_ROWS)
-        few_rows(&p, y, y_stride, rows, n_rows);
+        few_rows(&p, y, y_stride, rows, n_rows, bias);
     else
-        many_rows(&p, y, y_stride, rows, n_rows, scratch);
+        many_rows(&p, y, y_stride, rows, n_rows, bias, scratch);
     _Static_assert(sizeof(struct many_scratch) <= sizeof(float) * PANEL_OUTS * PANEL_STRIDE,
                    "matmul_scratch_bytes");
 }

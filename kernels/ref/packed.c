@@ -40,9 +40,8 @@ static float largest_size(const float *x, int n)
 }
 
 /* Rounds n <= PACK_IN values; returns their sum. */
-static int round_block(int8_t *to, const float *x, int n, int exponent)
+static int round_block(int8_t *to, const float *x, int n, float shrink)
 {
-    float shrink = ldexpf(1, -exponent);
     int sum = 0;
     for (int i = 0; i < n; i++) {
         float scaled = fminf(127, fmaxf(-127, x[i] * shrink));
@@ -50,6 +49,12 @@ static int round_block(int8_t *to, const float *x, int n, int exponent)
         sum += to[i];
     }
     return sum;
+}
+
+static int block_size(int n_in, int block)
+{
+    int left = n_in - block * PACK_IN;
+    return left < PACK_IN ? left : PACK_IN;
 }
 
 static void prepare_row(char *row, const float *x, int n_in, int offset)
@@ -61,11 +66,18 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
     float finite = 0;
     memset(values, 0, (size_t)n_blocks * PACK_IN);
     for (int i = 0; i < n_in; i++) finite += x[i] * 0;
-    *(float *)row_first(row, n_blocks) = finite;
+    float *largest = (float *)(void *)exponent; /* until the exponents are known */
     for (int b = 0; b < n_blocks; b++) {
-        int i = b * PACK_IN, n = n_in - i < PACK_IN ? n_in - i : PACK_IN;
-        int e = block_exponent(largest_size(x + i, n));
-        start[b] = -offset * (finite == 0 ? round_block(values + i, x + i, n, e) : 0);
+        int i = b * PACK_IN;
+        largest[b] = largest_size(x + i, block_size(n_in, b));
+    }
+    int unit = finite == 0 ? best_unit(largest, n_blocks) : 0;
+    *(float *)row_unit(row, n_blocks) = finite == 0 ? unit_size(unit) : NAN;
+    for (int b = 0; b < n_blocks; b++) {
+        int i = b * PACK_IN, e = block_exponent(largest[b], unit);
+        float shrink = ldexpf(unit_inverse(unit), -e);
+        int sum = finite == 0 ? round_block(values + i, x + i, block_size(n_in, b), shrink) : 0;
+        start[b] = -offset * sum;
         exponent[b] = (e - SCALE_SHIFT) * (1 << 23);
     }
 }
@@ -106,15 +118,13 @@ static void multiply_strip(float *y, int64_t y_stride, const char *rows, int n_r
     const uint16_t *scales = strip_scales(strip, w->type, n_blocks);
     uint8_t weights[Q8_DATA];
     for (int r = 0; r < n_rows; r++, rows += prepared_bytes(w->type, w->n_in), y += y_stride) {
-        float out[PACK_OUTS] = {0};
-        for (int o = begin; o < end; o++)
-            out[o] = bias ? bias[o] + *row_first(rows, n_blocks) : *row_first(rows, n_blocks);
+        float out[PACK_OUTS] = {0}, unit = *row_unit(rows, n_blocks);
         for (int b = 0; b < n_blocks; b++) {
             block_weights(weights, strip, w->type, b);
             add_block(out, weights, scales + b * PACK_OUTS, (const int8_t *)rows + b * PACK_IN,
                       row_start(rows, n_blocks)[b], row_exponent(rows, n_blocks)[b]);
         }
-        memcpy(y + begin, out + begin, (size_t)(end - begin) * sizeof *y);
+        for (int o = begin; o < end; o++) y[o] = fmaf(out[o], unit, bias ? bias[o] : 0);
     }
 }
 

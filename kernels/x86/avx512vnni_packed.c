@@ -39,9 +39,8 @@ void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, in
 /* -- Activations ------------------------------------------------------------------------------ */
 
 /* Two vectors of 16 values to bytes; returns their sum. */
-static ALWAYS_INLINE int round_block(int8_t *to, vec a, vec b, int exponent)
+static ALWAYS_INLINE int round_block(int8_t *to, vec a, vec b, vec shrink)
 {
-    vec shrink = _mm512_castsi512_ps(_mm512_set1_epi32((127 - exponent) << 23));
     ivec ia = _mm512_cvtps_epi32(v_mul(a, shrink)), ib = _mm512_cvtps_epi32(v_mul(b, shrink));
     ivec most = _mm512_set1_epi32(127), least = _mm512_set1_epi32(-127);
     ia = _mm512_max_epi32(least, _mm512_min_epi32(most, ia));
@@ -64,7 +63,8 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
     int n_blocks = pack_blocks(n_in);
     int32_t *start = (int32_t *)row_start(row, n_blocks);
     int32_t *exponent = (int32_t *)row_exponent(row, n_blocks);
-    ivec largest = _mm512_setzero_si512();
+    float *largest = (float *)(void *)exponent; /* until the exponents are known */
+    ivec above = _mm512_setzero_si512();
     for (int b = 0; b < n_blocks; b++) {
         int i = b * PACK_IN;
         __builtin_prefetch(x + i + AHEAD_FLOATS);
@@ -72,17 +72,21 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
         vec first = v_load_some(x + i, v_first(n_in - i));
         vec second = n_in - i > W ? v_load_some(x + i + W, v_first(n_in - i - W)) : v_set(0);
         ivec sizes = _mm512_max_epi32(size_bits(first), size_bits(second));
-        largest = _mm512_max_epi32(largest, sizes);
-        union {
-            int32_t i;
-            float f;
-        } size = {.i = _mm512_reduce_max_epi32(sizes)};
-        int e = block_exponent(size.f);
-        start[b] = -offset * round_block((int8_t *)row + i, first, second, e);
+        above = _mm512_max_epi32(above, sizes);
+        exponent[b] = _mm512_reduce_max_epi32(sizes);
+    }
+    bool finite = _mm512_reduce_max_epi32(above) < 0x7f800000;
+    int unit = finite ? best_unit(largest, n_blocks) : 0;
+    *(float *)row_unit(row, n_blocks) = finite ? unit_size(unit) : __builtin_nanf("");
+    for (int b = 0; b < n_blocks; b++) {
+        int i = b * PACK_IN, e = block_exponent(largest[b], unit);
+        vec power = _mm512_castsi512_ps(_mm512_set1_epi32((127 - e) << 23));
+        vec first = v_load_some(x + i, v_first(n_in - i));
+        vec second = n_in - i > W ? v_load_some(x + i + W, v_first(n_in - i - W)) : v_set(0);
+        vec shrink = v_mul(power, v_set(unit_inverse(unit)));
+        start[b] = -offset * round_block((int8_t *)row + i, first, second, shrink);
         exponent[b] = (e - SCALE_SHIFT) * (1 << 23);
     }
-    bool finite = _mm512_reduce_max_epi32(largest) < 0x7f800000;
-    *(float *)row_first(row, n_blocks) = finite ? 0 : __builtin_nanf("");
 }
 
 void avx512vnni_prepare(void *rows, const float *x, int64_t x_stride, int n_rows,

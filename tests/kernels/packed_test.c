@@ -16,6 +16,7 @@
 #include "base/cpu.h"
 #include "kernels.h"
 #include "kernels_data.h"
+#include "packed.h"
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof(a)[0]))
 
@@ -47,7 +48,7 @@ static void *packed_weights(const struct kernels *k, enum weight_type type, int 
     return data;
 }
 
-static void prepare_rows(const struct kernels *k, struct product *p)
+static void prepare_all(const struct kernels *k, struct product *p)
 {
     k->prepare(p->rows, p->x, p->x_stride, p->n_rows, p->w.type, p->w.n_in);
 }
@@ -66,7 +67,7 @@ static void product_init(const struct kernels *k, struct product *p, int n_rows,
     if (biased) p->bias = guarded_random((size_t)n_out);
     p->rows = guarded(prepared_bytes(type, n_in) * (size_t)n_rows);
     p->scratch = aligned_alloc(64, (matmul_scratch_bytes() + 63) / 64 * 64);
-    prepare_rows(k, p);
+    prepare_all(k, p);
 }
 
 static void product_fini(struct product *p)
@@ -177,9 +178,39 @@ static void packing_same_at_all_levels(void **state)
 
 /* -- Values ----------------------------------------------------------------------------------- */
 
-/* What an activation becomes: bf16, or a whole multiple of a power of two in its block of 32. */
-static void rounded(double *to, const float *x, int n, enum weight_type type)
+static double largest_size(const float *x, int n)
 {
+    double largest = 0;
+    for (int i = 0; i < n; i++) largest = fmax(largest, fabs(x[i]));
+    return largest;
+}
+
+/* Of a block of 32: the least power of two times the row's unit that keeps it within 127. */
+static double block_step(const float *x, int n, int block, double unit)
+{
+    int i = block * 32;
+    double largest = largest_size(x + i, n - i < 32 ? n - i : 32);
+    return largest > 0 ? unit * exp2(ceil(log2(largest / 127 / unit) - 1e-9)) : 0;
+}
+
+/* No other unit gives a row smaller steps. */
+static void check_unit(const float *x, int n, double unit)
+{
+    double cost[2] = {0}, least = INFINITY;
+    assert_true(unit >= 1 && unit < 2 && unit * 16 == floor(unit * 16));
+    for (int u = 16; u < 32; u++) {
+        cost[1] = 0;
+        for (int b = 0; b * 32 < n; b++) cost[1] += pow(block_step(x, n, b, u / 16.0), 2);
+        least = fmin(least, cost[1]);
+        if (unit * 16 == u) cost[0] = cost[1];
+    }
+    assert_true(cost[0] <= 1.0001 * least);
+}
+
+/* What an activation becomes: bf16, or a whole multiple of its block's step. */
+static void rounded(double *to, const float *x, int n, enum weight_type type, double unit)
+{
+    if (type != WEIGHT_BF16_PAIRS) check_unit(x, n, unit);
     for (int i = 0; i < n; i++) {
         if (type == WEIGHT_BF16_PAIRS) {
             int e;
@@ -187,11 +218,8 @@ static void rounded(double *to, const float *x, int n, enum weight_type type)
             to[i] = ldexp(nearbyint(f * 256), e - 8);
             continue;
         }
-        double largest = 0;
-        for (int j = i / 32 * 32; j < n && j < i / 32 * 32 + 32; j++)
-            largest = fmax(largest, fabs(x[j]));
-        double unit = largest > 0 ? exp2(ceil(log2(largest / 127) - 1e-9)) : 1;
-        to[i] = unit * nearbyint(x[i] / unit);
+        double step = block_step(x, n, i / 32, unit);
+        to[i] = step > 0 ? step * nearbyint(x[i] / step) : 0;
     }
 }
 
@@ -218,7 +246,9 @@ static void check_product(const struct kernels *k, const struct product *p)
     k->matmul_prepared(y, p->y_stride, p->rows, p->n_rows, &p->w, p->bias, begin, n_out,
                        p->scratch);
     for (int r = 0; r < p->n_rows; r++) {
-        rounded(x, p->x + r * p->x_stride, n_in, p->w.type);
+        const char *row = (char *)p->rows + prepared_bytes(p->w.type, n_in) * (size_t)r;
+        double unit = is_packed(p->w.type) ? *row_unit(row, pack_blocks(n_in)) : 0;
+        rounded(x, p->x + r * p->x_stride, n_in, p->w.type, unit);
         for (int o = 0; o < p->y_stride; o++) {
             float got = y[r * p->y_stride + o];
             if (o < begin || o >= n_out) {
@@ -272,7 +302,7 @@ static void full_range(void **state)
             for (int o = 0; is_packed(types[t]) && o < N_OUT; o += PACK_OUTS)
                 memset((char *)p.w.data + strip * (size_t)(o / PACK_OUTS), signs & 2 ? 255 : 0,
                        block * (N_IN / 32));
-            prepare_rows(k, &p);
+            prepare_all(k, &p);
             check_product(k, &p);
             product_fini(&p);
         }
@@ -290,7 +320,7 @@ static void extremes(void **state)
             for (int i = 0; i < 70; i++) p.x[r * p.x_stride + i] = odd[(r * 3 + i) % COUNT(odd)];
         p.x[3 * p.x_stride + 69] = NAN;
         p.x[5 * p.x_stride + 2] = INFINITY;
-        prepare_rows(k, &p);
+        prepare_all(k, &p);
         float y[7][25];
         k->matmul_prepared(y[0], 25, p.rows, 7, &p.w, p.bias, 0, 20, p.scratch);
         for (int r = 0; r < 7; r++)
@@ -374,7 +404,7 @@ static void same_as_portable(void **state)
         size_t n_y = (size_t)p.n_rows * (size_t)p.y_stride;
         float *a = poisoned(n_y), *b = poisoned(n_y);
         multiply(k, &p, a, 0, p.n_rows, 0, p.w.n_out);
-        prepare_rows(portable, &p);
+        prepare_all(portable, &p);
         multiply(portable, &p, b, 0, p.n_rows, 0, p.w.n_out);
         assert_memory_equal(a, b, n_y * sizeof *a);
         free(a);
