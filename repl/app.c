@@ -75,6 +75,7 @@ static int open_path(struct app *a, const char *path, phi3v_model **ret_model,
     how.device = a->opt.device;
     how.dtype = a->opt.dtype;
     how.kv = a->opt.kv;
+    how.vision_dtype = a->opt.vision_dtype;
     how.n_threads = a->opt.threads;
     how.ctx = a->opt.ctx;
     how.on_event = app_on_progress;

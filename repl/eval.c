@@ -7,6 +7,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "media.h"
+#include "rounding.h"
 #include "score.h"
 #include "verbs.h"
 #include "words.h"
@@ -26,6 +27,7 @@ struct eval {
     struct tally *tallies;
     size_t n_tallies;
     size_t asked;
+    struct rounding *rounding; // with --rounding
 };
 
 struct talk { // one entry of the file while it is asked
@@ -245,7 +247,7 @@ static void print_turn(const struct eval *e, const struct talk *t, const char *k
                        const json_t *turn, const struct phi3v_result *result, const struct marks *m,
                        double seconds)
 {
-    if (!e->app.opt.json) return;
+    if (!e->app.opt.json || e->rounding) return;
     json_t *line = json_pack(
         "{s:I,s:i,s:o,s:o,s:o,s:b,s:o,s:[I,I],s:o,s:f}", "entry", (json_int_t)t->number, "turn",
         t->n_results + 1, "kind", json_text(kind), "question", json_text(text_at(turn, "question")),
@@ -298,6 +300,23 @@ static void print_table(const struct eval *e)
     }
 }
 
+/* -- Rounding ------------------------------------------------------------------------------- */
+
+static bool is_right(const char *text, void *turn) { return mark(text, turn).right; }
+
+static int ask_rounded(struct eval *e, const struct talk *t, const json_t *turn, const char *text,
+                       bool right, struct phi3v_error *err)
+{
+    struct rounding_turn ask = {.turns = t->turns,
+                                .n_turns = t->n_turns,
+                                .truth = text_at(turn, "answer"),
+                                .text = text,
+                                .right = right,
+                                .is_right = is_right,
+                                .user = (void *)(uintptr_t)turn};
+    return rounding_ask(e->rounding, &ask, err);
+}
+
 /* -- Asking --------------------------------------------------------------------------------- */
 
 static void add_question(struct talk *t, const json_t *turn)
@@ -344,7 +363,12 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
         phi3v_result_fini(result);
         return refuse(err, PHI3V_E_CANCELLED, "interrupted");
     }
-    struct marks m = mark(result->text ? result->text : "", turn);
+    const char *text = result->text ? result->text : "";
+    struct marks m = mark(text, turn);
+    if (e->rounding && (rc = ask_rounded(e, t, turn, text, m.right, err))) {
+        phi3v_result_fini(result);
+        return rc;
+    }
     kind = kind ? kind : text_at(t->entry, "kind");
     count(tally_of(e, kind), &m, seconds);
     print_turn(e, t, kind, turn, result, &m, seconds);
@@ -394,8 +418,12 @@ static int run(struct eval *e)
     if ((rc = app_open_model(&e->app, &err)))
         return app_report(&e->app.opt, &err,
                           rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_MODEL);
+    if (e->app.opt.rounding && (rc = rounding_open(&e->app, &e->rounding, &err)))
+        return app_report(&e->app.opt, &err, EXIT_MODEL);
     rc = ask_all(e, &err);
-    if (e->app.opt.json)
+    if (e->rounding)
+        rounding_print(e->rounding);
+    else if (e->app.opt.json)
         print_json_summary(e);
     else if (e->asked)
         print_table(e);
@@ -416,10 +444,12 @@ int eval_main(struct options *opt, int argc, char **argv)
     interrupt_catch();
     struct eval e = {.path = words[0]};
     options_copy(&e.app.opt, opt);
+    if (opt->rounding) rounding_exact(&e.app.opt);
     status = run(&e);
     for (size_t i = 0; i < e.n_tallies; i++) free(e.tallies[i].kind);
     free(e.tallies);
     json_decref(e.file);
+    rounding_close(e.rounding);
     app_close_model(&e.app);
     options_free(&e.app.opt);
     return status;

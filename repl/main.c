@@ -58,7 +58,9 @@ const struct verb verb_table[] = {
      "The file lists questions, pictures (relative to it) and what is known about them; "
      "docs/eval.md "
      "has its format.\n"
-     "--json prints one object an answer and a last one with the summary.\n"
+     "--json prints one object an answer and a last one with the summary. --rounding compares "
+     "instead what the rounded\n"
+     "forms of the model (--dtype, --vision-dtype, --kv) answer with what the exact one does.\n"
      "Example: phiscope eval -m default training/regression/questions.json\n"},
     {"quantize", quantize_main, "[-m MODEL] --type q8|q4 FOLDER",
      "a copy of a model that opens as q8 or q4 at once",

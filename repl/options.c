@@ -27,6 +27,8 @@ const struct option_spec option_table[] = {
      "where to compute"},
     {"dtype", 0, OPTION_CHOICE, LOAD, AT(dtype), 0, 0, "auto|f32|bf16|q8|q4", "TYPE",
      "arithmetic: auto|f32|bf16|q8|q4 (f32 is exact)"},
+    {"vision-dtype", 0, OPTION_CHOICE, LOAD, AT(vision_dtype), 0, 0, "auto|f32|bf16|q8", "TYPE",
+     "the same for what looks at pictures: auto|f32|bf16|q8 (auto: as --dtype, q8 with q4)"},
     {"kv", 0, OPTION_CHOICE, LOAD, AT(kv), 0, 0, "auto|f32|f16|bf16|q8", "TYPE",
      "keys and values in memory: auto|f32|f16|bf16|q8 (auto: f32 with f32 arithmetic, else f16)"},
     {"threads", 0, OPTION_INT, LOAD, AT(threads), 0, 4096, NULL, "N", "0: one per core"},
@@ -80,6 +82,8 @@ const struct option_spec option_table[] = {
      "leave the begin token out"},
     {"blank", 0, OPTION_FLAG, OPTION_EVAL, AT(blank), 0, 0, NULL, NULL,
      "white pictures of the same size: what is still right was guessed"},
+    {"rounding", 0, OPTION_FLAG, OPTION_EVAL, AT(rounding), 0, 0, NULL, NULL,
+     "what the rounded forms of the model lose against the exact one"},
     {"type", 0, OPTION_CHOICE, OPTION_QUANTIZE, AT(type), 0, 0, "q8|q4", "TYPE",
      "what to pack into: q8|q4"},
     {"help", 'h', OPTION_FLAG, OPTION_COMMON | OPTION_DEBUG | OPTION_QUANTIZE, AT(help), 0, 0, NULL,
@@ -113,6 +117,7 @@ void options_init(struct options *opt)
                             .exif = true};
     opt->device = xstrdup("auto");
     opt->dtype = xstrdup("auto");
+    opt->vision_dtype = xstrdup("auto");
     opt->kv = xstrdup("auto");
     opt->stop_mode = xstrdup("default");
     opt->system = xstrdup("");

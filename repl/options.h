@@ -14,7 +14,7 @@ struct options {
     char *model;         // NULL: PHISCOPE_MODEL, else "default"
     struct strings images;
     char *type; /* of quantize */
-    char *device, *dtype, *kv;
+    char *device, *dtype, *vision_dtype, *kv;
     int threads;
     int64_t ctx;
     int num_crops; // 0: the model's default
@@ -34,7 +34,7 @@ struct options {
     char *out, *ids_file;
     bool all, decode, no_bos;
     /* eval */
-    bool blank;
+    bool blank, rounding;
 };
 
 enum option_type {

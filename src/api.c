@@ -50,7 +50,7 @@ void phi3v_ids_free(int32_t *ids) { mem_free(ids); }
 void phi3v_model_options_default(struct phi3v_model_options *opt)
 {
     *opt = (struct phi3v_model_options){
-        .size = sizeof *opt, .device = "auto", .dtype = "auto", .kv = "auto"};
+        .size = sizeof *opt, .device = "auto", .dtype = "auto", .kv = "auto", .vision_dtype = "auto"};
 }
 
 int phi3v_model_open(const char *path, const struct phi3v_model_options *opt,
@@ -64,6 +64,7 @@ int phi3v_model_open(const char *path, const struct phi3v_model_options *opt,
     if (!o.device) o.device = "auto";
     if (!o.dtype) o.dtype = "auto";
     if (!o.kv) o.kv = "auto";
+    if (!o.vision_dtype) o.vision_dtype = "auto";
     if (!o.synthetic) REFUSE_NULL(path, err);
     return model_open(path, &o, ret_model, err);
 }

@@ -95,6 +95,8 @@ struct phi3v_model_options {
     void *user;
     const char *kv; /* how the CPU keeps keys and values: "f32", "f16", "bf16", "q8"; "auto": as exact as
                        dtype, f32 with f32 and f16 otherwise */
+    const char *vision_dtype; /* of what turns pictures into rows, on the CPU: "f32", "bf16", "q8";
+                                 "auto": as dtype, q8 with q4 */
 };
 
 struct phi3v_model_info {

@@ -24,6 +24,14 @@ int form_from_name(const char *name, bool *ret_auto, enum weights_form *ret_form
                    "dtype is \"%.40s\"; allowed is auto, f32, bf16, q8 or q4", name);
 }
 
+int vision_form_from_name(const char *name, bool *ret_auto, enum weights_form *ret_form,
+                          struct phi3v_error *err)
+{
+    if (strcmp(name, "q4") != 0 && !form_from_name(name, ret_auto, ret_form, NULL)) return 0;
+    return err_set(err, PHI3V_E_ARGUMENT,
+                   "vision dtype is \"%.40s\"; allowed is auto, f32, bf16 or q8", name);
+}
+
 enum weights_form form_for(const struct model_weights *mw, size_t free_bytes, size_t kv_bytes)
 {
     if (mw->bytes <= SMALL_BYTES) return FORM_F32;

@@ -60,6 +60,7 @@ static int check_options(const struct phi3v_model_options *opt, struct phi3v_err
     int rc = check_device(opt->device, err);
     if (!rc) rc = form_from_name(opt->dtype, &automatic, &form, err);
     if (!rc) rc = check_kv(opt->kv, err);
+    if (!rc) rc = vision_form_from_name(opt->vision_dtype, &automatic, &form, err);
     if (rc) return rc;
     if (opt->n_threads < 0 || opt->n_threads > 1024)
         return err_set(err, PHI3V_E_ARGUMENT,
@@ -164,11 +165,17 @@ static int packing_progress(void *user, int64_t done, int64_t total)
 static int convert_weights(struct phi3v_model *m, const struct phi3v_model_options *opt,
                            double start_s, struct phi3v_error *err)
 {
-    bool automatic;
-    enum weights_form form;
+    bool automatic, vision_automatic;
+    enum weights_form form, vision;
     int rc = form_from_name(opt->dtype, &automatic, &form, err);
+    if (!rc) rc = vision_form_from_name(opt->vision_dtype, &vision_automatic, &vision, err);
     if (rc || opt->synthetic) return rc;
     if (m->bound.form != FORM_F32) {
+        if (!vision_automatic && vision != m->bound.vision_form)
+            return err_set(err, PHI3V_E_ARGUMENT,
+                           "%s holds packed weights, their vision part as %s: leave vision dtype "
+                           "auto, or open the folder they were made from",
+                           m->name, form_name(m->bound.vision_form));
         if (automatic || form == m->bound.form) return 0;
         return err_set(err, PHI3V_E_ARGUMENT,
                        "%s holds weights packed as %s: use --dtype %s or auto, or open the folder "
@@ -184,7 +191,8 @@ static int convert_weights(struct phi3v_model *m, const struct phi3v_model_optio
         }
     }
     struct packing packing = {opt, start_s};
-    return model_weights_pack(&m->bound, &m->config, form, m->pool,
+    if (vision_automatic) vision = vision_form_for(form);
+    return model_weights_pack(&m->bound, &m->config, form, vision, m->pool,
                               &(struct pulse){packing_progress, &packing}, err);
 }
 

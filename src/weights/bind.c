@@ -108,6 +108,7 @@ int model_weights_bind(const struct weights *w, const struct config *c,
     if (code) return code;
     struct binder b = {.weights = w, .kernels = kernels_best(), .mw = &mw, .err = err};
     code = pack_file_form(w, &mw.form, err);
+    mw.vision_form = vision_form_for(mw.form);
     bool own_head = c->tie_embeddings && mw.form != FORM_F32; // packed, though tied
     struct slot head;
     slot_head(&head, &mw);

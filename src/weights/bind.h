@@ -34,7 +34,7 @@ enum weights_form {
     FORM_F32,  // as stored, f32 arithmetic: exact
     FORM_BF16, // bf16 with bf16 activations
     FORM_Q8,   // 8 bits
-    FORM_Q4    // decoder layers 4 bits, the others 8
+    FORM_Q4    // most of the decoder's layers 4 bits, all else 8
 };
 
 struct model_weights {
@@ -54,7 +54,7 @@ struct model_weights {
     int64_t n_params;
     size_t bytes;        // stored bytes of all tensors, in the form that is used
     size_t mapped_bytes; // those of them that lie in mapped files
-    enum weights_form form;
+    enum weights_form form, vision_form;
     void *owned; // widened vectors and, for synthetic weights, everything
 };
 
@@ -64,12 +64,16 @@ struct model_weights {
 int model_weights_bind(const struct weights *w, const struct config *c,
                        struct model_weights *ret_weights, struct phi3v_error *err);
 struct pool;
-/* Converts bound weights of a file to another form, in memory, on all threads of the pool; bf16
- * that is stored as bf16 stays where it lies. The pulse gets stored bytes done. The result does not
- * depend on the threads. Errors: MEMORY, CANCELLED (then the weights are good for
- * model_weights_fini only). */
+/* The form of tower and projector that goes with a form of the decoder: 4 bits are for the decoder
+ * alone. */
+enum weights_form vision_form_for(enum weights_form form);
+/* Converts bound weights of a file to other forms, tower and projector to vision_form, in memory,
+ * on all threads of the pool; bf16 that is stored as bf16 stays where it lies. The pulse gets
+ * stored bytes done. The result does not depend on the threads. Errors: MEMORY, CANCELLED (then the
+ * weights are good for model_weights_fini only). */
 int model_weights_pack(struct model_weights *mw, const struct config *c, enum weights_form form,
-                       struct pool *pool, const struct pulse *pulse, struct phi3v_error *err);
+                       enum weights_form vision_form, struct pool *pool, const struct pulse *pulse,
+                       struct phi3v_error *err);
 /* Pseudo-random weights of config c, made in memory (threads of the pool), for `bench --synthetic`:
  * bf16 as the release stores them, or already in the form of `form`. */
 int model_weights_synthetic(const struct config *c, enum weights_form form, struct pool *pool,

@@ -15,7 +15,7 @@ struct packer {
     struct model_weights *mw;
     const struct kernels *kernels;
     struct pool *pool;
-    enum weights_form form;
+    enum weights_form form, vision_form;
     const struct pulse *pulse;
     struct phi3v_error *err;
     size_t room;         // bytes of all new matrices
@@ -29,7 +29,8 @@ static size_t stored_bytes(const struct mat *m) { return mat_bytes(m->type, m->n
 
 static enum weight_type wanted_type(const struct packer *p, const struct slot *slot)
 {
-    return slot->mat ? slot_type(slot, p->form, slot->mat->type) : WEIGHT_F32;
+    if (!slot->mat) return WEIGHT_F32;
+    return slot_type(slot, slot_is_vision(slot) ? p->vision_form : p->form, slot->mat->type);
 }
 
 /* bf16 that is stored as such is used where it lies. */
@@ -136,14 +137,21 @@ static int pack_slot(void *arg, const struct slot *slot)
 
 /* -- All -------------------------------------------------------------------------------------- */
 
-int model_weights_pack(struct model_weights *mw, const struct config *c, enum weights_form form,
-                       struct pool *pool, const struct pulse *pulse, struct phi3v_error *err)
+enum weights_form vision_form_for(enum weights_form form)
 {
-    if (form == FORM_F32) return 0;
+    return form == FORM_Q4 ? FORM_Q8 : form;
+}
+
+int model_weights_pack(struct model_weights *mw, const struct config *c, enum weights_form form,
+                       enum weights_form vision_form, struct pool *pool, const struct pulse *pulse,
+                       struct phi3v_error *err)
+{
+    if (form == FORM_F32 && vision_form == FORM_F32) return 0;
     struct packer p = {.mw = mw,
                        .kernels = kernels_best(),
                        .pool = pool,
                        .form = form,
+                       .vision_form = vision_form,
                        .pulse = pulse,
                        .err = err};
     struct weights_owned *owned = mw->owned;
@@ -165,5 +173,6 @@ int model_weights_pack(struct model_weights *mw, const struct config *c, enum we
     if (!code && c->tie_embeddings) code = pack_mat(&p, &mw->lm_head, head);
     mem_free(p.rows);
     mw->form = form;
+    mw->vision_form = vision_form;
     return code;
 }

@@ -8,7 +8,7 @@
 #include "base/sha256.h"
 #include "weights/slots.h"
 
-static const char version[] = "1";
+static const char version[] = "2";
 
 int pack_file_form(const struct weights *w, enum weights_form *ret_form, struct phi3v_error *err)
 {
@@ -101,6 +101,9 @@ int pack_file_write(const struct model_weights *mw, const struct config *c,
 {
     if (mw->form != FORM_Q8 && mw->form != FORM_Q4)
         return err_set(err, PHI3V_E_ARGUMENT, "only models opened as q8 or q4 can be written");
+    if (mw->vision_form != vision_form_for(mw->form))
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "a packed file has no place for a vision dtype of its own: leave it auto");
     if (weights_metadata(source, "phiscope_packed"))
         return err_set(err, PHI3V_E_ARGUMENT,
                        "these weights are packed already: pack the folder they were made from");

@@ -2,7 +2,7 @@
  * Model folders that hold packed weights: the published layout, but for the packed matrices, which
  * are U8 tensors [strips][bytes of a strip] in the order of memory (kernels/packed.h), and for a
  * metadata block in the safetensors file:
- *   phiscope_packed  "1", the version of the layout
+ *   phiscope_packed  "2", the version of the layout and of which matrices are how
  *   phiscope_form    "q8" or "q4"
  *   source_sha256    of the names and data of the tensors that were packed, in name order */
 #ifndef WEIGHTS_PACK_FILE_H

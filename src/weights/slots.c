@@ -27,12 +27,25 @@ int64_t slot_count(const struct slot *slot)
     return n;
 }
 
+/* Where rounding to 4 bits costs most (docs/accuracy.md): the first layer, and the attention of the
+ * first four. */
+static bool wants_eight_bits(const struct slot *slot)
+{
+    int layer = 0, end = 0;
+    if (sscanf(slot->name, "model.layers.%d.%n", &layer, &end) != 1 || end == 0) return true;
+    return layer == 0 || (layer < 4 && strncmp(slot->name + end, "self_attn.", 10) == 0);
+}
+
 enum weight_type slot_type(const struct slot *slot, enum weights_form form, enum weight_type stored)
 {
     if (form == FORM_F32 || strcmp(slot->name, "model.embed_tokens.weight") == 0) return stored;
     if (form == FORM_BF16) return WEIGHT_BF16_PAIRS;
-    bool layer = strncmp(slot->name, "model.layers.", 13) == 0;
-    return form == FORM_Q4 && layer ? WEIGHT_Q4 : WEIGHT_Q8;
+    return form == FORM_Q4 && !wants_eight_bits(slot) ? WEIGHT_Q4 : WEIGHT_Q8;
+}
+
+bool slot_is_vision(const struct slot *slot)
+{
+    return strncmp(slot->name, "model.vision_embed_tokens.", 26) == 0;
 }
 
 static void set_prefix(struct walk *w, const char *format, ...)

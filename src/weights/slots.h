@@ -4,6 +4,8 @@
 #ifndef WEIGHTS_SLOTS_H
 #define WEIGHTS_SLOTS_H
 
+#include <stdbool.h>
+
 #include "weights/bind.h"
 
 /* What fills a tensor of synthetic weights. */
@@ -32,6 +34,8 @@ int64_t slot_count(const struct slot *slot);
  * is `stored`. */
 enum weight_type slot_type(const struct slot *slot, enum weights_form form,
                            enum weight_type stored);
+/* Of the vision tower or the projector behind it. */
+bool slot_is_vision(const struct slot *slot);
 /* Memory for matrices, zeroed when read first, in huge pages where the system gives them; NULL when
  * there is not that much. */
 void *weights_map(size_t n_bytes);

@@ -192,6 +192,7 @@ int model_weights_synthetic(const struct config *c, enum weights_form form, stru
     mem_free(f.rows);
     if (c->tie_embeddings) mw.lm_head = mw.embed;
     mw.form = form;
+    mw.vision_form = vision_form_for(form);
     *ret_weights = mw;
     return 0;
 }

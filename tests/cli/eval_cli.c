@@ -85,6 +85,34 @@ static void account(void)
     free(answer);
 }
 
+/* Every form is asked what the exact model was; the table's numbers are those of the model. */
+static void rounding(void)
+{
+    const char *picture = drive_golden("images/tiny_97x61.png");
+    const char *path = write_questions(picture, "A ship, maybe two of them");
+    const struct run *r = DRIVE(NULL, "eval", "--rounding", "--json", "-m", model(), "--num-crops",
+                                "1", "--max-new-tokens", "6", path);
+    json_t *exact = drive_json(0), *q4 = drive_json(3), *beyond = drive_json(8);
+    int answers = 0, changed = -1, tokens = 0, more = 0;
+    double kl = -1, kl4 = -1, agree = 0, perplexity = 0;
+    json_unpack(exact, "{s:i,s:i,s:i,s:f,s:f,s:F}", "answers", &answers, "changed", &changed,
+                "tokens", &tokens, "kl", &kl, "agree", &agree, "perplexity", &perplexity);
+    json_unpack(q4, "{s:i,s:f}", "tokens", &more, "kl", &kl4);
+    tap_ok(r->status == 0 && answers == 3 && changed == 0 && tokens > 4 && kl < 1e-9 &&
+               agree == 1 && perplexity > 1,
+           "eval --rounding: the exact form is itself");
+    tap_ok(!strcmp(text_at(q4, "options"), "--dtype q4") && more == tokens && kl4 > 1e-6,
+           "eval --rounding: q4 is another");
+    tap_ok(!beyond, "eval --rounding --json prints the forms alone");
+    json_decref(exact);
+    json_decref(q4);
+    json_decref(beyond);
+    r = DRIVE(NULL, "eval", "--rounding", "-m", model(), "--num-crops", "1", "--max-new-tokens",
+              "6", path);
+    tap_ok(r->status == 0 && strstr(r->out, "3 answers") && strstr(r->out, "--kv q8"),
+           "eval --rounding: a table");
+}
+
 static void refused(const char *file, const char *sentence)
 {
     const char *path = drive_write("broken.json", file);
@@ -131,6 +159,7 @@ int main(int argc, char **argv)
     mistakes();
     if (golden_exists("models/tiny-gqa-bf16")) {
         account();
+        rounding();
         missing_picture();
     } else {
         tap_skip("models/tiny-gqa-bf16", "eval");

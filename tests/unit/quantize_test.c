@@ -21,14 +21,21 @@ struct made {
     char path[600]; // folder/packed
 };
 
-static int open_as(const char *path, const char *dtype, phi3v_model **ret, struct phi3v_error *err)
+static int open_apart(const char *path, const char *dtype, const char *vision_dtype,
+                      phi3v_model **ret, struct phi3v_error *err)
 {
     struct phi3v_model_options opt;
     phi3v_model_options_default(&opt);
     opt.device = "cpu";
     opt.dtype = dtype;
+    opt.vision_dtype = vision_dtype;
     opt.n_threads = 2;
     return phi3v_model_open(path, &opt, ret, err);
+}
+
+static int open_as(const char *path, const char *dtype, phi3v_model **ret, struct phi3v_error *err)
+{
+    return open_apart(path, dtype, "auto", ret, err);
 }
 
 static phi3v_model *must_open(const char *path, const char *dtype)
@@ -114,6 +121,49 @@ static void conversion(void **state)
     }
 }
 
+/* The vision part in a form of its own: the one asked for, and none that files have no place for.
+ */
+static void vision_apart(void **state)
+{
+    (void)state;
+    static const char *const dtypes[][2] = {
+        {"f32", "f32"}, {"f32", "q8"}, {"f32", "bf16"}, {"q8", "q8"}, {"q8", "bf16"}};
+    enum { N = sizeof dtypes / sizeof *dtypes };
+    char *path = test_model_path("tiny-gqa-bf16");
+    struct phi3v_error err;
+    phi3v_model *model, *other;
+    float *whole, *logits[N];
+    struct folder empty;
+    folder_make(&empty);
+    for (int i = 0; i < N; i++) {
+        assert_int_equal(open_apart(path, dtypes[i][0], dtypes[i][1], &model, &err), 0);
+        assert_string_equal(phi3v_model_info(model)->dtype, dtypes[i][0]);
+        logits[i] = logits_of(model);
+        for (int j = 0; j < i; j++) assert_true(logits[i][100] != logits[j][100]);
+        if (i == N - 1) {
+            assert_int_equal(phi3v_model_write(model, empty.path, &err), PHI3V_E_ARGUMENT);
+            assert_non_null(strstr(err.text, "leave it auto"));
+        }
+        phi3v_model_close(model);
+    }
+    assert_int_equal(open_apart(path, "q8", "q4", &model, &err), PHI3V_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "auto, f32, bf16 or q8"));
+    free(path);
+    struct made m;
+    model = make(&m, "tiny-gqa-bf16", "q8");
+    whole = logits_of(model);
+    assert_memory_equal(whole, logits[3], sizeof *whole * 100);
+    assert_int_equal(open_apart(m.path, "auto", "bf16", &other, &err), PHI3V_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "their vision part as q8"));
+    assert_int_equal(open_apart(m.path, "auto", "q8", &other, &err), 0);
+    phi3v_model_close(other);
+    phi3v_model_close(model);
+    made_fini(&m);
+    folder_remove(&empty);
+    phi3v_floats_free(whole);
+    for (int i = 0; i < N; i++) phi3v_floats_free(logits[i]);
+}
+
 static int stop_at_once(const struct phi3v_event *event, void *user)
 {
     int *seen = user;
@@ -184,7 +234,7 @@ static void damaged(void **state)
     static const struct {
         const char *from, *to, *says;
     } cases[] = {
-        {"\"phiscope_packed\":\"1\"", "\"phiscope_packed\":\"7\"", "layout \"7\""},
+        {"\"phiscope_packed\":\"2\"", "\"phiscope_packed\":\"7\"", "layout \"7\""},
         {"\"phiscope_form\":\"q4\"", "\"phiscope_form\":\"q8\"", "expected"},
         {"\"phiscope_form\":\"q4\"", "\"phiscope_form\":\"q3\"", "q8 and q4 exist"},
         {"\"phiscope_packed\"", "\"phiscope_pecked\"", "has type U8"},
@@ -206,7 +256,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits), cmocka_unit_test(conversion), cmocka_unit_test(cancelled),
-        cmocka_unit_test(refusals),  cmocka_unit_test(damaged),
+        cmocka_unit_test(refusals),  cmocka_unit_test(damaged),    cmocka_unit_test(vision_apart),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
