@@ -49,8 +49,11 @@ void phi3v_ids_free(int32_t *ids) { mem_free(ids); }
 
 void phi3v_model_options_default(struct phi3v_model_options *opt)
 {
-    *opt = (struct phi3v_model_options){
-        .size = sizeof *opt, .device = "auto", .dtype = "auto", .kv = "auto", .vision_dtype = "auto"};
+    *opt = (struct phi3v_model_options){.size = sizeof *opt,
+                                        .device = "auto",
+                                        .dtype = "auto",
+                                        .kv = "auto",
+                                        .vision_dtype = "auto"};
 }
 
 int phi3v_model_open(const char *path, const struct phi3v_model_options *opt,
