@@ -34,10 +34,15 @@ struct column {
 struct tile {
     float *y; // of the first row and the first column
     int64_t y_stride;
+    const float *sums; // of the blocks before, of the same row and column; NULL: begins with 0
+    int64_t sums_stride;
     const char *row;      // values of the first row, at the first block
     const int32_t *start; // of the first row, at the first block
     int64_t row_bytes;
-    int64_t exponent; // from start, in integers
+    int64_t exponent;  // from start, in integers
+    bool ends;         // with sum * unit + bias
+    const char *unit;  // of the first row
+    const float *bias; // of the first column, or NULL
     struct column column[2];
     int n_blocks;
 };
@@ -79,8 +84,9 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
     vec y[TILE_ROWS][2];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
-        y[r][0] = v_load_some(t->y + r * t->y_stride, c0.mask);
-        y[r][1] = v_load_some(t->y + r * t->y_stride + W, c1.mask);
+        const float *sums = t->sums + r * t->sums_stride;
+        y[r][0] = t->sums ? v_load_some(sums, c0.mask) : v_set(0);
+        y[r][1] = t->sums ? v_load_some(sums + W, c1.mask) : v_set(0);
     }
     for (int b = 0; b < t->n_blocks; b++) {
         ivec sum[TILE_ROWS][2];
@@ -116,6 +122,16 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
         w0 += block;
         w1 += block;
         row += PACK_IN;
+    }
+    if (t->ends) {
+        vec bias0 = t->bias ? v_load_some(t->bias, c0.mask) : v_set(0);
+        vec bias1 = t->bias ? v_load_some(t->bias + W, c1.mask) : v_set(0);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vec unit = v_set(*(const float *)(const void *)(t->unit + r * row_bytes));
+            y[r][0] = v_fma(y[r][0], unit, bias0);
+            y[r][1] = v_fma(y[r][1], unit, bias1);
+        }
     }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
@@ -163,6 +179,7 @@ static __attribute__((noinline)) void tile_q4(int rows, const struct tile *t)
 
 struct product {
     const struct mat *w;
+    const float *bias;        // or NULL
     int n_blocks, begin, end; // outputs
     size_t strip_bytes, data_bytes;
 };
@@ -196,42 +213,26 @@ static struct tile tile_at(const struct product *p, float *y, int64_t y_stride, 
                          .start = row_start(rows, p->n_blocks) + block,
                          .row_bytes = (int64_t)prepared_bytes(p->w->type, p->w->n_in),
                          .exponent = p->n_blocks,
+                         .ends = block + n_blocks == p->n_blocks,
+                         .unit = (const char *)row_unit(rows, p->n_blocks),
                          .n_blocks = n_blocks};
-}
-
-/* y = sums * unit + bias for outputs [begin, end) of one row; y and sums point to the first. */
-static void finish_row(const struct product *p, float *y, const float *sums, const char *row,
-                       const float *bias)
-{
-    vec unit = v_set(*row_unit(row, p->n_blocks));
-    for (int o = 0; o < p->end - p->begin; o += W) {
-        vmask some = v_first(p->end - p->begin - o);
-        vec start = bias ? v_load_some(bias + p->begin + o, some) : v_set(0);
-        v_store_some(y + o, some, v_fma(v_load_some(sums + o, some), unit, start));
-    }
 }
 
 /* -- Few rows --------------------------------------------------------------------------------- */
 
 static void few_rows(const struct product *p, float *y, int64_t y_stride, const char *rows,
-                     int n_rows, const float *bias)
+                     int n_rows)
 {
-    const size_t row_bytes = prepared_bytes(p->w->type, p->w->n_in),
-                 n_bytes = sizeof *y * (size_t)(p->end - p->begin);
-    for (int r = 0; r < n_rows; r++) memset(y + r * y_stride + p->begin, 0, n_bytes);
     struct tile t = tile_at(p, y, y_stride, rows, 0, p->n_blocks);
     for (int out = p->begin / TILE_OUTS * TILE_OUTS; out < p->end; out += TILE_OUTS) {
         t.y = y + out;
+        t.bias = p->bias ? p->bias + out : NULL;
         t.column[0] = column_at(p, out, 0);
         t.column[1] = column_at(p, out + W, 0);
         if (p->w->type == WEIGHT_Q4)
             tile_q4(n_rows, &t);
         else
             tile_q8(n_rows, &t);
-    }
-    for (int r = 0; r < n_rows; r++) {
-        float *sums = y + r * y_stride + p->begin;
-        finish_row(p, sums, sums, rows + row_bytes * (size_t)r, bias);
     }
 }
 
@@ -279,13 +280,16 @@ static void pass_rows(struct tile t, int n_rows, const struct column coming[2], 
         if (VECTORS_PER_STRIP == 1) prefetch_part(coming[1].data, coming_bytes, i, n_tiles);
         tile_q8(rows, &t);
         t.y += TILE_ROWS * t.y_stride;
+        if (t.sums) t.sums += TILE_ROWS * t.sums_stride;
+        t.unit += TILE_ROWS * t.row_bytes;
         t.row += TILE_ROWS * t.row_bytes;
         t.start += TILE_ROWS * t.row_bytes / (int64_t)sizeof *t.start;
     }
 }
 
 /* What of the scratch is what: unpacked weights of a tile, and sums of at most SUM_ROWS x SUM_OUTS
- * outputs. They are not kept in y, whose rows may lie so that caches hold few of them. */
+ * outputs between cuts. They are not kept in y, whose rows may lie so that caches hold few of them.
+ */
 enum { SUM_ROWS = 512, SUM_OUTS = 96 };
 struct many_scratch {
     uint8_t panel[TILE_OUTS * CUT_BLOCKS * PACK_IN];
@@ -294,16 +298,22 @@ struct many_scratch {
 
 /* Outputs [begin, end) of p, at most SUM_OUTS from the tile that `begin` lies in, of at most
  * SUM_ROWS rows. */
-static void sum_many(const struct product *p, const char *rows, int n_rows, struct many_scratch *s)
+static void multiply_many(const struct product *p, float *y, int64_t y_stride, const char *rows,
+                          int n_rows, struct many_scratch *s)
 {
     int first = p->begin / TILE_OUTS * TILE_OUTS;
     for (int block = 0; block < p->n_blocks; block += CUT_BLOCKS) {
         int n = at_most(p->n_blocks - block, CUT_BLOCKS);
         struct tile t = tile_at(p, NULL, SUM_OUTS, rows, block, n);
+        t.sums_stride = SUM_OUTS;
+        if (t.ends) t.y_stride = y_stride;
         for (int out = first; out < p->end; out += TILE_OUTS) {
             struct column coming[2] = {column_at(p, out + TILE_OUTS, block),
                                        column_at(p, out + TILE_OUTS + W, block)};
-            t.y = s->sums[0] + (out - first);
+            float *sums = s->sums[0] + (out - first);
+            t.y = t.ends ? y + out : sums;
+            t.sums = block ? sums : NULL;
+            t.bias = p->bias ? p->bias + out : NULL;
             t.column[0] = column_at(p, out, block);
             t.column[1] = column_at(p, out + W, block);
             if (p->w->type == WEIGHT_Q4) unpack_columns(t.column, s->panel, n);
@@ -313,24 +323,15 @@ static void sum_many(const struct product *p, const char *rows, int n_rows, stru
 }
 
 static void many_rows(const struct product *whole, float *y, int64_t y_stride, const char *rows,
-                      int n_rows, const float *bias, struct many_scratch *s)
+                      int n_rows, struct many_scratch *s)
 {
+    const int64_t row_bytes = (int64_t)prepared_bytes(whole->w->type, whole->w->n_in);
     struct product p = *whole;
-    const int64_t row_bytes = (int64_t)prepared_bytes(p.w->type, p.w->n_in);
     for (p.begin = whole->begin; p.begin < whole->end; p.begin = p.end) {
-        int first = p.begin / TILE_OUTS * TILE_OUTS, n;
-        p.end = at_most(whole->end, first + SUM_OUTS);
-        const size_t from = (size_t)(p.begin - first),
-                     n_bytes = sizeof *y * (size_t)(p.end - p.begin);
-        for (int row = 0; row < n_rows; row += n) {
-            n = at_most(n_rows - row, SUM_ROWS);
-            const char *part = rows + row * row_bytes;
-            for (int r = 0; r < n; r++) memset(s->sums[r] + from, 0, n_bytes);
-            sum_many(&p, part, n, s);
-            for (int r = 0; r < n; r++)
-                finish_row(&p, y + (row + r) * y_stride + p.begin, s->sums[r] + from,
-                           part + r * row_bytes, bias);
-        }
+        p.end = at_most(whole->end, p.begin / TILE_OUTS * TILE_OUTS + SUM_OUTS);
+        for (int row = 0; row < n_rows; row += SUM_ROWS)
+            multiply_many(&p, y + row * y_stride, y_stride, rows + row * row_bytes,
+                          at_most(n_rows - row, SUM_ROWS), s);
     }
 }
 
@@ -339,6 +340,7 @@ static void multiply_packed(float *y, int64_t y_stride, const char *rows, int n_
                             void *scratch)
 {
     struct product p = {.w = w,
+                        .bias = bias,
                         .n_blocks = pack_blocks(w->n_in),
                         .begin = out_begin,
                         .end = out_end,
@@ -346,9 +348,9 @@ static void multiply_packed(float *y, int64_t y_stride, const char *rows, int n_
                         .data_bytes = pack_data_bytes(w->type)};
     if (out_begin >= out_end) return;
     if (n_rows <= TILE_ROWS)
-        few_rows(&p, y, y_stride, rows, n_rows, bias);
+        few_rows(&p, y, y_stride, rows, n_rows);
     else
-        many_rows(&p, y, y_stride, rows, n_rows, bias, scratch);
+        many_rows(&p, y, y_stride, rows, n_rows, scratch);
     _Static_assert(sizeof(struct many_scratch) <= sizeof(float) * PANEL_OUTS * PANEL_STRIDE,
                    "matmul_scratch_bytes");
 }
