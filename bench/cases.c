@@ -68,20 +68,39 @@ static enum limit vision_limit(const struct bench *b)
     return limit_of_products(phi3v_model_info(b->model)->vision_products);
 }
 
-/* n tokens behind ctx others: weights of the layers for each, scores and values for the half of the
- * square they see, the head for the last. */
-static double prefill_flops(const struct work *w, double n, double ctx)
+/* Attention is computed in another type than the products: in f32, but for keys and values that are
+ * bf16 where the processor multiplies pairs of them. kv: NULL where that is the device's matter. */
+static enum limit attention_limit(const char *kv, enum limit products)
 {
-    return 2 * w->layers * n + 4 * w->score_width * n * (ctx + n / 2) + 2 * w->head;
+    if (!kv) return products;
+    bool pairs = kernels_best()->kv_fastest == KV_BF16;
+    return pairs && !strcmp(kv, "bf16") ? LIMIT_BF16 : LIMIT_F32;
 }
 
-/* Four patches make one row of the projector. */
-static double vision_flops(const struct work *w, double n_crops)
+/* Adds n tokens behind ctx others: weights of the layers for each, scores and values for the half
+ * of the square they see, the head for the last. */
+static void add_prefill(const struct bench *b, double n, double ctx, struct sample *s)
 {
+    const struct work *w = &b->work;
+    enum limit products = decoder_limit(b);
+    s->amount[products] += 2 * w->layers * n + 2 * w->head;
+    s->amount[attention_limit(phi3v_model_info(b->model)->kv, products)] +=
+        4 * w->score_width * n * (ctx + n / 2);
+}
+
+/* Adds crops. Four patches make one row of the projector. The tower's keys and values are bf16
+ * unless its products are f32. */
+static void add_vision(const struct bench *b, double n_crops, struct sample *s)
+{
+    const struct work *w = &b->work;
+    enum limit products = vision_limit(b);
+    const char *kv = phi3v_model_info(b->model)->kv;
     double tokens = w->crop_patches + 1;
-    return n_crops *
-           (2 * w->vision_weights * tokens + 4 * w->vision_width * tokens * tokens +
-            2 * w->patch_weights * w->crop_patches + 2 * w->projector * w->crop_patches / 4);
+    s->amount[products] +=
+        n_crops * (2 * w->vision_weights * tokens + 2 * w->patch_weights * w->crop_patches +
+                   2 * w->projector * w->crop_patches / 4);
+    if (kv) kv = products == LIMIT_F32 ? "f32" : "bf16";
+    s->amount[attention_limit(kv, products)] += n_crops * 4 * w->vision_width * tokens * tokens;
 }
 
 /* -- Prompts ----------------------------------------------------------------------------------- */
@@ -214,7 +233,7 @@ static int run_pp(struct bench *b, int64_t n, struct sample *ret, struct phi3v_e
     if (!rc) rc = phi3v_prefill(b->session, prompt, progress_event, NULL, &timing, err);
     if (!rc) {
         *ret = (struct sample){.n = n, .seconds = timing.prefill_s, .n_tokens = (double)n};
-        ret->amount[decoder_limit(b)] = prefill_flops(&b->work, (double)n, 0);
+        add_prefill(b, (double)n, 0, ret);
     }
     phi3v_prompt_free(prompt);
     return rc;
@@ -228,7 +247,7 @@ static int run_vision(struct bench *b, int64_t n_crops, struct sample *ret, stru
     int rc = phi3v_bench_vision(b->session, (int)n_crops, &seconds, err);
     if (rc) return rc;
     *ret = (struct sample){.n = n_crops, .seconds = seconds};
-    ret->amount[vision_limit(b)] = vision_flops(&b->work, (double)n_crops);
+    add_vision(b, (double)n_crops, ret);
     return 0;
 }
 
@@ -248,9 +267,8 @@ static int first_token(struct bench *b, int64_t n_crops, struct sample *ret,
     if (!rc) {
         const struct phi3v_timing *t = &result.timing;
         *ret = (struct sample){.n = n_crops, .ctx = t->cached_tokens, .seconds = now_s() - start_s};
-        ret->amount[vision_limit(b)] += vision_flops(&b->work, t->vision_crops);
-        ret->amount[decoder_limit(b)] +=
-            prefill_flops(&b->work, (double)t->prefill_tokens, (double)t->cached_tokens);
+        add_vision(b, t->vision_crops, ret);
+        add_prefill(b, (double)t->prefill_tokens, (double)t->cached_tokens, ret);
     }
     phi3v_result_fini(&result);
     phi3v_prompt_free(prompt);

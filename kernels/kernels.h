@@ -119,7 +119,8 @@ struct kernels {
                    const struct mat *w, const float *bias, int out_begin, int out_end,
                    void *scratch);
 
-    /* Stores one position (key and value, head_dim floats each) as number `at` of a block. */
+    /* Stores one position (key and value, head_dim floats each) as number `at` of a block. Other
+     * threads may store other positions of it meanwhile: of a pair, only its own half is written. */
     void (*kv_put)(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                    const float *v, int head_dim);
 

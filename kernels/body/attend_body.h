@@ -204,15 +204,18 @@ static ALWAYS_INLINE void weigh_vecs(int n_vecs, struct attend_run *run, int row
         run->keep[row] = exp_one(old - max);
         sum = v_mul(sum, v_set(run->keep[row]));
     }
+    const bool short_exp = PAIRS && run->a->kv.type == KV_BF16;
+    const vec log2_e = v_set(1.44269504f), shift = v_mul(v_set(-max), log2_e);
 #pragma GCC unroll 8
     for (int i = 0; i < n_vecs; i++) {
-        s[i] = v_exp(v_sub(s[i], v_set(max)));
+        s[i] =
+            short_exp ? v_exp2_short(v_fma(s[i], log2_e, shift)) : v_exp(v_sub(s[i], v_set(max)));
         sum = v_add(sum, s[i]);
         v_store(scores + i * W, s[i]);
     }
     v_store(sums, sum);
     *state_max = max;
-    if (!PAIRS || run->a->kv.type != KV_BF16) return;
+    if (!short_exp) return;
     if (n_vecs % 2) v_store(scores + n_vecs * W, v_set(0));
 #pragma GCC unroll 4
     for (int i = 0; i < n_vecs; i += 2) v_store(scores + i / 2 * W, v_pairs(scores + i * W));

@@ -21,6 +21,18 @@ static ALWAYS_INLINE vec v_exp(vec a)
     return v_scale(v_add(p, v_set(1)), n);
 }
 
+/* 2^a for a <= 0, relative error 8e-5: for what is rounded to 8 bits afterwards. 0 below -150. The
+ * polynomial is a least-maximum fit on [-1/2, 1/2]. */
+static ALWAYS_INLINE vec v_exp2_short(vec a)
+{
+    a = v_max(v_set(-200), a);
+    vec n = v_round(a), r = v_sub(a, n), p = v_set(0.05517167035f);
+    p = v_fma(p, r, v_set(0.2426111431f));
+    p = v_fma(p, r, v_set(0.693260987f));
+    p = v_fma(p, r, v_set(0.9999280723f));
+    return v_scale(p, n);
+}
+
 /* erfc(t) for t >= 0, absolute error below 1e-7 and 0 from t = 5 on: exp(t q(t)), q fitted to ln
  * erfc(t) / t. */
 static ALWAYS_INLINE vec v_erfc(vec t)

@@ -20,6 +20,8 @@ void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, in
                                 void *scratch);
 void avx512_pack(void *strip, enum weight_type type, const float *rows, int n_rows, int n_in);
 void avx512_attend(const struct attend_args *args);
+void avx512bf16_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
+                       const float *v, int head_dim);
 void avx512bf16_attend(const struct attend_args *args);
 void avx512_attend_merge(float *out, float *states, int n_spans, int head_dim);
 void avx512_rms_norm(float *y, const float *x, const float *w, int n, float eps);

@@ -23,3 +23,49 @@ static ALWAYS_INLINE vec v_first_halves(vec a)
 #include "body/attend_body.h"
 
 void avx512bf16_attend(const struct attend_args *args) { attend(args); }
+
+/* -- Storing pairs, with the bits of kernels/ref/kv.c -------------------------------------------
+ */
+
+/* The lowest n of W floats as bf16, each in 32 bits. vcvtneps2bf16 would make zeros of the smallest
+ * numbers. */
+static ALWAYS_INLINE __m512i rounded(const float *p, int n)
+{
+    vec x = v_load_some(p, v_first(n));
+    __m512i bits = _mm512_castps_si512(x), one = _mm512_set1_epi32(1);
+    __m512i even = _mm512_and_si512(_mm512_srli_epi32(bits, 16), one);
+    __m512i up = _mm512_add_epi32(bits, _mm512_add_epi32(even, _mm512_set1_epi32(0x7fff)));
+    vmask nan = _mm512_cmp_ps_mask(x, x, _CMP_UNORD_Q);
+    up = _mm512_mask_or_epi32(up, nan, bits, _mm512_set1_epi32(0x400000));
+    return _mm512_srli_epi32(up, 16);
+}
+
+static void put_pairs(uint32_t *k_block, uint32_t *v_block, int at, const float *k, const float *v,
+                      int head_dim)
+{
+    const int padded = kv_padded(head_dim), shift = at % 2 * 16;
+    uint32_t *values = v_block + at / 2 * padded, pairs[W / 2];
+    /* a pair's other half may be another thread's, so it is not written */
+    const __mmask32 mine = at % 2 ? 0xaaaaaaaa : 0x55555555;
+    k_block += at;
+    for (int d = 0; d < head_dim; d += W) {
+        __m512i wide = rounded(k + d, head_dim - d);
+        wide = _mm512_or_si512(wide, _mm512_srli_epi64(wide, 16));
+        _mm256_storeu_si256((__m256i *)(void *)pairs, _mm512_cvtepi64_epi32(wide));
+        int n = head_dim - d < W ? (head_dim - d + 1) / 2 : W / 2;
+        for (int i = 0; i < n; i++) k_block[(d / 2 + i) * KV_BLOCK] = pairs[i];
+    }
+    for (int d = 0; d < padded; d += W) {
+        __m512i wide = rounded(v + d, head_dim - d);
+        _mm512_mask_storeu_epi16(values + d, mine, _mm512_slli_epi32(wide, (unsigned)shift));
+    }
+}
+
+void avx512bf16_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
+                       const float *v, int head_dim)
+{
+    if (type == KV_BF16)
+        put_pairs(k_block, v_block, at, k, v, head_dim);
+    else
+        avx512_kv_put(k_block, v_block, type, at, k, v, head_dim);
+}

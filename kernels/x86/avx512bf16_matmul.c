@@ -132,6 +132,7 @@ static void matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_
 
 void kernels_fill_avx512bf16(struct kernels *k)
 {
+    k->kv_put = avx512bf16_kv_put;
     k->attend = avx512bf16_attend;
     k->kv_fastest = KV_BF16;
     k->prepare = prepare;

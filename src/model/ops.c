@@ -2,6 +2,7 @@
 #include "model/ops.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdatomic.h>
 
 #include "base/arena.h"
@@ -18,7 +19,8 @@ enum {
     ROW_WORK = 1 << 11,   // of one such row, roughly
     LINEAR_ROWS = 512, // largest tile of a product of many rows: the kernels widen its weights once
     LINEAR_COLS = 96,
-    LINEAR_FEW = 16, // this many rows are few
+    LINEAR_ROWS_STEP = 48, // tiles of so many rows have no tail in any level's kernels
+    LINEAR_FEW = 16,       // this many rows are few
     LINEAR_STEP = 32 // tiles are multiples of this many outputs, so that kernels meet few tails
 };
 
@@ -217,18 +219,33 @@ static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
 
 static int divide_up(int n, int by) { return (n + by - 1) / by; }
 
+int ops_linear_rows(int n_rows)
+{
+    int each = divide_up(n_rows, divide_up(n_rows, LINEAR_ROWS)); /* all equally high */
+    return min_int(divide_up(each, LINEAR_ROWS_STEP) * LINEAR_ROWS_STEP, LINEAR_ROWS);
+}
+
+/* The widest tile up to LINEAR_COLS at which no thread has more outputs than at another width. */
+static int even_cols(int n_cols, int n_threads)
+{
+    int best = LINEAR_COLS, least = INT_MAX;
+    for (int step = LINEAR_COLS; step >= LINEAR_STEP; step -= LINEAR_STEP) {
+        int most = divide_up(divide_up(n_cols, step), n_threads) * step;
+        if (most < least) best = step, least = most;
+    }
+    return best;
+}
+
 /* Few rows: strips so wide that each thread gets about eight. Many rows: tiles at which the widened
- * weights are used often and an item still lasts only milliseconds, all rows' tiles equally high.
- */
+ * weights are used often and an item still lasts only milliseconds. */
 static void cut_linear(const struct ops *o, struct linear_run *r)
 {
-    int n_rows = r->l->n_rows;
-    int step = divide_up(r->n_cols, 8 * pool_threads(o->pool));
-    step = divide_up(step, LINEAR_STEP) * LINEAR_STEP;
-    r->cols_step = n_rows > LINEAR_FEW ? min_int(step, LINEAR_COLS) : step;
+    int n_rows = r->l->n_rows, n_threads = pool_threads(o->pool);
+    int step = divide_up(divide_up(r->n_cols, 8 * n_threads), LINEAR_STEP) * LINEAR_STEP;
+    r->cols_step = n_rows > LINEAR_FEW ? min_int(step, even_cols(r->n_cols, n_threads)) : step;
     r->n_col_tiles = divide_up(r->n_cols, r->cols_step);
-    r->n_row_tiles = divide_up(n_rows, LINEAR_ROWS);
-    r->rows_step = divide_up(n_rows, r->n_row_tiles);
+    r->rows_step = ops_linear_rows(n_rows);
+    r->n_row_tiles = divide_up(n_rows, r->rows_step);
 }
 
 static void multiply(struct ops *o, const struct linear *l)
@@ -241,6 +258,11 @@ static void multiply(struct ops *o, const struct linear *l)
     ops_run(o, (int64_t)r.n_row_tiles * r.n_col_tiles, work, linear_item, &r);
 }
 
+static bool is_prepared(const struct linear *l)
+{
+    return prepared_bytes(l->w->type, l->w->n_in) > 0;
+}
+
 static void prepare_item(struct ops *o, void *arg, int64_t item, int thread)
 {
     (void)thread;
@@ -251,32 +273,44 @@ static void prepare_item(struct ops *o, void *arg, int64_t item, int thread)
                   l->w->type, l->w->n_in);
 }
 
-/* At most LINEAR_ROWS rows at a time are prepared, once for all threads. */
-static void prepare_and_multiply(struct ops *o, const struct linear *l)
+static struct linear linear_part(const struct linear *l, int row, int n_rows)
+{
+    struct linear part = *l;
+    part.n_rows = n_rows;
+    part.x += row * l->x_stride;
+    part.y += row * l->y_stride;
+    if (part.to) part.to += (int64_t)row * l->w->n_out;
+    return part;
+}
+
+static void prepare(struct ops *o, const struct linear *l)
 {
     enum { WORK = 4 }; /* of preparing a value, in multiply-adds */
     assert(prepared_bytes(l->w->type, l->w->n_in) <= o->prepared_room);
-    for (int row = 0; row < l->n_rows; row += LINEAR_ROWS) {
-        struct linear part = *l;
-        part.n_rows = min_int(LINEAR_ROWS, l->n_rows - row);
-        part.x += row * l->x_stride;
-        part.y += row * l->y_stride;
-        if (part.to) part.to += (int64_t)row * l->w->n_out;
-        o->stage = STAGE_PREPARE;
-        ops_run(o, divide_up(part.n_rows, ROWS_PER_ITEM), (int64_t)part.n_rows * l->w->n_in * WORK,
-                prepare_item, &part);
-        multiply(o, &part);
-    }
+    o->stage = STAGE_PREPARE;
+    ops_run(o, divide_up(l->n_rows, ROWS_PER_ITEM), (int64_t)l->n_rows * l->w->n_in * WORK,
+            prepare_item, (void *)l);
 }
 
-void ops_linear(struct ops *o, const struct linear *l)
+/* At most LINEAR_ROWS rows at a time are prepared, once for all threads. */
+void ops_linears(struct ops *o, const struct linear *l, int n)
 {
-    if (l->n_rows == 0) return;
-    if (prepared_bytes(l->w->type, l->w->n_in) > 0)
-        prepare_and_multiply(o, l);
-    else
-        multiply(o, l);
+    int n_rows = l->n_rows, step = n_rows;
+    if (n_rows == 0) return;
+    for (int i = 0; i < n; i++) {
+        assert(l[i].x == l->x && l[i].n_rows == n_rows && l[i].w->n_in == l->w->n_in);
+        if (is_prepared(&l[i])) step = ops_linear_rows(n_rows);
+    }
+    for (int row = 0; row < n_rows; row += step)
+        for (int i = 0; i < n; i++) {
+            struct linear part = linear_part(&l[i], row, min_int(step, n_rows - row));
+            bool same = i > 0 && l[i].w->type == l[i - 1].w->type;
+            if (is_prepared(&part) && !same) prepare(o, &part);
+            multiply(o, &part);
+        }
 }
+
+void ops_linear(struct ops *o, const struct linear *l) { ops_linears(o, l, 1); }
 
 /* -- Norms ------------------------------------------------------------------------------------- */
 

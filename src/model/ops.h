@@ -39,7 +39,7 @@ struct ops {
     double last_pulse_s;
     enum ops_stage stage;         // of the next ops_run
     double spent_s[N_OPS_STAGES]; // in ops_run, by the caller's clock
-    bool stopped; // pulse or trace asked to stop: results are incomplete
+    bool stopped;                 // pulse or trace asked to stop: results are incomplete
 };
 
 /* Borrows kernels and pool. prepared_room: the most bytes that a prepared row of any product takes
@@ -87,6 +87,12 @@ struct linear {
     float *to; // THEN_ADD: [n_rows][n_out]
 };
 void ops_linear(struct ops *o, const struct linear *l);
+/* n of them over the same rows of x, which are prepared once where their matrices take them alike.
+ */
+void ops_linears(struct ops *o, const struct linear *l, int n);
+/* Rows that a product of n_rows works on at a time. What comes before and after it finds its rows
+ * in the cache when it goes by as many. */
+int ops_linear_rows(int n_rows);
 
 /* Attention of consecutive rows of one sequence over keys and values packed as kernels.h says.
  * Those of kv head h for positions 64 b … lie at blocks[b] + kv_offset + h * head_step: the keys,

@@ -8,10 +8,10 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* Crops worked on together: enough rows to use every widened weight often, in bounded memory (25 MB
- * a crop at the published size). A traced pass takes all crops at once, because its tensors have
- * them all. */
-enum { GROUP_CROPS = 6 };
+/* Crops worked on together: enough rows to use every weight often, few enough that what goes from
+ * step to step may stay in the last-level cache (9 MB a crop at the published size, and what a
+ * chunk takes). A traced pass takes all crops at once, because its tensors have them all. */
+enum { GROUP_CROPS = 3 };
 
 /* The work area of a group of n crops; T tokens a crop (class token first), C wide. */
 struct tower {
@@ -19,12 +19,15 @@ struct tower {
     const struct model_weights *w;
     struct ops *o;
     int n, n_patches, n_tokens, width;
-    int rows;                // n * T
+    int rows;  // n * T
+    int chunk; // rows that go through norms and products together; traced: all
     enum kv_type kv_type;
     float *x;                // [n][T][C]: the residual stream
-    float *normed;           // [n][T][C]: norms, then attention's output
-    float *wide;             // [n][T][3C]: q, k, v; then a block's output [n][T][C]
-    float *mlp;              // [n][T][F]
+    float *q;                // [n][T][C]
+    float *attended;         // [n][T][C]
+    float *normed;           // [chunk][C]
+    float *kv;               // [chunk][2C]: keys and values; then a block's output [chunk][C]
+    float *mlp;              // [chunk][F]
     char **key_blocks;       // [n][blocks of T]: keys and values packed for attention, all heads
     struct attention *parts; // [n]
 };
@@ -66,7 +69,8 @@ static size_t packed_bytes(const struct tower *t)
 
 static size_t layer_floats(const struct tower *t)
 {
-    return (size_t)t->rows * (size_t)(4 * t->width + t->c->vision.intermediate);
+    return (size_t)t->rows * (size_t)(2 * t->width) +
+           (size_t)t->chunk * (size_t)(3 * t->width + t->c->vision.intermediate);
 }
 
 static size_t tower_bytes(const struct tower *t)
@@ -76,7 +80,7 @@ static size_t tower_bytes(const struct tower *t)
                     (size_t)t->n * (size_t)n_key_blocks(t) * sizeof(char *) +
                     (size_t)t->n * sizeof *t->parts;
     return (size_t)t->rows * (size_t)t->width * sizeof(float) +
-           (patches > layers ? patches : layers) + 8 * arena_size(1);
+           (patches > layers ? patches : layers) + 10 * arena_size(1);
 }
 
 /* -- Patches to tokens ------------------------------------------------------------------------ */
@@ -144,10 +148,12 @@ static void embed_patches(const struct tower *t, struct arena *a, const float *c
 
 static void take_layer_memory(struct tower *t, struct arena *a)
 {
-    size_t row = (size_t)t->rows * sizeof(float);
-    t->normed = arena_take(a, row * (size_t)t->width);
-    t->wide = arena_take(a, row * 3 * (size_t)t->width);
-    t->mlp = arena_take(a, row * (size_t)t->c->vision.intermediate);
+    size_t rows = (size_t)t->rows * sizeof(float), chunk = (size_t)t->chunk * sizeof(float);
+    t->q = arena_take(a, rows * (size_t)t->width);
+    t->attended = arena_take(a, rows * (size_t)t->width);
+    t->normed = arena_take(a, chunk * (size_t)t->width);
+    t->kv = arena_take(a, chunk * 2 * (size_t)t->width);
+    t->mlp = arena_take(a, chunk * (size_t)t->c->vision.intermediate);
     int blocks = n_key_blocks(t), width = t->width;
     char *packed = arena_take(a, packed_bytes(t));
     t->key_blocks = arena_take(a, (size_t)t->n * (size_t)blocks * sizeof *t->key_blocks);
@@ -157,9 +163,9 @@ static void take_layer_memory(struct tower *t, struct arena *a)
         for (int b = 0; b < blocks; b++, packed += block_bytes(t)) keys[b] = packed;
         memset(keys[blocks - 1], 0, block_bytes(t)); // places behind the tokens are read
         t->parts[i] = (struct attention){
-            .q = t->wide + (size_t)i * t->n_tokens * 3 * (size_t)width,
-            .q_stride = 3 * width,
-            .out = t->normed + (size_t)i * t->n_tokens * (size_t)width,
+            .q = t->q + (size_t)i * t->n_tokens * (size_t)width,
+            .q_stride = width,
+            .out = t->attended + (size_t)i * t->n_tokens * (size_t)width,
             .out_stride = width,
             .n_rows = t->n_tokens,
             .n_heads = t->c->vision.n_heads,
@@ -173,18 +179,33 @@ static void take_layer_memory(struct tower *t, struct arena *a)
     }
 }
 
+struct chunk {
+    const struct tower *t;
+    const struct vision_layer_weights *l;
+    int first, n; // rows
+};
+
 static void pack_keys(struct ops *o, void *arg, int begin, int end)
 {
-    const struct tower *t = arg;
+    const struct chunk *c = arg;
+    const struct tower *t = c->t;
     for (int i = begin; i < end; i++) {
-        const float *k = t->wide + ((size_t)i * 3 + 1) * (size_t)t->width;
-        ops_store(o, &t->parts[i / t->n_tokens], i % t->n_tokens, 1, k, k + t->width, 0);
+        const float *k = t->kv + (size_t)i * 2 * (size_t)t->width;
+        int row = c->first + i;
+        ops_store(o, &t->parts[row / t->n_tokens], row % t->n_tokens, 1, k, k + t->width, 0);
     }
 }
 
-static void norm_rows(const struct tower *t, float *y, const struct vec *w, const struct vec *b)
+static float *residual(const struct chunk *c)
 {
-    ops_layer_norm(t->o, y, t->x, w->data, b->data, t->rows, t->width, t->c->vision.layer_norm_eps);
+    return c->t->x + (size_t)c->first * (size_t)c->t->width;
+}
+
+static void norm_rows(const struct chunk *c, float *y, const struct vec *w, const struct vec *b)
+{
+    const struct tower *t = c->t;
+    ops_layer_norm(t->o, y, residual(c), w->data, b->data, c->n, t->width,
+                   t->c->vision.layer_norm_eps);
 }
 
 static void trace_tokens(const struct tower *t, const char *name, const float *data)
@@ -192,53 +213,76 @@ static void trace_tokens(const struct tower *t, const char *name, const float *d
     ops_trace(t->o, name, 3, (int64_t[]){t->n, t->n_tokens, t->width}, data);
 }
 
-static void attention_block(struct tower *t, const struct vision_layer_weights *l)
+/* What attention needs of a chunk's rows: queries, packed keys and values. */
+static void enter_attention(const struct chunk *c)
 {
-    norm_rows(t, t->normed, &l->norm1_w, &l->norm1_b);
-    const struct mat *mats[3] = {&l->q, &l->k, &l->v};
-    const struct vec *biases[3] = {&l->q_b, &l->k_b, &l->v_b};
-    for (int i = 0; i < 3; i++)
-        ops_linear(t->o, &(struct linear){.w = mats[i],
-                                          .bias = biases[i]->data,
-                                          .x = t->normed,
-                                          .x_stride = t->width,
-                                          .y = t->wide + i * t->width,
-                                          .y_stride = 3 * t->width,
-                                          .n_rows = t->rows});
-    ops_rows(t->o, t->rows, pack_keys, t);
-    ops_attend(t->o, t->parts, t->n);
-    ops_linear(t->o, &(struct linear){.w = &l->out,
-                                      .bias = l->out_b.data,
-                                      .x = t->normed,
-                                      .x_stride = t->width,
-                                      .y = t->wide,
-                                      .y_stride = t->width,
-                                      .n_rows = t->rows,
-                                      .then = THEN_ADD,
-                                      .to = t->x});
+    const struct tower *t = c->t;
+    int width = t->width;
+    norm_rows(c, t->normed, &c->l->norm1_w, &c->l->norm1_b);
+    struct linear l = {.x = t->normed, .x_stride = width, .n_rows = c->n}, q = l, k = l, v = l;
+    q.w = &c->l->q, q.bias = c->l->q_b.data;
+    q.y = t->q + (size_t)c->first * (size_t)width, q.y_stride = width;
+    k.w = &c->l->k, k.bias = c->l->k_b.data;
+    k.y = t->kv, k.y_stride = 2 * width;
+    v.w = &c->l->v, v.bias = c->l->v_b.data;
+    v.y = t->kv + width, v.y_stride = 2 * width;
+    ops_linears(t->o, (struct linear[]){q, k, v}, 3);
+    ops_rows(t->o, c->n, pack_keys, (void *)c);
 }
 
-static void mlp_block(const struct tower *t, const struct vision_layer_weights *l)
+static void leave_attention(const struct chunk *c)
 {
+    const struct tower *t = c->t;
+    ops_linear(t->o, &(struct linear){.w = &c->l->out,
+                                      .bias = c->l->out_b.data,
+                                      .x = t->attended + (size_t)c->first * (size_t)t->width,
+                                      .x_stride = t->width,
+                                      .y = t->kv,
+                                      .y_stride = t->width,
+                                      .n_rows = c->n,
+                                      .then = THEN_ADD,
+                                      .to = residual(c)});
+}
+
+static void mlp_block(const struct chunk *c)
+{
+    const struct tower *t = c->t;
     int f = t->c->vision.intermediate;
-    norm_rows(t, t->normed, &l->norm2_w, &l->norm2_b);
-    ops_linear(t->o, &(struct linear){.w = &l->fc1,
-                                      .bias = l->fc1_b.data,
+    norm_rows(c, t->normed, &c->l->norm2_w, &c->l->norm2_b);
+    ops_linear(t->o, &(struct linear){.w = &c->l->fc1,
+                                      .bias = c->l->fc1_b.data,
                                       .x = t->normed,
                                       .x_stride = t->width,
                                       .y = t->mlp,
                                       .y_stride = f,
-                                      .n_rows = t->rows,
+                                      .n_rows = c->n,
                                       .then = THEN_QUICK_GELU});
-    ops_linear(t->o, &(struct linear){.w = &l->fc2,
-                                      .bias = l->fc2_b.data,
+    ops_linear(t->o, &(struct linear){.w = &c->l->fc2,
+                                      .bias = c->l->fc2_b.data,
                                       .x = t->mlp,
                                       .x_stride = f,
-                                      .y = t->wide,
+                                      .y = t->kv,
                                       .y_stride = t->width,
-                                      .n_rows = t->rows,
+                                      .n_rows = c->n,
                                       .then = THEN_ADD,
-                                      .to = t->x});
+                                      .to = residual(c)});
+}
+
+/* Chunk after chunk, so that what its steps hand on is still in the cache. */
+static void run_layer(const struct tower *t, int layer)
+{
+    struct chunk c = {.t = t, .l = &t->w->vision_layers[layer]};
+    for (c.first = 0; c.first < t->rows; c.first += c.n) {
+        c.n = t->rows - c.first < t->chunk ? t->rows - c.first : t->chunk;
+        enter_attention(&c);
+    }
+    ops_attend(t->o, t->parts, t->n);
+    for (c.first = 0; c.first < t->rows; c.first += c.n) {
+        c.n = t->rows - c.first < t->chunk ? t->rows - c.first : t->chunk;
+        leave_attention(&c);
+        if (layer == 0) trace_tokens(t, "vision.layer.0.attn", t->kv); // traced: one chunk
+        mlp_block(&c);
+    }
 }
 
 /* crops: [n][3][side][side], first_crop of the picture onwards; leaves the last layer's output in
@@ -248,13 +292,12 @@ static void run_tower(struct tower *t, struct arena *a, const float *crops, int 
     t->x = arena_take(a, (size_t)t->rows * (size_t)t->width * sizeof(float));
     embed_patches(t, a, crops);
     take_layer_memory(t, a);
-    norm_rows(t, t->x, &t->w->pre_norm_w, &t->w->pre_norm_b);
+    struct chunk all = {.t = t, .n = t->rows};
+    norm_rows(&all, t->x, &t->w->pre_norm_w, &t->w->pre_norm_b);
     trace_tokens(t, "vision.pre_layernorm", t->x);
     for (int i = 0; i < t->c->vision.n_run_layers && !t->o->stopped; i++) {
         char name[64];
-        attention_block(t, &t->w->vision_layers[i]);
-        if (i == 0) trace_tokens(t, "vision.layer.0.attn", t->wide);
-        mlp_block(t, &t->w->vision_layers[i]);
+        run_layer(t, i);
         snprintf(name, sizeof name, "vision.layer.%d", i);
         trace_tokens(t, name, t->x);
         ops_progress(t->o, first_crop + (int64_t)t->n * (i + 1) / t->c->vision.n_run_layers);
@@ -283,7 +326,11 @@ static int encode_crops(struct tower *t, const struct crops *crops, float *merge
     int group = t->o->trace || crops->n < GROUP_CROPS ? crops->n : GROUP_CROPS;
     size_t crop_floats = 3 * (size_t)crops->plan.crop_side * (size_t)crops->plan.crop_side;
     struct arena a;
-    size_t bytes = tower_dims(t, group) ? tower_bytes(t) : SIZE_MAX;
+    size_t bytes = SIZE_MAX;
+    if (tower_dims(t, group)) {
+        t->chunk = t->o->trace ? t->rows : ops_linear_rows(t->rows);
+        bytes = tower_bytes(t);
+    }
     if (arena_init(&a, bytes)) return err_memory(err, "the vision tower", bytes);
     for (int first = 0; first < crops->n && !t->o->stopped; first += group) {
         tower_dims(t, crops->n - first < group ? crops->n - first : group);
