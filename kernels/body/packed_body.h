@@ -84,9 +84,9 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
     vec y[TILE_ROWS][2];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
-        const float *sums = t->sums + r * t->sums_stride;
-        y[r][0] = t->sums ? v_load_some(sums, c0.mask) : v_set(0);
-        y[r][1] = t->sums ? v_load_some(sums + W, c1.mask) : v_set(0);
+        int64_t at = r * t->sums_stride;
+        y[r][0] = t->sums ? v_load_some(t->sums + at, c0.mask) : v_set(0);
+        y[r][1] = t->sums ? v_load_some(t->sums + at + W, c1.mask) : v_set(0);
     }
     for (int b = 0; b < t->n_blocks; b++) {
         ivec sum[TILE_ROWS][2];
