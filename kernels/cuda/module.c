@@ -282,22 +282,47 @@ static const struct backend_table cuda_table = {
 
 /* -- Opening ----------------------------------------------------------------------------------- */
 
+static const char *version_text(int version, char text[16])
+{
+    snprintf(text, 16, "%d.%d", version / 1000, version % 1000 / 10);
+    return text;
+}
+
+/* How many cards there are; an error when none can be used. A missing driver and one that is too
+ * old come as the same code: the driver's own version, 0 without one, tells them apart. */
+static int count_cards(int *ret, struct phi3v_error *err)
+{
+    int has = 0;
+    char needs_text[16], has_text[16];
+    cudaError_t rc = cudaGetDeviceCount(ret);
+    if (rc == cudaErrorInsufficientDriver) {
+        cudaDriverGetVersion(&has);
+        version_text(CUDART_VERSION, needs_text);
+        if (has == 0)
+            return err_set(err, PHI3V_E_DEVICE,
+                           "no NVIDIA driver is running here (one for CUDA %s is needed); install "
+                           "it, or use the device cpu",
+                           needs_text);
+        return err_set(err, PHI3V_E_DEVICE,
+                       "the NVIDIA driver here is for CUDA %s, this build needs %s; update the "
+                       "driver, or use the device cpu",
+                       version_text(has, has_text), needs_text);
+    }
+    if (rc == cudaErrorNoDevice || (rc == cudaSuccess && *ret == 0))
+        return err_set(err, PHI3V_E_DEVICE, "no NVIDIA GPU is in this machine; use the device cpu");
+    return rc == cudaSuccess ? 0 : device_error(rc, "its first call", 0, err);
+}
+
 static int choose_card(const char *device, int *ret, struct cudaDeviceProp *ret_card,
                        struct phi3v_error *err)
 {
     int n = 0, i = device[4] == ':' ? atoi(device + 5) : 0;
-    cudaError_t rc = cudaGetDeviceCount(&n);
-    if (rc == cudaErrorInsufficientDriver)
-        return err_set(err, PHI3V_E_DEVICE,
-                       "no NVIDIA driver for CUDA %d is running here; install or update it, or use "
-                       "the device cpu",
-                       CUDART_VERSION / 1000);
-    if (rc == cudaErrorNoDevice || (rc == cudaSuccess && n == 0))
-        return err_set(err, PHI3V_E_DEVICE, "no NVIDIA GPU is in this machine; use the device cpu");
-    if (rc == cudaSuccess && i >= n)
+    int none = count_cards(&n, err);
+    if (none) return none;
+    if (i >= n)
         return err_set(err, PHI3V_E_DEVICE, "there is no GPU %d here; the numbers are 0 to %d", i,
                        n - 1);
-    if (rc == cudaSuccess) rc = cudaSetDevice(i);
+    cudaError_t rc = cudaSetDevice(i);
     if (rc == cudaSuccess) rc = cudaGetDeviceProperties(ret_card, i);
     if (rc != cudaSuccess) return device_error(rc, "its first call", 0, err);
     if (ret_card->major < MIN_MAJOR)
@@ -306,6 +331,21 @@ static int choose_card(const char *device, int *ret, struct cudaDeviceProp *ret_
             "%s has compute capability %d.%d; 8.0 (Ampere) or later is needed; use the device cpu",
             ret_card->name, ret_card->major, ret_card->minor);
     *ret = i;
+    return 0;
+}
+
+static int cuda_describe(int i, char *text, size_t n_bytes, struct phi3v_error *err)
+{
+    struct cudaDeviceProp card;
+    char device[24];
+    int n = 0, at, rc = count_cards(&n, err);
+    if (rc) return rc;
+    if (i >= n) return 1;
+    snprintf(device, sizeof device, "cuda:%d", i);
+    rc = choose_card(device, &at, &card, err);
+    if (rc) return rc;
+    snprintf(text, n_bytes, "%s, %.1f GiB, compute capability %d.%d", card.name,
+             (double)card.totalGlobalMem / GIB, card.major, card.minor);
     return 0;
 }
 
@@ -373,6 +413,6 @@ __attribute__((visibility("default"))) const struct backend_module *phi3v_backen
 
 const struct backend_module *phi3v_backend_entry(void)
 {
-    static const struct backend_module module = {BACKEND_ABI, cuda_open};
+    static const struct backend_module module = {BACKEND_ABI, cuda_open, cuda_describe};
     return &module;
 }

@@ -276,20 +276,12 @@ static int project(struct tower *t, const int *sources, float *features, struct 
 
 /* -- A picture --------------------------------------------------------------------------------- */
 
-static int check_crops(const struct config *c, const struct crops *crops, struct phi3v_error *err)
+/* Bounds the work memory; that the crops are this model's is the engine's to know (backend.h). */
+static int check_count(int n_crops, struct phi3v_error *err)
 {
-    const struct crop_plan *p = &crops->plan;
-    if (p->crop_side != c->vision.image_size)
-        return err_set(err, PHI3V_E_ARGUMENT, "crops are %d pixels a side, this model takes %d",
-                       p->crop_side, c->vision.image_size);
-    if (p->rows < 0 || p->cols < 0 || crops->n != 1 + p->rows * p->cols)
-        return err_set(err, PHI3V_E_ARGUMENT,
-                       "%d crops do not make a %d x %d grid and its global view", crops->n, p->rows,
-                       p->cols);
-    if (crops->n > MAX_CROPS)
-        return err_set(err, PHI3V_E_UNSUPPORTED, "%d crops; on the GPU a picture has at most %d",
-                       crops->n, MAX_CROPS);
-    return 0;
+    if (n_crops <= MAX_CROPS) return 0;
+    return err_set(err, PHI3V_E_UNSUPPORTED, "%d crops; on the GPU a picture has at most %d",
+                   n_crops, MAX_CROPS);
 }
 
 static int features_new(int n_rows, int hidden, struct features **ret, struct phi3v_error *err)
@@ -321,7 +313,7 @@ int vision_encode_cuda(struct backend_state *s, const struct crops *crops,
 {
     struct tower t = {.s = s, .c = s->b->config, .w = &s->b->w, .crops = crops, .trace = trace};
     struct features *f = NULL;
-    int rc = check_crops(t.c, crops, err);
+    int rc = check_count(crops->n, err);
     if (rc) return rc;
     t.n_out = config_image_tokens(t.c, crops->plan.rows, crops->plan.cols);
     set_dims(&t, crops->n);

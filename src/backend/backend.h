@@ -5,6 +5,7 @@
 #ifndef BACKEND_H
 #define BACKEND_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "flow.h"
@@ -12,7 +13,7 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 2 };
+enum { BACKEND_ABI = 3 };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
@@ -30,7 +31,8 @@ struct backend_table {
     int (*state_new)(struct backend *b, struct backend_state **ret, struct phi3v_error *err);
     void (*state_free)(struct backend_state *s);
 
-    /* Crops of one picture -> its feature rows (tower, merge, separators, projector). */
+    /* Crops of one picture -> its feature rows (tower, merge, separators, projector). The engine
+     * hands over nothing but crops of the model's side, 1 + rows * cols of them. */
     int (*encode)(struct backend_state *s, const struct crops *crops, const struct trace *trace,
                   const struct pulse *pulse, struct features **ret, struct phi3v_error *err);
     int (*features_rows)(const struct features *f);
@@ -78,8 +80,11 @@ int backend_cuda_open(const char *device, const struct config *config,
                       const struct model_weights *weights, struct backend **ret,
                       struct phi3v_error *err);
 
-/* Whether a module is installed and fits this program; 0, or the error backend_cuda_open would give. */
-int backend_cuda_probe(struct phi3v_error *err);
+/* Whether a module lies where one is looked for; it may still not load, or find no card. */
+bool backend_cuda_installed(void);
+/* The i-th GPU that can be used, described for people ("NVIDIA H200, 139.8 GiB, compute capability
+ * 9.0"). 0; 1 behind the last; or, for i 0, the error that backend_cuda_open would give. */
+int backend_cuda_describe(int i, char *text, size_t n_bytes, struct phi3v_error *err);
 
 /* What a module exports: one function of this type under the name BACKEND_ENTRY. abi is looked at before anything
  * else, so it stays first for ever. */
@@ -88,6 +93,8 @@ struct backend_module {
     int abi; // BACKEND_ABI it was built with
     int (*open)(const char *device, const struct config *config, const struct model_weights *weights,
                 struct backend **ret, struct phi3v_error *err);
+    /* backend_cuda_describe of the module's cards. */
+    int (*describe)(int i, char *text, size_t n_bytes, struct phi3v_error *err);
 };
 typedef const struct backend_module *(*backend_entry_fn)(void);
 

@@ -32,17 +32,14 @@ static int find_module(char path[PATH_MAX], struct phi3v_error *err)
         dir ? dir : "PHI3V_BACKEND_DIR (not set)", PHI3V_MODULE_DIR);
 }
 
-/* A module that does not load often lacks only the driver; that has its own remedy. */
+/* The dynamic linker's own words name the file that is missing. No driver is needed to load a
+ * module: without one its cards answer (backend_cuda_describe). */
 static int explain_load(const char *path, struct phi3v_error *err)
 {
-    char text[300];
-    snprintf(text, sizeof text, "%s", dlerror());
-    void *driver = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_LOCAL);
-    if (!driver)
-        return err_set(err, PHI3V_E_DEVICE,
-                       "no NVIDIA driver: libcuda.so.1 is not on this machine; use the device cpu");
-    dlclose(driver);
-    return err_set(err, PHI3V_E_DEVICE, "cannot load %s: %s", path, text);
+    return err_set(err, PHI3V_E_DEVICE,
+                   "cannot load the CUDA backend %s: %s; install what it names, or use the device "
+                   "cpu",
+                   path, dlerror());
 }
 
 /* The module stays loaded until the process ends: its code may still run in threads of the driver.
@@ -78,10 +75,17 @@ static int find_and_load(const struct backend_module **ret, struct phi3v_error *
     return rc ? rc : load_module(path, ret, err);
 }
 
-int backend_cuda_probe(struct phi3v_error *err)
+bool backend_cuda_installed(void)
+{
+    char path[PATH_MAX];
+    return !find_module(path, NULL);
+}
+
+int backend_cuda_describe(int i, char *text, size_t n_bytes, struct phi3v_error *err)
 {
     const struct backend_module *module;
-    return find_and_load(&module, err);
+    int rc = find_and_load(&module, err);
+    return rc ? rc : module->describe(i, text, n_bytes, err);
 }
 
 int backend_cuda_open(const char *device, const struct config *config,

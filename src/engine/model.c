@@ -15,6 +15,7 @@
 enum {
     CTX_WANTED = 8192, /* tokens: offered even when that takes most of the free memory */
     CTX_MIN = 256,
+    CARD_TEXT = 320,
 };
 
 static const double GIB = 1024.0 * 1024 * 1024;
@@ -113,7 +114,8 @@ static int make_synthetic(struct phi3v_model *m, const struct phi3v_model_option
     enum weights_form form;
     int rc = form_from_name(opt->dtype, &automatic, &form, err);
     if (rc) return rc;
-    if (!strcmp(opt->device, "auto")) cuda = !backend_cuda_probe(NULL);
+    char card[CARD_TEXT];
+    if (!strcmp(opt->device, "auto")) cuda = !backend_cuda_describe(0, card, sizeof card, NULL);
     if (automatic) form = FORM_Q8;
     config_phi3v(&m->config);
     return model_weights_synthetic(&m->config, cuda ? FORM_F32 : form, m->pool, &m->bound, err);
@@ -210,7 +212,7 @@ static int open_backend(struct phi3v_model *m, const struct phi3v_model_options 
                        m->name);
     if (is_cuda(device)) return backend_cuda_open(device, &m->config, &m->bound, &m->backend, err);
     struct phi3v_error why;
-    if (!strcmp(device, "auto") && !packed && !backend_cuda_probe(NULL)) {
+    if (!strcmp(device, "auto") && !packed && backend_cuda_installed()) {
         if (!backend_cuda_open("cuda", &m->config, &m->bound, &m->backend, &why)) return 0;
         add_note(m, "on the CPU, because: ");
         buf_puts(&m->note, why.text);
@@ -408,6 +410,13 @@ int model_devices(phi3v_device_fn fn, void *user)
     int rc = fn("cpu", cpu, 1, NULL, user);
     if (rc) return rc;
     struct phi3v_error err;
-    bool usable = !backend_cuda_probe(&err);
-    return fn("cuda", "NVIDIA GPU", usable, usable ? NULL : err.text, user);
+    char card[CARD_TEXT], name[16];
+    for (int i = 0;; i++) {
+        int state = backend_cuda_describe(i, card, sizeof card, &err);
+        if (state < 0) return fn("cuda", "NVIDIA GPU", 0, err.text, user);
+        if (state > 0) return 0;
+        snprintf(name, sizeof name, "cuda:%d", i);
+        rc = fn(name, card, 1, NULL, user);
+        if (rc) return rc;
+    }
 }

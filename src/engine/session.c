@@ -69,6 +69,21 @@ static void in_use_fini(struct in_use *u)
     *u = (struct in_use){0};
 }
 
+/* What every backend may rely on: crops of the model's size, a grid of them and the global view. */
+static bool crops_fit(const struct config *c, const struct crops *crops)
+{
+    const struct crop_plan *p = &crops->plan;
+    return p->crop_side == c->vision.image_size && p->rows >= 0 && p->cols >= 0 &&
+           crops->n == 1 + p->rows * p->cols;
+}
+
+static int encode_crops(struct phi3v_session *s, const struct crops *crops, struct work *w,
+                        const struct trace *trace, struct features **ret, struct phi3v_error *err)
+{
+    assert(crops_fit(&s->model->config, crops));
+    return s->model->backend->table->encode(s->state, crops, trace, &w->pulse, ret, err);
+}
+
 static int encode(struct phi3v_session *s, const struct slot *slot, struct work *w,
                   const struct trace *trace, struct features **ret, struct phi3v_error *err)
 {
@@ -76,7 +91,7 @@ static int encode(struct phi3v_session *s, const struct slot *slot, struct work 
     int rc = slot_crops(&s->model->config, slot, &crops, err);
     if (rc) return rc;
     work_share(w, crops.n);
-    rc = s->model->backend->table->encode(s->state, &crops, trace, &w->pulse, ret, err);
+    rc = encode_crops(s, &crops, w, trace, ret, err);
     if (!rc) w->timing.vision_crops += crops.n;
     mem_free(crops.data);
     if (!rc) work_done(w);
@@ -383,16 +398,15 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
         crops.data[i] = (float)(int32_t)x * 0x1p-30f; // about the range of normalised pixels
     }
     struct features *features;
-    const struct backend_table *table = s->model->backend->table;
     struct work w;
     work_begin(&w, &s->work, NULL, NULL);
     work_stage(&w, PHI3V_STAGE_VISION, n_crops);
-    int rc = table->encode(s->state, &crops, NULL, &w.pulse, &features, err);
+    int rc = encode_crops(s, &crops, &w, NULL, &features, err);
     double seconds = work_stage_s(&w);
     work_end(&w);
     mem_free(crops.data);
     if (rc) return rc;
-    table->features_free(features);
+    s->model->backend->table->features_free(features);
     *ret_seconds = seconds;
     return 0;
 }

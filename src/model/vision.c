@@ -306,19 +306,6 @@ static void run_tower(struct tower *t, struct arena *a, const float *crops, int 
 
 /* -- A picture -------------------------------------------------------------------------------- */
 
-static int check_crops(const struct config *c, const struct crops *crops, struct phi3v_error *err)
-{
-    const struct crop_plan *p = &crops->plan;
-    if (p->crop_side != c->vision.image_size)
-        return err_set(err, PHI3V_E_ARGUMENT, "crops are %d pixels a side, this model takes %d",
-                       p->crop_side, c->vision.image_size);
-    if (p->rows < 0 || p->cols < 0 || crops->n != 1 + p->rows * p->cols)
-        return err_set(err, PHI3V_E_ARGUMENT,
-                       "%d crops do not make a %d x %d grid and its global view", crops->n, p->rows,
-                       p->cols);
-    return 0;
-}
-
 /* All crops through the tower, group by group, into merged. */
 static int encode_crops(struct tower *t, const struct crops *crops, float *merged,
                         struct phi3v_error *err)
@@ -345,8 +332,6 @@ static int encode_crops(struct tower *t, const struct crops *crops, float *merge
 int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
                   const struct crops *crops, struct features **ret, struct phi3v_error *err)
 {
-    int rc = check_crops(c, crops, err);
-    if (rc) return rc;
     int n_rows = config_image_tokens(c, crops->plan.rows, crops->plan.cols), n_in = w->proj0.n_in;
     CLEANUP(mem_free_ptr) float *merged = mem_array((size_t)n_rows * (size_t)n_in, sizeof *merged);
     CLEANUP(mem_free_ptr)
@@ -355,7 +340,7 @@ int vision_encode(const struct config *c, const struct model_weights *w, struct 
         return err_memory(err, "picture features",
                           (size_t)n_rows * (size_t)(n_in + c->hidden) * sizeof(float));
     struct tower t = {.c = c, .w = w, .o = o};
-    rc = encode_crops(&t, crops, merged, err);
+    int rc = encode_crops(&t, crops, merged, err);
     if (rc) return rc;
     project_separators(c, w, &crops->plan, merged);
     ops_trace(o, "merged_features", 2, (int64_t[]){n_rows, n_in}, merged);

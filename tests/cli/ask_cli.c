@@ -287,6 +287,8 @@ static void small_verbs(void)
     tap_ok(r->status == 0 && !strncmp(r->out, "phiscope ", 9), "version");
     r = DRIVE(NULL, "devices");
     tap_ok(r->status == 0 && !strncmp(r->out, "cpu", 3), "devices");
+    tap_ok(strstr(r->out, "cuda") && (strstr(r->out, "not usable: ") || strstr(r->out, "GiB")),
+           "devices say what the GPU lacks, or its name and memory");
     r = DRIVE(NULL, "models");
     tap_ok(r->status == 0, "models");
     r = DRIVE(NULL, "help");

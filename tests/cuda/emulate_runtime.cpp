@@ -2,7 +2,8 @@
 /* The CUDA runtime's functions that the module calls, with the host's memory as the card's.
  * Everything happens at once, in the order of the calls; a captured graph is a list of what to do.
  * PHI3V_EMULATED_BYTES, PHI3V_EMULATED_SEED: the card's memory (1 GiB when not set), and the order
- * of threads. */
+ * of threads. PHI3V_EMULATED_DRIVER: the driver's CUDA version as cudaDriverGetVersion gives it (0:
+ * none). PHI3V_EMULATED_CARDS: how many there are. */
 #include <cuda_runtime_api.h>
 
 #include <functional>
@@ -35,6 +36,12 @@ size_t total_bytes()
     return text ? strtoull(text, nullptr, 10) : (size_t)1 << 30;
 }
 
+int number_of(const char *variable, int otherwise)
+{
+    const char *text = getenv(variable);
+    return text ? atoi(text) : otherwise;
+}
+
 /* Now, or when the graph under way is launched. */
 cudaError_t do_step(std::function<void()> step)
 {
@@ -58,7 +65,14 @@ cudaError_t cudaGetDeviceCount(int *n)
 {
     const char *seed = getenv("PHI3V_EMULATED_SEED");
     if (seed) emulated_set_seed(strtoull(seed, nullptr, 10));
-    *n = 1;
+    if (number_of("PHI3V_EMULATED_DRIVER", CUDART_VERSION) < CUDART_VERSION)
+        return cudaErrorInsufficientDriver;
+    *n = number_of("PHI3V_EMULATED_CARDS", 1);
+    return *n > 0 ? cudaSuccess : cudaErrorNoDevice;
+}
+cudaError_t cudaDriverGetVersion(int *version)
+{
+    *version = number_of("PHI3V_EMULATED_DRIVER", CUDART_VERSION);
     return cudaSuccess;
 }
 cudaError_t cudaSetDevice(int) { return cudaSuccess; }

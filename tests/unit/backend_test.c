@@ -179,7 +179,9 @@ static void test_broken_modules(void **state)
     (void)state;
     struct phi3v_error err;
     assert_int_equal(open_with("/dev/null", &err), PHI3V_E_DEVICE); // not a library
-    assert_true(strstr(err.text, "cannot load") || strstr(err.text, "driver"));
+    assert_says(&err, "cannot load");
+    assert_says(&err, module_path);
+    assert_true(backend_cuda_installed());
     assert_int_equal(open_with(MODULE_NO_ENTRY, &err), PHI3V_E_DEVICE);
     assert_says(&err, "phi3v_backend_entry");
     assert_int_equal(open_with(MODULE_OLD, &err), PHI3V_E_DEVICE);
@@ -194,6 +196,28 @@ static void test_module_answers(void **state)
     assert_says(&err, "asked for cuda");
 }
 
+/* The states that `phiscope devices` shows: no module, a module without a usable card, cards. */
+static void test_cards_are_described(void **state)
+{
+    (void)state;
+    struct phi3v_error err;
+    char text[100];
+    open_with(NULL, &err);
+    assert_false(backend_cuda_installed());
+    assert_int_equal(backend_cuda_describe(0, text, sizeof text, &err), PHI3V_E_DEVICE);
+    assert_says(&err, "no CUDA backend is installed");
+    open_with(MODULE_GOOD, &err);
+    assert_true(backend_cuda_installed());
+    unsetenv("FAKE_CARDS");
+    assert_int_equal(backend_cuda_describe(0, text, sizeof text, &err), PHI3V_E_DEVICE);
+    assert_says(&err, "no driver for the fake card");
+    setenv("FAKE_CARDS", "2", 1);
+    assert_int_equal(backend_cuda_describe(1, text, sizeof text, &err), 0);
+    assert_string_equal(text, "fake card 1, 24.0 GiB");
+    assert_int_equal(backend_cuda_describe(2, text, sizeof text, &err), 1);
+    unsetenv("FAKE_CARDS");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -204,6 +228,7 @@ int main(void)
         cmocka_unit_test(test_no_module),
         cmocka_unit_test(test_broken_modules),
         cmocka_unit_test(test_module_answers),
+        cmocka_unit_test(test_cards_are_described),
     };
     return cmocka_run_group_tests(tests, make_module_dir, remove_module_dir);
 }

@@ -2,6 +2,7 @@
  * Backend modules for the loader's test: one that answers, one of another version, one without
  * entry. */
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "backend/backend.h"
 
@@ -16,11 +17,23 @@ static int fake_open(const char *device, const struct config *config,
     return err->code;
 }
 
+static int fake_describe(int i, char *text, size_t n_bytes, struct phi3v_error *err)
+{
+    const char *cards = getenv("FAKE_CARDS"); // how many; not set: an error
+    if (!cards) {
+        err->code = PHI3V_E_DEVICE;
+        snprintf(err->text, sizeof err->text, "no driver for the fake card");
+        return err->code;
+    }
+    snprintf(text, n_bytes, "fake card %d, 24.0 GiB", i);
+    return i < atoi(cards) ? 0 : 1;
+}
+
 __attribute__((visibility("default"))) const struct backend_module *phi3v_backend_entry(void);
 
 const struct backend_module *phi3v_backend_entry(void)
 {
-    static const struct backend_module module = {FAKE_ABI, fake_open};
+    static const struct backend_module module = {FAKE_ABI, fake_open, fake_describe};
     return &module;
 }
 #endif

@@ -518,8 +518,6 @@ static void test_refusals(void **state)
     struct fixture f;
     struct place p;
     struct phi3v_error err;
-    struct crops crops;
-    struct features *features;
     fixture_small_config(&c);
     assert_int_equal(fixture_synthetic(&f, &c, 2, NULL), 0);
     place_open(&p, f.backend, 1);
@@ -534,15 +532,6 @@ static void test_refusals(void **state)
         .rows = bad + 2, .n_rows = 1, .first_pos = c.max_positions, .blocks = p.blocks};
     struct batch batch = {.seqs = &seq, .n_seqs = 1};
     assert_int_equal(f.backend->table->forward(p.s, &batch, &err), PHI3V_E_TOO_LONG);
-    make_crops(&f, 1, 1, &crops);
-    crops.n = 3;
-    assert_int_equal(f.backend->table->encode(p.s, &crops, NULL, NULL, &features, &err),
-                     PHI3V_E_ARGUMENT);
-    crops.n = 2;
-    crops.plan.crop_side++;
-    assert_int_equal(f.backend->table->encode(p.s, &crops, NULL, NULL, &features, &err),
-                     PHI3V_E_ARGUMENT);
-    mem_free(crops.data);
     place_close(&p);
     fixture_close(&f);
 }
