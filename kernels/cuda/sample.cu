@@ -68,7 +68,7 @@ __global__ void __launch_bounds__(THREADS)
     __syncthreads();
     b = warp_best(warps[lane]);
     if (threadIdx.x != 0) return;
-    int id = isnan(b.value) || b.at == n ? -1 : b.at, pos = next->pos;
+    int id = isnan(b.value) || isinf(b.value) ? -1 : b.at, pos = next->pos;
     ids[pos % n_ids] = id;
     next->id = id;
     next->pos = pos + 1;

@@ -16,7 +16,8 @@ extern "C" {
 void step_begin_launch(struct queue *q, float *x, const struct angles *a,
                        const struct row_source *next, const struct dev_mat *embed, int *ret_pos);
 
-/* The likeliest id, the lowest among equals; -1 when a logit is not a number (the engine's rule).
+/* The likeliest id, the lowest among equals; -1 when a logit is not a number or the largest is
+ * infinite (the engine's rule, engine/sample.h).
  * Writes it to ids[next->pos % n_ids] (memory of the host that the card can write), and makes it
  * the next token: next->id = id, next->pos += 1. */
 void argmax_launch(struct queue *q, const float *logits, int n, struct row_source *next, int *ids,

@@ -123,33 +123,63 @@ static int take_id(struct answer *a, int32_t id, struct phi3v_error *err)
     return rc;
 }
 
-static int sample(struct phi3v_session *s, int32_t *ret_id, struct phi3v_error *err)
+/* The loop's place: the newest id, what became of it, and whether the answer ends with it. */
+struct turn {
+    struct answer *a;
+    struct phi3v_session *s;
+    struct phi3v_error *err;
+    int32_t id;
+    int rc;
+    bool ends;
+};
+
+/* Shows a chosen id; a->finish says how things stand with it. Non-zero: no further one is wanted.
+ */
+static int on_id(void *user, int32_t id)
 {
-    *ret_id = sampler_pick(s->sampler, s->logits);
-    if (*ret_id >= 0) return 0;
-    return err_set(err, PHI3V_E_MODEL,
-                   "%s computes values that are no numbers: its weights are damaged",
-                   s->model->info.name);
+    struct turn *t = user;
+    struct answer *a = t->a;
+    t->id = id;
+    t->ends = true;
+    if (id < 0)
+        t->rc = err_set(t->err, PHI3V_E_MODEL,
+                        "%s computes values that are no numbers: its weights are damaged",
+                        t->s->model->info.name);
+    else
+        t->rc = take_id(a, id, t->err);
+    if (t->rc) return 1;
+    bool stopped = a->by_id || a->cut;
+    a->finish = stopped ? PHI3V_FINISH_STOP : PHI3V_FINISH_LENGTH;
+    if (stopped || a->n == a->cap) return 1;
+    a->finish = PHI3V_FINISH_INTERRUPTED;
+    t->ends = work_stopped(a->work);
+    return t->ends;
+}
+
+/* Computes what follows the turn's id: token by token, or, where the likeliest is all that is
+ * asked for, as many as the device takes by itself. */
+static int go_on(struct turn *t)
+{
+    struct phi3v_session *s = t->s;
+    sampler_saw(s->sampler, t->id);
+    if (sampler_is_plain(s->sampler))
+        return session_follow(s, t->id, t->a->cap - t->a->n, on_id, t, t->a->work, t->err);
+    int rc = session_push(s, t->id, t->a->work, t->err);
+    if (!rc) on_id(t, sampler_pick(s->sampler, s->logits));
+    return rc;
 }
 
 /* Samples, shows and computes until something ends it; a->finish says what. */
 static int answer_loop(struct answer *a, struct phi3v_session *s, struct phi3v_error *err)
 {
-    for (;;) {
-        int32_t id;
-        int rc = sample(s, &id, err);
-        if (!rc) rc = take_id(a, id, err);
-        if (rc) return rc;
-        bool stopped = a->by_id || a->cut;
-        a->finish = stopped ? PHI3V_FINISH_STOP : PHI3V_FINISH_LENGTH;
-        if (stopped || a->n == a->cap) return 0;
-        a->finish = PHI3V_FINISH_INTERRUPTED;
-        if (work_stopped(a->work)) return 0;
-        sampler_saw(s->sampler, id);
-        rc = session_push(s, id, a->work, err);
+    struct turn t = {.a = a, .s = s, .err = err};
+    on_id(&t, sampler_pick(s->sampler, s->logits));
+    while (!t.ends) {
+        int rc = go_on(&t);
         if (rc == PHI3V_E_CANCELLED) return 0;
         if (rc) return rc;
     }
+    return t.rc;
 }
 
 /* Decoding is what the loop took, less what it spent on crossing into the long rope factors. */

@@ -214,6 +214,11 @@ void sampler_saw(struct sampler *s, int32_t id)
     if (id >= 0 && id < s->n_vocab) s->seen[id] = 1;
 }
 
+bool sampler_is_plain(const struct sampler *s)
+{
+    return s->params->temperature == 0 && s->params->repetition_penalty == 1;
+}
+
 int sampler_filter(struct sampler *s, const float *logits)
 {
     if (!take_logits(s, logits)) return -1;

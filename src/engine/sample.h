@@ -9,6 +9,7 @@
 #ifndef ENGINE_SAMPLE_H
 #define ENGINE_SAMPLE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -27,6 +28,9 @@ void sampler_start(struct sampler *s, const struct phi3v_params *params);
 void sampler_saw(struct sampler *s, int32_t id);
 /* The next token; -1 when the logits hold NaN or their largest is infinite. logits: [n_vocab]. */
 int32_t sampler_pick(struct sampler *s, const float *logits);
+/* Whether the choice is the likeliest token and nothing else, whatever was seen: a device may make it
+ * itself. */
+bool sampler_is_plain(const struct sampler *s);
 /* How many tokens the draw would be among (greedy: 1), or -1 as above; then sampler_kept gives the
  * i-th of them, most probable first, among equals the higher id first. */
 int sampler_filter(struct sampler *s, const float *logits);

@@ -305,6 +305,57 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
     return rc;
 }
 
+/* Steps that the device may take by itself: with the blocks and the rope factors there are. */
+static size_t steps_ahead(const struct phi3v_session *s, size_t n)
+{
+    const struct kv *kv = &s->kv;
+    size_t rope_switch = (size_t)s->model->info.rope_switch, held = kv->held;
+    size_t end = (size_t)kv->n_blocks * KV_BLOCK;
+    if (!s->model->backend->table->decode_greedy) return 0;
+    if (kv->seq.cap < end) end = kv->seq.cap;
+    if (rope_switch && kv->regime == ROPE_SHORT_FACTORS && rope_switch < end) end = rope_switch;
+    size_t room = end > held ? end - held : 0;
+    return n < room ? n : room;
+}
+
+/* An id handed out says that the row of the one before it is held. */
+struct follower {
+    struct kv *kv;
+    int32_t id; // whose row is being computed
+    backend_id_fn on_id;
+    void *user;
+};
+
+static int on_followed(void *user, int32_t id)
+{
+    struct follower *f = user;
+    sequence_push(&f->kv->seq, f->id);
+    f->kv->held++;
+    f->id = id;
+    return f->on_id(f->user, id);
+}
+
+int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
+                   struct work *w, struct phi3v_error *err)
+{
+    assert(s->kv.held == s->kv.seq.n);
+    n = steps_ahead(s, n);
+    if (n == 0) {
+        int rc = session_push(s, id, w, err);
+        if (!rc) on_id(user, sampler_pick(s->sampler, s->logits));
+        return rc;
+    }
+    struct follower follower = {&s->kv, id, on_id, user};
+    struct prompt_row row = {.id = id};
+    struct batch_seq seq = {.rows = &row,
+                            .n_rows = 1,
+                            .first_pos = (int64_t)s->kv.held,
+                            .blocks = s->kv.blocks,
+                            .regime = s->kv.regime};
+    return s->model->backend->table->decode_greedy(s->state, &seq, (int)n, on_followed, &follower,
+                                                   err);
+}
+
 /* -- For tests, debug and bench ---------------------------------------------------------------- */
 
 static int trace_pictures(struct phi3v_session *s, const struct sequence *seq, struct work *w,
