@@ -4,9 +4,10 @@
  * with a running softmax (the scheme of FlashAttention-2, Dao 2023). Both softmaxes run in base 2,
  * scores being scaled by log2(e).
  *
- * A KV block on the card: bf16 [n_layers][2][n_kv_heads][64][d], keys before values, d =
- * pad_head(head_dim), the columns behind head_dim zero. Sequences name their blocks by a table of
- * device pointers. */
+ * A KV block on the card: [n_layers][2][n_kv_heads] planes (kv_plane) of 64 positions, keys before
+ * values, d = pad_head(head_dim), the columns behind head_dim zero; bf16, or 8-bit integers with
+ * scales (kv8.h): offsets are in units of 16 bits for both. Sequences name their blocks by a table
+ * of device pointers. */
 #ifndef CUDA_ATTEND_H
 #define CUDA_ATTEND_H
 
@@ -29,7 +30,8 @@ struct attend_decode {
     const float *cos, *sin;            // [head_dim / 2]
     struct bf16 *const *const *tables; // [n_rows]
     const int *pos;                    // [n_rows], on the device like everything else
-    int64_t k_offset, v_offset;        // of this layer within a block, in elements
+    int64_t k_offset, v_offset;        // of this layer within a block
+    bool is_q8;                        // what blocks hold
     int n_rows, n_heads, n_kv_heads, head_dim;
     int n_splits;       // 1 … ATTEND_MAX_SPLITS
     float *parts;       // scratch: attend_parts_floats()
@@ -49,6 +51,7 @@ struct attend_prefill {
     /* Keys in blocks (then n_batch is 1) … */
     struct bf16 *const *table;
     int64_t k_offset, v_offset; // of this layer
+    bool is_q8;                 // what blocks hold
     /* … or, table NULL, in rows like q's. */
     const struct bf16 *k, *v;
     int64_t kv_batch, kv_row, kv_head;

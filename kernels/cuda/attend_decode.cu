@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "attend.h"
+#include "kv8.h"
 #include "port.h"
 
 namespace
@@ -24,6 +25,22 @@ template <int C> __device__ __forceinline__ void load_row(const struct bf16 *row
             *(const uint4 *)(row +
                              8 * (t + GROUP * c)); /* plain loads: this launch stores keys too */
         widen8(x, ret + 8 * c);
+    }
+}
+
+/* Position `at` of a head's plane. */
+template <int C, bool Q8>
+__device__ __forceinline__ void load_key(const struct bf16 *plane, int at, int t, float *ret)
+{
+    constexpr int D = 8 * GROUP * C;
+    if constexpr (Q8) {
+#pragma unroll
+        for (int c = 0; c < C; c++) {
+            uint2 x = *(const uint2 *)((const char *)plane + at * D + 8 * (t + GROUP * c));
+            kv_widen8(x, kv_scales(plane, D)[at * C + c], ret + 8 * c);
+        }
+    } else {
+        load_row<C>(plane + at * D, t, ret);
     }
 }
 
@@ -72,10 +89,10 @@ __device__ float turned(const struct attend_decode &a, const float *x, int i)
     return x[i] * a.cos[i - half] + x[i - half] * a.sin[i - half];
 }
 
-/* q in shared memory, scaled for scores in base 2; with qkv also the rounded new key and value. */
+/* q in shared memory, scaled for scores in base 2; with qkv also the new key and value. */
 template <int D>
 __device__ void load_query(const struct attend_decode &a, int row, int head, int kv_head, float *q,
-                           struct bf16 *new_k, struct bf16 *new_v)
+                           float *new_k, float *new_v)
 {
     float scale = rsqrtf((float)a.head_dim) * 1.44269504f;
     for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
@@ -87,22 +104,28 @@ __device__ void load_query(const struct attend_decode &a, int row, int head, int
         const float *k = a.qkv + (a.n_heads + kv_head) * a.head_dim;
         const float *v = k + a.n_kv_heads * a.head_dim;
         q[i] = used ? turned(a, a.qkv + head * a.head_dim, i) * scale : 0;
-        narrow(used ? turned(a, k, i) : 0, &new_k[i]);
-        narrow(used ? v[i] : 0, &new_v[i]);
+        new_k[i] = used ? turned(a, k, i) : 0;
+        new_v[i] = used ? v[i] : 0;
     }
 }
 
-/* The first query head of a group of them stores the group's key and value. */
-template <int D>
-__device__ void store_new(const struct attend_decode &a, int kv_head, int pos,
-                          struct bf16 *const *table, const struct bf16 *new_k,
-                          const struct bf16 *new_v)
+/* The new row x becomes what is stored of it; with a plane it is stored there, as position `at`. A
+ * warp per 32 dimensions. */
+template <int D, bool Q8> __device__ void round_row(float *x, struct bf16 *plane, int at)
 {
-    int64_t at = ((int64_t)kv_head * KEYS_PER_BLOCK + pos % KEYS_PER_BLOCK) * D;
-    struct bf16 *block = table[pos / KEYS_PER_BLOCK];
     for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
-        block[a.k_offset + at + i] = new_k[i];
-        block[a.v_offset + at + i] = new_v[i];
+        float value = x[i];
+        if constexpr (Q8) {
+            uint32_t size = __float_as_uint(value) & 0x7fffffffu;
+            float scale = __uint_as_float(kv_scale_bits(__uint_as_float(warp_max(size))) << 16);
+            x[i] = (float)kv_round8(value, scale) * scale;
+            if (plane) kv_store8(plane, D, at, i, value);
+        } else {
+            struct bf16 rounded;
+            narrow(value, &rounded);
+            x[i] = widen(rounded);
+            if (plane) plane[at * D + i] = rounded;
+        }
     }
 }
 
@@ -152,13 +175,13 @@ __device__ bool came_last(int *arrived, int n_splits, int *shared_flag)
 
 /* grid: (heads, splits, rows). Keys before the row's own are split evenly; the own one belongs to
  * split 0 when this launch stores it. */
-template <int D>
+template <int D, bool Q8>
 __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct attend_decode a)
 {
     constexpr int C = D / (8 * GROUP);
     SHARED(float, q, D);
-    SHARED(struct bf16, new_k, D);
-    SHARED(struct bf16, new_v, D);
+    SHARED(float, new_k, D);
+    SHARED(float, new_v, D);
     SHARED(float, warp_parts, WARPS *(D + 2));
     SHARED(int, last, 1);
     int head = (int)blockIdx.x, split = (int)blockIdx.y, row = (int)blockIdx.z;
@@ -176,8 +199,13 @@ __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct atten
     int begin = split * per_split,
         end = begin + per_split < n_stored ? begin + per_split : n_stored;
     struct bf16 *const *table = a.tables[row];
-    if (!a.q && split == 0 && head % per_kv == 0)
-        store_new<D>(a, kv_head, pos, table, new_k, new_v);
+    int64_t head_at = kv_head * kv_plane(Q8, D);
+    if (!a.q && split == 0) { /* the first query head of a group stores the group's key and value */
+        struct bf16 *block = head % per_kv == 0 ? table[pos / KEYS_PER_BLOCK] + head_at : nullptr;
+        round_row<D, Q8>(new_k, block ? block + a.k_offset : nullptr, pos % KEYS_PER_BLOCK);
+        round_row<D, Q8>(new_v, block ? block + a.v_offset : nullptr, pos % KEYS_PER_BLOCK);
+        __syncthreads();
+    }
 
     float mine[C * 8];
 #pragma unroll
@@ -188,17 +216,15 @@ __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct atten
 #pragma unroll
     for (int i = 0; i < C * 8; i++) p.out[i] = 0;
 
-    int64_t head_at = (int64_t)kv_head * KEYS_PER_BLOCK * D;
     for (int base = begin + warp * GROUPS * UNROLL; base < end; base += step) {
         float k[UNROLL][C * 8], v[UNROLL][C * 8];
 #pragma unroll
         for (int u = 0; u < UNROLL; u++) {
             int key = base + u * GROUPS + group;
             if (key >= end) key = end - 1; /* read twice, counted once */
-            const struct bf16 *block =
-                table[key / KEYS_PER_BLOCK] + head_at + (key % KEYS_PER_BLOCK) * D;
-            load_row<C>(block + a.k_offset, t, k[u]);
-            load_row<C>(block + a.v_offset, t, v[u]);
+            const struct bf16 *block = table[key / KEYS_PER_BLOCK] + head_at;
+            load_key<C, Q8>(block + a.k_offset, key % KEYS_PER_BLOCK, t, k[u]);
+            load_key<C, Q8>(block + a.v_offset, key % KEYS_PER_BLOCK, t, v[u]);
         }
 #pragma unroll
         for (int u = 0; u < UNROLL; u++) {
@@ -208,8 +234,11 @@ __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct atten
     }
     if (!a.q && split == 0 && warp == 0) {
         float k[C * 8], v[C * 8];
-        load_row<C>(new_k, t, k);
-        load_row<C>(new_v, t, v);
+#pragma unroll
+        for (int i = 0; i < C * 8; i++) {
+            k[i] = new_k[8 * (t + GROUP * (i / 8)) + i % 8];
+            v[i] = new_v[8 * (t + GROUP * (i / 8)) + i % 8];
+        }
         float s = group_dot<C>(mine, k);
         if (group == 0) take_key<C>(&p, s, v);
     }
@@ -241,6 +270,16 @@ __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct atten
     }
 }
 
+template <int D>
+void launch_size(struct queue *q, const struct attend_decode *a, const struct shape &s,
+                 struct work_size work)
+{
+    if (a->is_q8)
+        launch(q, "attend_decode", s, work, attend_decode_kernel<D, true>, *a);
+    else
+        launch(q, "attend_decode", s, work, attend_decode_kernel<D, false>, *a);
+}
+
 } // namespace
 
 size_t attend_parts_floats(int n_rows, int n_heads, int head_dim)
@@ -254,10 +293,10 @@ void attend_decode_launch(struct queue *q, const struct attend_decode *a)
                       WARPS * WARP, 0, true};
     int d = pad_head(a->head_dim);
     int64_t keys = a->n_keys_hint * a->n_rows;
-    struct work_size work = {keys * a->n_kv_heads * d * 4, keys * a->n_heads * d * 4};
-    const char *name = "attend_decode";
-    if (d == 32) launch(q, name, s, work, attend_decode_kernel<32>, *a);
-    if (d == 64) launch(q, name, s, work, attend_decode_kernel<64>, *a);
-    if (d == 96) launch(q, name, s, work, attend_decode_kernel<96>, *a);
-    if (d == 128) launch(q, name, s, work, attend_decode_kernel<128>, *a);
+    int64_t row_bytes = kv_plane(a->is_q8, d) * 2 / KEYS_PER_BLOCK;
+    struct work_size work = {keys * a->n_kv_heads * row_bytes * 2, keys * a->n_heads * d * 4};
+    if (d == 32) launch_size<32>(q, a, s, work);
+    if (d == 64) launch_size<64>(q, a, s, work);
+    if (d == 96) launch_size<96>(q, a, s, work);
+    if (d == 128) launch_size<128>(q, a, s, work);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "attend.h"
+#include "kv8.h"
 #include "port.h"
 
 namespace
@@ -33,26 +34,52 @@ __device__ void load_tile(struct bf16 *tile, const struct bf16 *rows, int64_t st
     }
 }
 
-/* Keys and values of tile t to their stage. */
+/* One plane of 8-bit keys or values as bf16 into a tile. Rounding to bf16 adds a quarter of what
+ * eight bits have cost. */
 template <int D>
+__device__ void widen_tile(struct bf16 *tile, const struct bf16 *plane, int n_valid)
+{
+    constexpr int CHUNKS = D / 8;
+    for (int i = (int)threadIdx.x; i < TILE_KEYS * CHUNKS; i += WARPS * WARP) {
+        int r = i / CHUNKS, c = i % CHUNKS;
+        float x[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+        if (r < n_valid)
+            kv_widen8(*(const uint2 *)((const char *)plane + r * D + 8 * c),
+                      kv_scales(plane, D)[r * (D / KV_SCALED) + c / 4], x);
+        uint4 pairs;
+        pairs.x = pack_bf16(x[0], x[1]), pairs.y = pack_bf16(x[2], x[3]);
+        pairs.z = pack_bf16(x[4], x[5]), pairs.w = pack_bf16(x[6], x[7]);
+        *(uint4 *)(tile + chunk_at<D>(r, c)) = pairs;
+    }
+}
+
+/* Keys and values of tile t to their stage. */
+template <int D, bool Q8>
 __device__ void load_keys(const struct attend_prefill &a, int batch, int kv_head, int t,
                           struct bf16 *stage)
 {
     int n_valid = a.n_keys - t * TILE_KEYS;
-    const struct bf16 *k, *v;
-    int64_t stride = D;
-    if (a.table) {
-        const struct bf16 *block = a.table[t] + (int64_t)kv_head * TILE_KEYS * D;
-        k = block + a.k_offset;
-        v = block + a.v_offset;
+    if constexpr (Q8) {
+        const struct bf16 *block = a.table[t] + kv_head * kv_plane(true, D);
+        widen_tile<D>(stage, block + a.k_offset, n_valid);
+        widen_tile<D>(stage + TILE_KEYS * D, block + a.v_offset, n_valid);
     } else {
-        int64_t at = batch * a.kv_batch + (int64_t)t * TILE_KEYS * a.kv_row + kv_head * a.kv_head;
-        k = a.k + at;
-        v = a.v + at;
-        stride = a.kv_row;
+        const struct bf16 *k, *v;
+        int64_t stride = D;
+        if (a.table) {
+            const struct bf16 *block = a.table[t] + kv_head * kv_plane(false, D);
+            k = block + a.k_offset;
+            v = block + a.v_offset;
+        } else {
+            int64_t at =
+                batch * a.kv_batch + (int64_t)t * TILE_KEYS * a.kv_row + kv_head * a.kv_head;
+            k = a.k + at;
+            v = a.v + at;
+            stride = a.kv_row;
+        }
+        load_tile<D>(stage, k, stride, TILE_KEYS, n_valid);
+        load_tile<D>(stage + TILE_KEYS * D, v, stride, TILE_KEYS, n_valid);
     }
-    load_tile<D>(stage, k, stride, TILE_KEYS, n_valid);
-    load_tile<D>(stage + TILE_KEYS * D, v, stride, TILE_KEYS, n_valid);
     copy_async_commit();
 }
 
@@ -183,7 +210,7 @@ __device__ void store_rows(const struct attend_prefill &a, const struct rows_sta
 
 /* grid: (row tiles, heads, batch). Dynamic shared memory: STAGES tiles of keys and of values; the
  * query tile stands there first. */
-template <int D>
+template <int D, bool Q8>
 __global__ void __launch_bounds__(WARPS *WARP) attend_prefill_kernel(struct attend_prefill a)
 {
     SHARED_DYNAMIC(struct bf16, tiles);
@@ -224,11 +251,11 @@ __global__ void __launch_bounds__(WARPS *WARP) attend_prefill_kernel(struct atte
     w.sum[0] = w.sum[1] = 0;
 
     float scale = rsqrtf((float)a.head_dim) * 1.44269504f;
-    load_keys<D>(a, batch, kv_head, 0, tiles);
+    load_keys<D, Q8>(a, batch, kv_head, 0, tiles);
     for (int t = 0; t < n_tiles; t++) {
         struct bf16 *stage = tiles + t % STAGES * STAGE;
         if (t + 1 < n_tiles) {
-            load_keys<D>(a, batch, kv_head, t + 1, tiles + (t + 1) % STAGES * STAGE);
+            load_keys<D, Q8>(a, batch, kv_head, t + 1, tiles + (t + 1) % STAGES * STAGE);
             copy_async_wait<1>();
         } else {
             copy_async_wait<0>();
@@ -251,7 +278,10 @@ void launch_size(struct queue *q, const struct attend_prefill *a, struct work_si
                            (unsigned)a->n_heads, (unsigned)a->n_batch),
                       WARPS * WARP, (size_t)STAGES * 2 * TILE_KEYS * D * sizeof(struct bf16),
                       false};
-    launch(q, "attend_prefill", s, work, attend_prefill_kernel<D>, *a);
+    if (a->is_q8)
+        launch(q, "attend_prefill", s, work, attend_prefill_kernel<D, true>, *a);
+    else
+        launch(q, "attend_prefill", s, work, attend_prefill_kernel<D, false>, *a);
 }
 
 } // namespace

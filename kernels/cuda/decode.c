@@ -28,7 +28,7 @@ struct decode {
     cudaEvent_t done[AHEAD];
     /* on the card */
     void *memory;
-    float *x, *qkv, *attn, *mlp, *logits, *cos, *sin, *parts;
+    float *x, *qkv, *attn, *mlp, *wide, *logits, *cos, *sin, *parts;
     int *arrived, *pos;
     struct row_source *next;    // the step's token and position
     struct bf16 **blocks;       // [max_blocks]
@@ -56,6 +56,7 @@ static void lay_card(struct decode *d, struct carve *m, const struct config *c)
     d->qkv = carve(m, (size_t)qkv_width(c) * f);
     d->attn = carve(m, (size_t)(c->n_heads * c->head_dim) * f);
     d->mlp = carve(m, (size_t)c->intermediate * f);
+    d->wide = carve(m, 2 * (size_t)c->intermediate * f);
     d->logits = carve(m, (size_t)c->n_vocab * f);
     d->cos = carve(m, (size_t)c->head_dim / 2 * f);
     d->sin = carve(m, (size_t)c->head_dim / 2 * f);
@@ -122,7 +123,8 @@ static void gemv(struct backend_state *s, const char *name, const struct dev_mat
                                .norm = norm,
                                .eps = s->b->config->rms_norm_eps,
                                .y = y,
-                               .then = then});
+                               .then = then,
+                               .wide = s->decode->wide});
 }
 
 static void queue_layer(struct backend_state *s, int layer, int n_splits)
@@ -137,13 +139,14 @@ static void queue_layer(struct backend_state *s, int layer, int n_splits)
                                     .sin = d->sin,
                                     .tables = (struct bf16 *const *const *)d->table,
                                     .pos = d->pos,
-                                    .k_offset = kv_elements(c, layer, 0),
-                                    .v_offset = kv_elements(c, layer, 1),
+                                    .k_offset = kv_elements(s->b, layer, 0),
+                                    .v_offset = kv_elements(s->b, layer, 1),
                                     .n_rows = 1,
                                     .n_heads = c->n_heads,
                                     .n_kv_heads = c->n_kv_heads,
                                     .head_dim = c->head_dim,
                                     .n_splits = n_splits,
+                                    .is_q8 = s->b->kv_q8,
                                     .parts = d->parts,
                                     .arrived = d->arrived,
                                     .out = d->attn,

@@ -91,7 +91,8 @@ struct cuda_backend {
     struct backend base; // first
     const struct config *config;
     int device, n_sms, max_rows; // rows computed together
-    bool overlap;
+    bool overlap, kv_q8;         // keys and values: 8-bit integers, else bf16
+    const char *dtype;
     struct dev_weights w;
     struct kv_pool kv;
     char name[320];
@@ -120,6 +121,8 @@ struct backend_state {
     struct bf16 *normed, *qkv, *heads, *attn, *wide, *mlp;
     float *parts;
     int *arrived;
+    struct bf16 *unpacked; // [unpack_elements]: a packed matrix, or a part of it
+    int64_t unpack_elements;
     char *tables, *host_tables; // what a piece's launches read, and its image in pinned memory
     size_t tables_bytes;        // grown as needed
     void *picture;              // work memory of encode, grown as needed
@@ -132,12 +135,16 @@ struct backend_state {
 int state_wait(struct backend_state *s, const struct pulse *pulse, int64_t done, int64_t total,
                struct phi3v_error *err);
 
-/* Elements of a KV block before layer i's keys (values 0) or values (1): attend.h has the layout.
- */
-static inline int64_t kv_elements(const struct config *c, int layer, int values)
+/* y = w x for many rows: product.h, or for a packed matrix its parts unpacked and multiplied. */
+void product_any(struct backend_state *s, const struct product *p);
+
+/* 16-bit units of a KV block before layer i's keys (values 0) or values (1): attend.h has the
+ * layout. */
+static inline int64_t kv_elements(const struct cuda_backend *b, int layer, int values)
 {
-    int64_t heads = (int64_t)c->n_kv_heads * KEYS_PER_BLOCK * pad_head(c->head_dim);
-    return ((int64_t)layer * 2 + values) * heads;
+    const struct config *c = b->config;
+    return ((int64_t)layer * 2 + values) * c->n_kv_heads *
+           kv_plane(b->kv_q8, pad_head(c->head_dim));
 }
 static inline int qkv_width(const struct config *c)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "gemv.h"
 
+#include "packed.h"
 #include "port.h"
 
 namespace
@@ -118,8 +119,21 @@ int gemv_warps(int n_tasks, int n_sms)
     return best;
 }
 
+/* Halves that do not end with a strip are multiplied as one matrix. */
+static void launch_packed(struct queue *q, const char *name, const struct gemv *g)
+{
+    struct gemv all = *g;
+    if (g->then != GEMV_SILU_MUL || g->w.n_out / 2 % STRIP_OUTS == 0)
+        return gemv_packed_launch(q, name, g);
+    all.then = GEMV_STORE;
+    all.y = g->wide;
+    gemv_packed_launch(q, name, &all);
+    silu_mul32_launch(q, g->y, g->wide, g->w.n_out / 2);
+}
+
 void gemv_launch(struct queue *q, const char *name, const struct gemv *g)
 {
+    if (g->w.packing != PACKED_NOT) return launch_packed(q, name, g);
     int n_tasks = g->then == GEMV_SILU_MUL ? g->w.n_out / 2 : g->w.n_out;
     int warps = gemv_warps(n_tasks, q->n_sms), blocks = (n_tasks + warps - 1) / warps;
     if (blocks > BLOCKS_PER_SM * q->n_sms) blocks = BLOCKS_PER_SM * q->n_sms;

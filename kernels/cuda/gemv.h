@@ -23,6 +23,7 @@ struct gemv {
     float eps;
     float *y; // [n_out], or [n_out/2] for GEMV_SILU_MUL
     enum gemv_then then;
+    float *wide; // [n_out] of scratch, for GEMV_SILU_MUL
 };
 
 /* Matrices up to this many columns fit: the vector stands in shared memory as f32. */

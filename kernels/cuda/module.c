@@ -10,6 +10,9 @@
 #include "gemv.h"
 
 enum { MIN_MAJOR = 8, ROWS_BIG = 2048, ROWS_SMALL = 512 };
+/* Elements: a strip of the widest rows; 32 MiB; the largest matrix of a layer at the published
+ * size. */
+enum { UNPACK_LEAST = 1 << 20, UNPACK_SMALL = 16 << 20, UNPACK_BIG = 48 << 20 };
 
 static const double GIB = 1024.0 * 1024 * 1024, PULSE_S = 0.05;
 static const size_t ROOMY_BYTES = (size_t)16 << 30; // cards with less work in smaller pieces
@@ -78,31 +81,46 @@ int splits_for(const struct cuda_backend *b, int64_t n_keys, int n_rows)
 
 /* -- Sessions ---------------------------------------------------------------------------------- */
 
-static void lay_state(struct backend_state *s, struct carve *m, const struct config *c,
-                      int max_rows)
+/* Room for the largest packed matrix of the decoder, or a part of it where memory is short. */
+static int64_t unpack_elements(const struct cuda_backend *b)
 {
-    size_t n = (size_t)max_rows, f = sizeof(float), b = sizeof(struct bf16),
+    const struct config *c = b->config;
+    int64_t most = b->max_rows < ROWS_BIG ? UNPACK_SMALL : UNPACK_BIG;
+    int64_t down = (int64_t)c->hidden * pad_row(c->intermediate),
+            gate_up = 2 * (int64_t)c->intermediate * pad_row(c->hidden);
+    int64_t wanted = down > gate_up ? down : gate_up;
+    if (!strcmp(b->dtype, "bf16")) return 0;
+    return wanted < UNPACK_LEAST ? UNPACK_LEAST : wanted < most ? wanted : most;
+}
+
+static void lay_state(struct backend_state *s, struct carve *m, const struct cuda_backend *b)
+{
+    const struct config *c = b->config;
+    int max_rows = b->max_rows;
+    size_t n = (size_t)max_rows, f = sizeof(float), w = sizeof(struct bf16),
            half = (size_t)c->head_dim / 2;
     size_t head_width = (size_t)c->n_heads * (size_t)pad_head(c->head_dim);
     s->x = carve(m, n * (size_t)c->hidden * f);
     s->cos = carve(m, n * half * f);
     s->sin = carve(m, n * half * f);
-    s->normed = carve(m, n * (size_t)pad_row(c->hidden) * b);
-    s->qkv = carve(m, n * (size_t)pad_row(qkv_width(c)) * b);
-    s->heads = carve(m, n * head_width * b);
-    s->attn = carve(m, n * (size_t)pad_row((int64_t)c->n_heads * c->head_dim) * b);
-    s->wide = carve(m, n * (size_t)pad_row(2 * (int64_t)c->intermediate) * b);
-    s->mlp = carve(m, n * (size_t)pad_row(c->intermediate) * b);
+    s->normed = carve(m, n * (size_t)pad_row(c->hidden) * w);
+    s->qkv = carve(m, n * (size_t)pad_row(qkv_width(c)) * w);
+    s->heads = carve(m, n * head_width * w);
+    s->attn = carve(m, n * (size_t)pad_row((int64_t)c->n_heads * c->head_dim) * w);
+    s->wide = carve(m, n * (size_t)pad_row(2 * (int64_t)c->intermediate) * w);
+    s->mlp = carve(m, n * (size_t)pad_row(c->intermediate) * w);
     s->logits = carve(m, LOGIT_ROWS * (size_t)c->n_vocab * f);
     s->parts = carve(m, attend_parts_floats(FEW_AT_ONCE, c->n_heads, c->head_dim) * f);
     s->arrived = carve(m, (size_t)(FEW_AT_ONCE * c->n_heads) * sizeof *s->arrived);
+    s->unpack_elements = unpack_elements(b);
+    s->unpacked = carve(m, (size_t)s->unpack_elements * w);
 }
 
-static size_t state_bytes(const struct config *c, int max_rows)
+static size_t state_bytes(const struct cuda_backend *b)
 {
     struct backend_state s;
     struct carve m = {0};
-    lay_state(&s, &m, c, max_rows);
+    lay_state(&s, &m, b);
     return m.used;
 }
 
@@ -124,16 +142,15 @@ static void cuda_state_free(struct backend_state *s)
 
 static int state_open(struct backend_state *s, struct phi3v_error *err)
 {
-    const struct config *c = s->b->config;
     struct carve m = {0};
-    lay_state(s, &m, c, s->b->max_rows);
+    lay_state(s, &m, s->b);
     cudaError_t rc = cudaStreamCreateWithFlags(&s->q.stream, cudaStreamNonBlocking);
     if (rc == cudaSuccess) rc = cudaEventCreateWithFlags(&s->done, cudaEventDisableTiming);
     if (rc == cudaSuccess) rc = cudaMalloc(&s->memory, m.used);
     if (rc != cudaSuccess) return device_error(rc, "a session", m.used, err);
     queue_zero(&s->q, s->memory,
                m.used); /* products read the padding of rows, attention counts from zero */
-    lay_state(s, &(struct carve){.base = s->memory}, c, s->b->max_rows);
+    lay_state(s, &(struct carve){.base = s->memory}, s->b);
     int code = products_new(&s->products, err);
     return code ? code : decode_new(s, err);
 }
@@ -161,7 +178,10 @@ static const char *cuda_name(const struct backend *b)
 {
     return ((const struct cuda_backend *)b)->name;
 }
-static const char *cuda_dtype(const struct backend *b) { return (void)b, "bf16"; }
+static const char *cuda_dtype(const struct backend *b)
+{
+    return ((const struct cuda_backend *)b)->dtype;
+}
 static int cuda_piece_rows(const struct backend *b)
 {
     return ((const struct cuda_backend *)b)->max_rows;
@@ -209,13 +229,14 @@ static size_t cuda_kv_block_bytes(const struct backend *b)
 static size_t cuda_kv_budget(const struct backend *base)
 {
     const struct cuda_backend *b = (const struct cuda_backend *)base;
-    size_t free_bytes = 0, total = 0, taken = 2 * state_bytes(b->config, b->max_rows) + SPARE_BYTES;
+    size_t free_bytes = 0, total = 0, taken = 2 * state_bytes(b) + SPARE_BYTES;
     cudaSetDevice(b->device);
     cudaMemGetInfo(&free_bytes, &total);
     return free_bytes > taken ? free_bytes - taken : 0;
 }
 
-/* Values in [-1, 1), the same in every 64 KiB: enough to time attention. */
+/* Values of size 0.5 … 1, the same in every 64 KiB: enough to time attention. As 8-bit integers the
+ * same bits are numbers and scales of many sizes. */
 static void cuda_kv_fill(struct backend *base, int id, uint64_t seed)
 {
     enum { N = 32768 };
@@ -362,6 +383,13 @@ static int check_model(const struct config *c, struct phi3v_error *err)
     return 0;
 }
 
+/* The settings that take less memory than what is asked for. */
+static const char *smaller(const struct cuda_backend *b)
+{
+    if (!strcmp(b->dtype, "bf16")) return "--dtype q8 or q4, or ";
+    return strcmp(b->dtype, "q8") ? "" : "--dtype q4, or ";
+}
+
 /* Before anything is copied: weights, a session, and the smallest context must fit. */
 static int check_memory(struct cuda_backend *b, const struct model_weights *w, const char *card,
                         struct phi3v_error *err)
@@ -371,20 +399,26 @@ static int check_memory(struct cuda_backend *b, const struct model_weights *w, c
     b->max_rows = free_bytes >= ROOMY_BYTES ? ROWS_BIG : ROWS_SMALL;
     if (b->max_rows > b->config->max_positions) b->max_rows = (int)b->config->max_positions;
     double weights = (double)weights_dev_bytes(b->config, w);
-    double session = 2 * (double)state_bytes(b->config, b->max_rows) + (double)SPARE_BYTES;
+    double session = 2 * (double)state_bytes(b) + (double)SPARE_BYTES;
     double kv = (double)b->kv.block_bytes * (MIN_TOKENS / KEYS_PER_BLOCK);
     if (weights + session + kv <= (double)free_bytes) return 0;
     return err_set(err, PHI3V_E_MEMORY,
                    "%s has %.1f GiB free, the model needs %.1f (weights %.1f, work memory %.1f, "
                    "%lld tokens of "
-                   "context %.2f); use --dtype q8 or q4, or --device cpu",
+                   "context %.2f); use %s--device cpu",
                    card, (double)free_bytes / GIB, (weights + session + kv) / GIB, weights / GIB,
-                   session / GIB, (long long)MIN_TOKENS, kv / GIB);
+                   session / GIB, (long long)MIN_TOKENS, kv / GIB, smaller(b));
+}
+
+static const char *dtype_of(const struct model_weights *w)
+{
+    enum weight_type type = w->layers[0].qkv.type;
+    return type == WEIGHT_Q8 ? "q8" : type == WEIGHT_Q4 ? "q4" : "bf16";
 }
 
 static int cuda_open(const char *device, const struct config *config,
-                     const struct model_weights *weights, struct backend **ret,
-                     struct phi3v_error *err)
+                     const struct model_weights *weights, enum kv_type kv_type,
+                     struct backend **ret, struct phi3v_error *err)
 {
     struct cudaDeviceProp card;
     int at = 0, rc = choose_card(device, &at, &card, err);
@@ -397,7 +431,9 @@ static int cuda_open(const char *device, const struct config *config,
     b->device = at;
     b->n_sms = card.multiProcessorCount;
     b->overlap = card.major >= 9;
-    kv_pool_init(&b->kv, (size_t)kv_elements(config, config->n_layers, 0) * sizeof(struct bf16));
+    b->kv_q8 = kv_type == KV_Q8;
+    b->dtype = dtype_of(weights);
+    kv_pool_init(&b->kv, (size_t)kv_elements(b, config->n_layers, 0) * sizeof(struct bf16));
     snprintf(b->name, sizeof b->name, "cuda:%d (%s, %.0f GiB)", at, card.name,
              (double)card.totalGlobalMem / GIB);
     rc = check_memory(b, weights, card.name, err);

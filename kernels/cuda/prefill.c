@@ -22,7 +22,7 @@ struct part {
  * and in the host's. */
 struct tables {
     struct row_source *rows;    // [n_rows]
-    struct bf16 **slots;        // [n_rows]: where a row's first key of layer 0 goes
+    struct bf16 **slots;        // [n_rows]: the block that a row's keys and values go to
     struct bf16 **blocks;       // of all parts' sequences, one behind the other
     struct bf16 *const **table; // [n_rows]: the row's sequence's first entry of blocks
     int *pos;                   // [n_rows]
@@ -109,7 +109,7 @@ static void cut_piece(struct pass *p, int n)
 static void fill_part(struct pass *p, const struct part *part, const struct batch_seq *seq, int row)
 {
     struct tables *h = &p->host;
-    int n_blocks = (int)blocks_until(part->first_pos + part->n_rows), d = pad_head(p->c->head_dim);
+    int n_blocks = (int)blocks_until(part->first_pos + part->n_rows);
     kv_pool_resolve(&p->s->b->kv, seq->blocks, n_blocks, h->blocks + part->first_block);
     for (int i = 0; i < part->n_rows; i++) {
         const struct prompt_row *from = &seq->rows[row + i];
@@ -120,8 +120,7 @@ static void fill_part(struct pass *p, const struct part *part, const struct batc
             .feature = f ? f->data + (int64_t)from->feature_row * f->hidden : NULL,
             .id = from->id,
             .pos = (int32_t)pos};
-        h->slots[at] =
-            h->blocks[part->first_block + pos / KEYS_PER_BLOCK] + pos % KEYS_PER_BLOCK * d;
+        h->slots[at] = h->blocks[part->first_block + pos / KEYS_PER_BLOCK];
         h->table[at] = p->card.blocks + part->first_block;
         h->pos[at] = (int)pos;
     }
@@ -167,16 +166,15 @@ static void product(struct pass *p, const char *name, const struct dev_mat *w, c
                     struct bf16 *y16)
 {
     struct backend_state *s = p->s;
-    product_run(s->products, &s->q,
-                &(struct product){.name = name,
-                                  .w = *w,
-                                  .x = x,
-                                  .x_ld = pad_row(w->n_in),
-                                  .n_rows = p->n_rows,
-                                  .y16 = y16,
-                                  .y32 = y16 ? NULL : s->x,
-                                  .y_ld = y16 ? pad_row(w->n_out) : w->n_out,
-                                  .add = !y16});
+    product_any(s, &(struct product){.name = name,
+                                     .w = *w,
+                                     .x = x,
+                                     .x_ld = pad_row(w->n_in),
+                                     .n_rows = p->n_rows,
+                                     .y16 = y16,
+                                     .y32 = y16 ? NULL : s->x,
+                                     .y_ld = y16 ? pad_row(w->n_out) : w->n_out,
+                                     .add = !y16});
 }
 
 /* Rows of parts of few rows: each attends by itself. */
@@ -192,12 +190,13 @@ static void attend_few(struct pass *p, int layer, int first, int n, int64_t n_ke
                        .q = s->heads + first * width,
                        .tables = (struct bf16 *const *const *)p->card.table + first,
                        .pos = p->card.pos + first,
-                       .k_offset = kv_elements(c, layer, 0),
-                       .v_offset = kv_elements(c, layer, 1),
+                       .k_offset = kv_elements(s->b, layer, 0),
+                       .v_offset = kv_elements(s->b, layer, 1),
                        .n_rows = min_int(end - first, FEW_AT_ONCE),
                        .n_heads = c->n_heads,
                        .n_kv_heads = c->n_kv_heads,
                        .head_dim = c->head_dim,
+                       .is_q8 = s->b->kv_q8,
                        .n_splits = splits_for(s->b, n_keys, min_int(end - first, FEW_AT_ONCE)),
                        .parts = s->parts,
                        .arrived = s->arrived,
@@ -218,8 +217,9 @@ static void attend_part(struct pass *p, int layer, const struct part *part)
                                      .q_row = width,
                                      .q_head = d,
                                      .table = p->card.blocks + part->first_block,
-                                     .k_offset = kv_elements(c, layer, 0),
-                                     .v_offset = kv_elements(c, layer, 1),
+                                     .k_offset = kv_elements(s->b, layer, 0),
+                                     .v_offset = kv_elements(s->b, layer, 1),
+                                     .is_q8 = s->b->kv_q8,
                                      .out = s->attn + part->first_row * ld,
                                      .out_row = ld,
                                      .n_batch = 1,
@@ -260,9 +260,11 @@ static void rotate_and_store(struct pass *p, int layer)
                                   .sin = s->sin,
                                   .q = s->heads,
                                   .slots = p->card.slots,
-                                  .k_offset = kv_elements(c, layer, 0),
-                                  .v_offset = kv_elements(c, layer, 1),
-                                  .head_step = (int64_t)KEYS_PER_BLOCK * pad_head(c->head_dim),
+                                  .k_offset = kv_elements(s->b, layer, 0),
+                                  .v_offset = kv_elements(s->b, layer, 1),
+                                  .head_step = kv_plane(s->b->kv_q8, pad_head(c->head_dim)),
+                                  .is_q8 = s->b->kv_q8,
+                                  .pos = p->card.pos,
                                   .n_rows = p->n_rows,
                                   .n_heads = c->n_heads,
                                   .n_kv_heads = c->n_kv_heads,
@@ -447,14 +449,13 @@ static void head_many(struct pass *p, const int *rows, int n)
                                           .n = c->hidden,
                                           .ld = pad_row(c->hidden),
                                           .eps = c->rms_norm_eps});
-    product_run(s->products, &s->q,
-                &(struct product){.name = "product.head",
-                                  .w = s->b->w.head,
-                                  .x = s->normed,
-                                  .x_ld = pad_row(c->hidden),
-                                  .n_rows = n,
-                                  .y32 = s->logits,
-                                  .y_ld = c->n_vocab});
+    product_any(s, &(struct product){.name = "product.head",
+                                     .w = s->b->w.head,
+                                     .x = s->normed,
+                                     .x_ld = pad_row(c->hidden),
+                                     .n_rows = n,
+                                     .y32 = s->logits,
+                                     .y_ld = c->n_vocab});
 }
 
 /* The wanted logits of the piece, to the host. */

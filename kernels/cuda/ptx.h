@@ -34,6 +34,29 @@ static __device__ __forceinline__ void mma_bf16(float *d, const uint32_t *a, con
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/* The half in the lower 16 bits (cvt, 9.7.9.21). */
+static __device__ __forceinline__ float half_value(uint32_t bits)
+{
+    float x;
+    asm("{ .reg .b16 h; cvt.u16.u32 h, %1; cvt.f32.f16 %0, h; }" : "=f"(x) : "r"(bits));
+    return x;
+}
+
+/* To the nearest integer, even among equals, within -128 … 127; 0 for what is no number
+ * (cvt, 9.7.9.21). */
+static __device__ __forceinline__ int rint_s8(float x)
+{
+    int y;
+    asm("cvt.rni.sat.s8.f32 %0, %1;" : "=r"(y) : "f"(x));
+    return y;
+}
+
+/* The largest over the warp (redux.sync, 9.7.13.7). */
+static __device__ __forceinline__ uint32_t warp_max(uint32_t x)
+{
+    return __reduce_max_sync(0xffffffffu, x);
+}
+
 static __device__ __forceinline__ uint32_t shared_address(const void *p)
 {
     return (uint32_t)__cvta_generic_to_shared(p);
@@ -83,6 +106,16 @@ static __device__ __forceinline__ uint4 load_once(const void *p)
     uint4 x;
     asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
                  : "=r"(x.x), "=r"(x.y), "=r"(x.z), "=r"(x.w)
+                 : "l"(p));
+    return x;
+}
+
+/* Eight of them. */
+static __device__ __forceinline__ uint2 load_once8(const void *p)
+{
+    uint2 x;
+    asm volatile("ld.global.nc.L1::no_allocate.v2.u32 {%0, %1}, [%2];"
+                 : "=r"(x.x), "=r"(x.y)
                  : "l"(p));
     return x;
 }

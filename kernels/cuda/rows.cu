@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "rows.h"
 
+#include "kv8.h"
 #include "port.h"
 
 namespace
@@ -130,16 +131,22 @@ __global__ void __launch_bounds__(THREADS) split_heads_kernel(struct split_heads
         value = e < half ? value * cos[e] - widen(x[e + half]) * sin[e]
                          : value * cos[e - half] + widen(x[e - half]) * sin[e - half];
     }
-    struct bf16 *to;
+    if (head < a.n_heads) {
+        narrow(value, &a.q[(row * a.n_heads + head) * d + e]);
+        return;
+    }
     int kv_head = (head - a.n_heads) % a.n_kv_heads;
     bool values = head >= a.n_heads + a.n_kv_heads;
-    if (head < a.n_heads)
-        to = a.q + (row * a.n_heads + head) * d;
-    else if (a.slots)
-        to = a.slots[row] + (values ? a.v_offset : a.k_offset) + kv_head * a.head_step;
+    if (!a.slots) {
+        narrow(value, &(values ? a.v : a.k)[(row * a.n_kv_heads + kv_head) * d + e]);
+        return;
+    }
+    struct bf16 *plane = a.slots[row] + (values ? a.v_offset : a.k_offset) + kv_head * a.head_step;
+    int at = a.pos[row] % KEYS_PER_BLOCK;
+    if (a.is_q8)
+        kv_store8(plane, d, at, e, value); /* a warp is 32 dimensions of one head */
     else
-        to = (values ? a.v : a.k) + (row * a.n_kv_heads + kv_head) * d;
-    narrow(value, &to[e]);
+        narrow(value, &plane[at * d + e]);
 }
 
 /* -- Pictures ---------------------------------------------------------------------------------- */

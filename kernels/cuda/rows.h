@@ -61,9 +61,11 @@ struct split_heads {
     int64_t ld;
     const float *cos, *sin; // [n_rows][head_dim / 2], or NULL
     struct bf16 *q;         // [n_rows][n_heads][d]
-    /* keys and values into blocks (slots[r]: where the row's first key head of layer 0 begins) … */
-    struct bf16 *const *slots; // [n_rows]
+    /* keys and values into blocks (attend.h has their layout) … */
+    struct bf16 *const *slots; // [n_rows]: the row's block
+    const int *pos;            // [n_rows]: of the row
     int64_t k_offset, v_offset, head_step;
+    bool is_q8;
     /* … or, slots NULL, [n_rows][n_kv_heads][d] each */
     struct bf16 *k, *v;
     int n_rows, n_heads, n_kv_heads, head_dim;

@@ -144,7 +144,7 @@ static void product(struct tower *t, const char *name, const struct dev_mat *w,
     p.x = x;
     p.x_ld = w->ld;
     p.n_rows = n_rows;
-    product_run(t->s->products, &t->s->q, &p);
+    product_any(t->s, &p);
 }
 
 static void attend(struct tower *t)

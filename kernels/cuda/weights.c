@@ -110,6 +110,29 @@ static void to_bf16(uint16_t *y, const char *x, enum weight_type type, int n)
 /* -- Matrices and vectors ------------------------------------------------------------------------
  */
 
+static enum packing packing_of(const struct mat *m)
+{
+    return m->type == WEIGHT_Q8 ? PACKED_Q8 : m->type == WEIGHT_Q4 ? PACKED_Q4 : PACKED_NOT;
+}
+
+/* Output `out` of a packed matrix as bf16: types.h has the layout. */
+static void unpack_row(uint16_t *y, const struct mat *m, int out)
+{
+    enum packing p = packing_of(m);
+    int o = out % STRIP_OUTS, n_blocks = blocks_of(m->n_in), bytes = block_bytes(p);
+    const uint8_t *strip = (const uint8_t *)m->data + out / STRIP_OUTS * strip_bytes(p, m->n_in);
+    for (int i = 0; i < m->n_in; i++) {
+        int b = i / BLOCK_INS, group = i % BLOCK_INS / 4, e = i % 4;
+        uint16_t half;
+        memcpy(&half, strip + (int64_t)n_blocks * bytes + (b * STRIP_OUTS + o) * 2, sizeof half);
+        const uint8_t *block = strip + (int64_t)b * bytes;
+        int w = p == PACKED_Q8
+                    ? block[(group * STRIP_OUTS + o) * 4 + e] - 128
+                    : (block[(group / 2 * STRIP_OUTS + o) * 4 + e] >> group % 2 * 4 & 15) - 8;
+        y[i] = bf16_of((float)w * ldexpf(f16_value(half), -SCALES_SHIFT));
+    }
+}
+
 /* Rows of m to the card, padded, as many at a time as a buffer holds. */
 static void send_rows(struct upload *u, struct bf16 *to, int64_t ld, const struct mat *m)
 {
@@ -121,23 +144,57 @@ static void send_rows(struct upload *u, struct bf16 *to, int64_t ld, const struc
         for (int r = 0; r < n; r++) {
             uint16_t *row = (uint16_t *)(s->buffer + (size_t)r * row_bytes);
             const char *from = (const char *)m->data + (size_t)(first + r) * (size_t)m->n_in * item;
-            to_bf16(row, from, m->type, m->n_in);
+            if (packing_of(m) != PACKED_NOT)
+                unpack_row(row, m, first + r);
+            else
+                to_bf16(row, from, m->type, m->n_in);
             memset(row + m->n_in, 0, row_bytes - (size_t)m->n_in * sizeof *row);
         }
         ring_send(u, s, (char *)to + (size_t)first * row_bytes, (size_t)n * row_bytes);
     }
 }
 
-/* Matrices of one depth on top of each other. */
+static void send_bytes(struct upload *u, char *to, const char *from, int64_t n_bytes)
+{
+    for (int64_t at = 0; at < n_bytes && u->status == cudaSuccess; at += SLOT_BYTES) {
+        int64_t n = n_bytes - at < SLOT_BYTES ? n_bytes - at : SLOT_BYTES;
+        struct slot *s = ring_take(u);
+        memcpy(s->buffer, from + at, (size_t)n);
+        ring_send(u, s, to + at, (size_t)n);
+    }
+}
+
+/* Whether the matrices, all of one packed type, make one when their strips follow each other. */
+static enum packing stacked_packing(const struct mat *const *mats, int n)
+{
+    for (int i = 0; i < n; i++)
+        if (mats[i]->type != mats[0]->type || (i < n - 1 && mats[i]->n_out % STRIP_OUTS))
+            return PACKED_NOT;
+    return packing_of(mats[0]);
+}
+
+/* Matrices of one depth on top of each other: strips as they are, everything else as bf16. */
 static struct dev_mat stacked(struct upload *u, const struct mat *const *mats, int n)
 {
-    struct dev_mat d = {.n_in = mats[0]->n_in, .ld = pad_row(mats[0]->n_in)};
-    for (int i = 0; i < n; i++) d.n_out += mats[i]->n_out;
-    struct bf16 *to = carve(&u->memory, (size_t)d.n_out * (size_t)d.ld * sizeof *to);
-    d.data = to;
+    struct dev_mat d = {
+        .n_in = mats[0]->n_in, .ld = pad_row(mats[0]->n_in), .packing = stacked_packing(mats, n)};
+    bool packed = d.packing != PACKED_NOT;
+    size_t row_bytes = (size_t)d.ld * sizeof(struct bf16), bytes = 0;
+    for (int i = 0; i < n; i++) {
+        d.n_out += mats[i]->n_out;
+        bytes += packed ? (size_t)(strips_of(mats[i]->n_out) * strip_bytes(d.packing, d.n_in))
+                        : (size_t)mats[i]->n_out * row_bytes;
+    }
+    char *to = carve(&u->memory, bytes);
+    d.data = packed ? NULL : (struct bf16 *)(void *)to;
+    d.strips = packed ? to : NULL;
     for (int i = 0; i < n && to; i++) {
-        send_rows(u, to, d.ld, mats[i]);
-        to += (int64_t)mats[i]->n_out * d.ld;
+        int64_t strips = strips_of(mats[i]->n_out) * strip_bytes(d.packing, d.n_in);
+        if (packed)
+            send_bytes(u, to, mats[i]->data, strips);
+        else
+            send_rows(u, (struct bf16 *)(void *)to, d.ld, mats[i]);
+        to += packed ? strips : (int64_t)((size_t)mats[i]->n_out * row_bytes);
     }
     return d;
 }

@@ -58,8 +58,10 @@ struct backend_table {
 
     /* Greedy answers without the host between two steps; NULL: the engine takes forward's logits itself. Computes
      * the one row of seq, then of each step the row of the id chosen before, n_steps rows at most; seq's blocks cover
-     * first_pos + n_steps positions. Each step's likeliest id (the lowest among equals, -1 for logits that are no
-     * numbers) is handed out in order; behind the row of the last one handed out the blocks hold no promise. */
+     * first_pos + n_steps positions, and n_steps keeps them within one rope regime. Each step's likeliest id (the
+     * lowest among equals; -1 when a logit is no number or the largest is infinite) is handed out in order on the
+     * calling thread, until on_id returns non-zero. Handing out an id says that the row of the id before it is done;
+     * behind that row the blocks hold no promise. */
     int (*decode_greedy)(struct backend_state *s, const struct batch_seq *seq, int n_steps,
                          backend_id_fn on_id, void *user, struct phi3v_error *err);
 };
@@ -74,11 +76,11 @@ struct pool;
 int backend_cpu_open(const struct config *config, const struct model_weights *weights,
                      struct pool *pool, enum kv_type kv_type, struct backend **ret,
                      struct phi3v_error *err);
-/* Opens a backend module by absolute path (PHI3V_BACKEND_DIR, then the installed libdir). The error names what is
- * missing. */
+/* Opens a backend module by absolute path (PHI3V_BACKEND_DIR, then the installed libdir). weights: as stored (then they
+ * are bf16 on the card) or packed; kv_type: KV_BF16 or KV_Q8. The error names what is missing. */
 int backend_cuda_open(const char *device, const struct config *config,
-                      const struct model_weights *weights, struct backend **ret,
-                      struct phi3v_error *err);
+                      const struct model_weights *weights, enum kv_type kv_type,
+                      struct backend **ret, struct phi3v_error *err);
 
 /* Whether a module lies where one is looked for; it may still not load, or find no card. */
 bool backend_cuda_installed(void);
@@ -92,7 +94,7 @@ int backend_cuda_describe(int i, char *text, size_t n_bytes, struct phi3v_error 
 struct backend_module {
     int abi; // BACKEND_ABI it was built with
     int (*open)(const char *device, const struct config *config, const struct model_weights *weights,
-                struct backend **ret, struct phi3v_error *err);
+                enum kv_type kv_type, struct backend **ret, struct phi3v_error *err);
     /* backend_cuda_describe of the module's cards. */
     int (*describe)(int i, char *text, size_t n_bytes, struct phi3v_error *err);
 };

@@ -89,10 +89,10 @@ int backend_cuda_describe(int i, char *text, size_t n_bytes, struct phi3v_error 
 }
 
 int backend_cuda_open(const char *device, const struct config *config,
-                      const struct model_weights *weights, struct backend **ret,
-                      struct phi3v_error *err)
+                      const struct model_weights *weights, enum kv_type kv_type,
+                      struct backend **ret, struct phi3v_error *err)
 {
     const struct backend_module *module;
     int rc = find_and_load(&module, err);
-    return rc ? rc : module->open(device, config, weights, ret, err);
+    return rc ? rc : module->open(device, config, weights, kv_type, ret, err);
 }

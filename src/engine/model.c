@@ -46,6 +46,15 @@ static int check_kv(const char *kv, struct phi3v_error *err)
                    kv);
 }
 
+/* A card keeps them as bf16 or q8. Error ARGUMENT. */
+static int kv_type_on_card(const char *kv, enum kv_type *ret, struct phi3v_error *err)
+{
+    *ret = strcmp(kv, "q8") ? KV_BF16 : KV_Q8;
+    if (!strcmp(kv, "auto") || !strcmp(kv, "bf16") || !strcmp(kv, "q8")) return 0;
+    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; on the GPU allowed is auto, bf16 or q8",
+                   kv);
+}
+
 /* auto: the exact arithmetic keeps exact numbers. */
 static enum kv_type kv_type_for(const char *kv, enum weights_form form)
 {
@@ -106,7 +115,7 @@ static int set_names(struct phi3v_model *m, const char *path, const char *synthe
     return 0;
 }
 
-/* For a graphics processor as the release stores them. */
+/* For a graphics processor as the release stores them, unless they are to be packed. */
 static int make_synthetic(struct phi3v_model *m, const struct phi3v_model_options *opt,
                           struct phi3v_error *err)
 {
@@ -116,9 +125,10 @@ static int make_synthetic(struct phi3v_model *m, const struct phi3v_model_option
     if (rc) return rc;
     char card[CARD_TEXT];
     if (!strcmp(opt->device, "auto")) cuda = !backend_cuda_describe(0, card, sizeof card, NULL);
-    if (automatic) form = FORM_Q8;
+    if (automatic) form = cuda ? FORM_F32 : FORM_Q8;
+    if (cuda && form == FORM_BF16) form = FORM_F32;
     config_phi3v(&m->config);
-    return model_weights_synthetic(&m->config, cuda ? FORM_F32 : form, m->pool, &m->bound, err);
+    return model_weights_synthetic(&m->config, form, m->pool, &m->bound, err);
 }
 
 static int load_files(struct phi3v_model *m, const struct phi3v_model_options *opt, double start_s,
@@ -163,6 +173,31 @@ static int packing_progress(void *user, int64_t done, int64_t total)
     return progress(p->opt, p->start_s, done, total, NULL);
 }
 
+static int pack_weights(struct phi3v_model *m, const struct phi3v_model_options *opt,
+                        enum weights_form form, enum weights_form vision, double start_s,
+                        struct phi3v_error *err)
+{
+    struct packing packing = {opt, start_s};
+    return model_weights_pack(&m->bound, &m->config, form, vision, m->pool,
+                              &(struct pulse){packing_progress, &packing}, err);
+}
+
+/* Whether a folder of packed weights suits what is asked for. */
+static int check_packed(const struct phi3v_model *m, bool automatic, enum weights_form form,
+                        bool vision_automatic, enum weights_form vision, struct phi3v_error *err)
+{
+    if (!vision_automatic && vision != m->bound.vision_form)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "%s holds packed weights, their vision part as %s: leave vision dtype "
+                       "auto, or open the folder they were made from",
+                       m->name, form_name(m->bound.vision_form));
+    if (automatic || form == m->bound.form) return 0;
+    return err_set(err, PHI3V_E_ARGUMENT,
+                   "%s holds weights packed as %s: use --dtype %s or auto, or open the folder "
+                   "they were made from",
+                   m->name, form_name(m->bound.form), form_name(m->bound.form));
+}
+
 /* The weights in the form that --dtype asks for, or that suits them and the memory. */
 static int convert_weights(struct phi3v_model *m, const struct phi3v_model_options *opt,
                            double start_s, struct phi3v_error *err)
@@ -172,18 +207,8 @@ static int convert_weights(struct phi3v_model *m, const struct phi3v_model_optio
     int rc = form_from_name(opt->dtype, &automatic, &form, err);
     if (!rc) rc = vision_form_from_name(opt->vision_dtype, &vision_automatic, &vision, err);
     if (rc || opt->synthetic) return rc;
-    if (m->bound.form != FORM_F32) {
-        if (!vision_automatic && vision != m->bound.vision_form)
-            return err_set(err, PHI3V_E_ARGUMENT,
-                           "%s holds packed weights, their vision part as %s: leave vision dtype "
-                           "auto, or open the folder they were made from",
-                           m->name, form_name(m->bound.vision_form));
-        if (automatic || form == m->bound.form) return 0;
-        return err_set(err, PHI3V_E_ARGUMENT,
-                       "%s holds weights packed as %s: use --dtype %s or auto, or open the folder "
-                       "they were made from",
-                       m->name, form_name(m->bound.form), form_name(m->bound.form));
-    }
+    if (m->bound.form != FORM_F32)
+        return check_packed(m, automatic, form, vision_automatic, vision, err);
     if (automatic) {
         form = form_for(&m->bound, mem_available_bytes(), kv_wanted_bytes(m));
         if (form != FORM_F32) {
@@ -192,28 +217,53 @@ static int convert_weights(struct phi3v_model *m, const struct phi3v_model_optio
             buf_puts(&m->note, " (--dtype f32 keeps them exact, and is several times slower)");
         }
     }
-    struct packing packing = {opt, start_s};
     if (vision_automatic) vision = vision_form_for(form);
-    return model_weights_pack(&m->bound, &m->config, form, vision, m->pool,
-                              &(struct pulse){packing_progress, &packing}, err);
+    return pack_weights(m, opt, form, vision, start_s, err);
 }
 
-/* A graphics processor takes the weights as they are stored. "auto" takes the graphics processor
- * where the module for it is installed and works; that it is installed and does not work is worth a
- * note. */
+/* On a graphics processor: bf16, whatever is stored, or packed; the tower bf16 unless packing it is
+ * asked for, because its products are of bf16 either way. */
+static int open_on_card(struct phi3v_model *m, const char *device,
+                        const struct phi3v_model_options *opt, double start_s,
+                        struct phi3v_error *err)
+{
+    bool automatic, vision_automatic;
+    enum weights_form form, vision;
+    enum kv_type kv_type;
+    int rc = form_from_name(opt->dtype, &automatic, &form, err);
+    if (!rc) rc = vision_form_from_name(opt->vision_dtype, &vision_automatic, &vision, err);
+    if (!rc) rc = kv_type_on_card(opt->kv, &kv_type, err);
+    if (rc) return rc;
+    if ((!automatic && form == FORM_F32) || (!vision_automatic && vision == FORM_F32))
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "dtype is \"f32\", which is the CPU's; on the GPU allowed is auto, bf16, q8 "
+                       "or q4");
+    bool as_stored = (automatic || form == FORM_BF16) && (vision_automatic || vision == FORM_BF16);
+    if (m->bound.form != FORM_F32 && !opt->synthetic) {
+        rc = check_packed(m, automatic, form, vision_automatic, vision, err);
+    } else if (!as_stored && !opt->synthetic) {
+        if (automatic || form == FORM_BF16) form = FORM_F32;
+        if (vision_automatic || vision == FORM_BF16) vision = FORM_F32;
+        rc = pack_weights(m, opt, form, vision, start_s, err);
+    }
+    if (rc) return rc;
+    m->info.kv = kv_names[kv_type];
+    return backend_cuda_open(device, &m->config, &m->bound, kv_type, &m->backend, err);
+}
+
+/* "auto" takes the graphics processor where the module for it is installed and works; that it is
+ * installed and does not work is worth a note. Then the weights may have been packed for it, in the
+ * form that was asked for. */
 static int open_backend(struct phi3v_model *m, const struct phi3v_model_options *opt,
                         double start_s, struct phi3v_error *err)
 {
     const char *device = opt->device;
-    bool packed = m->bound.form != FORM_F32 && !opt->synthetic;
-    if (is_cuda(device) && packed)
-        return err_set(err, PHI3V_E_UNSUPPORTED,
-                       "%s holds weights packed for the CPU: open the folder they were made from",
-                       m->name);
-    if (is_cuda(device)) return backend_cuda_open(device, &m->config, &m->bound, &m->backend, err);
+    if (is_cuda(device)) return open_on_card(m, device, opt, start_s, err);
     struct phi3v_error why;
-    if (!strcmp(device, "auto") && !packed && backend_cuda_installed()) {
-        if (!backend_cuda_open("cuda", &m->config, &m->bound, &m->backend, &why)) return 0;
+    char card[CARD_TEXT];
+    if (!strcmp(device, "auto") && backend_cuda_installed()) {
+        int none = backend_cuda_describe(0, card, sizeof card, &why);
+        if (!none && !open_on_card(m, "cuda", opt, start_s, &why)) return 0;
         add_note(m, "on the CPU, because: ");
         buf_puts(&m->note, why.text);
     }
@@ -293,16 +343,17 @@ static int64_t rope_switch(const struct config *c)
     return same ? 0 : c->original_max_positions;
 }
 
-/* Of products with a matrix. */
-static const char *arithmetic(const struct mat *m)
+/* Of products with a matrix; on a card, of decoding. */
+static const char *arithmetic(const struct phi3v_model *model, const struct mat *m)
 {
     if (m->type == WEIGHT_Q8 || m->type == WEIGHT_Q4) return "int8";
-    return m->type == WEIGHT_BF16_PAIRS ? "bf16" : "f32";
+    return m->type == WEIGHT_BF16_PAIRS || model->backend->table->dtype ? "bf16" : "f32";
 }
 
 static void fill_info(struct phi3v_model *m)
 {
     const struct config *c = &m->config;
+    bool on_card = m->backend->table->dtype != NULL;
     m->info = (struct phi3v_model_info){
         .name = m->name,
         .path = m->path,
@@ -331,9 +382,11 @@ static void fill_info(struct phi3v_model *m)
         .kv_bytes_per_token = (int64_t)(m->backend->table->kv_block_bytes(m->backend) / KV_BLOCK),
         .kv = m->info.kv,
         .step_bytes = (int64_t)model_weights_step_bytes(&m->bound),
-        .products = arithmetic(&m->bound.layers[0].down),
-        .vision_products = arithmetic(m->bound.n_vision_layers ? &m->bound.vision_layers[0].fc2
-                                                               : &m->bound.proj0)};
+        .products = arithmetic(m, &m->bound.layers[0].down),
+        .vision_products =
+            on_card ? "bf16"
+                    : arithmetic(m, m->bound.n_vision_layers ? &m->bound.vision_layers[0].fc2
+                                                             : &m->bound.proj0)};
 }
 
 /* -- Public ------------------------------------------------------------------------------------ */

@@ -328,6 +328,16 @@ void meet_sum(void *const *slots)
     for (int lane = 0; lane < 32; lane++) ((sum_slot *)slots[lane])->value = x[lane];
 }
 
+void meet_max(void *const *slots)
+{
+    uint32_t largest = 0;
+    for (int lane = 0; lane < 32; lane++) {
+        uint32_t x = ((max_slot *)slots[lane])->value;
+        largest = x > largest ? x : largest;
+    }
+    for (int lane = 0; lane < 32; lane++) ((max_slot *)slots[lane])->value = largest;
+}
+
 /* -- Fragments (layouts: PTX ISA 9.0, 9.7.14.5.8 and 9.7.14.5.15)
  * ---------------------------------- */
 

@@ -79,6 +79,11 @@ struct sum_slot {
 };
 void meet_sum(void *const *slots);
 
+struct max_slot {
+    uint32_t value;
+};
+void meet_max(void *const *slots);
+
 struct mma_slot {
     float *d;
     const uint32_t *a, *b;
@@ -168,6 +173,28 @@ static inline uint32_t bf16_bits(float x)
 static inline uint32_t pack_bf16(float lo, float hi) { return bf16_bits(hi) << 16 | bf16_bits(lo); }
 static inline float exp2_fast(float x) { return exp2f(x); }
 
+static inline float half_value(uint32_t bits)
+{
+    int exponent = (int)(bits >> 10 & 31);
+    float fraction = (float)(bits & 1023), x = fraction * 0x1p-24f;
+    if (exponent == 31) x = fraction > 0 ? NAN : INFINITY;
+    if (exponent > 0 && exponent < 31) x = ldexpf(1 + fraction * 0x1p-10f, exponent - 15);
+    return bits >> 15 & 1 ? -x : x;
+}
+
+static inline int rint_s8(float x)
+{
+    float y = nearbyintf(x);
+    return x != x ? 0 : y < -128 ? -128 : y > 127 ? 127 : (int)y;
+}
+
+static inline uint32_t warp_max(uint32_t x)
+{
+    emulate::max_slot slot = {x};
+    emulate::warp_meet(emulate::meet_max, &slot);
+    return slot.value;
+}
+
 static inline void mma_bf16(float *d, const uint32_t *a, const uint32_t *b)
 {
     emulate::mma_slot slot = {d, a, b};
@@ -194,6 +221,12 @@ static inline uint4 load_once(const void *p)
 {
     uint4 x;
     memcpy(&x, __builtin_assume_aligned(p, 16), sizeof x);
+    return x;
+}
+static inline uint2 load_once8(const void *p)
+{
+    uint2 x;
+    memcpy(&x, __builtin_assume_aligned(p, 8), sizeof x);
     return x;
 }
 static inline void prefetch_l2(const void *) {}

@@ -10,10 +10,13 @@
 extern "C" {
 #endif
 
+/* Seen from outside, too: tests of sessions find them in the module. */
+#define EMULATED_API __attribute__((visibility("default")))
+
 /* Bytes of the card, and of pinned memory, that are allocated now. */
-size_t emulated_bytes_in_use(void);
+EMULATED_API size_t emulated_bytes_in_use(void);
 /* The n-th allocation from now fails; 0: none. */
-void emulated_fail_at(long n);
+EMULATED_API void emulated_fail_at(long n);
 /* Orders of threads and blocks from now on; 0: ascending. */
 void emulated_set_seed(uint64_t seed);
 

@@ -150,7 +150,7 @@ static int open_with(const char *target, struct phi3v_error *err)
     unlink(module_path);
     if (target) assert_int_equal(symlink(target, module_path), 0);
     setenv("PHI3V_BACKEND_DIR", module_dir, 1);
-    return backend_cuda_open("cuda", NULL, NULL, &b, err);
+    return backend_cuda_open("cuda", NULL, NULL, KV_BF16, &b, err);
 }
 
 static void assert_says(const struct phi3v_error *err, const char *words)
@@ -167,10 +167,10 @@ static void test_no_module(void **state)
     assert_says(&err, module_dir);
     assert_says(&err, "phi3v-cuda.so");
     unsetenv("PHI3V_BACKEND_DIR");
-    assert_int_equal(backend_cuda_open("cuda", NULL, NULL, &b, &err), PHI3V_E_DEVICE);
+    assert_int_equal(backend_cuda_open("cuda", NULL, NULL, KV_BF16, &b, &err), PHI3V_E_DEVICE);
     assert_says(&err, "not set");
     setenv("PHI3V_BACKEND_DIR", ".", 1);
-    assert_int_equal(backend_cuda_open("cuda", NULL, NULL, &b, &err), PHI3V_E_DEVICE);
+    assert_int_equal(backend_cuda_open("cuda", NULL, NULL, KV_BF16, &b, &err), PHI3V_E_DEVICE);
     assert_says(&err, "absolute");
 }
 

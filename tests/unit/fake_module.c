@@ -8,10 +8,10 @@
 
 #ifdef FAKE_ABI
 static int fake_open(const char *device, const struct config *config,
-                     const struct model_weights *weights, struct backend **ret,
-                     struct phi3v_error *err)
+                     const struct model_weights *weights, enum kv_type kv_type,
+                     struct backend **ret, struct phi3v_error *err)
 {
-    (void)config, (void)weights, (void)ret;
+    (void)config, (void)weights, (void)kv_type, (void)ret;
     err->code = PHI3V_E_UNSUPPORTED;
     snprintf(err->text, sizeof err->text, "asked for %s", device);
     return err->code;

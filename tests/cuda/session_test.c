@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: MIT
+ * Sessions on the card: answers whose steps run ahead of the host equal answers taken step by step,
+ * also when a stop or a cancel throws away what ran ahead; nothing leaks, whichever allocation
+ * fails. The card is the one of PHI3V_BACKEND_DIR; what only an emulated one can count is left out
+ * on another. */
+#include <dlfcn.h>
+#include <math.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "engine_fixture.h"
+
+enum { N_NEW = 12, MOST_ALLOCATIONS = 400 };
+
+static phi3v_model *model;           // shared by the tests
+static size_t (*bytes_in_use)(void); // NULL: not emulated
+static void (*fail_at)(long n);
+
+static phi3v_model *open_model(void)
+{
+    struct phi3v_error err;
+    struct phi3v_model_options opt;
+    phi3v_model_options_default(&opt);
+    opt.device = "cuda";
+    opt.dtype = getenv("PHI3V_TEST_DTYPE") ? getenv("PHI3V_TEST_DTYPE") : "auto";
+    opt.kv = getenv("PHI3V_TEST_KV") ? getenv("PHI3V_TEST_KV") : "auto";
+    phi3v_model *m = NULL;
+    char *path = test_model_path("tiny-long-bf16");
+    if (phi3v_model_open(path, &opt, &m, &err) != 0) m = NULL;
+    free(path);
+    return m;
+}
+
+/* The loaded module's own counters, where it has them. */
+static void find_counters(void)
+{
+    char path[4096];
+    const char *dir = getenv("PHI3V_BACKEND_DIR");
+    snprintf(path, sizeof path, "%s/phi3v-cuda.so", dir ? dir : "");
+    void *module = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    if (!module) return;
+    *(void **)&bytes_in_use = dlsym(module, "emulated_bytes_in_use");
+    *(void **)&fail_at = dlsym(module, "emulated_fail_at");
+}
+
+static int open_shared(void **state)
+{
+    (void)state;
+    find_counters();
+    model = open_model();
+    return model ? 0 : -1;
+}
+
+static int close_shared(void **state)
+{
+    (void)state;
+    phi3v_model_close(model);
+    return 0;
+}
+
+/* -- Running ahead ----------------------------------------------------------------------------- */
+
+/* top_k 1 with a temperature chooses the same ids as greedy, but on the host, step by step. */
+static struct phi3v_result answer(phi3v_session *s, const phi3v_prompt *prompt, bool by_host,
+                                  const char *const *stop, phi3v_event_fn on_event, void *user)
+{
+    struct phi3v_params params;
+    struct phi3v_result r = {0};
+    phi3v_params_default(&params);
+    params.max_new_tokens = N_NEW;
+    params.temperature = by_host ? 1 : 0;
+    params.top_k = by_host ? 1 : 0;
+    params.stop = stop;
+    assert_int_equal(phi3v_generate(s, prompt, &params, on_event, user, &r, NULL), 0);
+    return r;
+}
+
+/* A session that holds the prompt: every answer to it then begins with the same step. */
+static phi3v_session *session_with(const phi3v_prompt *prompt)
+{
+    phi3v_session *s = test_session(model);
+    assert_int_equal(phi3v_prefill(s, prompt, NULL, NULL, NULL, NULL), 0);
+    return s;
+}
+
+static void assert_begins(const struct phi3v_result *part, const struct phi3v_result *whole)
+{
+    assert_true(part->n_ids <= whole->n_ids);
+    assert_memory_equal(part->ids, whole->ids, part->n_ids * sizeof *part->ids);
+}
+
+static float *logits_of(phi3v_session *s, const phi3v_prompt *prompt)
+{
+    float *logits = NULL;
+    assert_int_equal(phi3v_logits(s, prompt, 0, NULL, NULL, &logits, NULL, NULL), 0);
+    return logits;
+}
+
+/* What the session holds behind the answer is worth what a new session computes: within what two
+ * orders of bf16 roundings differ by (activations_golden.c), for rows of a prompt and steps go
+ * different ways on a card. Keys of another token would change the logits by their spread, 2.1. */
+static void assert_holds_truth(phi3v_session *s, const phi3v_prompt *prompt,
+                               const struct phi3v_result *r)
+{
+    phi3v_session *fresh = test_session(model);
+    phi3v_prompt *grown = test_extended(model, prompt, r->ids, r->n_ids);
+    float *held = logits_of(s, grown), *anew = logits_of(fresh, grown);
+    int n = phi3v_model_info(model)->n_vocab;
+    double squares = 0;
+    for (int i = 0; i < n; i++) squares += pow((double)held[i] - (double)anew[i], 2);
+    double rms = sqrt(squares / n);
+    if (!(rms < 0.3)) fail_msg("the logits differ by %.3f (rms)", rms);
+    phi3v_floats_free(held);
+    phi3v_floats_free(anew);
+    phi3v_prompt_free(grown);
+    phi3v_session_free(fresh);
+}
+
+static void steps_ahead_choose_the_same(void **state)
+{
+    (void)state;
+    phi3v_prompt *prompt = test_prompt(model, "A long way to go?", NULL, 0);
+    phi3v_session *s = session_with(prompt);
+    struct phi3v_result ahead = answer(s, prompt, false, NULL, NULL, NULL),
+                        stepped = answer(s, prompt, true, NULL, NULL, NULL);
+    assert_int_equal(ahead.n_ids, N_NEW);
+    assert_int_equal(stepped.n_ids, N_NEW);
+    assert_begins(&ahead, &stepped);
+    assert_int_equal(ahead.finish, PHI3V_FINISH_LENGTH);
+    assert_holds_truth(s, prompt, &ahead);
+    phi3v_result_fini(&ahead);
+    phi3v_result_fini(&stepped);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
+struct until { // stops with the n-th piece of text
+    int n, seen;
+    char text[64]; // of that piece
+};
+
+static int count_text(const struct phi3v_event *event, void *user)
+{
+    struct until *u = user;
+    if (event->type != PHI3V_EVENT_TEXT) return 0;
+    if (++u->seen == u->n)
+        snprintf(u->text, sizeof u->text, "%.*s", (int)event->n_text_bytes, event->text);
+    return u->n > 0 && u->seen >= u->n;
+}
+
+static void a_cancel_takes_one_step(void **state)
+{
+    (void)state;
+    phi3v_prompt *prompt = test_prompt(model, "For ever?", NULL, 0);
+    phi3v_session *s = session_with(prompt);
+    struct phi3v_result whole = answer(s, prompt, true, NULL, NULL, NULL);
+    struct until third = {.n = 3};
+    struct phi3v_result cut = answer(s, prompt, false, NULL, count_text, &third);
+    assert_int_equal(cut.finish, PHI3V_FINISH_INTERRUPTED);
+    assert_int_equal(third.seen, 3); // the steps that ran ahead show nothing
+    assert_true(cut.n_ids < N_NEW);
+    assert_begins(&cut, &whole);
+    assert_holds_truth(s, prompt, &cut);
+    phi3v_result_fini(&cut);
+    phi3v_result_fini(&whole);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
+static void a_stop_throws_away_what_ran_ahead(void **state)
+{
+    (void)state;
+    phi3v_prompt *prompt = test_prompt(model, "And then?", NULL, 0);
+    phi3v_session *s = session_with(prompt);
+    struct until fourth = {.n = 4};
+    struct phi3v_result begun = answer(s, prompt, true, NULL, count_text, &fourth);
+    const char *stop[] = {fourth.text, NULL};
+    struct phi3v_result ahead = answer(s, prompt, false, stop, NULL, NULL),
+                        stepped = answer(s, prompt, true, stop, NULL, NULL);
+    assert_int_equal(ahead.finish, PHI3V_FINISH_STOP);
+    assert_true(ahead.n_ids < N_NEW);
+    assert_int_equal(ahead.n_ids, stepped.n_ids);
+    assert_begins(&ahead, &stepped);
+    assert_string_equal(ahead.text, stepped.text);
+    assert_holds_truth(s, prompt, &ahead);
+    phi3v_result_fini(&begun);
+    phi3v_result_fini(&ahead);
+    phi3v_result_fini(&stepped);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
+/* -- Memory ------------------------------------------------------------------------------------ */
+
+static int cancel_at_once(const struct phi3v_event *event, void *user)
+{
+    return event->type == PHI3V_EVENT_TEXT || *(int *)user;
+}
+
+/* PHI3V_TEST_CYCLES of them, half cancelled in the prompt, half in the answer. */
+static void cycles_leak_nothing(void **state)
+{
+    (void)state;
+    const char *text = getenv("PHI3V_TEST_CYCLES");
+    int n = text ? atoi(text) : 6;
+    size_t before = 0;
+    phi3v_prompt *prompt = test_prompt(model, "Stop.", NULL, 0);
+    for (int i = 0; i < n; i++) {
+        phi3v_session *s = test_session(model);
+        int early = i % 2;
+        struct phi3v_result r = {0};
+        int rc = phi3v_generate(s, prompt, NULL, cancel_at_once, &early, &r, NULL);
+        assert_true(rc == 0 || rc == PHI3V_E_CANCELLED);
+        phi3v_result_fini(&r);
+        phi3v_session_free(s);
+        if (!bytes_in_use) continue;
+        if (i == 2) before = bytes_in_use(); // the pool has its slab, graphs are made
+        if (i > 2) assert_int_equal(bytes_in_use(), before);
+    }
+    phi3v_prompt_free(prompt);
+}
+
+/* Everything that a person does, until the card has no memory: an error with a sentence, never a
+ * crash, and all memory given back. */
+static int use_once(struct phi3v_error *err)
+{
+    phi3v_model *m = NULL;
+    phi3v_session *s = NULL;
+    struct phi3v_model_options opt;
+    phi3v_model_options_default(&opt);
+    opt.device = "cuda";
+    char *path = test_model_path("tiny-long-bf16");
+    int rc = phi3v_model_open(path, &opt, &m, err);
+    free(path);
+    if (!rc) rc = phi3v_session_new(m, &s, err);
+    if (!rc) {
+        struct phi3v_params params;
+        struct phi3v_result r = {0};
+        phi3v_params_default(&params);
+        params.max_new_tokens = 2;
+        phi3v_prompt *prompt = test_prompt(m, "Room?", NULL, 0);
+        rc = phi3v_generate(s, prompt, &params, NULL, NULL, &r, err);
+        phi3v_result_fini(&r);
+        phi3v_prompt_free(prompt);
+    }
+    phi3v_session_free(s);
+    phi3v_model_close(m);
+    return rc;
+}
+
+static void any_allocation_may_fail(void **state)
+{
+    (void)state;
+    if (!fail_at) skip();
+    size_t before = bytes_in_use();
+    int n = 1;
+    for (; n < MOST_ALLOCATIONS; n++) {
+        struct phi3v_error err = {0};
+        fail_at(n);
+        int rc = use_once(&err);
+        fail_at(0);
+        assert_int_equal(bytes_in_use(), before);
+        if (rc == 0) break; // there were fewer
+        assert_int_equal(rc, PHI3V_E_MEMORY);
+        assert_non_null(strstr(err.text, "memory"));
+    }
+    assert_in_range(n, 5, MOST_ALLOCATIONS - 1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(steps_ahead_choose_the_same),
+        cmocka_unit_test(a_cancel_takes_one_step),
+        cmocka_unit_test(a_stop_throws_away_what_ran_ahead),
+        cmocka_unit_test(cycles_leak_nothing),
+        cmocka_unit_test(any_allocation_may_fail),
+    };
+    return cmocka_run_group_tests(tests, open_shared, close_shared);
+}
