@@ -166,8 +166,9 @@ static void cpu_kv_fill(struct backend *base, int id, uint64_t seed)
     }
     char *block;
     kv_store_resolve(b->kv, &id, 1, &block);
-    size_t from = 0, bytes = kv_block_bytes(c, type);
-    for (char *head = block; head < block + bytes; head += step)
+    size_t from = 0;
+    char *head = block;
+    for (int i = 0; i < c->n_layers * c->n_kv_heads; i++, head += step)
         for (int at = 0; at < KV_BLOCK; at++, from = (from + 61) % LENGTH)
             b->kernels->kv_put(head, head + packed, type, at, numbers + from,
                                numbers + from + MAX_HEAD, c->head_dim);
@@ -275,7 +276,9 @@ int backend_cpu_open(const struct config *config, const struct model_weights *we
 {
     struct cpu_backend *b = mem_zalloc(sizeof *b);
     if (!b) return err_memory(err, "the CPU backend", sizeof *b);
-    int rc = kv_store_new(kv_block_bytes(config, kv_type), &b->kv, err);
+    int rc =
+        kv_store_new((size_t)config->n_layers * (size_t)config->n_kv_heads,
+                     kv_head_bytes(config, kv_type), kv_slab_blocks(config, kv_type), &b->kv, err);
     if (rc) {
         mem_free(b);
         return rc;

@@ -8,8 +8,6 @@
 
 #include "base/mem.h"
 
-enum { SLAB_BYTES = 4 << 20, SLAB_MAX_BLOCKS = 64 }; // small blocks come several to a slab
-
 struct slab {
     char *data;    // NULL while none of its blocks is in use
     uint64_t used; // bit i: block i of the slab is in use
@@ -17,7 +15,7 @@ struct slab {
 
 struct kv_store {
     pthread_mutex_t lock;
-    size_t block_bytes;
+    size_t block_bytes, part_bytes;
     int per_slab;
     struct slab *slabs; // [n_slabs]; the array may move, slab memory does not
     int n_slabs, cap_slabs;
@@ -25,13 +23,15 @@ struct kv_store {
 
 static size_t slab_bytes(const struct kv_store *s) { return (size_t)s->per_slab * s->block_bytes; }
 
-int kv_store_new(size_t block_bytes, struct kv_store **ret, struct phi3v_error *err)
+int kv_store_new(size_t n_parts, size_t part_bytes, int slab_blocks, struct kv_store **ret,
+                 struct phi3v_error *err)
 {
+    assert(slab_blocks >= 1 && slab_blocks <= 64);
     struct kv_store *s = mem_zalloc(sizeof *s);
     if (!s) return err_memory(err, "the key/value store", sizeof *s);
-    size_t per_slab = SLAB_BYTES / block_bytes;
-    s->block_bytes = block_bytes;
-    s->per_slab = per_slab < 1 ? 1 : per_slab > SLAB_MAX_BLOCKS ? SLAB_MAX_BLOCKS : (int)per_slab;
+    s->block_bytes = n_parts * part_bytes;
+    s->part_bytes = part_bytes;
+    s->per_slab = slab_blocks;
     pthread_mutex_init(&s->lock, NULL);
     *ret = s;
     return 0;
@@ -129,7 +129,7 @@ void kv_store_resolve(struct kv_store *s, const int *ids, int n, char **ret_bloc
     for (int i = 0; i < n; i++) {
         const struct slab *slab = &s->slabs[ids[i] / s->per_slab];
         assert(slab->used & UINT64_C(1) << (ids[i] % s->per_slab));
-        ret_blocks[i] = slab->data + (size_t)(ids[i] % s->per_slab) * s->block_bytes;
+        ret_blocks[i] = slab->data + (size_t)(ids[i] % s->per_slab) * s->part_bytes;
     }
     pthread_mutex_unlock(&s->lock);
 }

@@ -18,26 +18,36 @@
 
 /* -- Blocks ----------------------------------------------------------------------------------- */
 
-enum { N_BLOCKS = 200, BLOCK_FLOATS = 16384 };
+enum { N_BLOCKS = 200, PARTS = 4, PART_FLOATS = 4096, SLAB_BLOCKS = 24 };
 
-static float *block_at(struct kv_store *s, int id)
+static int new_store(struct kv_store **ret)
+{
+    return kv_store_new(PARTS, PART_FLOATS * sizeof(float), SLAB_BLOCKS, ret, NULL);
+}
+
+static float *part_at(struct kv_store *s, int id, int part)
 {
     char *block;
     kv_store_resolve(s, &id, 1, &block);
     assert_true((uintptr_t)block % 64 == 0);
-    return (float *)(void *)block;
+    return (float *)(void *)block + (size_t)part * SLAB_BLOCKS * PART_FLOATS;
 }
 
 static void write_block(struct kv_store *s, int id, float value)
 {
-    float *block = block_at(s, id);
-    for (int i = 0; i < BLOCK_FLOATS; i++) block[i] = value;
+    for (int part = 0; part < PARTS; part++) {
+        float *at = part_at(s, id, part);
+        for (int i = 0; i < PART_FLOATS; i++) at[i] = value + (float)part / PARTS;
+    }
 }
 
 static int block_holds(struct kv_store *s, int id, float value)
 {
-    const float *block = block_at(s, id);
-    return block[0] == value && block[BLOCK_FLOATS - 1] == value;
+    for (int part = 0; part < PARTS; part++) {
+        const float *at = part_at(s, id, part), want = value + (float)part / PARTS;
+        if (at[0] != want || at[PART_FLOATS - 1] != want) return 0;
+    }
+    return 1;
 }
 
 static void test_blocks_are_apart(void **state)
@@ -45,7 +55,7 @@ static void test_blocks_are_apart(void **state)
     (void)state;
     struct kv_store *s;
     int ids[N_BLOCKS];
-    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    assert_int_equal(new_store(&s), 0);
     assert_int_equal(kv_store_bytes(s), 0); // nothing is reserved up front
     assert_int_equal(kv_store_take(s, N_BLOCKS, ids, NULL), 0);
     for (int i = 0; i < N_BLOCKS; i++) write_block(s, ids[i], (float)i);
@@ -58,7 +68,7 @@ static void test_blocks_are_used_again(void **state)
     (void)state;
     struct kv_store *s;
     int ids[N_BLOCKS], again[N_BLOCKS];
-    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    assert_int_equal(new_store(&s), 0);
     assert_int_equal(kv_store_take(s, N_BLOCKS, ids, NULL), 0);
     size_t bytes = kv_store_bytes(s);
     for (int i = 0; i < N_BLOCKS; i++) write_block(s, ids[i], (float)i);
@@ -80,7 +90,7 @@ static void test_blocks_out_of_memory(void **state)
     struct kv_store *s;
     struct phi3v_error err;
     int ids[N_BLOCKS], n_failed = 0;
-    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    assert_int_equal(new_store(&s), 0);
     for (long n = 1;; n++, n_failed++) {
         mem_fail_at(n);
         int rc = kv_store_take(s, N_BLOCKS, ids, &err);
@@ -112,7 +122,7 @@ static void test_blocks_on_threads(void **state)
     (void)state;
     struct kv_store *s;
     pthread_t threads[3];
-    assert_int_equal(kv_store_new(BLOCK_FLOATS * sizeof(float), &s, NULL), 0);
+    assert_int_equal(new_store(&s), 0);
     for (int i = 0; i < 3; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, take_and_give, s), 0);
     for (int i = 0; i < 3; i++) {
