@@ -13,6 +13,10 @@ void kernels_fill_avxvnni(struct kernels *k);
 void kernels_fill_avx512(struct kernels *k);
 void kernels_fill_avx512vnni(struct kernels *k);
 void kernels_fill_avx512bf16(struct kernels *k);
+void kernels_fill_neon(struct kernels *k);
+void kernels_fill_dotprod(struct kernels *k);
+void kernels_fill_i8mm(struct kernels *k);
+void kernels_fill_neonbf16(struct kernels *k);
 
 /* Shape of the panel of widened weights that products of many rows reuse; it lives in the caller's
  * scratch. PANEL_IN is also the length after which partial sums are folded, so it is part of every

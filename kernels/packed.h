@@ -12,9 +12,9 @@
  * A prepared row:
  *   values    [n_blocks * 32] int8, zeros behind n_in
  *   start     [n_blocks] int32: the block's sum times minus the weights' offset
- *   exponent  [n_blocks] int32: (e - SCALE_SHIFT) << 23, where a value stands for value * 2^e *
- * unit unit      float: 1 … 31/16 in steps of a sixteenth, or NaN when the row has a value that is
- * not finite
+ *   exponent  [n_blocks] int32: (e - SCALE_SHIFT) << 23, a value standing for value * 2^e * unit
+ *   unit      float: 1 … 31/16 in steps of a sixteenth, or NaN when the row has a value that is not
+ *             finite
  *
  * A product adds up from 0, block after block, float(start + sum of unsigned weight * value) *
  * (scale * 2^(e - SCALE_SHIFT)) by one fused multiply-add: the integer is exact, and since 2^e only

@@ -18,21 +18,27 @@ static void fill_all(void)
 {
     kernels_fill_portable(&tables[CPU_PORTABLE]);
     tables[CPU_PORTABLE].level = cpu_level_name(CPU_PORTABLE);
-#ifdef KERNELS_X86
     static void (*const fill[N_CPU_LEVELS])(struct kernels *) = {
+#if defined(KERNELS_X86)
         [CPU_AVX2] = kernels_fill_avx2,
         [CPU_AVXVNNI] = kernels_fill_avxvnni,
         [CPU_AVX512] = kernels_fill_avx512,
         [CPU_AVX512VNNI] = kernels_fill_avx512vnni,
-        [CPU_AVX512BF16] = kernels_fill_avx512bf16};
-    for (int level = CPU_AVX2; level < N_CPU_LEVELS; level++) {
-        if (!cpu_has((enum cpu_level)level)) continue;
+        [CPU_AVX512BF16] = kernels_fill_avx512bf16,
+#elif defined(KERNELS_ARM)
+        [CPU_NEON] = kernels_fill_neon,
+        [CPU_DOTPROD] = kernels_fill_dotprod,
+        [CPU_I8MM] = kernels_fill_i8mm,
+        [CPU_NEONBF16] = kernels_fill_neonbf16,
+#endif
+    };
+    for (int level = CPU_PORTABLE + 1; level < N_CPU_LEVELS; level++) {
+        if (!fill[level] || !cpu_has((enum cpu_level)level)) continue;
         tables[level] = tables[best];
         tables[level].level = cpu_level_name((enum cpu_level)level);
         fill[level](&tables[level]);
         best = level;
     }
-#endif
 }
 
 const struct kernels *kernels_for(const char *level)

@@ -5,7 +5,7 @@
  * - xval, wval: what a row of x and a panel hold (float; bf16 as uint16_t);
  * - CUT_IN, CUT_STRIDE: inputs of a panel, and values between its rows;
  * - tile_stored: one tile, from weights as they are stored; tile_panel: from a panel;
- * - widen_row: n stored weights to wval, zeros up to a whole vector behind them.
+ * - widen_row: n stored weights to wval.
  *
  * Few rows: each tile widens its weights in registers, with nothing stored. Many rows: a panel of
  * PANEL_OUTS x CUT_IN weights is widened once into scratch (it stays in the second-level cache)

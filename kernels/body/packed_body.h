@@ -3,7 +3,11 @@
  * each level's file, which defines TILE_ROWS and these over vectors of W 32-bit integers:
  * - ivec, i_load (W groups of 4 bytes), i_spread (one integer to all lanes), i_dot (adds the
  *   products of 4 unsigned and 4 signed bytes to each lane), i_add, i_low (nibbles), i_high;
- * - v_from_int, v_from_half (W halves), v_bits, i_bits (the same bits as the other kind).
+ * - v_from_int, v_from_half (W halves), v_bits, i_bits (the same bits as the other kind);
+ * - SIGNED: i_dot takes weights that are signed too. Then i_q8 takes their offset from q8's, so
+ *   that a block's sum begins at 0, and i_as_q8 makes q8's unsigned weights of nibbles. Else both
+ *   change nothing.
+ * - OWN_TILE, where the level defines run_tile itself.
  *
  * A tile is TILE_ROWS rows of x and 2 W outputs. Few rows read the strips as they are stored. With
  * more, the inputs are cut so that the weights of a tile stay in the first-level cache while all
@@ -59,6 +63,12 @@ static ALWAYS_INLINE ivec spread_integer(const int32_t *start, int64_t row_bytes
     return i_spread(*(const int32_t *)(const void *)((const char *)start + r * row_bytes));
 }
 
+static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t);
+
+#ifndef OWN_TILE
+
+static ALWAYS_INLINE ivec i_dot(ivec sum, ivec w, ivec x);
+
 /* One group of four inputs times all rows. */
 static ALWAYS_INLINE void add_group(int rows, ivec sum[][2], ivec w0, ivec w1, const char *row,
                                     int64_t row_bytes)
@@ -92,7 +102,8 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
         ivec sum[TILE_ROWS][2];
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
-            sum[r][0] = sum[r][1] = spread_integer(start + b, row_bytes, r);
+            sum[r][0] = sum[r][1] =
+                SIGNED && !nibbles ? i_spread(0) : spread_integer(start + b, row_bytes, r);
 #pragma GCC unroll 4
         for (int pair = 0; pair < PACK_GROUPS / 2; pair++) {
             const int at = nibbles ? pair * STEP : pair * 2 * STEP;
@@ -107,7 +118,10 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
             }
             ivec b0 = nibbles ? i_high(a0) : i_load(w0 + at + STEP);
             ivec b1 = nibbles ? i_high(a1) : i_load(w1 + at + STEP);
-            if (nibbles) a0 = i_low(a0), a1 = i_low(a1);
+            if (nibbles)
+                a0 = i_low(a0), a1 = i_low(a1);
+            else
+                a0 = i_q8(a0), a1 = i_q8(a1), b0 = i_q8(b0), b1 = i_q8(b1);
             add_group(rows, sum, a0, a1, row + pair * 8, row_bytes);
             add_group(rows, sum, b0, b1, row + pair * 8 + 4, row_bytes);
         }
@@ -140,6 +154,8 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
     }
 }
 
+#endif
+
 static ALWAYS_INLINE void run_rows(int rows, bool nibbles, const struct tile *t)
 {
     switch (rows) {
@@ -153,6 +169,8 @@ static ALWAYS_INLINE void run_rows(int rows, bool nibbles, const struct tile *t)
     case 3:
         run_tile(3, nibbles, false, t);
         break;
+#endif
+#if TILE_ROWS > 3
     case 4:
         run_tile(4, nibbles, false, t);
         break;
@@ -244,8 +262,8 @@ static void unpack_strip(uint8_t *to, const uint8_t *data, int n_blocks)
     for (int i = 0; i < n_blocks * Q4_DATA; i += 64, to += 128)
         for (int at = 0; at < 64; at += 4 * W) {
             ivec a = i_load(data + i + at);
-            i_store(to + at, i_low(a));
-            i_store(to + 64 + at, i_high(a));
+            i_store(to + at, i_as_q8(i_low(a)));
+            i_store(to + 64 + at, i_as_q8(i_high(a)));
         }
 }
 

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * A tile is 3 rows x 4 outputs: 12 accumulators of 8 lanes in 16 registers. */
+ * The 12 accumulators of a tile are 12 of the 16 registers. */
 #include "avx2.h"
 
 typedef float xval, wval;
-enum { TILE_ROWS = 3, CUT_IN = PANEL_IN, CUT_STRIDE = PANEL_STRIDE };
+enum { TILE_ROWS = 3, STEP = W, CUT_IN = PANEL_IN, CUT_STRIDE = PANEL_STRIDE };
 
-#include "body/matmul_driver.h"
+static ALWAYS_INLINE vec load_x(const xval *x) { return v_load(x); }
+static ALWAYS_INLINE vec load_some_x(const xval *x, int n) { return v_load_some(x, v_first(n)); }
+static ALWAYS_INLINE vec add_products(vec x, vec w, vec acc) { return v_fma(x, w, acc); }
+
+#include "body/matmul_body.h"
 
 /* Sums of the lanes of 4 accumulators, each folded 4+4, 2+2, 1+1. */
 static ALWAYS_INLINE __m128 fold(const __m256 acc[TILE_OUTS])
@@ -20,8 +24,9 @@ static ALWAYS_INLINE __m128 fold(const __m256 acc[TILE_OUTS])
     return _mm_add_ps(_mm256_castps256_ps128(sums), _mm256_extractf128_ps(sums, 1));
 }
 
-static ALWAYS_INLINE void add_row(float *y, __m128 sums, int n_outs)
+static ALWAYS_INLINE void add_row(float *y, const vec acc[TILE_OUTS], int n_outs)
 {
+    __m128 sums = fold(acc);
     if (n_outs == TILE_OUTS) {
         _mm_storeu_ps(y, _mm_add_ps(_mm_loadu_ps(y), sums));
         return;
@@ -29,67 +34,6 @@ static ALWAYS_INLINE void add_row(float *y, __m128 sums, int n_outs)
     float part[TILE_OUTS];
     _mm_storeu_ps(part, sums);
     for (int o = 0; o < n_outs; o++) y[o] += part[o];
-}
-
-/* rows and type are constants where this is inlined, so acc lives in registers. */
-static ALWAYS_INLINE void tile(int rows, enum weight_type type, const struct tile *t)
-{
-    const char *w0 = t->w[0], *w1 = t->w[1], *w2 = t->w[2], *w3 = t->w[3];
-    const float *x = t->x;
-    const int64_t x_stride = t->x_stride;
-    const size_t item = type == WEIGHT_F32 ? 4 : 2;
-    const int n = t->n;
-    __m256 acc[TILE_ROWS][TILE_OUTS];
-    for (int r = 0; r < rows; r++)
-        for (int o = 0; o < TILE_OUTS; o++) acc[r][o] = _mm256_setzero_ps();
-    int i = 0;
-    for (; i + 8 <= n; i += 8) {
-        size_t at = item * (size_t)i;
-        if (rows == 1) { /* streaming from memory */
-            _mm_prefetch(w0 + at + 1024, _MM_HINT_T0);
-            _mm_prefetch(w1 + at + 1024, _MM_HINT_T0);
-            _mm_prefetch(w2 + at + 1024, _MM_HINT_T0);
-            _mm_prefetch(w3 + at + 1024, _MM_HINT_T0);
-        }
-        __m256 xr[TILE_ROWS];
-        for (int r = 0; r < rows; r++) xr[r] = _mm256_loadu_ps(x + r * x_stride + i);
-#define ADD_OUT(o, load)                                                                           \
-    {                                                                                              \
-        __m256 w = load;                                                                           \
-        for (int r = 0; r < rows; r++) acc[r][o] = _mm256_fmadd_ps(xr[r], w, acc[r][o]);           \
-    }
-        ADD_OUT(0, load_weights(w0 + at, type))
-        ADD_OUT(1, load_weights(w1 + at, type))
-        ADD_OUT(2, load_weights(w2 + at, type))
-        ADD_OUT(3, load_weights(w3 + at, type))
-    }
-    if (i < n) {
-        size_t at = item * (size_t)i;
-        __m256 xr[TILE_ROWS];
-        for (int r = 0; r < rows; r++)
-            xr[r] = _mm256_maskload_ps(x + r * x_stride + i, v_first(n - i));
-        ADD_OUT(0, load_some_weights(w0 + at, type, n - i))
-        ADD_OUT(1, load_some_weights(w1 + at, type, n - i))
-        ADD_OUT(2, load_some_weights(w2 + at, type, n - i))
-        ADD_OUT(3, load_some_weights(w3 + at, type, n - i))
-    }
-#undef ADD_OUT
-    for (int r = 0; r < rows; r++) add_row(t->y + r * t->y_stride, fold(acc[r]), t->n_outs);
-}
-
-static ALWAYS_INLINE void tile_rows(int rows, enum weight_type type, const struct tile *t)
-{
-    switch (rows) {
-    case 1:
-        tile(1, type, t);
-        break;
-    case 2:
-        tile(2, type, t);
-        break;
-    default:
-        tile(3, type, t);
-        break;
-    }
 }
 
 #include "body/widened_tiles.h"

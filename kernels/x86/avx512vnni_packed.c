@@ -4,6 +4,7 @@
 #include "avx512.h"
 
 #define TILE_ROWS 6
+enum { SIGNED = 0 };
 
 typedef __m512i ivec;
 
@@ -15,6 +16,8 @@ static ALWAYS_INLINE ivec i_dot(ivec sum, ivec w, ivec x) { return _mm512_dpbusd
 static ALWAYS_INLINE ivec i_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
 static ALWAYS_INLINE ivec i_low(ivec a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
 static ALWAYS_INLINE ivec i_high(ivec a) { return i_low(_mm512_srli_epi16(a, 4)); }
+static ALWAYS_INLINE ivec i_q8(ivec a) { return a; }
+static ALWAYS_INLINE ivec i_as_q8(ivec a) { return a; }
 static ALWAYS_INLINE vec v_from_int(ivec a) { return _mm512_cvtepi32_ps(a); }
 static ALWAYS_INLINE vec v_from_half(const uint16_t *p)
 {

@@ -4,6 +4,8 @@
 
 #if defined(__x86_64__)
 #include <cpuid.h>
+#elif defined(__aarch64__)
+#include <sys/auxv.h>
 #endif
 #include <pthread.h>
 #include <sched.h>
@@ -13,8 +15,8 @@
 
 #include "base/env.h"
 
-static const char *const level_names[] = {"portable", "avx2",       "avxvnni",
-                                          "avx512",   "avx512vnni", "avx512bf16"};
+static const char *const level_names[] = {"portable",   "avx2", "avxvnni", "avx512", "avx512vnni",
+                                          "avx512bf16", "neon", "dotprod", "i8mm",   "neonbf16"};
 
 const char *cpu_level_name(enum cpu_level level) { return level_names[level]; }
 
@@ -47,6 +49,15 @@ static void detect(void)
                       __builtin_cpu_supports("avx512vl");
     has[CPU_AVX512VNNI] = has[CPU_AVX512] && __builtin_cpu_supports("avx512vnni");
     has[CPU_AVX512BF16] = has[CPU_AVX512VNNI] && (cpuid_7_1() & AVX512_BF16);
+}
+#elif defined(__aarch64__)
+static void detect(void)
+{
+    unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
+    has[CPU_NEON] = first & HWCAP_ASIMD;
+    has[CPU_DOTPROD] = has[CPU_NEON] && (first & HWCAP_ASIMDDP);
+    has[CPU_I8MM] = has[CPU_DOTPROD] && (second & HWCAP2_I8MM);
+    has[CPU_NEONBF16] = has[CPU_I8MM] && (second & HWCAP2_BF16);
 }
 #else
 static void detect(void) {}

@@ -7,7 +7,8 @@
 
 /* Ascending. AVX2 means AVX2+FMA+F16C, AVX512 means F+BW+DQ+VL besides, AVX512VNNI and AVX512BF16
  * each one feature more. A processor need not have every level below its highest: AVXVNNI is the
- * 256-bit form of VNNI, which some have without AVX-512 and some AVX-512 processors lack. */
+ * 256-bit form of VNNI, which some have without AVX-512 and some AVX-512 processors lack. NEON is
+ * what every AArch64 processor has; DOTPROD, I8MM and NEONBF16 mean each one feature more. */
 enum cpu_level {
     CPU_PORTABLE,
     CPU_AVX2,
@@ -15,6 +16,10 @@ enum cpu_level {
     CPU_AVX512,
     CPU_AVX512VNNI,
     CPU_AVX512BF16,
+    CPU_NEON,
+    CPU_DOTPROD,
+    CPU_I8MM,
+    CPU_NEONBF16,
     N_CPU_LEVELS
 };
 

@@ -113,9 +113,23 @@ void attend_test_put(void **state)
 struct attention {
     struct attend_args args;
     const void *k[MAX_BLOCKS], *v[MAX_BLOCKS];
+    double *keys, *values; // what is stored: [n_keys][head_dim]
     float *q;
     int n_blocks;
 };
+
+static void widen_stored(struct attention *t, int64_t n_keys)
+{
+    const int head_dim = t->args.head_dim;
+    t->keys = malloc((size_t)(n_keys * head_dim) * sizeof *t->keys);
+    t->values = malloc((size_t)(n_keys * head_dim) * sizeof *t->values);
+    for (int64_t i = 0; i < n_keys * head_dim; i++) {
+        int64_t pos = i / head_dim;
+        int at = (int)(pos % KV_BLOCK), d = (int)(i % head_dim);
+        t->keys[i] = stored_kv(t->args.kv.type, t->k[pos / KV_BLOCK], 0, at, d, head_dim);
+        t->values[i] = stored_kv(t->args.kv.type, t->v[pos / KV_BLOCK], 1, at, d, head_dim);
+    }
+}
 
 /* Positions that no row sees hold NaN or what int8 makes of anything: using them would show. */
 static void attention_init(struct attention *t, const struct kernels *k, enum kv_type type,
@@ -144,6 +158,7 @@ static void attention_init(struct attention *t, const struct kernels *k, enum kv
                                    .head_dim = head_dim,
                                    .scale = 1 / sqrtf((float)head_dim),
                                    .kv = {type, t->k, t->v}};
+    widen_stored(t, n_keys);
     t->q = guarded_random((size_t)((n_q - 1) * t->args.q_stride + head_dim));
     t->args.q = t->q;
     t->args.scratch = aligned_alloc(64, attend_scratch_floats(head_dim) * 4 / 64 * 64 + 64);
@@ -159,14 +174,8 @@ static void attention_fini(struct attention *t)
         }
     }
     guarded_free(t->q);
+    free(t->keys), free(t->values);
     free(t->args.scratch);
-}
-
-static double number(const struct attention *t, int values, int64_t pos, int d)
-{
-    const void *const *blocks = values ? t->v : t->k;
-    return stored_kv(t->args.kv.type, blocks[pos / KV_BLOCK], values, (int)(pos % KV_BLOCK), d,
-                     t->args.head_dim);
 }
 
 static double score(const struct attention *t, int row, int64_t pos)
@@ -174,7 +183,7 @@ static double score(const struct attention *t, int row, int64_t pos)
     const struct attend_args *a = &t->args;
     double sum = 0;
     for (int d = 0; d < a->head_dim; d++)
-        sum += (double)a->q[row * a->q_stride + d] * number(t, 0, pos, d);
+        sum += (double)a->q[row * a->q_stride + d] * t->keys[pos * a->head_dim + d];
     return sum * a->scale;
 }
 
@@ -183,12 +192,13 @@ static void check_attention_row(const struct attention *t, int row)
     const struct attend_args *a = &t->args;
     int64_t n = a->causal ? a->first_pos + row + 1 : a->n_keys;
     double max = -INFINITY, total = 0, want[MAX_DIM] = {0}, size[MAX_DIM] = {0};
-    for (int64_t pos = 0; pos < n; pos++) max = fmax(max, score(t, row, pos));
+    double scores[MAX_BLOCKS * KV_BLOCK];
+    for (int64_t pos = 0; pos < n; pos++) max = fmax(max, scores[pos] = score(t, row, pos));
     for (int64_t pos = 0; pos < n; pos++) {
-        double p = exp(score(t, row, pos) - max);
+        double p = exp(scores[pos] - max);
         total += p;
         for (int d = 0; d < a->head_dim; d++) {
-            double v = number(t, 1, pos, d);
+            double v = t->values[pos * a->head_dim + d];
             want[d] += p * v;
             size[d] += p * fabs(v);
         }
@@ -270,8 +280,8 @@ void attend_test_bits(void **state)
                 for (int64_t pos = 0; pos < 150 + n_q; pos++) {
                     float key[MAX_DIM], value[MAX_DIM];
                     for (int d = 0; d < dim; d++) {
-                        key[d] = (float)number(&t, 0, pos, d);
-                        value[d] = (float)number(&t, 1, pos, d);
+                        key[d] = (float)t.keys[pos * dim + d];
+                        value[d] = (float)t.values[pos * dim + d];
                     }
                     k->kv_put((void *)exact.k[pos / KV_BLOCK], (void *)exact.v[pos / KV_BLOCK],
                               KV_F32, (int)(pos % KV_BLOCK), key, value, dim);

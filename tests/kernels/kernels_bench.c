@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "base/cpu.h"
 #include "kernels.h"
 #include "kernels_data.h"
 
@@ -179,7 +180,7 @@ static void bench_row(const struct kernels *k, const struct data *d, int entry)
     print_line(k->level, names[entry], (double)N * TIMES, now_s() - start, 0, "G elements/s");
 }
 
-int kernels_bench(const char *const *levels, int n_levels)
+int kernels_bench(void)
 {
     size_t bytes = (size_t)MATRICES * N_OUT * N_IN * sizeof(float);
     size_t room = matmul_scratch_bytes() + attend_scratch_floats(HEAD_DIM) * sizeof(float);
@@ -195,8 +196,8 @@ int kernels_bench(const char *const *levels, int n_levels)
     machine_limits_measure(1, &d.limits);
     printf("one thread: reads %.1f GB/s, f32 %.0f, bf16 %.0f, int8 %.0f GFLOP/s\n",
            d.limits.read_gbs, d.limits.f32_gflops, d.limits.bf16_gflops, d.limits.int8_gops);
-    for (int l = 0; l < n_levels; l++) {
-        const struct kernels *k = kernels_for(levels[l]);
+    for (int l = 0; l < N_CPU_LEVELS; l++) {
+        const struct kernels *k = kernels_for(cpu_level_name((enum cpu_level)l));
         if (!k) continue;
         for (int type = WEIGHT_F32; type <= WEIGHT_F16; type++)
             bench_matmul(k, &d, (enum weight_type)type, 1);

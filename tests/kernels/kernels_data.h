@@ -23,7 +23,7 @@ void *guarded_weights(enum weight_type type, size_t n);
 /* Weight i as it is stored. */
 double stored(const void *weights, enum weight_type type, size_t i);
 
-/* Times every entry of the levels that exist and prints a table; returns an exit status. */
-int kernels_bench(const char *const *levels, int n_levels);
+/* Times every entry of this machine's levels and prints a table; returns an exit status. */
+int kernels_bench(void);
 
 #endif

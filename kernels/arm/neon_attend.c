@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+#include "neon.h"
+
+enum { SCORE_ROWS = 4, SCORE_VECS = 2, VALUE_ROWS = 2, VALUE_VECS = 6 };
+
+/* No products of pairs at this level. */
+enum { PAIRS = 0 };
+static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc) { return v_fma(a, b, acc); }
+static ALWAYS_INLINE vec v_pairs(const float *p) { return v_load(p); }
+static ALWAYS_INLINE vec v_first_halves(vec a) { return a; }
+
+#include "body/attend_body.h"
+#include "body/kv_body.h"
+
+void neon_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
+                 const float *v, int head_dim)
+{
+    kv_put(k_block, v_block, type, at, k, v, head_dim);
+}
+
+void neon_attend(const struct attend_args *args) { attend(args); }
+
+void neon_attend_merge(float *out, float *states, int n_spans, int head_dim)
+{
+    attend_merge(out, states, n_spans, head_dim);
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT
+ * Vectors of W pairs of bf16 in the bits of W floats, and their products. */
+#ifndef KERNELS_ARM_NEONBF16_H
+#define KERNELS_ARM_NEONBF16_H
+
+#include "neon.h"
+
+/* acc + both products of each pair */
+static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc)
+{
+    return v_of(vbfdotq_f32(acc.a, vreinterpretq_bf16_f32(a.a), vreinterpretq_bf16_f32(b.a)),
+                vbfdotq_f32(acc.b, vreinterpretq_bf16_f32(a.b), vreinterpretq_bf16_f32(b.b)));
+}
+
+static ALWAYS_INLINE float32x4_t pairs4(const float *p)
+{
+    return vreinterpretq_f32_bf16(
+        vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(vld1q_f32(p)), vld1q_f32(p + 4)));
+}
+/* 2 * W floats, rounded, in order */
+static ALWAYS_INLINE vec v_pairs(const float *p) { return v_of(pairs4(p), pairs4(p + W)); }
+
+#endif
