@@ -50,11 +50,7 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
     const uint8_t *weights[2] = {c0.data, c1.data};
     const int64_t row_bytes = t->row_bytes;
     vec y[TILE_ROWS][2];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        y[r][0] = v_load_some(t->y + r * t->y_stride, c0.mask);
-        y[r][1] = v_load_some(t->y + r * t->y_stride + W, c1.mask);
-    }
+    begin_tile(rows, y, t);
     for (int b = 0; b < t->n_blocks; b++) {
         const int8_t *row = (const int8_t *)t->row + b * PACK_IN;
         int32x4_t sum[N_PAIRS][N_QUADS];
@@ -87,11 +83,7 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
         weights[0] += nibbles ? Q4_DATA : Q8_DATA;
         weights[1] += nibbles ? Q4_DATA : Q8_DATA;
     }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        v_store_some(t->y + r * t->y_stride, c0.mask, y[r][0]);
-        v_store_some(t->y + r * t->y_stride + W, c1.mask, y[r][1]);
-    }
+    end_tile(rows, y, t);
 }
 
 /* A row alone would be multiplied twice; packed products have the same bits at every level. */

@@ -65,6 +65,38 @@ static ALWAYS_INLINE ivec spread_integer(const int32_t *start, int64_t row_bytes
 
 static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t);
 
+/* The sums of a tile before its blocks, and what becomes of them; rows is a constant. */
+static ALWAYS_INLINE void begin_tile(int rows, vec y[][2], const struct tile *t)
+{
+    const vmask m0 = t->column[0].mask, m1 = t->column[1].mask;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        int64_t at = r * t->sums_stride;
+        y[r][0] = t->sums ? v_load_some(t->sums + at, m0) : v_set(0);
+        y[r][1] = t->sums ? v_load_some(t->sums + at + W, m1) : v_set(0);
+    }
+}
+
+static ALWAYS_INLINE void end_tile(int rows, vec y[][2], const struct tile *t)
+{
+    const vmask m0 = t->column[0].mask, m1 = t->column[1].mask;
+    if (t->ends) {
+        vec bias0 = t->bias ? v_load_some(t->bias, m0) : v_set(0);
+        vec bias1 = t->bias ? v_load_some(t->bias + W, m1) : v_set(0);
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++) {
+            vec unit = v_set(*(const float *)(const void *)(t->unit + r * t->row_bytes));
+            y[r][0] = v_fma(y[r][0], unit, bias0);
+            y[r][1] = v_fma(y[r][1], unit, bias1);
+        }
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) {
+        v_store_some(t->y + r * t->y_stride, m0, y[r][0]);
+        v_store_some(t->y + r * t->y_stride + W, m1, y[r][1]);
+    }
+}
+
 #ifndef OWN_TILE
 
 static ALWAYS_INLINE ivec i_dot(ivec sum, ivec w, ivec x);
@@ -92,12 +124,7 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
     const int32_t *start = t->start;
     const int64_t row_bytes = t->row_bytes, exponent = t->exponent;
     vec y[TILE_ROWS][2];
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        int64_t at = r * t->sums_stride;
-        y[r][0] = t->sums ? v_load_some(t->sums + at, c0.mask) : v_set(0);
-        y[r][1] = t->sums ? v_load_some(t->sums + at + W, c1.mask) : v_set(0);
-    }
+    begin_tile(rows, y, t);
     for (int b = 0; b < t->n_blocks; b++) {
         ivec sum[TILE_ROWS][2];
 #pragma GCC unroll 8
@@ -137,21 +164,7 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
         w1 += block;
         row += PACK_IN;
     }
-    if (t->ends) {
-        vec bias0 = t->bias ? v_load_some(t->bias, c0.mask) : v_set(0);
-        vec bias1 = t->bias ? v_load_some(t->bias + W, c1.mask) : v_set(0);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vec unit = v_set(*(const float *)(const void *)(t->unit + r * row_bytes));
-            y[r][0] = v_fma(y[r][0], unit, bias0);
-            y[r][1] = v_fma(y[r][1], unit, bias1);
-        }
-    }
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        v_store_some(t->y + r * t->y_stride, c0.mask, y[r][0]);
-        v_store_some(t->y + r * t->y_stride + W, c1.mask, y[r][1]);
-    }
+    end_tile(rows, y, t);
 }
 
 #endif
