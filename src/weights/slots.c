@@ -18,6 +18,7 @@ struct walk {
     void *arg;
     int code;
     char prefix[120]; // of the names to come
+    bool four_bits;   // the same for those
 };
 
 int64_t slot_count(const struct slot *slot)
@@ -27,20 +28,11 @@ int64_t slot_count(const struct slot *slot)
     return n;
 }
 
-/* Where rounding to 4 bits costs most (docs/accuracy.md): the first layer, and the attention of the
- * first four. */
-static bool wants_eight_bits(const struct slot *slot)
-{
-    int layer = 0, end = 0;
-    if (sscanf(slot->name, "model.layers.%d.%n", &layer, &end) != 1 || end == 0) return true;
-    return layer == 0 || (layer < 4 && strncmp(slot->name + end, "self_attn.", 10) == 0);
-}
-
 enum weight_type slot_type(const struct slot *slot, enum weights_form form, enum weight_type stored)
 {
     if (form == FORM_F32 || strcmp(slot->name, "model.embed_tokens.weight") == 0) return stored;
     if (form == FORM_BF16) return WEIGHT_BF16_PAIRS;
-    return form == FORM_Q4 && !wants_eight_bits(slot) ? WEIGHT_Q4 : WEIGHT_Q8;
+    return form == FORM_Q4 && slot->four_bits ? WEIGHT_Q4 : WEIGHT_Q8;
 }
 
 bool slot_is_vision(const struct slot *slot)
@@ -65,7 +57,7 @@ static void visit(struct walk *w, struct slot *slot, const char *name)
 
 static void mat2(struct walk *w, const char *name, struct mat *mat, int64_t n_out, int64_t n_in)
 {
-    struct slot s = {.n_dims = 2, .shape = {n_out, n_in}, .mat = mat};
+    struct slot s = {.n_dims = 2, .shape = {n_out, n_in}, .mat = mat, .four_bits = w->four_bits};
     visit(w, &s, name);
 }
 
@@ -85,18 +77,29 @@ static void norm(struct walk *w, const char *weight, const char *bias, struct ve
 
 /* -- Chapters of the model -------------------------------------------------------------------- */
 
+/* Rounding to 4 bits costs most in the first layers (docs/accuracy.md): these stay whole, and the
+ * attention of the next. */
+static int spared_layers(const struct config *c)
+{
+    enum { MOST = 3 };
+    return c->n_layers / 2 < MOST ? c->n_layers / 2 : MOST;
+}
+
 static void walk_decoder_layer(struct walk *w, int i, struct decoder_layer_weights *l)
 {
     const struct config *c = w->c;
     int64_t q_rows = (int64_t)c->n_heads * c->head_dim;
     int64_t kv_rows = (int64_t)c->n_kv_heads * c->head_dim;
     set_prefix(w, "model.layers.%d.", i);
+    w->four_bits = i > spared_layers(c);
     vec1(w, "input_layernorm.weight", &l->input_norm, c->hidden, FILL_ONE);
     mat2(w, "self_attn.qkv_proj.weight", &l->qkv, q_rows + 2 * kv_rows, c->hidden);
     mat2(w, "self_attn.o_proj.weight", &l->o, c->hidden, q_rows);
     vec1(w, "post_attention_layernorm.weight", &l->post_norm, c->hidden, FILL_ONE);
+    w->four_bits = i >= spared_layers(c);
     mat2(w, "mlp.gate_up_proj.weight", &l->gate_up, 2 * (int64_t)c->intermediate, c->hidden);
     mat2(w, "mlp.down_proj.weight", &l->down, c->hidden, c->intermediate);
+    w->four_bits = false;
 }
 
 static void walk_tower_layer(struct walk *w, int j, struct vision_layer_weights *l)

@@ -18,6 +18,7 @@ struct slot {
     struct mat *mat; // where it goes: a matrix, a widened vector, or neither (checked, never used)
     struct vec *vec;
     enum slot_fill fill;
+    bool four_bits; // FORM_Q4 has it so, and 8 where not
 };
 
 typedef int (*slot_fn)(void *arg, const struct slot *slot);
