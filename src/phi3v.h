@@ -94,7 +94,7 @@ struct phi3v_model_options {
     phi3v_event_fn on_event; /* progress of loading; may be NULL */
     void *user;
     const char *kv; /* how the CPU keeps keys and values: "f32", "f16", "bf16", "q8"; "auto": as exact as
-                       dtype, f32 with f32 and f16 otherwise */
+                       dtype, f32 with f32 and f16 otherwise. A GPU: "bf16", which is its auto, or "q8" */
     const char *vision_dtype; /* of what turns pictures into rows, on the CPU: "f32", "bf16", "q8";
                                  "auto": as dtype, q8 with q4 */
 };

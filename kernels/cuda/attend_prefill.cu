@@ -211,7 +211,7 @@ __device__ void store_rows(const struct attend_prefill &a, const struct rows_sta
 /* grid: (row tiles, heads, batch). Dynamic shared memory: STAGES tiles of keys and of values; the
  * query tile stands there first. */
 template <int D, bool Q8>
-__global__ void __launch_bounds__(WARPS *WARP) attend_prefill_kernel(struct attend_prefill a)
+__global__ void __launch_bounds__(WARPS *WARP, 1) attend_prefill_kernel(struct attend_prefill a)
 {
     SHARED_DYNAMIC(struct bf16, tiles);
     constexpr int STAGE = 2 * TILE_KEYS * D;

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""PyTorch on the card, at Phi-3-Vision's sizes: torch_cuda.py OUT.json
+
+Limits first (bytes read a second by a sum, bf16 product of 8192 x 8192 x 8192 on random data), then decoding, a prompt and
+the vision tower, eager and compiled with CUDA graphs, both with scaled_dot_product_attention. Random bf16 weights of the
+published shapes: the arithmetic is the model's, rotary embeddings and norms included, its words are not. Times are
+medians of single runs between two synchronisations.
+"""
+import json
+import math
+import statistics
+import sys
+import time
+
+import torch
+import torch.nn.functional as F
+
+H, HEADS, D, MLP, LAYERS, VOCAB = 3072, 32, 96, 8192, 32, 32064
+VH, VHEADS, VMLP, VLAYERS, VTOKENS, CROPS = 1024, 16, 4096, 23, 577, 17
+DEVICE, TYPE = "cuda", torch.bfloat16
+
+
+def weight(*shape):
+    return torch.randn(*shape, device=DEVICE, dtype=TYPE) / math.sqrt(shape[-1])
+
+
+def seconds(run, repeat=7, warm=3):
+    for _ in range(warm):
+        run()
+    times = []
+    for _ in range(repeat):
+        torch.cuda.synchronize()
+        begin = time.perf_counter()
+        run()
+        torch.cuda.synchronize()
+        times.append(time.perf_counter() - begin)
+    return statistics.median(times)
+
+
+def norm(x, w):
+    return F.rms_norm(x, (x.shape[-1],), w, 1e-5)
+
+
+def turn(x, cos, sin):
+    low, high = x.chunk(2, -1)
+    return torch.cat((low * cos - high * sin, high * cos + low * sin), -1)
+
+
+class Decoder:
+    """Rows at positions first ... of a sequence whose keys and values stand in a buffer of `room` positions."""
+
+    def __init__(self, room):
+        self.layers = [(torch.ones(H, device=DEVICE, dtype=TYPE), weight(3 * H, H), weight(H, H),
+                        torch.ones(H, device=DEVICE, dtype=TYPE), weight(2 * MLP, H), weight(H, MLP)) for _ in range(LAYERS)]
+        self.final, self.head, self.embed = torch.ones(H, device=DEVICE, dtype=TYPE), weight(VOCAB, H), weight(VOCAB, H)
+        self.keys = torch.randn(LAYERS, 1, HEADS, room, D, device=DEVICE, dtype=TYPE)
+        self.values = torch.randn(LAYERS, 1, HEADS, room, D, device=DEVICE, dtype=TYPE)
+        angles = torch.outer(torch.arange(room, device=DEVICE), 10000 ** (-torch.arange(0, D, 2, device=DEVICE) / D))
+        self.cos, self.sin = angles.cos().to(TYPE), angles.sin().to(TYPE)
+        self.room = torch.arange(room, device=DEVICE)
+
+    def __call__(self, ids, at):
+        """at: positions, on the device. The likeliest next id."""
+        n = ids.shape[0]
+        x, cos, sin = self.embed[ids][None], self.cos[at], self.sin[at]
+        seen = None if n > 1 else (self.room <= at)[None, None, None]
+        for i, (n1, qkv, o, n2, gate_up, down) in enumerate(self.layers):
+            q, k, v = (y.view(1, n, HEADS, D).transpose(1, 2) for y in F.linear(norm(x, n1), qkv).split(H, -1))
+            q, k = turn(q, cos, sin), turn(k, cos, sin)
+            self.keys[i].index_copy_(2, at, k)
+            self.values[i].index_copy_(2, at, v)
+            if n > 1:  # a whole prompt from position 0
+                y = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+            else:
+                y = F.scaled_dot_product_attention(q, self.keys[i], self.values[i], attn_mask=seen)
+            x = x + F.linear(y.transpose(1, 2).reshape(1, n, H), o)
+            gate, up = F.linear(norm(x, n2), gate_up).chunk(2, -1)
+            x = x + F.linear(F.silu(gate) * up, down)
+        return F.linear(norm(x[:, -1], self.final), self.head).argmax(-1)
+
+
+class Tower:
+    def __init__(self):
+        self.layers = [(weight(3 * VH, VH), weight(VH, VH), weight(VMLP, VH), weight(VH, VMLP)) for _ in range(VLAYERS)]
+
+    def __call__(self, x):
+        for qkv, o, up, down in self.layers:
+            q, k, v = (y.view(*x.shape[:2], VHEADS, -1).transpose(1, 2)
+                       for y in F.linear(F.layer_norm(x, (VH,)), qkv).chunk(3, -1))
+            x = x + F.linear(F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(x.shape), o)
+            y = F.linear(F.layer_norm(x, (VH,)), up)
+            x = x + F.linear(y * torch.sigmoid(1.702 * y), down)
+        return x
+
+
+def limits():
+    data = torch.ones(2 << 30, device=DEVICE, dtype=torch.float32)
+    read = data.numel() * 4 / seconds(lambda: data.sum())
+    del data
+    a, b = weight(8192, 8192), weight(8192, 8192)
+    return {"read_bytes_per_s": read, "bf16_flops_per_s": 2 * 8192**3 / seconds(lambda: a @ b)}
+
+
+@torch.inference_mode()
+def main():
+    result = {"torch": torch.__version__, "card": torch.cuda.get_device_name(), "limits": limits(), "cases": {}}
+
+    def case(name, run):
+        try:
+            result["cases"][name] = run()
+            print("%-28s %.6f s" % (name, result["cases"][name]), flush=True)
+        except Exception as e:  # one case that a version cannot do does not end the others
+            print("%-28s %s" % (name, str(e).splitlines()[0]), flush=True)
+        json.dump(result, open(sys.argv[1], "w"), indent=1)  # what there is, should time run out
+
+    token = torch.tensor([5], device=DEVICE)
+    pixels = torch.randn(CROPS, VTOKENS, VH, device=DEVICE, dtype=TYPE)
+    tower = Tower()
+    case("vision:17 eager", lambda: seconds(lambda: tower(pixels)))
+    compiled = torch.compile(tower.__call__, mode="reduce-overhead")
+    case("vision:17 compiled", lambda: seconds(lambda: compiled(pixels)))
+    prompt, positions = torch.arange(2600, device=DEVICE), torch.arange(2600, device=DEVICE)
+    for room in (2624, 64):
+        decoder = Decoder(room)
+        last = torch.tensor([room - 2], device=DEVICE)
+        context = 2560 if room > 64 else 0
+        case("tg:%d eager" % context, lambda: seconds(lambda: decoder(token, last)))
+        if context:
+            case("pp:2600 eager", lambda: seconds(lambda: decoder(prompt, positions)))
+        step = torch.compile(decoder.__call__, mode="reduce-overhead")
+        case("tg:%d compiled" % context, lambda: seconds(lambda: step(token, last)))
+        if context:
+            whole = torch.compile(decoder.__call__)
+            case("pp:2600 compiled", lambda: seconds(lambda: whole(prompt, positions)))
+        del decoder, step
+
+
+main()
