@@ -3,7 +3,7 @@
 # names its card. TAP.
 set -u
 phiscope=$1
-PHI3V_BACKEND_DIR=$(dirname "$2")
+PHI3V_BACKEND_DIR=$(CDPATH='' cd -- "$(dirname -- "$2")" && pwd)
 export PHI3V_BACKEND_DIR
 n=0
 failed=0
