@@ -10,7 +10,7 @@ import tasks
 import tokenizer
 
 TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
-LONE_CROPS = 4  # read in each step of stage 3 besides every six pictures
+LONE_CROPS = 2  # read in each step of stage 3 besides every six pictures
 LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
 
 

@@ -358,10 +358,10 @@ def wrong_kind(rng, kind, test=False):
 
 
 TURNS = {  # maker and share
-    "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 3), (chart_low, 3), (chart_value, 3),
-              (chart_count, 1), (missing, 1)],
+    "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 4), (chart_low, 4), (chart_value, 5),
+              (chart_count, 1), (missing, 2)],
     "cover": [(cover_both, 10), (cover_title, 2), (cover_author, 2)],
-    "shapes": [(shapes_about, 8), (shapes_count, 2), (shapes_colour, 2), (shapes_place, 1),
+    "shapes": [(shapes_about, 8), (shapes_count, 3), (shapes_colour, 3), (shapes_place, 1),
                (shapes_at, 1)],
     "table": [(table_about, 3), (table_cell, 3)],
     "page": [(page_read, 1)],
@@ -376,7 +376,7 @@ def one_picture(rng, kind):
     makers, shares = zip(*TURNS[kind])
     shares = np.array(shares) / sum(shares)
     turns, used = [], set()
-    for _ in range(1 if kind == "page" else rng.choice([1, 2, 3], p=[0.4, 0.35, 0.25])):
+    for _ in range(1 if kind == "page" else rng.choice([1, 2, 3], p=[0.3, 0.35, 0.35])):
         chance = rng.random()
         maker = makers[rng.choice(len(makers), p=shares)]
         if chance < 0.05 and kind != "page":
