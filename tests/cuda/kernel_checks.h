@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT
+ * What the tests of the kernels share: reproducible data, arrays on the card, the comparison with
+ * values in double precision, and the forms that several kernels have in common. */
+#ifndef CUDA_KERNEL_CHECKS_H
+#define CUDA_KERNEL_CHECKS_H
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <vector>
+
+#include "gemv.h"
+#include "queue.h"
+
+namespace kernel_tests
+{
+
+using std::vector;
+
+/* Every launch goes here. */
+extern struct queue card_queue;
+
+/* -- Verdicts ---------------------------------------------------------------------------------- */
+
+/* One line of TAP. */
+void verdict(bool ok, const char *name, double error, double allowed);
+/* Prints the plan; true when every verdict was good. */
+bool verdicts_end();
+
+/* -- Data -------------------------------------------------------------------------------------- */
+
+float random_value(); // about -1 … 1, the same sequence in every run
+vector<float> random_floats(size_t n, float scale = 1);
+
+float widen(struct bf16 x);
+struct bf16 to_bf16(float x);
+
+constexpr struct bf16 NOT_A_NUMBER = {0x7fff};
+
+/* Rows of n values, ld apart; the columns behind n hold zeros. */
+vector<struct bf16> random_rows(int64_t n_rows, int64_t n, int64_t ld, float scale = 1);
+
+/* Ends the program when a call of the runtime failed. */
+void need(cudaError_t rc);
+
+/* An array on the card, gone at the end of the scope. */
+template <typename T> struct on_card {
+    T *data = nullptr;
+    size_t n;
+    explicit on_card(const vector<T> &x) : n(x.size())
+    {
+        need(cudaMalloc((void **)&data, n * sizeof(T)));
+        need(cudaMemcpy(data, x.data(), n * sizeof(T), cudaMemcpyDefault));
+    }
+    on_card(const on_card &) = delete;
+    ~on_card() { cudaFree(data); }
+    vector<T> read() const
+    {
+        vector<T> x(n);
+        queue_wait(&card_queue);
+        need(card_queue.status);
+        need(cudaMemcpy(x.data(), data, n * sizeof(T), cudaMemcpyDefault));
+        return x;
+    }
+};
+
+template <typename T> double value_of(T x) { return x; }
+template <> inline double value_of(struct bf16 x) { return widen(x); }
+
+/* Largest distance, relative to the larger of 1 and the largest wanted value. */
+template <typename T>
+void compare(const char *name, const vector<T> &got, const vector<double> &want, double allowed)
+{
+    double largest = 1, error = 0;
+    for (double w : want) largest = std::max(largest, std::fabs(w));
+    for (size_t i = 0; i < want.size(); i++) {
+        double d = std::fabs(value_of(got[i]) - want[i]);
+        error = d <= error ? error : std::isnan(d) ? INFINITY : d;
+    }
+    verdict(error <= allowed * largest, name, error / largest, allowed);
+}
+
+constexpr double EXACT = 2e-6, ROUNDED = 4.5e-3 /* bf16: half of 2^-7, and a little */;
+
+/* -- Forms ------------------------------------------------------------------------------------- */
+
+double silu(double x);
+/* x turned by the angles; in doubles. */
+vector<double> turned(const float *x, const vector<float> &cos, const vector<float> &sin,
+                      int head_dim);
+/* What a product leaves in y, from the sums of its rows. */
+vector<double> after_product(enum gemv_then then, const vector<double> &sums,
+                             const vector<float> &y);
+struct dev_mat bf16_matrix(const struct bf16 *data, int n_out, int n_in, int64_t ld);
+
+/* -- The tests, one for each file -------------------------------------------------------------- */
+
+void test_gemv_bf16(); // gemv_test.cpp
+void test_packed();    // packed_test.cpp
+void test_attention(); // attend_test.cpp
+void test_rows();      // rows_test.cpp
+void test_pictures();  // pictures_test.cpp
+void test_argmax();    // sample_test.cpp
+
+} // namespace kernel_tests
+#endif
