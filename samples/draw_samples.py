@@ -97,7 +97,7 @@ def hills():
 
 
 def main():
-    chart("chart.png", "Solar Stock Price", [("Mon", 35), ("Tue", 62), ("Wed", 48)])
+    chart("chart.png", "Solar Stock Price", [("Mon", 39), ("Tue", 64), ("Wed", 47)])
     book_cover()
     figures("shapes.png", [("circle", "#d72828", 108, 84), ("triangle", "#28a046", 532, 84),
                            ("square", "#f5d728", 532, 240)])

@@ -79,7 +79,7 @@ KINDS = [
     ("chart: all values", one("chart", tasks.chart_about), lambda f, a: chart_facts(f)),
     ("chart: highest", one("chart", tasks.chart_high), lambda f, a: bars(f, max)),
     ("chart: lowest", one("chart", tasks.chart_low), lambda f, a: bars(f, min)),
-    ("chart: one value", one("chart", tasks.chart_value), lambda f, a: {}),
+    ("chart: one value", one("chart", tasks.chart_value), lambda f, a: {"last": a[:-1].split(". ")[-1].split(" is ")}),
     ("shapes: description", one("shapes", tasks.shapes_about),
      lambda f, a: {"contains": [s.text for s, *_ in f["items"]], "absent": no_other_shapes(f)}),
     ("shapes: count", one("shapes", tasks.shapes_count), lambda f, a: {"numbers": [len(f["items"])]}),
