@@ -9,6 +9,7 @@
 #include "interrupt.h"
 #include "json.h"
 #include "media.h"
+#include "rounding.h"
 #include "tensorfile.h"
 #include "verbs.h"
 
@@ -235,15 +236,17 @@ static int divergence(struct debug *d, struct phi3v_error *err)
     float *a, *b = NULL;
     int rc = all_logits(d, &p, &a, err);
     if (rc) return rc;
-    exact.app = (struct app){.opt = d->app.opt};
-    exact.app.opt.dtype = exact.app.opt.kv = (char *)"f32";
+    exact.app = (struct app){0};
+    options_copy(&exact.app.opt, &d->app.opt);
+    rounding_exact(&exact.app.opt);
     rc = app_open_model(&exact.app, err);
     if (!rc) rc = all_logits(&exact, &q, &b, err);
     if (!rc) {
-        struct divergence is;
+        struct divergence sum = {0}, is;
         size_t n;
         const int32_t *ids = phi3v_prompt_ids(p, &n);
-        divergence_of(&is, a, b, ids, n, (size_t)d->app.info->n_vocab);
+        divergence_add(&sum, a, b, ids, n, (size_t)d->app.info->n_vocab);
+        is = divergence_means(&sum);
         json_t *line =
             json_pack("{s:o,s:I,s:f,s:f,s:f,s:f,s:f}", "dtype", json_text(d->app.info->dtype),
                       "tokens", (json_int_t)is.n, "nll", is.nll, "nll_f32", is.reference, "kl",
@@ -256,6 +259,7 @@ static int divergence(struct debug *d, struct phi3v_error *err)
     phi3v_floats_free(b);
     phi3v_prompt_free(p);
     app_close_model(&exact.app);
+    options_free(&exact.app.opt);
     return rc;
 }
 

@@ -27,7 +27,7 @@ enum { N_FORMS = sizeof choices / sizeof *choices };
 struct form {
     struct app app;
     size_t right, changed, lost, won;
-    struct divergence sum; // means times n
+    struct divergence sum;
 };
 
 struct rounding {
@@ -98,16 +98,6 @@ static int forced_logits(const struct forced *f, struct app *a, float **ret_logi
     return rc;
 }
 
-static void add_divergence(struct divergence *sum, const struct divergence *d)
-{
-    double n = (double)d->n;
-    sum->n += d->n;
-    sum->nll += n * d->nll;
-    sum->kl += n * d->kl;
-    sum->kl_max = fmax(sum->kl_max, d->kl_max);
-    sum->agree += n * d->agree;
-}
-
 /* The first form gives what the others are compared with. */
 static int compare_distributions(struct form *form, struct forced *f, struct phi3v_error *err)
 {
@@ -115,10 +105,8 @@ static int compare_distributions(struct form *form, struct forced *f, struct phi
     int rc = forced_logits(f, &form->app, &logits, err);
     if (rc) return rc;
     if (!f->exact) f->exact = logits;
-    struct divergence d;
-    divergence_of(&d, logits, f->exact, f->ids + f->n_prompt - 1, f->n - f->n_prompt + 1,
-                  (size_t)form->app.info->n_vocab);
-    add_divergence(&form->sum, &d);
+    divergence_add(&form->sum, logits, f->exact, f->ids + f->n_prompt - 1, f->n - f->n_prompt + 1,
+                   (size_t)form->app.info->n_vocab);
     if (logits != f->exact) free(logits);
     return 0;
 }
@@ -148,8 +136,9 @@ static int compare_answers(struct form *form, const phi3v_prompt *prompt,
     return rc;
 }
 
-static int ask_form(struct form *form, const struct rounding_turn *turn, struct forced *f,
-                    struct phi3v_error *err)
+/* The exact form has given its answer already. */
+static int ask_form(struct form *form, bool is_exact, const struct rounding_turn *turn,
+                    struct forced *f, struct phi3v_error *err)
 {
     struct app *a = &form->app;
     phi3v_prompt *prompt;
@@ -160,7 +149,7 @@ static int ask_form(struct form *form, const struct rounding_turn *turn, struct 
     progress_init(&a->progress, stderr, 0, false);
     if (turn->truth && !f->ids) rc = force_truth(f, a, prompt, turn->truth, err);
     if (!rc && turn->truth) rc = compare_distributions(form, f, err);
-    if (!rc) rc = compare_answers(form, prompt, turn, err);
+    if (!rc && !is_exact) rc = compare_answers(form, prompt, turn, err);
     progress_clear(&a->progress);
     phi3v_prompt_free(prompt);
     return rc;
@@ -170,7 +159,8 @@ int rounding_ask(struct rounding *r, const struct rounding_turn *turn, struct ph
 {
     struct forced f = {0};
     int rc = 0;
-    for (int i = 0; !rc && i < N_FORMS; i++) rc = ask_form(&r->forms[i], turn, &f, err);
+    r->forms[0].right += turn->right;
+    for (int i = 0; !rc && i < N_FORMS; i++) rc = ask_form(&r->forms[i], i == 0, turn, &f, err);
     interrupt_session(r->exact->session);
     forced_free(&f);
     r->n_asked += !rc;
@@ -229,13 +219,13 @@ void rounding_close(struct rounding *r)
 static void print_json(const struct rounding *r, int i)
 {
     const struct form *f = &r->forms[i];
-    double n = f->sum.n ? (double)f->sum.n : 1;
+    struct divergence mean = divergence_means(&f->sum);
     json_t *line = json_pack(
         "{s:s,s:I,s:I,s:I,s:I,s:I,s:I,s:f,s:f,s:f,s:f}", "options", choices[i].name, "answers",
         (json_int_t)r->n_asked, "right", (json_int_t)f->right, "changed", (json_int_t)f->changed,
         "right_in_f32_only", (json_int_t)f->lost, "right_in_this_only", (json_int_t)f->won,
-        "tokens", (json_int_t)f->sum.n, "perplexity", exp(f->sum.nll / n), "kl", f->sum.kl / n,
-        "kl_max", f->sum.kl_max, "agree", f->sum.agree / n);
+        "tokens", (json_int_t)mean.n, "perplexity", exp(mean.nll), "kl", mean.kl, "kl_max",
+        mean.kl_max, "agree", mean.agree);
     json_print(stdout, line);
     json_decref(line);
 }
@@ -243,11 +233,12 @@ static void print_json(const struct rounding *r, int i)
 static void print_row(const struct rounding *r, int i)
 {
     const struct form *f = &r->forms[i];
-    double n = f->sum.n ? (double)f->sum.n : 1, asked = r->n_asked ? (double)r->n_asked : 1;
+    struct divergence mean = divergence_means(&f->sum);
+    double asked = r->n_asked ? (double)r->n_asked : 1;
     double points = 100 * ((double)r->forms[0].right - (double)f->right) / asked;
     printf("%-30s %5zu %6.1f %7.1f %8zu %8zu %8zu %9.3f %9.5f %8.3f %7.2f\n", choices[i].name,
            f->right, 100 * (double)f->right / asked, points, f->changed, f->lost, f->won,
-           exp(f->sum.nll / n), f->sum.kl / n, f->sum.kl_max, 100 * f->sum.agree / n);
+           exp(mean.nll), mean.kl, mean.kl_max, 100 * mean.agree);
 }
 
 void rounding_print(const struct rounding *r)

@@ -268,17 +268,22 @@ static void mlp_block(const struct chunk *c)
                                       .to = residual(c)});
 }
 
+static int chunk_rows(const struct tower *t, int first)
+{
+    return t->rows - first < t->chunk ? t->rows - first : t->chunk;
+}
+
 /* Chunk after chunk, so that what its steps hand on is still in the cache. */
 static void run_layer(const struct tower *t, int layer)
 {
     struct chunk c = {.t = t, .l = &t->w->vision_layers[layer]};
     for (c.first = 0; c.first < t->rows; c.first += c.n) {
-        c.n = t->rows - c.first < t->chunk ? t->rows - c.first : t->chunk;
+        c.n = chunk_rows(t, c.first);
         enter_attention(&c);
     }
     ops_attend(t->o, t->parts, t->n);
     for (c.first = 0; c.first < t->rows; c.first += c.n) {
-        c.n = t->rows - c.first < t->chunk ? t->rows - c.first : t->chunk;
+        c.n = chunk_rows(t, c.first);
         leave_attention(&c);
         if (layer == 0) trace_tokens(t, "vision.layer.0.attn", t->kv); // traced: one chunk
         mlp_block(&c);

@@ -6,8 +6,8 @@
 
 #include "model/project.h"
 
-/* crops fit the config (the engine sees to that); an empty grid leaves the global view. Work memory is taken for the
- * call. Errors: MEMORY, CANCELLED. Free the result with project_features_free. */
+/* crops fit the config (the engine sees to that); an empty grid leaves the global view. Work memory
+ * is taken for the call. Errors: MEMORY, CANCELLED. Free the result with project_features_free. */
 int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
                   const struct crops *crops, struct features **ret, struct phi3v_error *err);
 
