@@ -25,12 +25,6 @@ void i8mm_matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_ro
 void neon_attend(const struct attend_args *args);
 void neonbf16_attend(const struct attend_args *args);
 void neon_attend_merge(float *out, float *states, int n_spans, int head_dim);
-void neon_rms_norm(float *y, const float *x, const float *w, int n, float eps);
-void neon_layer_norm(float *y, const float *x, const float *w, const float *b, int n, float eps);
-void neon_silu_mul(float *y, const float *gate, const float *up, int64_t n);
-void neon_quick_gelu(float *x, int64_t n);
-void neon_gelu_erf(float *x, int64_t n);
-void neon_widen(float *y, const void *x, enum weight_type type, int64_t n);
 
 typedef struct {
     float32x4_t a, b;

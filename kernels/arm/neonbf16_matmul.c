@@ -19,14 +19,6 @@ static ALWAYS_INLINE vec add_products(vec x, vec w, vec acc) { return v_dot(x, w
 
 #include "neon_fold.h"
 
-static void tile_panel(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_BF16_PAIRS, t); }
-
-static void tile_stored(int rows, enum weight_type type, const struct tile *t)
-{
-    (void)type;
-    tile_panel(rows, t);
-}
-
 static void widen_row(wval *y, const char *w, enum weight_type type, int n)
 {
     (void)type;
@@ -35,11 +27,6 @@ static void widen_row(wval *y, const char *w, enum weight_type type, int n)
 
 /* -- The entries ------------------------------------------------------------------------------ */
 
-static int64_t row_stride(int n_in)
-{
-    return (int64_t)(prepared_bytes(WEIGHT_BF16_PAIRS, n_in) / sizeof(xval));
-}
-
 static void round_row(xval *row, const float *x, int n)
 {
     int i = 0;
@@ -47,33 +34,13 @@ static void round_row(xval *row, const float *x, int n)
     for (; i < n; i++) row[i] = bf16_bits(x[i]);
 }
 
-static void prepare(void *rows, const float *x, int64_t x_stride, int n_rows, enum weight_type type,
-                    int n_in)
-{
-    if (type != WEIGHT_BF16_PAIRS) {
-        ref_prepare(rows, x, x_stride, n_rows, type, n_in);
-        return;
-    }
-    xval *row = rows;
-    for (int r = 0; r < n_rows; r++, row += row_stride(n_in), x += x_stride)
-        round_row(row, x, n_in);
-}
-
-static void matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_rows,
-                            const struct mat *w, const float *bias, int out_begin, int out_end,
-                            void *scratch)
-{
-    if (w->type == WEIGHT_BF16_PAIRS)
-        matmul(y, y_stride, rows, row_stride(w->n_in), n_rows, w, bias, out_begin, out_end,
-               scratch);
-    else
-        i8mm_matmul_prepared(y, y_stride, rows, n_rows, w, bias, out_begin, out_end, scratch);
-}
+#define LOWER_PREPARE ref_prepare
+#define LOWER_MATMUL_PREPARED i8mm_matmul_prepared
+#include "body/pairs_body.h"
 
 void kernels_fill_neonbf16(struct kernels *k)
 {
     k->attend = neonbf16_attend;
     k->kv_fastest = KV_BF16;
-    k->prepare = prepare;
-    k->matmul_prepared = matmul_prepared;
+    fill_pairs(k);
 }

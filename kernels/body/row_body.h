@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Norms and activations in terms of a level's vectors; included once by each level's row file,
- * which gives them their names. */
+ * Norms and activations in terms of a level's vectors; included once by each level's row file. */
 #ifndef KERNELS_ROW_BODY_H
 #define KERNELS_ROW_BODY_H
 
@@ -89,6 +88,16 @@ static void gelu_erf(float *x, int64_t n)
         vec twice = v_choose(v_above(v, v_set(0)), v_sub(v_set(2), tail), tail);
         v_store_some(x + i, m, v_mul(v_mul(v, v_set(0.5f)), twice));
     }
+}
+
+/* The entries of a level's table that these are. */
+static inline void fill_rows(struct kernels *k)
+{
+    k->rms_norm = rms_norm;
+    k->layer_norm = layer_norm;
+    k->silu_mul = silu_mul;
+    k->quick_gelu = quick_gelu;
+    k->gelu_erf = gelu_erf;
 }
 
 #endif

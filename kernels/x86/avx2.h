@@ -19,12 +19,6 @@ void avx2_matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_ro
                           void *scratch);
 void avx2_attend(const struct attend_args *args);
 void avx2_attend_merge(float *out, float *states, int n_spans, int head_dim);
-void avx2_rms_norm(float *y, const float *x, const float *w, int n, float eps);
-void avx2_layer_norm(float *y, const float *x, const float *w, const float *b, int n, float eps);
-void avx2_silu_mul(float *y, const float *gate, const float *up, int64_t n);
-void avx2_quick_gelu(float *x, int64_t n);
-void avx2_gelu_erf(float *x, int64_t n);
-void avx2_widen(float *y, const void *x, enum weight_type type, int64_t n);
 
 typedef __m256 vec;   /* of W floats */
 typedef __m256d dvec; /* of W / 2 doubles */

@@ -24,12 +24,6 @@ void avx512bf16_kv_put(void *k_block, void *v_block, enum kv_type type, int at, 
                        const float *v, int head_dim);
 void avx512bf16_attend(const struct attend_args *args);
 void avx512_attend_merge(float *out, float *states, int n_spans, int head_dim);
-void avx512_rms_norm(float *y, const float *x, const float *w, int n, float eps);
-void avx512_layer_norm(float *y, const float *x, const float *w, const float *b, int n, float eps);
-void avx512_silu_mul(float *y, const float *gate, const float *up, int64_t n);
-void avx512_quick_gelu(float *x, int64_t n);
-void avx512_gelu_erf(float *x, int64_t n);
-void avx512_widen(float *y, const void *x, enum weight_type type, int64_t n);
 
 typedef __m512 vec;   /* of W floats */
 typedef __m512d dvec; /* of W / 2 doubles */

@@ -3,11 +3,7 @@
 
 enum { SCORE_ROWS = 8, SCORE_VECS = 2, VALUE_ROWS = 4, VALUE_VECS = 6 };
 
-/* No products of pairs at this level. */
-enum { PAIRS = 0 };
-static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc) { return v_fma(a, b, acc); }
-static ALWAYS_INLINE vec v_pairs(const float *p) { return v_load(p); }
-static ALWAYS_INLINE vec v_first_halves(vec a) { return a; }
+#include "body/no_pairs.h"
 
 #include "body/attend_body.h"
 #include "body/kv_body.h"

@@ -57,30 +57,7 @@ static ALWAYS_INLINE void tile(int rows, enum weight_type type, const struct til
     if (rows > 4) add_rows(t->y + 4 * t->y_stride, t->y_stride, rows - 4, fold(acc + 4), outs);
 }
 
-static ALWAYS_INLINE void tile_rows(int rows, enum weight_type type, const struct tile *t)
-{
-    switch (rows) {
-    case 1:
-        tile(1, type, t);
-        break;
-    case 2:
-        tile(2, type, t);
-        break;
-    case 3:
-        tile(3, type, t);
-        break;
-    case 4:
-        tile(4, type, t);
-        break;
-    case 5:
-        tile(5, type, t);
-        break;
-    default:
-        tile(6, type, t);
-        break;
-    }
-}
-
+#include "avx512_tile_rows.h"
 #include "body/widened_tiles.h"
 
 static void widen_row(float *y, const char *w, enum weight_type type, int n)

@@ -31,8 +31,9 @@ static ALWAYS_INLINE void add_step(int rows, __m512 acc[][TILE_OUTS], const stru
 }
 
 /* rows is a constant where this is inlined, so acc lives in registers. */
-static ALWAYS_INLINE void tile(int rows, const struct tile *tile)
+static ALWAYS_INLINE void tile(int rows, enum weight_type type, const struct tile *tile)
 {
+    (void)type;
     const struct tile t = *tile;
     __m512 acc[8][TILE_OUTS];
 #pragma GCC unroll 8
@@ -53,35 +54,7 @@ static ALWAYS_INLINE void tile(int rows, const struct tile *tile)
     if (rows > 4) add_rows(t.y + 4 * t.y_stride, t.y_stride, rows - 4, fold(acc + 4), outs);
 }
 
-static void tile_panel(int rows, const struct tile *t)
-{
-    switch (rows) {
-    case 1:
-        tile(1, t);
-        break;
-    case 2:
-        tile(2, t);
-        break;
-    case 3:
-        tile(3, t);
-        break;
-    case 4:
-        tile(4, t);
-        break;
-    case 5:
-        tile(5, t);
-        break;
-    default:
-        tile(6, t);
-        break;
-    }
-}
-
-static void tile_stored(int rows, enum weight_type type, const struct tile *t)
-{
-    (void)type;
-    tile_panel(rows, t);
-}
+#include "avx512_tile_rows.h"
 
 static void widen_row(wval *y, const char *w, enum weight_type type, int n)
 {
@@ -94,11 +67,6 @@ static void widen_row(wval *y, const char *w, enum weight_type type, int n)
 
 /* -- The entries ------------------------------------------------------------------------------ */
 
-static int64_t row_stride(int n_in)
-{
-    return (int64_t)(prepared_bytes(WEIGHT_BF16_PAIRS, n_in) / sizeof(xval));
-}
-
 static void round_row(xval *row, const float *x, int n)
 {
     for (int i = 0; i < n; i += W) {
@@ -107,34 +75,14 @@ static void round_row(xval *row, const float *x, int n)
     }
 }
 
-static void prepare(void *rows, const float *x, int64_t x_stride, int n_rows, enum weight_type type,
-                    int n_in)
-{
-    if (type != WEIGHT_BF16_PAIRS) {
-        avx512vnni_prepare(rows, x, x_stride, n_rows, type, n_in);
-        return;
-    }
-    xval *row = rows;
-    for (int r = 0; r < n_rows; r++, row += row_stride(n_in), x += x_stride)
-        round_row(row, x, n_in);
-}
-
-static void matmul_prepared(float *y, int64_t y_stride, const void *rows, int n_rows,
-                            const struct mat *w, const float *bias, int out_begin, int out_end,
-                            void *scratch)
-{
-    if (w->type == WEIGHT_BF16_PAIRS)
-        matmul(y, y_stride, rows, row_stride(w->n_in), n_rows, w, bias, out_begin, out_end,
-               scratch);
-    else
-        avx512vnni_matmul_prepared(y, y_stride, rows, n_rows, w, bias, out_begin, out_end, scratch);
-}
+#define LOWER_PREPARE avx512vnni_prepare
+#define LOWER_MATMUL_PREPARED avx512vnni_matmul_prepared
+#include "body/pairs_body.h"
 
 void kernels_fill_avx512bf16(struct kernels *k)
 {
     k->kv_put = avx512bf16_kv_put;
     k->attend = avx512bf16_attend;
     k->kv_fastest = KV_BF16;
-    k->prepare = prepare;
-    k->matmul_prepared = matmul_prepared;
+    fill_pairs(k);
 }
