@@ -24,8 +24,11 @@
 enum {
     TILE_OUTS = 2 * W,
     VECTORS_PER_STRIP = PACK_OUTS / W,
+    STRIPS_PER_TILE = TILE_OUTS < PACK_OUTS ? 1 : TILE_OUTS / PACK_OUTS,
     CUT_BLOCKS = 32, /* blocks of one pass of many rows */
-    AHEAD = 2048     /* bytes of weights that a pass of one or two rows asks for in advance */
+    /* what a pass of one or two rows asks for in advance, in bytes of each column: docs/speed.md */
+    DATA_AHEAD = 2048,
+    SCALES_AHEAD = 768
 };
 
 /* One vector of outputs. */
@@ -49,6 +52,7 @@ struct tile {
     const float *bias; // of the first column, or NULL
     struct column column[2];
     int n_blocks;
+    size_t next_tile; // bytes from the strips to those of the tile that comes next
 };
 
 static ALWAYS_INLINE ivec spread_values(const char *p)
@@ -113,19 +117,34 @@ static ALWAYS_INLINE void add_group(int rows, ivec sum[][2], ivec w0, ivec w1, c
     }
 }
 
+/* What lies `ahead` bytes behind byte `at` of the first n_bytes of a strip, and behind these of the
+ * next tile's: the processor's own prefetching stops where a strip's data and scales end. */
+static ALWAYS_INLINE size_t at_ahead(size_t at, size_t ahead, size_t n_bytes, size_t next_tile)
+{
+    size_t to = at + ahead;
+    return to < n_bytes ? to : to - n_bytes + next_tile;
+}
+
 /* rows, nibbles and streaming are constants where this is inlined, so sums live in registers. */
 static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t)
 {
-    enum { STEP = 64 };
+    enum { STEP = 64, SCALES = PACK_OUTS * sizeof(uint16_t) };
     const size_t block = nibbles ? Q4_DATA : Q8_DATA;
     const struct column c0 = t->column[0], c1 = t->column[1];
     const uint8_t *w0 = c0.data, *w1 = c1.data;
     const char *row = t->row;
     const int32_t *start = t->start;
     const int64_t row_bytes = t->row_bytes, exponent = t->exponent;
+    const size_t n_blocks = (size_t)t->n_blocks, next_tile = t->next_tile;
     vec y[TILE_ROWS][2];
     begin_tile(rows, y, t);
-    for (int b = 0; b < t->n_blocks; b++) {
+    for (size_t b = 0; b < n_blocks; b++) {
+        const size_t coming = at_ahead(b * block, DATA_AHEAD, n_blocks * block, next_tile);
+        if (streaming) {
+            size_t at = at_ahead(b * SCALES, SCALES_AHEAD, n_blocks * SCALES, next_tile);
+            __builtin_prefetch((const char *)c0.scales + at);
+            __builtin_prefetch((const char *)c1.scales + at);
+        }
         ivec sum[TILE_ROWS][2];
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
@@ -136,11 +155,11 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
             const int at = nibbles ? pair * STEP : pair * 2 * STEP;
             ivec a0 = i_load(w0 + at), a1 = i_load(w1 + at);
             if (streaming) {
-                __builtin_prefetch(w0 + at + AHEAD);
-                __builtin_prefetch(w1 + at + AHEAD);
+                __builtin_prefetch(c0.data + coming + at);
+                __builtin_prefetch(c1.data + coming + at);
                 if (!nibbles) {
-                    __builtin_prefetch(w0 + at + STEP + AHEAD);
-                    __builtin_prefetch(w1 + at + STEP + AHEAD);
+                    __builtin_prefetch(c0.data + coming + at + STEP);
+                    __builtin_prefetch(c1.data + coming + at + STEP);
                 }
             }
             ivec b0 = nibbles ? i_high(a0) : i_load(w0 + at + STEP);
@@ -246,7 +265,8 @@ static struct tile tile_at(const struct product *p, float *y, int64_t y_stride, 
                          .exponent = p->n_blocks,
                          .ends = block + n_blocks == p->n_blocks,
                          .unit = (const char *)row_unit(rows, p->n_blocks),
-                         .n_blocks = n_blocks};
+                         .n_blocks = n_blocks,
+                         .next_tile = STRIPS_PER_TILE * p->strip_bytes};
 }
 
 /* -- Few rows --------------------------------------------------------------------------------- */
