@@ -14,6 +14,8 @@ enum { ITEMS_PER_THREAD = 4 }; /* with fewer, rows that are alone are cut into s
 struct attend_run {
     const struct attention *parts;
     int n_parts;
+    ops_enter_fn enter; // of steps
+    void *enter_arg;
 };
 
 size_t ops_attend_bytes(int head_dim, int max_blocks)
@@ -76,18 +78,25 @@ static struct attend_args tile_args(const struct ops *o, const struct attention 
     };
 }
 
+/* coming: the head whose row, if it is alone, this thread attends to next, likely. */
+static void attend_tile(const struct ops *o, const struct attention *a, int head, int row,
+                        int coming, int thread)
+{
+    struct attend_args args = tile_args(o, a, head, row, thread);
+    if (a->n_rows == 1 && coming < a->n_heads) {
+        args.next_k = head_at(a, 0, kv_head_of(a, coming));
+        args.next_v = (const char *)args.next_k + kv_packed_bytes(a->kv_type, a->head_dim);
+    }
+    o->k->attend(&args);
+}
+
 static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
 {
     const struct attend_run *r = arg;
     const struct attention *a = r->parts;
     for (; item >= a->n_heads * tiles_of(a); a++) item -= a->n_heads * tiles_of(a);
     int head = (int)(item / tiles_of(a)), row = (int)(item % tiles_of(a)) * ATTEND_MAX_Q;
-    struct attend_args args = tile_args(o, a, head, row, thread);
-    if (a->n_rows == 1 && head + pool_threads(o->pool) < a->n_heads) { // this thread's next, likely
-        args.next_k = head_at(a, 0, kv_head_of(a, head + pool_threads(o->pool)));
-        args.next_v = (const char *)args.next_k + kv_packed_bytes(a->kv_type, a->head_dim);
-    }
-    o->k->attend(&args);
+    attend_tile(o, a, head, row, head + pool_threads(o->pool), thread);
 }
 
 /* -- rows alone, by spans -----------------------------------------------------------------------
@@ -135,35 +144,83 @@ static int64_t work_of(const struct attention *a)
     return 2 * keys_of(a) * a->n_rows * a->n_heads * a->head_dim;
 }
 
+/* What there is to do. */
+struct attend_size {
+    int64_t n_items, n_spans, work;
+    bool by_spans;
+};
+
+static struct attend_size size_of(const struct ops *o, const struct attend_run *r)
+{
+    struct attend_size s = {0};
+    bool alone = true;
+    for (const struct attention *a = r->parts; a < r->parts + r->n_parts; a++) {
+        s.n_items += a->n_heads * tiles_of(a);
+        s.n_spans += a->n_heads * spans_of(a);
+        s.work += work_of(a);
+        alone = alone && a->n_rows == 1;
+    }
+    s.by_spans = alone && s.n_spans > s.n_items &&
+                 s.n_items <= ITEMS_PER_THREAD * (int64_t)pool_threads(o->pool);
+    return s;
+}
+
+static void attend(struct ops *o, struct attend_run *r, const struct attend_size *s)
+{
+    o->stage = STAGE_ATTENTION;
+    ops_run(o, s->by_spans ? s->n_spans : s->n_items, s->work,
+            s->by_spans ? span_item : attend_item, r);
+    if (s->by_spans && !o->stopped) merge_spans(o, r);
+}
+
 void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
 {
     struct attend_run r = {.parts = parts, .n_parts = n_parts};
-    int64_t n_items = 0, n_spans = 0, work = 0;
-    bool alone = true;
-    for (int i = 0; i < n_parts; i++) {
-        n_items += parts[i].n_heads * tiles_of(&parts[i]);
-        n_spans += parts[i].n_heads * spans_of(&parts[i]);
-        work += work_of(&parts[i]);
-        alone = alone && parts[i].n_rows == 1;
-    }
-    o->stage = STAGE_ATTENTION;
-    if (!alone || n_spans == n_items || n_items > ITEMS_PER_THREAD * pool_threads(o->pool)) {
-        ops_run(o, n_items, work, attend_item, &r);
-        return;
-    }
-    ops_run(o, n_spans, work, span_item, &r);
-    if (!o->stopped) merge_spans(o, &r);
+    struct attend_size s = size_of(o, &r);
+    attend(o, &r, &s);
 }
 
-void ops_store(const struct ops *o, const struct attention *a, int64_t pos, int n, const float *k,
-               const float *v, int64_t stride)
+/* -- steps --------------------------------------------------------------------------------------
+ */
+
+static void enter_item(struct ops *o, void *arg, int64_t item, int thread)
 {
-    size_t packed = kv_packed_bytes(a->kv_type, a->head_dim);
-    for (int h = 0; h < a->n_kv_heads; h++)
-        for (int i = 0; i < n; i++) {
-            int64_t at = pos + i, from = i * stride + (int64_t)h * a->head_dim;
-            char *keys = a->blocks[at / KV_BLOCK] + a->kv_offset + (size_t)h * a->head_step;
-            o->k->kv_put(keys, keys + packed, a->kv_type, (int)(at % KV_BLOCK), k + from, v + from,
-                         a->head_dim);
-        }
+    const struct attend_run *r = arg;
+    (void)thread;
+    r->enter(o, r->enter_arg, (int)(item / r->parts->n_kv_heads),
+             (int)(item % r->parts->n_kv_heads));
+}
+
+static void step_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    const struct attend_run *r = arg;
+    const struct attention *a = r->parts + item / r->parts->n_kv_heads;
+    const int group = a->n_heads / a->n_kv_heads, kv_head = (int)(item % a->n_kv_heads);
+    enter_item(o, arg, item, thread);
+    for (int head = kv_head * group; head < (kv_head + 1) * group; head++)
+        attend_tile(o, a, head, 0, head + group * pool_threads(o->pool), thread);
+}
+
+void ops_attend_steps(struct ops *o, const struct attention *parts, int n_parts, ops_enter_fn enter,
+                      void *arg)
+{
+    enum { ENTER_WORK = 1 << 12 }; /* of a head, most of it waiting for memory: one microsecond */
+    struct attend_run r = {.parts = parts, .n_parts = n_parts, .enter = enter, .enter_arg = arg};
+    struct attend_size s = size_of(o, &r);
+    int64_t n_items = (int64_t)n_parts * parts->n_kv_heads, work = n_items * ENTER_WORK;
+    o->stage = STAGE_ATTENTION;
+    if (!s.by_spans) {
+        ops_run(o, n_items, work + s.work, step_item, &r);
+        return;
+    }
+    ops_run(o, n_items, work, enter_item, &r);
+    attend(o, &r, &s);
+}
+
+void ops_store(const struct ops *o, const struct attention *a, int kv_head, int64_t pos,
+               const float *k, const float *v)
+{
+    char *keys = a->blocks[pos / KV_BLOCK] + a->kv_offset + (size_t)kv_head * a->head_step;
+    o->k->kv_put(keys, keys + kv_packed_bytes(a->kv_type, a->head_dim), a->kv_type,
+                 (int)(pos % KV_BLOCK), k, v, a->head_dim);
 }

@@ -92,23 +92,50 @@ static void describe_parts(const struct config *c, struct piece *p, int layer)
     }
 }
 
-/* Rotates a row's queries and keys and stores its keys and values. */
-static void rotate_and_store(struct ops *o, void *arg, int begin, int end)
+/* Of one row: rotates the queries of a kv head and its key, and stores key and value. */
+static void enter_head(const struct ops *o, const struct rotate *a, int row, int kv_head)
 {
-    const struct rotate *a = arg;
     const struct config *c = a->c;
     const struct piece *p = a->p;
-    size_t d = (size_t)c->head_dim;
-    for (int row = begin; row < end; row++) {
-        const struct piece_part *part = &p->parts[p->row_part[row]];
-        float *qkv = p->qkv + (size_t)row * qkv_width(c);
-        const float *cos = p->cos + (size_t)row * (d / 2), *sin = p->sin + (size_t)row * (d / 2);
-        for (int h = 0; h < c->n_heads + c->n_kv_heads; h++)
-            o->k->rope(qkv + h * d, cos, sin, c->head_dim);
-        const float *k = qkv + (size_t)c->n_heads * d, *v = k + (size_t)c->n_kv_heads * d;
-        ops_store(o, &p->attend[p->row_part[row]], part->first_pos + row - part->first_row, 1, k, v,
-                  0);
+    const struct piece_part *part = &p->parts[p->row_part[row]];
+    const int group = c->n_heads / c->n_kv_heads;
+    const size_t d = (size_t)c->head_dim;
+    const float *cos = p->cos + (size_t)row * (d / 2), *sin = p->sin + (size_t)row * (d / 2);
+    float *q = p->qkv + (size_t)row * qkv_width(c);
+    float *k = q + (size_t)(c->n_heads + kv_head) * d, *v = k + (size_t)c->n_kv_heads * d;
+    for (int h = kv_head * group; h < (kv_head + 1) * group; h++)
+        o->k->rope(q + (size_t)h * d, cos, sin, c->head_dim);
+    o->k->rope(k, cos, sin, c->head_dim);
+    ops_store(o, &p->attend[p->row_part[row]], kv_head, part->first_pos + row - part->first_row, k,
+              v);
+}
+
+static void enter_rows(struct ops *o, void *arg, int begin, int end)
+{
+    const struct rotate *a = arg;
+    for (int row = begin; row < end; row++)
+        for (int h = 0; h < a->c->n_kv_heads; h++) enter_head(o, a, row, h);
+}
+
+static void enter_step(const struct ops *o, void *arg, int part, int kv_head)
+{
+    const struct rotate *a = arg;
+    enter_head(o, a, a->p->parts[part].first_row, kv_head);
+}
+
+static void attend_rows(const struct config *c, struct ops *o, struct piece *p, bool traced)
+{
+    struct rotate rotate = {.c = c, .p = p};
+    if (p->n_rows == p->n_parts && !traced) { /* one of each sequence */
+        ops_attend_steps(o, p->attend, p->n_parts, enter_step, &rotate);
+        return;
     }
+    ops_rows(o, p->n_rows, enter_rows, &rotate);
+    if (traced) {
+        trace_heads(c, o, p, "decoder.layer.0.q_rope", 0, c->n_heads);
+        trace_heads(c, o, p, "decoder.layer.0.k_rope", c->n_heads, c->n_kv_heads);
+    }
+    ops_attend(o, p->attend, p->n_parts);
 }
 
 /* -- The layer -------------------------------------------------------------------------------- */
@@ -135,12 +162,7 @@ static void attention_block(const struct config *c, const struct decoder_layer_w
                                    .n_rows = p->n_rows});
     if (traced) trace_rows(o, p, "decoder.layer.0.qkv", width, p->qkv);
     describe_parts(c, p, layer);
-    ops_rows(o, p->n_rows, rotate_and_store, &(struct rotate){.c = c, .p = p});
-    if (traced) {
-        trace_heads(c, o, p, "decoder.layer.0.q_rope", 0, c->n_heads);
-        trace_heads(c, o, p, "decoder.layer.0.k_rope", c->n_heads, c->n_kv_heads);
-    }
-    ops_attend(o, p->attend, p->n_parts);
+    attend_rows(c, o, p, traced);
     ops_linear(o, &(struct linear){.w = &w->o,
                                    .x = p->attn,
                                    .x_stride = w->o.n_in,

@@ -112,13 +112,20 @@ struct attention {
 };
 /* Scores are scaled by 1/sqrt(head_dim). model/attend.c */
 void ops_attend(struct ops *o, const struct attention *parts, int n_parts);
+/* The same for one row of each of several sequences (n_rows is 1 in all parts), together with what
+ * makes a head ready: `enter` leaves the queries of kv head h of part i, and stores its key and
+ * value. It is called once for each, before they are read and on the same thread where that goes.
+ */
+typedef void (*ops_enter_fn)(const struct ops *o, void *arg, int part, int kv_head);
+void ops_attend_steps(struct ops *o, const struct attention *parts, int n_parts, ops_enter_fn enter,
+                      void *arg);
 /* Scratch of a thread, and room for the states of spans, for sequences of max_blocks blocks. */
 size_t ops_attend_bytes(int head_dim, int max_blocks);
 size_t ops_spans_floats(int n_threads, int head_dim, int max_blocks);
-/* Stores keys and values of rows [0, n) (k and v: n_kv_heads heads of head_dim in each row, rows
- * `stride` floats apart) as positions pos … of the sequence that `a` describes. One thread. */
-void ops_store(const struct ops *o, const struct attention *a, int64_t pos, int n, const float *k,
-               const float *v, int64_t stride);
+/* Stores key and value [head_dim] of a kv head at position pos of the sequence that `a` describes.
+ */
+void ops_store(const struct ops *o, const struct attention *a, int kv_head, int64_t pos,
+               const float *k, const float *v);
 
 /* y and x: [n_rows][n] */
 void ops_rms_norm(struct ops *o, float *y, const float *x, const float *w, int n_rows, int n,

@@ -192,7 +192,9 @@ static void pack_keys(struct ops *o, void *arg, int begin, int end)
     for (int i = begin; i < end; i++) {
         const float *k = t->kv + (size_t)i * 2 * (size_t)t->width;
         int row = c->first + i;
-        ops_store(o, &t->parts[row / t->n_tokens], row % t->n_tokens, 1, k, k + t->width, 0);
+        const struct attention *a = &t->parts[row / t->n_tokens];
+        for (int h = 0; h < a->n_kv_heads; h++, k += a->head_dim)
+            ops_store(o, a, h, row % t->n_tokens, k, k + t->width);
     }
 }
 

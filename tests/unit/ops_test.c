@@ -144,7 +144,11 @@ static struct attention sequence_of(const struct ops *o, char **blocks, const fl
                           .kv_offset = 128,
                           .head_step = 2 * kv_packed_bytes(KV_F32, DIM)};
     for (int b = 0; b * KV_BLOCK < n; b++) blocks[b] = mem_zalloc(128 + KV_HEADS * a.head_step);
-    ops_store(o, &a, 0, n, keys, keys + KV_HEADS * DIM, 2 * KV_HEADS * DIM);
+    for (int pos = 0; pos < n; pos++)
+        for (int h = 0; h < KV_HEADS; h++) {
+            const float *k = keys + (pos * 2 * KV_HEADS + h) * DIM;
+            ops_store(o, &a, h, pos, k, k + KV_HEADS * DIM);
+        }
     return a;
 }
 
@@ -205,6 +209,57 @@ static void test_attention_spans(void **state)
     }
     float *all[] = {keys, q, out, want};
     for (int i = 0; i < 4; i++) mem_free(all[i]);
+}
+
+/* Steps in one go give the bits of storing first and attending then: whole, and by spans. */
+struct entering {
+    struct attention *parts;
+    const float *q, *kv; // [3][WIDTH]: copied as they are; [3][2 * KV_HEADS * DIM]
+    float *queries;      // [3][WIDTH]
+};
+
+static void enter(const struct ops *o, void *arg, int part, int kv_head)
+{
+    const struct entering *e = arg;
+    const struct attention *a = &e->parts[part];
+    const int group = HEADS / KV_HEADS, at = part * WIDTH + kv_head * group * DIM;
+    const float *k = e->kv + (part * 2 * KV_HEADS + kv_head) * DIM;
+    memcpy(e->queries + at, e->q + at, (size_t)(group * DIM) * sizeof(float));
+    ops_store(o, a, kv_head, a->first_pos, k, k + KV_HEADS * DIM);
+}
+
+static void test_attention_steps(void **state)
+{
+    (void)state;
+    enum { LONG = ATTEND_SPAN + 100, LONG_BLOCKS = (LONG + KV_BLOCK - 1) / KV_BLOCK };
+    char *blocks[3][LONG_BLOCKS];
+    float *keys = floats(LONG * 2 * KV_HEADS * DIM, 1), *kv = floats(3 * 2 * KV_HEADS * DIM, 2);
+    float *q = floats(3 * WIDTH, 3), *out = floats(3 * WIDTH, 4), *want = floats(3 * WIDTH, 5);
+    for (int threads = 1; threads <= 8; threads++) {
+        struct ops o;
+        ops_open_for(&o, threads, LONG_BLOCKS);
+        struct attention parts[3];
+        float *queries = floats(3 * WIDTH, 6);
+        struct entering e = {.parts = parts, .q = q, .kv = kv, .queries = queries};
+        for (int i = 0; i < 3; i++) {
+            parts[i] = sequence_of(&o, blocks[i], keys, LONG);
+            parts[i].q = queries + i * WIDTH, parts[i].out = out + i * WIDTH;
+            parts[i].n_rows = 1, parts[i].causal = true;
+            parts[i].first_pos = (int64_t[]){LONG - 1, 17, ATTEND_SPAN}[i];
+        }
+        ops_attend_steps(&o, parts, 3, enter, &e);
+        if (threads == 1) { /* now all is stored */
+            memcpy(want, out, 3 * WIDTH * sizeof *out);
+            ops_attend(&o, parts, 3);
+        }
+        assert_memory_equal(out, want, 3 * WIDTH * sizeof *out);
+        for (int i = 0; i < 3 * LONG_BLOCKS; i++)
+            mem_free(blocks[i / LONG_BLOCKS][i % LONG_BLOCKS]);
+        mem_free(queries);
+        ops_close(&o);
+    }
+    float *all[] = {keys, kv, q, out, want};
+    for (int i = 0; i < 5; i++) mem_free(all[i]);
 }
 
 /* -- Pulse ------------------------------------------------------------------------------------ */
@@ -275,9 +330,9 @@ static void test_every_item_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_item_once),           cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_attention_parts),           cmocka_unit_test(test_attention_spans),
-        cmocka_unit_test(test_pulse_within_an_operation),
+        cmocka_unit_test(test_every_item_once), cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_attention_parts), cmocka_unit_test(test_attention_spans),
+        cmocka_unit_test(test_attention_steps), cmocka_unit_test(test_pulse_within_an_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
