@@ -3,33 +3,51 @@
 
 #include <string.h>
 
-static const char *const names[] = {"f32", "bf16", "q8", "q4"};
+static const char *const forms[] = {"f32", "bf16", "q8", "q4"}; // enum weights_form
+static const char *const kv_types[KV_TYPES] = {
+    [KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8", [KV_BF16] = "bf16"};
 
-enum { SMALL_BYTES = 1 << 30 }; /* stored: f32 arithmetic on so few weights is fast enough */
+enum {
+    N_FORMS = sizeof forms / sizeof *forms,
+    N_VISION_FORMS = FORM_Q4, /* those before 4 bits */
+    SMALL_BYTES = 1 << 30     /* stored: f32 arithmetic on so few weights is fast enough */
+};
 
-const char *form_name(enum weights_form form) { return names[form]; }
+const char *form_name(enum weights_form form) { return forms[form]; }
 
-int form_from_name(const char *name, bool *ret_auto, enum weights_form *ret_form,
-                   struct phi3v_error *err)
+const char *kv_name(enum kv_type type) { return kv_types[type]; }
+
+/* Index of a name among n, 0 for "auto", -1 for another word. */
+static int find_name(const char *const *names, int n, const char *name, bool *ret_auto)
 {
     *ret_auto = !strcmp(name, "auto");
-    *ret_form = FORM_F32;
-    if (*ret_auto) return 0;
-    for (int i = 0; i < (int)(sizeof names / sizeof *names); i++) {
-        if (strcmp(name, names[i]) != 0) continue;
-        *ret_form = (enum weights_form)i;
-        return 0;
-    }
-    return err_set(err, PHI3V_E_ARGUMENT,
-                   "dtype is \"%.40s\"; allowed is auto, f32, bf16, q8 or q4", name);
+    for (int i = 0; i < n; i++)
+        if (!strcmp(name, names[i])) return i;
+    return *ret_auto ? 0 : -1;
 }
 
-int vision_form_from_name(const char *name, bool *ret_auto, enum weights_form *ret_form,
-                          struct phi3v_error *err)
+int wanted_from_options(const struct phi3v_model_options *opt, struct wanted *ret,
+                        struct phi3v_error *err)
 {
-    if (strcmp(name, "q4") != 0 && !form_from_name(name, ret_auto, ret_form, NULL)) return 0;
-    return err_set(err, PHI3V_E_ARGUMENT,
-                   "vision dtype is \"%.40s\"; allowed is auto, f32, bf16 or q8", name);
+    struct wanted w;
+    int form = find_name(forms, N_FORMS, opt->dtype, &w.weights.automatic);
+    int vision = find_name(forms, N_VISION_FORMS, opt->vision_dtype, &w.vision.automatic);
+    int kv = find_name(kv_types, KV_TYPES, opt->kv, &w.kv.automatic);
+    if (form < 0)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "dtype is \"%.40s\"; allowed is auto, f32, bf16, q8 or q4", opt->dtype);
+    if (kv < 0)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "kv is \"%.40s\"; allowed is auto, f32, f16, bf16 or q8", opt->kv);
+    if (vision < 0)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "vision dtype is \"%.40s\"; allowed is auto, f32, bf16 or q8",
+                       opt->vision_dtype);
+    w.weights.form = (enum weights_form)form;
+    w.vision.form = (enum weights_form)vision;
+    w.kv.type = (enum kv_type)kv;
+    *ret = w;
+    return 0;
 }
 
 enum weights_form form_for(const struct model_weights *mw, size_t free_bytes, size_t kv_bytes)

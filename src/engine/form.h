@@ -1,20 +1,36 @@
 /* SPDX-License-Identifier: MIT
- * --dtype: in which form the weights are kept and multiplied on the CPU. */
+ * --dtype, --vision-dtype and --kv: in which form weights, keys and values are kept and multiplied
+ * on the CPU. */
 #ifndef ENGINE_FORM_H
 #define ENGINE_FORM_H
 
 #include <stdbool.h>
 
+#include "phi3v.h"
 #include "weights/bind.h"
 
+/* What is asked for; `form` is FORM_F32 and `type` KV_F32 where that is "auto". */
+struct wanted_form {
+    bool automatic;
+    enum weights_form form;
+};
+struct wanted_kv {
+    bool automatic;
+    enum kv_type type;
+};
+struct wanted {
+    struct wanted_form weights;
+    struct wanted_form vision; // of tower and projector, which take no 4 bits
+    struct wanted_kv kv;
+};
+
+/* Error ARGUMENT for words that the options do not know. */
+int wanted_from_options(const struct phi3v_model_options *opt, struct wanted *ret,
+                        struct phi3v_error *err);
+
 const char *form_name(enum weights_form form); /* "f32", "bf16", "q8", "q4" */
-/* *ret_auto: the name is "auto", and *ret_form what that means without weights. Error ARGUMENT for
- * other words. */
-int form_from_name(const char *name, bool *ret_auto, enum weights_form *ret_form,
-                   struct phi3v_error *err);
-/* The same for vision tower and projector, which take no 4 bits. */
-int vision_form_from_name(const char *name, bool *ret_auto, enum weights_form *ret_form,
-                          struct phi3v_error *err);
+const char *kv_name(enum kv_type type);        /* "f32", "f16", "q8", "bf16" */
+
 /* What auto takes for stored weights: exact f32 for small models; else 8 bits, or 4 where memory is
  * short. kv_bytes: of the shortest context worth having. */
 enum weights_form form_for(const struct model_weights *mw, size_t free_bytes, size_t kv_bytes);

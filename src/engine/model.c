@@ -34,43 +34,11 @@ static int check_device(const char *device, struct phi3v_error *err)
                    "device is \"%.40s\"; allowed is auto, cpu, cuda or cuda:NUMBER", device);
 }
 
-static const char *const kv_names[KV_TYPES] = {
-    [KV_F32] = "f32", [KV_F16] = "f16", [KV_Q8] = "q8", [KV_BF16] = "bf16"};
-
-static int check_kv(const char *kv, struct phi3v_error *err)
+static int check_options(const struct phi3v_model_options *opt, struct wanted *ret_wanted,
+                         struct phi3v_error *err)
 {
-    if (!strcmp(kv, "auto")) return 0;
-    for (int i = 0; i < KV_TYPES; i++)
-        if (!strcmp(kv, kv_names[i])) return 0;
-    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; allowed is auto, f32, f16, bf16 or q8",
-                   kv);
-}
-
-/* A card keeps them as bf16 or q8. Error ARGUMENT. */
-static int kv_type_on_card(const char *kv, enum kv_type *ret, struct phi3v_error *err)
-{
-    *ret = strcmp(kv, "q8") ? KV_BF16 : KV_Q8;
-    if (!strcmp(kv, "auto") || !strcmp(kv, "bf16") || !strcmp(kv, "q8")) return 0;
-    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%.40s\"; on the GPU allowed is auto, bf16 or q8",
-                   kv);
-}
-
-/* auto: the exact arithmetic keeps exact numbers. */
-static enum kv_type kv_type_for(const char *kv, enum weights_form form)
-{
-    for (int i = 0; i < KV_TYPES; i++)
-        if (!strcmp(kv, kv_names[i])) return (enum kv_type)i;
-    return form == FORM_F32 ? KV_F32 : KV_F16;
-}
-
-static int check_options(const struct phi3v_model_options *opt, struct phi3v_error *err)
-{
-    bool automatic;
-    enum weights_form form;
     int rc = check_device(opt->device, err);
-    if (!rc) rc = form_from_name(opt->dtype, &automatic, &form, err);
-    if (!rc) rc = check_kv(opt->kv, err);
-    if (!rc) rc = vision_form_from_name(opt->vision_dtype, &automatic, &form, err);
+    if (!rc) rc = wanted_from_options(opt, ret_wanted, err);
     if (rc) return rc;
     if (opt->n_threads < 0 || opt->n_threads > 1024)
         return err_set(err, PHI3V_E_ARGUMENT,
@@ -81,16 +49,25 @@ static int check_options(const struct phi3v_model_options *opt, struct phi3v_err
     return 0;
 }
 
+/* A model being opened, and what is asked for. */
+struct opening {
+    struct phi3v_model *m;
+    const struct phi3v_model_options *opt;
+    struct wanted wanted;
+    double start_s;
+};
+
 /* -- Steps of opening -------------------------------------------------------------------------- */
 
-static int progress(const struct phi3v_model_options *opt, double start_s, int64_t done,
-                    int64_t total, struct phi3v_error *err)
+static int progress(const struct opening *open, int64_t done, int64_t total,
+                    struct phi3v_error *err)
 {
+    const struct phi3v_model_options *opt = open->opt;
     struct phi3v_event event = {.type = PHI3V_EVENT_PROGRESS,
                                 .stage = PHI3V_STAGE_LOAD,
                                 .done = done,
                                 .total = total,
-                                .seconds = clock_s() - start_s};
+                                .seconds = clock_s() - open->start_s};
     if (opt->on_event && opt->on_event(&event, opt->user))
         return err_set(err, PHI3V_E_CANCELLED, "loading was cancelled");
     return 0;
@@ -116,27 +93,26 @@ static int set_names(struct phi3v_model *m, const char *path, const char *synthe
 }
 
 /* For a graphics processor as the release stores them, unless they are to be packed. */
-static int make_synthetic(struct phi3v_model *m, const struct phi3v_model_options *opt,
-                          struct phi3v_error *err)
+static int make_synthetic(const struct opening *open, struct phi3v_error *err)
 {
-    bool automatic, cuda = is_cuda(opt->device);
-    enum weights_form form;
-    int rc = form_from_name(opt->dtype, &automatic, &form, err);
-    if (rc) return rc;
+    struct phi3v_model *m = open->m;
+    bool cuda = is_cuda(open->opt->device);
+    enum weights_form form = open->wanted.weights.form;
     char card[CARD_TEXT];
-    if (!strcmp(opt->device, "auto")) cuda = !backend_cuda_describe(0, card, sizeof card, NULL);
-    if (automatic) form = cuda ? FORM_F32 : FORM_Q8;
+    if (!strcmp(open->opt->device, "auto"))
+        cuda = !backend_cuda_describe(0, card, sizeof card, NULL);
+    if (open->wanted.weights.automatic) form = cuda ? FORM_F32 : FORM_Q8;
     if (cuda && form == FORM_BF16) form = FORM_F32;
     config_phi3v(&m->config);
     return model_weights_synthetic(&m->config, form, m->pool, &m->bound, err);
 }
 
-static int load_files(struct phi3v_model *m, const struct phi3v_model_options *opt, double start_s,
-                      struct phi3v_error *err)
+static int load_files(const struct opening *open, struct phi3v_error *err)
 {
+    struct phi3v_model *m = open->m;
     int rc = config_load(m->path, &m->config, err);
     if (!rc) rc = weights_open_dir(m->path, &m->weights, err);
-    if (!rc) rc = progress(opt, start_s, 0, (int64_t)weights_bytes(m->weights), err);
+    if (!rc) rc = progress(open, 0, (int64_t)weights_bytes(m->weights), err);
     if (!rc) rc = model_weights_bind(m->weights, &m->config, &m->bound, err);
     if (!rc) weights_want(m->weights, mem_available_bytes());
     if (!rc) rc = tokenizer_load(m->path, &m->tokenizer, err);
@@ -162,54 +138,44 @@ static size_t kv_wanted_bytes(const struct phi3v_model *m)
 }
 
 /* Stored bytes done, as progress of loading. */
-struct packing {
-    const struct phi3v_model_options *opt;
-    double start_s;
-};
-
 static int packing_progress(void *user, int64_t done, int64_t total)
 {
-    const struct packing *p = user;
-    return progress(p->opt, p->start_s, done, total, NULL);
+    return progress(user, done, total, NULL);
 }
 
-static int pack_weights(struct phi3v_model *m, const struct phi3v_model_options *opt,
-                        enum weights_form form, enum weights_form vision, double start_s,
+static int pack_weights(struct opening *open, enum weights_form form, enum weights_form vision,
                         struct phi3v_error *err)
 {
-    struct packing packing = {opt, start_s};
+    struct phi3v_model *m = open->m;
     return model_weights_pack(&m->bound, &m->config, form, vision, m->pool,
-                              &(struct pulse){packing_progress, &packing}, err);
+                              &(struct pulse){packing_progress, open}, err);
 }
 
 /* Whether a folder of packed weights suits what is asked for. */
-static int check_packed(const struct phi3v_model *m, bool automatic, enum weights_form form,
-                        bool vision_automatic, enum weights_form vision, struct phi3v_error *err)
+static int check_packed(const struct phi3v_model *m, const struct wanted *w,
+                        struct phi3v_error *err)
 {
-    if (!vision_automatic && vision != m->bound.vision_form)
+    if (!w->vision.automatic && w->vision.form != m->bound.vision_form)
         return err_set(err, PHI3V_E_ARGUMENT,
                        "%s holds packed weights, their vision part as %s: leave vision dtype "
                        "auto, or open the folder they were made from",
                        m->name, form_name(m->bound.vision_form));
-    if (automatic || form == m->bound.form) return 0;
+    if (w->weights.automatic || w->weights.form == m->bound.form) return 0;
     return err_set(err, PHI3V_E_ARGUMENT,
                    "%s holds weights packed as %s: use --dtype %s or auto, or open the folder "
                    "they were made from",
                    m->name, form_name(m->bound.form), form_name(m->bound.form));
 }
 
-/* The weights in the form that --dtype asks for, or that suits them and the memory. */
-static int convert_weights(struct phi3v_model *m, const struct phi3v_model_options *opt,
-                           double start_s, struct phi3v_error *err)
+/* The weights in the form that is asked for, or that suits them and the memory. */
+static int convert_weights(struct opening *open, struct phi3v_error *err)
 {
-    bool automatic, vision_automatic;
-    enum weights_form form, vision;
-    int rc = form_from_name(opt->dtype, &automatic, &form, err);
-    if (!rc) rc = vision_form_from_name(opt->vision_dtype, &vision_automatic, &vision, err);
-    if (rc || opt->synthetic) return rc;
-    if (m->bound.form != FORM_F32)
-        return check_packed(m, automatic, form, vision_automatic, vision, err);
-    if (automatic) {
+    struct phi3v_model *m = open->m;
+    const struct wanted *w = &open->wanted;
+    enum weights_form form = w->weights.form;
+    if (open->opt->synthetic) return 0;
+    if (m->bound.form != FORM_F32) return check_packed(m, w, err);
+    if (w->weights.automatic) {
         form = form_for(&m->bound, mem_available_bytes(), kv_wanted_bytes(m));
         if (form != FORM_F32) {
             add_note(m, "the weights are rounded to ");
@@ -217,60 +183,77 @@ static int convert_weights(struct phi3v_model *m, const struct phi3v_model_optio
             buf_puts(&m->note, " (--dtype f32 keeps them exact, and is several times slower)");
         }
     }
-    if (vision_automatic) vision = vision_form_for(form);
-    return pack_weights(m, opt, form, vision, start_s, err);
+    return pack_weights(open, form, w->vision.automatic ? vision_form_for(form) : w->vision.form,
+                        err);
+}
+
+/* A card keeps keys and values as bf16 or q8. Error ARGUMENT. */
+static int kv_type_on_card(const struct wanted_kv *kv, enum kv_type *ret, struct phi3v_error *err)
+{
+    *ret = kv->automatic ? KV_BF16 : kv->type;
+    if (*ret == KV_BF16 || *ret == KV_Q8) return 0;
+    return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%s\"; on the GPU allowed is auto, bf16 or q8",
+                   kv_name(kv->type));
+}
+
+/* A card's products are of bf16 unless weights are packed. */
+static bool bf16_on_card(const struct wanted_form *w)
+{
+    return w->automatic || w->form == FORM_BF16;
 }
 
 /* On a graphics processor: bf16, whatever is stored, or packed; the tower bf16 unless packing it is
  * asked for, because its products are of bf16 either way. */
-static int open_on_card(struct phi3v_model *m, const char *device,
-                        const struct phi3v_model_options *opt, double start_s,
-                        struct phi3v_error *err)
+static int open_on_card(struct opening *open, const char *device, struct phi3v_error *err)
 {
-    bool automatic, vision_automatic;
-    enum weights_form form, vision;
+    struct phi3v_model *m = open->m;
+    const struct wanted_form *w = &open->wanted.weights, *vision = &open->wanted.vision;
     enum kv_type kv_type;
-    int rc = form_from_name(opt->dtype, &automatic, &form, err);
-    if (!rc) rc = vision_form_from_name(opt->vision_dtype, &vision_automatic, &vision, err);
-    if (!rc) rc = kv_type_on_card(opt->kv, &kv_type, err);
+    int rc = kv_type_on_card(&open->wanted.kv, &kv_type, err);
     if (rc) return rc;
-    if ((!automatic && form == FORM_F32) || (!vision_automatic && vision == FORM_F32))
+    if ((!w->automatic && w->form == FORM_F32) || (!vision->automatic && vision->form == FORM_F32))
         return err_set(err, PHI3V_E_ARGUMENT,
                        "dtype is \"f32\", which is the CPU's; on the GPU allowed is auto, bf16, q8 "
                        "or q4");
-    bool as_stored = (automatic || form == FORM_BF16) && (vision_automatic || vision == FORM_BF16);
-    if (m->bound.form != FORM_F32 && !opt->synthetic) {
-        rc = check_packed(m, automatic, form, vision_automatic, vision, err);
-    } else if (!as_stored && !opt->synthetic) {
-        if (automatic || form == FORM_BF16) form = FORM_F32;
-        if (vision_automatic || vision == FORM_BF16) vision = FORM_F32;
-        rc = pack_weights(m, opt, form, vision, start_s, err);
+    bool as_stored = bf16_on_card(w) && bf16_on_card(vision);
+    if (m->bound.form != FORM_F32 && !open->opt->synthetic) {
+        rc = check_packed(m, &open->wanted, err);
+    } else if (!as_stored && !open->opt->synthetic) {
+        rc = pack_weights(open, bf16_on_card(w) ? FORM_F32 : w->form,
+                          bf16_on_card(vision) ? FORM_F32 : vision->form, err);
     }
     if (rc) return rc;
-    m->info.kv = kv_names[kv_type];
+    m->info.kv = kv_name(kv_type);
     return backend_cuda_open(device, &m->config, &m->bound, kv_type, &m->backend, err);
+}
+
+/* auto: the exact arithmetic keeps exact numbers. */
+static enum kv_type kv_type_for(const struct wanted_kv *kv, enum weights_form form)
+{
+    if (!kv->automatic) return kv->type;
+    return form == FORM_F32 ? KV_F32 : KV_F16;
 }
 
 /* "auto" takes the graphics processor where the module for it is installed and works; that it is
  * installed and does not work is worth a note. Then the weights may have been packed for it, in the
  * form that was asked for. */
-static int open_backend(struct phi3v_model *m, const struct phi3v_model_options *opt,
-                        double start_s, struct phi3v_error *err)
+static int open_backend(struct opening *open, struct phi3v_error *err)
 {
-    const char *device = opt->device;
-    if (is_cuda(device)) return open_on_card(m, device, opt, start_s, err);
+    struct phi3v_model *m = open->m;
+    const char *device = open->opt->device;
+    if (is_cuda(device)) return open_on_card(open, device, err);
     struct phi3v_error why;
     char card[CARD_TEXT];
     if (!strcmp(device, "auto") && backend_cuda_installed()) {
         int none = backend_cuda_describe(0, card, sizeof card, &why);
-        if (!none && !open_on_card(m, "cuda", opt, start_s, &why)) return 0;
+        if (!none && !open_on_card(open, "cuda", &why)) return 0;
         add_note(m, "on the CPU, because: ");
         buf_puts(&m->note, why.text);
     }
-    int rc = convert_weights(m, opt, start_s, err);
+    int rc = convert_weights(open, err);
     if (rc) return rc;
-    enum kv_type kv_type = kv_type_for(opt->kv, m->bound.form);
-    m->info.kv = kv_names[kv_type];
+    enum kv_type kv_type = kv_type_for(&open->wanted.kv, m->bound.form);
+    m->info.kv = kv_name(kv_type);
     return backend_cpu_open(&m->config, &m->bound, m->pool, kv_type, &m->backend, err);
 }
 
@@ -394,26 +377,22 @@ static void fill_info(struct phi3v_model *m)
 int model_open(const char *path, const struct phi3v_model_options *opt, struct phi3v_model **ret,
                struct phi3v_error *err)
 {
-    double start_s = clock_s();
-    int rc = check_options(opt, err);
+    struct opening open = {.opt = opt, .start_s = clock_s()};
+    int rc = check_options(opt, &open.wanted, err);
     if (rc) return rc;
-    struct phi3v_model *m = mem_zalloc(sizeof *m);
+    struct phi3v_model *m = open.m = mem_zalloc(sizeof *m);
     if (!m) return err_memory(err, "a model", sizeof *m);
     rc = set_names(m, path, opt->synthetic, err);
     if (!rc) rc = pool_new(opt->n_threads, &m->pool, err);
-    if (!rc && opt->synthetic) {
-        rc = make_synthetic(m, opt, err);
-    } else if (!rc) {
-        rc = load_files(m, opt, start_s, err);
-    }
-    if (!rc) rc = open_backend(m, opt, start_s, err);
+    if (!rc) rc = opt->synthetic ? make_synthetic(&open, err) : load_files(&open, err);
+    if (!rc) rc = open_backend(&open, err);
     if (!rc) {
         feature_cache_init(&m->features, m->backend->table, feature_budget(m));
         fill_info(m);
         rc = set_ctx(m, opt->ctx, err);
     }
     int64_t loaded = m->weights ? (int64_t)weights_bytes(m->weights) : m->info.weights_bytes;
-    if (!rc) rc = progress(opt, start_s, loaded, loaded, err);
+    if (!rc) rc = progress(&open, loaded, loaded, err);
     if (rc) {
         model_close(m);
         return rc;
