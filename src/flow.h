@@ -25,11 +25,21 @@ struct crop_plan {
     int rows, cols;           // the crop grid
 };
 
-/* image/crops: normalised crops. Owner: whoever called crops_make; free with mem_free(data). */
+/* image/crops: normalised crops, all at once. Owner: whoever called crops_make; free with mem_free(data). */
 struct crops {
     struct crop_plan plan;
     int n;       // 1 + rows*cols, global view first
     float *data; // [n][3][crop_side][crop_side]
+};
+
+/* image/crops: the crops of a picture for a backend, which asks for them group by group in the order it likes, so that
+ * it can compute with some while others are not yet made. Owner: whoever called crops_begin. */
+struct crop_source {
+    struct crop_plan plan;
+    int n; // 1 + rows*cols, global view first
+    /* Crops first … first+count-1 to `to`: [count][3][crop_side][crop_side]. Error: MEMORY. */
+    int (*make)(void *user, int first, int count, float *to, struct phi3v_error *err);
+    void *user;
 };
 
 /* backend: the vectors of one picture in the decoder's space, rows in prompt order (crop rows with their

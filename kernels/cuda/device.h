@@ -2,7 +2,7 @@
  * The module's structs: a model's weights on one card, and the work area of a session. Files:
  * module.c opens and closes, weights.c carries the weights over, kv_pool.c owns keys and values,
  * prefill.c runs rows through the decoder, decode.c one row at a time as a captured graph, vision.c
- * pictures, product.c the products of many rows by cuBLASLt. */
+ * pictures, staging.c their way to the card, product.c the products of many rows by cuBLASLt. */
 #ifndef CUDA_DEVICE_H
 #define CUDA_DEVICE_H
 
@@ -14,6 +14,7 @@
 #include "product.h"
 #include "queue.h"
 #include "rows.h"
+#include "staging.h"
 
 /* -- Memory ------------------------------------------------------------------------------------ */
 
@@ -127,6 +128,7 @@ struct backend_state {
     size_t tables_bytes;        // grown as needed
     void *picture;              // work memory of encode, grown as needed
     size_t picture_bytes;
+    struct staging staging; // crops on their way
     cudaEvent_t done;
 };
 
@@ -164,7 +166,7 @@ int decode_greedy(struct backend_state *s, const struct batch_seq *seq, int n_st
                   backend_id_fn on_id, void *user, struct phi3v_error *err);
 
 /* vision.c */
-int vision_encode_cuda(struct backend_state *s, const struct crops *crops,
+int vision_encode_cuda(struct backend_state *s, const struct crop_source *crops,
                        const struct trace *trace, const struct pulse *pulse, struct features **ret,
                        struct phi3v_error *err);
 void features_release(struct features *f);

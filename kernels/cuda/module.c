@@ -133,6 +133,7 @@ static void cuda_state_free(struct backend_state *s)
     products_free(s->products);
     cudaFree(s->memory);
     cudaFree(s->picture);
+    staging_fini(&s->staging);
     cudaFree(s->tables);
     cudaFreeHost(s->host_tables);
     if (s->done) cudaEventDestroy(s->done);
@@ -151,7 +152,8 @@ static int state_open(struct backend_state *s, struct phi3v_error *err)
     queue_zero(&s->q, s->memory,
                m.used); /* products read the padding of rows, attention counts from zero */
     lay_state(s, &(struct carve){.base = s->memory}, s->b);
-    int code = products_new(&s->products, err);
+    int code = staging_init(&s->staging, err);
+    if (!code) code = products_new(&s->products, err);
     return code ? code : decode_new(s, err);
 }
 
@@ -197,7 +199,7 @@ static void cuda_close(struct backend *base)
     free(b);
 }
 
-static int cuda_encode(struct backend_state *s, const struct crops *crops,
+static int cuda_encode(struct backend_state *s, const struct crop_source *crops,
                        const struct trace *trace, const struct pulse *pulse, struct features **ret,
                        struct phi3v_error *err)
 {

@@ -1,45 +1,93 @@
 /* SPDX-License-Identifier: MIT
- * A picture's crops through the tower, all at once, merged and projected (phi3v.md 5, 6). */
+ * A picture's crops through the tower, merged and projected (phi3v.md 5, 6). The tower takes them
+ * in groups of whole rows of the grid: the host resizes the picture from the top, and while it
+ * makes the next group's crops, the card computes with those before. The global view is made of all
+ * of the resized picture, so it comes last. Groups depend on the grid alone, so that the same
+ * picture gives the same bits. */
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "device.h"
 
-enum { MAX_CROPS = 64 }; /* of a picture: bounds the work memory; 16 is what models use */
+enum {
+    MAX_CROPS = 64,  // of a picture: bounds the work memory; 16 is what models use
+    LEAST_CROPS = 4, // of a group: fewer leave the products of a large card half empty
+};
 
 struct tower {
     struct backend_state *s;
     const struct config *c;
     const struct dev_weights *w;
-    const struct crops *crops;
+    const struct crop_source *crops;
     const struct trace *trace;
-    int n, n_patches, n_tokens, width, rows; // rows: all tokens of all crops
-    int n_out;                               // rows of the picture
+    int n_patches, n_tokens, width;
+    int most;               // crops of the largest group
+    int first_tile, global; // where in `tower` the grid's crops begin and the global view lies
+    int n_out;              // rows of the picture
     int64_t ld, qkv_ld, mlp_ld, patch_ld, merged_ld, hidden_ld;
+    /* the group under way: crops first … first+n-1 of `tower` */
+    int first, n, rows; // rows: all their tokens
+    float *x;           // of their tokens in tower
     /* on the card */
-    float *pixels, *x, *embedded;
+    float *tower; // [crops][n_tokens][width]: the residual stream
+    float *embedded;
     struct bf16 *patches, *normed, *qkv, *attn, *heads, *mlp, *merged, *hidden;
     int *sources;
 };
 
 /* -- Memory ------------------------------------------------------------------------------------ */
 
-static void set_dims(struct tower *t, int n)
+static void set_dims(struct tower *t)
 {
     const struct vision_config *v = &t->c->vision;
     int side = v->image_size / v->patch_size;
-    t->n = n;
     t->n_patches = side * side;
     t->n_tokens = t->n_patches + 1;
     t->width = v->hidden;
-    t->rows = n * t->n_tokens;
     t->ld = pad_row(t->width);
     t->qkv_ld = pad_row(3 * (int64_t)t->width);
     t->mlp_ld = pad_row(v->intermediate);
     t->patch_ld = pad_row(3 * (int64_t)v->patch_size * v->patch_size);
     t->merged_ld = pad_row(4 * (int64_t)t->width);
     t->hidden_ld = pad_row(t->c->hidden);
+    t->n_out = config_image_tokens(t->c, t->crops->plan.rows, t->crops->plan.cols);
+    /* a trace wants the global view first, and all crops together */
+    t->first_tile = t->trace ? 1 : 0;
+    t->global = t->trace ? 0 : t->crops->n - 1;
+}
+
+static size_t crop_floats(const struct tower *t)
+{
+    return 3 * (size_t)t->c->vision.image_size * (size_t)t->c->vision.image_size;
+}
+
+/* How many crops the group from `first` on has: rows of the grid, the last ones with the global
+ * view, and with whatever would be a group too small. */
+static int group_size(const struct tower *t, int first)
+{
+    int tiles = t->crops->n - 1, cols = t->crops->plan.cols, n = cols;
+    if (t->trace) return t->crops->n;
+    while (n < LEAST_CROPS && first + n < tiles) n += cols;
+    return t->crops->n - first - n < LEAST_CROPS ? t->crops->n - first : n;
+}
+
+static int largest_group(const struct tower *t)
+{
+    int most = 0;
+    for (int first = 0, n; first < t->crops->n; first += n) {
+        n = group_size(t, first);
+        if (n > most) most = n;
+    }
+    return most;
+}
+
+static void set_group(struct tower *t, int first)
+{
+    t->first = first;
+    t->n = group_size(t, first);
+    t->rows = t->n * t->n_tokens;
+    t->x = t->tower + (int64_t)first * t->n_tokens * t->width;
 }
 
 /* Heads that no attention kernel is made for are padded first. */
@@ -50,11 +98,10 @@ static bool pads_heads(const struct tower *t)
 
 static void lay_out(struct tower *t, struct carve *m)
 {
-    size_t rows = (size_t)t->rows, b = sizeof(struct bf16), f = sizeof(float), n = (size_t)t->n;
+    size_t b = sizeof(struct bf16), f = sizeof(float), n = (size_t)t->most,
+           rows = n * (size_t)t->n_tokens;
     size_t head_width = (size_t)t->c->vision.n_heads * (size_t)pad_head(t->c->vision.head_dim);
-    size_t crop = 3 * (size_t)t->c->vision.image_size * (size_t)t->c->vision.image_size;
-    t->x = carve(m, rows * (size_t)t->width * f);
-    t->pixels = carve(m, n * crop * f);
+    t->tower = carve(m, (size_t)(t->crops->n * t->n_tokens) * (size_t)t->width * f);
     t->patches = carve(m, n * (size_t)t->n_patches * (size_t)t->patch_ld * b);
     t->embedded = carve(m, n * (size_t)t->n_patches * (size_t)t->width * f);
     t->normed = carve(m, rows * (size_t)t->ld * b);
@@ -72,6 +119,9 @@ static int take_memory(struct tower *t, struct phi3v_error *err)
 {
     struct backend_state *s = t->s;
     struct carve m = {0};
+    t->most = largest_group(t);
+    int code = staging_reserve(&s->staging, (size_t)t->most * crop_floats(t) * sizeof(float), err);
+    if (code) return code;
     lay_out(t, &m);
     if (m.used > s->picture_bytes) {
         cudaFree(s->picture);
@@ -108,9 +158,9 @@ static int *list_sources(const struct tower *t)
     int g = config_grid(t->c);
     int *sources = malloc((size_t)t->n_out * sizeof *sources);
     if (!sources) return NULL;
-    int *end = list_cells(sources, g, 1, t->crops->plan.rows, t->crops->plan.cols);
+    int *end = list_cells(sources, g, t->first_tile, t->crops->plan.rows, t->crops->plan.cols);
     *end++ = MERGE_GLB_GN;
-    list_cells(end, g, 0, 1, 1);
+    list_cells(end, g, t->global, 1, 1);
     return sources;
 }
 
@@ -228,22 +278,56 @@ static int run_layers(struct tower *t, struct phi3v_error *err)
     return rc;
 }
 
-/* The tower's tokens of all crops, to x. */
-static int run_tower(struct tower *t, struct phi3v_error *err)
+/* The group's crops as the host makes them, to the card's memory. */
+static int send_crops(struct tower *t, float **ret_pixels, struct phi3v_error *err)
+{
+    struct staging *staging = &t->s->staging;
+    float *to = staging_take(staging, &t->s->q);
+    const struct crop_source *c = t->crops;
+    int tiles = t->first + t->n == c->n ? t->n - 1 : t->n, rc;
+    if (t->trace) {
+        rc = c->make(c->user, 0, t->n, to, err);
+    } else {
+        rc = c->make(c->user, 1 + t->first, tiles, to, err);
+        if (!rc && tiles < t->n)
+            rc = c->make(c->user, 0, 1, to + (size_t)tiles * crop_floats(t), err);
+    }
+    if (!rc)
+        *ret_pixels = staging_send(staging, &t->s->q, (size_t)t->n * crop_floats(t) * sizeof *to);
+    return rc;
+}
+
+/* The group's tokens, to x. */
+static int run_group(struct tower *t, struct phi3v_error *err)
 {
     const struct vision_config *v = &t->c->vision;
     struct queue *q = &t->s->q;
-    size_t pixels = (size_t)t->n * 3 * (size_t)v->image_size * (size_t)v->image_size;
-    queue_copy(q, t->pixels, t->crops->data, pixels * sizeof *t->pixels);
-    patches_launch(q, t->patches, t->patch_ld, t->pixels, t->n, v->image_size, v->patch_size);
+    float *pixels;
+    int rc = send_crops(t, &pixels, err);
+    if (rc) return rc;
+    patches_launch(q, t->patches, t->patch_ld, pixels, t->n, v->image_size, v->patch_size);
+    staging_done(&t->s->staging, q);
     product(t, "tower.patches", &t->w->patch, t->patches, t->n * t->n_patches,
             (struct product){.y32 = t->embedded, .y_ld = t->width});
-    int rc = trace_tokens(t, "vision.patch_embed", t->n_patches, t->embedded, err);
+    rc = trace_tokens(t, "vision.patch_embed", t->n_patches, t->embedded, err);
     tokens_launch(q, t->x, t->embedded, t->w->class_token, t->w->places, t->n, t->n_patches,
                   t->width);
     norm_rows(t, t->w->pre_norm_w, t->w->pre_norm_b, true);
     if (!rc) rc = trace_tokens(t, "vision.pre_layernorm", t->n_tokens, t->x, err);
     return rc ? rc : run_layers(t, err);
+}
+
+/* Group after group is queued; nothing waits for the card but the host's buffers. */
+static int run_tower(struct tower *t, const struct pulse *pulse, struct phi3v_error *err)
+{
+    int rc = 0, total = t->crops->n;
+    for (int first = 0; first < total && !rc; first += t->n) {
+        set_group(t, first);
+        if (first > 0 && pulse && pulse->fn(pulse->user, first, total))
+            return err_set(err, PHI3V_E_CANCELLED, "cancelled");
+        rc = run_group(t, err);
+    }
+    return rc;
 }
 
 /* -- The projector -------------------------------------------------------------------------------
@@ -254,7 +338,7 @@ static int project(struct tower *t, const int *sources, float *features, struct 
     struct queue *q = &t->s->q;
     int64_t shape[2] = {t->n_out, t->c->hidden};
     queue_copy(q, t->sources, sources, (size_t)t->n_out * sizeof *sources);
-    merge_launch(q, &(struct merge){.tower = t->x,
+    merge_launch(q, &(struct merge){.tower = t->tower,
                                     .sub_gn = t->w->sub_gn,
                                     .glb_gn = t->w->glb_gn,
                                     .sources = t->sources,
@@ -307,7 +391,7 @@ void features_release(struct features *f)
     free(f);
 }
 
-int vision_encode_cuda(struct backend_state *s, const struct crops *crops,
+int vision_encode_cuda(struct backend_state *s, const struct crop_source *crops,
                        const struct trace *trace, const struct pulse *pulse, struct features **ret,
                        struct phi3v_error *err)
 {
@@ -315,15 +399,14 @@ int vision_encode_cuda(struct backend_state *s, const struct crops *crops,
     struct features *f = NULL;
     int rc = check_count(crops->n, err);
     if (rc) return rc;
-    t.n_out = config_image_tokens(t.c, crops->plan.rows, crops->plan.cols);
-    set_dims(&t, crops->n);
+    set_dims(&t);
     int *sources = list_sources(&t);
     if (!sources) rc = err_set(err, PHI3V_E_MEMORY, "not enough memory for a picture");
     if (!rc) rc = features_new(t.n_out, t.c->hidden, &f, err);
     if (!rc) rc = take_memory(&t, err);
-    if (!rc) rc = run_tower(&t, err);
+    if (!rc) rc = run_tower(&t, pulse, err);
     if (!rc) rc = project(&t, sources, f->data, err);
-    int waited = state_wait(s, pulse, 0, crops->n, err);
+    int waited = state_wait(s, rc ? NULL : pulse, t.first, crops->n, err);
     if (!rc) rc = waited;
     free(sources);
     if (rc)

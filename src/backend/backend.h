@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What a device must be able to do: coarse calls, so that the CPU code and a CUDA module fit behind the same table.
- * Threading: one call at a time per `struct backend_state` (a session's work area); several states of one backend may
- * run on several threads. */
+ * What a device must be able to do: coarse calls, so that the CPU code and a CUDA module fit behind
+ * the same table. Threading: one call at a time per `struct backend_state` (a session's work area);
+ * several states of one backend may run on several threads. */
 #ifndef BACKEND_H
 #define BACKEND_H
 
@@ -13,7 +13,7 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 3 };
+enum { BACKEND_ABI = 4 };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
@@ -22,7 +22,7 @@ struct backend_state; /* work area of one session: activations, scratch */
 typedef int (*backend_id_fn)(void *user, int32_t id);
 
 struct backend_table {
-    int abi; // BACKEND_ABI
+    int abi;                                      // BACKEND_ABI
     const char *(*name)(const struct backend *b); // "cpu (2 threads, avx512)"
     void (*close)(struct backend *b);
     const char *(*dtype)(const struct backend *b); // of the arithmetic; NULL: what the engine chose
@@ -32,9 +32,12 @@ struct backend_table {
     void (*state_free)(struct backend_state *s);
 
     /* Crops of one picture -> its feature rows (tower, merge, separators, projector). The engine
-     * hands over nothing but crops of the model's side, 1 + rows * cols of them. */
-    int (*encode)(struct backend_state *s, const struct crops *crops, const struct trace *trace,
-                  const struct pulse *pulse, struct features **ret, struct phi3v_error *err);
+     * hands over nothing but crops of the model's side, 1 + rows * cols of them. They are asked for
+     * in groups: a device begins with those of the picture's upper rows while the host makes the
+     * others. */
+    int (*encode)(struct backend_state *s, const struct crop_source *crops,
+                  const struct trace *trace, const struct pulse *pulse, struct features **ret,
+                  struct phi3v_error *err);
     int (*features_rows)(const struct features *f);
     size_t (*features_bytes)(const struct features *f);
     void (*features_free)(struct features *f);
@@ -46,22 +49,24 @@ struct backend_table {
     /* Bytes that blocks may take beside everything else; NULL: they come from the memory of the
      * system. */
     size_t (*kv_budget)(const struct backend *b);
-    void (*kv_fill)(struct backend *b, int id, uint64_t seed); /* pseudo-random contents, for bench */
+    void (*kv_fill)(struct backend *b, int id,
+                    uint64_t seed); /* pseudo-random contents, for bench */
 
-    /* Computes all rows, writes their keys and values, gives the wanted logits. Rows are worked in pieces of bounded
-     * memory; on CANCELLED the blocks behind first_pos hold no promise. */
+    /* Computes all rows, writes their keys and values, gives the wanted logits. Rows are worked in
+     * pieces of bounded memory; on CANCELLED the blocks behind first_pos hold no promise. */
     int (*forward)(struct backend_state *s, const struct batch *batch, struct phi3v_error *err);
 
-    /* Seconds that went into stage i of the state's passes since this was last asked, and its name; -1 behind the
-     * last stage. NULL: not measured. */
+    /* Seconds that went into stage i of the state's passes since this was last asked, and its name;
+     * -1 behind the last stage. NULL: not measured. */
     int (*stage)(struct backend_state *s, int i, const char **ret_name, double *ret_seconds);
 
-    /* Greedy answers without the host between two steps; NULL: the engine takes forward's logits itself. Computes
-     * the one row of seq, then of each step the row of the id chosen before, n_steps rows at most; seq's blocks cover
-     * first_pos + n_steps positions, and n_steps keeps them within one rope regime. Each step's likeliest id (the
-     * lowest among equals; -1 when a logit is no number or the largest is infinite) is handed out in order on the
-     * calling thread, until on_id returns non-zero. Handing out an id says that the row of the id before it is done;
-     * behind that row the blocks hold no promise. */
+    /* Greedy answers without the host between two steps; NULL: the engine takes forward's logits
+     * itself. Computes the one row of seq, then of each step the row of the id chosen before,
+     * n_steps rows at most; seq's blocks cover first_pos + n_steps positions, and n_steps keeps
+     * them within one rope regime. Each step's likeliest id (the lowest among equals; -1 when a
+     * logit is no number or the largest is infinite) is handed out in order on the calling thread,
+     * until on_id returns non-zero. Handing out an id says that the row of the id before it is
+     * done; behind that row the blocks hold no promise. */
     int (*decode_greedy)(struct backend_state *s, const struct batch_seq *seq, int n_steps,
                          backend_id_fn on_id, void *user, struct phi3v_error *err);
 };
@@ -76,8 +81,9 @@ struct pool;
 int backend_cpu_open(const struct config *config, const struct model_weights *weights,
                      struct pool *pool, enum kv_type kv_type, struct backend **ret,
                      struct phi3v_error *err);
-/* Opens a backend module by absolute path (PHI3V_BACKEND_DIR, then the installed libdir). weights: as stored (then they
- * are bf16 on the card) or packed; kv_type: KV_BF16 or KV_Q8. The error names what is missing. */
+/* Opens a backend module by absolute path (PHI3V_BACKEND_DIR, then the installed libdir). weights:
+ * as stored (then they are bf16 on the card) or packed; kv_type: KV_BF16 or KV_Q8. The error names
+ * what is missing. */
 int backend_cuda_open(const char *device, const struct config *config,
                       const struct model_weights *weights, enum kv_type kv_type,
                       struct backend **ret, struct phi3v_error *err);
@@ -88,13 +94,14 @@ bool backend_cuda_installed(void);
  * 9.0"). 0; 1 behind the last; or, for i 0, the error that backend_cuda_open would give. */
 int backend_cuda_describe(int i, char *text, size_t n_bytes, struct phi3v_error *err);
 
-/* What a module exports: one function of this type under the name BACKEND_ENTRY. abi is looked at before anything
- * else, so it stays first for ever. */
+/* What a module exports: one function of this type under the name BACKEND_ENTRY. abi is looked at
+ * before anything else, so it stays first for ever. */
 #define BACKEND_ENTRY "phi3v_backend_entry"
 struct backend_module {
     int abi; // BACKEND_ABI it was built with
-    int (*open)(const char *device, const struct config *config, const struct model_weights *weights,
-                enum kv_type kv_type, struct backend **ret, struct phi3v_error *err);
+    int (*open)(const char *device, const struct config *config,
+                const struct model_weights *weights, enum kv_type kv_type, struct backend **ret,
+                struct phi3v_error *err);
     /* backend_cuda_describe of the module's cards. */
     int (*describe)(int i, char *text, size_t n_bytes, struct phi3v_error *err);
 };

@@ -119,8 +119,9 @@ static int cpu_state_new(struct backend *base, struct backend_state **ret, struc
 
 /* -- Pictures --------------------------------------------------------------------------------- */
 
-static int cpu_encode(struct backend_state *s, const struct crops *crops, const struct trace *trace,
-                      const struct pulse *pulse, struct features **ret, struct phi3v_error *err)
+static int cpu_encode(struct backend_state *s, const struct crop_source *crops,
+                      const struct trace *trace, const struct pulse *pulse, struct features **ret,
+                      struct phi3v_error *err)
 {
     ops_begin(&s->ops, pulse, trace, crops->n);
     return vision_encode(s->b->config, s->b->weights, &s->ops, crops, ret, err);

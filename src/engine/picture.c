@@ -134,6 +134,13 @@ struct phi3v_image_plan slot_public_plan(const struct slot *slot)
                                      .n_tokens = slot->n_tokens};
 }
 
+int slot_crops_begin(const struct config *config, const struct slot *slot,
+                     struct crop_source *ret_crops, struct phi3v_error *err)
+{
+    return crops_begin(&slot->image->pixels, &slot->plan, config->image_mean, config->image_std,
+                       ret_crops, err);
+}
+
 int slot_crops(const struct config *config, const struct slot *slot, struct crops *ret_crops,
                struct phi3v_error *err)
 {

@@ -39,7 +39,10 @@ int slot_plan(const struct config *config, struct phi3v_image *image, int num_cr
               struct slot *ret_slot, struct phi3v_error *err);
 bool slot_same(const struct slot *a, const struct slot *b);
 struct phi3v_image_plan slot_public_plan(const struct slot *slot);
-/* Normalised crops of the slot; mem_free(ret_crops->data). */
+/* Normalised crops of the slot, made when asked for; crops_end. */
+int slot_crops_begin(const struct config *config, const struct slot *slot,
+                     struct crop_source *ret_crops, struct phi3v_error *err);
+/* All at once; mem_free(ret_crops->data). */
 int slot_crops(const struct config *config, const struct slot *slot, struct crops *ret_crops,
                struct phi3v_error *err);
 

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "image/image.h"
 
 enum { TOKENS_AHEAD = 1024 }; /* room for an answer taken at once: most need no more */
 
@@ -70,14 +71,14 @@ static void in_use_fini(struct in_use *u)
 }
 
 /* What every backend may rely on: crops of the model's size, a grid of them and the global view. */
-static bool crops_fit(const struct config *c, const struct crops *crops)
+static bool crops_fit(const struct config *c, const struct crop_source *crops)
 {
     const struct crop_plan *p = &crops->plan;
     return p->crop_side == c->vision.image_size && p->rows >= 0 && p->cols >= 0 &&
            crops->n == 1 + p->rows * p->cols;
 }
 
-static int encode_crops(struct phi3v_session *s, const struct crops *crops, struct work *w,
+static int encode_crops(struct phi3v_session *s, const struct crop_source *crops, struct work *w,
                         const struct trace *trace, struct features **ret, struct phi3v_error *err)
 {
     assert(crops_fit(&s->model->config, crops));
@@ -87,13 +88,13 @@ static int encode_crops(struct phi3v_session *s, const struct crops *crops, stru
 static int encode(struct phi3v_session *s, const struct slot *slot, struct work *w,
                   const struct trace *trace, struct features **ret, struct phi3v_error *err)
 {
-    struct crops crops;
-    int rc = slot_crops(&s->model->config, slot, &crops, err);
+    struct crop_source crops;
+    int rc = slot_crops_begin(&s->model->config, slot, &crops, err);
     if (rc) return rc;
     work_share(w, crops.n);
     rc = encode_crops(s, &crops, w, trace, ret, err);
     if (!rc) w->timing.vision_crops += crops.n;
-    mem_free(crops.data);
+    crops_end(&crops);
     if (!rc) work_done(w);
     return rc;
 }
@@ -449,10 +450,11 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
         crops.data[i] = (float)(int32_t)x * 0x1p-30f; // about the range of normalised pixels
     }
     struct features *features;
+    struct crop_source source = crops_ready(&crops);
     struct work w;
     work_begin(&w, &s->work, NULL, NULL);
     work_stage(&w, PHI3V_STAGE_VISION, n_crops);
-    int rc = encode_crops(s, &crops, &w, NULL, &features, err);
+    int rc = encode_crops(s, &source, &w, NULL, &features, err);
     double seconds = work_stage_s(&w);
     work_end(&w);
     mem_free(crops.data);

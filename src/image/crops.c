@@ -4,6 +4,7 @@
 #include "image/image.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -62,41 +63,91 @@ int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_
 
 /* -- The scaled, padded picture --------------------------------------------------------------- */
 
-int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
+/* The bytes of normalised pixels, per channel. */
+struct scale {
+    float value[3][256];
+};
+
+struct maker {
+    struct crop_plan plan;
+    struct resizer *resizer;
+    uint8_t *hd;     // [hd_h][hd_w][3]
+    int n_done;      // rows of the picture in it that are there
+    uint8_t *scaled; // [crop_side][scaled_w][3], where there is a margin at the left; else NULL
+    struct scale scale;
+};
+
+static void maker_free(struct maker *m)
+{
+    if (!m) return;
+    resizer_free(m->resizer);
+    mem_free(m->hd);
+    mem_free(m->scaled);
+    mem_free(m);
+}
+
+static int maker_new(const struct pixels *p, const struct crop_plan *plan, struct maker **ret,
                      struct phi3v_error *err)
 {
-    size_t row = (size_t)plan->hd_w * 3, n_bytes = row * (size_t)plan->hd_h;
-    size_t scaled_row = (size_t)plan->scaled_w * 3;
-    size_t top = (size_t)plan->pad_top * row, n_scaled = scaled_row * (size_t)plan->scaled_h;
-    CLEANUP(mem_free_ptr) uint8_t *hd = mem_alloc(n_bytes);
-    CLEANUP(mem_free_ptr) uint8_t *scaled = mem_alloc(scaled_row == row ? 1 : n_scaled);
-    if (!hd || !scaled) return err_memory(err, "the scaled picture", 2 * n_bytes);
-
-    /* Padding above and below only: the picture can be scaled into its place. The reference handles
-     * tall pictures on their side; scaling the height first is the same without turning. */
-    uint8_t *target = scaled_row == row ? hd + top : scaled;
-    int code = resize_bilinear(p->rgb, p->width, p->height, target, plan->scaled_w, plan->scaled_h,
-                               plan->transposed, err);
-    if (code < 0) return code;
-    if (target != scaled) {
-        memset(hd, WHITE, top);
-        memset(hd + top + n_scaled, WHITE, n_bytes - top - n_scaled);
-    } else {
-        memset(hd, WHITE, n_bytes);
-        for (int y = 0; y < plan->scaled_h; y++)
-            memcpy(hd + top + (size_t)y * row + (size_t)plan->pad_left * 3,
-                   scaled + (size_t)y * scaled_row, scaled_row);
+    size_t n_bytes = (size_t)plan->hd_w * 3 * (size_t)plan->hd_h;
+    bool margin = plan->scaled_w != plan->hd_w;
+    struct maker *m = mem_zalloc(sizeof *m);
+    int code = 0;
+    if (m) m->hd = mem_alloc(n_bytes);
+    if (m && margin) m->scaled = mem_array((size_t)plan->scaled_w * 3, (size_t)plan->crop_side);
+    if (!m || !m->hd || (margin && !m->scaled))
+        code = err_memory(err, "the scaled picture", n_bytes);
+    /* The reference handles tall pictures on their side; scaling the height first is the same
+     * without turning. */
+    if (!code)
+        code = resizer_new(p->rgb, p->width, p->height, plan->scaled_w, plan->scaled_h,
+                           plan->transposed, &m->resizer, err);
+    if (code) {
+        maker_free(m);
+        return code;
     }
-    *ret = hd;
-    hd = NULL;
+    m->plan = *plan;
+    memset(m->hd, WHITE, n_bytes);
+    *ret = m;
     return 0;
 }
 
-/* -- Normalisation ---------------------------------------------------------------------------- */
+/* Makes sure of the rows of hd above `end`. */
+static int hd_until(struct maker *m, int end, struct phi3v_error *err)
+{
+    const struct crop_plan *plan = &m->plan;
+    size_t row = (size_t)plan->hd_w * 3, scaled_row = (size_t)plan->scaled_w * 3;
+    end -= plan->pad_top;
+    if (end > plan->scaled_h) end = plan->scaled_h;
+    while (m->n_done < end) {
+        int left = end - m->n_done, n = left < plan->crop_side ? left : plan->crop_side;
+        uint8_t *to = m->hd + (size_t)(plan->pad_top + m->n_done) * row;
+        int code = resizer_rows(m->resizer, m->n_done, n, m->scaled ? m->scaled : to, err);
+        if (code) return code;
+        for (int y = 0; y < n && m->scaled; y++)
+            memcpy(to + (size_t)y * row + (size_t)plan->pad_left * 3,
+                   m->scaled + (size_t)y * scaled_row, scaled_row);
+        m->n_done += n;
+    }
+    return 0;
+}
 
-struct scale {
-    float value[3][256]; // of each byte, per channel
-};
+int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
+                     struct phi3v_error *err)
+{
+    struct maker *m;
+    int code = maker_new(p, plan, &m, err);
+    if (code) return code;
+    code = hd_until(m, plan->hd_h, err);
+    if (!code) {
+        *ret = m->hd;
+        m->hd = NULL;
+    }
+    maker_free(m);
+    return code;
+}
+
+/* -- Normalisation ---------------------------------------------------------------------------- */
 
 /* f32 after each operation, as the reference. golden: preprocess/hd_crops_sha256 */
 static void scale_init(struct scale *s, const float mean[3], const float std[3])
@@ -179,25 +230,83 @@ static void global_view(const uint8_t *hd, const struct crop_plan *plan, const s
             global_row(hd, plan, y, c, s->value[c], dst);
 }
 
-/* -- All crops -------------------------------------------------------------------------------- */
+/* -- Crops, when they are asked for ------------------------------------------------------------ */
+
+static int make_crop(struct maker *m, int i, float *to, struct phi3v_error *err)
+{
+    const struct crop_plan *p = &m->plan;
+    int side = p->crop_side, row = i ? (i - 1) / p->cols : p->rows - 1;
+    int code = hd_until(m, (row + 1) * side, err);
+    if (code) return code;
+    if (i == 0)
+        global_view(m->hd, p, &m->scale, to);
+    else
+        normalise_tile(m->hd, p->hd_w, (i - 1) % p->cols * side, row * side, side, &m->scale, to);
+    return 0;
+}
+
+static size_t crop_floats(const struct crop_plan *p)
+{
+    return 3 * (size_t)p->crop_side * (size_t)p->crop_side;
+}
+
+static int make_crops(void *user, int first, int n, float *to, struct phi3v_error *err)
+{
+    struct maker *m = user;
+    int code = 0;
+    for (int i = first; i < first + n && !code; i++, to += crop_floats(&m->plan))
+        code = make_crop(m, i, to, err);
+    return code;
+}
+
+int crops_begin(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
+                const float std[3], struct crop_source *ret, struct phi3v_error *err)
+{
+    struct maker *m;
+    int code = maker_new(p, plan, &m, err);
+    if (code) return code;
+    scale_init(&m->scale, mean, std);
+    *ret = (struct crop_source){
+        .plan = *plan, .n = 1 + plan->rows * plan->cols, .make = make_crops, .user = m};
+    return 0;
+}
+
+void crops_end(struct crop_source *s)
+{
+    maker_free(s->user);
+    *s = (struct crop_source){0};
+}
+
+/* -- All crops at once ------------------------------------------------------------------------- */
 
 int crops_make(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
                const float std[3], struct crops *ret, struct phi3v_error *err)
 {
-    CLEANUP(mem_free_ptr) uint8_t *hd = NULL;
-    int code = crops_hd_picture(p, plan, &hd, err);
-    if (code < 0) return code;
-    int n = 1 + plan->rows * plan->cols, side = plan->crop_side;
-    size_t n_crop = 3 * (size_t)side * (size_t)side;
-    float *data = mem_array((size_t)n * n_crop, sizeof *data);
-    if (!data)
-        return err_memory(err, "the crops of the picture", (size_t)n * n_crop * sizeof *data);
-    struct scale s;
-    scale_init(&s, mean, std);
-    global_view(hd, plan, &s, data);
-    for (int i = 0; i < plan->rows * plan->cols; i++)
-        normalise_tile(hd, plan->hd_w, i % plan->cols * side, i / plan->cols * side, side, &s,
-                       data + (size_t)(i + 1) * n_crop);
-    *ret = (struct crops){.plan = *plan, .n = n, .data = data};
+    struct crop_source s;
+    int code = crops_begin(p, plan, mean, std, &s, err);
+    if (code) return code;
+    size_t n_floats = (size_t)s.n * crop_floats(plan);
+    float *data = mem_array(n_floats, sizeof *data);
+    code = data ? s.make(s.user, 0, s.n, data, err)
+                : err_memory(err, "the crops of the picture", n_floats * sizeof *data);
+    if (code)
+        mem_free(data);
+    else
+        *ret = (struct crops){.plan = *plan, .n = s.n, .data = data};
+    crops_end(&s);
+    return code;
+}
+
+static int copy_crops(void *user, int first, int n, float *to, struct phi3v_error *err)
+{
+    const struct crops *c = user;
+    size_t each = crop_floats(&c->plan);
+    (void)err;
+    memcpy(to, c->data + (size_t)first * each, (size_t)n * each * sizeof *to);
     return 0;
+}
+
+struct crop_source crops_ready(struct crops *c)
+{
+    return (struct crop_source){.plan = c->plan, .n = c->n, .make = copy_crops, .user = c};
 }

@@ -42,13 +42,29 @@ int pixels_orient(struct pixels *p, int orientation, struct phi3v_error *err);
  * on a transposed picture. */
 int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
                     int height_first, struct phi3v_error *err);
+/* The same in bands: rows y … y+n-1 to dst, [n][dst_w][3], each as often as it is asked for.
+ * Borrows src. Error: MEMORY. */
+struct resizer;
+int resizer_new(const uint8_t *src, int src_w, int src_h, int dst_w, int dst_h, int height_first,
+                struct resizer **ret, struct phi3v_error *err);
+int resizer_rows(struct resizer *r, int y, int n, uint8_t *dst, struct phi3v_error *err);
+void resizer_free(struct resizer *r);
 
 /* image/crops: the HD transform. Errors: ARGUMENT (num_crops < 1), IMAGE (picture too thin: names
  * the ratio). */
 int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_plan *ret,
                struct phi3v_error *err);
+/* Crops made when they are asked for; borrows p until crops_end. The picture is resized no further
+ * down than a crop of the grid reaches; the global view, whose pixels come from all of the resized
+ * picture, takes the whole. */
+int crops_begin(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
+                const float std[3], struct crop_source *ret, struct phi3v_error *err);
+void crops_end(struct crop_source *s);
+/* All of them at once. */
 int crops_make(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
                const float std[3], struct crops *ret, struct phi3v_error *err);
+/* Made crops as a source; borrows them. */
+struct crop_source crops_ready(struct crops *c);
 /* The scaled, padded 8-bit picture [hd_h][hd_w][3] (mem_free), for tests and for showing what the
  * model sees. */
 int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,

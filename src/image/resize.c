@@ -4,6 +4,7 @@
 #include "image/image.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -89,12 +90,13 @@ static void pass_along_rows(const uint8_t *src, int rows, int n_in, const struct
     }
 }
 
-/* src: [n_in][row], dst: [n_out][row]; sums: [row] of scratch. */
-static void pass_down_columns(const uint8_t *src, size_t row, const struct taps *t, int n_out,
-                              int32_t *sums, uint8_t *dst)
+/* Outputs y … y+n-1 of t. src: its inputs from first_in on, [][row]; dst: [n][row]; sums: [row] of
+ * scratch. */
+static void pass_down_columns(const uint8_t *src, int first_in, size_t row, const struct taps *t,
+                              int y, int n, int32_t *sums, uint8_t *dst)
 {
-    for (int y = 0; y < n_out; y++, dst += row) {
-        const uint8_t *from = src + (size_t)t->first[y] * row;
+    for (int end = y + n; y < end; y++, dst += row) {
+        const uint8_t *from = src + (size_t)(t->first[y] - first_in) * row;
         const int32_t *weight = t->weight + (size_t)y * (size_t)t->most;
         for (size_t i = 0; i < row; i++) sums[i] = ROUND;
         for (int k = 0; k < t->n[y]; k++, from += row)
@@ -103,50 +105,93 @@ static void pass_down_columns(const uint8_t *src, size_t row, const struct taps 
     }
 }
 
-/* One pass into dst; -1 without memory. Copies when the side does not change. */
-static int scale_width(const uint8_t *src, int w, int h, int dst_w, uint8_t *dst)
+/* -- Band by band ------------------------------------------------------------------------------ */
+
+struct resizer {
+    const uint8_t *src;
+    int src_w, src_h, dst_w, dst_h;
+    bool height_first;
+    struct taps across, down; // empty where the side stays
+};
+
+void resizer_free(struct resizer *r)
 {
-    struct taps t;
-    int code = taps_init(&t, w, dst_w);
-    if (code == 0) pass_along_rows(src, h, w, &t, dst_w, dst);
-    taps_fini(&t);
-    return code;
+    if (!r) return;
+    taps_fini(&r->across);
+    taps_fini(&r->down);
+    mem_free(r);
 }
 
-static int scale_height(const uint8_t *src, int w, int h, int dst_h, uint8_t *dst)
+int resizer_new(const uint8_t *src, int src_w, int src_h, int dst_w, int dst_h, int height_first,
+                struct resizer **ret, struct phi3v_error *err)
 {
-    struct taps t;
-    size_t row = (size_t)w * 3;
-    CLEANUP(mem_free_ptr) int32_t *sums = mem_array(row, sizeof *sums);
-    int code = taps_init(&t, h, dst_h);
-    if (!sums) code = -1;
-    if (code == 0) pass_down_columns(src, row, &t, dst_h, sums, dst);
-    taps_fini(&t);
-    return code;
+    struct resizer *r = mem_zalloc(sizeof *r);
+    int code = r ? 0 : -1;
+    if (r)
+        *r = (struct resizer){.src = src,
+                              .src_w = src_w,
+                              .src_h = src_h,
+                              .dst_w = dst_w,
+                              .dst_h = dst_h,
+                              .height_first = height_first != 0};
+    if (!code && src_w != dst_w) code = taps_init(&r->across, src_w, dst_w);
+    if (!code && src_h != dst_h) code = taps_init(&r->down, src_h, dst_h);
+    if (code) {
+        resizer_free(r);
+        return err_memory(err, "resizing", (size_t)(dst_w + dst_h) * sizeof(int32_t));
+    }
+    *ret = r;
+    return 0;
+}
+
+/* Both sides change: the pass in between is kept for the rows that the band needs. */
+static int both_passes(const struct resizer *r, int y, int n, int32_t *sums, uint8_t *dst)
+{
+    size_t src_row = (size_t)r->src_w * 3, dst_row = (size_t)r->dst_w * 3;
+    int first = r->down.first[y], last = y + n - 1;
+    int n_in = r->down.first[last] + r->down.n[last] - first;
+    const uint8_t *src = r->src + (size_t)first * src_row;
+    CLEANUP(mem_free_ptr)
+    uint8_t *mid =
+        r->height_first ? mem_array((size_t)n, src_row) : mem_array((size_t)n_in, dst_row);
+    if (!mid) return -1;
+    if (r->height_first) {
+        pass_down_columns(src, first, src_row, &r->down, y, n, sums, mid);
+        pass_along_rows(mid, n, r->src_w, &r->across, r->dst_w, dst);
+    } else {
+        pass_along_rows(src, n_in, r->src_w, &r->across, r->dst_w, mid);
+        pass_down_columns(mid, first, dst_row, &r->down, y, n, sums, dst);
+    }
+    return 0;
+}
+
+int resizer_rows(struct resizer *r, int y, int n, uint8_t *dst, struct phi3v_error *err)
+{
+    size_t src_row = (size_t)r->src_w * 3;
+    bool width = r->src_w != r->dst_w, height = r->src_h != r->dst_h;
+    CLEANUP(mem_free_ptr)
+    int32_t *sums =
+        mem_array(src_row > (size_t)r->dst_w * 3 ? src_row : (size_t)r->dst_w * 3, sizeof *sums);
+    int code = sums ? 0 : -1;
+    if (n < 1) return 0;
+    if (!code && width && height)
+        code = both_passes(r, y, n, sums, dst);
+    else if (!code && height)
+        pass_down_columns(r->src, 0, src_row, &r->down, y, n, sums, dst);
+    else if (!code && width)
+        pass_along_rows(r->src + (size_t)y * src_row, n, r->src_w, &r->across, r->dst_w, dst);
+    else if (!code)
+        memcpy(dst, r->src + (size_t)y * src_row, (size_t)n * src_row);
+    return code ? err_memory(err, "resizing", (size_t)r->dst_w * (size_t)n * 3) : 0;
 }
 
 int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
                     int height_first, struct phi3v_error *err)
 {
-    if (src_w == dst_w && src_h == dst_h) {
-        memcpy(dst, src, (size_t)src_w * (size_t)src_h * 3);
-        return 0;
-    }
-    int code;
-    if (src_h == dst_h) {
-        code = scale_width(src, src_w, src_h, dst_w, dst);
-    } else if (src_w == dst_w) {
-        code = scale_height(src, src_w, src_h, dst_h, dst);
-    } else {
-        int mid_w = height_first ? src_w : dst_w, mid_h = height_first ? dst_h : src_h;
-        CLEANUP(mem_free_ptr) uint8_t *mid = mem_array((size_t)mid_w * (size_t)mid_h, 3);
-        if (!mid) return err_memory(err, "resizing", (size_t)mid_w * (size_t)mid_h * 3);
-        if (height_first)
-            code = scale_height(src, src_w, src_h, dst_h, mid) ||
-                   scale_width(mid, src_w, dst_h, dst_w, dst);
-        else
-            code = scale_width(src, src_w, src_h, dst_w, mid) ||
-                   scale_height(mid, dst_w, src_h, dst_h, dst);
-    }
-    return code ? err_memory(err, "resizing", (size_t)dst_w * (size_t)dst_h * 4) : 0;
+    struct resizer *r = NULL;
+    int code = resizer_new(src, src_w, src_h, dst_w, dst_h, height_first, &r, err);
+    if (code) return code;
+    code = resizer_rows(r, 0, dst_h, dst, err);
+    resizer_free(r);
+    return code;
 }

@@ -314,7 +314,7 @@ static void run_tower(struct tower *t, struct arena *a, const float *crops, int 
 /* -- A picture -------------------------------------------------------------------------------- */
 
 /* All crops through the tower, group by group, into merged. */
-static int encode_crops(struct tower *t, const struct crops *crops, float *merged,
+static int encode_crops(struct tower *t, const struct crop_source *crops, float *merged,
                         struct phi3v_error *err)
 {
     int group = t->o->trace || crops->n < GROUP_CROPS ? crops->n : GROUP_CROPS;
@@ -325,19 +325,24 @@ static int encode_crops(struct tower *t, const struct crops *crops, float *merge
         t->chunk = t->o->trace ? t->rows : ops_linear_rows(t->rows);
         bytes = tower_bytes(t);
     }
-    if (arena_init(&a, bytes)) return err_memory(err, "the vision tower", bytes);
+    CLEANUP(mem_free_ptr)
+    float *pixels = mem_array((size_t)group * crop_floats, sizeof *pixels);
+    if (!pixels || arena_init(&a, bytes)) return err_memory(err, "the vision tower", bytes);
+    int rc = 0;
     for (int first = 0; first < crops->n && !t->o->stopped; first += group) {
         tower_dims(t, crops->n - first < group ? crops->n - first : group);
-        run_tower(t, &a, crops->data + (size_t)first * crop_floats, first);
+        rc = crops->make(crops->user, first, t->n, pixels, err);
+        if (rc) break;
+        run_tower(t, &a, pixels, first);
         project_merge(t->c, &crops->plan, t->x, first, t->n, merged);
         arena_release(&a, 0);
     }
     arena_fini(&a);
-    return ops_end(t->o, err);
+    return rc ? rc : ops_end(t->o, err);
 }
 
 int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
-                  const struct crops *crops, struct features **ret, struct phi3v_error *err)
+                  const struct crop_source *crops, struct features **ret, struct phi3v_error *err)
 {
     int n_rows = config_image_tokens(c, crops->plan.rows, crops->plan.cols), n_in = w->proj0.n_in;
     CLEANUP(mem_free_ptr) float *merged = mem_array((size_t)n_rows * (size_t)n_in, sizeof *merged);

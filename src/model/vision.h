@@ -9,6 +9,6 @@
 /* crops fit the config (the engine sees to that); an empty grid leaves the global view. Work memory
  * is taken for the call. Errors: MEMORY, CANCELLED. Free the result with project_features_free. */
 int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
-                  const struct crops *crops, struct features **ret, struct phi3v_error *err);
+                  const struct crop_source *crops, struct features **ret, struct phi3v_error *err);
 
 #endif

@@ -396,15 +396,9 @@ void meet_matrices_transposed(void *const *slots) { load_four(slots, true); }
 /* -- Launches ------------------------------------------------------------------------------------
  */
 
-std::vector<std::function<void()>> *capturing; // the graph under way; emulate_runtime.cpp
-
 void launch_grid(struct queue *q, const char *, const struct shape &s, std::function<void()> thread)
 {
-    if (q->status != cudaSuccess) return;
-    if (capturing)
-        capturing->push_back([s, thread] { run_grid(s, thread); });
-    else
-        run_grid(s, thread);
+    if (q->status == cudaSuccess) do_step(q->stream, [s, thread] { run_grid(s, thread); });
 }
 
 } // namespace emulate

@@ -53,7 +53,12 @@ void copy_later(void *to, const void *from, size_t n_bytes, bool valid);
 void copy_commit();
 void copy_wait(int pending);
 
-/* Runs a grid now, or keeps it when the stream is being captured. */
+/* What a stream is asked to do: later, when something waits for it; or a part of the graph that is
+ * being captured. emulate_runtime.cpp */
+void do_step(void *stream, std::function<void()> step);
+bool is_capturing();
+
+/* Queues a grid. */
 void launch_grid(struct queue *q, const char *name, const struct shape &s,
                  std::function<void()> thread);
 

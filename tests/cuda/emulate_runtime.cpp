@@ -1,13 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* The CUDA runtime's functions that the module calls, with the host's memory as the card's.
- * Everything happens at once, in the order of the calls; a captured graph is a list of what to do.
- * PHI3V_EMULATED_BYTES, PHI3V_EMULATED_SEED: the card's memory (1 GiB when not set), and the order
- * of threads. PHI3V_EMULATED_DRIVER: the driver's CUDA version as cudaDriverGetVersion gives it (0:
- * none). PHI3V_EMULATED_CARDS: how many there are. */
+/* The CUDA runtime's functions that the module calls, with the host's memory as the card's. What a
+ * stream is asked to do happens at once or as late as the waits allow; of two streams made one
+ * after the other each combination comes in turn. So a buffer that is filled again before its copy
+ * was waited for, or read before it has come, holds something else. A captured graph is a list of
+ * what to do. PHI3V_EMULATED_BYTES, PHI3V_EMULATED_SEED: the card's memory (1 GiB when not set),
+ * and the order of threads. PHI3V_EMULATED_DRIVER: the driver's CUDA version as
+ * cudaDriverGetVersion gives it (0: none). PHI3V_EMULATED_CARDS: how many there are. */
 #include <cuda_runtime_api.h>
 
+#include <deque>
 #include <functional>
 #include <map>
+#include <memory>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,11 +20,6 @@
 #include "emulate_runtime.h"
 
 typedef std::vector<std::function<void()>> steps;
-
-namespace emulate
-{
-extern steps *capturing; // the graph under way
-}
 
 namespace
 {
@@ -42,17 +41,70 @@ int number_of(const char *variable, int otherwise)
     return text ? atoi(text) : otherwise;
 }
 
-/* Now, or when the graph under way is launched. */
-cudaError_t do_step(std::function<void()> step)
+bool is_within(const std::map<void *, size_t> &memory, const void *p)
 {
-    if (emulate::capturing)
-        emulate::capturing->push_back(step);
-    else
+    auto next = memory.upper_bound((void *)p);
+    if (next == memory.begin()) return false;
+    --next;
+    return (const char *)p < (const char *)next->first + next->second;
+}
+
+/* -- Streams ----------------------------------------------------------------------------------- */
+
+struct stream {
+    std::deque<std::function<void()>> waiting;
+    uint64_t n_done = 0;
+    bool at_once;
+    uint64_t n_asked() const { return n_done + waiting.size(); }
+};
+typedef std::shared_ptr<stream> shared_stream;
+
+struct event {
+    shared_stream of; // empty: never recorded
+    uint64_t at = 0;  // done when that many steps of the stream are
+};
+
+std::map<void *, shared_stream> streams;
+steps *capturing; // the graph under way
+
+void run_until(const shared_stream &s, uint64_t n)
+{
+    while (s && s->n_done < n && !s->waiting.empty()) {
+        std::function<void()> step = std::move(s->waiting.front());
+        s->waiting.pop_front();
         step();
-    return cudaSuccess;
+        s->n_done++;
+    }
+}
+
+void run_all(const shared_stream &s) { run_until(s, s->n_asked()); }
+
+void run_everything()
+{
+    for (auto &s : streams) run_all(s.second);
 }
 
 } // namespace
+
+namespace emulate
+{
+
+bool is_capturing() { return capturing; }
+
+void do_step(void *stream, std::function<void()> step)
+{
+    if (capturing) {
+        capturing->push_back(step);
+        return;
+    }
+    const shared_stream &s = streams.at(stream);
+    s->waiting.push_back(step);
+    if (s->at_once) run_all(s);
+}
+
+} // namespace emulate
+
+using emulate::do_step;
 
 extern "C" {
 
@@ -96,7 +148,11 @@ const char *cudaGetErrorString(cudaError_t rc)
     return rc == cudaErrorMemoryAllocation ? "out of memory" : "an error";
 }
 cudaError_t cudaGetLastError() { return cudaSuccess; }
-cudaError_t cudaDeviceSynchronize() { return cudaSuccess; }
+cudaError_t cudaDeviceSynchronize()
+{
+    run_everything();
+    return cudaSuccess;
+}
 
 /* -- Memory ------------------------------------------------------------------------------------ */
 
@@ -115,6 +171,7 @@ cudaError_t cudaMalloc(void **p, size_t n_bytes)
 cudaError_t cudaFree(void *p)
 {
     if (!p) return cudaSuccess;
+    run_everything();
     n_allocated_bytes -= allocated.at(p);
     allocated.erase(p);
     free(p);
@@ -131,52 +188,90 @@ cudaError_t cudaMallocHost(void **p, size_t n_bytes)
 cudaError_t cudaFreeHost(void *p)
 {
     if (!p) return cudaSuccess;
+    run_everything();
     n_pinned_bytes -= pinned.at(p);
     pinned.erase(p);
     free(p);
     return cudaSuccess;
 }
+/* Memory of the host that is not pinned is read at once, and written before the call returns. */
 cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n_bytes, enum cudaMemcpyKind,
-                            cudaStream_t)
+                            cudaStream_t stream)
 {
-    return do_step([=] { memcpy(to, from, n_bytes); });
+    auto is_known = [](const void *p) { return is_within(allocated, p) || is_within(pinned, p); };
+    if (is_known(from)) {
+        do_step(stream, [=] { memcpy(to, from, n_bytes); });
+    } else {
+        std::vector<char> kept((const char *)from, (const char *)from + n_bytes);
+        do_step(stream, [=] { memcpy(to, kept.data(), n_bytes); });
+    }
+    if (!is_known(to) && !capturing) run_all(streams.at(stream));
+    return cudaSuccess;
 }
-cudaError_t cudaMemcpy(void *to, const void *from, size_t n_bytes, enum cudaMemcpyKind kind)
+cudaError_t cudaMemcpy(void *to, const void *from, size_t n_bytes, enum cudaMemcpyKind)
 {
-    return cudaMemcpyAsync(to, from, n_bytes, kind, nullptr);
+    memcpy(to, from, n_bytes); /* streams that do not block go on beside it */
+    return cudaSuccess;
 }
-cudaError_t cudaMemsetAsync(void *to, int value, size_t n_bytes, cudaStream_t)
+cudaError_t cudaMemsetAsync(void *to, int value, size_t n_bytes, cudaStream_t stream)
 {
-    return do_step([=] { memset(to, value, n_bytes); });
+    do_step(stream, [=] { memset(to, value, n_bytes); });
+    return cudaSuccess;
 }
 
 /* -- Streams and events --------------------------------------------------------------------------
  */
 
-cudaError_t cudaStreamCreateWithFlags(cudaStream_t *stream, unsigned)
+cudaError_t cudaStreamCreateWithFlags(cudaStream_t *ret, unsigned)
 {
-    *stream = (cudaStream_t)malloc(1);
+    static unsigned n_made;
+    unsigned pair = n_made / 2;
+    shared_stream s = std::make_shared<stream>();
+    s->at_once = (n_made++ % 2 ? pair / 2 : pair) % 2;
+    streams[s.get()] = s;
+    *ret = (cudaStream_t)s.get();
     return cudaSuccess;
 }
 cudaError_t cudaStreamDestroy(cudaStream_t stream)
 {
-    free(stream);
+    run_all(streams.at(stream));
+    streams.erase(stream);
     return cudaSuccess;
 }
-cudaError_t cudaStreamSynchronize(cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventCreateWithFlags(cudaEvent_t *event, unsigned)
+cudaError_t cudaStreamSynchronize(cudaStream_t stream)
 {
-    *event = (cudaEvent_t)malloc(1);
+    run_all(streams.at(stream));
     return cudaSuccess;
 }
-cudaError_t cudaEventDestroy(cudaEvent_t event)
+cudaError_t cudaStreamWaitEvent(cudaStream_t stream, cudaEvent_t e, unsigned)
 {
-    free(event);
+    event wanted = *(event *)e;
+    do_step(stream, [wanted] { run_until(wanted.of, wanted.at); });
     return cudaSuccess;
 }
-cudaError_t cudaEventRecord(cudaEvent_t, cudaStream_t) { return cudaSuccess; }
-cudaError_t cudaEventSynchronize(cudaEvent_t) { return cudaSuccess; }
-cudaError_t cudaEventQuery(cudaEvent_t) { return cudaSuccess; }
+cudaError_t cudaEventCreateWithFlags(cudaEvent_t *e, unsigned)
+{
+    *e = (cudaEvent_t) new event;
+    return cudaSuccess;
+}
+cudaError_t cudaEventDestroy(cudaEvent_t e)
+{
+    delete (event *)e;
+    return cudaSuccess;
+}
+cudaError_t cudaEventRecord(cudaEvent_t e, cudaStream_t stream)
+{
+    event *recorded = (event *)e;
+    recorded->of = streams.at(stream);
+    recorded->at = recorded->of->n_asked();
+    return cudaSuccess;
+}
+cudaError_t cudaEventSynchronize(cudaEvent_t e)
+{
+    run_until(((event *)e)->of, ((event *)e)->at);
+    return cudaSuccess;
+}
+cudaError_t cudaEventQuery(cudaEvent_t e) { return cudaEventSynchronize(e); }
 cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t, cudaEvent_t)
 {
     *ms = 0;
@@ -187,13 +282,13 @@ cudaError_t cudaEventElapsedTime(float *ms, cudaEvent_t, cudaEvent_t)
 
 cudaError_t cudaStreamBeginCapture(cudaStream_t, enum cudaStreamCaptureMode)
 {
-    emulate::capturing = new steps;
+    capturing = new steps;
     return cudaSuccess;
 }
 cudaError_t cudaStreamEndCapture(cudaStream_t, cudaGraph_t *graph)
 {
-    *graph = (cudaGraph_t)emulate::capturing;
-    emulate::capturing = nullptr;
+    *graph = (cudaGraph_t)capturing;
+    capturing = nullptr;
     return cudaSuccess;
 }
 cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsigned long long)
@@ -201,9 +296,9 @@ cudaError_t cudaGraphInstantiate(cudaGraphExec_t *exec, cudaGraph_t graph, unsig
     *exec = (cudaGraphExec_t) new steps(*(steps *)graph);
     return cudaSuccess;
 }
-cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t)
+cudaError_t cudaGraphLaunch(cudaGraphExec_t exec, cudaStream_t stream)
 {
-    for (const std::function<void()> &step : *(steps *)exec) step();
+    for (const std::function<void()> &step : *(steps *)exec) do_step(stream, step);
     return cudaSuccess;
 }
 cudaError_t cudaGraphDestroy(cudaGraph_t graph)

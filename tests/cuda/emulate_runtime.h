@@ -17,8 +17,11 @@ extern "C" {
 EMULATED_API size_t emulated_bytes_in_use(void);
 /* The n-th allocation from now fails; 0: none. */
 EMULATED_API void emulated_fail_at(long n);
-/* Orders of threads and blocks from now on; 0: ascending. */
+/* Orders of threads, blocks and streams from now on; 0: ascending, and streams as late as can be.
+ */
 void emulated_set_seed(uint64_t seed);
+/* The next number of the seed's sequence; 0 with the seed 0. */
+uint64_t emulated_random(void);
 
 #ifdef __cplusplus
 }

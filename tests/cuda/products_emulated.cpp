@@ -16,8 +16,9 @@ struct products {
 
 namespace emulate
 {
-extern std::vector<std::function<void()>> *capturing;
-}
+void do_step(void *stream, std::function<void()> step);
+bool is_capturing();
+} // namespace emulate
 
 static float widen(struct bf16 x)
 {
@@ -42,25 +43,13 @@ static void refuse_unaligned(const struct product *a)
 {
     bool aligned = (uintptr_t)a->w.data % 16 == 0 && (uintptr_t)a->x % 16 == 0 &&
                    a->w.ld % 8 == 0 && a->x_ld % 8 == 0;
-    if (aligned && !emulate::capturing && !(a->add && !a->y32)) return;
+    if (aligned && !emulate::is_capturing() && !(a->add && !a->y32)) return;
     fprintf(stderr, "product %s: not aligned, within a capture, or added to bf16\n", a->name);
     abort();
 }
 
-extern "C" {
-
-int products_new(struct products **ret, struct phi3v_error *)
+static void multiply(const struct product *a)
 {
-    *ret = (struct products *)calloc(1, sizeof **ret);
-    return 0;
-}
-
-void products_free(struct products *p) { free(p); }
-
-void product_run(struct products *, struct queue *q, const struct product *a)
-{
-    if (q->status != cudaSuccess || a->n_rows == 0) return;
-    refuse_unaligned(a);
     int depth = (a->w.n_in + 7) / 8 * 8; /* padding included, as on the card: it must be zero */
     std::vector<float> x((size_t)depth), w((size_t)a->w.n_out * (size_t)depth);
     for (int64_t o = 0; o < a->w.n_out; o++)
@@ -85,6 +74,24 @@ void product_run(struct products *, struct queue *q, const struct product *a)
                 a->y16[at] = narrow(sum);
         }
     }
+}
+
+extern "C" {
+
+int products_new(struct products **ret, struct phi3v_error *)
+{
+    *ret = (struct products *)calloc(1, sizeof **ret);
+    return 0;
+}
+
+void products_free(struct products *p) { free(p); }
+
+void product_run(struct products *, struct queue *q, const struct product *a)
+{
+    if (q->status != cudaSuccess || a->n_rows == 0) return;
+    refuse_unaligned(a);
+    struct product kept = *a;
+    emulate::do_step(q->stream, [kept] { multiply(&kept); });
 }
 
 } // extern "C"

@@ -15,7 +15,8 @@ static int encode_image(const struct fixture *f, struct backend_state *s, const 
     struct crops crops;
     int rc = fixture_crops(f, bytes, n_bytes, num_crops, &crops, err);
     if (rc) return rc;
-    rc = f->backend->table->encode(s, &crops, trace, NULL, ret, err);
+    struct crop_source source = crops_ready(&crops);
+    rc = f->backend->table->encode(s, &source, trace, NULL, ret, err);
     mem_free(crops.data);
     return rc;
 }

@@ -567,17 +567,96 @@ static void test_crops(void **state)
     assert_int_equal(mem_in_use_bytes(), 0);
 }
 
+static uint8_t *noise(int width, int height)
+{
+    uint8_t *rgb = mem_array((size_t)width * (size_t)height, 3);
+    uint32_t x = 7;
+    for (size_t i = 0; i < (size_t)width * (size_t)height * 3; i++) {
+        x = x * 1664525u + 1013904223u;
+        rgb[i] = (uint8_t)(x >> 24);
+    }
+    return rgb;
+}
+
+/* Bands of any height are the rows of the whole. */
+static void test_resize_in_bands(void **state)
+{
+    (void)state;
+    static const int sizes[][4] = {
+        {31, 47, 20, 33}, {31, 47, 50, 90}, {31, 47, 31, 20}, {31, 47, 9, 47}, {31, 47, 31, 47}};
+    uint8_t *from = noise(31, 47);
+    for (int i = 0; i < 10; i++) {
+        const int *s = sizes[i / 2];
+        size_t row = (size_t)s[2] * 3;
+        uint8_t *whole = mem_array((size_t)s[3], row), *bands = mem_array((size_t)s[3], row);
+        struct resizer *r;
+        assert_int_equal(resize_bilinear(from, s[0], s[1], whole, s[2], s[3], i % 2, NULL), 0);
+        assert_int_equal(resizer_new(from, s[0], s[1], s[2], s[3], i % 2, &r, NULL), 0);
+        for (int y = 0, n; y < s[3]; y += n) {
+            n = 1 + y % 5 < s[3] - y ? 1 + y % 5 : s[3] - y;
+            assert_int_equal(resizer_rows(r, y, n, bands + (size_t)y * row, NULL), 0);
+        }
+        assert_memory_equal(bands, whole, (size_t)s[3] * row);
+        resizer_free(r);
+        mem_free(whole);
+        mem_free(bands);
+    }
+    mem_free(from);
+    assert_int_equal(mem_in_use_bytes(), 0);
+}
+
+/* Whatever order crops are asked for in, they are what crops_make makes; wide, tall and padded. */
+static void test_crops_when_asked_for(void **state)
+{
+    (void)state;
+    static const float mean[3] = {0.5f, 0.25f, 0}, std[3] = {0.5f, 0.25f, 1};
+    static const int sizes[][2] = {{90, 61}, {61, 90}, {40, 41}};
+    for (int i = 0; i < 3; i++) {
+        struct pixels p = {.width = sizes[i][0], .height = sizes[i][1]};
+        struct crop_plan plan;
+        struct crops all;
+        struct crop_source one;
+        size_t n = 3 * 28 * 28;
+        p.rgb = noise(p.width, p.height);
+        float *crop = mem_array(2 * n, sizeof *crop);
+        assert_int_equal(crops_plan(p.width, p.height, 12, 28, &plan, NULL), 0);
+        assert_int_equal(crops_make(&p, &plan, mean, std, &all, NULL), 0);
+        assert_int_equal(crops_begin(&p, &plan, mean, std, &one, NULL), 0);
+        assert_true(one.n == all.n && one.n > 8);
+        for (int k = 0; k < 5; k++) { // some of the lower rows before some of the upper ones
+            int at = (1 + k * 3) % (one.n - 1);
+            assert_int_equal(one.make(one.user, at, 2, crop, NULL), 0);
+            assert_memory_equal(crop, all.data + (size_t)at * n, 2 * n * sizeof *crop);
+        }
+        crops_end(&one);
+        mem_free(crop);
+        mem_free(all.data);
+        pixels_fini(&p);
+    }
+    assert_int_equal(mem_in_use_bytes(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sniff),       cmocka_unit_test(test_not_a_picture),
-        cmocka_unit_test(test_formats),     cmocka_unit_test(test_pnm_scaling),
-        cmocka_unit_test(test_truncations), cmocka_unit_test(test_truncated_says_so),
-        cmocka_unit_test(test_damage),      cmocka_unit_test(test_mutations),
-        cmocka_unit_test(test_limits),      cmocka_unit_test(test_orient),
-        cmocka_unit_test(test_exif),        cmocka_unit_test(test_exif_damaged),
-        cmocka_unit_test(test_resize),      cmocka_unit_test(test_resize_transposed),
-        cmocka_unit_test(test_plan),        cmocka_unit_test(test_crops),
+        cmocka_unit_test(test_sniff),
+        cmocka_unit_test(test_not_a_picture),
+        cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_pnm_scaling),
+        cmocka_unit_test(test_truncations),
+        cmocka_unit_test(test_truncated_says_so),
+        cmocka_unit_test(test_damage),
+        cmocka_unit_test(test_mutations),
+        cmocka_unit_test(test_limits),
+        cmocka_unit_test(test_orient),
+        cmocka_unit_test(test_exif),
+        cmocka_unit_test(test_exif_damaged),
+        cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_resize_transposed),
+        cmocka_unit_test(test_resize_in_bands),
+        cmocka_unit_test(test_crops_when_asked_for),
+        cmocka_unit_test(test_plan),
+        cmocka_unit_test(test_crops),
     };
     return cmocka_run_group_tests_name("image", tests, NULL, NULL);
 }

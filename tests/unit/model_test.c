@@ -64,11 +64,11 @@ static void make_rows(const struct features *f, struct prompt_row rows[N_ROWS])
     }
 }
 
-static struct features *encode(struct backend_state *s, struct backend *b,
-                               const struct crops *crops)
+static struct features *encode(struct backend_state *s, struct backend *b, struct crops *crops)
 {
     struct features *f;
-    assert_int_equal(b->table->encode(s, crops, NULL, NULL, &f, NULL), 0);
+    struct crop_source source = crops_ready(crops);
+    assert_int_equal(b->table->encode(s, &source, NULL, NULL, &f, NULL), 0);
     return f;
 }
 
@@ -231,9 +231,10 @@ static void test_features_are_the_same(void **state)
         assert_int_equal(fixture_synthetic(&f, &c, 1 + i % 3, NULL), 0);
         place_open(&p, f.backend, 1);
         make_crops(&f, 3, 3, &crops);
-        assert_int_equal(
-            f.backend->table->encode(p.s, &crops, i == 3 ? &trace : NULL, NULL, &features[i], NULL),
-            0);
+        struct crop_source source = crops_ready(&crops);
+        assert_int_equal(f.backend->table->encode(p.s, &source, i == 3 ? &trace : NULL, NULL,
+                                                  &features[i], NULL),
+                         0);
         assert_int_equal(f.backend->table->features_rows(features[i]),
                          config_image_tokens(&c, 3, 3));
         mem_free(crops.data);
@@ -312,7 +313,8 @@ static void test_cancel(void **state)
 
     once = (struct counter){.stop_at = 1};
     make_crops(&f, 3, 3, &crops);
-    assert_int_equal(f.backend->table->encode(p.s, &crops, NULL, &pulse, &features, &err),
+    struct crop_source source = crops_ready(&crops);
+    assert_int_equal(f.backend->table->encode(p.s, &source, NULL, &pulse, &features, &err),
                      PHI3V_E_CANCELLED);
     assert_int_equal(once.total, 10);
     mem_free(crops.data);
@@ -434,16 +436,17 @@ static void test_sessions_on_threads(void **state)
 /* -- Memory ----------------------------------------------------------------------------------- */
 
 /* Everything a first answer needs, failing at the first error. */
-static int whole_use(const struct fixture *f, const struct crops *crops, struct phi3v_error *err)
+static int whole_use(const struct fixture *f, struct crops *crops, struct phi3v_error *err)
 {
     struct backend *b = NULL;
     struct backend_state *s = NULL;
     struct features *features = NULL;
+    struct crop_source source = crops_ready(crops);
     static float logits[N_VOCAB];
     int block = -1, wanted = 1;
     int rc = backend_cpu_open(&f->config, &f->weights, f->pool, KV_F32, &b, err);
     if (rc == 0) rc = b->table->state_new(b, &s, err);
-    if (rc == 0) rc = b->table->encode(s, crops, NULL, NULL, &features, err);
+    if (rc == 0) rc = b->table->encode(s, &source, NULL, NULL, &features, err);
     if (rc == 0) rc = b->table->kv_alloc(b, 1, &block, err);
     if (rc == 0) {
         struct prompt_row rows[2] = {{.id = 5}, {.features = features, .feature_row = 3}};
