@@ -5,16 +5,18 @@
 
 #include "base/cpu.h"
 
-enum { CHAINS = 12, STEPS = 200000 }; /* independent chains hide the latency of one instruction */
+enum { STEPS = 200000 };
 
-/* Keeps a vector alive, and opaque to the optimiser, without storing it. */
-#define OPAQUE(a) __asm__ volatile("" : "+v"(a))
+#define TARGET(features) __attribute__((target(features)))
 
 #ifdef KERNELS_X86
 
 #include <immintrin.h>
 
-#define TARGET(features) __attribute__((target(features)))
+enum { CHAINS = 12 }; /* independent ones, which hide the latency of an instruction */
+
+/* Keeps a vector alive, and opaque to the optimiser, without storing it. */
+#define OPAQUE(a) __asm__ volatile("" : "+v"(a))
 
 TARGET("avx512f") static double burst_f32_zmm(void)
 {
@@ -61,6 +63,66 @@ TARGET("avx512f,avx512vnni") static double burst_int8(void)
     return 2.0 * 64 * CHAINS * STEPS;
 }
 
+#elif defined(KERNELS_ARM)
+
+#include <arm_neon.h>
+
+enum { CHAINS = 20 }; /* up to four units of four steps */
+
+#define OPAQUE(a) __asm__ volatile("" : "+w"(a))
+
+static double burst_f32_neon(void)
+{
+    float32x4_t a[CHAINS], b = vdupq_n_f32(0.5f), c = vdupq_n_f32(0.25f);
+    for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_f32((float)i);
+    for (int step = 0; step < STEPS; step++)
+#pragma GCC unroll 20
+        for (int i = 0; i < CHAINS; i++) a[i] = vfmaq_f32(a[i], b, c);
+    for (int i = 0; i < CHAINS; i++) OPAQUE(a[i]);
+    return 2.0 * 4 * CHAINS * STEPS;
+}
+
+/* 2 x 4 times 4 x 2. */
+TARGET("arch=armv8.2-a+bf16") static double burst_bf16(void)
+{
+    float32x4_t a[CHAINS];
+    uint16x8_t half = vdupq_n_u16(0x3f00), quarter = vdupq_n_u16(0x3e80);
+    OPAQUE(half); /* GCC 12 makes constants of bf16 with an instruction for f16 */
+    OPAQUE(quarter);
+    bfloat16x8_t b = vreinterpretq_bf16_u16(half), c = vreinterpretq_bf16_u16(quarter);
+    for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_f32((float)i);
+    for (int step = 0; step < STEPS; step++)
+#pragma GCC unroll 20
+        for (int i = 0; i < CHAINS; i++) a[i] = vbfmmlaq_f32(a[i], b, c);
+    for (int i = 0; i < CHAINS; i++) OPAQUE(a[i]);
+    return 2.0 * 16 * CHAINS * STEPS;
+}
+
+TARGET("arch=armv8.2-a+dotprod") static double burst_int8_dot(void)
+{
+    int32x4_t a[CHAINS];
+    int8x16_t b = vdupq_n_s8(3), c = vdupq_n_s8(5);
+    for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(i);
+    for (int step = 0; step < STEPS; step++)
+#pragma GCC unroll 20
+        for (int i = 0; i < CHAINS; i++) a[i] = vdotq_s32(a[i], b, c);
+    for (int i = 0; i < CHAINS; i++) OPAQUE(a[i]);
+    return 2.0 * 16 * CHAINS * STEPS;
+}
+
+/* 2 x 8 times 8 x 2. */
+TARGET("arch=armv8.2-a+i8mm") static double burst_int8_matrix(void)
+{
+    int32x4_t a[CHAINS];
+    int8x16_t b = vdupq_n_s8(3), c = vdupq_n_s8(5);
+    for (int i = 0; i < CHAINS; i++) a[i] = vdupq_n_s32(i);
+    for (int step = 0; step < STEPS; step++)
+#pragma GCC unroll 20
+        for (int i = 0; i < CHAINS; i++) a[i] = vmmlaq_s32(a[i], b, c);
+    for (int i = 0; i < CHAINS; i++) OPAQUE(a[i]);
+    return 2.0 * 32 * CHAINS * STEPS;
+}
+
 #endif
 
 /* What a compiler makes of plain C; the lanes are many enough for any vector it may use. */
@@ -83,6 +145,8 @@ burst_fn peak_f32(void)
 #ifdef KERNELS_X86
     if (cpu_has(CPU_AVX512)) return burst_f32_zmm;
     if (cpu_has(CPU_AVX2)) return burst_f32_ymm;
+#elif defined(KERNELS_ARM)
+    if (cpu_has(CPU_NEON)) return burst_f32_neon;
 #endif
     return burst_f32_portable;
 }
@@ -91,6 +155,8 @@ burst_fn peak_bf16(void)
 {
 #ifdef KERNELS_X86
     if (cpu_has(CPU_AVX512BF16)) return burst_bf16;
+#elif defined(KERNELS_ARM)
+    if (cpu_has(CPU_NEONBF16)) return burst_bf16;
 #endif
     return NULL;
 }
@@ -99,6 +165,9 @@ burst_fn peak_int8(void)
 {
 #ifdef KERNELS_X86
     if (cpu_has(CPU_AVX512VNNI)) return burst_int8;
+#elif defined(KERNELS_ARM)
+    if (cpu_has(CPU_I8MM)) return burst_int8_matrix;
+    if (cpu_has(CPU_DOTPROD)) return burst_int8_dot;
 #endif
     return NULL;
 }
