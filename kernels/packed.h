@@ -93,28 +93,30 @@ static inline int block_exponent(float largest, int unit)
     return e < -MAX_EXPONENT ? -MAX_EXPONENT : e > MAX_EXPONENT ? MAX_EXPONENT : e;
 }
 
+/* A number for each unit, in as many vectors as the level needs for them: left to itself the
+ * compiler takes blocks for lanes, and adds up one by one. */
+typedef float unit_floats __attribute__((vector_size(UNITS * sizeof(float))));
+typedef int32_t unit_ints __attribute__((vector_size(UNITS * sizeof(int32_t))));
+
 /* The unit with the least sum of squared steps, of the largest sizes of a row's blocks. All sums
  * are of the same order in every lane: the same at every level. */
 static inline int best_unit(const float *largest, int n_blocks)
 {
     enum { LEAST = -60 }; /* exponents that far below the highest count as this */
-    float inverse[UNITS], cost[UNITS] = {0}, top = 0;
-    union {
-        float f;
-        int32_t i;
-    } square[UNITS], step;
+    unit_floats inverse, square, cost = {0};
+    float top = 0;
     for (int u = 0; u < UNITS; u++) {
         inverse[u] = unit_inverse(u) / 127;
-        square[u].f = unit_size(u) * unit_size(u);
+        square[u] = unit_size(u) * unit_size(u);
     }
     for (int b = 0; b < n_blocks; b++) top = largest[b] > top ? largest[b] : top;
     int32_t highest = exponent_up(top * inverse[0]);
-    for (int b = 0; b < n_blocks; b++)
-        for (int u = 0; u < UNITS; u++) {
-            int32_t e = exponent_up(largest[b] * inverse[u]) - highest;
-            step.i = square[u].i + (e < LEAST ? LEAST : e) * (1 << 24);
-            cost[u] += step.f;
-        }
+    for (int b = 0; b < n_blocks; b++) {
+        unit_ints e = (((unit_ints)(largest[b] * inverse) + 0x7fffff) >> 23) - highest;
+        unit_ints below = e < LEAST;
+        e = (e & ~below) | (LEAST & below);
+        cost += (unit_floats)((unit_ints)square + e * (1 << 24));
+    }
     int best = 0;
     for (int u = 1; u < UNITS; u++) best = cost[u] < cost[best] ? u : best;
     return best;
