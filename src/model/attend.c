@@ -16,6 +16,7 @@ struct attend_run {
     int n_parts;
     ops_enter_fn enter; // of steps
     void *enter_arg;
+    int item_heads; // of steps: kv heads of one part in an item, the last with fewer
 };
 
 size_t ops_attend_bytes(int head_dim, int max_blocks)
@@ -183,22 +184,47 @@ void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
 /* -- steps --------------------------------------------------------------------------------------
  */
 
-static void enter_item(struct ops *o, void *arg, int64_t item, int thread)
+static int items_of_step(const struct attend_run *r)
 {
-    const struct attend_run *r = arg;
-    (void)thread;
-    r->enter(o, r->enter_arg, (int)(item / r->parts->n_kv_heads),
-             (int)(item % r->parts->n_kv_heads));
+    return (r->parts->n_kv_heads + r->item_heads - 1) / r->item_heads;
+}
+
+/* Makes the heads of an item ready, one by one, and attends to each if `attends`. A head's block is
+ * asked for while the head before it is attended to. */
+static void step_heads(struct ops *o, const struct attend_run *r, int64_t item, bool attends,
+                       int thread)
+{
+    const int part = (int)(item / items_of_step(r)), number = (int)(item % items_of_step(r));
+    const struct attention *a = &r->parts[part];
+    const int group = a->n_heads / a->n_kv_heads, begin = number * r->item_heads;
+    const int end = begin + r->item_heads < a->n_kv_heads ? begin + r->item_heads : a->n_kv_heads;
+    for (int kv_head = begin; kv_head < end; kv_head++) {
+        const int next = kv_head + (kv_head + 1 < end ? 1 : pool_threads(o->pool));
+        r->enter(o, r->enter_arg, part, kv_head);
+        for (int head = kv_head * group; attends && head < (kv_head + 1) * group; head++)
+            attend_tile(o, a, head, 0, next * group, thread);
+    }
 }
 
 static void step_item(struct ops *o, void *arg, int64_t item, int thread)
 {
-    const struct attend_run *r = arg;
-    const struct attention *a = r->parts + item / r->parts->n_kv_heads;
-    const int group = a->n_heads / a->n_kv_heads, kv_head = (int)(item % a->n_kv_heads);
-    enter_item(o, arg, item, thread);
-    for (int head = kv_head * group; head < (kv_head + 1) * group; head++)
-        attend_tile(o, a, head, 0, head + group * pool_threads(o->pool), thread);
+    step_heads(o, arg, item, true, thread);
+}
+
+static void enter_item(struct ops *o, void *arg, int64_t item, int thread)
+{
+    step_heads(o, arg, item, false, thread);
+}
+
+/* Few keys: each thread takes two runs of heads, whose blocks it can then ask for in time. Many: a
+ * head at a time, so that all threads end together. */
+static int step_item_heads(const struct ops *o, const struct attend_run *r)
+{
+    enum { FEW_KEYS = 4 * KV_BLOCK, RUNS = 2 };
+    const int parts = RUNS * pool_threads(o->pool);
+    for (int i = 0; i < r->n_parts; i++)
+        if (keys_of(&r->parts[i]) > FEW_KEYS) return 1;
+    return (r->parts->n_kv_heads + parts - 1) / parts;
 }
 
 void ops_attend_steps(struct ops *o, const struct attention *parts, int n_parts, ops_enter_fn enter,
@@ -207,7 +233,9 @@ void ops_attend_steps(struct ops *o, const struct attention *parts, int n_parts,
     enum { ENTER_WORK = 1 << 12 }; /* of a head, most of it waiting for memory: one microsecond */
     struct attend_run r = {.parts = parts, .n_parts = n_parts, .enter = enter, .enter_arg = arg};
     struct attend_size s = size_of(o, &r);
-    int64_t n_items = (int64_t)n_parts * parts->n_kv_heads, work = n_items * ENTER_WORK;
+    r.item_heads = step_item_heads(o, &r);
+    int64_t n_items = (int64_t)n_parts * items_of_step(&r);
+    int64_t work = (int64_t)n_parts * parts->n_kv_heads * ENTER_WORK;
     o->stage = STAGE_ATTENTION;
     if (!s.by_spans) {
         ops_run(o, n_items, work + s.work, step_item, &r);
