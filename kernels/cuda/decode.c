@@ -4,6 +4,7 @@
  * and several can be under way. The number of splits of the keys and the rope factors are fixed in
  * a graph; there is one for each that was needed. */
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/err.h"
 #include "device.h"
@@ -31,11 +32,17 @@ struct decode {
     float *x, *qkv, *attn, *mlp, *wide, *logits, *cos, *sin, *parts;
     int *arrived, *pos;
     struct row_source *next;    // the step's token and position
+    struct draw *draw;          // how the next token is drawn; the step goes on with its stream
+    unsigned char *seen;        // [n_vocab], added to by the step
+    uint32_t *keys;             // [n_vocab], of the draw under way
+    uint64_t *weights;          // [n_vocab]
     struct bf16 **blocks;       // [max_blocks]
     struct bf16 *const **table; // [1]: blocks, as attention wants it
     /* pinned */
     void *pinned;
     struct row_source *host_next;
+    struct draw *host_draw;
+    unsigned char *host_seen;        // [n_vocab]
     struct bf16 **host_blocks;       // what blocks holds, up to n_blocks
     struct bf16 *const **host_table; // [1]
     int *ids;                        // [N_IDS], written by the card
@@ -64,6 +71,10 @@ static void lay_card(struct decode *d, struct carve *m, const struct config *c)
     d->arrived = carve(m, (size_t)c->n_heads * sizeof *d->arrived);
     d->pos = carve(m, sizeof *d->pos);
     d->next = carve(m, sizeof *d->next);
+    d->draw = carve(m, sizeof *d->draw);
+    d->seen = carve(m, (size_t)c->n_vocab);
+    d->keys = carve(m, (size_t)c->n_vocab * sizeof *d->keys);
+    d->weights = carve(m, (size_t)c->n_vocab * sizeof *d->weights);
     d->blocks = carve(m, (size_t)max_blocks(c) * sizeof *d->blocks);
     d->table = carve(m, sizeof *d->table);
 }
@@ -71,6 +82,8 @@ static void lay_card(struct decode *d, struct carve *m, const struct config *c)
 static void lay_pinned(struct decode *d, struct carve *m, const struct config *c)
 {
     d->host_next = carve(m, sizeof *d->host_next);
+    d->host_draw = carve(m, sizeof *d->host_draw);
+    d->host_seen = carve(m, (size_t)c->n_vocab);
     d->host_blocks = carve(m, (size_t)max_blocks(c) * sizeof *d->host_blocks);
     d->host_table = carve(m, sizeof *d->host_table);
     d->ids = carve(m, N_IDS * sizeof *d->ids);
@@ -106,6 +119,7 @@ int decode_new(struct backend_state *s, struct phi3v_error *err)
     lay_card(d, &(struct carve){.base = d->memory}, c);
     lay_pinned(d, &(struct carve){.base = d->pinned}, c);
     d->host_table[0] = d->blocks;
+    *d->host_draw = (struct draw){0};        // a penalty of 0 is not plain: the first step sets it
     queue_zero(&s->q, d->memory, card.used); /* the counters of attention begin at zero */
     queue_copy(&s->q, d->table, d->host_table, sizeof *d->table);
     queue_wait(&s->q);
@@ -172,7 +186,15 @@ static void queue_step(struct backend_state *s, enum rope_regime regime, int n_s
     step_begin_launch(&s->q, d->x, &a, d->next, &w->embed, d->pos);
     for (int i = 0; i < c->n_layers; i++) queue_layer(s, i, n_splits);
     gemv(s, "gemv.head", &w->head, d->x, w->final_norm, d->logits, GEMV_STORE);
-    argmax_launch(&s->q, d->logits, c->n_vocab, d->next, d->ids, N_IDS);
+    choose_launch(&s->q, &(struct choose){.logits = d->logits,
+                                          .n_vocab = c->n_vocab,
+                                          .draw = d->draw,
+                                          .seen = d->seen,
+                                          .keys = d->keys,
+                                          .weights = d->weights,
+                                          .next = d->next,
+                                          .ids = d->ids,
+                                          .n_ids = N_IDS});
 }
 
 static void capture(struct backend_state *s, enum rope_regime regime, int n_splits,
@@ -227,6 +249,18 @@ static void set_blocks(struct backend_state *s, const int *ids, int n_blocks)
                    (size_t)(n_blocks - first) * sizeof *d->blocks);
 }
 
+/* How the steps' tokens are drawn; seen: NULL where that makes no difference. */
+static void set_draw(struct backend_state *s, const struct draw *draw, const unsigned char *seen)
+{
+    struct decode *d = s->decode;
+    size_t n_vocab = (size_t)s->b->config->n_vocab;
+    *d->host_draw = *draw;
+    queue_copy(&s->q, d->draw, d->host_draw, sizeof *d->draw);
+    if (draw->repetition_penalty == 1 || !seen) return;
+    memcpy(d->host_seen, seen, n_vocab);
+    queue_copy(&s->q, d->seen, d->host_seen, n_vocab);
+}
+
 static void begin(struct backend_state *s, const struct batch_seq *seq, int n_steps)
 {
     struct decode *d = s->decode;
@@ -236,9 +270,13 @@ static void begin(struct backend_state *s, const struct batch_seq *seq, int n_st
     queue_copy(&s->q, d->next, d->host_next, sizeof *d->next);
 }
 
+/* The engine draws from the logits: what the step chooses is not looked at, so it is what costs
+ * least. */
 int decode_step(struct backend_state *s, const struct batch *batch, struct phi3v_error *err)
 {
+    static const struct draw plain = {.top_p = 1, .repetition_penalty = 1};
     const struct batch_seq *seq = &batch->seqs[0];
+    if (!draw_is_plain(s->decode->host_draw)) set_draw(s, &plain, NULL);
     begin(s, seq, 1);
     launch_step(s, seq->regime, seq->first_pos + 1);
     if (batch->n_logit_rows > 0)
@@ -248,11 +286,13 @@ int decode_step(struct backend_state *s, const struct batch *batch, struct phi3v
 }
 
 /* Step i is launched while steps i - AHEAD + 1 … i - 1 are under way. */
-int decode_greedy(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                  backend_id_fn on_id, void *user, struct phi3v_error *err)
+int decode_ahead(struct backend_state *s, const struct batch_seq *seq, int n_steps,
+                 const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
+                 void *user, struct phi3v_error *err)
 {
     struct decode *d = s->decode;
     int launched = 0, stop = 0;
+    set_draw(s, draw, seen);
     begin(s, seq, n_steps);
     for (int i = 0; i < n_steps && !stop && s->q.status == cudaSuccess; i++) {
         for (; launched < n_steps && launched < i + AHEAD; launched++) {

@@ -162,8 +162,9 @@ int prefill_run(struct backend_state *s, const struct batch *batch, struct phi3v
 int decode_new(struct backend_state *s, struct phi3v_error *err);
 void decode_free(struct decode *d);
 int decode_step(struct backend_state *s, const struct batch *batch, struct phi3v_error *err);
-int decode_greedy(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                  backend_id_fn on_id, void *user, struct phi3v_error *err);
+int decode_ahead(struct backend_state *s, const struct batch_seq *seq, int n_steps,
+                 const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
+                 void *user, struct phi3v_error *err);
 
 /* vision.c */
 int vision_encode_cuda(struct backend_state *s, const struct crop_source *crops,

@@ -275,11 +275,12 @@ static int cuda_forward(struct backend_state *s, const struct batch *batch, stru
     return valid ? decode_step(s, batch, err) : prefill_run(s, batch, err);
 }
 
-static int cuda_decode_greedy(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                              backend_id_fn on_id, void *user, struct phi3v_error *err)
+static int cuda_decode(struct backend_state *s, const struct batch_seq *seq, int n_steps,
+                       const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
+                       void *user, struct phi3v_error *err)
 {
     cudaSetDevice(s->b->device);
-    return decode_greedy(s, seq, n_steps, on_id, user, err);
+    return decode_ahead(s, seq, n_steps, draw, seen, on_id, user, err);
 }
 
 static const struct backend_table cuda_table = {
@@ -300,7 +301,7 @@ static const struct backend_table cuda_table = {
     .kv_budget = cuda_kv_budget,
     .kv_fill = cuda_kv_fill,
     .forward = cuda_forward,
-    .decode_greedy = cuda_decode_greedy,
+    .decode = cuda_decode,
 };
 
 /* -- Opening ----------------------------------------------------------------------------------- */

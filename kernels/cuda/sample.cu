@@ -50,28 +50,151 @@ __device__ struct best warp_best(struct best b)
     return b;
 }
 
-/* One block. */
-__global__ void __launch_bounds__(THREADS)
-    argmax_kernel(const float *logits, int n, struct row_source *next, int *ids, int n_ids)
+/* What the block's threads share: sums, and the best of each warp. */
+struct block_scratch {
+    struct best best[THREADS / WARP];
+    uint64_t sums[THREADS / WARP][3];
+};
+
+/* -1 as above, else the likeliest, with its value; for every thread. */
+__device__ struct best block_best(const struct choose &c, float penalty,
+                                  struct block_scratch *scratch)
 {
-    SHARED(struct best, warps, THREADS / WARP);
     int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
-    grid_release();
-    grid_wait();
-    struct best b = {-INFINITY, n};
-    for (int i = (int)threadIdx.x; i < n; i += THREADS) {
-        struct best here = {logits[i], i};
+    struct best b = {-INFINITY, c.n_vocab};
+    for (int i = (int)threadIdx.x; i < c.n_vocab; i += THREADS) {
+        bool is_seen = penalty != 1 && c.seen[i];
+        struct best here = {draw_penalised(c.logits[i], is_seen, penalty), i};
         if (better(here, b)) b = here;
     }
     b = warp_best(b);
-    if (lane == 0) warps[warp] = b;
+    if (lane == 0) scratch->best[warp] = b;
     __syncthreads();
-    b = warp_best(warps[lane]);
+    b = warp_best(scratch->best[lane]);
+    if (isnan(b.value) || isinf(b.value)) b.at = -1;
+    return b;
+}
+
+/* Three sums over the block, for every thread. */
+__device__ void block_sums(uint64_t *x, struct block_scratch *scratch)
+{
+    int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
+    __syncthreads(); /* the sums before have been read */
+    for (int k = 0; k < 3; k++) {
+        for (int step = WARP / 2; step > 0; step /= 2)
+            x[k] += __shfl_xor_sync(ALL_LANES, x[k], step);
+        if (lane == 0) scratch->sums[warp][k] = x[k];
+    }
+    __syncthreads();
+    for (int k = 0; k < 3; k++) {
+        x[k] = 0;
+        for (int i = 0; i < THREADS / WARP; i++) x[k] += scratch->sums[i][k];
+    }
+}
+
+/* of(i) over all tokens. */
+template <typename Of>
+__device__ uint64_t total_of(int n, const Of &of, struct block_scratch *scratch)
+{
+    uint64_t sums[3] = {0, 0, 0};
+    for (int i = (int)threadIdx.x; i < n; i += THREADS) sums[0] += of(i);
+    block_sums(sums, scratch);
+    return sums[0];
+}
+
+/* The largest m of lo … hi-1 whose sum of below(i, m) over all tokens is at most `target`. That sum
+ * grows with m, is 0 at lo and beyond `target` at hi. Every pass looks at three places. */
+template <typename Below>
+__device__ uint64_t search(uint64_t lo, uint64_t hi, uint64_t target, int n, const Below &below,
+                           uint64_t *ret_sum, struct block_scratch *scratch)
+{
+    uint64_t sum = 0;
+    while (hi - lo > 1) {
+        uint64_t at[3], sums[3] = {0, 0, 0};
+        for (int k = 0; k < 3; k++) at[k] = lo + (hi - lo) * (uint64_t)(k + 1) / 4;
+        for (int i = (int)threadIdx.x; i < n; i += THREADS)
+            for (int k = 0; k < 3; k++) sums[k] += below(i, at[k]);
+        block_sums(sums, scratch);
+        for (int k = 2; k >= 0; k--)
+            if (sums[k] > target) hi = at[k];
+        for (int k = 0; k < 3; k++)
+            if (sums[k] <= target) lo = at[k], sum = sums[k];
+    }
+    *ret_sum = sum;
+    return lo;
+}
+
+/* The tokens in ascending order, equal ones by id, lie one behind the other on a line, each as long
+ * as its weight. What top-k, top-p and min-p remove is the line's beginning, and the draw is a
+ * point behind it; so all that is searched are points of the line. */
+__device__ int draw_token(const struct choose &c, const struct draw &d, float top, double random,
+                          struct block_scratch *scratch)
+{
+    const uint64_t end = (uint64_t)1 << 32; /* of keys */
+    const uint32_t *keys = c.keys;
+    const uint64_t *weights = c.weights;
+    int n = c.n_vocab;
+    uint64_t total, removed = 0, below, key, weight;
+    auto weight_below = [=](int i, uint64_t m) { return keys[i] < m ? weights[i] : (uint64_t)0; };
+    for (int i = (int)threadIdx.x; i < n; i += THREADS) {
+        bool is_seen = d.repetition_penalty != 1 && c.seen[i];
+        float value = draw_penalised(c.logits[i], is_seen, d.repetition_penalty) / d.temperature;
+        c.keys[i] = draw_key(value);
+        c.weights[i] = draw_weight(value, top);
+    }
+    total = total_of(
+        n, [=](int i) { return weights[i]; }, scratch);
+    if (d.top_k > 0 && d.top_k < n) {
+        auto count_below = [=](int i, uint64_t m) { return (uint64_t)(keys[i] < m); };
+        key = search(0, end, (uint64_t)(n - d.top_k), n, count_below, &below, scratch);
+        removed = total_of(
+            n, [=](int i) { return weight_below(i, key); }, scratch);
+    }
+    if (d.top_p < 1) {
+        uint64_t point = removed + draw_share(1.0 - (double)d.top_p, total - removed);
+        key = search(0, end, point, n, weight_below, &below, scratch);
+        weight = draw_weight(draw_value((uint32_t)key), top);
+        removed = below + (point - below) / weight * weight; /* of equal ones, those before */
+    }
+    if (d.min_p > 0) {
+        uint64_t least = draw_least(d.min_p);
+        uint64_t few = total_of(
+            n, [=](int i) { return weights[i] < least ? weights[i] : (uint64_t)0; }, scratch);
+        if (few > removed) removed = few;
+    }
+    uint64_t point = total - 1 - draw_share(random, total - removed);
+    key = search(0, end, point, n, weight_below, &below, scratch);
+    weight = draw_weight(draw_value((uint32_t)key), top);
+    auto same_below = [=](int i, uint64_t m) {
+        return (uint64_t)(keys[i] == key && (uint64_t)i < m);
+    };
+    return (int)search(0, (uint64_t)n, (point - below) / weight, n, same_below, &below, scratch);
+}
+
+/* One block. */
+__global__ void __launch_bounds__(THREADS) choose_kernel(struct choose c)
+{
+    SHARED(struct block_scratch, scratch, 1);
+    grid_release();
+    grid_wait();
+    struct draw d = *c.draw;
+    struct best b = block_best(c, d.repetition_penalty, scratch);
+    int id = b.at;
+    if (id >= 0 && d.temperature != 0) {
+        float top = b.value / d.temperature;
+        double random = draw_random(d.random);
+        if (!isinf(top)) id = draw_token(c, d, top, random, scratch);
+    }
+    __syncthreads(); /* all have read what changes now */
     if (threadIdx.x != 0) return;
-    int id = isnan(b.value) || isinf(b.value) ? -1 : b.at, pos = next->pos;
-    ids[pos % n_ids] = id;
-    next->id = id;
-    next->pos = pos + 1;
+    int pos = c.next->pos;
+    c.ids[pos % c.n_ids] = id;
+    c.next->id = id;
+    c.next->pos = pos + 1;
+    if (id < 0) return;
+    if (d.repetition_penalty != 1) c.seen[id] = 1;
+    if (d.temperature != 0)
+        for (int i = 0; i < 4; i++) c.draw->random[i] = d.random[i];
 }
 
 } // namespace
@@ -86,10 +209,9 @@ void step_begin_launch(struct queue *q, float *x, const struct angles *a,
     launch(q, "step_begin", s, work, step_begin_kernel, x, *a, next, *w, ret_pos);
 }
 
-void argmax_launch(struct queue *q, const float *logits, int n, struct row_source *next, int *ids,
-                   int n_ids)
+void choose_launch(struct queue *q, const struct choose *c)
 {
     struct shape s = {dim3(1), THREADS, 0, true};
-    struct work_size work = {(int64_t)n * 4, 0};
-    launch(q, "argmax", s, work, argmax_kernel, logits, n, next, ids, n_ids);
+    struct work_size work = {(int64_t)c->n_vocab * 4, 0};
+    launch(q, "choose", s, work, choose_kernel, *c);
 }

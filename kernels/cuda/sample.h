@@ -4,6 +4,7 @@
 #ifndef CUDA_SAMPLE_H
 #define CUDA_SAMPLE_H
 
+#include "draw.h"
 #include "queue.h"
 #include "rows.h"
 
@@ -16,12 +17,22 @@ extern "C" {
 void step_begin_launch(struct queue *q, float *x, const struct angles *a,
                        const struct row_source *next, const struct dev_mat *embed, int *ret_pos);
 
-/* The likeliest id, the lowest among equals; -1 when a logit is not a number or the largest is
- * infinite (the engine's rule, engine/sample.h).
- * Writes it to ids[next->pos % n_ids] (memory of the host that the card can write), and makes it
- * the next token: next->id = id, next->pos += 1. */
-void argmax_launch(struct queue *q, const float *logits, int n, struct row_source *next, int *ids,
-                   int n_ids);
+struct choose {
+    const float *logits; // [n_vocab]
+    int n_vocab;
+    struct draw *draw; // settings; its stream goes on
+    unsigned char
+        *seen;         // [n_vocab] ids that the repetition penalty counts; the chosen one is added
+    uint32_t *keys;    // [n_vocab] scratch
+    uint64_t *weights; // [n_vocab] scratch
+    struct row_source *next; // the step's token and position
+    int *ids;                // [n_ids], memory of the host that the card can write
+    int n_ids;
+};
+/* The id that the engine would draw (engine/sample.h, draw.h); -1 when a logit is not a number or
+ * the largest is infinite. Writes it to ids[next->pos % n_ids], and makes it the next token:
+ * next->id = id, next->pos += 1. */
+void choose_launch(struct queue *q, const struct choose *c);
 
 #ifdef __cplusplus
 }

@@ -15,8 +15,7 @@ struct staging {
     cudaStream_t copies;
     char *host, *card; // [STAGING_SLOTS][slot_bytes]
     size_t slot_bytes;
-    cudaEvent_t sent[STAGING_SLOTS]; // the slot's copy is done: the card may read it, the host fill
-                                     // it again
+    cudaEvent_t sent[STAGING_SLOTS]; // a copy is done: read it on the card, fill the slot again
     cudaEvent_t read[STAGING_SLOTS]; // the card has read it: it may be copied over
     int next;                        // the slot in turn
 };

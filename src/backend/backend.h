@@ -8,17 +8,18 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "draw.h"
 #include "flow.h"
 #include "kernels.h"
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 4 };
+enum { BACKEND_ABI = 5 };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
 
-/* A chosen id; non-zero: stop. */
+/* A drawn id; non-zero: stop. */
 typedef int (*backend_id_fn)(void *user, int32_t id);
 
 struct backend_table {
@@ -60,15 +61,18 @@ struct backend_table {
      * -1 behind the last stage. NULL: not measured. */
     int (*stage)(struct backend_state *s, int i, const char **ret_name, double *ret_seconds);
 
-    /* Greedy answers without the host between two steps; NULL: the engine takes forward's logits
-     * itself. Computes the one row of seq, then of each step the row of the id chosen before,
-     * n_steps rows at most; seq's blocks cover first_pos + n_steps positions, and n_steps keeps
-     * them within one rope regime. Each step's likeliest id (the lowest among equals; -1 when a
-     * logit is no number or the largest is infinite) is handed out in order on the calling thread,
-     * until on_id returns non-zero. Handing out an id says that the row of the id before it is
-     * done; behind that row the blocks hold no promise. */
-    int (*decode_greedy)(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                         backend_id_fn on_id, void *user, struct phi3v_error *err);
+    /* Answers without the host between two steps; NULL: the engine takes forward's logits itself.
+     * Computes the one row of seq, then of each step the row of the id drawn before, n_steps rows
+     * at most; seq's blocks cover first_pos + n_steps positions, and n_steps keeps them within one
+     * rope regime. Each step's id is the one that engine/sample.h draws from its logits (-1 when a
+     * logit is no number or the largest is infinite), the first with draw's random state and the
+     * ids marked in seen ([n_vocab], with the id of seq), each further one with what the one before
+     * left. They are handed out in order on the calling thread, until on_id returns non-zero.
+     * Handing out an id says that the row of the id before it is done; behind that row the blocks
+     * hold no promise. */
+    int (*decode)(struct backend_state *s, const struct batch_seq *seq, int n_steps,
+                  const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
+                  void *user, struct phi3v_error *err);
 };
 
 struct backend {

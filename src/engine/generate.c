@@ -156,17 +156,11 @@ static int on_id(void *user, int32_t id)
     return t->ends;
 }
 
-/* Computes what follows the turn's id: token by token, or, where the likeliest is all that is
- * asked for, as many as the device takes by itself. */
+/* Computes what follows the turn's id: one token, or as many as the device takes by itself. */
 static int go_on(struct turn *t)
 {
-    struct phi3v_session *s = t->s;
-    sampler_saw(s->sampler, t->id);
-    if (sampler_is_plain(s->sampler))
-        return session_follow(s, t->id, t->a->cap - t->a->n, on_id, t, t->a->work, t->err);
-    int rc = session_push(s, t->id, t->a->work, t->err);
-    if (!rc) on_id(t, sampler_pick(s->sampler, s->logits));
-    return rc;
+    sampler_saw(t->s->sampler, t->id);
+    return session_follow(t->s, t->id, t->a->cap - t->a->n, on_id, t, t->a->work, t->err);
 }
 
 /* Samples, shows and computes until something ends it; a->finish says what. */

@@ -9,15 +9,14 @@
 
 struct sampler {
     int n_vocab;
-    const struct phi3v_params *params;
-    uint64_t random[4];
+    struct draw draw;
     unsigned char *seen; // [n_vocab]
     float *value;        // [n_vocab] logits after penalty and temperature
     int32_t *order;      // [n_vocab] ids by ascending value, equal values by ascending id
     int32_t *spare;      // [n_vocab]
-    double *weight;      // [n_vocab] exp(value - largest), in the order of `order`
+    uint64_t *weight;    // [n_vocab] draw_weight, in the order of `order`
     int first;           // order[first … n_vocab-1] are kept
-    double total;        // sum of their weights
+    uint64_t total;      // sum of their weights
 };
 
 /* -- Random numbers ---------------------------------------------------------------------------- */
@@ -30,34 +29,15 @@ static uint64_t splitmix64(uint64_t *state)
     return z ^ (z >> 31);
 }
 
-static uint64_t rotate_left(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
-
-static uint64_t xoshiro256(uint64_t s[4])
-{
-    uint64_t result = rotate_left(s[1] * 5, 7) * 9, t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate_left(s[3], 45);
-    return result;
-}
-
-static double random_unit(uint64_t s[4]) { return (double)(xoshiro256(s) >> 11) * 0x1p-53; }
-
 /* -- The operators, in the order in which they run --------------------------------------------- */
 
 /* Copies the logits with the repetition penalty applied. False when they are no numbers. */
 static bool take_logits(struct sampler *s, const float *logits)
 {
-    float penalty = s->params->repetition_penalty;
     bool any_nan = false;
     for (int i = 0; i < s->n_vocab; i++) {
-        float x = logits[i];
-        any_nan |= isnan(x) != 0;
-        if (penalty != 1 && s->seen[i]) x = x < 0 ? x * penalty : x / penalty;
-        s->value[i] = x + 0.0f; // no negative zero: it would sort below zero
+        any_nan |= isnan(logits[i]) != 0;
+        s->value[i] = draw_penalised(logits[i], s->seen[i], s->draw.repetition_penalty);
     }
     return !any_nan;
 }
@@ -70,14 +50,6 @@ static int32_t largest(const struct sampler *s)
     return isfinite(s->value[best]) ? best : -1;
 }
 
-/* The bits of a float such that unsigned comparison orders like the floats. */
-static uint32_t sort_key(float x)
-{
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits & 0x80000000u ? ~bits : bits | 0x80000000u;
-}
-
 /* Stable radix sort of order[] by value, one byte at a time: nothing to allocate, the same for any
  * input order of equal values. */
 static void sort_ascending(struct sampler *s)
@@ -85,11 +57,11 @@ static void sort_ascending(struct sampler *s)
     for (int32_t i = 0; i < s->n_vocab; i++) s->order[i] = i;
     for (int shift = 0; shift < 32; shift += 8) {
         int start[257] = {0};
-        for (int i = 0; i < s->n_vocab; i++) start[(sort_key(s->value[i]) >> shift & 255) + 1]++;
+        for (int i = 0; i < s->n_vocab; i++) start[(draw_key(s->value[i]) >> shift & 255) + 1]++;
         for (int i = 0; i < 256; i++) start[i + 1] += start[i];
         for (int i = 0; i < s->n_vocab; i++) {
             int32_t id = s->order[i];
-            s->spare[start[sort_key(s->value[id]) >> shift & 255]++] = id;
+            s->spare[start[draw_key(s->value[id]) >> shift & 255]++] = id;
         }
         int32_t *swap = s->order;
         s->order = s->spare;
@@ -100,7 +72,7 @@ static void sort_ascending(struct sampler *s)
 /* Everything below the k-th largest value goes; ties with it stay. golden: sampling */
 static void keep_top_k(struct sampler *s)
 {
-    int k = s->params->top_k;
+    int k = s->draw.top_k;
     if (k <= 0 || k >= s->n_vocab) return;
     s->first = s->n_vocab - k;
     float kth = s->value[s->order[s->first]];
@@ -109,10 +81,10 @@ static void keep_top_k(struct sampler *s)
 
 static void weigh(struct sampler *s)
 {
-    double top = s->value[s->order[s->n_vocab - 1]];
+    float top = s->value[s->order[s->n_vocab - 1]];
     s->total = 0;
     for (int i = s->first; i < s->n_vocab; i++) {
-        s->weight[i] = exp((double)s->value[s->order[i]] - top);
+        s->weight[i] = draw_weight(s->value[s->order[i]], top);
         s->total += s->weight[i];
     }
 }
@@ -121,26 +93,27 @@ static void weigh(struct sampler *s)
  * golden: sampling */
 static void keep_top_p(struct sampler *s)
 {
-    if (s->params->top_p >= 1) return;
-    double cumulative = 0, limit = 1.0 - (double)s->params->top_p;
+    if (s->draw.top_p >= 1) return;
+    uint64_t cumulative = 0, limit = draw_share(1.0 - (double)s->draw.top_p, s->total);
     for (; s->first < s->n_vocab - 1; s->first++) {
-        cumulative += s->weight[s->first] / s->total;
+        cumulative += s->weight[s->first];
         if (cumulative > limit) return;
     }
 }
 
-/* Removes what is less probable than min_p times the most probable (whose weight is 1). golden:
- * sampling */
+/* Removes what is less probable than min_p times the most probable. golden: sampling */
 static void keep_min_p(struct sampler *s)
 {
-    while (s->first < s->n_vocab - 1 && s->weight[s->first] < (double)s->params->min_p) s->first++;
+    uint64_t least = draw_least(s->draw.min_p);
+    while (s->first < s->n_vocab - 1 && s->weight[s->first] < least) s->first++;
 }
 
 static void keep_only(struct sampler *s, int32_t id)
 {
     s->first = s->n_vocab - 1;
     s->order[s->first] = id;
-    s->weight[s->first] = s->total = 1;
+    s->value[id] = 0; // it may be infinite
+    s->weight[s->first] = s->total = draw_weight(0, 0);
 }
 
 /* -- Public ------------------------------------------------------------------------------------ */
@@ -203,10 +176,14 @@ void sampler_free(struct sampler *s)
 
 void sampler_start(struct sampler *s, const struct phi3v_params *params)
 {
-    s->params = params;
+    s->draw = (struct draw){.temperature = params->temperature,
+                            .top_k = params->top_k,
+                            .top_p = params->top_p,
+                            .min_p = params->min_p,
+                            .repetition_penalty = params->repetition_penalty};
     memset(s->seen, 0, (size_t)s->n_vocab);
     uint64_t state = params->seed;
-    for (int i = 0; i < 4; i++) s->random[i] = splitmix64(&state);
+    for (int i = 0; i < 4; i++) s->draw.random[i] = splitmix64(&state);
 }
 
 void sampler_saw(struct sampler *s, int32_t id)
@@ -214,9 +191,12 @@ void sampler_saw(struct sampler *s, int32_t id)
     if (id >= 0 && id < s->n_vocab) s->seen[id] = 1;
 }
 
-bool sampler_is_plain(const struct sampler *s)
+const struct draw *sampler_draw(const struct sampler *s) { return &s->draw; }
+const unsigned char *sampler_seen(const struct sampler *s) { return s->seen; }
+
+void sampler_drew(struct sampler *s)
 {
-    return s->params->temperature == 0 && s->params->repetition_penalty == 1;
+    if (s->draw.temperature != 0) draw_random(s->draw.random);
 }
 
 int sampler_filter(struct sampler *s, const float *logits)
@@ -224,7 +204,7 @@ int sampler_filter(struct sampler *s, const float *logits)
     if (!take_logits(s, logits)) return -1;
     int32_t best = largest(s);
     if (best < 0) return -1;
-    float temperature = s->params->temperature;
+    float temperature = s->draw.temperature;
     if (temperature == 0) {
         keep_only(s, best);
         return 1;
@@ -247,19 +227,21 @@ int sampler_filter(struct sampler *s, const float *logits)
 
 void sampler_kept(const struct sampler *s, int i, int32_t *ret_id, float *ret_probability)
 {
-    *ret_id = s->order[s->n_vocab - 1 - i];
-    *ret_probability = (float)(s->weight[s->n_vocab - 1 - i] / s->total);
+    int32_t id = s->order[s->n_vocab - 1 - i], top = s->order[s->n_vocab - 1];
+    double weight = exp((double)s->value[id] - (double)s->value[top]) * DRAW_ONE;
+    *ret_id = id;
+    *ret_probability = (float)(weight / (double)s->total);
 }
 
 int32_t sampler_pick(struct sampler *s, const float *logits)
 {
     if (sampler_filter(s, logits) < 0) return -1;
-    if (s->params->temperature == 0) return s->order[s->n_vocab - 1];
-    double left = random_unit(s->random) * s->total;
+    if (s->draw.temperature == 0) return s->order[s->n_vocab - 1];
+    uint64_t limit = draw_share(draw_random(s->draw.random), s->total), sum = 0;
     int i = s->n_vocab - 1;
     for (; i > s->first; i--) {
-        left -= s->weight[i];
-        if (left < 0) break;
+        sum += s->weight[i];
+        if (sum > limit) break;
     }
     return s->order[i];
 }

@@ -4,7 +4,8 @@
  *
  * The stream of random numbers: xoshiro256** whose four words are the first four outputs of
  * splitmix64 started at the seed. Each drawn token takes one number u = (next >> 11) * 2^-53 and is
- * the first one, from the most probable down, at which the running sum of probabilities exceeds u.
+ * the first one, from the most probable down, at which the running sum of probabilities exceeds u;
+ * probabilities are integers there (draw.h).
  * Greedy choice takes none. */
 #ifndef ENGINE_SAMPLE_H
 #define ENGINE_SAMPLE_H
@@ -13,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "draw.h"
 
 struct sampler;
 
@@ -21,16 +23,18 @@ int params_check(const struct phi3v_params *params, struct phi3v_error *err);
 
 int sampler_new(int n_vocab, struct sampler **ret, struct phi3v_error *err);
 void sampler_free(struct sampler *s);
-/* A new answer: nothing seen, the random stream at its start. params: borrowed until the next
- * start. */
+/* A new answer: nothing seen, the random stream at its start. */
 void sampler_start(struct sampler *s, const struct phi3v_params *params);
 /* The repetition penalty counts this id from now on; ids outside the vocabulary are ignored. */
 void sampler_saw(struct sampler *s, int32_t id);
 /* The next token; -1 when the logits hold NaN or their largest is infinite. logits: [n_vocab]. */
 int32_t sampler_pick(struct sampler *s, const float *logits);
-/* Whether the choice is the likeliest token and nothing else, whatever was seen: a device may make it
- * itself. */
-bool sampler_is_plain(const struct sampler *s);
+/* For a device that draws by itself: the answer's settings with the stream as it stands, and which
+ * ids were seen, [n_vocab]; borrowed until the next call that changes them. */
+const struct draw *sampler_draw(const struct sampler *s);
+const unsigned char *sampler_seen(const struct sampler *s);
+/* The device drew a token: the stream goes on behind it. */
+void sampler_drew(struct sampler *s);
 /* How many tokens the draw would be among (greedy: 1), or -1 as above; then sampler_kept gives the
  * i-th of them, most probable first, among equals the higher id first. */
 int sampler_filter(struct sampler *s, const float *logits);

@@ -312,7 +312,7 @@ static size_t steps_ahead(const struct phi3v_session *s, size_t n)
     const struct kv *kv = &s->kv;
     size_t rope_switch = (size_t)s->model->info.rope_switch, held = kv->held;
     size_t end = (size_t)kv->n_blocks * KV_BLOCK;
-    if (!s->model->backend->table->decode_greedy) return 0;
+    if (!s->model->backend->table->decode) return 0;
     if (kv->seq.cap < end) end = kv->seq.cap;
     if (rope_switch && kv->regime == ROPE_SHORT_FACTORS && rope_switch < end) end = rope_switch;
     size_t room = end > held ? end - held : 0;
@@ -322,6 +322,7 @@ static size_t steps_ahead(const struct phi3v_session *s, size_t n)
 /* An id handed out says that the row of the one before it is held. */
 struct follower {
     struct kv *kv;
+    struct sampler *sampler;
     int32_t id; // whose row is being computed
     backend_id_fn on_id;
     void *user;
@@ -332,6 +333,8 @@ static int on_followed(void *user, int32_t id)
     struct follower *f = user;
     sequence_push(&f->kv->seq, f->id);
     f->kv->held++;
+    sampler_saw(f->sampler, f->id);
+    sampler_drew(f->sampler);
     f->id = id;
     return f->on_id(f->user, id);
 }
@@ -346,15 +349,15 @@ int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn 
         if (!rc) on_id(user, sampler_pick(s->sampler, s->logits));
         return rc;
     }
-    struct follower follower = {&s->kv, id, on_id, user};
+    struct follower follower = {&s->kv, s->sampler, id, on_id, user};
     struct prompt_row row = {.id = id};
     struct batch_seq seq = {.rows = &row,
                             .n_rows = 1,
                             .first_pos = (int64_t)s->kv.held,
                             .blocks = s->kv.blocks,
                             .regime = s->kv.regime};
-    return s->model->backend->table->decode_greedy(s->state, &seq, (int)n, on_followed, &follower,
-                                                   err);
+    return s->model->backend->table->decode(s->state, &seq, (int)n, sampler_draw(s->sampler),
+                                            sampler_seen(s->sampler), on_followed, &follower, err);
 }
 
 /* -- For tests, debug and bench ---------------------------------------------------------------- */

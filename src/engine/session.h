@@ -37,10 +37,10 @@ int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, siz
                  float *all_logits, struct work *w, struct phi3v_error *err);
 /* One token more. Crossing into the long rope factors computes the whole sequence again. */
 int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi3v_error *err);
-/* One token more, and behind it the likeliest ones, as often as `on_id` (called with each of them)
- * returns 0, at most n of them and at least one: where the device can, without waiting for the host
- * between them. What was computed behind the last id handed out is thrown away. s->logits is
- * worth nothing afterwards. Errors: as session_push. */
+/* One token more, and behind it those that the sampler draws, as often as `on_id` (called with each
+ * of them) returns 0, at most n of them and at least one: where the device can, without waiting for
+ * the host between them. What was computed behind the last id handed out is thrown away. s->logits
+ * is worth nothing afterwards. Errors: as session_push. */
 int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
                    struct work *w, struct phi3v_error *err);
 /* How many positions of the prompt session_load would not compute. */

@@ -100,7 +100,7 @@ void test_packed();    // packed_test.cpp
 void test_attention(); // attend_test.cpp
 void test_rows();      // rows_test.cpp
 void test_pictures();  // pictures_test.cpp
-void test_argmax();    // sample_test.cpp
+void test_choosing();  // sample_test.cpp
 
 } // namespace kernel_tests
 #endif

@@ -38,7 +38,7 @@ int main(int argc, char **argv)
         test_attention();
         test_rows();
         test_pictures();
-        test_argmax();
+        test_choosing();
     }
     cudaStreamDestroy(card_queue.stream);
     return !verdicts_end();

@@ -1,39 +1,145 @@
 /* SPDX-License-Identifier: MIT */
-/* The likeliest token. */
+/* The token that a step chooses: the likeliest, or the one that the engine's sampler draws from the
+ * same logits with the same seed. */
+#include <cstdio>
+
 #include "kernel_checks.h"
 #include "sample.h"
+
+extern "C" {
+#include "engine/sample.h"
+}
 
 namespace kernel_tests
 {
 namespace
 {
 
-void test_argmax_of(const char *name, const vector<float> &logits, int want)
+enum { N_IDS = 4, N_STEPS = 3, FIRST_POS = 9, FIRST_ID = 5 };
+
+/* What a step's last launch reads and writes. */
+struct chooser {
+    on_card<float> logits;
+    on_card<struct draw> draw;
+    on_card<unsigned char> seen;
+    on_card<uint32_t> keys;
+    on_card<uint64_t> weights;
+    on_card<struct row_source> next{{{nullptr, FIRST_ID, FIRST_POS}}};
+    on_card<int> ids{{-7, -7, -7, -7}};
+    chooser(const vector<float> &x, const struct draw &d, const vector<unsigned char> &s)
+        : logits(x), draw({d}), seen(s), keys(vector<uint32_t>(x.size())),
+          weights(vector<uint64_t>(x.size()))
+    {
+    }
+    void choose()
+    {
+        struct choose c = {logits.data,  (int)logits.n, draw.data, seen.data, keys.data,
+                           weights.data, next.data,     ids.data,  N_IDS};
+        choose_launch(&card_queue, &c);
+    }
+};
+
+void test_likeliest_of(const char *name, const vector<float> &logits, int want, float penalty = 1,
+                       int seen = -1)
 {
-    on_card<float> dlogits(logits);
-    on_card<struct row_source> next({{nullptr, 5, 9}});
-    on_card<int> ids({-7, -7, -7, -7});
-    argmax_launch(&card_queue, dlogits.data, (int)logits.size(), next.data, ids.data, 4);
-    vector<int> got = ids.read();
-    struct row_source after = next.read()[0];
-    bool ok = got[9 % 4] == want && got[0] == -7 && after.id == want && after.pos == 10;
-    verdict(ok, name, got[9 % 4], want);
+    vector<unsigned char> marks(logits.size());
+    if (seen >= 0) marks[(size_t)seen] = 1;
+    chooser c(logits, {0, 0, 1, 0, penalty, {1, 2, 3, 4}}, marks);
+    c.choose();
+    vector<int> got = c.ids.read();
+    struct row_source after = c.next.read()[0];
+    bool ok = got[FIRST_POS % N_IDS] == want && got[0] == -7 && after.id == want &&
+              after.pos == FIRST_POS + 1 && c.draw.read()[0].random[0] == 1;
+    verdict(ok, name, got[FIRST_POS % N_IDS], want);
+}
+
+void test_likeliest()
+{
+    vector<float> logits = random_floats(32064);
+    logits[31999] = 3;
+    test_likeliest_of("likeliest", logits, 31999);
+    logits[1025] = logits[2] = 3;
+    test_likeliest_of("likeliest: the lowest of equals", logits, 2);
+    test_likeliest_of("likeliest: one that was seen counts less", logits, 1025, 1.5f, 2);
+    logits[777] = NAN;
+    test_likeliest_of("likeliest: not a number", logits, -1);
+    test_likeliest_of("likeliest: of minus infinity", vector<float>(5, -INFINITY), -1);
+    test_likeliest_of("likeliest: infinite", {1, INFINITY, 2}, -1);
+    test_likeliest_of("likeliest: of one", {-3}, 0);
+}
+
+/* Steps from the same logits, each with what the one before saw and drew. */
+void test_draws_of(const char *name, const vector<float> &logits, struct phi3v_params params)
+{
+    struct sampler *s;
+    struct phi3v_error err;
+    params.seed = 11;
+    if (sampler_new((int)logits.size(), &s, &err)) return verdict(false, err.text, 0, 0);
+    sampler_start(s, &params);
+    sampler_saw(s, FIRST_ID);
+    vector<unsigned char> seen(sampler_seen(s), sampler_seen(s) + logits.size());
+    chooser c(logits, *sampler_draw(s), seen);
+    int got[N_STEPS], want[N_STEPS], n_same = 0;
+    for (int i = 0; i < N_STEPS; i++) {
+        c.choose();
+        got[i] = c.ids.read()[(size_t)(FIRST_POS + i) % N_IDS];
+        want[i] = sampler_pick(s, logits.data());
+        sampler_saw(s, want[i]);
+        n_same += got[i] == want[i];
+    }
+    struct draw after = c.draw.read()[0];
+    bool ok = n_same == N_STEPS && after.random[3] == sampler_draw(s)->random[3];
+    char text[200];
+    snprintf(text, sizeof text, "draw: %s: %d %d %d, wanted %d %d %d", name, got[0], got[1], got[2],
+             want[0], want[1], want[2]);
+    verdict(ok, text, n_same, N_STEPS);
+    sampler_free(s);
+}
+
+struct phi3v_params settings(float temperature, int top_k, float top_p, float min_p, float penalty)
+{
+    struct phi3v_params p = {};
+    p.temperature = temperature;
+    p.top_k = top_k;
+    p.top_p = top_p;
+    p.min_p = min_p;
+    p.repetition_penalty = penalty;
+    return p;
+}
+
+void test_draws()
+{
+    vector<float> wide = random_floats(1500, 12), flat = random_floats(1100), steps(1030), few;
+    for (size_t i = 0; i < steps.size(); i++) steps[i] = (float)(i * 7 % 5) - 2; // many equal ones
+    few = {1, 2, 2, 2, -0.0f, 0.0f, -INFINITY};
+    test_draws_of("temperature", wide, settings(1, 0, 1, 0, 1));
+    test_draws_of("a high temperature", wide, settings(900, 0, 1, 0, 1));
+    test_draws_of("temperature, flat", flat, settings(0.7f, 0, 1, 0, 1));
+    test_draws_of("equal ones", steps, settings(1, 0, 1, 0, 1));
+    test_draws_of("all equal", vector<float>(1025, 2.5f), settings(1, 0, 1, 0, 1));
+    test_draws_of("top-k", flat, settings(1, 7, 1, 0, 1));
+    test_draws_of("top-k among equal ones", steps, settings(1, 50, 1, 0, 1));
+    test_draws_of("top-k of one", wide, settings(1, 1, 1, 0, 1));
+    test_draws_of("top-p", flat, settings(1, 0, 0.3f, 0, 1));
+    test_draws_of("top-p that cuts equal ones", steps, settings(1, 0, 0.45f, 0, 1));
+    test_draws_of("top-p of next to nothing", wide, settings(1, 0, 1e-30f, 0, 1));
+    test_draws_of("min-p", flat, settings(1, 0, 1, 0.4f, 1));
+    test_draws_of("min-p of one", steps, settings(1, 0, 1, 1, 1));
+    test_draws_of("penalty", few, settings(1, 0, 1, 0, 1.4f));
+    test_draws_of("a penalty below one", wide, settings(0.5f, 0, 1, 0, 0.8f));
+    test_draws_of("everything", wide, settings(3, 40, 0.9f, 0.02f, 1.2f));
+    test_draws_of("everything, equal ones", steps, settings(0.9f, 400, 0.7f, 0.1f, 1.1f));
+    test_draws_of("a temperature close to zero", few, settings(1e-40f, 0, 1, 0, 1));
+    test_draws_of("of one", {-3, -INFINITY, -INFINITY, -INFINITY, -INFINITY, -INFINITY},
+                  settings(1, 0, 1, 0, 1));
 }
 
 } // namespace
 
-void test_argmax()
+void test_choosing()
 {
-    vector<float> logits = random_floats(32064);
-    logits[31999] = 3;
-    test_argmax_of("argmax", logits, 31999);
-    logits[1025] = logits[2] = 3;
-    test_argmax_of("argmax: the lowest of equals", logits, 2);
-    logits[777] = NAN;
-    test_argmax_of("argmax: not a number", logits, -1);
-    test_argmax_of("argmax: of minus infinity", vector<float>(5, -INFINITY), -1);
-    test_argmax_of("argmax: infinite", {1, INFINITY, 2}, -1);
-    test_argmax_of("argmax: of one", {-3}, 0);
+    test_likeliest();
+    test_draws();
 }
 
 } // namespace kernel_tests

@@ -14,6 +14,7 @@
 
 #include <cmocka.h>
 
+#include "engine/model.h"
 #include "engine_fixture.h"
 
 enum { N_NEW = 12, MOST_ALLOCATIONS = 400 };
@@ -66,19 +67,44 @@ static int close_shared(void **state)
 
 /* -- Running ahead ----------------------------------------------------------------------------- */
 
-/* top_k 1 with a temperature chooses the same ids as greedy, but on the host, step by step. */
+static const struct backend_table *whole_table; // of the backend
+static int most_steps;
+
+/* The backend's own steps, but not many at a time. */
+static int few_steps(struct backend_state *s, const struct batch_seq *seq, int n_steps,
+                     const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
+                     void *user, struct phi3v_error *err)
+{
+    int n = n_steps < most_steps ? n_steps : most_steps;
+    return whole_table->decode(s, seq, n, draw, seen, on_id, user, err);
+}
+
+/* At most `most` steps without the host; 0: the engine chooses from each step's logits. */
+static struct phi3v_result answer_with(phi3v_session *s, const phi3v_prompt *prompt, int most,
+                                       const struct phi3v_params *params, phi3v_event_fn on_event,
+                                       void *user)
+{
+    whole_table = model->backend->table;
+    most_steps = most;
+    struct backend_table limited = *whole_table;
+    struct phi3v_result r = {0};
+    assert_non_null(whole_table->decode);
+    limited.decode = most ? few_steps : NULL;
+    model->backend->table = &limited;
+    int rc = phi3v_generate(s, prompt, params, on_event, user, &r, NULL);
+    model->backend->table = whole_table;
+    assert_int_equal(rc, 0);
+    return r;
+}
+
 static struct phi3v_result answer(phi3v_session *s, const phi3v_prompt *prompt, bool by_host,
                                   const char *const *stop, phi3v_event_fn on_event, void *user)
 {
     struct phi3v_params params;
-    struct phi3v_result r = {0};
     phi3v_params_default(&params);
     params.max_new_tokens = N_NEW;
-    params.temperature = by_host ? 1 : 0;
-    params.top_k = by_host ? 1 : 0;
     params.stop = stop;
-    assert_int_equal(phi3v_generate(s, prompt, &params, on_event, user, &r, NULL), 0);
-    return r;
+    return answer_with(s, prompt, by_host ? 0 : N_NEW, &params, on_event, user);
 }
 
 /* A session that holds the prompt: every answer to it then begins with the same step. */
@@ -136,6 +162,42 @@ static void steps_ahead_choose_the_same(void **state)
     assert_holds_truth(s, prompt, &ahead);
     phi3v_result_fini(&ahead);
     phi3v_result_fini(&stepped);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
+/* The same seed: the same tokens, wherever they are drawn. The penalty counts the prompt's and
+ * each that was drawn, and the stream goes on behind steps that were taken a few at a time. */
+static void steps_ahead_draw_the_same(void **state)
+{
+    (void)state;
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = N_NEW;
+    params.temperature = 1.5f;
+    params.top_k = 200;
+    params.top_p = 0.95f;
+    params.min_p = 0.001f;
+    params.repetition_penalty = 1.3f;
+    phi3v_prompt *prompt = test_prompt(model, "Any way you like?", NULL, 0);
+    phi3v_session *s = session_with(prompt);
+    int32_t first[3];
+    for (int seed = 0; seed < 3; seed++) {
+        params.seed = (uint64_t)seed;
+        struct phi3v_result ahead = answer_with(s, prompt, N_NEW, &params, NULL, NULL),
+                            parts = answer_with(s, prompt, 4, &params, NULL, NULL),
+                            stepped = answer_with(s, prompt, 0, &params, NULL, NULL);
+        assert_int_equal(ahead.n_ids, stepped.n_ids);
+        assert_int_equal(parts.n_ids, stepped.n_ids);
+        assert_begins(&ahead, &stepped);
+        assert_begins(&parts, &stepped);
+        assert_holds_truth(s, prompt, &ahead);
+        first[seed] = ahead.ids[1];
+        phi3v_result_fini(&ahead);
+        phi3v_result_fini(&parts);
+        phi3v_result_fini(&stepped);
+    }
+    assert_false(first[0] == first[1] && first[1] == first[2]); // they are drawn
     phi3v_prompt_free(prompt);
     phi3v_session_free(s);
 }
@@ -277,6 +339,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_ahead_choose_the_same),
+        cmocka_unit_test(steps_ahead_draw_the_same),
         cmocka_unit_test(a_cancel_takes_one_step),
         cmocka_unit_test(a_stop_throws_away_what_ran_ahead),
         cmocka_unit_test(cycles_leak_nothing),
