@@ -11,7 +11,10 @@ import tokenizer
 
 TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
 LONE_CROPS = 2  # read in each step of stage 3 besides every six pictures
+CONCLUDED = 4   # conclusions without a picture, for each picture of stage 3
 LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
+AFTER = "<|end|>\n<|assistant|>\n"
+BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
 
 
 def look(picture, c):
@@ -58,7 +61,7 @@ def reading(rng, c):
 
 def encode(sample, looks, c, lone):
     """Ids (negative: image places), targets, which targets are copied from the picture, and
-    (query position, key position) of letters with a known place."""
+    (query, key, key) positions of letters with a known place on a picture, in the text, or both."""
     side = c.grid // 2
     if lone:
         counts = [side * (side + 1)]
@@ -73,24 +76,40 @@ def encode(sample, looks, c, lone):
         ids += tokenizer.encode_prompt(text, counts)[1 if turn else 0:]
         first_place.update((n, ids.index(-(n + 1))) for n in numbers)
         letters = tokenizer.encode_stretch(answer.text)
+        question_start = len(ids) - BEHIND_QUESTION - len(question)
         for i, token in enumerate(letters + [tokenizer.END]):
+            if i < sample.given:
+                continue
             targets[len(ids) + i - 1] = token
             where = answer.where[i - 1] if 0 < i <= len(answer.where) else None
-            if where:
+            keys = []
+            if isinstance(where, tasks.Said):
+                keys.append(len(ids) + 1 + where.at)
+                where = where.seen
+            if isinstance(where, tasks.Asked):
+                keys.append(question_start + where.at)
+            elif where:
                 number = where[2] if len(where) > 2 else 0
-                place = looks[number][-1]
-                x, y = labels.to_canvas(where, place)
-                across = place.cols * side
-                col = min(max(int(x // (2 * c.patch)), 0), across - 1)
-                row = min(max(int(y // (2 * c.patch)), 0), place.rows * side - 1)
-                guide.append((len(ids) + i - 1, first_place[number] + row * (across + 1) + col))
+                keys.append(first_place[number] + token_of(where, looks[number][-1], c))
                 seen.add(len(ids) + i - 1)
+            if keys:
+                guide.append((len(ids) + i - 1, keys[0], keys[-1]))
         ids += letters
     return ids, targets, seen, guide
 
 
+def token_of(where, place, c):
+    """Number of the token, among those of its picture, that holds a point of the picture."""
+    x, y = labels.to_canvas(where, place)
+    side = c.grid // 2
+    across = place.cols * side
+    col = min(max(int(x // (2 * c.patch)), 0), across - 1)
+    row = min(max(int(y // (2 * c.patch)), 0), place.rows * side - 1)
+    return row * (across + 1) + col
+
+
 def prompt(text):
-    return f"<|user|>\n{text}<|end|>\n<|assistant|>\n"
+    return f"<|user|>\n{text}{AFTER}"
 
 
 def image_tokens(place, side):
@@ -113,7 +132,7 @@ def collate(samples, all_looks, c, lone=False):
     looks = [look for looks in all_looks for look in looks]
     batch = {"ids": torch.from_numpy(ids), "targets": torch.from_numpy(targets),
              "seen": torch.from_numpy(seen),
-             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 3),
+             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 4),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
     if looks:
         crops, glyphs, things = (np.concatenate([look[i] for look in looks]) for i in range(3))
@@ -125,6 +144,12 @@ def collate(samples, all_looks, c, lone=False):
 def lone_batch(rng, size, c):
     samples, looks = zip(*(reading(rng, c) for _ in range(size)))
     return collate(samples, looks, c, lone=True)
+
+
+def conclusions(rng, size, c):
+    """Two batches, the shorter ones apart."""
+    samples = sorted((tasks.conclusion(rng) for _ in range(size)), key=lambda s: len(s.turns[0][1].text))
+    return [collate(half, [[]] * len(half), c) for half in (samples[:size // 2], samples[size // 2:])]
 
 
 def make(stage, rng, size, c, mix, together=TOGETHER):
@@ -144,4 +169,4 @@ def make(stage, rng, size, c, mix, together=TOGETHER):
         groups += [same[i:i + together] for i in range(0, len(same), together)]
     # lone crops cost little and hold many letters: reading goes on improving beside the tasks
     return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups] + [
-        lone_batch(rng, max(1, size * LONE_CROPS // 6), c)]
+        lone_batch(rng, max(1, size * LONE_CROPS // 6), c)] + conclusions(rng, size * CONCLUDED, c)

@@ -188,16 +188,8 @@ def held_out(*texts):
 
 # Pictures; with test set they are drawn from the held-out combinations only
 
-def chart(rng, test=False):
-    """A vertical bar chart, each bar with its value above and its label below."""
-    width = natural_size(rng)
-    height = int(width / rng.uniform(1.2, 1.75))
-    k = width / 336
-    paper = (255, 255, 255) if rng.random() < 0.7 else jitter(rng, (240, 240, 240), 14)
-    c = Canvas(width, height, paper)
-    ink = jitter(rng, (30, 30, 30), 30)
-    face = a_face(rng, test)
-
+def chart_text(rng):
+    """Three to five labels of one run or group, and a different value for each."""
     count = int(rng.integers(3, 6))
     if rng.random() < 0.65:
         run = pick(rng, words.LABEL_RUNS)
@@ -209,7 +201,21 @@ def chart(rng, test=False):
         count = min(count, len(group))
         labels = [group[i] for i in rng.permutation(len(group))[:count]]
     top = 100 if rng.random() < 0.8 else pick(rng, [10, 20, 50, 500])
-    values = rng.choice(np.arange(1, top), size=count, replace=False)
+    return labels, rng.choice(np.arange(1, top), size=count, replace=False)
+
+
+def chart(rng, test=False):
+    """A vertical bar chart, each bar with its value above and its label below."""
+    width = natural_size(rng)
+    height = int(width / rng.uniform(1.2, 1.75))
+    k = width / 336
+    paper = (255, 255, 255) if rng.random() < 0.7 else jitter(rng, (240, 240, 240), 14)
+    c = Canvas(width, height, paper)
+    ink = jitter(rng, (30, 30, 30), 30)
+    face = a_face(rng, test)
+
+    labels, values = chart_text(rng)
+    count = len(labels)
     while True:
         title = pick(rng, words.CHART_FIRST) + " " + pick(rng, words.CHART_LAST)
         if rng.random() < INVENTED:
@@ -375,21 +381,14 @@ def shapes(rng, test=False, items=None):
         y = height * (place // 3 * 2 + 1) / 6 + rng.uniform(-0.025, 0.025) * height
         radius = min(width, height) / 6 * rng.uniform(0.6, 0.88)
         c.shape(kind, name, jitter(rng, COLOURS[name]), x, y, radius)
-        text = f"{name} {kind} at the {PLACES[place]}"
+        text = f"{name} {kind}"
         spans.append((Span(text, [(x, y)] * len(text)), place, kind, name))
     return c.done("shapes", items=spans)
 
 
-def table(rng, test=False):
-    """Two or three columns and two to four rows of numbers under a header."""
+def table_text(rng, test=False):
+    """Two or three columns and two to four rows of numbers under a header: a list of lines."""
     cols, rows = int(rng.integers(2, 4)), int(rng.integers(2, 5))
-    width = natural_size(rng)
-    k = width / 336
-    row_height = rng.uniform(32, 46) * k
-    height = int((rows + 1) * row_height + rng.uniform(10, 60) * k)
-    paper = (255, 255, 255) if rng.random() < 0.7 else jitter(rng, (240, 240, 240), 14)
-    c = Canvas(width, height, paper)
-    ink, face = jitter(rng, (30, 30, 30), 30), a_face(rng, test)
     while True:
         group = pick(rng, words.LABEL_RUNS + words.LABEL_SETS)
         names = [group[i] for i in sorted(rng.permutation(len(group))[:rows])]
@@ -397,11 +396,24 @@ def table(rng, test=False):
         header += [words.TABLE_HEADS[i] for i in rng.permutation(len(words.TABLE_HEADS))[:cols - 1]]
         if len(names) == rows and held_out(*names, *header) == test:
             break
-    cells = [[str(rng.integers(1, 100)) for _ in header[1:]] for _ in names]
+    return [header] + [[name] + [str(rng.integers(1, 100)) for _ in header[1:]] for name in names]
+
+
+def table(rng, test=False):
+    """A table of numbers under a header."""
+    text = table_text(rng, test)
+    cols, rows = len(text[0]), len(text) - 1
+    width = natural_size(rng)
+    k = width / 336
+    row_height = rng.uniform(32, 46) * k
+    height = int((rows + 1) * row_height + rng.uniform(10, 60) * k)
+    paper = (255, 255, 255) if rng.random() < 0.7 else jitter(rng, (240, 240, 240), 14)
+    c = Canvas(width, height, paper)
+    ink, face = jitter(rng, (30, 30, 30), 30), a_face(rng, test)
 
     left, top = rng.uniform(6, 20) * k, rng.uniform(4, 24) * k
     pitch = (width - 2 * left) / cols
-    size = min(fit(face, rng.uniform(16, 22) * k, word, pitch * 0.9) for word in header + names)
+    size = min(fit(face, rng.uniform(16, 22) * k, word, pitch * 0.9) for word in text[0] + [line[0] for line in text])
     if rng.random() < 0.5:
         c.pen.rectangle((left, top, width - left, top + row_height), fill=jitter(rng, (205, 215, 230), 25))
     if rng.random() < 0.6:
@@ -412,7 +424,7 @@ def table(rng, test=False):
             c.pen.line((x, top, x, top + (rows + 1) * row_height), fill=ink)
     lines = [[c.centred(left + (j + 0.5) * pitch, top + (i + 0.5) * row_height + 0.35 * size, word,
                         face, size, ink) for j, word in enumerate(line)]
-             for i, line in enumerate([header] + [[n, *row] for n, row in zip(names, cells)])]
+             for i, line in enumerate(text)]
     return c.done("table", lines=lines)
 
 

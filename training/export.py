@@ -65,8 +65,8 @@ def write_configs(folder, c):
 
     description = (
         "The built-in model is tiny (16 MB) and was trained on drawn pictures only: large-letter bar charts, "
-        "book covers and simple shapes like those in samples/, and even there it is sometimes wrong. For anything "
-        "else open a Phi-3-Vision checkpoint: phiscope -m FOLDER.")
+        "book covers, small tables and simple shapes like those in samples/, and even there it is sometimes wrong. "
+        "For anything else open a Phi-3-Vision checkpoint: phiscope -m FOLDER.")
     stop = [tokenizer.END, tokenizer.ASSISTANT, tokenizer.ENDOFTEXT]
     save("config.json", {
         "architectures": ["Phi3VForCausalLM"], "model_type": "phi3_v", "torch_dtype": "bfloat16",

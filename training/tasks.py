@@ -1,10 +1,14 @@
 """Conversations about pictures: questions in many words, answers in fixed frames.
 
 Answers state the facts in reading order and what follows from them last, so that the decoder can
-find a maximum or a difference in its own text."""
+find a maximum or a difference in its own text. What is said again stands behind the same words as the
+first time ("64 for Tue" ... "the highest is 64 for Tue"): looking up what came after them is the
+easiest thing for a decoder to learn."""
 
+import re
 import zlib
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +23,7 @@ class Sample:
     turns: list        # (question, Span)
     kind: str
     shown: list = None  # pictures that come with each turn; None: all with the first
+    given: int = 0      # characters of the (only) answer that are not learned
 
     def pictures_of(self, turn):
         """Numbers of the pictures that come with a turn."""
@@ -28,30 +33,61 @@ class Sample:
         return range(first, first + self.shown[turn])
 
 
+class Said(NamedTuple):
+    """Where a letter is found: at this place of the answer's own text, or where it was seen before."""
+    at: int
+    seen: tuple | None
+
+
+class Asked(NamedTuple):
+    """Where a letter is found: at this place of the question."""
+    at: int
+
+
+class Again:
+    """A part that an answer has said before. Its letters are found there as well as on the picture."""
+
+    def __init__(self, part):
+        self.part, self.text = part, part.text
+
+
 def say(*parts):
-    """Joins strings and Spans."""
-    out = Span("", [])
+    """Joins strings, Spans and what is said again."""
+    out, starts = Span("", []), {}
     for part in parts:
+        starts[id(part)] = len(out.text)
+        if isinstance(part, Again):
+            first = starts[id(part.part)]
+            where = out.where[first:first + len(part.text)]
+            part = Span(part.text, [Said(first + i, w.seen if isinstance(w, Said) else w)
+                                    for i, w in enumerate(where)])
         out = out + part
     return out
 
 
-def of(picture_number, span):
-    """The Span as part of an answer about several pictures."""
-    return Span(span.text, [w and (w[0], w[1], picture_number) for w in span.where])
+def asked(question, text):
+    """The text as a Span found in the question."""
+    found = [m.start() for m in re.finditer(rf"\b{re.escape(text)}\b", question, re.IGNORECASE)]
+    return Span(text, [Asked(found[-1] + i) if found else None for i in range(len(text))])
+
+
+def moved(span, by):
+    """The Span as part of an answer about more pictures, `by` of them before its own."""
+    def move(w):
+        if isinstance(w, Said):
+            return Said(w.at, move(w.seen))
+        if w is None or isinstance(w, Asked):
+            return w
+        return (w[0], w[1], by + (w[2] if len(w) > 2 else 0))
+    return Span(span.text, [move(w) for w in span.where])
 
 
 def listed(items):
-    """a / a and b / a, b and c"""
-    out = items[0]
+    """Parts of a / a and b / a, b and c; an item is a list of parts."""
+    out = list(items[0])
     for i, item in enumerate(items[1:], 1):
-        out = out + (" and " if i == len(items) - 1 else ", ") + item
+        out += [" and " if i == len(items) - 1 else ", ", *item]
     return out
-
-
-def derived(span):
-    """The Span as part of a conclusion: found in the answer's own text, not on the picture."""
-    return Span(span.text, [None] * len(span.text))
 
 
 def article(text):
@@ -214,23 +250,30 @@ def ask(rng, block, *names, test=False):
 
 # Answers about one picture: each returns (question, Span)
 
-def chart_values(f):
-    parts = ["The values are "]
-    for i, (label, _, value) in enumerate(f["bars"]):
-        parts += [", " if i else "", label, " ", value]
-    return say(*parts, ". ")
+def extreme(f, which):
+    return which(f["bars"], key=lambda bar: bar[1])
+
+
+def values_first(f):
+    """Parts: the values of a chart, ready for a question of which bar."""
+    return ["The values are ", *listed([[value, " for ", label] for label, _, value in f["bars"]]), "."]
+
+
+def labels_first(f):
+    """Parts: the values of a chart, ready for a question of how much."""
+    return listed([[label, " is ", value] for label, _, value in f["bars"]]) + ["."]
+
+
+def concluded(name, bar):
+    """Parts: what is the highest or lowest after values_first()."""
+    label, _, value = bar
+    return [f"{name} is ", Again(value), " for ", Again(label)]
 
 
 def chart_about(rng, f, test=False):
-    high, low = extreme(f, max), extreme(f, min)
     return ask(rng, "CHART_ABOUT", test=test), say(
-        'This bar chart is titled "', f["title"], '". ', chart_values(f),
-        "The highest is ", derived(high[2]), " for ", derived(high[0]),
-        " and the lowest is ", derived(low[2]), " for ", derived(low[0]), ".")
-
-
-def extreme(f, which):
-    return which(f["bars"], key=lambda bar: bar[1])
+        'This bar chart is titled "', f["title"], '". ', *values_first(f),
+        *concluded(" The highest", extreme(f, max)), *concluded(" and the lowest", extreme(f, min)), ".")
 
 
 def chart_title(rng, f, test=False):
@@ -238,25 +281,25 @@ def chart_title(rng, f, test=False):
 
 
 def chart_high(rng, f, test=False):
-    label, _, value = extreme(f, max)
-    return ask(rng, "CHART_HIGH", test=test), say(chart_values(f), "The highest is ", derived(value),
-                                         " for ", derived(label), ".")
+    return (ask(rng, "CHART_HIGH", test=test),
+            say(*values_first(f), *concluded(" The highest", extreme(f, max)), "."))
 
 
 def chart_low(rng, f, test=False):
-    label, _, value = extreme(f, min)
-    return ask(rng, "CHART_LOW", test=test), say(chart_values(f), "The lowest is ", derived(value),
-                                        " for ", derived(label), ".")
+    return (ask(rng, "CHART_LOW", test=test),
+            say(*values_first(f), *concluded(" The lowest", extreme(f, min)), "."))
 
 
 def chart_value(rng, f, test=False):
     label, _, value = f["bars"][rng.integers(len(f["bars"]))]
-    return ask(rng, "CHART_VALUE", label.text, test=test), say(label, " is ", value, ".")
+    question = ask(rng, "CHART_VALUE", label.text, test=test)
+    return question, say(*labels_first(f), " ", asked(question, label.text), " is ", Again(value), ".")
 
 
 def chart_count(rng, f, test=False):
-    labels = listed([bar[0] for bar in f["bars"]])
-    return ask(rng, "CHART_COUNT", test=test), say(f"There are {len(f['bars'])} bars: ", labels, ".")
+    labels = listed([[bar[0]] for bar in f["bars"]])
+    return (ask(rng, "CHART_COUNT", test=test),
+            say("The labels are ", *labels, f". There are {len(f['bars'])} bars."))
 
 
 def cover_both(rng, f, test=False):
@@ -272,18 +315,29 @@ def cover_author(rng, f, test=False):
     return ask(rng, "COVER_AUTHOR", test=test), say("The author is ", f["author"], ".")
 
 
+def item(span, place):
+    """Parts: a shape at its place; span names its colour and kind."""
+    return [f"at the {PLACES[place]} is ", article(span.text), span]
+
+
+def scene(f):
+    """Parts: all shapes of a picture."""
+    return listed([item(span, place) for span, place, *_ in f["items"]])
+
+
+def sentence(parts):
+    """The parts with a capital letter first."""
+    return [parts[0][:1].upper() + parts[0][1:], *parts[1:], "."]
+
+
 def shapes_about(rng, f, test=False):
-    return ask(rng, "SHAPES_ABOUT", test=test), say("The picture shows ", scene_text(f), ".")
-
-
-def scene_text(f, number=0):
-    return listed([say(article(s.text), of(number, s)) for s, *_ in f["items"]])
+    return ask(rng, "SHAPES_ABOUT", test=test), say(*sentence(scene(f)))
 
 
 def shapes_count(rng, f, test=False):
     n = len(f["items"])
-    about = say(f"There {'is' if n == 1 else 'are'} {n} shape{'s' * (n > 1)}: ", scene_text(f), ".")
-    return ask(rng, "SHAPES_COUNT", test=test), about
+    return (ask(rng, "SHAPES_COUNT", test=test),
+            say(*sentence(scene(f)), f" There {'is' if n == 1 else 'are'} {n} shape{'s' * (n > 1)}."))
 
 
 def single_kind(rng, f):
@@ -294,48 +348,61 @@ def single_kind(rng, f):
 
 
 def shapes_colour(rng, f, test=False):
-    item = single_kind(rng, f)
-    if item is None:
+    single = single_kind(rng, f)
+    if single is None:
         return shapes_about(rng, f, test)
-    return (ask(rng, "SHAPES_COLOUR", item[2], test=test),
-            say(f"The {item[2]} is ", Span(item[3], item[0].where[:len(item[3])]), "."))
+    question = ask(rng, "SHAPES_COLOUR", single[2], test=test)
+    colours = {id(entry): Span(entry[3], entry[0].where[:len(entry[3])]) for entry in f["items"]}
+    parts = listed([["the ", Span(entry[2], entry[0].where[:1] * len(entry[2])), " is ", colours[id(entry)]]
+                    for entry in f["items"]])
+    if len(f["items"]) > 1:
+        parts += [". So the ", asked(question, single[2]), " is ", Again(colours[id(single)])]
+    return question, say(*sentence(parts))
 
 
 def shapes_place(rng, f, test=False):
-    item = single_kind(rng, f)
-    if item is None:
+    single = single_kind(rng, f)
+    if single is None:
         return shapes_about(rng, f, test)
-    place = PLACES[item[1]]
-    return (ask(rng, "SHAPES_PLACE", item[2], test=test),
-            say(f"The {item[2]} is at the ", Span(place, item[0].where[:len(place)]), "."))
+    span, place, kind, _ = single
+    question = ask(rng, "SHAPES_PLACE", kind, test=test)
+    return question, say(*sentence(scene(f)), " The ", asked(question, kind), " is at the ",
+                         Span(PLACES[place], span.where[:1] * len(PLACES[place])), ".")
 
 
 def shapes_at(rng, f, test=False):
-    span, place, kind, name = f["items"][rng.integers(len(f["items"]))]
-    text = f"{name} {kind}"
-    return (ask(rng, "SHAPES_AT", PLACES[place], test=test),
-            say("There is ", article(name), Span(text, span.where[:len(text)]), "."))
+    span, place, *_ = pick(rng, f["items"])
+    question = ask(rng, "SHAPES_AT", PLACES[place], test=test)
+    return question, say(*sentence(scene(f)), " At the ", asked(question, PLACES[place]),
+                         " is ", article(span.text), Again(span), ".")
 
 
 def page_read(rng, f, test=False):
     return ask(rng, "PAGE_READ", test=test), f["text"]
 
 
+def table_rows(f):
+    """Parts: a table line by line."""
+    lines = [[part for cell in line for part in (cell, ", ")][:-1] for line in f["lines"]]
+    return ["The table reads: ", *[part for line in lines for part in (*line, "; ")][:-1], "."]
+
+
 def table_about(rng, f, test=False):
-    parts = []
-    for line in f["lines"]:
-        for i, cell in enumerate(line):
-            parts += [", " if i else "", cell]
-        parts.append("; " if line is not f["lines"][-1] else ".")
-    return ask(rng, "TABLE_ABOUT", test=test), say("The table reads: ", *parts)
+    return ask(rng, "TABLE_ABOUT", test=test), say(*table_rows(f))
 
 
 def table_cell(rng, f, test=False):
-    row = f["lines"][rng.integers(1, len(f["lines"]))]
-    col = int(rng.integers(1, len(row)))
-    head = f["lines"][0][col]
-    return (ask(rng, "TABLE_CELL", row[0].text, head.text, test=test),
-            say("The ", head, " of ", row[0], " is ", row[col], "."))
+    """Every line with its headers, the line asked for, the cell: each step needs only what came before."""
+    heads, *lines = f["lines"]
+    named = [[name, ": ", *listed([[Again(head) if i else head, " ", cell] for head, cell in zip(heads[1:], cells)])]
+             for i, (name, *cells) in enumerate(lines)]
+    row, col = int(rng.integers(len(lines))), int(rng.integers(1, len(heads)))
+    name, *cells = lines[row]
+    question = ask(rng, "TABLE_CELL", name.text, heads[col].text, test=test)
+    again = [Again(cell) for cell in cells]
+    line = listed([[Again(head), " ", cell] for head, cell in zip(heads[1:], again)])
+    return question, say(*[part for parts in named for part in (*parts, "; ")][:-1], ". ", asked(question, name.text), ": ",
+                         *line, ". That is ", asked(question, heads[col].text), " ", Again(again[col - 1]), ".")
 
 
 def missing(rng, f, test=False):
@@ -343,7 +410,8 @@ def missing(rng, f, test=False):
     there = {label.text for label, *_ in f["bars"]}
     away = [w for group in words.LABEL_RUNS + words.LABEL_SETS for w in group if w not in there]
     word = pick(rng, away)
-    return ask(rng, "CHART_VALUE", word, test=test), say(f"There is no {word} in this chart.")
+    question = ask(rng, "CHART_VALUE", word, test=test)
+    return question, say(*labels_first(f), " There is no ", asked(question, word), " in this chart.")
 
 
 def wrong_kind(rng, kind, test=False):
@@ -359,11 +427,11 @@ def wrong_kind(rng, kind, test=False):
 
 TURNS = {  # maker and share
     "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 4), (chart_low, 4), (chart_value, 5),
-              (chart_count, 1), (missing, 2)],
-    "cover": [(cover_both, 10), (cover_title, 2), (cover_author, 2)],
-    "shapes": [(shapes_about, 8), (shapes_count, 3), (shapes_colour, 3), (shapes_place, 1),
+              (chart_count, 1), (missing, 4)],
+    "cover": [(cover_both, 8), (cover_title, 4), (cover_author, 4)],
+    "shapes": [(shapes_about, 6), (shapes_count, 4), (shapes_colour, 4), (shapes_place, 1),
                (shapes_at, 1)],
-    "table": [(table_about, 3), (table_cell, 3)],
+    "table": [(table_about, 2), (table_cell, 3)],
     "page": [(page_read, 1)],
 }
 DRAWN = {"chart": draw.chart, "cover": draw.cover, "shapes": draw.shapes,
@@ -402,8 +470,8 @@ def no_picture(rng, test=False):
 
 # Two pictures
 
-def shape_pair(rng, test=False):
-    """The same one or two shapes twice, one of them changed."""
+def changed_scene(rng, test=False):
+    """One or two shapes, and the same with one of them changed."""
     before = draw.scene(rng, test, most=2)
     after, i = list(before), int(rng.integers(len(before)))
     place, kind, name = before[i]
@@ -412,38 +480,97 @@ def shape_pair(rng, test=False):
         change = "colour"
     if change == "new" and len(before) == 2:
         change = "kind"
-    if change in ("colour", "kind"):
-        if change == "colour":
-            after[i] = (place, kind, pick(rng, [n for n in draw.COLOUR_NAMES if n != name]))
-        else:
-            after[i] = (place, pick(rng, [s for s in draw.SHAPES if s != kind]), name)
-        _, new_kind, new_name = after[i]
-        last = (f"the {name} {kind} at the {PLACES[place]} is "
-                f"{article(new_name)}{new_name} {new_kind} in image 2.")
+    if change == "colour":
+        after[i] = (place, kind, pick(rng, [n for n in draw.COLOUR_NAMES if n != name]))
+    elif change == "kind":
+        after[i] = (place, pick(rng, [s for s in draw.SHAPES if s != kind]), name)
     elif change == "gone":
         del after[i]
-        last = f"the {name} {kind} at the {PLACES[place]} is missing in image 2."
     elif change == "new":
-        free = pick(rng, [p for p in range(9) if p not in [b[0] for b in before]])
-        place, kind, name = free, pick(rng, draw.SHAPES), pick(rng, draw.COLOUR_NAMES)
-        after = sorted(after + [(place, kind, name)])
-        last = f"the {name} {kind} at the {PLACES[place]} is new in image 2."
-    first = draw.shapes(rng, items=before)
-    second = draw.shapes(rng, items=after)
-    last = "There is no difference." if change == "none" else "The difference: " + last
-    answer = say("Image 1 shows ", scene_text(first.facts, 0), ". Image 2 shows ",
-                 scene_text(second.facts, 1), ". ", last)
-    return Sample([first, second], [(ask(rng, "PAIR", test=test), answer)], "pair")
+        place = pick(rng, [p for p in range(9) if p not in [b[0] for b in before]])
+        after = sorted(after + [(place, pick(rng, draw.SHAPES), pick(rng, draw.COLOUR_NAMES))])
+    return before, after
+
+
+def compared(before, after):
+    """Parts: what two pictures show; each maps places to Spans. The second one is told place by place of
+    both, what was there before behind what is there now."""
+    def there(shown, place):
+        return [article(shown[place].text), shown[place]] if place in shown else ["nothing"]
+    first = listed([item(span, place) for place, span in sorted(before.items())])
+    second = []
+    for place in sorted({*before, *after}):
+        second.append([f"at the {PLACES[place]} is ", *there(after, place)])
+        if (place in before) != (place in after) or before[place].text != after[place].text:
+            second[-1] += [" instead of ", *there({p: Again(span) for p, span in before.items()}, place)]
+    same = {p: s.text for p, s in before.items()} == {p: s.text for p, s in after.items()}
+    return ["Image 1: ", *first, ". Image 2: ", *listed(second), ". There is no difference." if same else "."]
+
+
+def compare(before, after):
+    """The answer about two pictures, which map places to Spans. Whether a shape changed is to be seen at
+    the end of what was there before."""
+    answer = say(*compared(before, after))
+    starts = 0, answer.text.index("Image 2")
+    for place in {*before} & {*after}:
+        words = f"the {PLACES[place]} is "
+        ends = [answer.text.index(words, start) + len(words + article(shown[place].text) + shown[place].text)
+                for start, shown in zip(starts, (before, after))]
+        answer.where[ends[1]] = Said(ends[0] - 1, None)
+    return answer
+
+
+def shape_pair(rng, test=False):
+    """The same one or two shapes twice, one of them changed."""
+    pictures = [draw.shapes(rng, items=items) for items in changed_scene(rng, test)]
+    shown = [{place: moved(span, n) for span, place, *_ in picture.facts["items"]}
+             for n, picture in enumerate(pictures)]
+    return Sample(pictures, [(ask(rng, "PAIR", test=test), compare(*shown))], "pair")
+
+
+def plain(text):
+    """The text as a Span that is on no picture."""
+    return Span(text, [None] * len(text))
+
+
+def conclusion(rng):
+    """An answer without its picture: what follows from its own text can be learned from that text alone,
+    at a small part of the cost. What is told before that is given."""
+    kind = rng.random()
+    if kind < 0.35:
+        before, after = ({place: plain(f"{name} {shape}") for place, shape, name in items} for items in changed_scene(rng))
+        question, answer = ask(rng, "PAIR"), compare(before, after)
+        place = max({*before, *after})
+        last = article(after[place].text) + after[place].text if place in after else "nothing"
+        words = f"the {PLACES[place]} is {last}"
+        given = answer.text.index(words, answer.text.index("Image 2")) + len(words)
+    elif kind < 0.38:
+        items = [(plain(f"{name} {shape}"), place, shape, name) for place, shape, name in draw.scene(rng)]
+        question, answer = shapes_colour(rng, {"items": items})
+        given = answer.text.find(". ") + 2
+    elif kind < 0.62:
+        lines = [[plain(cell) for cell in line] for line in draw.table_text(rng)]
+        question, answer = table_cell(rng, {"lines": lines})
+        given = answer.text.index(". ") + 2
+    else:
+        labels, values = draw.chart_text(rng)
+        bars = [(plain(label), int(value), plain(str(value))) for label, value in zip(labels, values)]
+        maker = pick(rng, [chart_high, chart_low, chart_value, missing])
+        question, answer = maker(rng, {"bars": bars})
+        given = answer.text.index(". ") + 2
+    return Sample([], [(question, answer)], "conclusion", given=given if given > 1 else 0)
 
 
 def named(number, picture):
-    """How a picture is called in a comparison of different pictures."""
+    """Parts: how a picture is called in a comparison of different pictures."""
     f = picture.facts
     if picture.kind == "cover":
-        return say('the book "', of(number, f["title"]), '" by ', of(number, f["author"]))
-    if picture.kind == "chart":
-        return say('a bar chart titled "', of(number, f["title"]), '"')
-    return scene_text(f, number)
+        parts = ['the book "', f["title"], '" by ', f["author"]]
+    elif picture.kind == "chart":
+        parts = ['a bar chart titled "', f["title"], '"']
+    else:
+        parts = scene(f)
+    return [p if isinstance(p, str) else moved(p, number) for p in parts]
 
 
 def mixed_pair(rng, test=False):
@@ -452,7 +579,7 @@ def mixed_pair(rng, test=False):
     if kinds == ["shapes", "shapes"]:
         kinds[0] = "cover"
     pictures = [DRAWN[k](rng, test) for k in kinds]
-    answer = say("Image 1 shows ", named(0, pictures[0]), ". Image 2 shows ", named(1, pictures[1]), ".")
+    answer = say("Image 1: ", *named(0, pictures[0]), ". Image 2: ", *named(1, pictures[1]), ".")
     return Sample(pictures, [(ask(rng, "PAIR", test=test), answer)], "mixed")
 
 
@@ -465,8 +592,7 @@ def sitting(rng):
     pictures, turns, shown = [], [], []
     for part in parts:
         question, answer = part.turns[0]
-        moved = [w and (w[0], w[1], len(pictures) + (w[2] if len(w) > 2 else 0)) for w in answer.where]
-        turns.append((question, Span(answer.text, moved)))
+        turns.append((question, moved(answer, len(pictures))))
         pictures += part.pictures
         shown.append(len(part.pictures))
     return Sample(pictures, turns, "sitting", shown)

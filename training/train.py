@@ -13,6 +13,7 @@ import itertools
 import multiprocessing
 import os
 import time
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,8 +39,8 @@ WARM_UP = 20
 LONGEST_STEP = 60  # seconds
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 4, "text": 1}),
-    (0.25, {"page": 4, "chart": 32, "cover": 28, "shapes": 14, "table": 6, "pair": 12, "mixed": 2,
-            "sitting": 4, "unknown": 4, "text": 1}),
+    (0.25, {"page": 4, "chart": 24, "cover": 18, "shapes": 8, "table": 13, "pair": 22, "mixed": 5,
+            "sitting": 2, "unknown": 3, "text": 1}),
 ]
 
 
@@ -74,19 +75,20 @@ class PatchHead(nn.Module):
 
 
 def guide_loss(guided, guide):
-    """-log of the attention that the guided heads put on the token holding the next letter.
-    guide: (sample, query position, key position) of every letter with a known place."""
+    """-log of the attention that the guided heads put on the tokens holding the next letter.
+    guide: (sample, query, key, key) of every letter with a known place; the keys may be one."""
     if not len(guide):
         return torch.zeros((), device=guide.device)
-    sample, query, key = guide.T
-    total = 0.0
+    sample, query, key, other = guide.T
+    row, total = torch.arange(len(key), device=guide.device), 0.0
     for q, k in guided:
         length = k.shape[2]
         scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2))
         scores = scores.transpose(1, 2)[sample, query].float()
         future = torch.arange(length, device=q.device)[None, None] > query[:, None, None]
         logs = scores.masked_fill(future, -1e9).log_softmax(-1)
-        total = total - logs[torch.arange(len(key), device=q.device), :, key].mean()
+        both = torch.logaddexp(logs[row, :, key], logs[row, :, other])
+        total = total - torch.where((key == other)[:, None], logs[row, :, key], both).mean()
     return total / len(guided)
 
 
@@ -110,11 +112,13 @@ def losses(stage, model, head, batch, settings, frozen, settling=False):
     logits, truth = model.lm_head(h[wanted]).float(), batch["targets"][wanted]
     answer = F.cross_entropy(logits, truth)
     right = logits.argmax(-1) == truth
-    seen = batch["seen"][wanted]
-    figures.update(answer=float(answer.detach()), right=float(right.float().mean()),
-                   copied=float(right[seen].float().mean()))
     guide = guide_loss(guided, batch["guide"])
-    figures["guide"] = float(guide.detach())
+    if "crops" in batch:
+        seen = batch["seen"][wanted]
+        figures.update(answer=float(answer.detach()), right=float(right.float().mean()),
+                       copied=float(right[seen].float().mean()), guide=float(guide.detach()))
+    else:
+        figures.update(concluded=float(right.float().mean()), recall=float(guide.detach()))
     return loss + answer + GUIDE_WEIGHT * guide, figures
 
 
@@ -220,7 +224,7 @@ def train(rank, world, args):
     share = multiprocessing.Value("d", min(1.0, elapsed / budget), lock=False)
     source = drawn(args, c, rank, share, step)
     log = open(args.run / f"stage{args.stage}.log", "a") if rank == 0 else None
-    sums, count = {}, 0
+    sums, weights, count = Counter(), Counter(), 0
     last_save = last_note = clock = time.time()
     while elapsed < budget:
         # stage 3 trains the tower in every other step: half of its cost for most of its gain
@@ -239,7 +243,8 @@ def train(rank, world, args):
             (loss * weight).backward()
             for key, value in figures.items():
                 if value == value:
-                    sums[key] = sums.get(key, 0.0) + value * weight
+                    sums[key] += value * weight
+                    weights[key] += weight
         grads, mean_elapsed = gradients(named, elapsed, world)
         share.value = mean_elapsed / budget  # the same on all processes
         tail = min(1.0, max(args.floor, (1 - share.value) / (1 - args.constant))) if args.constant < 1 else 1.0
@@ -258,10 +263,10 @@ def train(rank, world, args):
             elapsed = float(shared)
         if rank == 0 and (now - last_note > 30 or elapsed >= budget):
             rate = count * args.batch * world / (now - last_note)
-            note = " ".join(f"{k} {v / count:.3f}" for k, v in sums.items())
+            note = " ".join(f"{k} {v / weights[k]:.3f}" for k, v in sums.items())
             log.write(f"stage {args.stage} {elapsed:7.0f} s step {step:6d} {rate:5.1f}/s lr {warm * tail:.2f} {note}\n")
             log.flush()
-            sums, count, last_note = {}, 0, now
+            sums, weights, count, last_note = Counter(), Counter(), 0, now
         if rank == 0 and (now - last_save > 180 or elapsed >= budget):
             save(own, config=c, weights=model.state_dict(), optimiser=optimiser.state(), average=average,
                  step=step, elapsed=elapsed)
