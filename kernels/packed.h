@@ -75,14 +75,16 @@ enum { UNITS = 16 };
 static inline float unit_size(int unit) { return (float)(UNITS + unit) / UNITS; }
 static inline float unit_inverse(int unit) { return UNITS / (float)(UNITS + unit); }
 
-/* Exponent of a positive float, biased by 127, upwards. */
+/* Exponent of a positive float, biased by 127, upwards. What is not a number wraps below all. */
 static inline int32_t exponent_up(float x)
 {
     union {
         float f;
+        uint32_t u;
         int32_t i;
     } bits = {.f = x};
-    return (bits.i + 0x7fffff) >> 23;
+    bits.u += 0x7fffff;
+    return bits.i >> 23;
 }
 
 /* The smallest e with size <= 127 * 2^e * unit nearly, of the largest size in a block, kept within
@@ -97,6 +99,7 @@ static inline int block_exponent(float largest, int unit)
  * compiler takes blocks for lanes, and adds up one by one. */
 typedef float unit_floats __attribute__((vector_size(UNITS * sizeof(float))));
 typedef int32_t unit_ints __attribute__((vector_size(UNITS * sizeof(int32_t))));
+typedef uint32_t unit_bits __attribute__((vector_size(UNITS * sizeof(uint32_t))));
 
 /* The unit with the least sum of squared steps, of the largest sizes of a row's blocks. All sums
  * are of the same order in every lane: the same at every level. */
@@ -112,7 +115,8 @@ static inline int best_unit(const float *largest, int n_blocks)
     for (int b = 0; b < n_blocks; b++) top = largest[b] > top ? largest[b] : top;
     int32_t highest = exponent_up(top * inverse[0]);
     for (int b = 0; b < n_blocks; b++) {
-        unit_ints e = (((unit_ints)(largest[b] * inverse) + 0x7fffff) >> 23) - highest;
+        unit_bits up = (unit_bits)(largest[b] * inverse) + 0x7fffff;
+        unit_ints e = ((unit_ints)up >> 23) - highest;
         unit_ints below = e < LEAST;
         e = (e & ~below) | (LEAST & below);
         cost += (unit_floats)((unit_ints)square + e * (1 << 24));
