@@ -82,6 +82,11 @@ def moved(span, by):
     return Span(span.text, [move(w) for w in span.where])
 
 
+def joined(items, by):
+    """Parts of all items, each a list of parts, with `by` between them."""
+    return [part for item in items for part in (by, *item)][1:]
+
+
 def listed(items):
     """Parts of a / a and b / a, b and c; an item is a list of parts."""
     out = list(items[0])
@@ -383,8 +388,8 @@ def page_read(rng, f, test=False):
 
 def table_rows(f):
     """Parts: a table line by line."""
-    lines = [[part for cell in line for part in (cell, ", ")][:-1] for line in f["lines"]]
-    return ["The table reads: ", *[part for line in lines for part in (*line, "; ")][:-1], "."]
+    lines = [joined([[cell] for cell in line], ", ") for line in f["lines"]]
+    return ["The table reads: ", *joined(lines, "; "), "."]
 
 
 def table_about(rng, f, test=False):
@@ -401,8 +406,8 @@ def table_cell(rng, f, test=False):
     question = ask(rng, "TABLE_CELL", name.text, heads[col].text, test=test)
     again = [Again(cell) for cell in cells]
     line = listed([[Again(head), " ", cell] for head, cell in zip(heads[1:], again)])
-    return question, say(*[part for parts in named for part in (*parts, "; ")][:-1], ". ", asked(question, name.text), ": ",
-                         *line, ". That is ", asked(question, heads[col].text), " ", Again(again[col - 1]), ".")
+    return question, say(*joined(named, "; "), ". ", asked(question, name.text), ": ", *line,
+                         ". That is ", asked(question, heads[col].text), " ", Again(again[col - 1]), ".")
 
 
 def missing(rng, f, test=False):
@@ -544,21 +549,20 @@ def conclusion(rng):
         last = article(after[place].text) + after[place].text if place in after else "nothing"
         words = f"the {PLACES[place]} is {last}"
         given = answer.text.index(words, answer.text.index("Image 2")) + len(words)
-    elif kind < 0.38:
+        return Sample([], [(question, answer)], "conclusion", given=given)
+    if kind < 0.38:
         items = [(plain(f"{name} {shape}"), place, shape, name) for place, shape, name in draw.scene(rng)]
         question, answer = shapes_colour(rng, {"items": items})
-        given = answer.text.find(". ") + 2
     elif kind < 0.62:
         lines = [[plain(cell) for cell in line] for line in draw.table_text(rng)]
         question, answer = table_cell(rng, {"lines": lines})
-        given = answer.text.index(". ") + 2
     else:
         labels, values = draw.chart_text(rng)
         bars = [(plain(label), int(value), plain(str(value))) for label, value in zip(labels, values)]
         maker = pick(rng, [chart_high, chart_low, chart_value, missing])
         question, answer = maker(rng, {"bars": bars})
-        given = answer.text.index(". ") + 2
-    return Sample([], [(question, answer)], "conclusion", given=given if given > 1 else 0)
+    given = answer.text.find(". ") + len(". ") if ". " in answer.text else 0  # one shape's colour is one sentence
+    return Sample([], [(question, answer)], "conclusion", given=given)
 
 
 def named(number, picture):
