@@ -11,6 +11,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/numa.h"
 
 static int cannot(struct phi3v_error *err, const char *verb, const char *path, int errnum)
 {
@@ -59,7 +60,9 @@ void file_map_want(const struct file_map *map)
 {
     if (map->n_bytes == 0) return;
     madvise((void *)map->data, map->n_bytes, MADV_HUGEPAGE);
+    bool spread = numa_spread_begin();
     madvise((void *)map->data, map->n_bytes, MADV_WILLNEED);
+    if (spread) numa_spread_end();
 }
 
 void file_map_close(struct file_map *map)

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/numa.h"
+
 enum { LARGE_PAGE = 2 << 20 };
 
 /* Each block is preceded by one cache line that holds its size. */
@@ -127,6 +129,7 @@ void *mem_pages(size_t n_bytes)
     if (before > 0) munmap(p, before);
     munmap(p + before + kept, LARGE_PAGE - before);
     want_large_pages(p + before, kept);
+    numa_spread(p + before, kept);
     atomic_fetch_add_explicit(&in_use, n_bytes, memory_order_relaxed);
     return p + before;
 }

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 
 #include "base/mem.h"
+#include "base/numa.h"
 
 #define TOWER "model.vision_embed_tokens.img_processor.vision_model."
 
@@ -200,6 +201,7 @@ void *weights_map(size_t n_bytes)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED) return NULL;
     madvise(map, n_bytes, MADV_HUGEPAGE); // only a hint
+    numa_spread(map, n_bytes);
     return map;
 }
 

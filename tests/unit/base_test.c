@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -20,6 +21,7 @@
 #include "base/env.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/numa.h"
 #include "base/pool.h"
 #include "base/sha256.h"
 
@@ -88,6 +90,48 @@ static void mem_fails_on_request_once(void **state)
     assert_non_null(c);
     mem_free(a);
     mem_free(c);
+}
+
+/* Where the system put each page: move_pages(2), which moves nothing when it is given no nodes. */
+static void count_pages(char *p, size_t n_bytes, int most, int *ret_counts)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    for (size_t at = 0; at < n_bytes; at += page) {
+        void *here = p + at;
+        int node = -1;
+        p[at] = 1;
+        assert_int_equal(syscall(SYS_move_pages, 0, 1L, &here, NULL, &node, 0), 0);
+        assert_in_range(node, 0, most - 1);
+        ret_counts[node]++;
+    }
+}
+
+static void large_memory_goes_round_the_nodes(void **state)
+{
+    (void)state;
+    enum { BYTES = 32 << 20, MOST = 64 };
+    int counts[MOST] = {0}, used = 0, total = 0, largest = 0, n_nodes = numa_n_nodes();
+    char *p = mem_pages(BYTES);
+    assert_non_null(p);
+    count_pages(p, BYTES, MOST, counts);
+    mem_pages_free(p, BYTES);
+    for (int i = 0; i < MOST; i++) {
+        used += counts[i] > 0;
+        total += counts[i];
+        if (counts[i] > largest) largest = counts[i];
+    }
+    print_message("%d nodes of memory, the largest holds %d pages of %d\n", n_nodes, largest,
+                  total);
+    assert_int_equal(used, n_nodes);
+    assert_true(largest <= 2 * total / n_nodes);
+    bool spread = numa_spread_begin();
+    assert_int_equal(spread, n_nodes > 1);
+    if (spread) {
+        assert_false(numa_spread_begin()); // a policy that stands is kept
+        numa_spread_end();
+        assert_true(numa_spread_begin());
+        numa_spread_end();
+    }
 }
 
 static void arena_is_a_stack(void **state)
@@ -284,6 +328,7 @@ int main(void)
         cmocka_unit_test(mem_refuses_absurd_sizes),
         cmocka_unit_test(mem_resize_keeps_contents),
         cmocka_unit_test(mem_fails_on_request_once),
+        cmocka_unit_test(large_memory_goes_round_the_nodes),
         cmocka_unit_test(arena_is_a_stack),
         cmocka_unit_test(buf_grows_and_reports_failure),
         cmocka_unit_test(files_are_read_or_explained),
