@@ -39,6 +39,8 @@ int command_info(struct repl *r, char *args, struct phi3v_error *err)
     fprintf(r->say, ", %s arithmetic\n", m->dtype);
     fprintf(r->say, "context  %lld tokens of the model's %lld, %s a token\n", (long long)m->ctx,
             (long long)m->ctx_model, human_bytes((double)m->kv_bytes_per_token, kv, sizeof kv));
+    fprintf(r->say, "foreach  %d answer%s at once\n", m->answers_at_once,
+            m->answers_at_once == 1 ? "" : "s");
     if (r->term) {
         fprintf(r->say, "terminal\n");
         term_describe(r->term, r->say);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Commands about pictures: :load :images :show :unstage :drop */
-#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,27 +78,6 @@ static int load_one(struct repl *r, const char *what, const char *name, struct p
     return 0;
 }
 
-/* A pattern becomes the files it matches; anything else stays as it is. */
-static int expand_globs(const struct strings *words, struct strings *ret, struct phi3v_error *err)
-{
-    for (size_t i = 0; i < words->n; i++) {
-        const char *word = words->v[i];
-        char *path = expand_home(word);
-        glob_t found = {0};
-        bool pattern = !fetch_is_url(word) && strpbrk(word, "*?[");
-        int none = pattern ? glob(path, 0, NULL, &found) : 0;
-        if (!pattern || (none && strpbrk(word, "*?") == NULL))
-            strings_add(ret, word);
-        else
-            for (size_t k = 0; k < found.gl_pathc; k++) strings_add(ret, found.gl_pathv[k]);
-        bool empty = pattern && none && strpbrk(word, "*?");
-        globfree(&found);
-        free(path);
-        if (empty) return refuse(err, PHI3V_E_IO, "no file matches %.200s", word);
-    }
-    return 0;
-}
-
 /* Takes "as NAME" off the end; NULL when there is none. */
 static char *take_name(struct strings *words)
 {
@@ -128,7 +106,7 @@ int command_load(struct repl *r, char *args, struct phi3v_error *err)
     words_split(args, &words);
     char *name = take_name(&words);
     int n_handles = r->book.handles.n, n_staged = r->book.n_staged;
-    int rc = expand_globs(&words, &list, err);
+    int rc = media_expand(&words, &list, err);
     if (!rc) rc = check_load(r, &list, name, err);
     for (size_t i = 0; i < list.n && !rc; i++) rc = load_one(r, list.v[i], name, err);
     if (rc) {

@@ -53,6 +53,8 @@ COMMAND(retry);
 COMMAND(more);
 COMMAND(undo);
 COMMAND(reset);
+/* foreach.c */
+COMMAND(foreach);
 /* cmd_info.c */
 COMMAND(info);
 COMMAND(stats);

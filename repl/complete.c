@@ -104,7 +104,7 @@ static char *dequote(char *text, int quote_char)
 static bool takes_files(const char *command)
 {
     return !strcmp(command, "load") || !strcmp(command, "save") || !strcmp(command, "open") ||
-           !strcmp(command, "model");
+           !strcmp(command, "model") || !strcmp(command, "foreach");
 }
 
 static char **complete(const char *text, int start, int end)

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <glob.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -58,6 +59,26 @@ void media_fini(struct media *m)
     phi3v_image_free(m->image);
     free(m->source);
     *m = (struct media){0};
+}
+
+int media_expand(const struct strings *words, struct strings *ret, struct phi3v_error *err)
+{
+    for (size_t i = 0; i < words->n; i++) {
+        const char *word = words->v[i];
+        char *path = expand_home(word);
+        glob_t found = {0};
+        bool pattern = !fetch_is_url(word) && strpbrk(word, "*?[");
+        int none = pattern ? glob(path, 0, NULL, &found) : 0;
+        if (!pattern || (none && strpbrk(word, "*?") == NULL))
+            strings_add(ret, word);
+        else
+            for (size_t k = 0; k < found.gl_pathc; k++) strings_add(ret, found.gl_pathv[k]);
+        bool empty = pattern && none && strpbrk(word, "*?");
+        globfree(&found);
+        free(path);
+        if (empty) return refuse(err, PHI3V_E_IO, "no file matches %.200s", word);
+    }
+    return 0;
 }
 
 bool media_has_picture_name(const char *path)

@@ -17,6 +17,11 @@ int media_load(const char *what, const struct options *opt, bool typed, struct m
                struct phi3v_error *err);
 void media_fini(struct media *m);
 
+/* A pattern becomes the files it matches; anything else stays as it is. Errors: IO (no file
+ * matches).
+ */
+int media_expand(const struct strings *words, struct strings *ret, struct phi3v_error *err);
+
 /* Has picture bytes' usual ending: .png, .jpg, .jpeg, .webp, .gif, .bmp, .ppm, .pgm, .pnm. */
 bool media_has_picture_name(const char *path);
 

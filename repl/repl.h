@@ -52,6 +52,9 @@ void run_redraw(struct repl *r);
 /* "cells 3-5 are stale now: …" where there are any behind cell i. */
 void run_tell_stale(struct repl *r, int i);
 
+/* An answer's timing into the totals and what is known of speed. */
+void run_add_up(struct repl *r, const struct phi3v_timing *t);
+
 /* Text that came from elsewhere, on its way to r->say: cleaned when that is a terminal. */
 void say_text(struct repl *r, const char *s);
 void say_name(struct repl *r, const char *s);

@@ -161,7 +161,7 @@ static void print_json(struct repl *r, int i, const phi3v_prompt *prompt,
 
 /* -- One answer ----------------------------------------------------------------------------- */
 
-static void add_up(struct repl *r, const struct phi3v_timing *t)
+void run_add_up(struct repl *r, const struct phi3v_timing *t)
 {
     if (t->vision_crops > 0) r->s_per_crop = t->vision_s / t->vision_crops;
     if (t->prefill_tokens > 0) r->s_per_token = t->prefill_s / (double)t->prefill_tokens;
@@ -204,7 +204,7 @@ static void keep_answer(struct repl *r, int i, const struct phi3v_result *result
     c->saved = NULL;
     c->context = book_context(&r->book, i, r->app.opt.system);
     r->book.changed = true;
-    add_up(r, &result->timing);
+    run_add_up(r, &result->timing);
 }
 
 static void tell_end(struct repl *r, const struct cell *c)

@@ -13,6 +13,7 @@
 #include "engine/prompt.h"
 #include "engine/quantize.h"
 #include "engine/session.h"
+#include "engine/together.h"
 #include "weights/find.h"
 
 const char *phi3v_version(void) { return PHI3V_VERSION; }
@@ -293,6 +294,31 @@ int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
     struct phi3v_params p;
     int rc = read_params(&p, params, err);
     return rc ? rc : generate(session, prompt, &p, on_event, user, ret_result, err);
+}
+
+static int check_jobs(const struct phi3v_job *jobs, int n, struct phi3v_error *err)
+{
+    for (int i = 0; i < n; i++) {
+        REFUSE_NULL(jobs[i].session, err);
+        REFUSE_NULL(jobs[i].prompt, err);
+        if (jobs[i].session->model != jobs[0].session->model)
+            return err_set(err, PHI3V_E_ARGUMENT, "job %d is of another model than the first", i);
+        for (int k = 0; k < i; k++)
+            if (jobs[k].session == jobs[i].session)
+                return err_set(err, PHI3V_E_ARGUMENT, "jobs %d and %d share a session", k, i);
+    }
+    return 0;
+}
+
+int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
+                        phi3v_job_event_fn on_event, void *user, struct phi3v_error *err)
+{
+    REFUSE_NULL(jobs, err);
+    if (n < 1) return err_set(err, PHI3V_E_ARGUMENT, "%d answers at once; at least 1", n);
+    struct phi3v_params p;
+    int rc = check_jobs(jobs, n, err);
+    if (!rc) rc = read_params(&p, params, err);
+    return rc ? rc : generate_many(jobs, n, &p, on_event, user, err);
 }
 
 void phi3v_result_fini(struct phi3v_result *result)

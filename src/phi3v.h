@@ -63,7 +63,11 @@ PHI3V_API const char *phi3v_version(void); /* "0.1.0" */
 
 enum phi3v_stage { PHI3V_STAGE_LOAD, PHI3V_STAGE_VISION, PHI3V_STAGE_PREFILL, PHI3V_STAGE_DECODE };
 
-enum phi3v_event_type { PHI3V_EVENT_PROGRESS, PHI3V_EVENT_TEXT };
+enum phi3v_event_type {
+    PHI3V_EVENT_PROGRESS,
+    PHI3V_EVENT_TEXT,
+    PHI3V_EVENT_END /* phi3v_generate_many only: what became of the job stands in it */
+};
 
 struct phi3v_event {
     enum phi3v_event_type type;
@@ -124,6 +128,7 @@ struct phi3v_model_info {
                            matrices and the output head */
     const char *products, *vision_products; /* arithmetic of the matrix products of the decoder and
                                                the tower: "f32", "bf16", "int8" */
+    int answers_at_once; /* that phi3v_generate_many is worth being given together; 1: no gain */
 };
 
 PHI3V_API void phi3v_model_options_default(struct phi3v_model_options *opt);
@@ -321,6 +326,25 @@ PHI3V_API int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
                              const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
                              struct phi3v_result *ret_result, struct phi3v_error *err);
 PHI3V_API void phi3v_result_fini(struct phi3v_result *result);
+
+/* One of several answers. */
+struct phi3v_job {
+    phi3v_session *session; /* of this job alone; all are of one model */
+    const phi3v_prompt *prompt;
+    int code;                   /* out: 0, or why there is no answer, */
+    struct phi3v_error error;   /* with its sentence; */
+    struct phi3v_result result; /* code 0: to be freed with phi3v_result_fini */
+};
+/* job: its index. Non-zero: stop that job, as phi3v_session_cancel of its session does. */
+typedef int (*phi3v_job_event_fn)(const struct phi3v_event *event, int job, void *user);
+/* Answers n prompts side by side, each as phi3v_generate would: prompts one after the other, then
+ * the steps of all answers together, so that weights are read once for all of them. Where reuse is
+ * equality bit for bit (the CPU), each answer is the one that its session gives alone; on a card it
+ * is up to rounding. A job that fails or is stopped does not hold up the others. params: of all.
+ * on_event may be NULL. Errors (of the whole; a job's own stand in it): ARGUMENT, MEMORY. */
+PHI3V_API int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
+                                  phi3v_job_event_fn on_event, void *user, struct phi3v_error *err);
+
 /* Encodes the pictures and fills the cache for `prompt` without answering ("ready before Enter").
  */
 PHI3V_API int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt,

@@ -9,7 +9,7 @@
 #include "device.h"
 #include "gemv.h"
 
-enum { MIN_MAJOR = 8, ROWS_BIG = 2048, ROWS_SMALL = 512 };
+enum { MIN_MAJOR = 8, ROWS_BIG = 2048, ROWS_SMALL = 512, STEP_SEQS = 8 };
 /* Elements: a strip of the widest rows; 32 MiB; the largest matrix of a layer at the published
  * size. */
 enum { UNPACK_LEAST = 1 << 20, UNPACK_SMALL = 16 << 20, UNPACK_BIG = 48 << 20 };
@@ -189,6 +189,13 @@ static int cuda_piece_rows(const struct backend *b)
     return ((const struct cuda_backend *)b)->max_rows;
 }
 
+/* Rows of a step go through cuBLASLt: as many as it reads bf16 weights for nearly as fast as for one.
+ * Packed matrices would be unpacked for every step, which costs what several steps read. */
+static int cuda_step_seqs(const struct backend *b)
+{
+    return strcmp(((const struct cuda_backend *)b)->dtype, "bf16") ? 1 : STEP_SEQS;
+}
+
 static void cuda_close(struct backend *base)
 {
     if (!base) return;
@@ -289,6 +296,7 @@ static const struct backend_table cuda_table = {
     .close = cuda_close,
     .dtype = cuda_dtype,
     .piece_rows = cuda_piece_rows,
+    .step_seqs = cuda_step_seqs,
     .state_new = cuda_state_new,
     .state_free = cuda_state_free,
     .encode = cuda_encode,

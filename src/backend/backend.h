@@ -14,7 +14,7 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 5 };
+enum { BACKEND_ABI = 6 };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
@@ -28,6 +28,7 @@ struct backend_table {
     void (*close)(struct backend *b);
     const char *(*dtype)(const struct backend *b); // of the arithmetic; NULL: what the engine chose
     int (*piece_rows)(const struct backend *b); // rows of a prompt worth computing in one forward
+    int (*step_seqs)(const struct backend *b);  // sequences whose steps are worth one forward
 
     int (*state_new)(struct backend *b, struct backend_state **ret, struct phi3v_error *err);
     void (*state_free)(struct backend_state *s);

@@ -12,7 +12,7 @@
 #include "model/kv.h"
 #include "model/vision.h"
 
-enum { PIECE_ROWS = 256 };
+enum { PIECE_ROWS = 256, STEP_SEQS = 4 };
 
 struct cpu_backend {
     struct backend base; // first, so that a struct backend * is one of these
@@ -49,6 +49,13 @@ static int cpu_piece_rows(const struct backend *b)
 {
     (void)b;
     return PIECE_ROWS;
+}
+
+/* More would keep the first answer waiting longer than they gain. */
+static int cpu_step_seqs(const struct backend *b)
+{
+    (void)b;
+    return STEP_SEQS;
 }
 
 static void cpu_close(struct backend *base)
@@ -257,6 +264,7 @@ static const struct backend_table cpu_table = {
     .name = cpu_name_of,
     .close = cpu_close,
     .piece_rows = cpu_piece_rows,
+    .step_seqs = cpu_step_seqs,
     .state_new = cpu_state_new,
     .state_free = cpu_state_free,
     .encode = cpu_encode,

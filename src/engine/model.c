@@ -364,6 +364,7 @@ static void fill_info(struct phi3v_model *m)
         .rope_switch = rope_switch(c),
         .kv_bytes_per_token = (int64_t)(m->backend->table->kv_block_bytes(m->backend) / KV_BLOCK),
         .kv = m->info.kv,
+        .answers_at_once = m->backend->table->step_seqs(m->backend),
         .step_bytes = (int64_t)model_weights_step_bytes(&m->bound),
         .products = arithmetic(m, &m->bound.layers[0].down),
         .vision_products =

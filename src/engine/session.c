@@ -306,6 +306,65 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
     return rc;
 }
 
+/* -- Several sessions ----------------------------------------------------------------------------
+ */
+
+bool session_steps(const struct phi3v_session *s)
+{
+    return model_regime(s->model, s->kv.seq.n + 1) == s->kv.regime;
+}
+
+/* A row more in the session's sequence, with a place for its keys and values. */
+static int add_row(struct phi3v_session *s, int32_t id, struct prompt_row *ret_row,
+                   struct batch_seq *ret_seq, struct phi3v_error *err)
+{
+    struct kv *kv = &s->kv;
+    assert(kv->held == kv->seq.n && session_steps(s));
+    sequence_push(&kv->seq, id);
+    int rc = 0;
+    if (kv->seq.n > (size_t)kv->n_blocks * KV_BLOCK)
+        rc = reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
+    *ret_row = (struct prompt_row){.id = id};
+    *ret_seq = (struct batch_seq){.rows = ret_row,
+                                  .n_rows = 1,
+                                  .first_pos = (int64_t)kv->held,
+                                  .blocks = kv->blocks,
+                                  .regime = kv->regime};
+    return rc;
+}
+
+int session_step_together(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
+                          const struct pulse *pulse, struct phi3v_error *err)
+{
+    CLEANUP(mem_free_ptr) struct batch_seq *seqs = mem_array((size_t)n, sizeof *seqs);
+    CLEANUP(mem_free_ptr) struct prompt_row *rows = mem_array((size_t)n, sizeof *rows);
+    CLEANUP(mem_free_ptr) int *wanted = mem_array((size_t)n, sizeof *wanted);
+    if (!seqs || !rows || !wanted) return err_memory(err, "a step", (size_t)n * sizeof *seqs);
+    struct batch batch = {.seqs = seqs,
+                          .n_seqs = n,
+                          .logit_rows = wanted,
+                          .n_logit_rows = n,
+                          .logits = logits,
+                          .pulse = pulse};
+    int rc = 0;
+    for (int i = 0; i < n && !rc; i++) {
+        wanted[i] = i;
+        rc = add_row(s[i], ids[i], &rows[i], &seqs[i], err);
+    }
+    if (!rc) rc = s[0]->model->backend->table->forward(s[0]->state, &batch, err);
+    for (int i = 0; i < n; i++) {
+        struct kv *kv = &s[i]->kv;
+        if (!rc)
+            kv->held++;
+        else if (kv->seq.n > kv->held)
+            kv->seq.n = kv->held;
+    }
+    return rc;
+}
+
+/* -- Steps ahead of the host ---------------------------------------------------------------------
+ */
+
 /* Steps that the device may take by itself: with the blocks and the rope factors there are. */
 static size_t steps_ahead(const struct phi3v_session *s, size_t n)
 {

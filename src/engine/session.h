@@ -43,6 +43,13 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
  * is worth nothing afterwards. Errors: as session_push. */
 int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
                    struct work *w, struct phi3v_error *err);
+/* The next token is one step: no rope factors change with it. */
+bool session_steps(const struct phi3v_session *s);
+/* One token more for each of n sessions of one model, computed as one batch: ids[i] to s[i], whose
+ * logits are then row i of `logits` [n][n_vocab]; s[i]->logits is worth nothing afterwards. All
+ * must session_steps(). A failure, or a stop by the pulse, leaves every session as it was. */
+int session_step_together(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
+                          const struct pulse *pulse, struct phi3v_error *err);
 /* How many positions of the prompt session_load would not compute. */
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt);
 /* Forgets what is held. */

@@ -258,6 +258,43 @@ static void a_stop_throws_away_what_ran_ahead(void **state)
     phi3v_session_free(s);
 }
 
+/* -- Several answers -----------------------------------------------------------------------------
+ */
+
+/* Steps of several sessions go through the products of many rows, so their logits are those of a
+ * session alone up to rounding; the same call gives the same tokens. */
+static void side_by_side_hold_the_truth(void **state)
+{
+    (void)state;
+    enum { N = 3 };
+    static const char *const texts[N] = {"Which way?", "A long way to go from here, is it?",
+                                         "Yes."};
+    int32_t before[N][N_NEW];
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = N_NEW;
+    for (int round = 0; round < 2; round++) {
+        struct phi3v_job jobs[N] = {0};
+        phi3v_prompt *prompts[N];
+        for (int i = 0; i < N; i++) {
+            jobs[i].session = test_session(model);
+            jobs[i].prompt = prompts[i] = test_prompt(model, texts[i], NULL, 0);
+        }
+        assert_int_equal(phi3v_generate_many(jobs, N, &params, NULL, NULL, NULL), 0);
+        for (int i = 0; i < N; i++) {
+            struct phi3v_result *r = &jobs[i].result;
+            assert_int_equal(jobs[i].code, 0);
+            assert_int_equal(r->n_ids, N_NEW);
+            if (round == 0) assert_holds_truth(jobs[i].session, jobs[i].prompt, r);
+            if (round == 1) assert_memory_equal(r->ids, before[i], sizeof before[i]);
+            memcpy(before[i], r->ids, sizeof before[i]);
+            phi3v_result_fini(r);
+            phi3v_session_free(jobs[i].session);
+            phi3v_prompt_free(prompts[i]);
+        }
+    }
+}
+
 /* -- Memory ------------------------------------------------------------------------------------ */
 
 static int cancel_at_once(const struct phi3v_event *event, void *user)
@@ -342,6 +379,7 @@ int main(void)
         cmocka_unit_test(steps_ahead_draw_the_same),
         cmocka_unit_test(a_cancel_takes_one_step),
         cmocka_unit_test(a_stop_throws_away_what_ran_ahead),
+        cmocka_unit_test(side_by_side_hold_the_truth),
         cmocka_unit_test(cycles_leak_nothing),
         cmocka_unit_test(any_allocation_may_fail),
     };
