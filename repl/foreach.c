@@ -228,7 +228,9 @@ static void show_end(struct foreach *f, struct lane *l, const struct phi3v_job *
     f->table.v[l->at].answer = xstrndup(job->result.text, job->result.n_text_bytes);
     f->table.v[l->at].finish = finish_name(job->result.finish);
     f->n_answered += job->result.finish != PHI3V_FINISH_INTERRUPTED;
-    run_add_up(r, &job->result.timing);
+    struct phi3v_timing timing = job->result.timing;
+    timing.decode_s /= f->n_used; // side by side
+    run_add_up(r, &timing);
 }
 
 /* The shown answer has ended: it is the next one's turn. */

@@ -389,6 +389,7 @@ int model_open(const char *path, const struct phi3v_model_options *opt, struct p
     if (!rc) rc = open_backend(&open, err);
     if (!rc) {
         feature_cache_init(&m->features, m->backend->table, feature_budget(m));
+        kv_shares_init(&m->shares);
         fill_info(m);
         rc = set_ctx(m, opt->ctx, err);
     }
@@ -408,6 +409,7 @@ void model_close(struct phi3v_model *m)
     if (!m) return;
     if (m->backend) {
         feature_cache_fini(&m->features);
+        kv_shares_fini(&m->shares);
         m->backend->table->close(m->backend);
     }
     model_weights_fini(&m->bound);

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT
  * An open model: its files, their meaning, the device that runs it, and the features of pictures it
- * has seen. Read-only after opening but for the feature cache, which locks itself. */
+ * has seen. Read-only after opening but for the feature cache and the counts of shared blocks,
+ * which lock themselves. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
 #include "backend/backend.h"
 #include "base/buf.h"
 #include "engine/feature_cache.h"
+#include "engine/kv.h"
 #include "text/tokenizer.h"
 
 struct pool;
@@ -20,6 +22,7 @@ struct phi3v_model {
     struct pool *pool;
     struct backend *backend;
     struct feature_cache features;
+    struct kv_shares shares;
     char *path, *name;
     struct buf note;
 };

@@ -16,7 +16,7 @@ int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_
     if (!s) return err_memory(err, "a session", sizeof *s);
     s->model = m;
     atomic_init(&s->work, WORK_IDLE);
-    kv_init(&s->kv, m->backend);
+    kv_init(&s->kv, m->backend, &m->shares);
     size_t n_vocab = (size_t)m->config.n_vocab;
     s->logits = mem_array(n_vocab, sizeof *s->logits);
     s->piece = m->backend->table->piece_rows(m->backend);
@@ -229,7 +229,8 @@ size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *
 {
     const struct sequence *seq = &prompt->seq;
     size_t n = kv_common(&s->kv, seq, model_regime(s->model, seq->n));
-    return n < seq->n ? n : seq->n - 1; // the last one's logits are wanted
+    if (n == seq->n) n--; // the last one's logits are wanted
+    return kv_keepable(&s->kv, n);
 }
 
 /* Blocks for what follows, so that a step takes no memory. */
@@ -277,7 +278,7 @@ static int recompute(struct phi3v_session *s, struct work *w, struct phi3v_error
     struct work outer = *w;
     int rc = pictures_use(s, &kv->seq, 0, w, &u, err);
     if (!rc) {
-        kv->held = 0;
+        kv_rewind(kv);
         kv->regime = model_regime(s->model, kv->seq.n);
         rc = compute(s, &u, NULL, w, err);
         in_use_fini(&u);
@@ -308,6 +309,15 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
 
 /* -- Several sessions ----------------------------------------------------------------------------
  */
+
+void session_borrow(struct phi3v_session *s, const struct phi3v_session *from,
+                    const struct phi3v_prompt *prompt)
+{
+    size_t n = kv_common(&from->kv, &prompt->seq, model_regime(s->model, prompt->seq.n));
+    n -= n % KV_BLOCK;
+    if (prompt->model == s->model && n > session_common(s, prompt))
+        kv_share(&s->kv, &from->kv, n, NULL);
+}
 
 bool session_steps(const struct phi3v_session *s)
 {

@@ -43,6 +43,11 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
  * is worth nothing afterwards. Errors: as session_push. */
 int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
                    struct work *w, struct phi3v_error *err);
+/* Takes over, without computing or copying, the whole blocks that another session of the model
+ * holds of the prompt, where those are more than s holds itself. Without memory for it nothing
+ * changes. */
+void session_borrow(struct phi3v_session *s, const struct phi3v_session *from,
+                    const struct phi3v_prompt *prompt);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
 /* One token more for each of n sessions of one model, computed as one batch: ids[i] to s[i], whose

@@ -139,6 +139,69 @@ static void across_the_switch(void **state)
     tear_down(&g);
 }
 
+/* -- A shared beginning -------------------------------------------------------------------------
+ */
+
+enum { N_WORDS = 100 };
+
+/* n times the same word, and an end of its own. */
+static char *long_text(int n, const char *end)
+{
+    char *text = calloc(1, 20 * N_WORDS);
+    assert_true(n <= N_WORDS);
+    for (int i = 0; i < n; i++) strcat(text, "river ");
+    return strcat(text, end);
+}
+
+static void set_up_shared(struct group *g, const char *model)
+{
+    char *texts[N];
+    for (int i = 0; i < N; i++) texts[i] = long_text(N_WORDS, some_texts[i]);
+    set_up(g, model, (const char *const *)texts, 0);
+    for (int i = 0; i < N; i++) free(texts[i]);
+}
+
+static void computed_once(void **state)
+{
+    (void)state;
+    struct group g;
+    set_up_shared(&g, "tiny-gqa-bf16");
+    run(&g);
+    assert_int_equal(g.jobs[0].result.timing.cached_tokens, 0);
+    for (int i = 1; i < N; i++) assert_int_equal(g.jobs[i].result.timing.cached_tokens, 64);
+    /* One goes another way in the middle of what is shared; the others do not notice. */
+    char *text = long_text(N_WORDS / 4, "then the sea.");
+    phi3v_prompt *other = test_prompt(g.model, text, NULL, 0);
+    free(text);
+    assert_int_equal(phi3v_session_common(g.sessions[1], other), 0); // whole blocks
+    assert_true(test_same_logits(g.sessions[1], g.alone, other));
+    assert_true(test_same_logits(g.sessions[0], g.alone, other));
+    phi3v_prompt_free(other);
+    phi3v_session_free(g.sessions[2]);
+    g.sessions[2] = test_session(g.model);
+    for (int i = 0; i < N; i++) assert_as_alone(&g, i);
+    tear_down(&g);
+}
+
+/* All cross, and compute by themselves what they had shared. */
+static void until_the_switch(void **state)
+{
+    (void)state;
+    struct group g;
+    set_up_shared(&g, "tiny-long-bf16");
+    g.params.max_new_tokens = 170;
+    run(&g);
+    for (int i = 0; i < N; i++) {
+        if (i > 0) assert_true(g.jobs[i].result.timing.cached_tokens > 0);
+        assert_true(g.jobs[i].result.timing.prefill_tokens > 256);
+        assert_as_alone(&g, i);
+    }
+    tear_down(&g);
+}
+
+/* -- Alone among others --------------------------------------------------------------------------
+ */
+
 static void one_that_fails_stands_alone(void **state)
 {
     (void)state;
@@ -188,7 +251,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_as_alone),        cmocka_unit_test(drawn_ones_too),
-        cmocka_unit_test(across_the_switch),       cmocka_unit_test(one_that_fails_stands_alone),
+        cmocka_unit_test(across_the_switch),       cmocka_unit_test(computed_once),
+        cmocka_unit_test(until_the_switch),        cmocka_unit_test(one_that_fails_stands_alone),
         cmocka_unit_test(one_that_is_stopped_too), cmocka_unit_test(wrong_arguments),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
