@@ -130,6 +130,53 @@ static void answering_text(void **state)
 }
 
 /* The picture's features stay in the cache, so the walk begins with a new model each time. */
+/* Two answers side by side whose prompts share a block. Each has its own code; what is only worth
+ * time, as taking over the block, may fail unseen. */
+static void answer_both(phi3v_model *model, const phi3v_prompt *prompt)
+{
+    struct phi3v_params params;
+    struct phi3v_job jobs[2] = {{.prompt = prompt}, {.prompt = prompt}};
+    phi3v_params_default(&params);
+    params.max_new_tokens = 4;
+    int rc = 0;
+    for (int i = 0; i < 2 && !rc; i++) rc = phi3v_session_new(model, &jobs[i].session, NULL);
+    if (!rc) rc = phi3v_generate_many(jobs, 2, &params, NULL, NULL, NULL);
+    assert_true(rc == 0 || rc == PHI3V_E_MEMORY);
+    for (int i = 0; i < 2; i++) {
+        assert_true(jobs[i].code == 0 || jobs[i].code == PHI3V_E_MEMORY);
+        if (!rc && !jobs[i].code) assert_int_equal(jobs[i].result.n_ids, 4);
+        phi3v_result_fini(&jobs[i].result);
+        phi3v_session_free(jobs[i].session);
+    }
+}
+
+static void answering_side_by_side(void **state)
+{
+    (void)state;
+    phi3v_model *model = test_model("tiny-gqa-bf16", 1, 0);
+    phi3v_prompt *prompt = test_prompt(model,
+                                       "Which of all these is which, and why is it that one "
+                                       "and not another of the many there are, as it seems "
+                                       "to be, if it is one at all, and so on and so on, "
+                                       "until the block is full and there is a second one "
+                                       "that has to be computed by each of the two?",
+                                       NULL, 0);
+    answer_both(model, prompt); // the counts of holders stay
+    size_t before = mem_in_use_bytes();
+    bool came_through = false;
+    long n = 0;
+    while (!came_through) {
+        mem_fail_at(++n);
+        answer_both(model, prompt);
+        came_through = mem_fail_pending();
+        mem_fail_at(0);
+        assert_int_equal(mem_in_use_bytes(), before);
+    }
+    assert_true(n > 20);
+    phi3v_prompt_free(prompt);
+    phi3v_model_close(model);
+}
+
 static int try_picture(void *arg, struct phi3v_error *err)
 {
     (void)arg;
@@ -226,6 +273,7 @@ int main(void)
         cmocka_unit_test(the_decode_loop_takes_no_memory),
         cmocka_unit_test(sessions_and_prompts),
         cmocka_unit_test(answering_text),
+        cmocka_unit_test(answering_side_by_side),
         cmocka_unit_test(opening),
         cmocka_unit_test(answering_pictures),
         cmocka_unit_test(failing_keeps_what_is_held),
