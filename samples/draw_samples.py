@@ -64,7 +64,7 @@ def figures(path, items, **options):
 def page():
     image = Image.new("RGB", (800, 500), "white")
     pen = ImageDraw.Draw(image)
-    for n, line in enumerate(("Winter garden", "Open 9 to 17", "Ticket 25")):
+    for n, line in enumerate(("Winter Garden", "Open Sunday", "Ticket 25")):
         write(pen, (50, 100 + 120 * n), line, SANS, 64, "#141414", "lm")
     image.save(HERE / "page.png")
 

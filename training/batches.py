@@ -80,12 +80,14 @@ def encode(sample, looks, c, lone):
         for i, token in enumerate(letters + [tokenizer.END]):
             if i < sample.given:
                 continue
-            targets[len(ids) + i - 1] = token
             where = answer.where[i - 1] if 0 < i <= len(answer.where) else None
+            if where == tasks.TOLD:
+                continue
+            targets[len(ids) + i - 1] = token
             keys = []
             if isinstance(where, tasks.Said):
                 keys.append(len(ids) + 1 + where.at)
-                where = where.seen
+                where = where.seen if where.seen != tasks.TOLD else None
             if isinstance(where, tasks.Asked):
                 keys.append(question_start + where.at)
             elif where:

@@ -436,11 +436,11 @@ def page(rng, test=False):
     ink, paper = ink_and_paper(rng, 0.15) if rng.random() < 0.5 else ((20, 20, 20), (255, 255, 255))
     c = Canvas(width, height, paper)
     face, size = a_face(rng, test), int(rng.uniform(18, 36) * k)
-    step = size * rng.uniform(1.2, 1.7)
-    y = size + rng.uniform(4, 20) * k
+    step = size * rng.uniform(1.2, 2.0)
+    y = size + rng.uniform(4, 40) * k
     lines = []
     for _ in range(rng.integers(1, 5)):
-        x = rng.uniform(6, 20) * k
+        x = rng.uniform(6, 28) * k
         text = free_line(rng, int((width - x - 6 * k) / (size * 0.62)))
         if y > height - 6 * k or not text:
             break

@@ -1,10 +1,11 @@
 """Draws a folder of held-out pictures with questions and what is known, for `phiscope eval`.
 
-    python eval_set.py FOLDER [--count 200] [--photos FOLDER_OF_PHOTOGRAPHS]
+    python eval_set.py FOLDER [--count 200] [--seed 977] [--photos FOLDER_OF_PHOTOGRAPHS]
 
 Titles, title-author combinations, arrangements of shapes and phrasings are those that training never
 draws; faces and word lists are those of training. The pictures are written as lossless WebP, so that every
-program sees the same. With a fixed count the folder is the same each time."""
+program sees the same. With a fixed count and seed the folder is the same each time. What is asked in a second
+turn is also asked at once, about the same pictures."""
 
 import argparse
 import json
@@ -14,8 +15,6 @@ import numpy as np
 
 import draw
 import tasks
-
-SEED = 977
 
 
 def no_other_shapes(f):
@@ -129,6 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--count", type=int, default=200, help="entries of each kind")
+    parser.add_argument("--seed", type=int, default=977)
     parser.add_argument("--full", action="store_true", help="unseen faces, words and names as well")
     parser.add_argument("--photos", type=Path)
     args = parser.parse_args()
@@ -137,8 +137,11 @@ def main():
     entries = []
     for number, (kind, make, facts) in enumerate(KINDS):
         for i in range(args.count):
-            rng = np.random.default_rng([SEED, number, i])
+            rng = np.random.default_rng([args.seed, number, i])
             entries.append(entry(kind, make, facts, rng, args.folder, f"{number:02d}-{i:03d}"))
+            if len(entries[-1]["turns"]) > 1:
+                entries.append({**entries[-1], "kind": kind.replace("second turn", "asked at once"),
+                                "turns": entries[-1]["turns"][-1:]})
     if args.photos:
         entries += photographs(args.photos, args.folder)
     text = json.dumps({"questions": entries}, indent=1, ensure_ascii=False)

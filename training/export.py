@@ -65,7 +65,8 @@ def write_configs(folder, c):
 
     description = (
         "The built-in model is tiny (16 MB) and was trained on drawn pictures only: large-letter bar charts, "
-        "book covers, small tables and simple shapes like those in samples/, and even there it is sometimes wrong. "
+        "book covers, small tables, simple shapes and what changed between two pictures of them, like those in samples/, "
+        "and even there it is sometimes wrong. "
         "For anything else open a Phi-3-Vision checkpoint: phiscope -m FOLDER.")
     stop = [tokenizer.END, tokenizer.ASSISTANT, tokenizer.ENDOFTEXT]
     save("config.json", {

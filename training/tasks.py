@@ -44,6 +44,9 @@ class Asked(NamedTuple):
     at: int
 
 
+TOLD = "told"  # where a letter is that nothing in sight tells; it is not learned
+
+
 class Again:
     """A part that an answer has said before. Its letters are found there as well as on the picture."""
 
@@ -51,17 +54,29 @@ class Again:
         self.part, self.text = part, part.text
 
 
+class Beside:
+    """Says nothing: how the answer goes on depends on one letter of a part that was said before."""
+
+    def __init__(self, part, at):
+        self.part, self.at = part, at
+
+
 def say(*parts):
-    """Joins strings, Spans and what is said again."""
-    out, starts = Span("", []), {}
+    """Joins strings, Spans, what is said again and what is looked at beside it."""
+    out, starts, beside = Span("", []), {}, None
     for part in parts:
-        starts[id(part)] = len(out.text)
+        if isinstance(part, Beside):
+            beside = Said(starts[id(part.part)] + part.at, None)
+            continue
+        starts[id(part)] = at = len(out.text)
         if isinstance(part, Again):
             first = starts[id(part.part)]
             where = out.where[first:first + len(part.text)]
             part = Span(part.text, [Said(first + i, w.seen if isinstance(w, Said) else w)
                                     for i, w in enumerate(where)])
         out = out + part
+        if beside:
+            out.where[at], beside = beside, None
     return out
 
 
@@ -114,11 +129,13 @@ CHART_TITLE = """What is the title of [this/the] [chart/graph/diagram]? | What i
 CHART_HIGH = """[Which/What] [bar/one/category/label] is the [highest/largest/tallest/biggest]?
 What is the [highest/largest/maximum/biggest] value? | [Which/What] is the [largest/highest]?
 Where is the [maximum/peak/highest value/top]? | What is the [maximum/peak]? | [Which/Who] has the most?
-[Name/Tell me/Show me] the [highest/largest/tallest] [bar/value]."""
+[Name/Tell me/Show me] the [highest/largest/tallest] [bar/value].
+[What/Which bar/Which one] is at the top? | What is the top value? | Tell me the top value."""
 CHART_LOW = """[Which/What] [bar/one/category/label] is the [lowest/smallest/shortest]?
 What is the [lowest/smallest/minimum] value? | [Which/What] is the [smallest/lowest]?
 Where is the [minimum/lowest value/bottom]? | What is the minimum? | [Which/Who] has the least?
-[Name/Tell me/Show me] the [lowest/smallest/shortest] [bar/value]. | And the [lowest/smallest/minimum]?"""
+[Name/Tell me/Show me] the [lowest/smallest/shortest] [bar/value]. | And the [lowest/smallest/minimum]?
+[What/Which bar/Which one/Which value] is at the bottom? | Show me the [bottom/bottom value]. | Which is the bottom bar?"""
 CHART_VALUE = """What is the value [of/for/at] {}? | How [much/high/big/large] is {}? | Value [of/for] {}?
 What about {}? | [Tell me/Give me/Read] the [value/number] [of/for] {}. | And {}?
 What [value/number] does {} have? | How much does {} have? | What is {}?"""
@@ -141,7 +158,8 @@ Book title? | What is the title? | Name of this book? | [Give me/Tell me/Find] t
 COVER_AUTHOR = """Who is the [author/writer] [of this book/of the book/-]? | Who [wrote/has written] [this book/the book/it]?
 What is the author's name? | Author of [this/the] book? | Name the [author/writer].
 [Tell me/Give me/Find] the [author/name of the author]. | Who is the book by? | By whom is this book?
-And who wrote it? | And the author?"""
+And who wrote it? | And the author? | Whose book is this? | Who is [it/this/this book] by?
+By whom [is it/is this/is the book/was it written/was this book written/was the book written]?"""
 
 SHAPES_ABOUT = """[Describe/Explain] [this/the] [picture/image/drawing]. | What do you see [here/in this picture/-]?
 What is in [this/the] [picture/image]? | [What/Which] shapes [are there/can you see/do you see]?
@@ -433,7 +451,7 @@ def wrong_kind(rng, kind, test=False):
 TURNS = {  # maker and share
     "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 4), (chart_low, 4), (chart_value, 5),
               (chart_count, 1), (missing, 4)],
-    "cover": [(cover_both, 8), (cover_title, 4), (cover_author, 4)],
+    "cover": [(cover_both, 6), (cover_title, 4), (cover_author, 4)],
     "shapes": [(shapes_about, 6), (shapes_count, 4), (shapes_colour, 4), (shapes_place, 1),
                (shapes_at, 1)],
     "table": [(table_about, 2), (table_cell, 3)],
@@ -452,9 +470,9 @@ def one_picture(rng, kind):
     for _ in range(1 if kind == "page" else rng.choice([1, 2, 3], p=[0.3, 0.35, 0.35])):
         chance = rng.random()
         maker = makers[rng.choice(len(makers), p=shares)]
-        if chance < 0.05 and kind != "page":
+        if chance < 0.09 and kind != "page":
             turns.append(wrong_kind(rng, kind))
-        elif chance < 0.08 and not turns and kind != "shapes":
+        elif chance < 0.12 and not turns and kind != "shapes":
             turns.append((ask(rng, "ANY_ABOUT"), makers[0](rng, picture.facts)[1]))
         elif maker not in used:  # nothing is asked twice
             used.add(maker)
@@ -475,8 +493,41 @@ def no_picture(rng, test=False):
 
 # Two pictures
 
+FREE = 0.8  # share of training's pairs in which each shape changes or not by itself
+
+
+def other_shape(rng, kind, name):
+    """The shape with another colour or of another kind."""
+    if rng.random() < 0.55:
+        return kind, pick(rng, [n for n in draw.COLOUR_NAMES if n != name])
+    return pick(rng, [s for s in draw.SHAPES if s != kind]), name
+
+
+def new_shape(rng, before):
+    """A shape at a place where none was."""
+    place = pick(rng, [p for p in range(9) if p not in [b[0] for b in before]])
+    return place, pick(rng, draw.SHAPES), pick(rng, draw.COLOUR_NAMES)
+
+
+def freely_changed(rng):
+    """One or two shapes, and each of them changed or not, whatever became of the other: what was said of the first
+    tells nothing about the second."""
+    before, after = draw.scene(rng, most=2), []
+    for place, kind, name in before:
+        chance = rng.random()
+        if chance < 0.5:
+            after.append((place, kind, name))
+        elif chance < 0.9 or (not after and (place, kind, name) == before[-1]):
+            after.append((place, *other_shape(rng, kind, name)))
+    if len(before) == 1 and rng.random() < 0.35:
+        after = sorted(after + [new_shape(rng, before)])
+    return before, after
+
+
 def changed_scene(rng, test=False):
     """One or two shapes, and the same with one of them changed."""
+    if not test and rng.random() < FREE:
+        return freely_changed(rng)
     before = draw.scene(rng, test, most=2)
     after, i = list(before), int(rng.integers(len(before)))
     place, kind, name = before[i]
@@ -492,37 +543,49 @@ def changed_scene(rng, test=False):
     elif change == "gone":
         del after[i]
     elif change == "new":
-        place = pick(rng, [p for p in range(9) if p not in [b[0] for b in before]])
-        after = sorted(after + [(place, pick(rng, draw.SHAPES), pick(rng, draw.COLOUR_NAMES))])
+        after = sorted(after + [new_shape(rng, before)])
     return before, after
 
 
-def compared(before, after):
-    """Parts: what two pictures show; each maps places to Spans. The second one is told place by place of
-    both, what was there before behind what is there now."""
-    def there(shown, place):
-        return [article(shown[place].text), shown[place]] if place in shown else ["nothing"]
-    first = listed([item(span, place) for place, span in sorted(before.items())])
-    second = []
-    for place in sorted({*before, *after}):
-        second.append([f"at the {PLACES[place]} is ", *there(after, place)])
-        if (place in before) != (place in after) or before[place].text != after[place].text:
-            second[-1] += [" instead of ", *there({p: Again(span) for p, span in before.items()}, place)]
-    same = {p: s.text for p, s in before.items()} == {p: s.text for p, s in after.items()}
-    return ["Image 1: ", *first, ". Image 2: ", *listed(second), ". There is no difference." if same else "."]
+TELLING = 2  # the number of a letter by which, with those before it, colours differ, and kinds of shapes too
+
+
+def halves(span):
+    """Colour and kind of a shape."""
+    at = span.text.index(" ")
+    return Span(span.text[:at], span.where[:at]), Span(span.text[at + 1:], span.where[at + 1:])
+
+
+def replaced(place, now, before, opening):
+    """Parts: what is at a place now, and what was there instead, word by word. now and before: (colour, kind) or None."""
+    parts = [f"at the {PLACES[place]} is "]
+    if now is None:
+        colour, kind = before
+        return [*parts, "nothing, instead of ", article(colour.text), Again(colour), " ", Again(kind)]
+    nowhere = opening, len(opening) - len(": ")
+    looked = [(word, TELLING) for word in before] if before else [nowhere, nowhere]
+    parts += [article(now[0].text), now[0], Beside(*looked[0])]
+    if before and before[0].text != now[0].text:
+        parts += [", instead of ", Again(before[0]), ","]
+    parts += [" ", now[1], Beside(*looked[1])]
+    if not before:
+        parts.append(", instead of nothing")
+    elif before[1].text != now[1].text:
+        parts += [", instead of ", article(before[1].text), Again(before[1])]
+    return parts
 
 
 def compare(before, after):
-    """The answer about two pictures, which map places to Spans. Whether a shape changed is to be seen at
-    the end of what was there before."""
-    answer = say(*compared(before, after))
-    starts = 0, answer.text.index("Image 2")
-    for place in {*before} & {*after}:
-        words = f"the {PLACES[place]} is "
-        ends = [answer.text.index(words, start) + len(words + article(shown[place].text) + shown[place].text)
-                for start, shown in zip(starts, (before, after))]
-        answer.where[ends[1]] = Said(ends[0] - 1, None)
-    return answer
+    """The answer about two pictures, which map places to Spans. The second one is told place by place of both,
+    and each word that is another one than before stands before that one: a single look back tells."""
+    before, after = ({place: halves(span) for place, span in shown.items()} for shown in (before, after))
+    opening = "Image 1: "
+    first = [[f"at the {PLACES[place]} is ", article(colour.text), colour, " ", kind]
+             for place, (colour, kind) in sorted(before.items())]
+    second = [replaced(place, after.get(place), before.get(place), opening) for place in sorted({*before, *after})]
+    same, other = ({p: (c.text, k.text) for p, (c, k) in shown.items()} for shown in (before, after))
+    return say(opening, *listed(first), ". Image 2: ", *listed(second),
+               ". There is no difference." if same == other else ".")
 
 
 def shape_pair(rng, test=False):
@@ -535,25 +598,22 @@ def shape_pair(rng, test=False):
 
 def plain(text):
     """The text as a Span that is on no picture."""
-    return Span(text, [None] * len(text))
+    return Span(text, [TOLD] * len(text))
 
 
 def conclusion(rng):
     """An answer without its picture: what follows from its own text can be learned from that text alone,
     at a small part of the cost. What is told before that is given."""
     kind = rng.random()
-    if kind < 0.35:
+    if kind < 0.2:
         before, after = ({place: plain(f"{name} {shape}") for place, shape, name in items} for items in changed_scene(rng))
         question, answer = ask(rng, "PAIR"), compare(before, after)
-        place = max({*before, *after})
-        last = article(after[place].text) + after[place].text if place in after else "nothing"
-        words = f"the {PLACES[place]} is {last}"
-        given = answer.text.index(words, answer.text.index("Image 2")) + len(words)
+        given = answer.text.index("Image 2")
         return Sample([], [(question, answer)], "conclusion", given=given)
-    if kind < 0.38:
+    if kind < 0.23:
         items = [(plain(f"{name} {shape}"), place, shape, name) for place, shape, name in draw.scene(rng)]
         question, answer = shapes_colour(rng, {"items": items})
-    elif kind < 0.62:
+    elif kind < 0.42:
         lines = [[plain(cell) for cell in line] for line in draw.table_text(rng)]
         question, answer = table_cell(rng, {"lines": lines})
     else:

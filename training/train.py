@@ -39,8 +39,10 @@ WARM_UP = 20
 LONGEST_STEP = 60  # seconds
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 4, "text": 1}),
-    (0.25, {"page": 4, "chart": 24, "cover": 18, "shapes": 8, "table": 13, "pair": 22, "mixed": 5,
+    (0.25, {"page": 10, "chart": 20, "cover": 22, "shapes": 7, "table": 12, "pair": 22, "mixed": 5,
             "sitting": 2, "unknown": 3, "text": 1}),
+    (0.7, {"page": 9, "chart": 28, "cover": 26, "shapes": 8, "table": 9, "pair": 8, "mixed": 6,
+           "sitting": 2, "unknown": 3, "text": 1}),
 ]
 
 
