@@ -122,7 +122,7 @@ ROWS = {
     "edit17": Row("first token of an edited question behind that picture, over the first time", (0.03, 0.02), less=True,
                   alone=edit_over_turn),
     "start": Row("warm start to first token, over llama.cpp Q4_0", (0.35, 0.2), less=True,
-                 ours=lambda o: o.apart("start", "q4"), peer={"default": lambda p: p.llama_start("Q4_0")}),
+                 ours=lambda o: o.start("q4"), peer={"default": lambda p: p.llama_start("Q4_0")}),
     "memory": Row("resident memory over (file + keys and values)", (1.1, 1.05), less=True, alone=memory),
     "tg8192": Row("context 8192: extra time a token over (extra bytes / probe)", (1.3, 1.1), less=True, alone=deep(8192)),
     "tg32768": Row("context 32768: the same", (1.3, 1.1), less=True, alone=deep(32768)),

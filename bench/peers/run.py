@@ -20,6 +20,13 @@ def say(text):
     print("compare: " + text, file=sys.stderr, flush=True)
 
 
+def warm(path):
+    """Has the system hold a file: other processes may have pushed it out of memory."""
+    with open(path, "rb") as f:
+        while f.read(1 << 24):
+            pass
+
+
 class Ours:
     """Phiscope, which measures the machine around each of its samples; a process for each type of weights, that takes
     cases line by line."""
@@ -60,6 +67,11 @@ class Ours:
         process = self.processes[key]
         print(cases, file=process.stdin, flush=True)
         return self.answer(process.stdout.readline())
+
+    def start(self, dtype):
+        """From a new process to the first token, the file in memory already."""
+        warm(os.path.join(self.folder(dtype), "model.safetensors"))
+        return self.apart("start", dtype)
 
     def apart(self, case, dtype):
         """A case that wants a process of its own."""
@@ -107,8 +119,9 @@ class Peers:
         return self._open("llama_worker.py", "open", path=self.files[kind])
 
     def llama_start(self, kind):
-        """In a new process."""
+        """In a new process, the file in memory already."""
         self.close("llama_worker.py")
+        warm(self.files[kind])
         return self.worker("llama_worker.py")("open", path=self.files[kind])
 
     def llama_tower(self):
