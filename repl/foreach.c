@@ -44,21 +44,6 @@ struct foreach {
 
 /* -- What was asked for ------------------------------------------------------------------------ */
 
-/* Whether word number `index` of a line begins with a double quote. */
-static bool is_quoted(const char *line, size_t index)
-{
-    for (size_t i = 0;; i++) {
-        line += strspn(line, " \t\n");
-        if (i == index) return *line == '"';
-        for (char quote = 0; *line && (quote || !isspace((unsigned char)*line)); line++) {
-            if (*line == '\\' && quote != '\'' && line[1])
-                line++;
-            else if (quote ? *line == quote : *line == '"' || *line == '\'')
-                quote = quote ? 0 : *line;
-        }
-    }
-}
-
 static bool is_number(const char *s) { return *s && s[strspn(s, "0123456789")] == 0; }
 
 static int text_of_cell(struct foreach *f, const char *word, struct phi3v_error *err)
@@ -140,7 +125,7 @@ static int parse(struct foreach *f, const char *args, struct phi3v_error *err)
     }
     const char *last = n > 0 ? words.v[n - 1] : "";
     bool cell = n > 1 && is_number(last),
-         prompt = n > 1 && is_quoted(args, n - 1) && !media_has_picture_name(last);
+         prompt = n > 1 && word_is_quoted(args, n - 1) && !media_has_picture_name(last);
     struct strings pictures = {words.v, n - (cell || prompt)};
     int rc = pictures.n > 0 ? 0
                             : refuse(err, PHI3V_E_ARGUMENT,

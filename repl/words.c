@@ -29,16 +29,29 @@ static char *next_word(const char **at)
     return text_take(&word);
 }
 
+static const char *skip_blanks(const char *line)
+{
+    while (isspace((unsigned char)*line)) line++;
+    return line;
+}
+
 void words_split(const char *line, struct strings *ret)
 {
     *ret = (struct strings){0};
-    for (;;) {
-        while (isspace((unsigned char)*line)) line++;
-        if (!*line) return;
+    while (*(line = skip_blanks(line))) {
         char *word = next_word(&line);
         strings_add(ret, word);
         free(word);
     }
+}
+
+bool word_is_quoted(const char *line, size_t index)
+{
+    for (size_t i = 0; i < index; i++) {
+        line = skip_blanks(line);
+        free(next_word(&line));
+    }
+    return *skip_blanks(line) == '"';
 }
 
 char *word_quote(const char *word)

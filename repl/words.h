@@ -8,6 +8,8 @@
 /* Splits like a shell: blanks separate, '…', "…" and \ keep them. An open quote ends with the line.
  */
 void words_split(const char *line, struct strings *ret);
+/* Whether word number `index`, from 0, which must be there, begins with a double quote. */
+bool word_is_quoted(const char *line, size_t index);
 /* The word so that words_split gives it back as one. */
 char *word_quote(const char *word);
 

@@ -129,7 +129,6 @@ static void answering_text(void **state)
     phi3v_model_close(a.model);
 }
 
-/* The picture's features stay in the cache, so the walk begins with a new model each time. */
 /* Two answers side by side whose prompts share a block. Each has its own code; what is only worth
  * time, as taking over the block, may fail unseen. */
 static void answer_both(phi3v_model *model, const phi3v_prompt *prompt)
@@ -177,6 +176,7 @@ static void answering_side_by_side(void **state)
     phi3v_model_close(model);
 }
 
+/* The picture's features stay in the cache, so the walk begins with a new model each time. */
 static int try_picture(void *arg, struct phi3v_error *err)
 {
     (void)arg;
