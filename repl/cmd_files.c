@@ -24,12 +24,6 @@ static char *one_path(const char *args, const char *command, struct phi3v_error 
 
 /* -- :save ---------------------------------------------------------------------------------- */
 
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), k = strlen(ending);
-    return n > k && !strcmp(s + n - k, ending);
-}
-
 static int save_notebook(struct repl *r, const char *path, struct phi3v_error *err)
 {
     struct ipynb_session session = {r->app.opt.system, r->app.info->name};
@@ -65,7 +59,7 @@ int command_save(struct repl *r, char *args, struct phi3v_error *err)
         free(path);
         path = longer;
     }
-    int rc = ends_with(path, ".ipynb") ? save_notebook(r, path, err) : save_other(r, path, err);
+    int rc = has_ending(path, ".ipynb") ? save_notebook(r, path, err) : save_other(r, path, err);
     if (!rc) {
         fprintf(r->say, "saved %d cell%s to ", r->book.n, r->book.n == 1 ? "" : "s");
         say_name(r, path);

@@ -120,12 +120,6 @@ int verb_options(struct options *opt, int argc, char **argv, int use, char ***re
     return -1;
 }
 
-static bool is_notebook(const char *word)
-{
-    size_t n = strlen(word);
-    return n > 6 && !strcmp(word + n - 6, ".ipynb");
-}
-
 static int unknown_verb(const struct options *opt, const char *word)
 {
     const char *near = nearest_name(word, n_verbs, verb_name, NULL);
@@ -143,7 +137,7 @@ static int dispatch(struct options *opt, int argc, char **argv)
         help_print();
         return EXIT_FINE;
     }
-    if (at < argc && !is_notebook(argv[at])) {
+    if (at < argc && !has_ending(argv[at], ".ipynb")) {
         const struct verb *verb = find_verb(argv[at]);
         return verb ? verb->run(opt, argc - at, argv + at) : unknown_verb(opt, argv[at]);
     }

@@ -2,7 +2,6 @@
 #include <glob.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "fetch.h"
 #include "interrupt.h"
@@ -85,10 +84,7 @@ bool media_has_picture_name(const char *path)
 {
     static const char *const ending[] = {".png", ".jpg", ".jpeg", ".webp", ".gif",
                                          ".bmp", ".ppm", ".pgm",  ".pnm"};
-    size_t n = strlen(path);
-    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++) {
-        size_t k = strlen(ending[i]);
-        if (n > k && !strcasecmp(path + n - k, ending[i])) return true;
-    }
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (has_ending(path, ending[i])) return true;
     return false;
 }

@@ -2,7 +2,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -24,16 +23,10 @@ void table_free(struct table *t)
     free(t->v);
 }
 
-static bool ends_with(const char *s, const char *ending)
-{
-    size_t n = strlen(s), k = strlen(ending);
-    return n > k && !strcasecmp(s + n - k, ending);
-}
-
 int table_check(const char *path, struct phi3v_error *err)
 {
     struct stat st;
-    if (!ends_with(path, ".csv") && !ends_with(path, ".jsonl"))
+    if (!has_ending(path, ".csv") && !has_ending(path, ".jsonl"))
         return refuse(err, PHI3V_E_ARGUMENT, "%.200s: the name must end in .csv or .jsonl", path);
     if (!stat(path, &st) && S_ISDIR(st.st_mode))
         return refuse(err, PHI3V_E_IO, "cannot write %.200s: it is a folder", path);
@@ -92,7 +85,7 @@ static void add_json(struct text *out, const struct table_row *row)
 int table_store(const struct table *t, const char *path, struct phi3v_error *err)
 {
     struct text out = {0};
-    bool csv = ends_with(path, ".csv");
+    bool csv = has_ending(path, ".csv");
     text_add(&out, csv ? "picture,answer,finish_reason,error\n" : "");
     for (int i = 0; i < t->n; i++) {
         const struct table_row *row = &t->v[i];

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -266,6 +267,12 @@ char *expand_home(const char *path)
     const char *home = getenv("HOME");
     if (path[0] == '~' && path[1] == '/' && home) return xasprintf("%s%s", home, path + 1);
     return xstrdup(path);
+}
+
+bool has_ending(const char *path, const char *ending)
+{
+    size_t n = strlen(path), k = strlen(ending);
+    return n > k && !strcasecmp(path + n - k, ending);
 }
 
 double now_s(void)

@@ -69,6 +69,8 @@ int store_file(const char *path, const char *bytes, size_t n, struct phi3v_error
 char *xdg_dir(const char *variable, const char *fallback);
 /* A path with a leading ~/ replaced by the home directory. */
 char *expand_home(const char *path);
+/* Whether a file's name ends so, in letters of either case, and has something before it. */
+bool has_ending(const char *path, const char *ending);
 
 double now_s(void); /* seconds of a clock that only goes forward */
 

@@ -110,11 +110,12 @@ static void enter_head(const struct ops *o, const struct rotate *a, int row, int
               v);
 }
 
+/* Head by head: the lines that a position goes to are those of its neighbours. */
 static void enter_rows(struct ops *o, void *arg, int begin, int end)
 {
     const struct rotate *a = arg;
-    for (int row = begin; row < end; row++)
-        for (int h = 0; h < a->c->n_kv_heads; h++) enter_head(o, a, row, h);
+    for (int h = 0; h < a->c->n_kv_heads; h++)
+        for (int row = begin; row < end; row++) enter_head(o, a, row, h);
 }
 
 static void enter_step(const struct ops *o, void *arg, int part, int kv_head)
