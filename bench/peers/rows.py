@@ -102,6 +102,7 @@ ROWS = {
     "tg2048-share": Row("decode, 4-bit, context 2048, f16 keys and values: share of the read probe", (0.75, 0.85),
                         goal_high=(0.60, 0.75), alone=share("tg:2048", "q4")),
     "tg2048": tg(2048, "q4", "Q4_0", (1.3, 1.7), "the same against llama.cpp's better setting"),
+    "tg2048-kv8": tg(2048, "q4/q8", "Q4_0", (1.3, 1.7), "the same, our keys and values of 8 bits"),
     "pp512": pp(512, "q4", "Q4_0", (1.8, 2.5), "prefill 512, 4-bit, against llama.cpp Q4_0"),
     "pp512-q8": pp(512, "q8", "Q8_0", (3.0, 4.5), "prefill 512, 8-bit, against llama.cpp Q8_0"),
     "pp2048": pp(2048, "q4", "Q4_0", (1.8, 2.5), "prefill 2048, 4-bit, against llama.cpp Q4_0"),

@@ -28,8 +28,8 @@ def warm(path):
 
 
 class Ours:
-    """Phiscope, which measures the machine around each of its samples; a process for each type of weights, that takes
-    cases line by line."""
+    """Phiscope, which measures the machine around each of its samples; a process for each type, that takes cases line
+    by line. A type is that of the weights ("q4"), or that and of keys and values ("q4/q8")."""
 
     def __init__(self, program, folder, work, threads):
         self.program, self.folders, self.work, self.threads = program, {"f32": folder}, work, threads
@@ -46,8 +46,9 @@ class Ours:
         return self.folders.get(dtype, self.folders["f32"])
 
     def command(self, dtype, repeat, cases):
-        return [self.program, "bench", "-m", self.folder(dtype), "--dtype", dtype, "--case", cases, "--json",
-                "--threads", str(self.threads), "--repeat", str(repeat)]
+        weights, _, kv = dtype.partition("/")
+        return [self.program, "bench", "-m", self.folder(weights), "--dtype", weights, "--kv", kv or "auto", "--case", cases,
+                "--json", "--threads", str(self.threads), "--repeat", str(repeat)]
 
     @staticmethod
     def answer(text):
