@@ -299,6 +299,7 @@ static void driver_fini(struct driver *d)
 {
     progress_session(NULL);
     phi3v_session_free(d->bench.session);
+    cases_end(&d->bench);
     phi3v_model_close(d->bench.model);
     machine_probe_free(d->probe);
     free(d->run.results);

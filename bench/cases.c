@@ -222,6 +222,73 @@ static int run_tg(struct bench *b, int64_t ctx, struct sample *ret, struct phi3v
     return tokens_behind(b, ctx, large ? 16 : 128, ret, err);
 }
 
+/* -- many: answers side by side ---------------------------------------------------------------- */
+
+enum { MANY_PROMPT = 16 };
+
+static int many_event(const struct phi3v_event *event, int job, void *user)
+{
+    (void)job;
+    return progress_event(event, user);
+}
+
+/* An empty session, and a prompt of words unlike the others'. */
+static int job_init(struct bench *b, int i, struct phi3v_job *job, struct phi3v_error *err)
+{
+    int32_t ids[MANY_PROMPT];
+    phi3v_prompt *prompt = NULL;
+    for (int k = 0; k < MANY_PROMPT; k++) ids[k] = k ? word(b->model, 1000 * i + k) : BOS;
+    int rc = phi3v_prompt_ids_new(b->model, ids, MANY_PROMPT, NULL, 0, 0, &prompt, err);
+    if (!rc && !b->many[i]) rc = phi3v_session_new(b->model, &b->many[i], err);
+    *job = (struct phi3v_job){.session = b->many[i], .prompt = prompt};
+    if (!rc) phi3v_session_clear(job->session);
+    return rc;
+}
+
+/* All tokens behind the first ones, over the time of the answer that took longest. Weights are read
+ * once for a step of all, as far as the device takes them together. */
+static int count_many(struct bench *b, const struct phi3v_job *jobs, int n, struct sample *ret,
+                      struct phi3v_error *err)
+{
+    const struct phi3v_model_info *info = phi3v_model_info(b->model);
+    double most = 0;
+    *ret = (struct sample){.n = n};
+    for (int i = 0; i < n; i++) {
+        const struct phi3v_timing *t = &jobs[i].result.timing;
+        double steps = (double)t->decode_tokens - 1;
+        if (jobs[i].code) *err = jobs[i].error;
+        if (jobs[i].code) return jobs[i].code;
+        if (t->decode_s > ret->seconds) ret->seconds = t->decode_s;
+        if (steps > most) most = steps;
+        ret->n_tokens += steps;
+        ret->amount[LIMIT_READ] +=
+            steps * (double)info->kv_bytes_per_token * (MANY_PROMPT + steps / 2);
+    }
+    ret->amount[LIMIT_READ] += most * (double)info->step_bytes;
+    if (ret->n_tokens > 0) return 0;
+    *err = (struct phi3v_error){PHI3V_E_MODEL, "the answers ended before their second token"};
+    return err->code;
+}
+
+static int run_many(struct bench *b, int64_t number, struct sample *ret, struct phi3v_error *err)
+{
+    struct phi3v_job jobs[MOST_MANY] = {0};
+    struct phi3v_params params;
+    int n = (int)number, rc = 0;
+    bool large = phi3v_model_info(b->model)->step_bytes > 500000000;
+    phi3v_params_default(&params);
+    params.max_new_tokens = (large ? 16 : 128) + 1;
+    params.stop_reference = 1;
+    for (int i = 0; i < n && !rc; i++) rc = job_init(b, i, &jobs[i], err);
+    if (!rc) rc = phi3v_generate_many(jobs, n, &params, many_event, NULL, err);
+    if (!rc) rc = count_many(b, jobs, n, ret, err);
+    for (int i = 0; i < n; i++) {
+        phi3v_result_fini(&jobs[i].result);
+        phi3v_prompt_free((phi3v_prompt *)jobs[i].prompt);
+    }
+    return rc;
+}
+
 /* -- pp: a prompt of text ---------------------------------------------------------------------- */
 
 static int run_pp(struct bench *b, int64_t n, struct sample *ret, struct phi3v_error *err)
@@ -301,9 +368,15 @@ int cases_warm_up(struct bench *b, struct phi3v_error *err)
     return rc ? rc : phi3v_bench_vision(b->session, 1, &seconds, err);
 }
 
+void cases_end(struct bench *b)
+{
+    for (int i = 0; i < MOST_MANY; i++) phi3v_session_free(b->many[i]);
+}
+
 const struct case_kind case_kinds[] = {
     {"start", {0}, 1, 0, 0, NULL},
     {"tg", {0, 2048, 8192, 32768}, 4, 0, 131072, run_tg},
+    {"many", {4}, 1, 1, MOST_MANY, run_many},
     {"pp", {128, 512, 2048}, 3, 1, 131072, run_pp},
     {"vision", {1, 5, 17}, 3, 1, 100, run_vision},
     {"turn", {5, 17}, 2, 2, 65, run_turn},

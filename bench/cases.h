@@ -39,9 +39,12 @@ struct sample {
     int64_t resident_bytes, file_bytes, kv_bytes;
 };
 
+enum { MOST_MANY = 64 }; // answers side by side
+
 struct bench {
     phi3v_model *model;
     phi3v_session *session;
+    phi3v_session *many[MOST_MANY]; // made when needed, and kept: cases_end
     struct work work;
     unsigned picture; // seed of the picture shown last
     int variant;      // of the question asked last
@@ -61,6 +64,9 @@ extern const int n_case_kinds;
 
 /* A case's first run reads weights from disk; this takes that out of it. */
 int cases_warm_up(struct bench *b, struct phi3v_error *err);
+
+/* Frees what cases made. */
+void cases_end(struct bench *b);
 
 /* BOS and words, or the rows of a picture of n_crops between them; for start.h too. */
 int cases_text_prompt(const phi3v_model *model, int64_t n, phi3v_prompt **ret_prompt,

@@ -17,6 +17,7 @@ static const char help_text[] =
     "Speeds as shares of what this machine can do at most, measured around every sample.\n"
     "  --case NAME[:N][,…]  all by default, or some of\n"
     "    tg:CONTEXT   one token after the other behind so many (0, 2048, 8192, 32768)\n"
+    "    many:ANSWERS so many answers side by side, all their tokens counted (4)\n"
     "    pp:TOKENS    a prompt of text (128, 512, 2048)\n"
     "    vision:CROPS encoding a picture (1, 5, 17)\n"
     "    turn:CROPS   first token for a new picture (5, 17)\n"
@@ -83,9 +84,10 @@ static int read_case(struct settings *s, const char *word)
         if (strlen(case_kinds[i].name) == n && !strncmp(case_kinds[i].name, word, n))
             kind = &case_kinds[i];
     if (!kind)
-        return MISUSE(
-            s, "no case \"%.40s\": there are tg, pp, vision, turn, edit, start, memory and limits",
-            word);
+        return MISUSE(s,
+                      "no case \"%.40s\": there are tg, many, pp, vision, turn, edit, start, "
+                      "memory and limits",
+                      word);
     if (!word[n]) return add_all(s, kind);
     char *end;
     errno = 0;

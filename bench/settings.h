@@ -16,8 +16,8 @@ enum exit_status {
 
 enum { MAX_PLAN = 64 };
 
-/* One case to run: its kind and its number, tokens of context for tg, of prompt for pp, crops for
- * the rest. */
+/* One case to run: its kind and its number, tokens of context for tg, of prompt for pp, answers for
+ * many, crops for the rest. */
 struct plan_item {
     const struct case_kind *kind;
     int64_t number;

@@ -64,6 +64,13 @@ static void check_tg(const json_t *c)
     tap_ok(json_array_size(json_object_get(c, "samples")) > 0, "tg has its samples");
 }
 
+static void check_many(const json_t *c)
+{
+    static const char *const keys[] = {"n", "tok_s", "bytes", NULL};
+    tap_ok(is_word(c, "case", "many") && all_numbers(c, keys), "many has its numbers");
+    tap_ok(json_integer_value(json_object_get(c, "n")) == 3, "many has the answers asked for");
+}
+
 static void check_pp(const json_t *c)
 {
     static const char *const keys[] = {"n", "ctx", "tok_s", "flops", "share", NULL};
@@ -89,9 +96,10 @@ static void check_json(const char *phiscope, const char *model)
                                          NULL};
     char args[600];
     int status;
-    snprintf(args, sizeof args,
-             "-m '%s' --case tg:64,pp:9,start,memory:2 --dtype f32 --repeat 1 --json --threads 2",
-             model);
+    snprintf(
+        args, sizeof args,
+        "-m '%s' --case tg:64,many:3,pp:9,start,memory:2 --dtype f32 --repeat 1 --json --threads 2",
+        model);
     char *text = run_bench(phiscope, args, false, &status);
     tap_ok(status == 0, "bench --json ends well");
     tap_ok(strchr(text, '\n') == text + strlen(text) - 1, "one line");
@@ -100,10 +108,11 @@ static void check_json(const char *phiscope, const char *model)
     tap_ok(json_is_string(json_object_get(all, "cpu")), "cpu is named");
     tap_ok(json_integer_value(json_object_get(all, "threads")) == 2, "threads are those asked for");
     const json_t *cases = json_object_get(all, "cases");
-    if (tap_ok(json_array_size(cases) == 4, "four cases")) {
+    if (tap_ok(json_array_size(cases) == 5, "five cases")) {
         check_own_processes(json_array_get(cases, 0), json_array_get(cases, 1));
         check_tg(json_array_get(cases, 2));
-        check_pp(json_array_get(cases, 3));
+        check_many(json_array_get(cases, 3));
+        check_pp(json_array_get(cases, 4));
     }
     json_decref(all);
 }
@@ -191,7 +200,7 @@ static void check_refusals(const char *phiscope)
         const char *says;
     } refusals[] = {
         {"--dtype q9", 2, "dtype is \"q9\""},
-        {"--case tg,nothing", 2, "no case \"nothing\": there are tg, pp, vision, turn, edit"},
+        {"--case tg,nothing", 2, "no case \"nothing\": there are tg, many, pp, vision, turn, edit"},
         {"--case tg:many", 2, "--case has \"tg:many\"; tg takes 0 to 131072"},
         {"--case turn:1", 2, "turn takes 2 to 65"},
         {"--repeat 0", 2, "--repeat is \"0\""},
