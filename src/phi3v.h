@@ -339,10 +339,10 @@ struct phi3v_job {
 typedef int (*phi3v_job_event_fn)(const struct phi3v_event *event, int job, void *user);
 /* Answers n prompts side by side, each as phi3v_generate would: prompts one after the other, then
  * the steps of all answers together, so that weights are read once for all of them; a beginning
- * that prompts share (whole blocks of 64 tokens) is computed once. Where reuse is equality bit for
- * bit (the CPU), each answer is the one that its session gives alone; on a card it is up to
- * rounding. A job that fails or is stopped does not hold up the others. params: of all. on_event
- * may be NULL. Errors (of the whole; a job's own stand in it): ARGUMENT, MEMORY. */
+ * that prompts share (whole blocks of 64 tokens) is computed once. Each answer is the one that its
+ * session gives alone: on the CPU bit for bit, on a card too but for the rounding of prompts that
+ * share a beginning. A job that fails or is stopped does not hold up the others. params: of all.
+ * on_event may be NULL. Errors (of the whole; a job's own stand in it): ARGUMENT, MEMORY. */
 PHI3V_API int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
                                   phi3v_job_event_fn on_event, void *user, struct phi3v_error *err);
 

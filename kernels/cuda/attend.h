@@ -19,27 +19,33 @@ extern "C" {
 
 enum { ATTEND_MAX_SPLITS = 16 };
 
+/* Splits of a row that sees n_keys: enough blocks to fill a card, few enough partial sums. They
+ * follow from the row alone, so its sums have the same bits whichever rows stand beside it. */
+ON_BOTH int attend_splits(int64_t n_keys)
+{
+    return n_keys <= 128 ? 2 : n_keys <= 1024 ? 8 : ATTEND_MAX_SPLITS;
+}
+
 /* Query rows, each its own causal sequence: row r stands at position pos[r] of the sequence whose
  * blocks begin at tables[r]. */
 struct attend_decode {
     /* Either q: turned queries, keys and values of the rows already stored; */
     const struct bf16 *q; // [n_rows][n_heads][d]
-    /* or qkv (then n_rows is 1): the product's row, not turned; its key and value are stored by
-     * this launch. */
-    const float *qkv;                  // [(n_heads + 2 n_kv_heads) * head_dim]
-    const float *cos, *sin;            // [head_dim / 2]
+    /* or qkv: the products' rows, not turned; their keys and values are stored by this launch. */
+    const float *qkv;                  // [n_rows][(n_heads + 2 n_kv_heads) * head_dim]
+    const float *cos, *sin;            // [n_rows][head_dim / 2]
     struct bf16 *const *const *tables; // [n_rows]
     const int *pos;                    // [n_rows], on the device like everything else
     int64_t k_offset, v_offset;        // of this layer within a block
     bool is_q8;                        // what blocks hold
     int n_rows, n_heads, n_kv_heads, head_dim;
-    int n_splits;       // 1 … ATTEND_MAX_SPLITS
+    int n_splits;       // attend_splits() of the row with the most keys
     float *parts;       // scratch: attend_parts_floats()
     int *arrived;       // scratch: [n_rows][n_heads], zero before and after
     float *out;         // [n_rows][out_stride] f32 …
     struct bf16 *out16; // … or bf16, one of the two
     int64_t out_stride;
-    int64_t n_keys_hint; // for the work size only
+    int64_t n_keys_hint; // of a row; for the work size only
 };
 size_t attend_parts_floats(int n_rows, int n_heads, int head_dim);
 void attend_decode_launch(struct queue *q, const struct attend_decode *a);

@@ -81,12 +81,13 @@ template <int C> __device__ __forceinline__ void merge_lanes(struct partial<C> *
 /* -- The query, and the key and value of its own position
  * ------------------------------------------ */
 
-/* Elements i of a head row x of head_dim values, turned by cos and sin (phi3v.md 7). */
-__device__ float turned(const struct attend_decode &a, const float *x, int i)
+/* Element i of a head row x of head_dim values, turned by the row's cos and sin (phi3v.md 7). */
+__device__ float turned(const struct attend_decode &a, int row, const float *x, int i)
 {
     int half = a.head_dim / 2;
-    if (i < half) return x[i] * a.cos[i] - x[i + half] * a.sin[i];
-    return x[i] * a.cos[i - half] + x[i - half] * a.sin[i - half];
+    const float *cos = a.cos + row * half, *sin = a.sin + row * half;
+    if (i < half) return x[i] * cos[i] - x[i + half] * sin[i];
+    return x[i] * cos[i - half] + x[i - half] * sin[i - half];
 }
 
 /* q in shared memory, scaled for scores in base 2; with qkv also the new key and value. */
@@ -101,10 +102,11 @@ __device__ void load_query(const struct attend_decode &a, int row, int head, int
             q[i] = widen(a.q[((int64_t)row * a.n_heads + head) * D + i]) * scale;
             continue;
         }
-        const float *k = a.qkv + (a.n_heads + kv_head) * a.head_dim;
+        const float *heads = a.qkv + (int64_t)row * (a.n_heads + 2 * a.n_kv_heads) * a.head_dim;
+        const float *k = heads + (a.n_heads + kv_head) * a.head_dim;
         const float *v = k + a.n_kv_heads * a.head_dim;
-        q[i] = used ? turned(a, a.qkv + head * a.head_dim, i) * scale : 0;
-        new_k[i] = used ? turned(a, k, i) : 0;
+        q[i] = used ? turned(a, row, heads + head * a.head_dim, i) * scale : 0;
+        new_k[i] = used ? turned(a, row, k, i) : 0;
         new_v[i] = used ? v[i] : 0;
     }
 }
@@ -173,8 +175,8 @@ __device__ bool came_last(int *arrived, int n_splits, int *shared_flag)
     return *shared_flag;
 }
 
-/* grid: (heads, splits, rows). Keys before the row's own are split evenly; the own one belongs to
- * split 0 when this launch stores it. */
+/* grid: (heads, splits, rows); rows with fewer splits leave the last ones idle. Keys before the
+ * row's own are split evenly; the own one belongs to split 0 when this launch stores it. */
 template <int D, bool Q8>
 __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct attend_decode a)
 {
@@ -190,12 +192,13 @@ __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct atten
     int per_kv = a.n_heads / a.n_kv_heads, kv_head = head / per_kv;
     grid_release();
     grid_wait();
+    int pos = a.pos[row], n_stored = a.q ? pos + 1 : pos, n_splits = attend_splits(pos + 1);
+    if (split >= n_splits) return; /* the whole block */
     load_query<D>(a, row, head, kv_head, q, new_k, new_v);
     __syncthreads();
 
-    int pos = a.pos[row], n_stored = a.q ? pos + 1 : pos;
     int step = WARPS * GROUPS * UNROLL;
-    int per_split = (n_stored + a.n_splits * step - 1) / (a.n_splits * step) * step;
+    int per_split = (n_stored + n_splits * step - 1) / (n_splits * step) * step;
     int begin = split * per_split,
         end = begin + per_split < n_stored ? begin + per_split : n_stored;
     struct bf16 *const *table = a.tables[row];
@@ -251,21 +254,15 @@ __global__ void __launch_bounds__(WARPS *WARP) attend_decode_kernel(struct atten
     __syncthreads();
 
     int64_t which = (int64_t)row * a.n_heads + head;
-    float *parts = a.parts + which * a.n_splits * (D + 2), max, sum;
+    float *parts = a.parts + which * ATTEND_MAX_SPLITS * (D + 2), max, sum;
     for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
-        float x = merged<D>(warp_parts, WARPS, i, &max, &sum);
-        if (a.n_splits == 1) {
-            store_out(a, row, head, i, x / sum);
-            continue;
-        }
-        float *part = parts + split * (D + 2);
+        float x = merged<D>(warp_parts, WARPS, i, &max, &sum), *part = parts + split * (D + 2);
         part[2 + i] = x;
         if (i == 0) part[0] = max, part[1] = sum;
     }
-    if (a.n_splits == 1) return;
-    if (!came_last(&a.arrived[which], a.n_splits, last)) return;
+    if (!came_last(&a.arrived[which], n_splits, last)) return;
     for (int i = (int)threadIdx.x; i < D; i += WARPS * WARP) {
-        float x = merged<D>(parts, a.n_splits, i, &max, &sum);
+        float x = merged<D>(parts, n_splits, i, &max, &sum);
         store_out(a, row, head, i, x / sum);
     }
 }

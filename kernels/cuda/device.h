@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * The module's structs: a model's weights on one card, and the work area of a session. Files:
  * module.c opens and closes, weights.c carries the weights over, kv_pool.c owns keys and values,
- * prefill.c runs rows through the decoder, decode.c one row at a time as a captured graph, vision.c
- * pictures, staging.c their way to the card, product.c the products of many rows by cuBLASLt. */
+ * prefill.c runs rows through the decoder, decode.c one row of each of a few sequences as a
+ * captured graph, vision.c pictures, staging.c their way to the card, product.c the products of
+ * many rows by cuBLASLt. */
 #ifndef CUDA_DEVICE_H
 #define CUDA_DEVICE_H
 
@@ -105,9 +106,10 @@ struct features { // pictures stay on the card
 };
 
 enum {
-    FEW_ROWS = 8,     // parts of at most this many rows attend like decode steps
-    FEW_AT_ONCE = 32, // such rows in one launch
-    LOGIT_ROWS = 128  // logits computed together
+    STEP_SEQS = BACKEND_STEP_SEQS, // sequences whose steps are computed together
+    FEW_ROWS = 8,                  // parts of at most this many rows attend like decode steps
+    FEW_AT_ONCE = 32,              // such rows in one launch
+    LOGIT_ROWS = 128               // logits computed together
 };
 
 struct decode; // the graph of a step and what it reads: decode.c
@@ -152,19 +154,16 @@ static inline int qkv_width(const struct config *c)
 {
     return (c->n_heads + 2 * c->n_kv_heads) * c->head_dim;
 }
-/* Splits of the keys that keep every multiprocessor busy without making partial sums the work. */
-int splits_for(const struct cuda_backend *b, int64_t n_keys, int n_rows);
-
 /* prefill.c: all rows of a batch. */
 int prefill_run(struct backend_state *s, const struct batch *batch, struct phi3v_error *err);
 
-/* decode.c: one row of one sequence. */
+/* decode.c: one row of each sequence, any number of them; and steps that draw, of at most STEP_SEQS
+ * (backend_table.decode). */
 int decode_new(struct backend_state *s, struct phi3v_error *err);
 void decode_free(struct decode *d);
 int decode_step(struct backend_state *s, const struct batch *batch, struct phi3v_error *err);
-int decode_ahead(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                 const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
-                 void *user, struct phi3v_error *err);
+int decode_ahead(struct backend_state *s, const struct decode_seq *seqs, int n, int n_steps,
+                 backend_id_fn on_id, void *user, struct phi3v_error *err);
 
 /* vision.c */
 int vision_encode_cuda(struct backend_state *s, const struct crop_source *crops,

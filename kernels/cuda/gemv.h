@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Decoding: a matrix times one vector, bound by the bytes of the matrix. What stands before the
- * product (RMS norm) and behind it (residual sum, SiLU product) is part of the same launch. */
+ * Decoding: a matrix times the vectors of up to eight sequences, bound by the bytes of the matrix,
+ * which are read once for all of them. What stands before the product (RMS norm) and behind it
+ * (residual sum, SiLU product) is part of the same launch. A vector's result has the same bits
+ * whichever others stand beside it: every sum is taken in the same order. */
 #ifndef CUDA_GEMV_H
 #define CUDA_GEMV_H
 
@@ -18,16 +20,17 @@ enum gemv_then {
 
 struct gemv {
     struct dev_mat w;
-    const float *x;    // [n_in]
+    int n;             // vectors
+    const float *x;    // [n][n_in]; where n_in is a multiple of 4, aligned to 16 bytes
     const float *norm; // [n_in]: v = x / sqrt(mean(x^2) + eps) * norm (phi3v.md 8); NULL: v = x
     float eps;
-    float *y; // [n_out], or [n_out/2] for GEMV_SILU_MUL
+    float *y; // [n][n_out], or [n][n_out/2] for GEMV_SILU_MUL
     enum gemv_then then;
-    float *wide; // [n_out] of scratch, for GEMV_SILU_MUL
+    float *wide; // [n][n_out] of scratch, for GEMV_SILU_MUL
 };
 
-/* Matrices up to this many columns fit: the vector stands in shared memory as f32. */
-enum { GEMV_MAX_IN = 24576 };
+/* Matrices up to this many columns fit, and so many vectors are multiplied by one launch. */
+enum { GEMV_MAX_IN = 24576, GEMV_MAX_VECTORS = 8 };
 
 void gemv_launch(struct queue *q, const char *name, const struct gemv *g);
 /* Warps of a block, for n_tasks rows or row pairs over 2 n_sms blocks: the number between 8 and 16

@@ -9,7 +9,7 @@
 #include "device.h"
 #include "gemv.h"
 
-enum { MIN_MAJOR = 8, ROWS_BIG = 2048, ROWS_SMALL = 512, STEP_SEQS = 8 };
+enum { MIN_MAJOR = 8, ROWS_BIG = 2048, ROWS_SMALL = 512 };
 /* Elements: a strip of the widest rows; 32 MiB; the largest matrix of a layer at the published
  * size. */
 enum { UNPACK_LEAST = 1 << 20, UNPACK_SMALL = 16 << 20, UNPACK_BIG = 48 << 20 };
@@ -69,14 +69,6 @@ int state_wait(struct backend_state *s, const struct pulse *pulse, int64_t done,
     queue_wait(q);
     int rc = queue_error(q, err);
     return rc || !stopped ? rc : err_set(err, PHI3V_E_CANCELLED, "cancelled");
-}
-
-int splits_for(const struct cuda_backend *b, int64_t n_keys, int n_rows)
-{
-    int64_t wanted = 4 * (int64_t)b->n_sms / ((int64_t)b->config->n_heads * n_rows) + 1;
-    int64_t useful = n_keys / KEYS_PER_BLOCK + 1;
-    int64_t n = wanted < useful ? wanted : useful;
-    return n > ATTEND_MAX_SPLITS ? ATTEND_MAX_SPLITS : (int)n;
 }
 
 /* -- Sessions ---------------------------------------------------------------------------------- */
@@ -189,11 +181,10 @@ static int cuda_piece_rows(const struct backend *b)
     return ((const struct cuda_backend *)b)->max_rows;
 }
 
-/* Rows of a step go through cuBLASLt: as many as it reads bf16 weights for nearly as fast as for one.
- * Packed matrices would be unpacked for every step, which costs what several steps read. */
 static int cuda_step_seqs(const struct backend *b)
 {
-    return strcmp(((const struct cuda_backend *)b)->dtype, "bf16") ? 1 : STEP_SEQS;
+    (void)b;
+    return STEP_SEQS;
 }
 
 static void cuda_close(struct backend *base)
@@ -267,27 +258,30 @@ static void cuda_kv_fill(struct backend *base, int id, uint64_t seed)
     free(values);
 }
 
-/* A single token of a single sequence is a step of decoding; everything else is rows. */
-static bool is_step(const struct batch *b)
+/* A token of each sequence is a step of decoding; everything else is rows, and so is what they
+ * refuse. */
+static bool is_step(const struct config *c, const struct batch *b)
 {
-    return b->n_seqs == 1 && b->seqs[0].n_rows == 1 && !b->seqs[0].rows[0].features && !b->trace;
+    for (int i = 0; i < b->n_seqs; i++) {
+        const struct batch_seq *seq = &b->seqs[i];
+        if (seq->n_rows != 1 || seq->rows[0].features || seq->first_pos >= c->max_positions ||
+            seq->rows[0].id < 0 || seq->rows[0].id >= c->n_vocab)
+            return false;
+    }
+    return !b->trace;
 }
 
 static int cuda_forward(struct backend_state *s, const struct batch *batch, struct phi3v_error *err)
 {
-    const struct config *c = s->b->config;
     cudaSetDevice(s->b->device);
-    bool valid = is_step(batch) && batch->seqs[0].first_pos < c->max_positions &&
-                 batch->seqs[0].rows[0].id >= 0 && batch->seqs[0].rows[0].id < c->n_vocab;
-    return valid ? decode_step(s, batch, err) : prefill_run(s, batch, err);
+    return is_step(s->b->config, batch) ? decode_step(s, batch, err) : prefill_run(s, batch, err);
 }
 
-static int cuda_decode(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                       const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
-                       void *user, struct phi3v_error *err)
+static int cuda_decode(struct backend_state *s, const struct decode_seq *seqs, int n, int n_steps,
+                       backend_id_fn on_id, void *user, struct phi3v_error *err)
 {
     cudaSetDevice(s->b->device);
-    return decode_ahead(s, seq, n_steps, draw, seen, on_id, user, err);
+    return decode_ahead(s, seqs, n, n_steps, on_id, user, err);
 }
 
 static const struct backend_table cuda_table = {

@@ -1,19 +1,31 @@
 /* SPDX-License-Identifier: MIT */
 #include "packed.h"
 
+#include "gemv_then.h"
 #include "port.h"
 
 namespace
 {
 
-enum { WARPS = 16, BLOCKS_PER_SM = 2, IN_FLIGHT = 3, THREADS = 256 };
+enum { WARPS = 16, THREADS = 256 };
 enum { MAX_EXPONENT = 90 /* of activations, either way: kernels/packed.h */ };
+enum { SHARED_BYTES = 80 * 1024 /* for vectors: the smallest cards have 99 KiB a block */ };
+enum { GROUP = 4 * WARP /* values of a vector that a warp rounds together */ };
 
-/* The vector in shared memory: words[8 b + g] holds inputs 32 b + 4 g … + 3 as int8, in units of
- * units[b] (the weights' 2^-SCALES_SHIFT is in it). */
+template <bool SEVERAL> constexpr int VECTORS = SEVERAL ? (int)GEMV_MAX_VECTORS : 1;
+/* Blocks that a warp has under way together: 1.5 KiB. */
+template <enum packing P> constexpr int IN_FLIGHT = P == PACKED_Q8 ? 3 : 6;
+/* The power of two by which a product's integers are too large: see fragments. */
+template <enum packing P> constexpr int TOO_LARGE = P == PACKED_Q4 ? 4 : 0;
+
+/* -- Vectors ----------------------------------------------------------------------------------- */
+
+/* n vectors in shared memory: words[8 (n b + v) + k] holds inputs 32 b + 4 k … + 3 of vector v as
+ * int8, in units of units[n b + v]. */
 struct rounded {
-    int *words;   // [n_blocks * 8]
-    float *units; // [n_blocks]
+    int n;
+    int *words;   // [n_blocks][n][8]
+    float *units; // [n_blocks][n]
 };
 
 __device__ __forceinline__ float power_of_two(int e)
@@ -32,6 +44,7 @@ __device__ __forceinline__ int exponent_of(float largest)
 __device__ __forceinline__ float4 load4(const float *x, int at, int n)
 {
     float4 v;
+    if (n % 4 == 0 && at < n) return *(const float4 *)(x + at);
     v.x = at < n ? x[at] : 0;
     v.y = at + 1 < n ? x[at + 1] : 0;
     v.z = at + 2 < n ? x[at + 2] : 0;
@@ -39,150 +52,237 @@ __device__ __forceinline__ float4 load4(const float *x, int at, int n)
     return v;
 }
 
-/* Four values a lane, eight lanes a block of 32. Returns the factor that the norm still owes. */
-__device__ float round_vector(const struct gemv &g, int n_blocks, const struct rounded &v,
-                              float *scratch)
+/* Four values x (* norm) a lane, word i of vector v; eight lanes a block of 32. */
+template <enum packing P>
+__device__ void round_word(const struct gemv &g, const struct rounded &r, int n_blocks, int v,
+                           int i, float4 x)
 {
-    float squares = 0;
-    int n_words = n_blocks * 8, padded = (n_words + WARP - 1) / WARP * WARP;
-    for (int i = (int)threadIdx.x; i < padded; i += WARPS * WARP) { // whole warps together
-        float4 x = load4(g.x, 4 * i, g.w.n_in);
-        squares += x.x * x.x + x.y * x.y + x.z * x.z + x.w * x.w;
-        if (g.norm) {
-            float4 w = load4(g.norm, 4 * i, g.w.n_in);
-            x.x *= w.x, x.y *= w.y, x.z *= w.z, x.w *= w.w;
+    if (g.norm) {
+        float4 w = load4(g.norm, 4 * i, g.w.n_in);
+        x.x *= w.x, x.y *= w.y, x.z *= w.z, x.w *= w.w;
+    }
+    float sum = fabsf(x.x) + fabsf(x.y) + fabsf(x.z) + fabsf(x.w);
+    float largest = fmaxf(fmaxf(fabsf(x.x), fabsf(x.y)), fmaxf(fabsf(x.z), fabsf(x.w)));
+    if (!(sum < INFINITY)) largest = INFINITY; /* fmaxf drops what is no number */
+    for (int step = 1; step < 8; step *= 2)
+        largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, step));
+    int e = exponent_of(largest);
+    float inverse = power_of_two(-e);
+    uint32_t word =
+        ((uint32_t)rint_s8(x.x * inverse) & 255) | ((uint32_t)rint_s8(x.y * inverse) & 255) << 8 |
+        ((uint32_t)rint_s8(x.z * inverse) & 255) << 16 | (uint32_t)rint_s8(x.w * inverse) << 24;
+    if (i >= n_blocks * 8) return;
+    int at = i / 8 * r.n + v;
+    r.words[8 * at + i % 8] = (int)word;
+    if (i % 8 == 0)
+        r.units[at] = largest < INFINITY ? power_of_two(e - SCALES_SHIFT - TOO_LARGE<P>) : NAN;
+}
+
+/* All vectors: a warp takes GROUP values at a time, and for a norm leaves the sum of their squares
+ * in squares[v * n_groups + group]. */
+template <enum packing P, bool SEVERAL>
+__device__ void round_vectors(const struct gemv &g, const struct rounded &r, int n_blocks,
+                              int n_groups, float *squares, int warp, int lane)
+{
+    enum { TOGETHER = 4 }; /* loads under way */
+    int n = r.n * n_groups;
+    for (int first = warp; first < n; first += WARPS * TOGETHER) {
+        float4 x[TOGETHER];
+#pragma unroll
+        for (int k = 0; k < TOGETHER; k++) {
+            int at = first + k * WARPS, v = SEVERAL ? at / n_groups : 0;
+            int i = (at - v * n_groups) * WARP + lane;
+            x[k] = load4(g.x + (int64_t)v * g.w.n_in, at < n ? 4 * i : g.w.n_in, g.w.n_in);
         }
-        float sum = fabsf(x.x) + fabsf(x.y) + fabsf(x.z) + fabsf(x.w);
-        float largest = fmaxf(fmaxf(fabsf(x.x), fabsf(x.y)), fmaxf(fabsf(x.z), fabsf(x.w)));
-        if (!(sum < INFINITY)) largest = INFINITY; /* fmaxf drops what is no number */
-        for (int step = 1; step < 8; step *= 2)
-            largest = fmaxf(largest, __shfl_xor_sync(ALL_LANES, largest, step));
-        int e = exponent_of(largest);
-        float inverse = power_of_two(-e);
-        uint32_t word = ((uint32_t)rint_s8(x.x * inverse) & 255) |
-                        ((uint32_t)rint_s8(x.y * inverse) & 255) << 8 |
-                        ((uint32_t)rint_s8(x.z * inverse) & 255) << 16 |
-                        (uint32_t)rint_s8(x.w * inverse) << 24;
-        if (i >= n_words) continue;
-        v.words[i] = (int)word;
-        if (i % 8 == 0) v.units[i / 8] = largest < INFINITY ? power_of_two(e - SCALES_SHIFT) : NAN;
+#pragma unroll
+        for (int k = 0; k < TOGETHER; k++) {
+            int at = first + k * WARPS, v = SEVERAL ? at / n_groups : 0;
+            int i = (at - v * n_groups) * WARP + lane;
+            if (at >= n) break;
+            float4 y = x[k];
+            if (g.norm) {
+                float own = mul_add(y.w, y.w, mul_add(y.z, y.z, mul_add(y.y, y.y, y.x * y.x)));
+                float sum = warp_sum(own);
+                if (lane == 0) squares[at] = sum;
+            }
+            round_word<P>(g, r, n_blocks, v, i, y);
+        }
     }
-    squares = block_sum(squares, scratch); /* its barrier also makes v whole */
-    return g.norm ? rsqrtf(squares / (float)g.w.n_in + g.eps) : 1.0f;
 }
 
-/* A lane's 16 bytes are inputs of outputs 4 (lane % 4) + 0 … 3; sums[k] belongs to output k of
- * these. Q8: 4 inputs of one block a warp; Q4: 8 inputs of two blocks. */
-template <enum packing P>
-__device__ __forceinline__ void add_words(uint4 w, const int *words, uint2 scales, float unit,
-                                          float *sums)
+/* The factor that the norm still owes vector v, for a warp. */
+__device__ float norm_factor(const struct gemv &g, const float *squares, int n_groups, int lane)
 {
-    uint32_t word[4] = {w.x, w.y, w.z, w.w};
-    int dots[4];
-    if (P == PACKED_Q8) {
-#pragma unroll
-        for (int k = 0; k < 4; k++) /* w + 128 as it stands to w */
-            dots[k] = __dp4a((int)(word[k] ^ 0x80808080u), words[0], 0);
-    } else {
-        const int minus_8 = (int)0xf8f8f8f8u; /* nibbles stand for w + 8 */
-        int offset = __dp4a(minus_8, words[0], __dp4a(minus_8, words[1], 0));
-#pragma unroll
-        for (int k = 0; k < 4; k++)
-            dots[k] = __dp4a((int)(word[k] & 0x0f0f0f0fu), words[0],
-                             __dp4a((int)(word[k] >> 4 & 0x0f0f0f0fu), words[1], offset));
-    }
-    sums[0] += (float)dots[0] * (half_value(scales.x & 0xffff) * unit);
-    sums[1] += (float)dots[1] * (half_value(scales.x >> 16) * unit);
-    sums[2] += (float)dots[2] * (half_value(scales.y & 0xffff) * unit);
-    sums[3] += (float)dots[3] * (half_value(scales.y >> 16) * unit);
+    float sum = 0;
+    for (int i = lane; i < n_groups; i += WARP) sum += squares[i];
+    return rsqrtf(warp_sum(sum) / (float)g.w.n_in + g.eps);
 }
 
-/* This lane's share of a strip: 512 bytes a warp and step, IN_FLIGHT steps under way together. */
+/* -- Strips ------------------------------------------------------------------------------------ */
+
+/* A lane's part of a block, as it is stored: with g = lane / 4 and t = lane % 4 the inputs of words
+ * 2 t and 2 t + 1, of outputs 2 g and 2 g + 1; and these outputs' scales. */
+template <enum packing P> struct part {
+    uint2 w[P == PACKED_Q8 ? 2 : 1];
+    uint32_t scales;
+};
+
 template <enum packing P>
+__device__ __forceinline__ void load_part(struct part<P> *ret, const char *block,
+                                          const char *scales, int lane)
+{
+    constexpr int STEP = P == PACKED_Q8 ? 2 : 1, WORD = STRIP_OUTS * 4; // bytes of a word's outputs
+    const char *from = block + lane % 4 * STEP * WORD + lane / 4 * 8;
+#pragma unroll
+    for (int i = 0; i < STEP; i++) ret->w[i] = load_once8(from + i * WORD);
+    ret->scales = load_once4(scales + lane / 4 * 4);
+}
+
+/* As mma_s8 wants it, its rows being outputs 0, 2 … 14, 1, 3 … 15 and its depths the even words,
+ * then the odd ones. Weights of 8 bits are stored as w + 128. Those of 4 bits as w + 8: in the
+ * upper half of a byte, with its first bit turned, that is 16 w. */
+template <enum packing P>
+__device__ __forceinline__ void fragments(const struct part<P> &p, uint32_t *a)
+{
+    if constexpr (P == PACKED_Q8) {
+        a[0] = p.w[0].x ^ 0x80808080u, a[1] = p.w[0].y ^ 0x80808080u;
+        a[2] = p.w[1].x ^ 0x80808080u, a[3] = p.w[1].y ^ 0x80808080u;
+    } else {
+        a[0] = (p.w[0].x << 4 & 0xf0f0f0f0u) ^ 0x80808080u;
+        a[1] = (p.w[0].y << 4 & 0xf0f0f0f0u) ^ 0x80808080u;
+        a[2] = (p.w[0].x & 0xf0f0f0f0u) ^ 0x80808080u;
+        a[3] = (p.w[0].y & 0xf0f0f0f0u) ^ 0x80808080u;
+    }
+}
+
+/* Where a lane finds what belongs to its columns of a product, block 0: the words of vector g, and
+ * the units of vectors 2 t and 2 t + 1. Columns behind the last vector repeat it. */
+struct columns {
+    const int *words;
+    const float *units[2];
+};
+
+__device__ __forceinline__ struct columns columns_of(const struct rounded &v, int lane)
+{
+    int g = lane / 4, t = lane % 4, last = v.n - 1;
+    struct columns c = {
+        v.words + 8 * (g < last ? g : last) + 2 * t,
+        {v.units + (2 * t < last ? 2 * t : last), v.units + (2 * t + 1 < last ? 2 * t + 1 : last)}};
+    return c;
+}
+
+/* A warp's blocks of a strip, every WARPS-th. sums[2 c + o] of a lane belongs to output 2 g + o and
+ * vector 2 t + c; of one vector every column is the same. */
+template <enum packing P, bool SEVERAL>
 __device__ void add_strip(const char *strip, int n_blocks, const struct rounded &v, int warp,
                           int lane, float *sums)
 {
-    constexpr int PER_STEP = P == PACKED_Q4 ? 2 : 1; // blocks
-    constexpr int BYTES = STRIP_OUTS * BLOCK_INS / PER_STEP;
-    int first = P == PACKED_Q4 ? lane / 16 : 0, n_steps = (n_blocks + PER_STEP - 1) / PER_STEP;
-    int word = P == PACKED_Q4 ? lane % 16 / 4 * 2 : lane / 4;
-    const char *scales = strip + (int64_t)n_blocks * BYTES + lane % 4 * 8;
-    for (int step = warp; step < n_steps; step += WARPS * IN_FLIGHT) {
-        uint4 w[IN_FLIGHT];
-        uint2 s[IN_FLIGHT];
+    constexpr int BYTES = STRIP_OUTS * BLOCK_INS / (P == PACKED_Q4 ? 2 : 1);
+    constexpr int DEPTH = IN_FLIGHT<P>, COLUMNS = SEVERAL ? 2 : 1;
+    const char *scales = strip + (int64_t)n_blocks * BYTES;
+    struct columns column = columns_of(v, lane);
+    for (int first = warp; first < n_blocks; first += WARPS * DEPTH) {
+        struct part<P> parts[DEPTH];
 #pragma unroll
-        for (int k = 0; k < IN_FLIGHT; k++) {
-            int at = step + k * WARPS, b = at * PER_STEP + first;
-            bool there = at < n_steps && b < n_blocks;
-            w[k] = load_once(strip + (there ? (int64_t)at * 512 + lane * 16 : 0));
-            s[k] = load_once8(scales + (there ? b * 2 * STRIP_OUTS : 0));
+        for (int k = 0; k < DEPTH; k++) {
+            int b = first + k * WARPS < n_blocks ? first + k * WARPS : first;
+            load_part<P>(&parts[k], strip + (int64_t)b * BYTES, scales + b * 2 * STRIP_OUTS, lane);
         }
 #pragma unroll
-        for (int k = 0; k < IN_FLIGHT; k++) {
-            int b = (step + k * WARPS) * PER_STEP + first;
-            if (b < n_blocks) add_words<P>(w[k], v.words + b * 8 + word, s[k], v.units[b], sums);
+        for (int k = 0; k < DEPTH; k++) {
+            int b = first + k * WARPS, dots[4];
+            uint32_t a[4], x[2];
+            if (b >= n_blocks) break;
+            fragments<P>(parts[k], a);
+            uint2 words = *(const uint2 *)(column.words + 8 * b * v.n);
+            x[0] = words.x, x[1] = words.y;
+            mma_s8(dots, a, x);
+#pragma unroll
+            for (int c = 0; c < COLUMNS; c++) {
+                float unit = column.units[c][b * v.n];
+                sums[2 * c] = mul_add((float)dots[c], half_value(parts[k].scales & 0xffff) * unit,
+                                      sums[2 * c]);
+                sums[2 * c + 1] = mul_add(
+                    (float)dots[2 + c], half_value(parts[k].scales >> 16) * unit, sums[2 * c + 1]);
+            }
         }
     }
 }
 
-/* Sums of all lanes and warps of one strip: [STRIP_OUTS] for threads 0 … 15. Every thread calls. */
-__device__ float gather(float *sums, float *parts, int warp, int lane)
+/* Sums over the warps, for thread 16 v + o: of output o and vector v. Every thread calls.
+ * shared: [WARPS][N][STRIP_OUTS] */
+template <bool SEVERAL>
+__device__ float gather(const float *sums, float *shared, int warp, int lane)
 {
-#pragma unroll
-    for (int k = 0; k < 4; k++)
-        for (int step = 4; step < WARP; step *= 2)
-            sums[k] += __shfl_xor_sync(ALL_LANES, sums[k], step);
+    constexpr int N = VECTORS<SEVERAL>, TILE = N * STRIP_OUTS;
+    float *own = shared + warp * TILE + lane / 4 * 2;
+    int t = lane % 4;
     __syncthreads(); /* the parts before have been read */
-    if (lane < 4)
+    if (SEVERAL || t == 0) {
 #pragma unroll
-        for (int k = 0; k < 4; k++) parts[warp * STRIP_OUTS + lane * 4 + k] = sums[k];
+        for (int c = 0; c < (SEVERAL ? 2 : 1); c++) {
+            own[(2 * t + c) * STRIP_OUTS] = sums[2 * c];
+            own[(2 * t + c) * STRIP_OUTS + 1] = sums[2 * c + 1];
+        }
+    }
     __syncthreads();
     float sum = 0;
-    if (threadIdx.x < STRIP_OUTS)
-        for (int i = 0; i < WARPS; i++) sum += parts[i * STRIP_OUTS + threadIdx.x];
+    if (threadIdx.x < TILE)
+        for (int i = 0; i < WARPS; i++) sum += shared[i * TILE + (int)threadIdx.x];
     return sum;
 }
 
+/* -- The product ------------------------------------------------------------------------------- */
+
 /* A block per strip; for GEMV_SILU_MUL per pair of strips n_out / 2 apart. Dynamic shared memory:
- * the rounded vector. */
-template <enum packing P, enum gemv_then THEN>
-__global__ void __launch_bounds__(WARPS *WARP, BLOCKS_PER_SM) gemv_packed(struct gemv g)
+ * the rounded vectors, the squares of their groups. */
+template <enum packing P, enum gemv_then THEN, bool SEVERAL>
+__global__ void __launch_bounds__(WARPS *WARP, SEVERAL ? 1 : 2) gemv_packed(struct gemv g)
 {
-    constexpr int N = THEN == GEMV_SILU_MUL ? 2 : 1;
-    SHARED_DYNAMIC(int, vector);
-    SHARED(float, scratch, WARP);
-    SHARED(float, parts, WARPS *STRIP_OUTS);
-    int n_blocks = blocks_of(g.w.n_in), n_out = g.w.n_out / N, n_tasks = strips_of(n_out);
+    constexpr int R = THEN == GEMV_SILU_MUL ? 2 : 1, N = VECTORS<SEVERAL>;
+    SHARED_DYNAMIC(int, vectors);
+    SHARED(float, shared, WARPS *N *STRIP_OUTS);
+    SHARED(float, factors, N);
+    int n_blocks = blocks_of(g.w.n_in), n_out = g.w.n_out / R, n_tasks = strips_of(n_out);
+    int n_groups = (n_blocks * BLOCK_INS + GROUP - 1) / GROUP;
     int lane = (int)threadIdx.x % WARP, warp = (int)threadIdx.x / WARP;
     int64_t bytes = strip_bytes(P, g.w.n_in);
-    struct rounded v = {vector, (float *)(vector + n_blocks * 8)};
+    struct rounded v = {SEVERAL ? g.n : 1, vectors, nullptr};
+    v.units = (float *)(vectors + v.n * n_blocks * 8);
+    float *squares = v.units + v.n * n_blocks;
     grid_release();
     if ((int64_t)threadIdx.x * 128 < bytes) /* weights never change: the first are on their way */
         prefetch_l2(g.w.strips + blockIdx.x * bytes + (int64_t)threadIdx.x * 128);
     grid_wait();
-    float scale = round_vector(g, n_blocks, v, scratch);
+    round_vectors<P, SEVERAL>(g, v, n_blocks, n_groups, squares, warp, lane);
+    __syncthreads();
+    if (warp < v.n) {
+        float owed = g.norm ? norm_factor(g, squares + warp * n_groups, n_groups, lane) : 1.0f;
+        if (lane == 0) factors[warp] = owed; /* read behind the barriers of gather */
+    }
     for (int task = (int)blockIdx.x; task < n_tasks; task += (int)gridDim.x) {
         float out[2] = {0, 0};
 #pragma unroll
-        for (int r = 0; r < N; r++) {
+        for (int r = 0; r < R; r++) {
             float sums[4] = {0, 0, 0, 0};
-            add_strip<P>(g.w.strips + (task + r * n_tasks) * bytes, n_blocks, v, warp, lane, sums);
-            out[r] = gather(sums, parts, warp, lane) * scale;
+            add_strip<P, SEVERAL>(g.w.strips + (task + r * n_tasks) * bytes, n_blocks, v, warp,
+                                  lane, sums);
+            out[r] = gather<SEVERAL>(sums, shared, warp, lane);
         }
-        int o = task * STRIP_OUTS + (int)threadIdx.x;
-        if (threadIdx.x >= STRIP_OUTS || o >= n_out) continue;
-        if (THEN == GEMV_STORE) g.y[o] = out[0];
-        if (THEN == GEMV_ADD) g.y[o] += out[0];
-        if (THEN == GEMV_SILU_MUL) g.y[o] = out[0] / (1 + expf(-out[0])) * out[1];
+        int of = (int)threadIdx.x / STRIP_OUTS,
+            o = task * STRIP_OUTS + (int)threadIdx.x % STRIP_OUTS;
+        if (of < v.n && o < n_out) store_product<THEN>(g, of, o, out[0], out[1], factors[of]);
     }
 }
 
+/* grid: (columns, rows) */
 __global__ void __launch_bounds__(THREADS) silu_mul32_kernel(float *y, const float *x, int n)
 {
     int i = (int)(blockIdx.x * THREADS + threadIdx.x);
+    const float *gate = x + (int64_t)blockIdx.y * 2 * n;
     grid_release();
     grid_wait();
-    if (i < n) y[i] = x[i] / (1 + expf(-x[i])) * x[n + i];
+    if (i < n) y[(int64_t)blockIdx.y * n + i] = gate[i] / (1 + expf(-gate[i])) * gate[n + i];
 }
 
 /* A thread per 16 bytes: 4 (Q4: 8) inputs of four outputs. grid: (block runs, strips) */
@@ -218,33 +318,52 @@ __global__ void __launch_bounds__(THREADS)
     }
 }
 
-template <enum packing P>
-void launch_then(struct queue *q, const char *name, const struct shape &s, struct work_size work,
-                 const struct gemv *g)
+/* Words, units and squares of n vectors in shared memory. */
+size_t vectors_bytes(int n_in, int n)
 {
-    if (g->then == GEMV_STORE) launch(q, name, s, work, gemv_packed<P, GEMV_STORE>, *g);
-    if (g->then == GEMV_ADD) launch(q, name, s, work, gemv_packed<P, GEMV_ADD>, *g);
-    if (g->then == GEMV_SILU_MUL) launch(q, name, s, work, gemv_packed<P, GEMV_SILU_MUL>, *g);
+    int n_blocks = blocks_of(n_in), n_groups = (n_blocks * BLOCK_INS + GROUP - 1) / GROUP;
+    return (size_t)n * (size_t)(n_blocks * 9 + n_groups) * sizeof(float);
+}
+
+template <enum packing P, bool SEVERAL>
+void launch_then(struct queue *q, const char *name, const struct gemv *g)
+{
+    int n_tasks = strips_of(g->then == GEMV_SILU_MUL ? g->w.n_out / 2 : g->w.n_out);
+    int most = (SEVERAL ? 1 : 2) * q->n_sms;
+    struct shape s = {dim3((unsigned)(n_tasks < most ? n_tasks : most)), WARPS * WARP,
+                      vectors_bytes(g->w.n_in, g->n), true};
+    struct work_size work = {strips_of(g->w.n_out) * strip_bytes(P, g->w.n_in),
+                             2 * (int64_t)g->w.n_out * g->w.n_in * g->n};
+    if (g->then == GEMV_STORE) launch(q, name, s, work, gemv_packed<P, GEMV_STORE, SEVERAL>, *g);
+    if (g->then == GEMV_ADD) launch(q, name, s, work, gemv_packed<P, GEMV_ADD, SEVERAL>, *g);
+    if (g->then == GEMV_SILU_MUL)
+        launch(q, name, s, work, gemv_packed<P, GEMV_SILU_MUL, SEVERAL>, *g);
+}
+
+template <enum packing P>
+void launch_packed(struct queue *q, const char *name, const struct gemv *g)
+{
+    if (g->n == 1)
+        launch_then<P, false>(q, name, g);
+    else
+        launch_then<P, true>(q, name, g);
 }
 
 } // namespace
 
+bool gemv_packed_fits(int n_in, int n) { return vectors_bytes(n_in, n) <= SHARED_BYTES; }
+
 void gemv_packed_launch(struct queue *q, const char *name, const struct gemv *g)
 {
-    int n_tasks = strips_of(g->then == GEMV_SILU_MUL ? g->w.n_out / 2 : g->w.n_out);
-    int most = BLOCKS_PER_SM * q->n_sms, n_blocks = blocks_of(g->w.n_in);
-    struct shape s = {dim3((unsigned)(n_tasks < most ? n_tasks : most)), WARPS * WARP,
-                      (size_t)n_blocks * (BLOCK_INS + sizeof(float)), true};
-    struct work_size work = {strips_of(g->w.n_out) * strip_bytes(g->w.packing, g->w.n_in),
-                             2 * (int64_t)g->w.n_out * g->w.n_in};
-    if (g->w.packing == PACKED_Q8) launch_then<PACKED_Q8>(q, name, s, work, g);
-    if (g->w.packing == PACKED_Q4) launch_then<PACKED_Q4>(q, name, s, work, g);
+    if (g->w.packing == PACKED_Q8) launch_packed<PACKED_Q8>(q, name, g);
+    if (g->w.packing == PACKED_Q4) launch_packed<PACKED_Q4>(q, name, g);
 }
 
-void silu_mul32_launch(struct queue *q, float *y, const float *x, int n)
+void silu_mul32_launch(struct queue *q, float *y, const float *x, int n_rows, int n)
 {
-    struct shape s = {dim3((unsigned)((n + THREADS - 1) / THREADS)), THREADS, 0, true};
-    struct work_size work = {(int64_t)n * 12, 0};
+    struct shape s = {dim3((unsigned)((n + THREADS - 1) / THREADS), (unsigned)n_rows), THREADS, 0,
+                      true};
+    struct work_size work = {(int64_t)n_rows * n * 12, 0};
     launch(q, "silu_mul32", s, work, silu_mul32_kernel, y, x, n);
 }
 

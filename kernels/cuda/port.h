@@ -85,6 +85,18 @@ static __device__ __forceinline__ void narrow(float x, struct bf16 *ret)
     ret->bits = (uint16_t)pack_bf16(x, 0);
 }
 
+/* a b + c, rounded once. A compiler joins a product and a sum where it likes to, so what has to
+ * give the same bits in several instances of a kernel says it. (Emulated: rounded twice,
+ * everywhere.) */
+static __device__ __forceinline__ float mul_add(float a, float b, float c)
+{
+#ifdef __CUDACC__
+    return __fmaf_rn(a, b, c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* Eight bf16 of one 16-byte load. */
 static __device__ __forceinline__ void widen8(uint4 x, float *ret)
 {

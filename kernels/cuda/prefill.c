@@ -185,25 +185,25 @@ static void attend_few(struct pass *p, int layer, int first, int n, int64_t n_ke
     int64_t width = (int64_t)c->n_heads * pad_head(c->head_dim),
             ld = pad_row((int64_t)c->n_heads * c->head_dim);
     for (int end = first + n; first < end; first += FEW_AT_ONCE)
-        attend_decode_launch(
-            &s->q, &(struct attend_decode){
-                       .q = s->heads + first * width,
-                       .tables = (struct bf16 *const *const *)p->card.table + first,
-                       .pos = p->card.pos + first,
-                       .k_offset = kv_elements(s->b, layer, 0),
-                       .v_offset = kv_elements(s->b, layer, 1),
-                       .n_rows = min_int(end - first, FEW_AT_ONCE),
-                       .n_heads = c->n_heads,
-                       .n_kv_heads = c->n_kv_heads,
-                       .head_dim = c->head_dim,
-                       .is_q8 = s->b->kv_q8,
-                       .n_splits = splits_for(s->b, n_keys, min_int(end - first, FEW_AT_ONCE)),
-                       .parts = s->parts,
-                       .arrived = s->arrived,
-                       .out16 = s->attn + first * ld,
-                       .out_stride = ld,
-                       .n_keys_hint = n_keys,
-                   });
+        attend_decode_launch(&s->q,
+                             &(struct attend_decode){
+                                 .q = s->heads + first * width,
+                                 .tables = (struct bf16 *const *const *)p->card.table + first,
+                                 .pos = p->card.pos + first,
+                                 .k_offset = kv_elements(s->b, layer, 0),
+                                 .v_offset = kv_elements(s->b, layer, 1),
+                                 .n_rows = min_int(end - first, FEW_AT_ONCE),
+                                 .n_heads = c->n_heads,
+                                 .n_kv_heads = c->n_kv_heads,
+                                 .head_dim = c->head_dim,
+                                 .is_q8 = s->b->kv_q8,
+                                 .n_splits = attend_splits(n_keys),
+                                 .parts = s->parts,
+                                 .arrived = s->arrived,
+                                 .out16 = s->attn + first * ld,
+                                 .out_stride = ld,
+                                 .n_keys_hint = n_keys,
+                             });
 }
 
 static void attend_part(struct pass *p, int layer, const struct part *part)
@@ -427,6 +427,7 @@ static void head_few(struct pass *p, const int *rows, int n)
     for (int i = 0; i < n; i++)
         gemv_launch(&s->q, "gemv.head",
                     &(struct gemv){.w = s->b->w.head,
+                                   .n = 1,
                                    .x = s->x + (int64_t)rows[i] * p->c->hidden,
                                    .norm = s->b->w.final_norm,
                                    .eps = p->c->rms_norm_eps,

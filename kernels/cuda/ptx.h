@@ -34,6 +34,16 @@ static __device__ __forceinline__ void mma_bf16(float *d, const uint32_t *a, con
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+/* d = a b for 16x8 outputs, 32 deep, of 8-bit integers over a warp; fragments as in 9.7.14.5.10
+ * (mma.m16n8k32): those of mma_bf16 with four neighbouring depths in place of two. */
+static __device__ __forceinline__ void mma_s8(int *d, const uint32_t *a, const uint32_t *b)
+{
+    asm("mma.sync.aligned.m16n8k32.row.col.s32.s8.s8.s32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, "
+        "{%8, %9}, {%10, %10, %10, %10};"
+        : "=r"(d[0]), "=r"(d[1]), "=r"(d[2]), "=r"(d[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "r"(0));
+}
+
 /* The half in the lower 16 bits (cvt, 9.7.9.21). */
 static __device__ __forceinline__ float half_value(uint32_t bits)
 {
@@ -110,7 +120,13 @@ static __device__ __forceinline__ uint4 load_once(const void *p)
     return x;
 }
 
-/* Eight of them. */
+/* Four and eight of them. */
+static __device__ __forceinline__ uint32_t load_once4(const void *p)
+{
+    uint32_t x;
+    asm volatile("ld.global.nc.L1::no_allocate.u32 %0, [%1];" : "=r"(x) : "l"(p));
+    return x;
+}
 static __device__ __forceinline__ uint2 load_once8(const void *p)
 {
     uint2 x;

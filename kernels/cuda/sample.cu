@@ -8,23 +8,24 @@ namespace
 
 enum { THREADS = 1024, STEP_THREADS = 256 };
 
-__global__ void __launch_bounds__(STEP_THREADS)
-    step_begin_kernel(float *x, struct angles a, const struct row_source *next,
-                      struct dev_mat embed, int *ret_pos)
+/* grid: (columns, rows) */
+__global__ void __launch_bounds__(STEP_THREADS) step_begin_kernel(struct step_begin a)
 {
     grid_release();
     grid_wait();
-    int i = (int)(blockIdx.x * STEP_THREADS + threadIdx.x), pos = next->pos;
-    int id = next->id < 0
-                 ? 0
-                 : next->id; /* behind a step that chose nothing: its result is never looked at */
-    if (i < embed.n_in) x[i] = widen(embed.data[id * embed.ld + i]);
+    int i = (int)(blockIdx.x * STEP_THREADS + threadIdx.x), row = (int)blockIdx.y;
+    struct step_row from = a.rows[row];
+    const float *inv_freq = from.regime ? a.inv_freq[1] : a.inv_freq[0];
+    int id = from.id < 0 ? 0 : from.id; /* behind a step that chose nothing: its result is never
+                                           looked at */
+    if (i < a.embed.n_in)
+        a.x[(int64_t)row * a.embed.n_in + i] = widen(a.embed.data[id * a.embed.ld + i]);
     if (i < a.half) {
-        float angle = (float)pos * a.inv_freq[i];
-        a.cos[i] = cosf(angle) * a.magnitude;
-        a.sin[i] = sinf(angle) * a.magnitude;
+        float angle = (float)from.pos * inv_freq[i];
+        a.cos[row * a.half + i] = cosf(angle) * a.magnitude;
+        a.sin[row * a.half + i] = sinf(angle) * a.magnitude;
     }
-    if (i == 0) *ret_pos = pos;
+    if (i == 0) a.pos[row] = from.pos;
 }
 
 /* The larger value; among equals the lower index; nothing is above a NaN. */
@@ -56,15 +57,22 @@ struct block_scratch {
     uint64_t sums[THREADS / WARP][3];
 };
 
-/* -1 as above, else the likeliest, with its value; for every thread. */
+/* Where the block's row begins in arrays of all. */
+__device__ __forceinline__ int row_begin(const struct choose &c)
+{
+    return (int)blockIdx.x * c.n_vocab;
+}
+
+/* -1 where nothing can be chosen, else the likeliest, with its value; for every thread. */
 __device__ struct best block_best(const struct choose &c, float penalty,
                                   struct block_scratch *scratch)
 {
     int warp = (int)threadIdx.x / WARP, lane = (int)threadIdx.x % WARP;
     struct best b = {-INFINITY, c.n_vocab};
     for (int i = (int)threadIdx.x; i < c.n_vocab; i += THREADS) {
-        bool is_seen = penalty != 1 && c.seen[i];
-        struct best here = {draw_penalised(c.logits[i], is_seen, penalty), i};
+        int at = row_begin(c) + i;
+        bool is_seen = penalty != 1 && c.seen[at];
+        struct best here = {draw_penalised(c.logits[at], is_seen, penalty), i};
         if (better(here, b)) b = here;
     }
     b = warp_best(b);
@@ -131,16 +139,17 @@ __device__ int draw_token(const struct choose &c, const struct draw &d, float to
                           struct block_scratch *scratch)
 {
     const uint64_t end = (uint64_t)1 << 32; /* of keys */
-    const uint32_t *keys = c.keys;
-    const uint64_t *weights = c.weights;
+    uint32_t *keys = c.keys + row_begin(c);
+    uint64_t *weights = c.weights + row_begin(c);
     int n = c.n_vocab;
     uint64_t total, removed = 0, below, key, weight;
     auto weight_below = [=](int i, uint64_t m) { return keys[i] < m ? weights[i] : (uint64_t)0; };
     for (int i = (int)threadIdx.x; i < n; i += THREADS) {
-        bool is_seen = d.repetition_penalty != 1 && c.seen[i];
-        float value = draw_penalised(c.logits[i], is_seen, d.repetition_penalty) / d.temperature;
-        c.keys[i] = draw_key(value);
-        c.weights[i] = draw_weight(value, top);
+        int at = row_begin(c) + i;
+        bool is_seen = d.repetition_penalty != 1 && c.seen[at];
+        float value = draw_penalised(c.logits[at], is_seen, d.repetition_penalty) / d.temperature;
+        keys[i] = draw_key(value);
+        weights[i] = draw_weight(value, top);
     }
     total = total_of(
         n, [=](int i) { return weights[i]; }, scratch);
@@ -171,13 +180,14 @@ __device__ int draw_token(const struct choose &c, const struct draw &d, float to
     return (int)search(0, (uint64_t)n, (point - below) / weight, n, same_below, &below, scratch);
 }
 
-/* One block. */
+/* A block per row. */
 __global__ void __launch_bounds__(THREADS) choose_kernel(struct choose c)
 {
     SHARED(struct block_scratch, scratch, 1);
     grid_release();
     grid_wait();
-    struct draw d = *c.draw;
+    int row = (int)blockIdx.x;
+    struct draw d = c.draw[row];
     struct best b = block_best(c, d.repetition_penalty, scratch);
     int id = b.at;
     if (id >= 0 && d.temperature != 0) {
@@ -187,31 +197,29 @@ __global__ void __launch_bounds__(THREADS) choose_kernel(struct choose c)
     }
     __syncthreads(); /* all have read what changes now */
     if (threadIdx.x != 0) return;
-    int pos = c.next->pos;
-    c.ids[pos % c.n_ids] = id;
-    c.next->id = id;
-    c.next->pos = pos + 1;
+    int pos = c.rows[row].pos;
+    c.ids[row * c.n_ids + pos % c.n_ids] = id;
+    c.rows[row].id = id;
+    c.rows[row].pos = pos + 1;
     if (id < 0) return;
-    if (d.repetition_penalty != 1) c.seen[id] = 1;
-    if (d.temperature != 0)
-        for (int i = 0; i < 4; i++) c.draw->random[i] = d.random[i];
+    if (d.repetition_penalty != 1) c.seen[row_begin(c) + id] = 1;
+    if (d.temperature != 0) draw_random(c.draw[row].random); /* as above, without keeping it */
 }
 
 } // namespace
 
-void step_begin_launch(struct queue *q, float *x, const struct angles *a,
-                       const struct row_source *next, const struct dev_mat *w, int *ret_pos)
+void step_begin_launch(struct queue *q, const struct step_begin *a)
 {
-    int n = w->n_in > a->half ? w->n_in : a->half;
-    struct shape s = {dim3((unsigned)((n + STEP_THREADS - 1) / STEP_THREADS)), STEP_THREADS, 0,
-                      true};
-    struct work_size work = {(int64_t)w->n_in * 6, 0};
-    launch(q, "step_begin", s, work, step_begin_kernel, x, *a, next, *w, ret_pos);
+    int n = a->embed.n_in > a->half ? a->embed.n_in : a->half;
+    struct shape s = {dim3((unsigned)((n + STEP_THREADS - 1) / STEP_THREADS), (unsigned)a->n),
+                      STEP_THREADS, 0, true};
+    struct work_size work = {(int64_t)a->n * a->embed.n_in * 6, 0};
+    launch(q, "step_begin", s, work, step_begin_kernel, *a);
 }
 
 void choose_launch(struct queue *q, const struct choose *c)
 {
-    struct shape s = {dim3(1), THREADS, 0, true};
-    struct work_size work = {(int64_t)c->n_vocab * 4, 0};
+    struct shape s = {dim3((unsigned)c->n), THREADS, 0, true};
+    struct work_size work = {(int64_t)c->n * c->n_vocab * 4, 0};
     launch(q, "choose", s, work, choose_kernel, *c);
 }

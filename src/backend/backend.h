@@ -14,13 +14,23 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 6 };
+enum { BACKEND_ABI = 7, BACKEND_STEP_SEQS = 8 /* that decode takes at most */ };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
 
-/* A drawn id; non-zero: stop. */
-typedef int (*backend_id_fn)(void *user, int32_t id);
+/* An id drawn for the i-th sequence; non-zero: stop. */
+typedef int (*backend_id_fn)(void *user, int i, int32_t id);
+
+/* A sequence whose next tokens the device draws. */
+struct decode_seq {
+    int32_t id;        // its newest token,
+    int64_t pos;       // which stands there: the blocks hold positions 0 … pos - 1
+    const int *blocks; // KV block ids covering positions 0 … pos + n_steps - 1
+    enum rope_regime regime;
+    const struct draw *draw;   // settings and random state of the first draw
+    const unsigned char *seen; // [n_vocab]: ids that its repetition penalty counts, with id
+};
 
 struct backend_table {
     int abi;                                      // BACKEND_ABI
@@ -63,17 +73,16 @@ struct backend_table {
     int (*stage)(struct backend_state *s, int i, const char **ret_name, double *ret_seconds);
 
     /* Answers without the host between two steps; NULL: the engine takes forward's logits itself.
-     * Computes the one row of seq, then of each step the row of the id drawn before, n_steps rows
-     * at most; seq's blocks cover first_pos + n_steps positions, and n_steps keeps them within one
-     * rope regime. Each step's id is the one that engine/sample.h draws from its logits (-1 when a
+     * Computes the row of each sequence's id, then of each step the row of the id drawn before,
+     * n_steps rows at most; they keep every sequence within its rope regime. n: at most
+     * step_seqs(). Each step's ids are those that engine/sample.h draws from its logits (-1 when a
      * logit is no number or the largest is infinite), the first with draw's random state and the
-     * ids marked in seen ([n_vocab], with the id of seq), each further one with what the one before
-     * left. They are handed out in order on the calling thread, until on_id returns non-zero.
-     * Handing out an id says that the row of the id before it is done; behind that row the blocks
-     * hold no promise. */
-    int (*decode)(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                  const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
-                  void *user, struct phi3v_error *err);
+     * ids marked in seen, each further one with what the one before left. They are handed out step
+     * by step, in the order of the sequences, on the calling thread; when on_id returns non-zero
+     * for one, the others' of that step still are. Handing out an id says that the row of the id
+     * before it is done; behind that row the blocks hold no promise. */
+    int (*decode)(struct backend_state *s, const struct decode_seq *seqs, int n, int n_steps,
+                  backend_id_fn on_id, void *user, struct phi3v_error *err);
 };
 
 struct backend {

@@ -103,9 +103,8 @@ static int take_id(struct answer *a, int32_t id, struct phi3v_error *err)
     return rc;
 }
 
-int answer_on_id(void *user, int32_t id)
+int answer_on_id(struct turn *t, int32_t id)
 {
-    struct turn *t = user;
     struct answer *a = t->a;
     t->id = id;
     t->ends = true;

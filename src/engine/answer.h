@@ -50,8 +50,8 @@ void answer_fini(struct answer *a);
 void answer_show_prompt(struct phi3v_session *s, const struct phi3v_prompt *prompt,
                         const struct phi3v_params *params);
 /* Shows a chosen id to a struct turn; a->finish says how things stand with it. Non-zero: no further
- * one is wanted. A backend_id_fn. */
-int answer_on_id(void *turn, int32_t id);
+ * one is wanted. */
+int answer_on_id(struct turn *turn, int32_t id);
 /* Gives out what was held back: an incomplete character, the possible beginning of a stop string.
  */
 int answer_flush(struct answer *a, struct phi3v_error *err);

@@ -4,12 +4,17 @@
 #include "base/clock.h"
 #include "engine/answer.h"
 
+static int on_id(void *user, int i, int32_t id)
+{
+    (void)i;
+    return answer_on_id(user, id);
+}
+
 /* Computes what follows the turn's id: one token, or as many as the device takes by itself. */
 static int go_on(struct turn *t, size_t n)
 {
     size_t left = t->a->cap - t->a->n;
-    sampler_saw(t->s->sampler, t->id);
-    return session_follow(t->s, t->id, left < n ? left : n, answer_on_id, t, t->a->work, t->err);
+    return session_follow(t->s, t->id, left < n ? left : n, on_id, t, t->a->work, t->err);
 }
 
 int generate_rest(struct turn *t, size_t n)

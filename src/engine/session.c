@@ -324,27 +324,20 @@ bool session_steps(const struct phi3v_session *s)
     return model_regime(s->model, s->kv.seq.n + 1) == s->kv.regime;
 }
 
-/* A row more in the session's sequence, with a place for its keys and values. */
-static int add_row(struct phi3v_session *s, int32_t id, struct prompt_row *ret_row,
-                   struct batch_seq *ret_seq, struct phi3v_error *err)
+/* -- Going on, one token after the other --------------------------------------------------------
+ */
+
+/* A place for the keys and values of one row more. */
+static int reserve_row(struct kv *kv, struct phi3v_error *err)
 {
-    struct kv *kv = &s->kv;
-    assert(kv->held == kv->seq.n && session_steps(s));
-    sequence_push(&kv->seq, id);
-    int rc = 0;
-    if (kv->seq.n > (size_t)kv->n_blocks * KV_BLOCK)
-        rc = reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
-    *ret_row = (struct prompt_row){.id = id};
-    *ret_seq = (struct batch_seq){.rows = ret_row,
-                                  .n_rows = 1,
-                                  .first_pos = (int64_t)kv->held,
-                                  .blocks = kv->blocks,
-                                  .regime = kv->regime};
-    return rc;
+    if (kv->seq.n < (size_t)kv->n_blocks * KV_BLOCK) return 0;
+    return reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
 }
 
-int session_step_together(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
-                          const struct pulse *pulse, struct phi3v_error *err)
+/* One row of each session as one forward; logits: [n][n_vocab]. A failure leaves all as they were.
+ */
+static int push_together(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
+                         const struct pulse *pulse, struct phi3v_error *err)
 {
     CLEANUP(mem_free_ptr) struct batch_seq *seqs = mem_array((size_t)n, sizeof *seqs);
     CLEANUP(mem_free_ptr) struct prompt_row *rows = mem_array((size_t)n, sizeof *rows);
@@ -356,26 +349,26 @@ int session_step_together(struct phi3v_session *const *s, const int32_t *ids, in
                           .n_logit_rows = n,
                           .logits = logits,
                           .pulse = pulse};
-    int rc = 0;
-    for (int i = 0; i < n && !rc; i++) {
-        wanted[i] = i;
-        rc = add_row(s[i], ids[i], &rows[i], &seqs[i], err);
-    }
-    if (!rc) rc = s[0]->model->backend->table->forward(s[0]->state, &batch, err);
     for (int i = 0; i < n; i++) {
-        struct kv *kv = &s[i]->kv;
-        if (!rc)
-            kv->held++;
-        else if (kv->seq.n > kv->held)
-            kv->seq.n = kv->held;
+        const struct kv *kv = &s[i]->kv;
+        wanted[i] = i;
+        rows[i] = (struct prompt_row){.id = ids[i]};
+        seqs[i] = (struct batch_seq){.rows = &rows[i],
+                                     .n_rows = 1,
+                                     .first_pos = (int64_t)kv->held,
+                                     .blocks = kv->blocks,
+                                     .regime = kv->regime};
+    }
+    int rc = s[0]->model->backend->table->forward(s[0]->state, &batch, err);
+    for (int i = 0; i < n && !rc; i++) {
+        sequence_push(&s[i]->kv.seq, ids[i]);
+        s[i]->kv.held++;
     }
     return rc;
 }
 
-/* -- Steps ahead of the host ---------------------------------------------------------------------
- */
-
-/* Steps that the device may take by itself: with the blocks and the rope factors there are. */
+/* Steps that the device may take by itself, at most n: with the blocks and the rope factors there
+ * are. */
 static size_t steps_ahead(const struct phi3v_session *s, size_t n)
 {
     const struct kv *kv = &s->kv;
@@ -388,45 +381,96 @@ static size_t steps_ahead(const struct phi3v_session *s, size_t n)
     return n < room ? n : room;
 }
 
-/* An id handed out says that the row of the one before it is held. */
-struct follower {
-    struct kv *kv;
-    struct sampler *sampler;
-    int32_t id; // whose row is being computed
+/* Sessions that the device takes ahead of the host. An id handed out says that the row of the one
+ * before it is held. */
+struct followers {
+    struct phi3v_session *const *s;
+    int32_t ids[BACKEND_STEP_SEQS]; // whose rows are being computed
+    int first;                      // s[0] among the caller's
     backend_id_fn on_id;
     void *user;
 };
 
-static int on_followed(void *user, int32_t id)
+static int on_followed(void *user, int i, int32_t id)
 {
-    struct follower *f = user;
-    sequence_push(&f->kv->seq, f->id);
-    f->kv->held++;
-    sampler_saw(f->sampler, f->id);
-    sampler_drew(f->sampler);
-    f->id = id;
-    return f->on_id(f->user, id);
+    struct followers *f = user;
+    struct phi3v_session *s = f->s[i];
+    sequence_push(&s->kv.seq, f->ids[i]);
+    s->kv.held++;
+    sampler_saw(s->sampler, f->ids[i]);
+    sampler_drew(s->sampler);
+    f->ids[i] = id;
+    return f->on_id(f->user, f->first + i, id);
+}
+
+/* n_steps of each of n sessions, which have room for them. */
+static int follow(struct followers *f, int n, size_t n_steps, struct phi3v_error *err)
+{
+    struct decode_seq seqs[BACKEND_STEP_SEQS];
+    for (int i = 0; i < n; i++) {
+        const struct phi3v_session *s = f->s[i];
+        seqs[i] = (struct decode_seq){.id = f->ids[i],
+                                      .pos = (int64_t)s->kv.held,
+                                      .blocks = s->kv.blocks,
+                                      .regime = s->kv.regime,
+                                      .draw = sampler_draw(s->sampler),
+                                      .seen = sampler_seen(s->sampler)};
+    }
+    const struct phi3v_session *s = f->s[0];
+    return s->model->backend->table->decode(s->state, seqs, n, (int)n_steps, on_followed, f, err);
 }
 
 int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
                    struct work *w, struct phi3v_error *err)
 {
     assert(s->kv.held == s->kv.seq.n);
+    sampler_saw(s->sampler, id);
     n = steps_ahead(s, n);
     if (n == 0) {
         int rc = session_push(s, id, w, err);
-        if (!rc) on_id(user, sampler_pick(s->sampler, s->logits));
+        if (!rc) on_id(user, 0, sampler_pick(s->sampler, s->logits));
         return rc;
     }
-    struct follower follower = {&s->kv, s->sampler, id, on_id, user};
-    struct prompt_row row = {.id = id};
-    struct batch_seq seq = {.rows = &row,
-                            .n_rows = 1,
-                            .first_pos = (int64_t)s->kv.held,
-                            .blocks = s->kv.blocks,
-                            .regime = s->kv.regime};
-    return s->model->backend->table->decode(s->state, &seq, (int)n, sampler_draw(s->sampler),
-                                            sampler_seen(s->sampler), on_followed, &follower, err);
+    return follow(&(struct followers){.s = &s, .ids = {id}, .on_id = on_id, .user = user}, 1, n,
+                  err);
+}
+
+/* Groups of as many as the device takes; more than one go step by step in turns. */
+static int follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
+                           size_t n_steps, backend_id_fn on_id, void *user, struct phi3v_error *err)
+{
+    struct backend *b = s[0]->model->backend;
+    int most = b->table->step_seqs(b), rc = 0;
+    if (n > most) n_steps = 1;
+    for (int i = 0; i < n; i++) n_steps = steps_ahead(s[i], n_steps);
+    assert(n_steps > 0);
+    for (int first = 0; first < n && !rc; first += most) {
+        struct followers f = {.s = s + first, .first = first, .on_id = on_id, .user = user};
+        int size = n - first < most ? n - first : most;
+        memcpy(f.ids, ids + first, (size_t)size * sizeof *ids);
+        rc = follow(&f, size, n_steps, err);
+    }
+    return rc;
+}
+
+int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
+                            size_t n_steps, float *logits, backend_id_fn on_id, void *user,
+                            const struct pulse *pulse, struct phi3v_error *err)
+{
+    size_t n_vocab = (size_t)s[0]->model->config.n_vocab;
+    int rc = 0;
+    for (int i = 0; i < n && !rc; i++) {
+        assert(s[i]->kv.held == s[i]->kv.seq.n && session_steps(s[i]));
+        sampler_saw(s[i]->sampler, ids[i]);
+        rc = reserve_row(&s[i]->kv, err);
+    }
+    if (rc) return rc;
+    if (s[0]->model->backend->table->decode)
+        return follow_together(s, ids, n, n_steps, on_id, user, err);
+    rc = push_together(s, ids, n, logits, pulse, err);
+    for (int i = 0; i < n && !rc; i++)
+        on_id(user, i, sampler_pick(s[i]->sampler, logits + (size_t)i * n_vocab));
+    return rc;
 }
 
 /* -- For tests, debug and bench ---------------------------------------------------------------- */

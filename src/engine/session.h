@@ -50,11 +50,14 @@ void session_borrow(struct phi3v_session *s, const struct phi3v_session *from,
                     const struct phi3v_prompt *prompt);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
-/* One token more for each of n sessions of one model, computed as one batch: ids[i] to s[i], whose
- * logits are then row i of `logits` [n][n_vocab]; s[i]->logits is worth nothing afterwards. All
- * must session_steps(). A failure, or a stop by the pulse, leaves every session as it was. */
-int session_step_together(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
-                          const struct pulse *pulse, struct phi3v_error *err);
+/* session_follow for n sessions of one model, computed side by side: ids[i] to s[i], and on_id with
+ * i for each token behind it, n_steps times at most and at least once, until it returns non-zero
+ * for one of them; the others' tokens of that step are handed out, too. All must session_steps(). A
+ * device that does not draw takes one step; logits, [n][n_vocab], are its room for it, and the
+ * pulse may stop it. A failure leaves every session as it was before the step. */
+int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
+                            size_t n_steps, float *logits, backend_id_fn on_id, void *user,
+                            const struct pulse *pulse, struct phi3v_error *err);
 /* How many positions of the prompt session_load would not compute. */
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt);
 /* Forgets what is held. */

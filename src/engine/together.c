@@ -115,18 +115,13 @@ static void seat_begin(struct seat *seat, const struct phi3v_params *params)
     seat->live = true;
 }
 
-static void seat_take(struct seat *seat, const float *logits)
-{
-    struct turn *turn = &seat->turn;
-    answer_on_id(turn, sampler_pick(seat->job->session->sampler, logits));
-    if (turn->ends) seat_end(seat, turn->rc);
-}
-
 static void seat_first(struct seat *seat)
 {
+    struct phi3v_session *s = seat->job->session;
     seat->start_s = clock_s();
     work_stage(&seat->w, PHI3V_STAGE_DECODE, (int64_t)seat->a.cap);
-    seat_take(seat, seat->job->session->logits);
+    answer_on_id(&seat->turn, sampler_pick(s->sampler, s->logits));
+    if (seat->turn.ends) seat_end(seat, seat->turn.rc);
 }
 
 /* Going on alone: to the end, or a single step. */
@@ -161,13 +156,22 @@ static void end_takers(struct table *t, int n, int rc, const struct phi3v_error 
     }
 }
 
-/* A token more for every live seat: together, but for those that need more than a step. */
-static void step(struct table *t, size_t n_vocab)
+static int on_id(void *user, int i, int32_t id)
+{
+    const struct table *t = user;
+    return answer_on_id(&t->takers[i]->turn, id);
+}
+
+/* A token more for every live seat, or several until one of them ends: together, but for those that
+ * need more than a step. */
+static void step(struct table *t)
 {
     int n = 0;
+    size_t n_steps = SIZE_MAX;
     struct phi3v_error err = {0};
     for (int i = 0; i < t->n; i++) {
         struct seat *seat = &t->seats[i];
+        size_t left = seat->a.cap - seat->a.n;
         if (!seat->live) continue;
         if (work_stopped(&seat->w)) {
             seat_end(seat, 0);
@@ -177,18 +181,18 @@ static void step(struct table *t, size_t n_vocab)
             t->takers[n] = seat;
             t->sessions[n] = seat->job->session;
             t->ids[n++] = seat->turn.id;
+            if (left < n_steps) n_steps = left;
         }
     }
     if (n == 0) return;
-    int rc = session_step_together(t->sessions, t->ids, n, t->logits, &t->pulse, &err);
+    int rc = session_follow_together(t->sessions, t->ids, n, n_steps, t->logits, on_id, t,
+                                     &t->pulse, &err);
     if (rc) {
         end_takers(t, n, rc, &err);
         return;
     }
-    for (int i = 0; i < n; i++) {
-        sampler_saw(t->sessions[i]->sampler, t->ids[i]);
-        seat_take(t->takers[i], t->logits + (size_t)i * n_vocab);
-    }
+    for (int i = 0; i < n; i++)
+        if (t->takers[i]->turn.ends) seat_end(t->takers[i], t->takers[i]->turn.rc);
 }
 
 int generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
@@ -207,7 +211,7 @@ int generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *para
     for (int i = 0; i < n && !rc; i++) seat_begin(&t.seats[i], params);
     for (int i = 0; i < n && !rc; i++)
         if (t.seats[i].live) seat_first(&t.seats[i]);
-    while (!rc && n_live(&t) > 1) step(&t, (size_t)n_vocab);
+    while (!rc && n_live(&t) > 1) step(&t);
     for (int i = 0; i < n && !rc; i++)
         if (t.seats[i].live) seat_go_on(&t.seats[i], t.seats[i].a.cap);
     table_fini(&t);

@@ -27,11 +27,11 @@ void attend_row(const double *q, cache &c, int kv_head, int n, double *out)
             out[i] += scores[(size_t)key] / sum * c.value(c.v_offset, kv_head, key, i);
 }
 
-void test_attend_decode(int pos, int n_heads, int n_kv, int head_dim, int n_splits, bool q8 = false)
+void test_attend_decode(int pos, int n_heads, int n_kv, int head_dim, bool q8 = false)
 {
     char name[120];
-    snprintf(name, sizeof name, "attend_decode%s pos %d heads %d/%d of %d, %d splits",
-             q8 ? " q8" : "", pos, n_heads, n_kv, head_dim, n_splits);
+    snprintf(name, sizeof name, "attend_decode%s pos %d heads %d/%d of %d", q8 ? " q8" : "", pos,
+             n_heads, n_kv, head_dim);
     int d = pad_head(head_dim), n_rows = 2;
     cache c(pos + 1, n_kv, head_dim, q8), shorter(pos / 2 + 1, n_kv, head_dim, q8);
     cache *caches[2] = {&c, &shorter};
@@ -48,7 +48,7 @@ void test_attend_decode(int pos, int n_heads, int n_kv, int head_dim, int n_spli
     a.pos = dpos.data;
     a.k_offset = c.k_offset, a.v_offset = c.v_offset;
     a.n_rows = n_rows, a.n_heads = n_heads, a.n_kv_heads = n_kv, a.head_dim = head_dim;
-    a.n_splits = n_splits, a.is_q8 = q8;
+    a.n_splits = attend_splits(pos + 1), a.is_q8 = q8;
     a.parts = parts.data, a.arrived = arrived.data;
     a.out = out.data, a.out_stride = n_heads * head_dim;
     attend_decode_launch(&card_queue, &a);
@@ -67,11 +67,11 @@ void test_attend_decode(int pos, int n_heads, int n_kv, int head_dim, int n_spli
             "  its counters are zero again", 0, 0);
 }
 
-void test_attend_step(int pos, int n_heads, int n_kv, int head_dim, int n_splits, bool q8 = false)
+void test_attend_step(int pos, int n_heads, int n_kv, int head_dim, bool q8 = false)
 {
     char name[120];
-    snprintf(name, sizeof name, "attend_decode%s step at %d heads %d/%d of %d, %d splits",
-             q8 ? " q8" : "", pos, n_heads, n_kv, head_dim, n_splits);
+    snprintf(name, sizeof name, "attend_decode%s step at %d heads %d/%d of %d", q8 ? " q8" : "",
+             pos, n_heads, n_kv, head_dim);
     cache c(pos, n_kv, head_dim, q8);
     cache_on_card dc(c);
     vector<float> qkv = random_floats((size_t)((n_heads + 2 * n_kv) * head_dim));
@@ -88,7 +88,7 @@ void test_attend_step(int pos, int n_heads, int n_kv, int head_dim, int n_splits
     a.pos = dpos.data;
     a.k_offset = c.k_offset, a.v_offset = c.v_offset;
     a.n_rows = 1, a.n_heads = n_heads, a.n_kv_heads = n_kv, a.head_dim = head_dim;
-    a.n_splits = n_splits, a.is_q8 = q8;
+    a.n_splits = attend_splits(pos + 1), a.is_q8 = q8;
     a.parts = parts.data, a.arrived = arrived.data;
     a.out16 = out.data, a.out_stride = n_heads * head_dim;
     attend_decode_launch(&card_queue, &a);
@@ -115,6 +115,58 @@ void test_attend_step(int pos, int n_heads, int n_kv, int head_dim, int n_splits
     for (size_t i = 0; i < 2 * stored.size() && q8; i++)
         n_off += abs((int8_t)bytes[i] - (int8_t)wanted[i]) > 1;
     verdict(n_off == 0, "  its key and value are stored, and nothing else", n_off, 0);
+}
+
+/* Steps of sequences of several lengths in one launch: outputs and what is stored, bit for bit as
+ * of launches for each. */
+void test_attend_together(int n_heads, int n_kv, int head_dim, bool q8)
+{
+    enum { N = 4 };
+    static const int pos[N] = {63, 0, 1030, 200};
+    char name[120];
+    snprintf(name, sizeof name, "attend_decode%s, %d steps in one launch", q8 ? " q8" : "", N);
+    size_t width = (size_t)((n_heads + 2 * n_kv) * head_dim), wide = (size_t)(n_heads * head_dim);
+    vector<cache_on_card *> together, alone;
+    vector<struct bf16 *const *> of_together, of_alone;
+    for (int p : pos) {
+        cache c(p, n_kv, head_dim, q8);
+        together.push_back(new cache_on_card(c)), alone.push_back(new cache_on_card(c));
+        of_together.push_back(together.back()->table->data);
+        of_alone.push_back(alone.back()->table->data);
+    }
+    on_card<float> qkv(random_floats(N * width)), cos(random_floats(N * (size_t)head_dim / 2)),
+        sin(random_floats(N * (size_t)head_dim / 2));
+    on_card<struct bf16 *const *> tables(of_together), tables_alone(of_alone);
+    on_card<int> dpos(vector<int>(pos, pos + N)), arrived(vector<int>((size_t)(N * n_heads), 0));
+    on_card<float> parts(vector<float>(attend_parts_floats(N, n_heads, head_dim), NAN));
+    on_card<float> out(vector<float>(N * wide, NAN)), out_alone(vector<float>(N * wide, NAN));
+    struct attend_decode a = {};
+    a.qkv = qkv.data, a.cos = cos.data, a.sin = sin.data;
+    a.tables = tables.data, a.pos = dpos.data;
+    cache any(1, n_kv, head_dim, q8);
+    a.k_offset = any.k_offset, a.v_offset = any.v_offset;
+    a.n_rows = N, a.n_heads = n_heads, a.n_kv_heads = n_kv, a.head_dim = head_dim;
+    a.n_splits = ATTEND_MAX_SPLITS, a.is_q8 = q8;
+    a.parts = parts.data, a.arrived = arrived.data;
+    a.out = out.data, a.out_stride = (int64_t)wide;
+    attend_decode_launch(&card_queue, &a);
+    a.n_rows = 1;
+    for (int r = 0; r < N; r++) {
+        a.qkv = qkv.data + (size_t)r * width;
+        a.cos = cos.data + r * head_dim / 2, a.sin = sin.data + r * head_dim / 2;
+        a.tables = tables_alone.data + r, a.pos = dpos.data + r;
+        a.n_splits = attend_splits(pos[r] + 1);
+        a.out = out_alone.data + (size_t)r * wide;
+        attend_decode_launch(&card_queue, &a);
+    }
+    compare_bits(name, out.read(), out_alone.read());
+    for (int r = 0; r < N; r++) {
+        int block = pos[r] / KEYS_PER_BLOCK;
+        compare_bits("  its key and value, too", together[(size_t)r]->read(block),
+                     alone[(size_t)r]->read(block));
+        delete together[(size_t)r];
+        delete alone[(size_t)r];
+    }
 }
 
 void test_attend_prefill(int first_pos, int n_rows, int n_heads, int n_kv, int head_dim,
@@ -195,23 +247,25 @@ void test_attend_tower(int n_batch, int n_tokens, int n_heads, int d)
 
 void test_attention()
 {
-    test_attend_decode(200, 6, 2, 10, 3, true);
-    test_attend_decode(64, 2, 2, 64, 1, true);
-    test_attend_step(63, 6, 2, 96, 3, true);
-    test_attend_step(128, 2, 1, 10, 4, true);
-    test_attend_step(20, 2, 2, 128, 1, true);
+    test_attend_decode(200, 6, 2, 10, true);
+    test_attend_decode(64, 2, 2, 64, true);
+    test_attend_step(63, 6, 2, 96, true);
+    test_attend_step(128, 2, 1, 10, true);
+    test_attend_step(20, 2, 2, 128, true);
     test_attend_prefill(77, 40, 4, 2, 96, true);
     test_attend_prefill(0, 70, 2, 1, 10, true);
-    test_attend_decode(0, 2, 1, 10, 4);
-    test_attend_decode(200, 6, 2, 10, 3);
-    test_attend_decode(517, 4, 4, 96, 16);
-    test_attend_decode(64, 2, 2, 64, 1);
-    test_attend_decode(130, 1, 1, 128, 2);
-    test_attend_step(0, 4, 2, 10, 2);
-    test_attend_step(1, 2, 2, 96, 1);
-    test_attend_step(63, 6, 2, 96, 3);
-    test_attend_step(300, 4, 4, 96, 16);
-    test_attend_step(128, 2, 1, 64, 4);
+    test_attend_decode(0, 2, 1, 10);
+    test_attend_decode(200, 6, 2, 10);
+    test_attend_decode(1100, 4, 4, 96);
+    test_attend_decode(64, 2, 2, 64);
+    test_attend_decode(130, 1, 1, 128);
+    test_attend_step(0, 4, 2, 10);
+    test_attend_step(1, 2, 2, 96);
+    test_attend_step(63, 6, 2, 96);
+    test_attend_step(1024, 4, 4, 96);
+    test_attend_step(128, 2, 1, 64);
+    test_attend_together(4, 2, 10, false);
+    test_attend_together(2, 2, 64, true);
     test_attend_prefill(0, 1, 2, 1, 10);
     test_attend_prefill(0, 131, 2, 2, 96);
     test_attend_prefill(77, 40, 4, 2, 96);

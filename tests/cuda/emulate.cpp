@@ -338,8 +338,8 @@ void meet_max(void *const *slots)
     for (int lane = 0; lane < 32; lane++) ((max_slot *)slots[lane])->value = largest;
 }
 
-/* -- Fragments (layouts: PTX ISA 9.0, 9.7.14.5.8 and 9.7.14.5.15)
- * ---------------------------------- */
+/* -- Fragments (layouts: PTX ISA 9.0, 9.7.14.5.8, 9.7.14.5.10 and 9.7.14.5.15) --------------------
+ */
 
 namespace
 {
@@ -368,6 +368,27 @@ void meet_mma(void *const *slots)
         int g = lane / 4, t = lane % 4;
         for (int i = 0; i < 4; i++)
             for (int k = 0; k < 16; k++) s->d[i] += a[g + i / 2 * 8][k] * b[k][2 * t + i % 2];
+    }
+}
+
+void meet_mma8(void *const *slots)
+{
+    int a[16][32], b[32][8];
+    for (int lane = 0; lane < 32; lane++) {
+        const mma8_slot *s = (const mma8_slot *)slots[lane];
+        int g = lane / 4, t = lane % 4;
+        for (int i = 0; i < 16; i++)
+            a[g + i / 4 % 2 * 8][4 * t + i % 4 + i / 8 * 16] = (int8_t)(s->a[i / 4] >> 8 * (i % 4));
+        for (int i = 0; i < 8; i++)
+            b[4 * t + i % 4 + i / 4 * 16][g] = (int8_t)(s->b[i / 4] >> 8 * (i % 4));
+    }
+    for (int lane = 0; lane < 32; lane++) {
+        const mma8_slot *s = (const mma8_slot *)slots[lane];
+        int g = lane / 4, t = lane % 4;
+        for (int i = 0; i < 4; i++) {
+            s->d[i] = 0;
+            for (int k = 0; k < 32; k++) s->d[i] += a[g + i / 2 * 8][k] * b[k][2 * t + i % 2];
+        }
     }
 }
 

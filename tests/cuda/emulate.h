@@ -95,6 +95,12 @@ struct mma_slot {
 };
 void meet_mma(void *const *slots);
 
+struct mma8_slot {
+    int *d;
+    const uint32_t *a, *b;
+};
+void meet_mma8(void *const *slots);
+
 struct matrices_slot {
     uint32_t *r;
     const void *row;
@@ -160,12 +166,6 @@ static inline uint32_t __float_as_uint(float x)
 }
 static inline float rsqrtf(float x) { return 1 / sqrtf(x); }
 
-static inline int __dp4a(int a, int b, int c)
-{
-    for (int i = 0; i < 4; i++) c += (int8_t)(a >> 8 * i) * (int8_t)(b >> 8 * i);
-    return c;
-}
-
 /* -- The functions of ptx.h
  * ------------------------------------------------------------------------- */
 
@@ -205,6 +205,11 @@ static inline void mma_bf16(float *d, const uint32_t *a, const uint32_t *b)
     emulate::mma_slot slot = {d, a, b};
     emulate::warp_meet(emulate::meet_mma, &slot);
 }
+static inline void mma_s8(int *d, const uint32_t *a, const uint32_t *b)
+{
+    emulate::mma8_slot slot = {d, a, b};
+    emulate::warp_meet(emulate::meet_mma8, &slot);
+}
 static inline void load_matrices(uint32_t *r, const void *row)
 {
     emulate::matrices_slot slot = {r, row};
@@ -226,6 +231,12 @@ static inline uint4 load_once(const void *p)
 {
     uint4 x;
     memcpy(&x, __builtin_assume_aligned(p, 16), sizeof x);
+    return x;
+}
+static inline uint32_t load_once4(const void *p)
+{
+    uint32_t x;
+    memcpy(&x, __builtin_assume_aligned(p, 4), sizeof x);
     return x;
 }
 static inline uint2 load_once8(const void *p)

@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <vector>
 
 #include "gemv.h"
@@ -80,6 +81,16 @@ void compare(const char *name, const vector<T> &got, const vector<double> &want,
     verdict(error <= allowed * largest, name, error / largest, allowed);
 }
 
+/* The same bits: what a row gets beside others and by itself. */
+template <typename T>
+void compare_bits(const char *name, const vector<T> &got, const vector<T> &want)
+{
+    long n_off = got.size() != want.size();
+    for (size_t i = 0; i < got.size() && i < want.size(); i++)
+        n_off += memcmp(&got[i], &want[i], sizeof(T)) != 0;
+    verdict(n_off == 0, name, (double)n_off, 0);
+}
+
 constexpr double EXACT = 2e-6, ROUNDED = 4.5e-3 /* bf16: half of 2^-7, and a little */;
 
 /* -- Forms ------------------------------------------------------------------------------------- */
@@ -91,6 +102,10 @@ vector<double> turned(const float *x, const vector<float> &cos, const vector<flo
 /* What a product leaves in y, from the sums of its rows. */
 vector<double> after_product(enum gemv_then then, const vector<double> &sums,
                              const vector<float> &y);
+/* g.n vectors at once, from x and with y before: against `want`, of vectors one behind the other,
+ * and bit for bit against one by one. g: all but x, y and wide. */
+void check_product(const char *name, struct gemv g, const vector<float> &x, const vector<float> &y,
+                   const vector<double> &want);
 struct dev_mat bf16_matrix(const struct bf16 *data, int n_out, int n_in, int64_t ld);
 
 /* -- The tests, one for each file -------------------------------------------------------------- */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Weights of 8 and 4 bits: their products with one vector, and the way back to bf16. */
+/* Weights of 8 and 4 bits: their products with one vector and with several, and the way back to
+ * bf16. */
 #include <cstdio>
 #include <cstring>
 
@@ -85,39 +86,44 @@ vector<double> rounded_vector(const vector<double> &x)
     return y;
 }
 
-void test_gemv_packed(enum packing p, int n_out, int n_in, enum gemv_then then, bool with_norm)
+void test_gemv_packed(enum packing p, int n_out, int n_in, enum gemv_then then, bool with_norm,
+                      int n = 1)
 {
     char name[100];
-    snprintf(name, sizeof name, "gemv q%d %dx%d then %d%s", p == PACKED_Q8 ? 8 : 4, n_out, n_in,
-             then, with_norm ? " norm" : "");
+    snprintf(name, sizeof name, "gemv q%d %dx%d then %d%s, %d at once", p == PACKED_Q8 ? 8 : 4,
+             n_out, n_in, then, with_norm ? " norm" : "", n);
     packed_matrix w(p, n_out, n_in);
     int n_y = then == GEMV_SILU_MUL ? n_out / 2 : n_out;
     /* Multiples of a small step, so that no value lies at a tie that f32 and doubles see apart. */
-    vector<float> x((size_t)n_in), norm((size_t)n_in), y = random_floats((size_t)n_y);
+    vector<float> x((size_t)(n * n_in)), norm((size_t)n_in), y = random_floats((size_t)(n * n_y));
     for (float &v : x) v = (float)lrintf(random_value() * 1000) * 0x1p-9f;
     for (float &v : norm) v = random_value() < 0 ? 0.5f : 1;
     on_card<char> dw(w.bytes);
-    on_card<float> dx(x), dnorm(norm), dy(y), wide(vector<float>((size_t)n_out, NAN));
+    on_card<float> dnorm(norm);
     struct gemv g = {};
     g.w = w.on(dw);
-    g.x = dx.data;
+    g.n = n;
     g.norm = with_norm ? dnorm.data : nullptr;
     g.eps = 1e-5f;
-    g.y = dy.data;
     g.then = then;
-    g.wide = wide.data;
-    gemv_launch(&card_queue, name, &g);
-    vector<double> v(x.begin(), x.end()), sums((size_t)n_out);
-    double squares = 0, scale = 1;
-    for (double e : v) squares += e * e;
-    if (with_norm) {
-        scale = 1 / sqrt(squares / n_in + 1e-5f);
-        for (size_t i = 0; i < v.size(); i++) v[i] *= norm[i];
+    vector<double> want;
+    for (int v = 0; v < n; v++) {
+        vector<double> from(&x[(size_t)(v * n_in)], &x[(size_t)(v * n_in)] + n_in);
+        vector<double> sums((size_t)n_out);
+        double squares = 0, scale = 1;
+        for (double e : from) squares += e * e;
+        if (with_norm) {
+            scale = 1 / sqrt(squares / n_in + 1e-5f);
+            for (size_t i = 0; i < from.size(); i++) from[i] *= norm[i];
+        }
+        from = rounded_vector(from);
+        for (int o = 0; o < n_out; o++)
+            for (int i = 0; i < n_in; i++)
+                sums[(size_t)o] += w.weight(o, i) * from[(size_t)i] * scale;
+        vector<float> before(&y[(size_t)(v * n_y)], &y[(size_t)(v * n_y)] + n_y);
+        for (double e : after_product(then, sums, before)) want.push_back(e);
     }
-    v = rounded_vector(v);
-    for (int o = 0; o < n_out; o++)
-        for (int i = 0; i < n_in; i++) sums[(size_t)o] += w.weight(o, i) * v[(size_t)i] * scale;
-    compare(name, dy.read(), after_product(then, sums, y), EXACT);
+    check_product(name, g, x, y, want);
 }
 
 void test_gemv_packed_nan()
@@ -129,7 +135,7 @@ void test_gemv_packed_nan()
     on_card<float> dx(x), dy(vector<float>(20, 0.0f));
     struct gemv g = {};
     g.w = w.on(dw);
-    g.x = dx.data, g.y = dy.data, g.then = GEMV_STORE;
+    g.n = 1, g.x = dx.data, g.y = dy.data, g.then = GEMV_STORE;
     gemv_launch(&card_queue, "nan", &g);
     vector<float> y = dy.read();
     int n_nan = 0;
@@ -165,6 +171,11 @@ void test_packed()
         test_gemv_packed(p, 32, 1100, GEMV_SILU_MUL, true);
         test_gemv_packed(p, 26, 96, GEMV_SILU_MUL, true);
         test_gemv_packed(p, 200, 3072, GEMV_STORE, false);
+        test_gemv_packed(p, 70, 60, GEMV_STORE, true, 2);
+        test_gemv_packed(p, 33, 331, GEMV_ADD, false, 3);
+        test_gemv_packed(p, 96, 1100, GEMV_SILU_MUL, true, 8);
+        test_gemv_packed(p, 26, 96, GEMV_SILU_MUL, true, 5);
+        test_gemv_packed(p, 20, 9000, GEMV_ADD, true, 8); // more than shared memory holds
         test_unpack(p, 70, 60, 0);
         test_unpack(p, 70, 331, 32);
     }

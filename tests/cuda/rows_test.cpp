@@ -172,15 +172,21 @@ void test_inputs(int hidden, int n_rows)
     compare("angles: cos", cos.read(), want_cos, EXACT);
     compare("angles: sin", sin.read(), want_sin, EXACT);
 
-    on_card<struct row_source> next({{nullptr, 7, 3000}});
-    on_card<int> pos({-1});
-    step_begin_launch(&card_queue, x.data, &a, next.data, &embed, pos.data);
+    on_card<struct step_row> steps({{7, 3000, 0}, {2, 2000, 1}});
+    on_card<float> no_angles(vector<float>((size_t)half, 0.0f));
+    on_card<int> pos({-1, -1});
+    struct step_begin begin = {
+        steps.data, 2,    embed,   x.data, cos.data, sin.data, {dfreq.data, no_angles.data},
+        1.25f,      half, pos.data};
+    step_begin_launch(&card_queue, &begin);
     want.clear();
-    for (int i = 0; i < hidden; i++) want.push_back(widen(table[(size_t)(7 * ld + i)]));
-    compare("step_begin: embedding", x.read(), want, 0);
-    compare("step_begin: cos", cos.read(),
-            vector<double>(want_cos.begin() + 3 * half, want_cos.begin() + 4 * half), EXACT);
-    verdict(pos.read()[0] == 3000, "step_begin: position", 0, 0);
+    for (int id : {7, 2})
+        for (int i = 0; i < hidden; i++) want.push_back(widen(table[(size_t)(id * ld + i)]));
+    compare("step_begin: embeddings", x.read(), want, 0);
+    want.assign(want_cos.begin() + 3 * half, want_cos.begin() + 4 * half);
+    want.resize((size_t)(2 * half), 1.25); // the other regime turns nothing here
+    compare("step_begin: cos", cos.read(), want, EXACT);
+    verdict(pos.read() == vector<int>({3000, 2000}), "step_begin: positions", 0, 0);
 }
 
 } // namespace

@@ -17,25 +17,33 @@ namespace
 
 enum { N_IDS = 4, N_STEPS = 3, FIRST_POS = 9, FIRST_ID = 5 };
 
-/* What a step's last launch reads and writes. */
+/* What a step's last launch reads and writes, for rows one behind the other. */
 struct chooser {
+    int n;
     on_card<float> logits;
     on_card<struct draw> draw;
     on_card<unsigned char> seen;
     on_card<uint32_t> keys;
     on_card<uint64_t> weights;
-    on_card<struct row_source> next{{{nullptr, FIRST_ID, FIRST_POS}}};
-    on_card<int> ids{{-7, -7, -7, -7}};
-    chooser(const vector<float> &x, const struct draw &d, const vector<unsigned char> &s)
-        : logits(x), draw({d}), seen(s), keys(vector<uint32_t>(x.size())),
-          weights(vector<uint64_t>(x.size()))
+    on_card<struct step_row> rows;
+    on_card<int> ids;
+    chooser(const vector<float> &x, const vector<struct draw> &d, const vector<unsigned char> &s)
+        : n((int)d.size()), logits(x), draw(d), seen(s), keys(vector<uint32_t>(x.size())),
+          weights(vector<uint64_t>(x.size())),
+          rows(vector<struct step_row>(d.size(), {FIRST_ID, FIRST_POS, 0})),
+          ids(vector<int>(N_IDS * d.size(), -7))
     {
     }
     void choose()
     {
-        struct choose c = {logits.data,  (int)logits.n, draw.data, seen.data, keys.data,
-                           weights.data, next.data,     ids.data,  N_IDS};
+        struct choose c = {logits.data, n,         (int)logits.n / n, draw.data,
+                           seen.data,   keys.data, weights.data,      rows.data,
+                           ids.data,    N_IDS};
         choose_launch(&card_queue, &c);
+    }
+    int id(int row, int step) const
+    {
+        return ids.read()[(size_t)(row * N_IDS + (FIRST_POS + step) % N_IDS)];
     }
 };
 
@@ -44,10 +52,10 @@ void test_likeliest_of(const char *name, const vector<float> &logits, int want, 
 {
     vector<unsigned char> marks(logits.size());
     if (seen >= 0) marks[(size_t)seen] = 1;
-    chooser c(logits, {0, 0, 1, 0, penalty, {1, 2, 3, 4}}, marks);
+    chooser c(logits, {{0, 0, 1, 0, penalty, {1, 2, 3, 4}}}, marks);
     c.choose();
     vector<int> got = c.ids.read();
-    struct row_source after = c.next.read()[0];
+    struct step_row after = c.rows.read()[0];
     bool ok = got[FIRST_POS % N_IDS] == want && got[0] == -7 && after.id == want &&
               after.pos == FIRST_POS + 1 && c.draw.read()[0].random[0] == 1;
     verdict(ok, name, got[FIRST_POS % N_IDS], want);
@@ -78,11 +86,11 @@ void test_draws_of(const char *name, const vector<float> &logits, struct phi3v_p
     sampler_start(s, &params);
     sampler_saw(s, FIRST_ID);
     vector<unsigned char> seen(sampler_seen(s), sampler_seen(s) + logits.size());
-    chooser c(logits, *sampler_draw(s), seen);
+    chooser c(logits, {*sampler_draw(s)}, seen);
     int got[N_STEPS], want[N_STEPS], n_same = 0;
     for (int i = 0; i < N_STEPS; i++) {
         c.choose();
-        got[i] = c.ids.read()[(size_t)(FIRST_POS + i) % N_IDS];
+        got[i] = c.id(0, i);
         want[i] = sampler_pick(s, logits.data());
         sampler_saw(s, want[i]);
         n_same += got[i] == want[i];
@@ -105,6 +113,33 @@ struct phi3v_params settings(float temperature, int top_k, float top_p, float mi
     p.min_p = min_p;
     p.repetition_penalty = penalty;
     return p;
+}
+
+/* Rows of their own settings in one launch: the ids and streams of each by itself. */
+void test_rows_together()
+{
+    enum { N = 3, N_VOCAB = 1100 };
+    vector<float> logits = random_floats(N * N_VOCAB, 9);
+    vector<unsigned char> seen(N * N_VOCAB);
+    for (size_t i = 0; i < seen.size(); i += 3) seen[i] = 1;
+    vector<struct draw> draws = {{0, 0, 1, 0, 1, {1, 2, 3, 4}},
+                                 {2, 90, 0.9f, 0.01f, 1.3f, {5, 6, 7, 8}},
+                                 {1, 0, 1, 0, 1, {9, 10, 11, 12}}};
+    chooser all(logits, draws, seen);
+    for (int i = 0; i < N_STEPS; i++) all.choose();
+    int n_same = 0;
+    for (int r = 0; r < N; r++) {
+        size_t first = (size_t)r * N_VOCAB, end = first + N_VOCAB;
+        chooser one(vector<float>(&logits[first], &logits[0] + end), {draws[(size_t)r]},
+                    vector<unsigned char>(&seen[first], &seen[0] + end));
+        for (int i = 0; i < N_STEPS; i++) one.choose();
+        for (int i = 0; i < N_STEPS; i++) n_same += all.id(r, i) == one.id(0, i);
+        struct draw a = all.draw.read()[(size_t)r], b = one.draw.read()[0];
+        n_same +=
+            a.random[2] == b.random[2] && all.rows.read()[(size_t)r].pos == FIRST_POS + N_STEPS;
+    }
+    verdict(n_same == N * (N_STEPS + 1), "draw: several rows in one launch", n_same,
+            N * (N_STEPS + 1));
 }
 
 void test_draws()
@@ -140,6 +175,7 @@ void test_choosing()
 {
     test_likeliest();
     test_draws();
+    test_rows_together();
 }
 
 } // namespace kernel_tests

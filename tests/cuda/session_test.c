@@ -71,12 +71,11 @@ static const struct backend_table *whole_table; // of the backend
 static int most_steps;
 
 /* The backend's own steps, but not many at a time. */
-static int few_steps(struct backend_state *s, const struct batch_seq *seq, int n_steps,
-                     const struct draw *draw, const unsigned char *seen, backend_id_fn on_id,
-                     void *user, struct phi3v_error *err)
+static int few_steps(struct backend_state *s, const struct decode_seq *seqs, int n, int n_steps,
+                     backend_id_fn on_id, void *user, struct phi3v_error *err)
 {
-    int n = n_steps < most_steps ? n_steps : most_steps;
-    return whole_table->decode(s, seq, n, draw, seen, on_id, user, err);
+    if (n_steps > most_steps) n_steps = most_steps;
+    return whole_table->decode(s, seqs, n, n_steps, on_id, user, err);
 }
 
 /* At most `most` steps without the host; 0: the engine chooses from each step's logits. */
@@ -261,38 +260,71 @@ static void a_stop_throws_away_what_ran_ahead(void **state)
 /* -- Several answers -----------------------------------------------------------------------------
  */
 
-/* Steps of several sessions go through the products of many rows, so their logits are those of a
- * session alone up to rounding; the same call gives the same tokens. */
-static void side_by_side_hold_the_truth(void **state)
+/* Each answer is the one that its session gives alone, step by step and ahead of the host, whoever
+ * ends before it. */
+static void assert_side_by_side(int n, const struct phi3v_params *params)
+{
+    enum { MOST = 8 };
+    static const char *const texts[MOST] = {"Which way?", "A long way to go from here, is it?",
+                                            "Yes.",       "And then?",
+                                            "For ever?",  "Any way you like?",
+                                            "Stop.",      "Is this one the last of all?"};
+    struct phi3v_job jobs[MOST] = {0};
+    phi3v_prompt *prompts[MOST];
+    for (int i = 0; i < n; i++) {
+        jobs[i].session = test_session(model);
+        jobs[i].prompt = prompts[i] = test_prompt(model, texts[i], NULL, 0);
+    }
+    assert_int_equal(phi3v_generate_many(jobs, n, params, NULL, NULL, NULL), 0);
+    for (int i = 0; i < n; i++) {
+        struct phi3v_result *r = &jobs[i].result;
+        phi3v_session *s = test_session(model);
+        struct phi3v_result alone = answer_with(s, prompts[i], N_NEW, params, NULL, NULL);
+        assert_int_equal(jobs[i].code, 0);
+        assert_int_equal(r->n_ids, alone.n_ids);
+        assert_memory_equal(r->ids, alone.ids, alone.n_ids * sizeof *alone.ids);
+        assert_string_equal(r->text, alone.text);
+        assert_int_equal(r->finish, alone.finish);
+        if (i == 0) assert_holds_truth(jobs[i].session, jobs[i].prompt, r);
+        phi3v_result_fini(&alone);
+        phi3v_result_fini(r);
+        phi3v_session_free(s);
+        phi3v_session_free(jobs[i].session);
+        phi3v_prompt_free(prompts[i]);
+    }
+}
+
+static void side_by_side_are_as_alone(void **state)
 {
     (void)state;
-    enum { N = 3 };
-    static const char *const texts[N] = {"Which way?", "A long way to go from here, is it?",
-                                         "Yes."};
-    int32_t before[N][N_NEW];
     struct phi3v_params params;
     phi3v_params_default(&params);
     params.max_new_tokens = N_NEW;
-    for (int round = 0; round < 2; round++) {
-        struct phi3v_job jobs[N] = {0};
-        phi3v_prompt *prompts[N];
-        for (int i = 0; i < N; i++) {
-            jobs[i].session = test_session(model);
-            jobs[i].prompt = prompts[i] = test_prompt(model, texts[i], NULL, 0);
-        }
-        assert_int_equal(phi3v_generate_many(jobs, N, &params, NULL, NULL, NULL), 0);
-        for (int i = 0; i < N; i++) {
-            struct phi3v_result *r = &jobs[i].result;
-            assert_int_equal(jobs[i].code, 0);
-            assert_int_equal(r->n_ids, N_NEW);
-            if (round == 0) assert_holds_truth(jobs[i].session, jobs[i].prompt, r);
-            if (round == 1) assert_memory_equal(r->ids, before[i], sizeof before[i]);
-            memcpy(before[i], r->ids, sizeof before[i]);
-            phi3v_result_fini(r);
-            phi3v_session_free(jobs[i].session);
-            phi3v_prompt_free(prompts[i]);
-        }
-    }
+    assert_side_by_side(3, &params);
+    params.temperature = 1.5f;
+    params.top_p = 0.95f;
+    params.repetition_penalty = 1.3f;
+    params.seed = 5;
+    assert_side_by_side(2, &params);
+}
+
+/* One of eight is stopped in the middle by what it says. */
+static void one_of_many_ends_early(void **state)
+{
+    (void)state;
+    struct phi3v_params params;
+    phi3v_prompt *prompt = test_prompt(model, "And then?", NULL, 0);
+    phi3v_session *s = session_with(prompt);
+    struct until fourth = {.n = 4};
+    struct phi3v_result begun = answer(s, prompt, true, NULL, count_text, &fourth);
+    const char *stop[] = {fourth.text, NULL};
+    phi3v_params_default(&params);
+    params.max_new_tokens = N_NEW;
+    params.stop = stop;
+    assert_side_by_side(8, &params);
+    phi3v_result_fini(&begun);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
 }
 
 /* -- Memory ------------------------------------------------------------------------------------ */
@@ -379,7 +411,8 @@ int main(void)
         cmocka_unit_test(steps_ahead_draw_the_same),
         cmocka_unit_test(a_cancel_takes_one_step),
         cmocka_unit_test(a_stop_throws_away_what_ran_ahead),
-        cmocka_unit_test(side_by_side_hold_the_truth),
+        cmocka_unit_test(side_by_side_are_as_alone),
+        cmocka_unit_test(one_of_many_ends_early),
         cmocka_unit_test(cycles_leak_nothing),
         cmocka_unit_test(any_allocation_may_fail),
     };
