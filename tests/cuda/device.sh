@@ -17,7 +17,8 @@ pack() {
     build=$root/build
     mkdir -p "$folder/bin" "$folder/lib" "$folder/cuda" "$folder/emulated" "$folder/peers"
     for program in repl/phiscope tests/golden/activations_golden tests/golden/generation_golden tests/cuda/cuda_session_test \
-        tests/cuda/cuda_odd_sizes_test tests/cuda/cuda_kernels_device_test tests/cuda/cuda_kernels_test; do
+        tests/cuda/cuda_odd_sizes_test tests/cuda/cuda_together_test tests/cuda/cuda_kernels_device_test \
+        tests/cuda/cuda_kernels_test; do
         [ -e "$build/$program" ] || { echo "device.sh: $build/$program is not built" >&2; exit 1; }
         strip -o "$folder/bin/$(basename "$program")" "$build/$program"
         ldd "$build/$program" | awk '$3 ~ /^\// { print $3 }' |
@@ -120,10 +121,13 @@ else
     part session-q4-kv8 40 env PHI3V_TEST_DTYPE=q4 PHI3V_TEST_KV=q8 "$folder/bin/cuda_session_test"
 fi
 part odd-sizes 60 "$folder/bin/cuda_odd_sizes_test"
+part together 40 "$folder/bin/cuda_together_test"
 if [ -n "$dry" ]; then
+    skip together-large 'no card'
     skip bench 'no card'
     skip peers 'no card'
 else
+    part together-large 60 "$folder/bin/cuda_together_test" large
     if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
         part peers 150 python3 "$folder/peers/torch_cuda.py" "$out/peers.json"
     else
@@ -131,8 +135,10 @@ else
     fi
     for dtype in bf16 q8 q4; do
         part "bench-$dtype" 70 sh -c "'$phiscope' bench --synthetic phi3v --device cuda --dtype $dtype --repeat 3 --json \
-            --case tg:0,tg:2560,tg:32768,pp:2600,vision:17,turn:17,edit:17 >'$out/bench-$dtype.json'"
+            --case tg:0,tg:2560,tg:32768,many:4,many:8,pp:2600,vision:17,turn:17,edit:17 >'$out/bench-$dtype.json'"
     done
+    part bench-long 70 sh -c "'$phiscope' bench --synthetic phi3v --device cuda --dtype bf16 --repeat 1 --json \
+        --case pp:32768,pp:131000,tg:131000 >'$out/bench-long.json'"
     part bench-kv8 40 sh -c "'$phiscope' bench --synthetic phi3v --device cuda --dtype q4 --kv q8 --repeat 3 --json \
         --case tg:2560,tg:32768 >'$out/bench-kv8.json'"
 fi
