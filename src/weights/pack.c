@@ -165,10 +165,10 @@ int model_weights_pack(struct model_weights *mw, const struct config *c, enum we
     }
     size_t n_rows = (size_t)pool_threads(pool) * PACK_OUTS * (size_t)p.most_in;
     p.rows = mem_array(n_rows, sizeof *p.rows);
-    if (p.room > 0) owned->map = p.next = weights_map(p.room);
-    if (owned->map) owned->map_bytes = p.room;
+    if (p.room > 0) owned->pages = p.next = weights_pages(p.room);
+    if (owned->pages) owned->pages_bytes = p.room;
     int code = 0;
-    if (!p.rows || (p.room > 0 && !owned->map)) code = err_memory(err, "converted weights", p.room);
+    if (!p.rows || (p.room > 0 && !owned->pages)) code = err_memory(err, "converted weights", p.room);
     if (!code) code = slots_walk(c, mw, pack_slot, &p);
     if (!code && c->tie_embeddings) code = pack_mat(&p, &mw->lm_head, head);
     mem_free(p.rows);

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE
 #include "weights/slots.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 
 #include "base/mem.h"
-#include "base/numa.h"
 
 #define TOWER "model.vision_embed_tokens.img_processor.vision_model."
 
@@ -194,15 +191,9 @@ int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v
     return err_memory(err, "the table of weights", (size_t)c->n_layers * sizeof *mw->layers);
 }
 
-void *weights_map(size_t n_bytes)
+void *weights_pages(size_t n_bytes)
 {
-    if (n_bytes >= mem_available_bytes()) return NULL;
-    void *map = mmap(NULL, n_bytes, PROT_READ | PROT_WRITE,
-                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED) return NULL;
-    madvise(map, n_bytes, MADV_HUGEPAGE); // only a hint
-    numa_spread(map, n_bytes);
-    return map;
+    return n_bytes < mem_available_bytes() ? mem_pages(n_bytes) : NULL;
 }
 
 static size_t larger(size_t a, size_t b) { return a > b ? a : b; }
@@ -234,8 +225,10 @@ size_t model_weights_prepared_bytes(const struct model_weights *mw)
 void model_weights_fini(struct model_weights *mw)
 {
     struct weights_owned *owned = mw->owned;
-    if (owned && owned->map) munmap(owned->map, owned->map_bytes);
-    if (owned) mem_free(owned->vectors);
+    if (owned) {
+        mem_pages_free(owned->pages, owned->pages_bytes);
+        mem_free(owned->vectors);
+    }
     mem_free(owned);
     mem_free(mw->layers);
     mem_free(mw->vision_layers);

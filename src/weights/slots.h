@@ -37,15 +37,15 @@ enum weight_type slot_type(const struct slot *slot, enum weights_form form,
                            enum weight_type stored);
 /* Of the vision tower or the projector behind it. */
 bool slot_is_vision(const struct slot *slot);
-/* Memory for matrices, zeroed when read first, in huge pages where the system gives them; NULL when
- * there is not that much. */
-void *weights_map(size_t n_bytes);
-/* The memory behind *mw: widened vectors (mem_alloc), and a map for weights made in memory. Freed
- * by model_weights_fini. */
+/* mem_pages for matrices; NULL too when the system has less than that, instead of the process's end
+ * when it comes to be used. */
+void *weights_pages(size_t n_bytes);
+/* The memory behind *mw: widened vectors (mem_alloc), and pages of weights made in memory. Freed by
+ * model_weights_fini. */
 struct weights_owned {
     float *vectors;
-    void *map;
-    size_t map_bytes;
+    void *pages;
+    size_t pages_bytes;
 };
 
 #endif

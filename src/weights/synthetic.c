@@ -172,8 +172,8 @@ int model_weights_synthetic(const struct config *c, enum weights_form form, stru
     struct layout l = {.form = form, .mw = &mw};
     slots_walk(c, &mw, place_slot, &l);
     struct weights_owned *owned = mw.owned;
-    void *map = owned->map = weights_map(l.used_bytes);
-    owned->map_bytes = l.used_bytes;
+    void *map = owned->pages = weights_pages(l.used_bytes);
+    owned->pages_bytes = l.used_bytes;
     if (!map) {
         model_weights_fini(&mw);
         return err_memory(err, "synthetic weights", l.used_bytes);
