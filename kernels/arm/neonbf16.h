@@ -12,12 +12,11 @@ static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc)
                 vbfdotq_f32(acc.b, vreinterpretq_bf16_f32(a.b), vreinterpretq_bf16_f32(b.b)));
 }
 
-static ALWAYS_INLINE float32x4_t pairs4(const float *p)
+static ALWAYS_INLINE float32x4_t pairs4(vec x)
 {
-    return vreinterpretq_f32_bf16(
-        vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(vld1q_f32(p)), vld1q_f32(p + 4)));
+    return vreinterpretq_f32_bf16(vcvtq_high_bf16_f32(vcvtq_low_bf16_f32(x.a), x.b));
 }
 /* 2 * W floats, rounded, in order */
-static ALWAYS_INLINE vec v_pairs(const float *p) { return v_of(pairs4(p), pairs4(p + W)); }
+static ALWAYS_INLINE vec v_pairs(vec low, vec high) { return v_of(pairs4(low), pairs4(high)); }
 
 #endif

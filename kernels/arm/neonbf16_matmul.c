@@ -30,7 +30,8 @@ static void widen_row(wval *y, const char *w, enum weight_type type, int n)
 static void round_row(xval *row, const float *x, int n)
 {
     int i = 0;
-    for (; i + STEP <= n; i += STEP) v_store((float *)(void *)(row + i), v_pairs(x + i));
+    for (; i + STEP <= n; i += STEP)
+        v_store((float *)(void *)(row + i), v_pairs(v_load(x + i), v_load(x + i + W)));
     for (; i < n; i++) row[i] = bf16_bits(x[i]);
 }
 

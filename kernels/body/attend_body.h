@@ -198,7 +198,8 @@ static ALWAYS_INLINE void weigh_vecs(int n_vecs, struct attend_run *run, int row
         if (i == n_vecs - 1) s[i] = v_choose(v_first(n_keys - i * W), s[i], v_set(-INFINITY));
         high = i == 0 ? s[i] : v_max(high, s[i]);
     }
-    float old = *state_max, max = fmaxf(old, v_highest(high));
+    float old = *state_max, max = v_highest(high);
+    if (!(max > old)) max = old; // of NaN, too; no call, which would empty the registers
     run->keep[row] = 1;
     if (max != old) { /* else exp(0) = 1 */
         run->keep[row] = exp_one(old - max);
@@ -211,14 +212,14 @@ static ALWAYS_INLINE void weigh_vecs(int n_vecs, struct attend_run *run, int row
         s[i] =
             short_exp ? v_exp2_short(v_fma(s[i], log2_e, shift)) : v_exp(v_sub(s[i], v_set(max)));
         sum = v_add(sum, s[i]);
-        v_store(scores + i * W, s[i]);
+        if (!short_exp) v_store(scores + i * W, s[i]);
     }
     v_store(sums, sum);
     *state_max = max;
     if (!short_exp) return;
-    if (n_vecs % 2) v_store(scores + n_vecs * W, v_set(0));
 #pragma GCC unroll 4
-    for (int i = 0; i < n_vecs; i += 2) v_store(scores + i / 2 * W, v_pairs(scores + i * W));
+    for (int i = 0; i < n_vecs; i += 2)
+        v_store(scores + i / 2 * W, v_pairs(s[i], i + 1 < n_vecs ? s[i + 1] : v_set(0)));
 }
 
 static void weigh_row(struct attend_run *run, int row, int n_keys)
@@ -465,7 +466,9 @@ static void gather_queries(struct attend_run *run)
         if (!PAIRS || a->kv.type != KV_BF16) continue;
         memset(q + a->head_dim, 0, (size_t)(run->padded - a->head_dim) * sizeof *q);
         for (int d = 0; d < run->padded; d += 2 * W)
-            v_store(q + d / 2, v_pairs(q + d)); // behind padded: whatever follows, not used
+            v_store(q + d / 2,
+                    v_pairs(v_load(q + d),
+                            v_load(q + d + W))); // behind padded: whatever follows, not used
     }
 }
 

@@ -55,6 +55,14 @@ static void layer_norm(float *y, const float *x, const float *w, const float *b,
     }
 }
 
+static void add(float *y, const float *x, int64_t n)
+{
+    int64_t i = 0;
+    for (; i + W <= n; i += W) v_store(y + i, v_add(v_load(y + i), v_load(x + i)));
+    const vmask m = v_first(n - i);
+    if (i < n) v_store_some(y + i, m, v_add(v_load_some(y + i, m), v_load_some(x + i, m)));
+}
+
 /* a * sigmoid(factor * a) */
 static ALWAYS_INLINE vec gated(vec a, float factor)
 {
@@ -95,6 +103,7 @@ static inline void fill_rows(struct kernels *k)
 {
     k->rms_norm = rms_norm;
     k->layer_norm = layer_norm;
+    k->add = add;
     k->silu_mul = silu_mul;
     k->quick_gelu = quick_gelu;
     k->gelu_erf = gelu_erf;

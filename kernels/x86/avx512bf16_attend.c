@@ -11,9 +11,9 @@ static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc)
                             (__m512bh)_mm512_castps_si512(b));
 }
 /* 2 * W floats, rounded, in order */
-static ALWAYS_INLINE vec v_pairs(const float *p)
+static ALWAYS_INLINE vec v_pairs(vec low, vec high)
 {
-    return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(v_load(p + W), v_load(p)));
+    return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 static ALWAYS_INLINE vec v_first_halves(vec a)
 {
