@@ -120,7 +120,7 @@ static void large_memory_goes_round_the_nodes(void **state)
         total += counts[i];
         if (counts[i] > largest) largest = counts[i];
     }
-    print_message("%d nodes of memory, the largest holds %d pages of %d\n", n_nodes, largest,
+    print_message("# %d nodes of memory, the largest holds %d pages of %d\n", n_nodes, largest,
                   total);
     assert_int_equal(used, n_nodes);
     assert_true(largest <= 2 * total / n_nodes);
