@@ -310,25 +310,24 @@ static void unpack_columns(struct column column[2], uint8_t *panel, int n_blocks
     }
 }
 
-/* Asks for share `part` of n_parts of the data of a strip's next n_blocks. */
-static void prefetch_part(const uint8_t *data, size_t n_bytes, int part, int n_parts)
+static int at_most(int n, int limit) { return n < limit ? n : limit; }
+
+/* Asks for lines [begin, begin + n) of n_lines. */
+static void prefetch_lines(const uint8_t *data, int begin, int n, int n_lines)
 {
-    size_t lines = (n_bytes + 63) / 64;
-    size_t end = lines * (size_t)(part + 1) / (size_t)n_parts;
-    for (size_t i = lines * (size_t)part / (size_t)n_parts; i < end; i++)
+    for (int i = begin; i < at_most(begin + n, n_lines); i++)
         __builtin_prefetch(data + i * 64, 0, 2);
 }
-
-static int at_most(int n, int limit) { return n < limit ? n : limit; }
 
 /* All rows over the columns of one tile; meanwhile the next tile's weights come nearer. */
 static void pass_rows(struct tile t, int n_rows, const struct column coming[2], size_t coming_bytes)
 {
-    int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    const int n_lines = (int)((coming_bytes + 63) / 64), lines = (n_lines + n_tiles - 1) / n_tiles;
     for (int i = 0; i < n_tiles; i++) {
         int left = n_rows - i * TILE_ROWS, rows = at_most(left, TILE_ROWS);
-        prefetch_part(coming[0].data, coming_bytes, i, n_tiles);
-        if (VECTORS_PER_STRIP == 1) prefetch_part(coming[1].data, coming_bytes, i, n_tiles);
+        prefetch_lines(coming[0].data, i * lines, lines, n_lines);
+        if (VECTORS_PER_STRIP == 1) prefetch_lines(coming[1].data, i * lines, lines, n_lines);
         tile_q8(rows, &t);
         t.y += TILE_ROWS * t.y_stride;
         if (t.sums) t.sums += TILE_ROWS * t.sums_stride;
