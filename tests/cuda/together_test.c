@@ -21,7 +21,7 @@
 enum { N = 11, N_STEPS = 3, MOST_BLOCKS = 17, SHARING = 2, SHARED_FROM = 5 };
 
 /* Positions held when the steps begin. SHARING has the first block of SHARED_FROM. */
-static const int lengths[N] = {5, 63, 70, 1030, 0, 64, 127, 30, 200, 128, 2};
+static const int lengths[N] = {5, 63, 70, 1030, 0, 64, 127, 30, 700, 128, 2};
 static bool large;
 
 struct card {
