@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The one place where libphi3v reads the environment; each name is listed in docs/architecture.md.
+ * The one place where libphi3v reads the environment; each name is listed in docs/environment.md.
  */
 #ifndef BASE_ENV_H
 #define BASE_ENV_H
