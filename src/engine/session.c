@@ -239,6 +239,13 @@ static int reserve_ahead(struct kv *kv, size_t extra, struct phi3v_error *err)
     return kv_reserve(kv, kv->seq.n + (extra < TOKENS_AHEAD ? extra : TOKENS_AHEAD), err);
 }
 
+/* A place for the keys and values of one row more. */
+static int reserve_row(struct kv *kv, struct phi3v_error *err)
+{
+    if (kv->seq.n < (size_t)kv->n_blocks * KV_BLOCK) return 0;
+    return reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
+}
+
 /* Copies the prompt's sequence before anything held is given up. */
 static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t extra,
                  size_t n_keep, struct phi3v_error *err)
@@ -293,15 +300,15 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
 {
     struct kv *kv = &s->kv;
     assert(kv->held == kv->seq.n);
-    int rc = 0;
+    const bool steps = session_steps(s);
+    int rc = steps ? reserve_row(kv, err) : 0;
+    if (rc) return rc;
     sequence_push(&kv->seq, id);
-    if (model_regime(s->model, kv->seq.n) != kv->regime) {
-        rc = recompute(s, w, err);
-    } else {
-        if (kv->seq.n > (size_t)kv->n_blocks * KV_BLOCK)
-            rc = reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
+    if (steps) {
         fill_rows(s, s->rows, kv->held, 1, NULL);
-        if (!rc) rc = forward(s, s->rows, 1, NULL, s->logits, w, NULL, err);
+        rc = forward(s, s->rows, 1, NULL, s->logits, w, NULL, err);
+    } else {
+        rc = recompute(s, w, err);
     }
     if (rc) kv_truncate(kv, kv->held);
     return rc;
@@ -326,13 +333,6 @@ bool session_steps(const struct phi3v_session *s)
 
 /* -- Going on, one token after the other --------------------------------------------------------
  */
-
-/* A place for the keys and values of one row more. */
-static int reserve_row(struct kv *kv, struct phi3v_error *err)
-{
-    if (kv->seq.n < (size_t)kv->n_blocks * KV_BLOCK) return 0;
-    return reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
-}
 
 /* One row of each session as one forward; logits: [n][n_vocab]. A failure leaves all as they were.
  */
@@ -443,7 +443,7 @@ static int follow_together(struct phi3v_session *const *s, const int32_t *ids, i
     int most = b->table->step_seqs(b), rc = 0;
     if (n > most) n_steps = 1;
     for (int i = 0; i < n; i++) n_steps = steps_ahead(s[i], n_steps);
-    assert(n_steps > 0);
+    assert(n_steps > 0 && most <= BACKEND_STEP_SEQS);
     for (int first = 0; first < n && !rc; first += most) {
         struct followers f = {.s = s + first, .first = first, .on_id = on_id, .user = user};
         int size = n - first < most ? n - first : most;

@@ -54,7 +54,7 @@ bool session_steps(const struct phi3v_session *s);
  * i for each token behind it, n_steps times at most and at least once, until it returns non-zero
  * for one of them; the others' tokens of that step are handed out, too. All must session_steps(). A
  * device that does not draw takes one step; logits, [n][n_vocab], are its room for it, and the
- * pulse may stop it. A failure leaves every session as it was before the step. */
+ * pulse may stop it. A failure leaves every session with the rows of the ids it was handed. */
 int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
                             size_t n_steps, float *logits, backend_id_fn on_id, void *user,
                             const struct pulse *pulse, struct phi3v_error *err);
