@@ -181,6 +181,20 @@ int cases_picture_prompt(const phi3v_model *model, int n_crops, unsigned picture
 
 /* -- tg: one token after the other ------------------------------------------------------------- */
 
+/* Steps of a sample: long enough for the clock, short enough for the memory to stay in one mode. */
+static int steps_of(const struct bench *b)
+{
+    return phi3v_model_info(b->model)->step_bytes > 500000000 ? 16 : 128;
+}
+
+/* An answer of n steps: the first token comes with the prompt's last row. */
+static void set_steps(struct phi3v_params *params, int n)
+{
+    phi3v_params_default(params);
+    params->max_new_tokens = n + 1;
+    params->stop_reference = 1;
+}
+
 /* The session pretends to hold ctx tokens; the prompt repeats them and adds one. */
 static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret,
                          struct phi3v_error *err)
@@ -189,9 +203,7 @@ static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret
     phi3v_prompt *prompt = NULL;
     struct phi3v_result result = {0};
     struct phi3v_params params;
-    phi3v_params_default(&params);
-    params.max_new_tokens = n + 1; /* the first comes with the prompt's last row */
-    params.stop_reference = 1;
+    set_steps(&params, n);
     int rc = check_fits(b->model, ctx + n + 2, err);
     if (!rc) rc = words_prompt(b->model, ctx, ctx + 1, &prompt, err);
     if (!rc && phi3v_session_common(b->session, prompt) < ctx)
@@ -215,11 +227,9 @@ static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret
     return rc;
 }
 
-/* Long enough for the clock, short enough for the memory to stay in one mode. */
 static int run_tg(struct bench *b, int64_t ctx, struct sample *ret, struct phi3v_error *err)
 {
-    bool large = phi3v_model_info(b->model)->step_bytes > 500000000;
-    return tokens_behind(b, ctx, large ? 16 : 128, ret, err);
+    return tokens_behind(b, ctx, steps_of(b), ret, err);
 }
 
 /* -- many: answers side by side ---------------------------------------------------------------- */
@@ -275,10 +285,7 @@ static int run_many(struct bench *b, int64_t number, struct sample *ret, struct 
     struct phi3v_job jobs[MOST_MANY] = {0};
     struct phi3v_params params;
     int n = (int)number, rc = 0;
-    bool large = phi3v_model_info(b->model)->step_bytes > 500000000;
-    phi3v_params_default(&params);
-    params.max_new_tokens = (large ? 16 : 128) + 1;
-    params.stop_reference = 1;
+    set_steps(&params, steps_of(b));
     for (int i = 0; i < n && !rc; i++) rc = job_init(b, i, &jobs[i], err);
     if (!rc) rc = phi3v_generate_many(jobs, n, &params, many_event, NULL, err);
     if (!rc) rc = count_many(b, jobs, n, ret, err);
