@@ -16,10 +16,7 @@ static __device__ __forceinline__ void store_product(const struct gemv &g, int v
     float *y = g.y + (int64_t)v * width + o;
     if (THEN == GEMV_STORE) *y = sum * owed;
     if (THEN == GEMV_ADD) *y = mul_add(sum, owed, *y);
-    if (THEN == GEMV_SILU_MUL) {
-        float gate = sum * owed;
-        *y = gate / (1 + expf(-gate)) * (partner * owed);
-    }
+    if (THEN == GEMV_SILU_MUL) *y = silu(sum * owed) * (partner * owed);
 }
 
 #endif

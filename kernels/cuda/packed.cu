@@ -282,7 +282,7 @@ __global__ void __launch_bounds__(THREADS) silu_mul32_kernel(float *y, const flo
     const float *gate = x + (int64_t)blockIdx.y * 2 * n;
     grid_release();
     grid_wait();
-    if (i < n) y[(int64_t)blockIdx.y * n + i] = gate[i] / (1 + expf(-gate[i])) * gate[n + i];
+    if (i < n) y[(int64_t)blockIdx.y * n + i] = silu(gate[i]) * gate[n + i];
 }
 
 /* A thread per 16 bytes: 4 (Q4: 8) inputs of four outputs. grid: (block runs, strips) */

@@ -97,6 +97,8 @@ static __device__ __forceinline__ float mul_add(float a, float b, float c)
 #endif
 }
 
+static __device__ __forceinline__ float silu(float x) { return x / (1 + expf(-x)); }
+
 /* Eight bf16 of one 16-byte load. */
 static __device__ __forceinline__ void widen8(uint4 x, float *ret)
 {

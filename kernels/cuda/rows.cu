@@ -83,8 +83,6 @@ __global__ void __launch_bounds__(THREADS) layer_norm_kernel(struct norm a)
 /* -- Activations: two elements a thread, rows are padded ------------------------------------------
  */
 
-__device__ __forceinline__ float silu(float x) { return x / (1 + expf(-x)); }
-
 struct quick_gelu_of {
     __device__ float operator()(float x) const { return x / (1 + expf(-1.702f * x)); }
 };
