@@ -181,6 +181,9 @@ static ALWAYS_INLINE float *state_of(const struct attend_run *run, float *states
     return states + row * run->state_floats;
 }
 
+/* a where b is NaN. fmaxf would be a call, which empties the registers. */
+static ALWAYS_INLINE float larger(float a, float b) { return b > a ? b : a; }
+
 static ALWAYS_INLINE float exp_one(float x) { return v_lowest_lane(v_exp(v_set(x))); }
 
 /* Scores of one row -> exp(score - maximum), with the running maximum and sums by lane. The last of
@@ -198,8 +201,7 @@ static ALWAYS_INLINE void weigh_vecs(int n_vecs, struct attend_run *run, int row
         if (i == n_vecs - 1) s[i] = v_choose(v_first(n_keys - i * W), s[i], v_set(-INFINITY));
         high = i == 0 ? s[i] : v_max(high, s[i]);
     }
-    float old = *state_max, max = v_highest(high);
-    if (!(max > old)) max = old; // of NaN, too; no call, which would empty the registers
+    float old = *state_max, max = larger(old, v_highest(high));
     run->keep[row] = 1;
     if (max != old) { /* else exp(0) = 1 */
         run->keep[row] = exp_one(old - max);
@@ -436,7 +438,7 @@ static void fold_span(struct attend_run *run, int64_t span, float *states)
 
 static void merge_state(float *total, const float *state, int padded)
 {
-    float max = fmaxf(total[padded], state[padded]);
+    float max = larger(total[padded], state[padded]);
     vec keep = v_set(exp_one(total[padded] - max)), add = v_set(exp_one(state[padded] - max));
     for (int d = 0; d < padded; d += W)
         v_store(total + d, v_fma(v_load(state + d), add, v_mul(v_load(total + d), keep)));
@@ -465,10 +467,8 @@ static void gather_queries(struct attend_run *run)
         memcpy(q, a->q + row * a->q_stride, (size_t)a->head_dim * sizeof *q);
         if (!PAIRS || a->kv.type != KV_BF16) continue;
         memset(q + a->head_dim, 0, (size_t)(run->padded - a->head_dim) * sizeof *q);
-        for (int d = 0; d < run->padded; d += 2 * W)
-            v_store(q + d / 2,
-                    v_pairs(v_load(q + d),
-                            v_load(q + d + W))); // behind padded: whatever follows, not used
+        for (int d = 0; d < run->padded; d += 2 * W) // behind padded: whatever follows, not used
+            v_store(q + d / 2, v_pairs(v_load(q + d), v_load(q + d + W)));
     }
 }
 

@@ -59,8 +59,9 @@ static void add(float *y, const float *x, int64_t n)
 {
     int64_t i = 0;
     for (; i + W <= n; i += W) v_store(y + i, v_add(v_load(y + i), v_load(x + i)));
+    if (i == n) return;
     const vmask m = v_first(n - i);
-    if (i < n) v_store_some(y + i, m, v_add(v_load_some(y + i, m), v_load_some(x + i, m)));
+    v_store_some(y + i, m, v_add(v_load_some(y + i, m), v_load_some(x + i, m)));
 }
 
 /* a * sigmoid(factor * a) */
