@@ -168,7 +168,8 @@ int model_weights_pack(struct model_weights *mw, const struct config *c, enum we
     if (p.room > 0) owned->pages = p.next = weights_pages(p.room);
     if (owned->pages) owned->pages_bytes = p.room;
     int code = 0;
-    if (!p.rows || (p.room > 0 && !owned->pages)) code = err_memory(err, "converted weights", p.room);
+    if (!p.rows || (p.room > 0 && !owned->pages))
+        code = err_memory(err, "converted weights", p.room);
     if (!code) code = slots_walk(c, mw, pack_slot, &p);
     if (!code && c->tie_embeddings) code = pack_mat(&p, &mw->lm_head, head);
     mem_free(p.rows);

@@ -172,13 +172,12 @@ int model_weights_synthetic(const struct config *c, enum weights_form form, stru
     struct layout l = {.form = form, .mw = &mw};
     slots_walk(c, &mw, place_slot, &l);
     struct weights_owned *owned = mw.owned;
-    void *map = owned->pages = weights_pages(l.used_bytes);
+    l.base = owned->pages = weights_pages(l.used_bytes);
     owned->pages_bytes = l.used_bytes;
-    if (!map) {
+    if (!owned->pages) {
         model_weights_fini(&mw);
         return err_memory(err, "synthetic weights", l.used_bytes);
     }
-    l.base = map;
     l.used_bytes = 0;
     slots_walk(c, &mw, place_slot, &l);
     size_t n_rows = (size_t)pool_threads(pool) * PACK_OUTS * (size_t)l.most_in;
