@@ -236,7 +236,9 @@ static size_t cuda_kv_budget(const struct backend *base)
 }
 
 /* Values of size 0.5 … 1, the same in every 64 KiB: enough to time attention. As 8-bit integers the
- * same bits are numbers and scales of many sizes. */
+ * same bits are numbers and scales of many sizes. What is there is copied on, twice as much each
+ * time; such copies go on behind the call's back, and the sessions' streams do not wait for them.
+ */
 static void cuda_kv_fill(struct backend *base, int id, uint64_t seed)
 {
     enum { N = 32768 };
@@ -250,11 +252,14 @@ static void cuda_kv_fill(struct backend *base, int id, uint64_t seed)
     }
     cudaSetDevice(b->device);
     kv_pool_resolve(&b->kv, &id, 1, &block);
-    size_t left = b->kv.block_bytes, part;
-    for (char *to = (char *)block; left > 0; to += part, left -= part) {
-        part = left < N * sizeof *values ? left : N * sizeof *values;
-        cudaMemcpy(to, values, part, cudaMemcpyDefault);
+    size_t n_bytes = b->kv.block_bytes, n = N * sizeof *values;
+    if (n > n_bytes) n = n_bytes;
+    cudaMemcpy(block, values, n, cudaMemcpyDefault);
+    for (size_t part; n < n_bytes; n += part) {
+        part = n < n_bytes - n ? n : n_bytes - n;
+        cudaMemcpy((char *)block + n, block, part, cudaMemcpyDefault);
     }
+    cudaDeviceSynchronize();
     free(values);
 }
 

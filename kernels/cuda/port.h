@@ -22,6 +22,11 @@ struct shape {
     bool overlap;
 };
 
+/* Shared memory that a block of a launch may have, declared and dynamic together: what the smallest
+ * cards of 8.0 and later give (8.6, 8.9 and 12.0: CUDA C++ Programming Guide, compute
+ * capabilities). */
+enum { MOST_SHARED_BYTES = 99 * 1024 };
+
 #ifdef __CUDACC__
 
 #include <cuda_runtime.h>
@@ -32,11 +37,29 @@ struct shape {
     extern __shared__ __align__(16) unsigned char dynamic_shared[];                                \
     type *name = (type *)dynamic_shared
 
+/* Makes room for dynamic shared memory and looks whether the kernel waits as overlap wants it. What
+ * a kernel declares counts towards the 48 KiB that are free to use, and sessions on other threads
+ * may launch the same kernel with another size: so all there is is asked for, always. Code that the
+ * driver makes from PTX of an older architecture has no grid_wait() (ptx.h) on a later card. */
+static inline cudaError_t launch_allow(const void *kernel, bool has_shared, bool *overlap)
+{
+    cudaFuncAttributes is;
+    if (!has_shared && !*overlap) return cudaSuccess;
+    cudaError_t rc = cudaFuncGetAttributes(&is, kernel);
+    if (rc != cudaSuccess) return rc;
+    if (is.ptxVersion < 90) *overlap = false;
+    if (!has_shared) return rc;
+    return cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                MOST_SHARED_BYTES - (int)is.sharedSizeBytes);
+}
+
 template <typename... Params, typename... Args>
 static void launch(struct queue *q, const char *name, const struct shape &s, struct work_size work,
                    void (*kernel)(Params...), Args... args)
 {
     if (q->status != cudaSuccess) return;
+    bool overlap = s.overlap && q->overlap;
+    cudaError_t rc = launch_allow((const void *)kernel, s.shared_bytes > 0, &overlap);
     queue_begin(q);
     cudaLaunchAttribute attribute = {};
     attribute.id = cudaLaunchAttributeProgrammaticStreamSerialization;
@@ -47,11 +70,7 @@ static void launch(struct queue *q, const char *name, const struct shape &s, str
     config.dynamicSmemBytes = s.shared_bytes;
     config.stream = q->stream;
     config.attrs = &attribute;
-    config.numAttrs = s.overlap && q->overlap ? 1 : 0;
-    cudaError_t rc = cudaSuccess;
-    if (s.shared_bytes > 48 * 1024)
-        rc = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                  (int)s.shared_bytes);
+    config.numAttrs = overlap ? 1 : 0;
     if (rc == cudaSuccess) rc = cudaLaunchKernelEx(&config, kernel, static_cast<Params>(args)...);
     queue_end(q, name, work, rc);
 }

@@ -11,11 +11,13 @@
 
 enum { WORKSPACE_BYTES = 32 * 1024 * 1024, MAX_SHAPES = 64, DEPTH_STEP = 8 };
 
+/* What a way may depend on. Compared as bytes: without padding. */
 struct shape_key {
     int64_t w_ld, x_ld, y_ld;
-    int n_out, n_rows, depth;
-    bool is_f32, has_bias;
+    int n_out, n_rows, depth, is_f32, has_bias;
+    uint32_t w_align, x_align, y_align;
 };
+_Static_assert(sizeof(struct shape_key) == 3 * 8 + 8 * 4, "padding");
 
 struct products {
     cublasLtHandle_t handle;
@@ -103,9 +105,25 @@ static bool plan_init(struct plan *d, const struct product *a, int depth)
 /* -- The way for a shape -------------------------------------------------------------------------
  */
 
+static bool ask(cublasLtMatmulPreference_t wish, cublasLtMatmulPreferenceAttributes_t what,
+                const void *value, size_t n_bytes)
+{
+    return cublasLtMatmulPreferenceSetAttribute(wish, what, value, n_bytes) ==
+           CUBLAS_STATUS_SUCCESS;
+}
+
+/* Of an address, as far as it matters: cuBLASLt takes 256 bytes for granted when not told. */
+static uint32_t alignment_of(const void *p)
+{
+    uint32_t n = 256;
+    while ((uintptr_t)p % n) n /= 2;
+    return n;
+}
+
 /* Sums split over blocks may be added in any order only with the in-place scheme, which is left
  * out: the same product gives the same bits every time. */
-static bool choose(const struct products *p, const struct plan *d, cublasLtMatmulAlgo_t *ret)
+static bool choose(const struct products *p, const struct plan *d, const struct shape_key *key,
+                   cublasLtMatmulAlgo_t *ret)
 {
     cublasLtMatmulPreference_t wish;
     if (cublasLtMatmulPreferenceCreate(&wish) != CUBLAS_STATUS_SUCCESS) return false;
@@ -113,14 +131,15 @@ static bool choose(const struct products *p, const struct plan *d, cublasLtMatmu
     uint32_t schemes = CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE;
     cublasLtMatmulHeuristicResult_t found;
     int n = 0;
-    bool ok =
-        cublasLtMatmulPreferenceSetAttribute(wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes,
-                                             sizeof bytes) == CUBLAS_STATUS_SUCCESS &&
-        cublasLtMatmulPreferenceSetAttribute(wish, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK,
-                                             &schemes, sizeof schemes) == CUBLAS_STATUS_SUCCESS &&
-        cublasLtMatmulAlgoGetHeuristic(p->handle, d->desc, d->w, d->x, d->y, d->y, wish, 1, &found,
-                                       &n) == CUBLAS_STATUS_SUCCESS &&
-        n == 1;
+    bool ok = ask(wish, CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES, &bytes, sizeof bytes) &&
+              ask(wish, CUBLASLT_MATMUL_PREF_REDUCTION_SCHEME_MASK, &schemes, sizeof schemes) &&
+              ask(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_A_BYTES, &key->w_align, 4) &&
+              ask(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_B_BYTES, &key->x_align, 4) &&
+              ask(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_C_BYTES, &key->y_align, 4) &&
+              ask(wish, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, &key->y_align, 4) &&
+              cublasLtMatmulAlgoGetHeuristic(p->handle, d->desc, d->w, d->x, d->y, d->y, wish, 1,
+                                             &found, &n) == CUBLAS_STATUS_SUCCESS &&
+              n == 1;
     cublasLtMatmulPreferenceDestroy(wish);
     if (ok) *ret = found.algo;
     return ok;
@@ -129,17 +148,24 @@ static bool choose(const struct products *p, const struct plan *d, cublasLtMatmu
 static bool way_for(struct products *p, const struct plan *d, const struct product *a, int depth,
                     cublasLtMatmulAlgo_t *ret)
 {
-    struct shape_key key;
-    memset(&key, 0, sizeof key); /* padding too: keys are compared as bytes */
-    key.w_ld = a->w.ld, key.x_ld = a->x_ld, key.y_ld = a->y_ld;
-    key.n_out = a->w.n_out, key.n_rows = a->n_rows, key.depth = depth;
-    key.is_f32 = a->y32 != NULL, key.has_bias = a->bias != NULL;
+    const void *y = a->y32 ? (const void *)a->y32 : (const void *)a->y16;
+    struct shape_key key = {.w_ld = a->w.ld,
+                            .x_ld = a->x_ld,
+                            .y_ld = a->y_ld,
+                            .n_out = a->w.n_out,
+                            .n_rows = a->n_rows,
+                            .depth = depth,
+                            .is_f32 = a->y32 != NULL,
+                            .has_bias = a->bias != NULL,
+                            .w_align = alignment_of(a->w.data),
+                            .x_align = alignment_of(a->x),
+                            .y_align = alignment_of(y)};
     for (int i = 0; i < p->n; i++)
         if (!memcmp(&p->known[i].key, &key, sizeof key)) {
             *ret = p->known[i].algo;
             return true;
         }
-    if (!choose(p, d, ret)) return false;
+    if (!choose(p, d, &key, ret)) return false;
     int at = p->n < MAX_SHAPES ? p->n++ : p->next++ % MAX_SHAPES;
     p->known[at] = (struct known){.key = key, .algo = *ret};
     return true;

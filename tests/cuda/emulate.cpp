@@ -117,6 +117,7 @@ size_t scheduler_stack_bytes;
 const std::function<void()> *thread_function;
 std::map<const void *, std::unique_ptr<char[]>> shared_arrays;
 std::unique_ptr<char[]> dynamic_memory;
+size_t shared_bytes; // of both
 
 void start_switch(void **fake, const void *stack, size_t n_bytes)
 {
@@ -208,6 +209,7 @@ void run_block(const struct shape &s)
     static std::vector<int> order;
     shared_arrays.clear();
     dynamic_memory.reset(s.shared_bytes ? new char[s.shared_bytes] : nullptr);
+    shared_bytes = s.shared_bytes;
     if (s.shared_bytes) memset(dynamic_memory.get(), 0xff, s.shared_bytes);
     prepare_fibres(s.threads);
     fill_order(order, s.threads);
@@ -231,7 +233,8 @@ void run_grid(const struct shape &s, const std::function<void()> &thread)
 {
     std::vector<int> order;
     if (s.threads < 1 || s.threads > 1024 || s.threads % 32 || s.grid.y > 65535 ||
-        s.grid.z > 65535 || !s.grid.x || !s.grid.y || !s.grid.z || s.shared_bytes > 227 * 1024)
+        s.grid.z > 65535 || !s.grid.x || !s.grid.y || !s.grid.z ||
+        s.shared_bytes > MOST_SHARED_BYTES)
         fail("a launch of a size no card takes");
     thread_function = &thread;
     block_dim = {(unsigned)s.threads, 1, 1};
@@ -281,6 +284,8 @@ void *shared_array(const void *place, size_t bytes)
 {
     std::unique_ptr<char[]> &array = shared_arrays[place];
     if (!array) {
+        shared_bytes += bytes;
+        if (shared_bytes > MOST_SHARED_BYTES) fail("more shared memory than every card has");
         array.reset(new char[bytes]);
         memset(array.get(), 0xff, bytes);
     }

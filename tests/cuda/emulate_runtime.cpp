@@ -79,8 +79,18 @@ void run_until(const shared_stream &s, uint64_t n)
 
 void run_all(const shared_stream &s) { run_until(s, s->n_asked()); }
 
+/* Of cudaMemcpy. */
+steps copies;
+
+void run_copies()
+{
+    for (const std::function<void()> &copy : copies) copy();
+    copies.clear();
+}
+
 void run_everything()
 {
+    run_copies();
     for (auto &s : streams) run_all(s.second);
 }
 
@@ -208,9 +218,19 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n_bytes, enum cud
     if (!is_known(to) && !capturing) run_all(streams.at(stream));
     return cudaSuccess;
 }
+/* Follows those before it, but streams that do not block go on beside it; to the card it may still
+ * be under way behind the call, though what it read of the host may be changed. */
 cudaError_t cudaMemcpy(void *to, const void *from, size_t n_bytes, enum cudaMemcpyKind)
 {
-    memcpy(to, from, n_bytes); /* streams that do not block go on beside it */
+    if (is_within(allocated, from) && is_within(allocated, to)) {
+        copies.push_back([=] { memcpy(to, from, n_bytes); });
+    } else if (is_within(allocated, to)) {
+        std::vector<char> kept((const char *)from, (const char *)from + n_bytes);
+        copies.push_back([=] { memcpy(to, kept.data(), n_bytes); });
+    } else {
+        run_copies();
+        memcpy(to, from, n_bytes);
+    }
     return cudaSuccess;
 }
 cudaError_t cudaMemsetAsync(void *to, int value, size_t n_bytes, cudaStream_t stream)

@@ -71,6 +71,7 @@ void test_gemv_bf16()
     test_gemv(40, 3300, GEMV_STORE, true, 7);     // a norm wants whole vectors: in two launches
     test_gemv(60, 6200, GEMV_SILU_MUL, false, 4); // two panels of a pair of rows
     test_gemv(34, 300, GEMV_SILU_MUL, true, 11);  // more than one launch takes
+    test_gemv(9, 3072, GEMV_STORE, true, 4);      // 48 KiB, and what the kernel declares
 }
 
 } // namespace kernel_tests

@@ -52,6 +52,7 @@ template <typename T> struct on_card {
     {
         need(cudaMalloc((void **)&data, n * sizeof(T)));
         need(cudaMemcpy(data, x.data(), n * sizeof(T), cudaMemcpyDefault));
+        need(cudaDeviceSynchronize()); /* it may go on, and the queue does not wait for it */
     }
     on_card(const on_card &) = delete;
     ~on_card() { cudaFree(data); }

@@ -175,7 +175,8 @@ void test_packed()
         test_gemv_packed(p, 33, 331, GEMV_ADD, false, 3);
         test_gemv_packed(p, 96, 1100, GEMV_SILU_MUL, true, 8);
         test_gemv_packed(p, 26, 96, GEMV_SILU_MUL, true, 5);
-        test_gemv_packed(p, 20, 9000, GEMV_ADD, true, 8); // more than shared memory holds
+        test_gemv_packed(p, 20, 9000, GEMV_ADD, true, 8);  // more than shared memory holds
+        test_gemv_packed(p, 17, 8192, GEMV_ADD, false, 5); // 48 KiB with what is declared
         test_unpack(p, 70, 60, 0);
         test_unpack(p, 70, 331, 32);
     }

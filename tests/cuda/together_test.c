@@ -5,6 +5,7 @@
  * that the card draws; when one sequence ends, the others' tokens of that step are still handed
  * out. With the argument "large" widths are those of the published model, and contexts longer: for
  * a real card. */
+#include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -217,6 +218,7 @@ static void assert_together(enum weights_form form, enum kv_type kv, int interme
     for (int seq = 0; seq < N; seq++)
         for (int at = 0; at < N_STEPS; at++)
             step(&c, &s, seq, 1, at, alone + (size_t)(seq * N_STEPS + at) * row);
+    for (size_t i = 0; i < N * N_STEPS * row; i++) assert_true(isfinite(alone[i]));
     assert_same_logits(&c, &s, alone);
     assert_same_ids(&c, &s);
     mem_free(alone);
