@@ -12,10 +12,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
-#include "base/pool.h"
-#include "fixture.h"
-
-enum { N_STEPS = 3, N_TEXT = 21 };
+#include "passes.h"
 
 static uint32_t state_of_chance;
 
@@ -48,86 +45,21 @@ static void odd_config(uint32_t seed, struct config *c)
     }
 }
 
-static struct crops random_crops(const struct config *c, int rows, int cols)
-{
-    int side = c->vision.image_size, n_crops = 1 + rows * cols;
-    size_t n = (size_t)n_crops * 3 * (size_t)side * (size_t)side;
-    struct crops crops = {.plan = {.crop_side = side, .rows = rows, .cols = cols}, .n = n_crops};
-    crops.data = mem_array(n, sizeof *crops.data);
-    for (size_t i = 0; i < n; i++) crops.data[i] = sinf((float)i * 0.37f);
-    return crops;
-}
-
-/* Logits behind the prompt and behind each step: [1 + N_STEPS][n_vocab]. */
-static void run(struct backend *b, const struct config *c, float *logits)
-{
-    const struct backend_table *t = b->table;
-    struct backend_state *s;
-    struct features *f;
-    struct phi3v_error err;
-    struct prompt_row rows[1000];
-    int blocks[1000 / KV_BLOCK + 1], n = 0;
-    struct crops crops = random_crops(c, 1, 1);
-    struct crop_source source = crops_ready(&crops);
-    if (t->state_new(b, &s, &err)) fail_msg("%s", err.text);
-    if (t->encode(s, &source, NULL, NULL, &f, &err)) fail_msg("%s", err.text);
-    for (int i = 0; i < N_TEXT; i++) rows[n++] = (struct prompt_row){.id = i * 7 % c->n_vocab};
-    for (int i = 0; i < t->features_rows(f); i++)
-        rows[n++] = (struct prompt_row){.features = f, .feature_row = i};
-    int n_blocks = (n + N_STEPS + KV_BLOCK - 1) / KV_BLOCK, last = n - 1, only = 0;
-    if (t->kv_alloc(b, n_blocks, blocks, &err)) fail_msg("%s", err.text);
-    enum rope_regime regime =
-        n + N_STEPS > c->original_max_positions ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS;
-    for (int i = 0; i <= N_STEPS; i++) {
-        struct prompt_row step = {.id = (i * 31 + 5) % c->n_vocab};
-        struct batch_seq seq = {.rows = i ? &step : rows,
-                                .n_rows = i ? 1 : n,
-                                .first_pos = i ? n + i - 1 : 0,
-                                .blocks = blocks,
-                                .regime = regime};
-        struct batch batch = {.seqs = &seq,
-                              .n_seqs = 1,
-                              .logit_rows = i ? &only : &last,
-                              .n_logit_rows = 1,
-                              .logits = logits + (size_t)i * (size_t)c->n_vocab};
-        if (t->forward(s, &batch, &err)) fail_msg("%s", err.text);
-    }
-    t->kv_free(b, blocks, n_blocks);
-    t->features_free(f);
-    t->state_free(s);
-    mem_free(crops.data);
-}
-
-/* Root mean square of the difference, as a share of the logits' own. */
-static double distance(const float *a, const float *b, size_t n)
-{
-    double squares = 0, own = 0;
-    for (size_t i = 0; i < n; i++) {
-        squares += pow((double)a[i] - (double)b[i], 2);
-        own += pow((double)b[i], 2);
-    }
-    return sqrt(squares / own);
-}
-
 /* The same weights on both sides, in the form named; the CPU computes in f32 where they are not
  * packed. */
 static double card_from_cpu(uint32_t seed, enum weights_form form, enum kv_type kv)
 {
     struct config c;
-    struct model_weights w;
-    struct pool *pool;
-    struct backend *cpu, *card;
-    struct phi3v_error err;
+    struct passes_model m;
     odd_config(seed, &c);
-    assert_int_equal(pool_new(1, &pool, &err), 0);
-    if (model_weights_synthetic(&c, form, pool, &w, &err)) fail_msg("%s", err.text);
-    if (backend_cpu_open(&c, &w, pool, KV_F32, &cpu, &err)) fail_msg("%s", err.text);
-    if (backend_cuda_open("cuda", &c, &w, kv, &card, &err)) fail_msg("%s", err.text);
-    size_t n = (1 + N_STEPS) * (size_t)c.n_vocab;
+    if (form == FORM_Q4) c.n_layers = 5; // the fifth is the first that has nothing but 4 bits
+    passes_open(&m, &c, form, 1);
+    struct backend *cpu = passes_cpu(&m), *card = passes_card(&m, kv);
+    size_t n = (1 + PASSES_STEPS) * (size_t)c.n_vocab;
     float *want = mem_array(n, sizeof *want), *got = mem_array(n, sizeof *got);
-    run(cpu, &c, want);
-    run(card, &c, got);
-    double d = distance(got, want, n);
+    passes_run(cpu, &c, want, NULL);
+    passes_run(card, &c, got, NULL);
+    double d = passes_distance(got, want, n);
     print_message("# seed %u, form %d, kv %d: %d x %d, heads %d/%d of %d, MLP %d, tower %d x %d: "
                   "%.4f\n",
                   seed, form, kv, c.hidden, c.n_vocab, c.n_heads, c.n_kv_heads, c.head_dim,
@@ -136,8 +68,7 @@ static double card_from_cpu(uint32_t seed, enum weights_form form, enum kv_type 
     mem_free(got);
     card->table->close(card);
     cpu->table->close(cpu);
-    model_weights_fini(&w);
-    pool_free(pool);
+    passes_close(&m);
     return d;
 }
 
@@ -151,8 +82,9 @@ static void bf16_agrees_with_f32(void **state)
 
 /* The CPU rounds activations to 8 bits in every product, the card in steps. Of 32 normal values the
  * largest is about 2.1 times their spread s, so the unit is some 2.1 s / 90 and the error its share
- * 1 / sqrt(12): 0.7 % a product. Some 20 products follow each other from pixels to logits: 3 % if
- * they add up as random numbers do; 8 % is another matrix, not another rounding. */
+ * 1 / sqrt(12): 0.7 % a product. Some 20 products follow each other from pixels to logits, 32 with
+ * the layers of q4: 3 to 4 % if they add up as random numbers do; 8 % is another matrix, not
+ * another rounding. */
 static void packed_agrees_with_packed(void **state)
 {
     (void)state;
@@ -215,7 +147,7 @@ static void assert_groups(struct backend *b, const struct config *c, int rows, i
 {
     struct wanted at_once = {.name = "image_tokens"};
     struct trace trace = {keep, &at_once};
-    struct crops crops = random_crops(c, rows, cols);
+    struct crops crops = passes_crops(c, rows, cols);
     struct crop_source source = crops_ready(&crops);
     struct backend_state *s;
     struct features *f;
@@ -227,7 +159,7 @@ static void assert_groups(struct backend *b, const struct config *c, int rows, i
         if (b->table->encode(s, &source, NULL, NULL, &f, &err)) fail_msg("%s", err.text);
         struct wanted grouped = embedded(b, s, f);
         assert_int_equal(grouped.n, at_once.n);
-        assert_true(distance(grouped.x, at_once.x, at_once.n) < 0.01);
+        assert_true(passes_distance(grouped.x, at_once.x, at_once.n) < 0.01);
         mem_free(grouped.x);
         b->table->features_free(f);
     }
@@ -241,21 +173,16 @@ static void groups_give_what_all_give(void **state)
     (void)state;
     static const int grids[][2] = {{6, 2}, {13, 1}, {1, 3}, {7, 2}};
     struct config c;
-    struct model_weights w;
-    struct pool *pool;
-    struct backend *card;
-    struct phi3v_error err;
+    struct passes_model m;
     odd_config(5, &c); // few heads
     c.vision.image_size = 4 * c.vision.patch_size;
     c.n_layers = c.vision.n_run_layers = 1;
-    assert_int_equal(pool_new(1, &pool, &err), 0);
-    if (model_weights_synthetic(&c, FORM_F32, pool, &w, &err)) fail_msg("%s", err.text);
-    if (backend_cuda_open("cuda", &c, &w, KV_BF16, &card, &err)) fail_msg("%s", err.text);
+    passes_open(&m, &c, FORM_F32, 1);
+    struct backend *card = passes_card(&m, KV_BF16);
     for (size_t i = 0; i < sizeof grids / sizeof *grids; i++)
         assert_groups(card, &c, grids[i][0], grids[i][1]);
     card->table->close(card);
-    model_weights_fini(&w);
-    pool_free(pool);
+    passes_close(&m);
 }
 
 int main(void)
