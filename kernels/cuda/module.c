@@ -422,8 +422,7 @@ static int check_memory(struct cuda_backend *b, const struct model_weights *w, c
 
 static const char *dtype_of(const struct model_weights *w)
 {
-    enum weight_type type = w->layers[0].qkv.type;
-    return type == WEIGHT_Q8 ? "q8" : type == WEIGHT_Q4 ? "q4" : "bf16";
+    return w->form == FORM_Q8 ? "q8" : w->form == FORM_Q4 ? "q4" : "bf16";
 }
 
 static int cuda_open(const char *device, const struct config *config,

@@ -57,6 +57,8 @@ static double card_from_cpu(uint32_t seed, enum weights_form form, enum kv_type 
     struct backend *cpu = passes_cpu(&m), *card = passes_card(&m, kv);
     size_t n = (1 + PASSES_STEPS) * (size_t)c.n_vocab;
     float *want = mem_array(n, sizeof *want), *got = mem_array(n, sizeof *got);
+    const char *dtype = form == FORM_Q4 ? "q4" : form == FORM_Q8 ? "q8" : "bf16";
+    assert_string_equal(card->table->dtype(card), dtype);
     passes_run(cpu, &c, want, NULL);
     passes_run(card, &c, got, NULL);
     double d = passes_distance(got, want, n);
