@@ -8,12 +8,13 @@
  * "share", "read_gbs_before", "read_gbs_after", "mode", "samples": [{"s", "before": limits,
  * "after": limits, "counts"}], "compared": {"speed", "share", "slower"} with --compare}],
  *    "interrupted": true after Ctrl-C}
- * n: tokens of tg, pp and start, crops of the rest. bytes and flops are those of one sample,
+ * n: tokens of tg, pp and start, crops of the rest; turn and edit have "tokens", of the question
+ * behind the picture. bytes and flops are those of one sample,
  * counted from the model's shapes. share: the time that the limits named allow for them / the time
  * it took, for reading the mean of the probes around the sample, for arithmetic the
- * best peak that the run saw; null where the limit is not known, or is "cache": what is read lies
- * in the last-level cache. mode: "low" or "high" where bandwidth has two modes, else "steady".
- * memory: bytes are resident, share is over file_bytes + kv_bytes.
+ * best peak that the run saw; null where the limit is not known, as a card's, or is "cache": what
+ * is read lies in the last-level cache. mode: "low" or "high" where bandwidth has two modes, else
+ * "steady". memory: bytes are resident, share is over file_bytes + kv_bytes.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H

@@ -9,8 +9,7 @@
 
 #include "progress.h"
 
-enum { BOS = 1 };       // what a chat begins with, and what phi3v_session_fill pretends
-enum { QUESTION = 20 }; // tokens around and behind a picture's
+enum { BOS = 1 }; // what a chat begins with, and what phi3v_session_fill pretends
 
 static double now_s(void)
 {
@@ -150,31 +149,31 @@ static int make_image(const phi3v_model *model, int n_crops, unsigned seed, phi3
     return rc;
 }
 
-/* BOS, the picture's rows, and a question that depends on `variant`. */
-static int prompt_with(const phi3v_model *model, phi3v_image *image, int n_crops, int variant,
-                       phi3v_prompt **ret, struct phi3v_error *err)
+/* BOS, the picture's rows, and a question of n_words that depends on `variant`. */
+static int prompt_with(const phi3v_model *model, phi3v_image *image, int n_crops, int n_words,
+                       int variant, phi3v_prompt **ret, struct phi3v_error *err)
 {
     struct phi3v_image_plan plan;
     int rc = phi3v_image_plan(model, image, n_crops - 1, &plan, err);
-    if (!rc) rc = check_fits(model, plan.n_tokens + QUESTION + 1, err);
+    if (!rc) rc = check_fits(model, 1 + plan.n_tokens + n_words + 1, err);
     if (rc) return rc;
-    int32_t *ids = malloc((size_t)(plan.n_tokens + QUESTION) * sizeof *ids);
+    int32_t *ids = malloc((size_t)(1 + plan.n_tokens + n_words) * sizeof *ids);
     if (!ids) return no_memory(err);
     int n = 0;
     ids[n++] = BOS;
     for (int i = 0; i < plan.n_tokens; i++) ids[n++] = -1;
-    for (int i = 1; i < QUESTION; i++) ids[n++] = word(model, i + variant);
+    for (int i = 1; i <= n_words; i++) ids[n++] = word(model, i + variant);
     rc = phi3v_prompt_ids_new(model, ids, (size_t)n, &image, 1, n_crops - 1, ret, err);
     free(ids);
     return rc;
 }
 
-int cases_picture_prompt(const phi3v_model *model, int n_crops, unsigned picture, int variant,
-                         phi3v_prompt **ret, struct phi3v_error *err)
+int cases_picture_prompt(const phi3v_model *model, int n_crops, phi3v_prompt **ret,
+                         struct phi3v_error *err)
 {
     phi3v_image *image = NULL;
-    int rc = make_image(model, n_crops, picture, &image, err);
-    if (!rc) rc = prompt_with(model, image, n_crops, variant, ret, err);
+    int rc = make_image(model, n_crops, 0, &image, err);
+    if (!rc) rc = prompt_with(model, image, n_crops, USUAL_QUESTION, 0, ret, err);
     phi3v_image_free(image);
     return rc;
 }
@@ -227,9 +226,10 @@ static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret
     return rc;
 }
 
-static int run_tg(struct bench *b, int64_t ctx, struct sample *ret, struct phi3v_error *err)
+static int run_tg(struct bench *b, const struct plan_item *item, struct sample *ret,
+                  struct phi3v_error *err)
 {
-    return tokens_behind(b, ctx, steps_of(b), ret, err);
+    return tokens_behind(b, item->number, steps_of(b), ret, err);
 }
 
 /* -- many: answers side by side ---------------------------------------------------------------- */
@@ -280,11 +280,12 @@ static int count_many(struct bench *b, const struct phi3v_job *jobs, int n, stru
     return err->code;
 }
 
-static int run_many(struct bench *b, int64_t number, struct sample *ret, struct phi3v_error *err)
+static int run_many(struct bench *b, const struct plan_item *item, struct sample *ret,
+                    struct phi3v_error *err)
 {
     struct phi3v_job jobs[MOST_MANY] = {0};
     struct phi3v_params params;
-    int n = (int)number, rc = 0;
+    int n = (int)item->number, rc = 0;
     set_steps(&params, steps_of(b));
     for (int i = 0; i < n && !rc; i++) rc = job_init(b, i, &jobs[i], err);
     if (!rc) rc = phi3v_generate_many(jobs, n, &params, many_event, NULL, err);
@@ -298,8 +299,10 @@ static int run_many(struct bench *b, int64_t number, struct sample *ret, struct 
 
 /* -- pp: a prompt of text ---------------------------------------------------------------------- */
 
-static int run_pp(struct bench *b, int64_t n, struct sample *ret, struct phi3v_error *err)
+static int run_pp(struct bench *b, const struct plan_item *item, struct sample *ret,
+                  struct phi3v_error *err)
 {
+    int64_t n = item->number;
     phi3v_prompt *prompt = NULL;
     struct phi3v_timing timing;
     phi3v_session_clear(b->session);
@@ -315,8 +318,10 @@ static int run_pp(struct bench *b, int64_t n, struct sample *ret, struct phi3v_e
 
 /* -- vision: crops ----------------------------------------------------------------------------- */
 
-static int run_vision(struct bench *b, int64_t n_crops, struct sample *ret, struct phi3v_error *err)
+static int run_vision(struct bench *b, const struct plan_item *item, struct sample *ret,
+                      struct phi3v_error *err)
 {
+    int64_t n_crops = item->number;
     double seconds;
     int rc = phi3v_bench_vision(b->session, (int)n_crops, &seconds, err);
     if (rc) return rc;
@@ -327,44 +332,59 @@ static int run_vision(struct bench *b, int64_t n_crops, struct sample *ret, stru
 
 /* -- turn, edit: from a picture to the first token, and again with another question ------------ */
 
-static int first_token(struct bench *b, int64_t n_crops, struct sample *ret,
+/* The picture is there as pixels; the clock runs from the prompt. */
+static int first_token(struct bench *b, const struct plan_item *item, struct sample *ret,
                        struct phi3v_error *err)
 {
+    int n_crops = (int)item->number;
+    phi3v_image *image = NULL;
     phi3v_prompt *prompt = NULL;
     struct phi3v_result result = {0};
     struct phi3v_params params;
     phi3v_params_default(&params);
     params.max_new_tokens = 1;
+    int rc = make_image(b->model, n_crops, b->picture, &image, err);
     double start_s = now_s();
-    int rc = cases_picture_prompt(b->model, (int)n_crops, b->picture, b->variant, &prompt, err);
+    if (!rc) rc = prompt_with(b->model, image, n_crops, item->tokens, b->variant, &prompt, err);
     if (!rc) rc = phi3v_generate(b->session, prompt, &params, progress_event, NULL, &result, err);
     if (!rc) {
         const struct phi3v_timing *t = &result.timing;
-        *ret = (struct sample){.n = n_crops, .ctx = t->cached_tokens, .seconds = now_s() - start_s};
+        *ret = (struct sample){.n = n_crops,
+                               .ctx = t->cached_tokens,
+                               .tokens = item->tokens,
+                               .seconds = now_s() - start_s};
         add_vision(b, t->vision_crops, ret);
         add_prefill(b, (double)t->prefill_tokens, (double)t->cached_tokens, ret);
     }
     phi3v_result_fini(&result);
     phi3v_prompt_free(prompt);
+    phi3v_image_free(image);
     return rc;
 }
 
 /* A new picture each time, or its features would be found. */
-static int run_turn(struct bench *b, int64_t n_crops, struct sample *ret, struct phi3v_error *err)
+static int run_turn(struct bench *b, const struct plan_item *item, struct sample *ret,
+                    struct phi3v_error *err)
 {
     phi3v_session_clear(b->session);
     b->picture++;
-    return first_token(b, n_crops, ret, err);
+    return first_token(b, item, ret, err);
 }
 
-static int run_edit(struct bench *b, int64_t n_crops, struct sample *ret, struct phi3v_error *err)
+/* The session holds the picture and another question: as many new tokens as this one has. */
+static int run_edit(struct bench *b, const struct plan_item *item, struct sample *ret,
+                    struct phi3v_error *err)
 {
+    int n_crops = (int)item->number;
+    phi3v_image *image = NULL;
     phi3v_prompt *prompt = NULL;
-    int rc = cases_picture_prompt(b->model, (int)n_crops, b->picture, b->variant, &prompt, err);
+    int rc = make_image(b->model, n_crops, b->picture, &image, err);
+    if (!rc) rc = prompt_with(b->model, image, n_crops, item->tokens, b->variant, &prompt, err);
     if (!rc) rc = phi3v_prefill(b->session, prompt, progress_event, NULL, NULL, err);
     phi3v_prompt_free(prompt);
+    phi3v_image_free(image);
     b->variant += 1000;
-    return rc ? rc : first_token(b, n_crops, ret, err);
+    return rc ? rc : first_token(b, item, ret, err);
 }
 
 int cases_warm_up(struct bench *b, struct phi3v_error *err)
@@ -381,14 +401,14 @@ void cases_end(struct bench *b)
 }
 
 const struct case_kind case_kinds[] = {
-    {"start", {0}, 1, 0, 0, NULL},
-    {"tg", {0, 2048, 8192, 32768}, 4, 0, 131072, run_tg},
-    {"many", {4}, 1, 1, MOST_MANY, run_many},
-    {"pp", {128, 512, 2048}, 3, 1, 131072, run_pp},
-    {"vision", {1, 5, 17}, 3, 1, 100, run_vision},
-    {"turn", {5, 17}, 2, 2, 65, run_turn},
-    {"edit", {5, 17}, 2, 2, 65, run_edit},
-    {"memory", {5}, 1, 2, 65, NULL},
-    {"limits", {0}, 0, 0, 0, NULL}, /* measured in any case: a plan of nothing else */
+    {"start", {0}, 1, 0, 0, false, NULL},
+    {"tg", {0, 2048, 8192, 32768}, 4, 0, 131072, false, run_tg},
+    {"many", {4}, 1, 1, MOST_MANY, false, run_many},
+    {"pp", {128, 512, 2048}, 3, 1, 131072, false, run_pp},
+    {"vision", {1, 5, 17}, 3, 1, 100, false, run_vision},
+    {"turn", {5, 17}, 2, 2, 65, true, run_turn},
+    {"edit", {5, 17}, 2, 2, 65, true, run_edit},
+    {"memory", {5}, 1, 2, 65, false, NULL},
+    {"limits", {0}, 0, 0, 0, false, NULL}, /* measured in any case: a plan of nothing else */
 };
 const int n_case_kinds = (int)(sizeof case_kinds / sizeof case_kinds[0]);

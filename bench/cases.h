@@ -31,6 +31,7 @@ double limit_value(const struct machine_limits *limits, enum limit limit);
 /* One run of a case. */
 struct sample {
     int64_t n, ctx;
+    int tokens; // of the question behind a picture; 0: none is asked
     double seconds;
     double n_tokens;         // for tokens a second; 0: the case is not about tokens
     double amount[N_LIMITS]; // bytes read, or operations, that each limit bounds
@@ -50,13 +51,18 @@ struct bench {
     int variant;      // of the question asked last
 };
 
+/* Tokens of a question behind a picture, where --case does not say; and at most. */
+enum { USUAL_QUESTION = 19, MOST_QUESTION = 1000 };
+
 struct case_kind {
     const char *name;
     int64_t defaults[4];
     int n_defaults;
     int64_t least, most;
+    bool asks; // a question, whose tokens --case may say
     /* One sample. NULL: the case runs in a process of its own (start.h). */
-    int (*run)(struct bench *b, int64_t number, struct sample *ret_sample, struct phi3v_error *err);
+    int (*run)(struct bench *b, const struct plan_item *item, struct sample *ret_sample,
+               struct phi3v_error *err);
 };
 
 extern const struct case_kind case_kinds[];
@@ -68,10 +74,10 @@ int cases_warm_up(struct bench *b, struct phi3v_error *err);
 /* Frees what cases made. */
 void cases_end(struct bench *b);
 
-/* BOS and words, or the rows of a picture of n_crops between them; for start.h too. */
+/* BOS and words, or the rows of a picture of n_crops between them; for start.h. */
 int cases_text_prompt(const phi3v_model *model, int64_t n, phi3v_prompt **ret_prompt,
                       struct phi3v_error *err);
-int cases_picture_prompt(const phi3v_model *model, int n_crops, unsigned picture, int variant,
-                         phi3v_prompt **ret_prompt, struct phi3v_error *err);
+int cases_picture_prompt(const phi3v_model *model, int n_crops, phi3v_prompt **ret_prompt,
+                         struct phi3v_error *err);
 
 #endif

@@ -30,14 +30,17 @@ struct ratios {
     double speed, share; // share 0: not known on both sides
 };
 
+/* Runs stored before questions had a length had the usual one. */
 static bool is_case(const json_t *c, const struct result *r, const struct summary *m)
 {
+    const json_t *tokens = json_object_get(c, "tokens");
+    int64_t asked = tokens ? json_integer_value(tokens) : m->tokens ? USUAL_QUESTION : 0;
     const char *name = json_string_value(json_object_get(c, "case"));
     const char *dtype = json_string_value(json_object_get(c, "dtype"));
     const char *kv = json_string_value(json_object_get(c, "kv"));
     return name && dtype && (!kv || !strcmp(kv, r->kv)) && !strcmp(name, r->name) &&
            !strcmp(dtype, r->dtype) && json_integer_value(json_object_get(c, "n")) == m->n &&
-           json_integer_value(json_object_get(c, "ctx")) == m->ctx;
+           json_integer_value(json_object_get(c, "ctx")) == m->ctx && asked == m->tokens;
 }
 
 /* Shares are compared where there are any, since bandwidth is not the program's doing. Memory is
@@ -121,8 +124,11 @@ static void print_share(const struct run *run, const struct summary *m)
 void report_result(const struct run *run, const struct result *r)
 {
     struct summary m;
-    char speed[32], rate[40];
+    char name[32], speed[32], rate[40];
     result_summary(r, &m);
+    snprintf(name, sizeof name, "%s", r->name);
+    if (m.tokens && m.tokens != USUAL_QUESTION)
+        snprintf(name, sizeof name, "%s+%d", r->name, m.tokens);
     if (!strcmp(r->name, "memory")) {
         printf("%-7s %-4s %-4s %5lld %6lld  %.2f GB, %.2f times (file + keys and values)", r->name,
                r->dtype, r->kv, (long long)m.n, (long long)m.ctx, m.amount / 1e9, m.share);
@@ -133,8 +139,8 @@ void report_result(const struct run *run, const struct result *r)
             snprintf(speed, sizeof speed, "%.3f s", m.seconds);
         snprintf(rate, sizeof rate, "%.1f %s", m.amount / m.seconds / 1e9,
                  m.reads ? "GB/s" : "GFLOP/s");
-        printf("%-7s %-4s %-4s %5lld %6lld  %-13s  %-15s  ", r->name, r->dtype, r->kv,
-               (long long)m.n, (long long)m.ctx, speed, rate);
+        printf("%-7s %-4s %-4s %5lld %6lld  %-13s  %-15s  ", name, r->dtype, r->kv, (long long)m.n,
+               (long long)m.ctx, speed, rate);
         print_share(run, &m);
     }
     struct ratios ratios = ratios_of(run, r, &m);
@@ -176,6 +182,7 @@ static json_t *result_json(const struct run *run, const struct result *r)
                           m.reads ? "bytes" : "flops", m.amount, "limit", m.limit,
                           "read_gbs_before", m.read_gbs_before, "read_gbs_after", m.read_gbs_after,
                           "mode", band_mode(&run->band, &m), "samples", samples_json(r));
+    if (m.tokens) json_object_set_new(c, "tokens", json_integer(m.tokens));
     json_object_set_new(c, "share", m.share > 0 ? json_real(m.share) : json_null());
     if (!strcmp(r->name, "memory")) {
         json_object_set_new(c, "file_bytes", json_integer(r->samples[0].file_bytes));
@@ -214,7 +221,7 @@ static void field(double value)
 void report_csv(const struct run *run)
 {
     puts("case,dtype,kv,n,ctx,tok_s,s,bytes,flops,limit,share,read_gbs_before,read_gbs_after,mode,"
-         "samples,agreed");
+         "samples,agreed,tokens");
     for (int i = 0; i < run->n_results; i++) {
         const struct result *r = &run->results[i];
         struct summary m;
@@ -228,6 +235,8 @@ void report_csv(const struct run *run)
         field(m.share);
         field(m.read_gbs_before);
         field(m.read_gbs_after);
-        printf(",%s,%d,%d\n", band_mode(&run->band, &m), m.n_samples, m.n_counted);
+        printf(",%s,%d,%d", band_mode(&run->band, &m), m.n_samples, m.n_counted);
+        field(m.tokens);
+        putchar('\n');
     }
 }

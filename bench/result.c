@@ -126,6 +126,7 @@ void result_summary(const struct result *r, struct summary *m)
     const struct sample *s = &r->samples[0];
     *m = (struct summary){.n = s->n,
                           .ctx = s->ctx,
+                          .tokens = s->tokens,
                           .seconds = median(r, SECONDS),
                           .tok_s = s->n_tokens > 0 ? median(r, TOK_S) : 0,
                           .read_gbs_before = median(r, BEFORE),

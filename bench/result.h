@@ -19,6 +19,7 @@ struct result {
 /* What a result says: medians over the samples that count. */
 struct summary {
     int64_t n, ctx;
+    int tokens;            // of a question; 0: none was asked
     double seconds, tok_s; // tok_s 0: the case is not about tokens
     double amount;         // bytes, for reading and memory, or operations
     bool reads;            // which of the two

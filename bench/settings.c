@@ -20,8 +20,11 @@ static const char help_text[] =
     "    many:ANSWERS so many answers side by side, all their tokens counted (4)\n"
     "    pp:TOKENS    a prompt of text (128, 512, 2048)\n"
     "    vision:CROPS encoding a picture (1, 5, 17)\n"
-    "    turn:CROPS   first token for a new picture (5, 17)\n"
-    "    edit:CROPS   first token for another question behind the same picture (5, 17)\n"
+    "    turn:CROPS   first token for a new picture, its pixels at hand (5, 17); turn:CROPS+N: "
+    "for\n"
+    "                 a question of N tokens behind it, not 19\n"
+    "    edit:CROPS   first token for another question behind the same picture (5, 17); "
+    "edit:CROPS+N\n"
     "    start        opening a model folder to the first token, its files already in memory\n"
     "    memory:CROPS memory of a process behind such a turn, over (files + keys and values) (5)\n"
     "    limits       nothing but the limits\n"
@@ -60,10 +63,10 @@ int settings_report(const struct settings *s, int status, int code, const char *
 
 /* -- Cases ------------------------------------------------------------------------------------- */
 
-static int add_item(struct settings *s, const struct case_kind *kind, int64_t number)
+static int add_item(struct settings *s, const struct case_kind *kind, int64_t number, int tokens)
 {
     if (s->n_plan == MAX_PLAN) return MISUSE(s, "--case lists more than %d cases", MAX_PLAN);
-    s->plan[s->n_plan++] = (struct plan_item){kind, number};
+    s->plan[s->n_plan++] = (struct plan_item){kind, number, tokens};
     return EXIT_FINE;
 }
 
@@ -71,11 +74,23 @@ static int add_all(struct settings *s, const struct case_kind *kind)
 {
     int status = EXIT_FINE;
     for (int i = 0; i < kind->n_defaults && !status; i++)
-        status = add_item(s, kind, kind->defaults[i]);
+        status = add_item(s, kind, kind->defaults[i], USUAL_QUESTION);
     return status;
 }
 
-/* One word of --case: NAME or NAME:NUMBER. */
+/* A number of least … most at *at, which then points behind it. */
+static bool take_number(const char **at, int64_t least, int64_t most, int64_t *ret)
+{
+    char *end;
+    errno = 0;
+    long long number = strtoll(*at, &end, 10);
+    bool taken = end != *at && !errno && number >= least && number <= most;
+    *at = end;
+    *ret = number;
+    return taken;
+}
+
+/* One word of --case: NAME, NAME:NUMBER or, where a question is asked, NAME:NUMBER+TOKENS. */
 static int read_case(struct settings *s, const char *word)
 {
     size_t n = strcspn(word, ":");
@@ -89,13 +104,18 @@ static int read_case(struct settings *s, const char *word)
                       "memory and limits",
                       word);
     if (!word[n]) return add_all(s, kind);
-    char *end;
-    errno = 0;
-    long long number = strtoll(word + n + 1, &end, 10);
-    if (*end || end == word + n + 1 || errno || number < kind->least || number > kind->most)
-        return MISUSE(s, "--case has \"%.40s\"; %s takes %lld to %lld", word, kind->name,
-                      (long long)kind->least, (long long)kind->most);
-    return add_item(s, kind, number);
+    const char *at = word + n + 1;
+    int64_t number, tokens = USUAL_QUESTION;
+    bool ok = take_number(&at, kind->least, kind->most, &number);
+    if (ok && kind->asks && *at == '+') {
+        at++;
+        ok = take_number(&at, 1, MOST_QUESTION, &tokens);
+    }
+    if (!ok || *at)
+        return MISUSE(s, "--case has \"%.40s\"; %s takes %lld to %lld%s", word, kind->name,
+                      (long long)kind->least, (long long)kind->most,
+                      kind->asks ? ", and +1 to +1000 tokens" : "");
+    return add_item(s, kind, number, (int)tokens);
 }
 
 int settings_plan(struct settings *s, const char *list)

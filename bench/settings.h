@@ -17,10 +17,11 @@ enum exit_status {
 enum { MAX_PLAN = 64 };
 
 /* One case to run: its kind and its number, tokens of context for tg, of prompt for pp, answers for
- * many, crops for the rest. */
+ * many, crops for the rest; for turn and edit the question's tokens. */
 struct plan_item {
     const struct case_kind *kind;
     int64_t number;
+    int tokens;
 };
 
 struct settings {

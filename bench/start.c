@@ -39,7 +39,7 @@ static int first_token(phi3v_model *model, phi3v_session *session, int n_crops,
     phi3v_params_default(&params);
     params.max_new_tokens = 1;
     progress_session(session);
-    int rc = n_crops ? cases_picture_prompt(model, n_crops, 0, 0, &prompt, err)
+    int rc = n_crops ? cases_picture_prompt(model, n_crops, &prompt, err)
                      : cases_text_prompt(model, TEXT_TOKENS, &prompt, err);
     if (!rc) rc = phi3v_generate(session, prompt, &params, progress_event, NULL, NULL, err);
     progress_session(NULL);

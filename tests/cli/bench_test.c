@@ -79,6 +79,16 @@ static void check_pp(const json_t *c)
     tap_ok(json_integer_value(json_object_get(c, "n")) == 9, "pp has the length asked for");
 }
 
+/* The session holds the picture and BOS, or nothing. */
+static void check_first_token(const json_t *c, const char *name, int tokens)
+{
+    static const char *const keys[] = {"n", "ctx", "s", "flops", "tokens", NULL};
+    tap_ok(is_word(c, "case", name) && all_numbers(c, keys), "%s has its numbers", name);
+    tap_ok(json_integer_value(json_object_get(c, "tokens")) == tokens, "%s asks as much", name);
+    bool holds = json_integer_value(json_object_get(c, "ctx")) > 0;
+    tap_ok(holds == !strcmp(name, "edit"), "%s computes what is new", name);
+}
+
 static void check_own_processes(const json_t *start, const json_t *memory)
 {
     static const char *const start_keys[] = {"n", "s", "bytes", NULL};
@@ -96,10 +106,11 @@ static void check_json(const char *phiscope, const char *model)
                                          NULL};
     char args[600];
     int status;
-    snprintf(
-        args, sizeof args,
-        "-m '%s' --case tg:64,many:3,pp:9,start,memory:2 --dtype f32 --repeat 1 --json --threads 2",
-        model);
+    snprintf(args, sizeof args,
+             "-m '%s' --case tg:64,many:3,pp:9,start,memory:2,edit:2+30,turn:2 --dtype f32 "
+             "--repeat 1 --json "
+             "--threads 2",
+             model);
     char *text = run_bench(phiscope, args, false, &status);
     tap_ok(status == 0, "bench --json ends well");
     tap_ok(strchr(text, '\n') == text + strlen(text) - 1, "one line");
@@ -108,11 +119,13 @@ static void check_json(const char *phiscope, const char *model)
     tap_ok(json_is_string(json_object_get(all, "cpu")), "cpu is named");
     tap_ok(json_integer_value(json_object_get(all, "threads")) == 2, "threads are those asked for");
     const json_t *cases = json_object_get(all, "cases");
-    if (tap_ok(json_array_size(cases) == 5, "five cases")) {
+    if (tap_ok(json_array_size(cases) == 7, "seven cases")) {
         check_own_processes(json_array_get(cases, 0), json_array_get(cases, 1));
         check_tg(json_array_get(cases, 2));
         check_many(json_array_get(cases, 3));
         check_pp(json_array_get(cases, 4));
+        check_first_token(json_array_get(cases, 5), "edit", 30);
+        check_first_token(json_array_get(cases, 6), "turn", 19);
     }
     json_decref(all);
 }
@@ -128,7 +141,7 @@ static void check_csv(const char *phiscope, const char *model)
         lines += *p == '\n';
     }
     tap_ok(status == 0 && lines == 2, "bench --csv gives a head and a line");
-    tap_ok(commas[0] == 15 && commas[1] == commas[0], "with sixteen fields each");
+    tap_ok(commas[0] == 16 && commas[1] == commas[0], "with seventeen fields each");
     tap_ok(strncmp(text, "case,dtype,kv,n,ctx,tok_s,", 26) == 0 && strstr(text, "\ntg,"),
            "named in the head");
 }
@@ -202,7 +215,10 @@ static void check_refusals(const char *phiscope)
         {"--dtype q9", 2, "dtype is \"q9\""},
         {"--case tg,nothing", 2, "no case \"nothing\": there are tg, many, pp, vision, turn, edit"},
         {"--case tg:many", 2, "--case has \"tg:many\"; tg takes 0 to 131072"},
-        {"--case turn:1", 2, "turn takes 2 to 65"},
+        {"--case turn:1", 2, "turn takes 2 to 65, and +1 to +1000 tokens"},
+        {"--case edit:2+", 2, "--case has \"edit:2+\""},
+        {"--case edit:2+1001", 2, "and +1 to +1000 tokens"},
+        {"--case pp:2+3", 2, "--case has \"pp:2+3\"; pp takes 1 to 131072"},
         {"--repeat 0", 2, "--repeat is \"0\""},
         {"--json --csv", 2, "not both"},
         {"--case -", 2, "--case - wants --json"},
