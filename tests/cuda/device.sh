@@ -1,24 +1,77 @@
 #!/bin/sh
-# Everything that a GPU is needed for, in one call of less than ten minutes.
-#   device.sh pack FOLDER            where the build is: copies what the other machine needs into FOLDER (programs, the module,
-#                                    their libraries, models and goldens; PHI3V_GOLDENS names another set)
-#   device.sh run FOLDER OUT         on a machine with a GPU, needing nothing but the CUDA driver, cuBLASLt (of a toolkit or of
-#                                    a Python wheel) and, for its parts, compute-sanitizer and PyTorch
-#   device.sh --dry-run FOLDER OUT   the same with the emulated card of the build, parts that need more skipped by name
-# Each part has its own time limit; a failed one does not end the run. OUT gets a log for each part and summary.json; the last
-# line is "N passed, N failed".
+# Everything that a GPU is needed for, in calls of less than ten minutes.
+#   device.sh pack FOLDER               where the build is: copies what the other machine needs into FOLDER (programs, the module,
+#                                       their libraries, models and goldens; PHI3V_GOLDENS names another set)
+#   device.sh run FOLDER OUT [GROUP…]   on a machine with a GPU, needing nothing but the CUDA driver, cuBLASLt (of a toolkit or of
+#                                       a Python wheel) and, for its parts, compute-sanitizer, Python and PyTorch
+#   device.sh --dry-run FOLDER OUT [GROUP…]   the same with the emulated card of the build, parts that need more skipped by name
+#   device.sh budget                    what each group may take, in seconds
+# Groups are checks, bench and sanitize - these three are one call, and what is meant when none is named -, more and cycles.
+# Each part has its own time limit, and those of a call's parts add up to less than ten minutes, so that none is left without
+# time; a failed one does not end the run. OUT gets a log for each part and summary.json, which grows with further calls; the
+# last line is "N passed, N failed".
 set -u
-usage() { sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; exit 2; }
-[ $# -ge 2 ] || usage
-mode=$1 folder=$2
+CALL_SECONDS=570
+usage() { sed -n '2,14s/^# \{0,1\}//p' "$0" >&2; exit 2; }
+
+# -- What there is to do ----------------------------------------------------------------------------------------------
+
+# part GROUP NAME SECONDS COMMAND…; where $why says something, the part is skipped. In this order: what shows most comes first.
+all_parts() {
+    why=
+    part checks devices 10 "$phiscope" devices --json
+    part checks kernels 20 "$kernels"
+    part checks activations 25 "$bin/activations_golden"
+    part checks generation 40 env "$few" "$bin/generation_golden"
+    part checks odd-sizes 25 "$bin/cuda_odd_sizes_test"
+
+    why=$no_card
+    bench bench bf16 40 bf16 auto 3 tg:0,tg:2560,tg:32768,many:4,many:8,pp:2600,vision:17,turn:17+40,edit:17+30
+    bench bench q8 30 q8 auto 3 tg:0,tg:2560,many:4,many:8,pp:2600,vision:17,turn:17+40,edit:17+30
+    bench bench q4 30 q4 auto 3 tg:0,tg:2560,tg:32768,many:4,many:8,pp:2600,vision:17,turn:17+40,edit:17+30
+    bench bench long 50 bf16 auto 1 pp:32768,pp:131000,tg:131000
+    why=$no_torch
+    part bench peers 170 python3 "$folder/peers/torch_cuda.py" "$out/peers.json"
+    why=$no_goals
+    part bench goals 5 python3 "$folder/goals.py" "$out"
+
+    why=$no_sanitizer
+    for tool in memcheck racecheck initcheck synccheck; do
+        part sanitize $tool 28 compute-sanitizer --tool $tool --error-exitcode 9 "$kernels"
+    done
+
+    why=
+    part more same-bits 80 "$folder/same_bits.sh" "$bin/cuda_same_bits" $large
+    # shellcheck disable=SC2086 # the number of tokens, and perhaps a word
+    part more long 130 "$bin/cuda_long_test" $long
+    part more session 60 "$bin/cuda_session_test"
+    part more together 40 "$bin/cuda_together_test"
+    why=$no_card
+    part more session-q4-kv8 60 env PHI3V_TEST_DTYPE=q4 PHI3V_TEST_KV=q8 "$bin/cuda_session_test"
+    part more together-large 60 "$bin/cuda_together_test" large
+    bench more kv8 40 q4 q8 3 tg:2560,tg:32768
+    why=$no_sanitizer
+    part more memcheck-module 70 compute-sanitizer --tool memcheck --error-exitcode 9 "$bin/cuda_odd_sizes_test"
+
+    why=
+    part cycles cycles 540 env PHI3V_TEST_CYCLES=$cycles "$bin/cuda_session_test" cycles_leak_nothing
+}
+
+# bench GROUP NAME SECONDS DTYPE KV REPEAT CASES: leaves bench-NAME.json
+bench() {
+    part "$1" "bench-$2" "$3" sh -c "'$phiscope' bench --synthetic phi3v --device cuda --dtype $4 --kv $5 --repeat $6 \
+--json --case $7 >'$out/bench-$2.json'"
+}
+
+# -- Packing ----------------------------------------------------------------------------------------------------------
 
 pack() {
     root=$(CDPATH='' cd -- "$(dirname -- "$0")/../.." && pwd)
     build=$root/build
     mkdir -p "$folder/bin" "$folder/lib" "$folder/cuda" "$folder/emulated" "$folder/peers"
     for program in repl/phiscope tests/golden/activations_golden tests/golden/generation_golden tests/cuda/cuda_session_test \
-        tests/cuda/cuda_odd_sizes_test tests/cuda/cuda_together_test tests/cuda/cuda_kernels_device_test \
-        tests/cuda/cuda_kernels_test; do
+        tests/cuda/cuda_odd_sizes_test tests/cuda/cuda_together_test tests/cuda/cuda_long_test tests/cuda/cuda_same_bits \
+        tests/cuda/cuda_kernels_device_test tests/cuda/cuda_kernels_test; do
         [ -e "$build/$program" ] || { echo "device.sh: $build/$program is not built" >&2; exit 1; }
         strip -o "$folder/bin/$(basename "$program")" "$build/$program"
         ldd "$build/$program" | awk '$3 ~ /^\// { print $3 }' |
@@ -29,124 +82,159 @@ pack() {
     cp "$build/tests/cuda/phi3v-cuda.so" "$folder/emulated/" || exit 1
     cp "$root/bench/peers/torch_cuda.py" "$folder/peers/"
     cp -R "${PHI3V_GOLDENS-$root/tests/golden/data}" "$folder/goldens"
-    cp "$0" "$folder/device.sh"
+    cp "$0" "$root/tests/cuda/same_bits.sh" "$root/tests/cuda/goals.py" "$folder/"
     du -sh "$folder"
 }
 
-if [ "$mode" = pack ]; then
-    pack
-    exit
-fi
-[ $# = 3 ] || usage
-dry=
-[ "$mode" = --dry-run ] && dry=1
-[ -n "$dry" ] || [ "$mode" = run ] || usage
-mkdir -p "$3"
-folder=$(CDPATH='' cd -- "$folder" && pwd) out=$(CDPATH='' cd -- "$3" && pwd)
-seconds=570
-[ -z "$dry" ] || seconds=1500
-deadline=$(($(date +%s) + ${PHI3V_DEVICE_SECONDS-$seconds}))
-passed=0
-failed=0
-parts=
+# -- Budgets ----------------------------------------------------------------------------------------------------------
 
-# cuBLASLt: of a toolkit, or of the wheel that PyTorch brings.
-for place in /usr/local/cuda*/lib64 "$(python3 -c 'import nvidia, os; print(os.path.dirname(list(nvidia.__path__)[0] + "/x"))' 2>/dev/null)"/*/lib; do
-    [ -d "$place" ] && LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$place
-done
-LD_LIBRARY_PATH=$folder/lib:${LD_LIBRARY_PATH-}
-export LD_LIBRARY_PATH
-export PHI3V_TEST_DEVICE=cuda PHI3V_GOLDENS="$folder/goldens" CMOCKA_MESSAGE_OUTPUT=TAP
-PHI3V_BACKEND_DIR=$folder/cuda
-[ -z "$dry" ] || PHI3V_BACKEND_DIR=$folder/emulated
-export PHI3V_BACKEND_DIR
-kernels=$folder/bin/cuda_kernels_device_test
-[ -z "$dry" ] || kernels=$folder/bin/cuda_kernels_test
+# What the parts of the groups in $1 may take together.
+budget_of() { (
+    total=0
+    call=$1
+    part() { case " $call " in *" $1 "*) total=$((total + $3)) ;; esac }
+    all_parts
+    echo $total
+); }
 
-record() { # NAME STATE SECONDS
-    parts="$parts${parts:+,}
-  {\"part\": \"$1\", \"state\": \"$2\", \"seconds\": $3}"
+budget() {
+    too_much=0
+    for call in 'checks bench sanitize' more cycles; do
+        seconds=$(budget_of "$call")
+        echo "$call: $seconds of $CALL_SECONDS s"
+        [ "$seconds" -le $CALL_SECONDS ] || too_much=1
+    done
+    return $too_much
 }
 
-skip() {
-    echo "skipped: $1: $2"
-    record "$1" "skipped: $2" 0
+# -- Running ----------------------------------------------------------------------------------------------------------
+
+in_json() { printf '%s' "$*" | sed "s|$folder|FOLDER|g; s|$out|OUT|g; s/\\\\/\\\\\\\\/g; s/\"/\\\\\"/g" | tr -s '\n\t' '  '; }
+
+record() { # GROUP NAME STATE SECONDS COMMAND…
+    group_of=$1 name_of=$2 state_of=$3 seconds_of=$4
+    shift 4
+    printf '{"part": "%s", "group": "%s", "state": "%s", "seconds": %d, "at": "%s", "command": "%s"}\n' "$name_of" "$group_of" \
+        "$(in_json "$state_of")" "$seconds_of" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" "$(in_json "$@")" >"$out/parts/$name_of.json"
 }
 
-# part NAME SECONDS COMMAND…: passes when the command ends with 0 and no line of its output begins with "not ok"; is skipped
-# when it says that all of it was.
+# Passes when the command ends with 0 and no line of its output begins with "not ok"; is skipped when it says that all of it was.
 part() {
-    name=$1 limit=$2
-    shift 2
-    [ -z "$dry" ] || limit=$((limit * 4)) # emulated threads are slow
-    begin=$(date +%s)
-    left=$((deadline - begin))
-    [ "$limit" -lt "$left" ] || limit=$left
-    if [ "$limit" -lt 1 ]; then
-        echo "not ok - $name: no time is left"
-        failed=$((failed + 1))
-        record "$name" "no time" 0
+    of=$1 name=$2 limit=$3
+    shift 3
+    case " $groups " in *" $of "*) ;; *) return ;; esac
+    if [ -n "$why" ]; then
+        echo "skipped: $name: $why"
+        record "$of" "$name" "skipped: $why" 0 "$@"
         return
     fi
+    [ -z "$dry" ] || limit=$((limit * 4)) # emulated threads are slow
+    begin=$(date +%s)
     timeout "$limit" "$@" >"$out/$name.log" 2>&1
     status=$?
     seconds=$(($(date +%s) - begin))
     if [ $status = 0 ] && grep -q '^1\.\.0 # SKIP' "$out/$name.log"; then
-        skip "$name" "$(sed -n 's/^1\.\.0 # SKIP //p' "$out/$name.log")"
+        said=$(sed -n 's/^1\.\.0 # SKIP //p' "$out/$name.log")
+        echo "skipped: $name: $said"
+        record "$of" "$name" "skipped: $said" $seconds "$@"
     elif [ $status = 0 ] && ! grep -q '^not ok' "$out/$name.log"; then
         echo "ok - $name ($seconds s)"
         passed=$((passed + 1))
-        record "$name" passed $seconds
+        record "$of" "$name" passed $seconds "$@"
     else
+        [ $status = 124 ] && status='124, no more time'
         echo "not ok - $name ($seconds s, status $status)"
         grep -m 5 '^not ok' "$out/$name.log" || tail -n 3 "$out/$name.log"
         failed=$((failed + 1))
-        record "$name" "failed: $status" $seconds
+        record "$of" "$name" "failed: $status" $seconds "$@"
     fi
 }
 
-phiscope=$folder/bin/phiscope
-part devices 20 "$phiscope" devices --json
-part kernels 60 "$kernels"
-if [ -n "$dry" ] || ! command -v compute-sanitizer >/dev/null; then
-    for tool in memcheck racecheck initcheck synccheck; do skip "$tool" 'compute-sanitizer or a card is not here'; done
-else
-    for tool in memcheck racecheck initcheck synccheck; do
-        part "$tool" 60 compute-sanitizer --tool "$tool" --error-exitcode 9 "$kernels"
+# Everything in $out so far as one JSON object: the card, the parts, and what they measured.
+summarize() {
+    card=$(nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,power.limit --format=csv,noheader 2>/dev/null | head -n 1)
+    printf '{"card": "%s", "dry_run": %s,\n "parts": [' "$(in_json "$card")" "$([ -n "$dry" ] && echo true || echo false)"
+    comma=
+    for file in "$out"/parts/*.json; do
+        printf '%s\n  %s' "$comma" "$(cat "$file")"
+        comma=,
     done
-fi
-part activations 60 "$folder/bin/activations_golden"
-if [ -n "$dry" ]; then
-    part generation 100 env PHI3V_TEST_ONLY='tiny-long-bf16 text_exactly_256' "$folder/bin/generation_golden"
-    part session 120 "$folder/bin/cuda_session_test"
-else
-    part generation 60 "$folder/bin/generation_golden"
-    part session 60 env PHI3V_TEST_CYCLES=500 "$folder/bin/cuda_session_test"
-    part session-q4-kv8 40 env PHI3V_TEST_DTYPE=q4 PHI3V_TEST_KV=q8 "$folder/bin/cuda_session_test"
-fi
-part odd-sizes 60 "$folder/bin/cuda_odd_sizes_test"
-part together 40 "$folder/bin/cuda_together_test"
-if [ -n "$dry" ]; then
-    skip together-large 'no card'
-    skip bench 'no card'
-    skip peers 'no card'
-else
-    part together-large 60 "$folder/bin/cuda_together_test" large
-    if python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null; then
-        part peers 150 python3 "$folder/peers/torch_cuda.py" "$out/peers.json"
-    else
-        skip peers 'no PyTorch that sees the card'
+    printf '],\n "results": {'
+    comma=
+    for file in "$out"/bench-*.json "$out/peers.json" "$out/goals.json"; do
+        [ -s "$file" ] || continue
+        printf '%s\n  "%s": %s' "$comma" "$(basename "$file" .json)" "$(cat "$file")"
+        comma=,
+    done
+    printf '}}\n'
+}
+
+# Why parts of a kind cannot run here; empty: they can.
+look_around() {
+    no_card='' no_torch='' no_sanitizer='' no_goals=''
+    command -v compute-sanitizer >/dev/null || no_sanitizer='compute-sanitizer is not here'
+    command -v python3 >/dev/null || no_goals='Python is not here'
+    python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || no_torch='no PyTorch that sees the card'
+    [ -n "$dry" ] || return
+    no_card='no card' no_torch='no card' no_sanitizer='no card' no_goals='no card'
+}
+
+run() {
+    passed=0 failed=0
+    # cuBLASLt: of a toolkit, or of the wheel that PyTorch brings.
+    for place in /usr/local/cuda*/lib64 "$(python3 -c 'import nvidia, os; print(os.path.dirname(list(nvidia.__path__)[0] + "/x"))' 2>/dev/null)"/*/lib; do
+        [ -d "$place" ] && LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$place
+    done
+    LD_LIBRARY_PATH=$folder/lib:${LD_LIBRARY_PATH-}
+    PHI3V_BACKEND_DIR=$folder/cuda
+    [ -z "$dry" ] || PHI3V_BACKEND_DIR=$folder/emulated
+    export LD_LIBRARY_PATH PHI3V_BACKEND_DIR
+    export PHI3V_TEST_DEVICE=cuda PHI3V_GOLDENS="$folder/goldens" CMOCKA_MESSAGE_OUTPUT=TAP
+    mkdir -p "$out/parts"
+    look_around
+    all_parts
+    summarize >"$out/summary.json"
+    echo "$passed passed, $failed failed"
+    [ $failed = 0 ]
+}
+
+# What differs between a card and an emulated one.
+set_programs() {
+    bin=$folder/bin
+    phiscope=$bin/phiscope kernels=$bin/cuda_kernels_device_test
+    few=PHI3V_TEST_ONLY= large=large long='131072 wide' cycles=10000
+    [ -n "$dry" ] || return 0
+    kernels=$bin/cuda_kernels_test
+    few='PHI3V_TEST_ONLY=tiny-long-bf16 text_exactly_256' large=small long=1200 cycles=40
+}
+
+mode=${1-} folder=${2-} out=${3-}
+dry='' no_card='' no_torch='' no_sanitizer='' no_goals=''
+case $mode in
+budget)
+    set_programs
+    budget
+    ;;
+pack)
+    [ $# = 2 ] || usage
+    pack
+    ;;
+run | --dry-run)
+    [ $# -ge 3 ] || usage
+    [ "$mode" = run ] || dry=1
+    mkdir -p "$out"
+    folder=$(CDPATH='' cd -- "$folder" && pwd) out=$(CDPATH='' cd -- "$out" && pwd)
+    shift 3
+    groups=${*:-checks bench sanitize}
+    for group in $groups; do
+        case $group in checks | bench | sanitize | more | cycles) ;; *) usage ;; esac
+    done
+    set_programs
+    if [ -z "$dry" ] && [ "$(budget_of "$groups")" -gt $CALL_SECONDS ]; then
+        echo "device.sh: $groups may take $(budget_of "$groups") s together; a call has $CALL_SECONDS: name fewer" >&2
+        exit 2
     fi
-    for dtype in bf16 q8 q4; do
-        part "bench-$dtype" 70 sh -c "'$phiscope' bench --synthetic phi3v --device cuda --dtype $dtype --repeat 3 --json \
-            --case tg:0,tg:2560,tg:32768,many:4,many:8,pp:2600,vision:17,turn:17,edit:17 >'$out/bench-$dtype.json'"
-    done
-    part bench-long 70 sh -c "'$phiscope' bench --synthetic phi3v --device cuda --dtype bf16 --repeat 1 --json \
-        --case pp:32768,pp:131000,tg:131000 >'$out/bench-long.json'"
-    part bench-kv8 40 sh -c "'$phiscope' bench --synthetic phi3v --device cuda --dtype q4 --kv q8 --repeat 3 --json \
-        --case tg:2560,tg:32768 >'$out/bench-kv8.json'"
-fi
-printf '{"passed": %d, "failed": %d, "dry_run": %s, "parts": [%s\n]}\n' $passed $failed "$([ -n "$dry" ] && echo true || echo false)" "$parts" \
-    >"$out/summary.json"
-echo "$passed passed, $failed failed"
-[ $failed = 0 ]
+    run
+    ;;
+*) usage ;;
+esac
