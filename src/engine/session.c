@@ -2,6 +2,7 @@
 #include "engine/session.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <string.h>
 
 #include "base/clock.h"
@@ -386,7 +387,6 @@ static size_t steps_ahead(const struct phi3v_session *s, size_t n)
 struct followers {
     struct phi3v_session *const *s;
     int32_t ids[BACKEND_STEP_SEQS]; // whose rows are being computed
-    int first;                      // s[0] among the caller's
     backend_id_fn on_id;
     void *user;
 };
@@ -400,7 +400,7 @@ static int on_followed(void *user, int i, int32_t id)
     sampler_saw(s->sampler, f->ids[i]);
     sampler_drew(s->sampler);
     f->ids[i] = id;
-    return f->on_id(f->user, f->first + i, id);
+    return f->on_id(f->user, i, id);
 }
 
 /* n_steps of each of n sessions, which have room for them. */
@@ -435,22 +435,20 @@ int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn 
                   err);
 }
 
-/* Groups of as many as the device takes; more than one go step by step in turns. */
+int session_most_together(const struct phi3v_session *s)
+{
+    struct backend *b = s->model->backend;
+    return b->table->decode ? b->table->step_seqs(b) : INT_MAX;
+}
+
 static int follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
                            size_t n_steps, backend_id_fn on_id, void *user, struct phi3v_error *err)
 {
-    struct backend *b = s[0]->model->backend;
-    int most = b->table->step_seqs(b), rc = 0;
-    if (n > most) n_steps = 1;
+    struct followers f = {.s = s, .on_id = on_id, .user = user};
     for (int i = 0; i < n; i++) n_steps = steps_ahead(s[i], n_steps);
-    assert(n_steps > 0 && most <= BACKEND_STEP_SEQS);
-    for (int first = 0; first < n && !rc; first += most) {
-        struct followers f = {.s = s + first, .first = first, .on_id = on_id, .user = user};
-        int size = n - first < most ? n - first : most;
-        memcpy(f.ids, ids + first, (size_t)size * sizeof *ids);
-        rc = follow(&f, size, n_steps, err);
-    }
-    return rc;
+    assert(n_steps > 0 && n <= BACKEND_STEP_SEQS);
+    memcpy(f.ids, ids, (size_t)n * sizeof *ids);
+    return follow(&f, n, n_steps, err);
 }
 
 int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,

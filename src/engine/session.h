@@ -50,6 +50,8 @@ void session_borrow(struct phi3v_session *s, const struct phi3v_session *from,
                     const struct phi3v_prompt *prompt);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
+/* How many sessions session_follow_together takes. */
+int session_most_together(const struct phi3v_session *s);
 /* session_follow for n sessions of one model, computed side by side: ids[i] to s[i], and on_id with
  * i for each token behind it, n_steps times at most and at least once, until it returns non-zero
  * for one of them; the others' tokens of that step are handed out, too. All must session_steps(). A

@@ -144,12 +144,12 @@ static int n_live(const struct table *t)
 }
 
 /* After a step that failed or was stopped: ends whom it concerns. */
-static void end_takers(struct table *t, int n, int rc, const struct phi3v_error *err)
+static void end_takers(struct seat *const *takers, int n, int rc, const struct phi3v_error *err)
 {
     bool any = false;
-    for (int i = 0; i < n; i++) any |= work_stopped(&t->takers[i]->w);
+    for (int i = 0; i < n; i++) any |= work_stopped(&takers[i]->w);
     for (int i = 0; i < n; i++) {
-        struct seat *seat = t->takers[i];
+        struct seat *seat = takers[i];
         if (rc == PHI3V_E_CANCELLED && any && !work_stopped(&seat->w)) continue;
         if (rc != PHI3V_E_CANCELLED) seat->job->error = *err;
         seat_end(seat, rc == PHI3V_E_CANCELLED ? 0 : rc);
@@ -158,17 +158,31 @@ static void end_takers(struct table *t, int n, int rc, const struct phi3v_error 
 
 static int on_id(void *user, int i, int32_t id)
 {
-    const struct table *t = user;
-    return answer_on_id(&t->takers[i]->turn, id);
+    struct seat *const *takers = user;
+    return answer_on_id(&takers[i]->turn, id);
 }
 
-/* A token more for every live seat, or several until one of them ends: together, but for those that
- * need more than a step. */
+/* Takers first … first + n - 1, which the device computes together. What fails is theirs alone. */
+static void step_group(struct table *t, int first, int n, size_t n_steps)
+{
+    struct seat **takers = t->takers + first;
+    struct phi3v_error err = {0};
+    int rc = session_follow_together(t->sessions + first, t->ids + first, n, n_steps, t->logits,
+                                     on_id, takers, &t->pulse, &err);
+    if (rc) {
+        end_takers(takers, n, rc, &err);
+        return;
+    }
+    for (int i = 0; i < n; i++)
+        if (takers[i]->turn.ends) seat_end(takers[i], takers[i]->turn.rc);
+}
+
+/* A token more for every live seat, or several until one of them ends: together, as far as the
+ * device takes them, but for those that need more than a step. Several groups go in turns. */
 static void step(struct table *t)
 {
     int n = 0;
     size_t n_steps = SIZE_MAX;
-    struct phi3v_error err = {0};
     for (int i = 0; i < t->n; i++) {
         struct seat *seat = &t->seats[i];
         size_t left = seat->a.cap - seat->a.n;
@@ -185,14 +199,10 @@ static void step(struct table *t)
         }
     }
     if (n == 0) return;
-    int rc = session_follow_together(t->sessions, t->ids, n, n_steps, t->logits, on_id, t,
-                                     &t->pulse, &err);
-    if (rc) {
-        end_takers(t, n, rc, &err);
-        return;
-    }
-    for (int i = 0; i < n; i++)
-        if (t->takers[i]->turn.ends) seat_end(t->takers[i], t->takers[i]->turn.rc);
+    int most = session_most_together(t->sessions[0]);
+    if (n > most) n_steps = 1;
+    for (int first = 0; first < n; first += most)
+        step_group(t, first, n - first < most ? n - first : most, n_steps);
 }
 
 int generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,

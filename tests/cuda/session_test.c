@@ -329,6 +329,56 @@ static void one_of_many_ends_early(void **state)
     phi3v_session_free(s);
 }
 
+enum { N_GROUPED = 11, FAILS_AT = 3 };
+
+static int n_small_groups; // asked for so far
+
+/* The backend's own, until a group that is not full asks for the n-th time. */
+static int failing(struct backend_state *s, const struct decode_seq *seqs, int n, int n_steps,
+                   backend_id_fn on_id, void *user, struct phi3v_error *err)
+{
+    if (n < BACKEND_STEP_SEQS && ++n_small_groups == FAILS_AT) {
+        *err = (struct phi3v_error){PHI3V_E_DEVICE, "this group fails"};
+        return err->code;
+    }
+    return whole_table->decode(s, seqs, n, n_steps, on_id, user, err);
+}
+
+/* More answers than a step holds: those of the group that fails end with its error, those of the
+ * other one are complete. */
+static void a_group_fails_alone(void **state)
+{
+    (void)state;
+    struct phi3v_job jobs[N_GROUPED] = {0};
+    struct phi3v_params params;
+    struct backend_table table = *(whole_table = model->backend->table);
+    phi3v_prompt *prompt = test_prompt(model, "And then?", NULL, 0);
+    phi3v_params_default(&params);
+    params.max_new_tokens = N_NEW;
+    phi3v_session *s = test_session(model);
+    struct phi3v_result alone = answer_with(s, prompt, N_NEW, &params, NULL, NULL);
+    for (int i = 0; i < N_GROUPED; i++)
+        jobs[i] = (struct phi3v_job){.session = test_session(model), .prompt = prompt};
+    table.decode = failing;
+    n_small_groups = 0;
+    model->backend->table = &table;
+    int rc = phi3v_generate_many(jobs, N_GROUPED, &params, NULL, NULL, NULL);
+    model->backend->table = whole_table;
+    assert_int_equal(rc, 0);
+    for (int i = 0; i < N_GROUPED; i++) {
+        bool fails = i >= BACKEND_STEP_SEQS;
+        assert_int_equal(jobs[i].code, fails ? PHI3V_E_DEVICE : 0);
+        if (fails) assert_string_equal(jobs[i].error.text, "this group fails");
+        assert_int_equal(jobs[i].result.n_ids, fails ? 0 : N_NEW);
+        if (!fails) assert_begins(&jobs[i].result, &alone);
+        phi3v_result_fini(&jobs[i].result);
+        phi3v_session_free(jobs[i].session);
+    }
+    phi3v_result_fini(&alone);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
 /* -- Memory ------------------------------------------------------------------------------------ */
 
 static int cancel_at_once(const struct phi3v_event *event, void *user)
@@ -452,6 +502,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_stop_throws_away_what_ran_ahead),
         cmocka_unit_test(side_by_side_are_as_alone),
         cmocka_unit_test(one_of_many_ends_early),
+        cmocka_unit_test(a_group_fails_alone),
         cmocka_unit_test(cycles_leak_nothing),
         cmocka_unit_test(any_allocation_may_fail),
     };
