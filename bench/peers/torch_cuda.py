@@ -4,8 +4,9 @@
 
 Limits first (bytes read a second by a sum, bf16 product of 8192 x 8192 x 8192 on random data), then decoding, a prompt and
 the vision tower, eager and compiled with CUDA graphs, both with scaled_dot_product_attention. Random bf16 weights of the
-published shapes: the arithmetic is the model's, rotary embeddings and norms included, its words are not. Times are
-medians of single runs between two synchronisations.
+published shapes: the arithmetic is the model's, rotary embeddings and norms included, its words are not. Weights, keys and
+values belong to modules: graphs copy other tensors before every run, or are left out. Times are medians of single runs
+between two synchronisations.
 """
 import json
 import math
@@ -23,6 +24,14 @@ DEVICE, TYPE = "cuda", torch.bfloat16
 
 def weight(*shape):
     return torch.randn(*shape, device=DEVICE, dtype=TYPE) / math.sqrt(shape[-1])
+
+
+def ones(n):
+    return torch.ones(n, device=DEVICE, dtype=TYPE)
+
+
+def owned(*tensors):
+    return torch.nn.ParameterList(torch.nn.Parameter(t, requires_grad=False) for t in tensors)
 
 
 def seconds(run, repeat=7, warm=3):
@@ -47,23 +56,26 @@ def turn(x, cos, sin):
     return torch.cat((low * cos - high * sin, high * cos + low * sin), -1)
 
 
-class Decoder:
+class Decoder(torch.nn.Module):
     """Rows at positions first ... of a sequence whose keys and values stand in a buffer of `room` positions."""
 
     def __init__(self, room):
-        self.layers = [(torch.ones(H, device=DEVICE, dtype=TYPE), weight(3 * H, H), weight(H, H),
-                        torch.ones(H, device=DEVICE, dtype=TYPE), weight(2 * MLP, H), weight(H, MLP)) for _ in range(LAYERS)]
-        self.final, self.head, self.embed = torch.ones(H, device=DEVICE, dtype=TYPE), weight(VOCAB, H), weight(VOCAB, H)
-        self.keys = torch.randn(LAYERS, 1, HEADS, room, D, device=DEVICE, dtype=TYPE)
-        self.values = torch.randn(LAYERS, 1, HEADS, room, D, device=DEVICE, dtype=TYPE)
+        super().__init__()
+        self.layers = torch.nn.ModuleList(
+            owned(ones(H), weight(3 * H, H), weight(H, H), ones(H), weight(2 * MLP, H), weight(H, MLP)) for _ in range(LAYERS))
+        self.ends = owned(ones(H), weight(VOCAB, H), weight(VOCAB, H))
         angles = torch.outer(torch.arange(room, device=DEVICE), 10000 ** (-torch.arange(0, D, 2, device=DEVICE) / D))
-        self.cos, self.sin = angles.cos().to(TYPE), angles.sin().to(TYPE)
-        self.room = torch.arange(room, device=DEVICE)
+        for name, tensor in (("keys", torch.randn(LAYERS, 1, HEADS, room, D, device=DEVICE, dtype=TYPE)),
+                             ("values", torch.randn(LAYERS, 1, HEADS, room, D, device=DEVICE, dtype=TYPE)),
+                             ("cos", angles.cos().to(TYPE)), ("sin", angles.sin().to(TYPE)),
+                             ("room", torch.arange(room, device=DEVICE))):
+            self.register_buffer(name, tensor)
 
-    def __call__(self, ids, at):
+    def forward(self, ids, at):
         """at: positions, on the device. The likeliest next id."""
         n = ids.shape[0]
-        x, cos, sin = self.embed[ids][None], self.cos[at], self.sin[at]
+        final, head, embed = self.ends
+        x, cos, sin = embed[ids][None], self.cos[at], self.sin[at]
         seen = None if n > 1 else (self.room <= at)[None, None, None]
         for i, (n1, qkv, o, n2, gate_up, down) in enumerate(self.layers):
             q, k, v = (y.view(1, n, HEADS, D).transpose(1, 2) for y in F.linear(norm(x, n1), qkv).split(H, -1))
@@ -77,14 +89,16 @@ class Decoder:
             x = x + F.linear(y.transpose(1, 2).reshape(1, n, H), o)
             gate, up = F.linear(norm(x, n2), gate_up).chunk(2, -1)
             x = x + F.linear(F.silu(gate) * up, down)
-        return F.linear(norm(x[:, -1], self.final), self.head).argmax(-1)
+        return F.linear(norm(x[:, -1], final), head).argmax(-1)
 
 
-class Tower:
+class Tower(torch.nn.Module):
     def __init__(self):
-        self.layers = [(weight(3 * VH, VH), weight(VH, VH), weight(VMLP, VH), weight(VH, VMLP)) for _ in range(VLAYERS)]
+        super().__init__()
+        self.layers = torch.nn.ModuleList(
+            owned(weight(3 * VH, VH), weight(VH, VH), weight(VMLP, VH), weight(VH, VMLP)) for _ in range(VLAYERS))
 
-    def __call__(self, x):
+    def forward(self, x):
         for qkv, o, up, down in self.layers:
             q, k, v = (y.view(*x.shape[:2], VHEADS, -1).transpose(1, 2)
                        for y in F.linear(F.layer_norm(x, (VH,)), qkv).chunk(3, -1))
@@ -102,7 +116,7 @@ def limits():
     return {"read_bytes_per_s": read, "bf16_flops_per_s": 2 * 8192**3 / seconds(lambda: a @ b)}
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def main():
     result = {"torch": torch.__version__, "card": torch.cuda.get_device_name(), "limits": limits(), "cases": {}}
 
@@ -111,14 +125,14 @@ def main():
             result["cases"][name] = run()
             print("%-28s %.6f s" % (name, result["cases"][name]), flush=True)
         except Exception as e:  # one case that a version cannot do does not end the others
-            print("%-28s %s" % (name, str(e).splitlines()[0]), flush=True)
+            print("%-28s %s" % (name, (str(e) or repr(e)).splitlines()[0]), flush=True)
         json.dump(result, open(sys.argv[1], "w"), indent=1)  # what there is, should time run out
 
     token = torch.tensor([5], device=DEVICE)
     pixels = torch.randn(CROPS, VTOKENS, VH, device=DEVICE, dtype=TYPE)
     tower = Tower()
     case("vision:17 eager", lambda: seconds(lambda: tower(pixels)))
-    compiled = torch.compile(tower.__call__, mode="reduce-overhead")
+    compiled = torch.compile(tower, mode="reduce-overhead", dynamic=False)
     case("vision:17 compiled", lambda: seconds(lambda: compiled(pixels)))
     prompt, positions = torch.arange(2600, device=DEVICE), torch.arange(2600, device=DEVICE)
     for room in (2624, 64):
@@ -128,12 +142,13 @@ def main():
         case("tg:%d eager" % context, lambda: seconds(lambda: decoder(token, last)))
         if context:
             case("pp:2600 eager", lambda: seconds(lambda: decoder(prompt, positions)))
-        step = torch.compile(decoder.__call__, mode="reduce-overhead")
+        step = torch.compile(decoder, mode="reduce-overhead", dynamic=False)
         case("tg:%d compiled" % context, lambda: seconds(lambda: step(token, last)))
         if context:
-            whole = torch.compile(decoder.__call__)
+            whole = torch.compile(decoder, dynamic=False)
             case("pp:2600 compiled", lambda: seconds(lambda: whole(prompt, positions)))
         del decoder, step
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -31,9 +31,9 @@ all_parts() {
     bench bench q4 30 q4 auto 3 tg:0,tg:2560,tg:32768,many:4,many:8,pp:2600,vision:17,turn:17+40,edit:17+30
     bench bench long 50 bf16 auto 1 pp:32768,pp:131000,tg:131000
     why=$no_torch
-    part bench peers 170 python3 "$folder/peers/torch_cuda.py" "$out/peers.json"
+    part bench peers 170 env LD_LIBRARY_PATH="$found_path" python3 "$folder/peers/torch_cuda.py" "$out/peers.json"
     why=$no_goals
-    part bench goals 5 python3 "$folder/goals.py" "$out"
+    part bench goals 5 env LD_LIBRARY_PATH="$found_path" python3 "$folder/goals.py" "$out"
 
     why=$no_sanitizer
     for tool in memcheck racecheck initcheck synccheck; do
@@ -181,6 +181,9 @@ look_around() {
 
 run() {
     passed=0 failed=0
+    mkdir -p "$out/parts"
+    found_path=${LD_LIBRARY_PATH-} # Python there does not want our libraries
+    look_around
     # cuBLASLt: of a toolkit, or of the wheel that PyTorch brings.
     for place in /usr/local/cuda*/lib64 "$(python3 -c 'import nvidia, os; print(os.path.dirname(list(nvidia.__path__)[0] + "/x"))' 2>/dev/null)"/*/lib; do
         [ -d "$place" ] && LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$place
@@ -190,8 +193,6 @@ run() {
     [ -z "$dry" ] || PHI3V_BACKEND_DIR=$folder/emulated
     export LD_LIBRARY_PATH PHI3V_BACKEND_DIR
     export PHI3V_TEST_DEVICE=cuda PHI3V_GOLDENS="$folder/goldens" CMOCKA_MESSAGE_OUTPUT=TAP
-    mkdir -p "$out/parts"
-    look_around
     all_parts
     summarize >"$out/summary.json"
     echo "$passed passed, $failed failed"
@@ -209,7 +210,7 @@ set_programs() {
 }
 
 mode=${1-} folder=${2-} out=${3-}
-dry='' no_card='' no_torch='' no_sanitizer='' no_goals=''
+dry='' found_path='' no_card='' no_torch='' no_sanitizer='' no_goals=''
 case $mode in
 budget)
     set_programs
