@@ -143,7 +143,9 @@ static void step_run(struct sequence_on *q, int pos, float *logits)
     rows_run(q, pos, 1, &(int){0}, 1, logits);
 }
 
-/* The largest distance of any row, and the mean; rows of n_vocab logits. */
+/* Rows of n_vocab logits. Where two keys weigh about the same, roundings of their scores decide: of
+ * 208 rows a few differ by a tenth or two of themselves, all by some hundredths in the mean. With
+ * another key a row is another one: planted faults gave 0.66 and more. */
 static void assert_near(const char *what, const float *got, const float *want, int n_rows, int n,
                         double most, double most_mean)
 {
@@ -185,9 +187,9 @@ static void agrees_with_the_cpu(void **state)
     float *want = mem_array(n, sizeof *want), *got = mem_array(n, sizeof *got);
     int n_rows = prompt_and_steps(passes_cpu(&m), &m.config, want);
     prompt_and_steps(passes_card(&m, KV_BF16), &m.config, got);
-    assert_near("bf16 against the CPU", got, want, n_rows, m.config.n_vocab, 0.15, 0.05);
+    assert_near("bf16 against the CPU", got, want, n_rows, m.config.n_vocab, 0.4, 0.05);
     prompt_and_steps(passes_card(&m, KV_Q8), &m.config, got);
-    assert_near("q8 against the CPU", got, want, n_rows, m.config.n_vocab, 0.4, 0.1);
+    assert_near("q8 against the CPU", got, want, n_rows, m.config.n_vocab, 0.5, 0.1);
     mem_free(want);
     mem_free(got);
     passes_close(&m);
