@@ -49,6 +49,7 @@ static int need_model(struct driver *d, struct phi3v_error *err)
     if (!rc) rc = phi3v_session_new(b->model, &b->session, err);
     if (rc) return rc;
     work_count(b->model, &b->work);
+    d->run.device = phi3v_model_info(b->model)->device;
     progress_session(b->session);
     return cases_warm_up(b, err);
 }

@@ -203,6 +203,7 @@ void report_json(const struct run *run, bool interrupted)
         json_array_append_new(cases, result_json(run, &run->results[i]));
     json_t *all = json_pack("{s:o,s:o,s:s,s:i}", "limits", limits_json(&run->limits), "cases",
                             cases, "cpu", machine_name(), "threads", run->settings->threads);
+    if (run->device) json_object_set_new(all, "device", json_string(run->device));
     if (interrupted) json_object_set_new(all, "interrupted", json_true());
     if (all) json_dumpf(all, stdout, JSON_COMPACT | JSON_ENSURE_ASCII | JSON_REAL_PRECISION(6));
     putchar('\n');

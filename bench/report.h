@@ -15,7 +15,8 @@ struct run {
     struct machine_limits best; // of all probes
     struct result *results;     // [n_results]
     int n_results;
-    json_t *stored; // of --compare, or NULL
+    json_t *stored;     // of --compare, or NULL
+    const char *device; // the model's; NULL: none was opened
 };
 
 /* The stored run of --compare. Returns 0, or an exit status after saying what is wrong. */

@@ -117,6 +117,8 @@ static void check_json(const char *phiscope, const char *model)
     json_t *all = json_loads(text, 0, NULL);
     tap_ok(all_numbers(json_object_get(all, "limits"), limits), "limits are numbers");
     tap_ok(json_is_string(json_object_get(all, "cpu")), "cpu is named");
+    const char *device = json_string_value(json_object_get(all, "device"));
+    tap_ok(device && strncmp(device, "cpu", 3) == 0, "and the device");
     tap_ok(json_integer_value(json_object_get(all, "threads")) == 2, "threads are those asked for");
     const json_t *cases = json_object_get(all, "cases");
     if (tap_ok(json_array_size(cases) == 7, "seven cases")) {
