@@ -11,15 +11,18 @@
  *
  * A prepared row:
  *   values    [n_blocks * 32] int8, zeros behind n_in
- *   start     [n_blocks] int32: the block's sum times minus the weights' offset
- *   exponent  [n_blocks] int32: (e - SCALE_SHIFT) << 23, a value standing for value * 2^e * unit
+ *   start     [n_blocks] int32: the bits of base, less the block's sum times the weights' offset
+ *   base      [n_blocks] float: 1.5 * 2^(23 + e - SCALE_SHIFT), where a value stands for value *
+ *             2^e * unit
  *   unit      float: 1 … 31/16 in steps of a sixteenth, or NaN when the row has a value that is not
  *             finite
  *
- * A product adds up from 0, block after block, float(start + sum of unsigned weight * value) *
- * (scale * 2^(e - SCALE_SHIFT)) by one fused multiply-add: the integer is exact, and since 2^e only
- * changes the scale's exponent (an integer addition), so is the factor. At last y = sum * unit +
- * bias, fused too. All levels give the same bits.
+ * The integer start + sum of unsigned weight * value is read as a float: a block's sum is below
+ * 2^22 in size on its way too, so it changes no more than the fraction of base, whose last bit is
+ * worth 2^(e - SCALE_SHIFT). That float less base is the block's sum times this power, exactly,
+ * without a conversion or a multiplication. A product adds up from 0, block after block, that times
+ * scale, by one fused multiply-add. At last y = sum * unit + bias, fused too. All levels give the
+ * same bits.
  *
  * Powers of two alone would leave a block up to one of its eight bits unused; the unit that all
  * blocks of a row share is the one with which their squared steps are least together. */
@@ -59,13 +62,13 @@ static inline const int32_t *row_start(const void *row, int n_blocks)
 {
     return (const int32_t *)(const void *)((const char *)row + (size_t)n_blocks * PACK_IN);
 }
-static inline const int32_t *row_exponent(const void *row, int n_blocks)
+static inline const float *row_base(const void *row, int n_blocks)
 {
-    return row_start(row, n_blocks) + n_blocks;
+    return (const float *)(const void *)(row_start(row, n_blocks) + n_blocks);
 }
 static inline const float *row_unit(const void *row, int n_blocks)
 {
-    return (const float *)(const void *)(row_exponent(row, n_blocks) + n_blocks);
+    return row_base(row, n_blocks) + n_blocks;
 }
 
 /* -- Units of rows ---------------------------------------------------------------------------- */
@@ -93,6 +96,12 @@ static inline int block_exponent(float largest, int unit)
 {
     int e = exponent_up(largest * (unit_inverse(unit) / 127)) - 127;
     return e < -MAX_EXPONENT ? -MAX_EXPONENT : e > MAX_EXPONENT ? MAX_EXPONENT : e;
+}
+
+/* Of a block with exponent e: the bits of its base (above). */
+static inline int32_t base_bits(int e)
+{
+    return (127 + 23 + e - SCALE_SHIFT) * (1 << 23) + (1 << 22);
 }
 
 /* A number for each unit, in as many vectors as the level needs for them: left to itself the

@@ -36,10 +36,10 @@ static ALWAYS_INLINE void add_groups(int rows, int32x4_t sum[][N_QUADS], int fir
 }
 
 /* The sums of one row, of 8 outputs. */
-static ALWAYS_INLINE vec row_sums(const int32x4_t quad[4], int second)
+static ALWAYS_INLINE ivec row_sums(const int32x4_t quad[4], int second)
 {
-    return v_from_int(second ? i_of(vuzp2q_s32(quad[0], quad[1]), vuzp2q_s32(quad[2], quad[3]))
-                             : i_of(vuzp1q_s32(quad[0], quad[1]), vuzp1q_s32(quad[2], quad[3])));
+    return second ? i_of(vuzp2q_s32(quad[0], quad[1]), vuzp2q_s32(quad[2], quad[3]))
+                  : i_of(vuzp1q_s32(quad[0], quad[1]), vuzp1q_s32(quad[2], quad[3]));
 }
 
 static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t)
@@ -72,13 +72,13 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
                 zip_groups(quad, nibbles ? i_low(first) : first, second);
                 add_groups(rows, sum, c * 4, quad, row + pair * 8, row_bytes);
             }
-        const ivec scale0 = i_bits(v_from_half(c0.scales + b * PACK_OUTS));
-        const ivec scale1 = i_bits(v_from_half(c1.scales + b * PACK_OUTS));
+        const vec scale0 = v_from_half(c0.scales + b * PACK_OUTS);
+        const vec scale1 = v_from_half(c1.scales + b * PACK_OUTS);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
-            ivec e = spread_integer(t->start + t->exponent + b, row_bytes, r);
-            y[r][0] = v_fma(row_sums(sum[r / 2], r % 2), v_bits(i_add(scale0, e)), y[r][0]);
-            y[r][1] = v_fma(row_sums(sum[r / 2] + 4, r % 2), v_bits(i_add(scale1, e)), y[r][1]);
+            const ivec less = spread_integer(t->start + t->base + b, row_bytes, r);
+            y[r][0] = v_fma(value_of(row_sums(sum[r / 2], r % 2), less), scale0, y[r][0]);
+            y[r][1] = v_fma(value_of(row_sums(sum[r / 2] + 4, r % 2), less), scale1, y[r][1]);
         }
         weights[0] += nibbles ? Q4_DATA : Q8_DATA;
         weights[1] += nibbles ? Q4_DATA : Q8_DATA;

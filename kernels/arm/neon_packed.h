@@ -29,10 +29,6 @@ static ALWAYS_INLINE void i_store(uint8_t *p, ivec a)
     vst1q_u8(p + 16, u8(a.b));
 }
 static ALWAYS_INLINE ivec i_spread(int32_t a) { return i_of(vdupq_n_s32(a), vdupq_n_s32(a)); }
-static ALWAYS_INLINE ivec i_add(ivec a, ivec b)
-{
-    return i_of(vaddq_s32(a.a, b.a), vaddq_s32(a.b, b.b));
-}
 static ALWAYS_INLINE ivec i_low(ivec a)
 {
     const uint8x16_t low = vdupq_n_u8(15);
@@ -42,15 +38,10 @@ static ALWAYS_INLINE ivec i_high(ivec a)
 {
     return i_bytes(vshrq_n_u8(u8(a.a), 4), vshrq_n_u8(u8(a.b), 4));
 }
-static ALWAYS_INLINE vec v_from_int(ivec a) { return v_of(vcvtq_f32_s32(a.a), vcvtq_f32_s32(a.b)); }
 static ALWAYS_INLINE vec v_from_half(const uint16_t *p) { return v_load_f16(p); }
 static ALWAYS_INLINE vec v_bits(ivec a)
 {
     return v_of(vreinterpretq_f32_s32(a.a), vreinterpretq_f32_s32(a.b));
-}
-static ALWAYS_INLINE ivec i_bits(vec a)
-{
-    return i_of(vreinterpretq_s32_f32(a.a), vreinterpretq_s32_f32(a.b));
 }
 static ALWAYS_INLINE ivec i_q8(ivec a)
 {

@@ -2,11 +2,11 @@
  * Products with packed weights (kernels/packed.h) in terms of a level's vectors; included once by
  * each level's file, which defines TILE_ROWS and these over vectors of W 32-bit integers:
  * - ivec, i_load (W groups of 4 bytes), i_spread (one integer to all lanes), i_dot (adds the
- *   products of 4 unsigned and 4 signed bytes to each lane), i_add, i_low (nibbles), i_high;
- * - v_from_int, v_from_half (W halves), v_bits, i_bits (the same bits as the other kind);
+ *   products of 4 unsigned and 4 signed bytes to each lane), i_low (nibbles), i_high;
+ * - v_from_half (W halves), v_bits (the same bits);
  * - SIGNED: i_dot takes weights that are signed too. Then i_q8 takes their offset from q8's, so
- *   that a block's sum begins at 0, and i_as_q8 makes q8's unsigned weights of nibbles. Else both
- *   change nothing.
+ *   that a block's sum begins with base alone, and i_as_q8 makes q8's unsigned weights of nibbles.
+ *   Else both change nothing.
  * - OWN_TILE, where the level defines run_tile itself.
  *
  * A tile is TILE_ROWS rows of x and 2 W outputs. Few rows read the strips as they are stored. With
@@ -46,7 +46,7 @@ struct tile {
     const char *row;      // values of the first row, at the first block
     const int32_t *start; // of the first row, at the first block
     int64_t row_bytes;
-    int64_t exponent;  // from start, in integers
+    int64_t base;      // from start, in integers
     bool ends;         // with sum * unit + bias
     const char *unit;  // of the first row
     const float *bias; // of the first column, or NULL
@@ -66,6 +66,9 @@ static ALWAYS_INLINE ivec spread_integer(const int32_t *start, int64_t row_bytes
 {
     return i_spread(*(const int32_t *)(const void *)((const char *)start + r * row_bytes));
 }
+
+/* A block's sum times the power of two that its row stands for (kernels/packed.h). */
+static ALWAYS_INLINE vec value_of(ivec sum, ivec base) { return v_sub(v_bits(sum), v_bits(base)); }
 
 static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t);
 
@@ -134,7 +137,7 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
     const uint8_t *w0 = c0.data, *w1 = c1.data;
     const char *row = t->row;
     const int32_t *start = t->start;
-    const int64_t row_bytes = t->row_bytes, exponent = t->exponent;
+    const int64_t row_bytes = t->row_bytes, base = t->base;
     const size_t n_blocks = (size_t)t->n_blocks, next_tile = t->next_tile;
     vec y[TILE_ROWS][2];
     begin_tile(rows, y, t);
@@ -149,7 +152,7 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
             sum[r][0] = sum[r][1] =
-                SIGNED && !nibbles ? i_spread(0) : spread_integer(start + b, row_bytes, r);
+                spread_integer(start + b + (SIGNED && !nibbles ? base : 0), row_bytes, r);
 #pragma GCC unroll 4
         for (int pair = 0; pair < PACK_GROUPS / 2; pair++) {
             const int at = nibbles ? pair * STEP : pair * 2 * STEP;
@@ -171,13 +174,13 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
             add_group(rows, sum, a0, a1, row + pair * 8, row_bytes);
             add_group(rows, sum, b0, b1, row + pair * 8 + 4, row_bytes);
         }
-        ivec scale0 = i_bits(v_from_half(c0.scales + b * PACK_OUTS));
-        ivec scale1 = i_bits(v_from_half(c1.scales + b * PACK_OUTS));
+        const vec scale0 = v_from_half(c0.scales + b * PACK_OUTS);
+        const vec scale1 = v_from_half(c1.scales + b * PACK_OUTS);
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++) {
-            ivec e = spread_integer(start + exponent + b, row_bytes, r);
-            y[r][0] = v_fma(v_from_int(sum[r][0]), v_bits(i_add(scale0, e)), y[r][0]);
-            y[r][1] = v_fma(v_from_int(sum[r][1]), v_bits(i_add(scale1, e)), y[r][1]);
+            const ivec less = spread_integer(start + base + b, row_bytes, r);
+            y[r][0] = v_fma(value_of(sum[r][0], less), scale0, y[r][0]);
+            y[r][1] = v_fma(value_of(sum[r][1], less), scale1, y[r][1]);
         }
         w0 += block;
         w1 += block;
@@ -262,7 +265,7 @@ static struct tile tile_at(const struct product *p, float *y, int64_t y_stride, 
                          .row = rows + (size_t)block * PACK_IN,
                          .start = row_start(rows, p->n_blocks) + block,
                          .row_bytes = (int64_t)prepared_bytes(p->w->type, p->w->n_in),
-                         .exponent = p->n_blocks,
+                         .base = p->n_blocks,
                          .ends = block + n_blocks == p->n_blocks,
                          .unit = (const char *)row_unit(rows, p->n_blocks),
                          .n_blocks = n_blocks,

@@ -62,11 +62,11 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
     int n_blocks = pack_blocks(n_in);
     int8_t *values = (int8_t *)row;
     int32_t *start = (int32_t *)row_start(row, n_blocks);
-    int32_t *exponent = (int32_t *)row_exponent(row, n_blocks);
+    float *base = (float *)row_base(row, n_blocks);
     float finite = 0;
     memset(values, 0, (size_t)n_blocks * PACK_IN);
     for (int i = 0; i < n_in; i++) finite += x[i] * 0;
-    float *largest = (float *)(void *)exponent; /* until the exponents are known */
+    float *largest = base; /* until the exponents are known */
     for (int b = 0; b < n_blocks; b++) {
         int i = b * PACK_IN;
         largest[b] = largest_size(x + i, block_size(n_in, b));
@@ -77,8 +77,9 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
         int i = b * PACK_IN, e = block_exponent(largest[b], unit);
         float shrink = ldexpf(unit_inverse(unit), -e);
         int sum = finite == 0 ? round_block(values + i, x + i, block_size(n_in, b), shrink) : 0;
-        start[b] = -offset * sum;
-        exponent[b] = (e - SCALE_SHIFT) * (1 << 23);
+        const int32_t bits = base_bits(e);
+        start[b] = bits - offset * sum;
+        memcpy(base + b, &bits, sizeof bits);
     }
 }
 
@@ -92,7 +93,7 @@ void ref_prepare(void *rows, const float *x, int64_t x_stride, int n_rows, enum 
 
 /* Adds one block of a strip to the 16 outputs of one row. */
 static void add_block(float y[PACK_OUTS], const uint8_t w[Q8_DATA], const uint16_t *scales,
-                      const int8_t *x, int32_t start, int32_t exponent)
+                      const int8_t *x, int32_t start, float base)
 {
     int32_t sum[PACK_OUTS];
     for (int o = 0; o < PACK_OUTS; o++) sum[o] = start;
@@ -100,12 +101,9 @@ static void add_block(float y[PACK_OUTS], const uint8_t w[Q8_DATA], const uint16
         for (int o = 0; o < PACK_OUTS; o++)
             for (int i = 0; i < 4; i++) sum[o] += w[j * 64 + o * 4 + i] * x[j * 4 + i];
     for (int o = 0; o < PACK_OUTS; o++) {
-        float scale = widen_half(scales + o);
-        int32_t bits;
-        memcpy(&bits, &scale, sizeof bits);
-        bits = (int32_t)((uint32_t)bits + (uint32_t)exponent);
-        memcpy(&scale, &bits, sizeof bits);
-        y[o] = fmaf((float)sum[o], scale, y[o]);
+        float value;
+        memcpy(&value, &sum[o], sizeof value);
+        y[o] = fmaf(value - base, widen_half(scales + o), y[o]);
     }
 }
 
@@ -122,7 +120,7 @@ static void multiply_strip(float *y, int64_t y_stride, const char *rows, int n_r
         for (int b = 0; b < n_blocks; b++) {
             block_weights(weights, strip, w->type, b);
             add_block(out, weights, scales + b * PACK_OUTS, (const int8_t *)rows + b * PACK_IN,
-                      row_start(rows, n_blocks)[b], row_exponent(rows, n_blocks)[b]);
+                      row_start(rows, n_blocks)[b], row_base(rows, n_blocks)[b]);
         }
         for (int o = begin; o < end; o++) y[o] = fmaf(out[o], unit, bias ? bias[o] : 0);
     }

@@ -21,18 +21,15 @@ static ALWAYS_INLINE void i_store(uint8_t *p, ivec a)
     _mm256_storeu_si256((__m256i *)(void *)p, a);
 }
 static ALWAYS_INLINE ivec i_spread(int32_t a) { return _mm256_set1_epi32(a); }
-static ALWAYS_INLINE ivec i_add(ivec a, ivec b) { return _mm256_add_epi32(a, b); }
 static ALWAYS_INLINE ivec i_low(ivec a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
 static ALWAYS_INLINE ivec i_high(ivec a) { return i_low(_mm256_srli_epi16(a, 4)); }
 static ALWAYS_INLINE ivec i_q8(ivec a) { return a; }
 static ALWAYS_INLINE ivec i_as_q8(ivec a) { return a; }
-static ALWAYS_INLINE vec v_from_int(ivec a) { return _mm256_cvtepi32_ps(a); }
 static ALWAYS_INLINE vec v_from_half(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
 }
 static ALWAYS_INLINE vec v_bits(ivec a) { return _mm256_castsi256_ps(a); }
-static ALWAYS_INLINE ivec i_bits(vec a) { return _mm256_castps_si256(a); }
 
 #include "body/packed_body.h"
 

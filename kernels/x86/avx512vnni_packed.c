@@ -13,18 +13,15 @@ static ALWAYS_INLINE ivec i_load(const uint8_t *p) { return _mm512_loadu_si512(p
 static ALWAYS_INLINE void i_store(uint8_t *p, ivec a) { _mm512_storeu_si512(p, a); }
 static ALWAYS_INLINE ivec i_spread(int32_t a) { return _mm512_set1_epi32(a); }
 static ALWAYS_INLINE ivec i_dot(ivec sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }
-static ALWAYS_INLINE ivec i_add(ivec a, ivec b) { return _mm512_add_epi32(a, b); }
 static ALWAYS_INLINE ivec i_low(ivec a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
 static ALWAYS_INLINE ivec i_high(ivec a) { return i_low(_mm512_srli_epi16(a, 4)); }
 static ALWAYS_INLINE ivec i_q8(ivec a) { return a; }
 static ALWAYS_INLINE ivec i_as_q8(ivec a) { return a; }
-static ALWAYS_INLINE vec v_from_int(ivec a) { return _mm512_cvtepi32_ps(a); }
 static ALWAYS_INLINE vec v_from_half(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
 }
 static ALWAYS_INLINE vec v_bits(ivec a) { return _mm512_castsi512_ps(a); }
-static ALWAYS_INLINE ivec i_bits(vec a) { return _mm512_castps_si512(a); }
 
 #include "body/packed_body.h"
 
@@ -65,8 +62,8 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
 {
     int n_blocks = pack_blocks(n_in);
     int32_t *start = (int32_t *)row_start(row, n_blocks);
-    int32_t *exponent = (int32_t *)row_exponent(row, n_blocks);
-    float *largest = (float *)(void *)exponent; /* until the exponents are known */
+    int32_t *base = (int32_t *)(void *)row_base(row, n_blocks);
+    float *largest = (float *)(void *)base; /* until the exponents are known */
     ivec above = _mm512_setzero_si512();
     for (int b = 0; b < n_blocks; b++) {
         int i = b * PACK_IN;
@@ -76,7 +73,7 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
         vec second = n_in - i > W ? v_load_some(x + i + W, v_first(n_in - i - W)) : v_set(0);
         ivec sizes = _mm512_max_epi32(size_bits(first), size_bits(second));
         above = _mm512_max_epi32(above, sizes);
-        exponent[b] = _mm512_reduce_max_epi32(sizes);
+        base[b] = _mm512_reduce_max_epi32(sizes);
     }
     bool finite = _mm512_reduce_max_epi32(above) < 0x7f800000;
     int unit = finite ? best_unit(largest, n_blocks) : 0;
@@ -87,8 +84,8 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
         vec first = v_load_some(x + i, v_first(n_in - i));
         vec second = n_in - i > W ? v_load_some(x + i + W, v_first(n_in - i - W)) : v_set(0);
         vec shrink = v_mul(power, v_set(unit_inverse(unit)));
-        start[b] = -offset * round_block((int8_t *)row + i, first, second, shrink);
-        exponent[b] = (e - SCALE_SHIFT) * (1 << 23);
+        base[b] = base_bits(e);
+        start[b] = base[b] - offset * round_block((int8_t *)row + i, first, second, shrink);
     }
 }
 
