@@ -108,7 +108,7 @@ struct attend_args {
 };
 
 struct kernels {
-    const char *level; // as in base/cpu.h
+    const char *level;       // as in base/cpu.h
     enum kv_type kv_fastest; // to compute with, where keys and values are not kept for long
 
     /* Row-major types multiplied in f32:
@@ -119,8 +119,9 @@ struct kernels {
                    const struct mat *w, const float *bias, int out_begin, int out_end,
                    void *scratch);
 
-    /* Stores one position (key and value, head_dim floats each) as number `at` of a block. Other
-     * threads may store other positions of it meanwhile: of a pair, only its own half is written. */
+    /* Stores one position (key and value, head_dim floats each; NULL: not that one) as number `at`
+     * of a block. Other threads may store other positions of it meanwhile: of a pair, only its own
+     * half is written. */
     void (*kv_put)(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                    const float *v, int head_dim);
 

@@ -51,31 +51,48 @@ static void row_q8(int8_t *to, uint16_t *scales, const float *x, int padded)
     }
 }
 
+static void put_key(void *block, enum kv_type type, int at, const float *k, int head_dim)
+{
+    const int padded = kv_padded(head_dim);
+    float row[PUT_MAX];
+    put_padded(row, k, head_dim, padded);
+    if (type == KV_F16) {
+        uint16_t *kb = (uint16_t *)block + at, halves[PUT_MAX];
+        row_f16(halves, row, padded);
+        for (int d = 0; d < head_dim; d++) kb[d * KV_BLOCK] = halves[d];
+    } else {
+        int8_t *kb = (int8_t *)block + at, numbers[PUT_MAX];
+        uint16_t *ks = (void *)((int8_t *)block + kv_scales_at(head_dim));
+        uint16_t scales[PUT_MAX / KV_GROUP];
+        row_q8(numbers, scales, row, padded);
+        for (int d = 0; d < head_dim; d++) kb[d * KV_BLOCK] = numbers[d];
+        for (int g = 0; g < kv_groups(head_dim); g++) ks[at + g * KV_BLOCK] = scales[g];
+    }
+}
+
+static void put_value(void *block, enum kv_type type, int at, const float *v, int head_dim)
+{
+    const int padded = kv_padded(head_dim);
+    float row[PUT_MAX];
+    put_padded(row, v, head_dim, padded);
+    if (type == KV_F16) {
+        row_f16((uint16_t *)block + at * padded, row, padded);
+    } else {
+        int8_t *vb = block;
+        uint16_t *scales = (void *)(vb + kv_scales_at(head_dim));
+        row_q8(vb + at * padded, scales + at * kv_groups(head_dim), row, padded);
+    }
+}
+
 static void kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                    const float *v, int head_dim)
 {
-    const int padded = kv_padded(head_dim), groups = kv_groups(head_dim);
-    float row[PUT_MAX];
-    if (padded > PUT_MAX || type == KV_F32 || type == KV_BF16) {
+    if (kv_padded(head_dim) > PUT_MAX || type == KV_F32 || type == KV_BF16) {
         ref_kv_put(k_block, v_block, type, at, k, v, head_dim);
-    } else if (type == KV_F16) {
-        uint16_t *kb = (uint16_t *)k_block + at, halves[PUT_MAX];
-        put_padded(row, k, head_dim, padded);
-        row_f16(halves, row, padded);
-        for (int d = 0; d < head_dim; d++) kb[d * KV_BLOCK] = halves[d];
-        put_padded(row, v, head_dim, padded);
-        row_f16((uint16_t *)v_block + at * padded, row, padded);
-    } else {
-        int8_t *kb = k_block, *vb = v_block, numbers[PUT_MAX];
-        uint16_t *ks = (void *)(kb + kv_scales_at(head_dim)), scales[PUT_MAX / KV_GROUP];
-        uint16_t *vs = (void *)(vb + kv_scales_at(head_dim));
-        put_padded(row, k, head_dim, padded);
-        row_q8(numbers, scales, row, padded);
-        for (int d = 0; d < head_dim; d++) kb[at + d * KV_BLOCK] = numbers[d];
-        for (int g = 0; g < groups; g++) ks[at + g * KV_BLOCK] = scales[g];
-        put_padded(row, v, head_dim, padded);
-        row_q8(vb + at * padded, vs + at * groups, row, padded);
+        return;
     }
+    if (k) put_key(k_block, type, at, k, head_dim);
+    if (v) put_value(v_block, type, at, v, head_dim);
 }
 
 #endif

@@ -62,39 +62,49 @@ static void put_q8(int8_t *to, uint16_t *scales, int step, int scale_step, const
     }
 }
 
-/* Position `at` among pairs of positions, or number d among pairs of numbers. */
-static void put_bf16(uint16_t *k_block, uint16_t *v_block, int at, const float *k, const float *v,
-                     int head_dim)
+static void put_key(void *block, enum kv_type type, int at, const float *k, int head_dim)
+{
+    if (type == KV_F32) {
+        for (int d = 0; d < head_dim; d++) ((float *)block)[at + d * KV_BLOCK] = k[d];
+    } else if (type == KV_F16) {
+        uint16_t *kb = (uint16_t *)block + at;
+        for (int d = 0; d < head_dim; d++) kb[d * KV_BLOCK] = narrow_f16(k[d]);
+    } else if (type == KV_BF16) { /* position `at` among pairs of numbers */
+        uint16_t *kb = (uint16_t *)block + 2 * at;
+        for (int d = 0; d < head_dim; d++) kb[d / 2 * 2 * KV_BLOCK + d % 2] = bf16_bits(k[d]);
+        if (head_dim % 2) kb[head_dim / 2 * 2 * KV_BLOCK + 1] = 0;
+    } else {
+        int8_t *kb = block;
+        uint16_t *scales = (void *)(kb + kv_scales_at(head_dim));
+        put_q8(kb + at, scales + at, KV_BLOCK, KV_BLOCK, k, head_dim);
+    }
+}
+
+static void put_value(void *block, enum kv_type type, int at, const float *v, int head_dim)
 {
     const int padded = kv_padded(head_dim);
-    uint16_t *kb = k_block + 2 * at, *vb = v_block + at / 2 * 2 * padded + at % 2;
-    for (int d = 0; d < head_dim; d++) kb[d / 2 * 2 * KV_BLOCK + d % 2] = bf16_bits(k[d]);
-    if (head_dim % 2) kb[head_dim / 2 * 2 * KV_BLOCK + 1] = 0;
-    for (int d = 0; d < padded; d++) vb[2 * d] = d < head_dim ? bf16_bits(v[d]) : 0;
+    if (type == KV_F32) {
+        float *vb = (float *)block + at * padded;
+        for (int d = 0; d < padded; d++) vb[d] = d < head_dim ? v[d] : 0;
+    } else if (type == KV_F16) {
+        uint16_t *vb = (uint16_t *)block + at * padded;
+        for (int d = 0; d < padded; d++) vb[d] = d < head_dim ? narrow_f16(v[d]) : 0;
+    } else if (type == KV_BF16) { /* number d among pairs of positions */
+        uint16_t *vb = (uint16_t *)block + at / 2 * 2 * padded + at % 2;
+        for (int d = 0; d < padded; d++) vb[2 * d] = d < head_dim ? bf16_bits(v[d]) : 0;
+    } else {
+        int8_t *vb = block;
+        uint16_t *scales = (void *)(vb + kv_scales_at(head_dim));
+        memset(vb + at * padded, 0, (size_t)padded);
+        put_q8(vb + at * padded, scales + at * kv_groups(head_dim), 1, 1, v, head_dim);
+    }
 }
 
 void ref_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                 const float *v, int head_dim)
 {
-    const int padded = kv_padded(head_dim), groups = kv_groups(head_dim);
-    if (type == KV_F32) {
-        float *kb = (float *)k_block + at, *vb = (float *)v_block + at * padded;
-        for (int d = 0; d < head_dim; d++) kb[d * KV_BLOCK] = k[d];
-        for (int d = 0; d < padded; d++) vb[d] = d < head_dim ? v[d] : 0;
-    } else if (type == KV_F16) {
-        uint16_t *kb = (uint16_t *)k_block + at, *vb = (uint16_t *)v_block + at * padded;
-        for (int d = 0; d < head_dim; d++) kb[d * KV_BLOCK] = narrow_f16(k[d]);
-        for (int d = 0; d < padded; d++) vb[d] = d < head_dim ? narrow_f16(v[d]) : 0;
-    } else if (type == KV_BF16) {
-        put_bf16(k_block, v_block, at, k, v, head_dim);
-    } else {
-        int8_t *kb = k_block, *vb = v_block;
-        uint16_t *ks = (void *)(kb + kv_scales_at(head_dim));
-        uint16_t *vs = (void *)(vb + kv_scales_at(head_dim));
-        memset(vb + at * padded, 0, (size_t)padded);
-        put_q8(kb + at, ks + at, KV_BLOCK, KV_BLOCK, k, head_dim);
-        put_q8(vb + at * padded, vs + at * groups, 1, 1, v, head_dim);
-    }
+    if (k) put_key(k_block, type, at, k, head_dim);
+    if (v) put_value(v_block, type, at, v, head_dim);
 }
 
 /* -- widening --------------------------------------------------------------------------------- */

@@ -40,21 +40,25 @@ static ALWAYS_INLINE __m512i rounded(const float *p, int n)
     return _mm512_srli_epi32(up, 16);
 }
 
-static void put_pairs(uint32_t *k_block, uint32_t *v_block, int at, const float *k, const float *v,
-                      int head_dim)
+static void put_key(uint32_t *block, int at, const float *k, int head_dim)
 {
-    const int padded = kv_padded(head_dim), shift = at % 2 * 16;
-    uint32_t *values = v_block + at / 2 * padded, pairs[W / 2];
-    /* a pair's other half may be another thread's, so it is not written */
-    const __mmask32 mine = at % 2 ? 0xaaaaaaaa : 0x55555555;
-    k_block += at;
+    uint32_t pairs[W / 2];
+    block += at;
     for (int d = 0; d < head_dim; d += W) {
         __m512i wide = rounded(k + d, head_dim - d);
         wide = _mm512_or_si512(wide, _mm512_srli_epi64(wide, 16));
         _mm256_storeu_si256((__m256i *)(void *)pairs, _mm512_cvtepi64_epi32(wide));
         int n = head_dim - d < W ? (head_dim - d + 1) / 2 : W / 2;
-        for (int i = 0; i < n; i++) k_block[(d / 2 + i) * KV_BLOCK] = pairs[i];
+        for (int i = 0; i < n; i++) block[(d / 2 + i) * KV_BLOCK] = pairs[i];
     }
+}
+
+static void put_value(uint32_t *block, int at, const float *v, int head_dim)
+{
+    const int padded = kv_padded(head_dim), shift = at % 2 * 16;
+    uint32_t *values = block + at / 2 * padded;
+    /* a pair's other half may be another thread's, so it is not written */
+    const __mmask32 mine = at % 2 ? 0xaaaaaaaa : 0x55555555;
     for (int d = 0; d < padded; d += W) {
         __m512i wide = rounded(v + d, head_dim - d);
         _mm512_mask_storeu_epi16(values + d, mine, _mm512_slli_epi32(wide, (unsigned)shift));
@@ -64,8 +68,10 @@ static void put_pairs(uint32_t *k_block, uint32_t *v_block, int at, const float 
 void avx512bf16_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                        const float *v, int head_dim)
 {
-    if (type == KV_BF16)
-        put_pairs(k_block, v_block, at, k, v, head_dim);
-    else
+    if (type != KV_BF16) {
         avx512_kv_put(k_block, v_block, type, at, k, v, head_dim);
+        return;
+    }
+    if (k) put_key(k_block, at, k, head_dim);
+    if (v) put_value(v_block, at, v, head_dim);
 }

@@ -6,7 +6,6 @@
 #include <math.h>
 
 #include "base/arena.h"
-#include "base/pool.h"
 #include "model/ops.h"
 
 enum { ITEMS_PER_THREAD = 4 }; /* with fewer, rows that are alone are cut into spans */
@@ -97,7 +96,7 @@ static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
     const struct attention *a = r->parts;
     for (; item >= a->n_heads * tiles_of(a); a++) item -= a->n_heads * tiles_of(a);
     int head = (int)(item / tiles_of(a)), row = (int)(item % tiles_of(a)) * ATTEND_MAX_Q;
-    attend_tile(o, a, head, row, head + pool_threads(o->pool), thread);
+    attend_tile(o, a, head, row, head + ops_threads(o), thread);
 }
 
 /* -- rows alone, by spans -----------------------------------------------------------------------
@@ -161,8 +160,8 @@ static struct attend_size size_of(const struct ops *o, const struct attend_run *
         s.work += work_of(a);
         alone = alone && a->n_rows == 1;
     }
-    s.by_spans = alone && s.n_spans > s.n_items &&
-                 s.n_items <= ITEMS_PER_THREAD * (int64_t)pool_threads(o->pool);
+    s.by_spans =
+        alone && s.n_spans > s.n_items && s.n_items <= ITEMS_PER_THREAD * (int64_t)ops_threads(o);
     return s;
 }
 
@@ -199,7 +198,7 @@ static void step_heads(struct ops *o, const struct attend_run *r, int64_t item, 
     const int group = a->n_heads / a->n_kv_heads, begin = number * r->item_heads;
     const int end = begin + r->item_heads < a->n_kv_heads ? begin + r->item_heads : a->n_kv_heads;
     for (int kv_head = begin; kv_head < end; kv_head++) {
-        const int next = kv_head + (kv_head + 1 < end ? 1 : pool_threads(o->pool));
+        const int next = kv_head + (kv_head + 1 < end ? 1 : ops_threads(o));
         r->enter(o, r->enter_arg, part, kv_head);
         for (int head = kv_head * group; attends && head < (kv_head + 1) * group; head++)
             attend_tile(o, a, head, 0, next * group, thread);
@@ -221,7 +220,7 @@ static void enter_item(struct ops *o, void *arg, int64_t item, int thread)
 static int step_item_heads(const struct ops *o, const struct attend_run *r)
 {
     enum { FEW_KEYS = 4 * KV_BLOCK, RUNS = 2 };
-    const int parts = RUNS * pool_threads(o->pool);
+    const int parts = RUNS * ops_threads(o);
     for (int i = 0; i < r->n_parts; i++)
         if (keys_of(&r->parts[i]) > FEW_KEYS) return 1;
     return (r->parts->n_kv_heads + parts - 1) / parts;

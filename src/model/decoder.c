@@ -140,7 +140,8 @@ static void run_layers(struct pass *s)
 static void final_norm(struct pass *s, float *y, const float *x, int n_rows)
 {
     const struct config *c = s->d->config;
-    ops_rms_norm(s->o, y, x, s->d->weights->final_norm.data, n_rows, c->hidden, c->rms_norm_eps);
+    const struct norm norm = {.w = s->d->weights->final_norm.data, .eps = c->rms_norm_eps};
+    ops_norm(s->o, &norm, y, x, n_rows, c->hidden);
 }
 
 /* Logits of the piece's wanted rows, whose final norms are gathered at the head of normed. */

@@ -10,10 +10,15 @@ static size_t qkv_width(const struct config *c)
     return (size_t)(c->n_heads + 2 * c->n_kv_heads) * (size_t)c->head_dim;
 }
 
+static size_t mlp_stride(const struct config *c)
+{
+    return (size_t)ops_row_stride(2 * c->intermediate);
+}
+
 static size_t row_floats(const struct config *c)
 {
     return (size_t)c->head_dim + 2 * (size_t)c->hidden + qkv_width(c) +
-           (size_t)c->n_heads * (size_t)c->head_dim + 2 * (size_t)c->intermediate;
+           (size_t)c->n_heads * (size_t)c->head_dim + mlp_stride(c);
 }
 
 size_t piece_bytes(const struct config *c, int max_rows, int max_parts)
@@ -37,7 +42,7 @@ void piece_take(struct piece *p, const struct config *c, struct arena *a, int ma
     p->normed = arena_take(a, row * (size_t)c->hidden);
     p->qkv = arena_take(a, row * qkv_width(c));
     p->attn = arena_take(a, row * (size_t)c->n_heads * (size_t)c->head_dim);
-    p->mlp = arena_take(a, row * 2 * (size_t)c->intermediate);
+    p->mlp = arena_take(a, row * mlp_stride(c));
 }
 
 /* -- Traced tensors --------------------------------------------------------------------------- */
@@ -141,10 +146,13 @@ static void attend_rows(const struct config *c, struct ops *o, struct piece *p, 
 
 /* -- The layer -------------------------------------------------------------------------------- */
 
-static void norm_rows(const struct config *c, struct ops *o, const struct piece *p,
-                      const struct vec *w)
+/* l of the normed rows of the residual stream. */
+static void norm_linear(const struct config *c, struct ops *o, const struct piece *p,
+                        const struct vec *w, struct linear l)
 {
-    ops_rms_norm(o, p->normed, p->x, w->data, p->n_rows, c->hidden, c->rms_norm_eps);
+    l.x = p->x, l.x_stride = c->hidden, l.n_rows = p->n_rows;
+    ops_norm_linears(o, &(struct norm){.w = w->data, .eps = c->rms_norm_eps, .room = p->normed}, &l,
+                     1);
 }
 
 /* golden: activations/decoder.layer.0.* */
@@ -153,14 +161,9 @@ static void attention_block(const struct config *c, const struct decoder_layer_w
 {
     int64_t width = (int64_t)qkv_width(c);
     bool traced = o->trace && layer == 0;
-    norm_rows(c, o, p, &w->input_norm);
+    norm_linear(c, o, p, &w->input_norm,
+                (struct linear){.w = &w->qkv, .y = p->qkv, .y_stride = width});
     if (traced) trace_rows(o, p, "decoder.layer.0.input_norm", c->hidden, p->normed);
-    ops_linear(o, &(struct linear){.w = &w->qkv,
-                                   .x = p->normed,
-                                   .x_stride = c->hidden,
-                                   .y = p->qkv,
-                                   .y_stride = width,
-                                   .n_rows = p->n_rows});
     if (traced) trace_rows(o, p, "decoder.layer.0.qkv", width, p->qkv);
     describe_parts(c, p, layer);
     attend_rows(c, o, p, traced);
@@ -178,18 +181,13 @@ static void attention_block(const struct config *c, const struct decoder_layer_w
 static void mlp_block(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
                       struct piece *p)
 {
-    int64_t width = 2 * (int64_t)c->intermediate;
-    norm_rows(c, o, p, &w->post_norm);
-    ops_linear(o, &(struct linear){.w = &w->gate_up,
-                                   .x = p->normed,
-                                   .x_stride = c->hidden,
-                                   .y = p->mlp,
-                                   .y_stride = width,
-                                   .n_rows = p->n_rows,
-                                   .then = THEN_SILU_MUL});
+    const int64_t stride = (int64_t)mlp_stride(c);
+    norm_linear(
+        c, o, p, &w->post_norm,
+        (struct linear){.w = &w->gate_up, .y = p->mlp, .y_stride = stride, .then = THEN_SILU_MUL});
     ops_linear(o, &(struct linear){.w = &w->down,
                                    .x = p->mlp,
-                                   .x_stride = width,
+                                   .x_stride = stride,
                                    .y = p->normed,
                                    .y_stride = c->hidden,
                                    .n_rows = p->n_rows,

@@ -25,12 +25,13 @@ enum ops_stage {
 
 struct ops {
     const struct kernels *k;
-    struct pool *pool;
-    char *scratch;        // [n_threads][scratch_bytes]: the kernels' and attention's block pointers
+    struct pool *pool;    // NULL: the thread that calls is alone
+    char *scratch;        // [n_threads][scratch_bytes]: of kernels; block pointers; a normed row
     size_t scratch_bytes; // per thread
     float *spans;         // ops_spans_floats(): states of spans computed apart
     int max_blocks;       // longest sequence attention can handle, in blocks
     char *prepared;       // rows of activations as products take them (kernels.h), or NULL
+    int prepared_rows;    // so many at a time
     size_t prepared_room; // bytes of one such row at most
     /* the pass under way */
     const struct pulse *pulse; // or NULL
@@ -47,6 +48,14 @@ struct ops {
 int ops_init(struct ops *o, const struct kernels *k, struct pool *pool, int max_head_dim,
              int max_blocks, size_t prepared_room, struct phi3v_error *err);
 void ops_fini(struct ops *o);
+int ops_threads(const struct ops *o);
+
+/* The same work inside an item of o, by its thread alone, without pulse and trace; several may go
+ * on side by side. Attention by spans, that is of rows that are alone, is not for them. The caller
+ * sets prepared, prepared_rows * prepared_room bytes, if that is not 0. */
+struct ops ops_alone(const struct ops *o, int thread, int prepared_rows);
+/* After ops_run: where its time went, when the caller's thread worked with `alone`. */
+void ops_add_spent(struct ops *o, const struct ops *alone);
 
 /* Starts a pass of `total` units (tokens, crops); `done` of them are reported from now on. */
 void ops_begin(struct ops *o, const struct pulse *pulse, const struct trace *trace, int64_t total);
@@ -66,13 +75,25 @@ void ops_run(struct ops *o, int64_t n_items, int64_t work, ops_item_fn fn, void 
 typedef void (*ops_rows_fn)(struct ops *o, void *arg, int begin, int end);
 void ops_rows(struct ops *o, int n_rows, ops_rows_fn fn, void *arg);
 
+/* Norm of rows, phi3v.md 3 and 8. */
+struct norm {
+    const float *w, *b; // [n]; b is NULL: rms norm, else layer norm
+    float eps;
+    float *room; // [n_rows][n]: normed rows, where products cannot take them on the way
+};
+/* y and x: [n_rows][n], the same or apart. */
+void ops_norm(struct ops *o, const struct norm *norm, float *y, const float *x, int n_rows, int n);
+/* One row, by the thread that calls. */
+void ops_norm_row(const struct ops *o, const struct norm *norm, float *y, const float *x, int n);
+
 /* What follows a product, done while its outputs are still in the cache. */
 enum linear_then {
     THEN_NOTHING,
     THEN_ADD,        // to += y
     THEN_QUICK_GELU, // y = quick_gelu(y)
     THEN_GELU,       // y = gelu(y), erf form
-    THEN_SILU_MUL    // first half of y = silu(first half) * second half
+    THEN_SILU_MUL,   // first half of y = silu(first half) * second half
+    THEN_CALL        // call, on any thread
 };
 
 struct linear {
@@ -85,14 +106,27 @@ struct linear {
     int n_rows;
     enum linear_then then;
     float *to; // THEN_ADD: [n_rows][n_out]
+    /* THEN_CALL: outputs [col, col + n) of rows [row, row + n_rows), whole heads of `head`, are in
+     * y
+     */
+    void (*call)(const struct ops *o, const struct linear *l, int row, int n_rows, int col, int n);
+    const void *arg; // of call
+    int first_row;   // of call: what row 0 counts as
+    int head;        // or 0
 };
 void ops_linear(struct ops *o, const struct linear *l);
-/* n of them over the same rows of x, which are prepared once where their matrices take them alike.
- */
+/* n of them, at most 3, over the same rows of x. Those whose matrices are of one type share what is
+ * prepared of them, and a loop. */
 void ops_linears(struct ops *o, const struct linear *l, int n);
+/* The same over the normed rows of x; x_stride is n_in. They are left in norm->room where the pass
+ * is traced. */
+void ops_norm_linears(struct ops *o, const struct norm *norm, const struct linear *l, int n);
 /* Rows that a product of n_rows works on at a time. What comes before and after it finds its rows
  * in the cache when it goes by as many. */
-int ops_linear_rows(int n_rows);
+int ops_linear_rows(const struct ops *o, int n_rows);
+/* Floats from row to row of an array of at least n: an odd number of cache lines, so that a column
+ * of tiles lies in all sets of a cache, not in few. */
+int64_t ops_row_stride(int n);
 
 /* Attention of consecutive rows of one sequence over keys and values packed as kernels.h says.
  * Those of kv head h for positions 64 b … lie at blocks[b] + kv_offset + h * head_step: the keys,
@@ -123,14 +157,8 @@ void ops_attend_steps(struct ops *o, const struct attention *parts, int n_parts,
 size_t ops_attend_bytes(int head_dim, int max_blocks);
 size_t ops_spans_floats(int n_threads, int head_dim, int max_blocks);
 /* Stores key and value [head_dim] of a kv head at position pos of the sequence that `a` describes.
- */
+ * NULL: not that one. */
 void ops_store(const struct ops *o, const struct attention *a, int kv_head, int64_t pos,
                const float *k, const float *v);
-
-/* y and x: [n_rows][n] */
-void ops_rms_norm(struct ops *o, float *y, const float *x, const float *w, int n_rows, int n,
-                  float eps);
-void ops_layer_norm(struct ops *o, float *y, const float *x, const float *w, const float *b,
-                    int n_rows, int n, float eps);
 
 #endif

@@ -92,7 +92,9 @@ void attend_test_put(void **state)
                 float *key = guarded(sizeof(float) * (size_t)n);
                 float *value = guarded(sizeof(float) * (size_t)n);
                 fill_row(key, n, at), fill_row(value, n, at + 1);
-                k->kv_put(keys, values, (enum kv_type)type, at, key, value, n);
+                const int apart = at % 3 == 0;
+                k->kv_put(keys, values, (enum kv_type)type, at, key, apart ? NULL : value, n);
+                if (apart) k->kv_put(keys, values, (enum kv_type)type, at, NULL, value, n);
                 plain->kv_put(keys2, values2, (enum kv_type)type, at, key, value, n);
                 check_stored((enum kv_type)type, keys, 0, at, key, n);
                 check_stored((enum kv_type)type, values, 1, at, value, n);

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "base/clock.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/pool.h"
 #include "fixture.h"
@@ -208,8 +209,8 @@ static void test_sequences_in_one_batch(void **state)
     fixture_close(&f);
 }
 
-/* The features of a picture do not depend on threads or on how many crops went together: a traced
- * encoding takes all ten at once. */
+/* The features of a picture do not depend on threads, be they fewer than crops or more, or on how
+ * many crops went together: a traced encoding takes all ten at once. */
 static int pass_over(const char *name, int n_dims, const int64_t *shape, const float *data,
                      void *user)
 {
@@ -221,18 +222,20 @@ static void test_features_are_the_same(void **state)
 {
     (void)state;
     struct config c;
-    struct features *features[4];
+    enum { WAYS = 5 };
+    static const int threads[WAYS] = {1, 2, 3, 12, 2};
+    struct features *features[WAYS];
     fixture_small_config(&c);
-    for (int i = 0; i < 4; i++) {
+    for (int i = 0; i < WAYS; i++) {
         struct fixture f;
         struct place p;
         struct crops crops;
         struct trace trace = {pass_over, NULL};
-        assert_int_equal(fixture_synthetic(&f, &c, 1 + i % 3, NULL), 0);
+        assert_int_equal(fixture_synthetic(&f, &c, threads[i], NULL), 0);
         place_open(&p, f.backend, 1);
         make_crops(&f, 3, 3, &crops);
         struct crop_source source = crops_ready(&crops);
-        assert_int_equal(f.backend->table->encode(p.s, &source, i == 3 ? &trace : NULL, NULL,
+        assert_int_equal(f.backend->table->encode(p.s, &source, i == WAYS - 1 ? &trace : NULL, NULL,
                                                   &features[i], NULL),
                          0);
         assert_int_equal(f.backend->table->features_rows(features[i]),
@@ -242,9 +245,43 @@ static void test_features_are_the_same(void **state)
         fixture_close(&f);
     }
     size_t n = (size_t)features[0]->n_rows * (size_t)features[0]->hidden;
-    for (int i = 3; i >= 0; i--) {
+    for (int i = WAYS - 1; i >= 0; i--) {
         assert_memory_equal(features[i]->data, features[0]->data, n * sizeof(float));
         project_features_free(features[i]);
+    }
+}
+
+/* The fourth crop cannot be made, while others are under way. */
+static int make_three(void *user, int first, int n, float *to, struct phi3v_error *err)
+{
+    const struct crop_source *whole = user;
+    if (first + n > 3) return err_set(err, PHI3V_E_MEMORY, "no memory for crop %d", first + n - 1);
+    return whole->make(whole->user, first, n, to, err);
+}
+
+static void test_crop_that_fails(void **state)
+{
+    (void)state;
+    struct config c;
+    fixture_small_config(&c);
+    for (int threads = 1; threads <= 12; threads += 1 + threads) {
+        struct fixture f;
+        struct place p;
+        struct crops crops;
+        struct features *features;
+        struct phi3v_error err = {0};
+        assert_int_equal(fixture_synthetic(&f, &c, threads, NULL), 0);
+        place_open(&p, f.backend, 1);
+        make_crops(&f, 3, 3, &crops);
+        struct crop_source whole = crops_ready(&crops), source = whole;
+        source.make = make_three, source.user = &whole;
+        assert_int_equal(f.backend->table->encode(p.s, &source, NULL, NULL, &features, &err),
+                         PHI3V_E_MEMORY);
+        assert_non_null(strstr(err.text, "no memory for crop 3"));
+        project_features_free(encode(p.s, f.backend, &crops)); // and the next one is encoded
+        mem_free(crops.data);
+        place_close(&p);
+        fixture_close(&f);
     }
 }
 
@@ -546,6 +583,7 @@ int main(void)
         cmocka_unit_test(test_rows_are_independent),
         cmocka_unit_test(test_sequences_in_one_batch),
         cmocka_unit_test(test_features_are_the_same),
+        cmocka_unit_test(test_crop_that_fails),
         cmocka_unit_test(test_cancel),
         cmocka_unit_test(test_trace),
         cmocka_unit_test(test_sessions_on_threads),

@@ -110,6 +110,80 @@ static void test_linear(void **state)
     }
 }
 
+/* Norms on the way to products give the bits of norms ahead of them, and calls get every output
+ * once, by whole heads. */
+enum { NORM_ROWS = 530, NORM_IN = 70, HEAD = 40, NORM_OUT = 7 * HEAD };
+
+static atomic_int called[3][NORM_ROWS][NORM_OUT / HEAD];
+
+static void count_outputs(const struct ops *o, const struct linear *l, int row, int n_rows, int col,
+                          int n)
+{
+    (void)o;
+    assert_true(col % HEAD == 0 && n % HEAD == 0);
+    for (int i = row; i < row + n_rows; i++)
+        for (int h = col / HEAD; h < (col + n) / HEAD; h++)
+            atomic_fetch_add((atomic_int *)l->arg + (l->first_row + i) * (NORM_OUT / HEAD) + h, 1);
+}
+
+static void check_norm_linears(struct ops *o, enum weight_type type, const float *b)
+{
+    const size_t outs = NORM_ROWS * (size_t)NORM_OUT;
+    float *x = floats(NORM_ROWS * NORM_IN, 0), *weights = floats(NORM_OUT * NORM_IN, 1);
+    float *room = floats(NORM_ROWS * NORM_IN, 2), *y = floats(3 * outs, 3);
+    float *want = floats(outs, 4), *w = floats(NORM_IN, 5);
+    char *packed = mem_alloc(mat_bytes(type, NORM_OUT, NORM_IN));
+    struct mat m = {.data = weights, .type = type, .n_out = NORM_OUT, .n_in = NORM_IN};
+    if (type != WEIGHT_F32) {
+        for (int out = 0; out < NORM_OUT; out += PACK_OUTS)
+            o->k->pack(packed + pack_strip_bytes(type, NORM_IN) * (size_t)(out / PACK_OUTS), type,
+                       weights + out * NORM_IN,
+                       NORM_OUT - out < PACK_OUTS ? NORM_OUT - out : PACK_OUTS, NORM_IN);
+        m.data = packed;
+    }
+    struct norm norm = {.w = w, .b = b, .eps = 1e-5f, .room = room};
+    struct linear l[3];
+    memset(called, 0, sizeof called);
+    for (int i = 0; i < 3; i++)
+        l[i] = (struct linear){.w = &m,
+                               .x = x,
+                               .x_stride = NORM_IN,
+                               .y = y + i * outs,
+                               .y_stride = NORM_OUT,
+                               .n_rows = NORM_ROWS,
+                               .then = THEN_CALL,
+                               .call = count_outputs,
+                               .arg = called[i],
+                               .head = HEAD};
+    ops_norm_linears(o, &norm, l, 3);
+    ops_norm(o, &norm, room, x, NORM_ROWS, NORM_IN);
+    l[0].x = room, l[0].y = want, l[0].then = THEN_NOTHING;
+    ops_linear(o, &l[0]);
+    for (int i = 0; i < 3; i++) {
+        assert_memory_equal(y + i * outs, want, outs * sizeof *y);
+        for (int row = 0; row < NORM_ROWS; row++)
+            for (int h = 0; h < NORM_OUT / HEAD; h++) assert_int_equal(called[i][row][h], 1);
+    }
+    void *all[] = {x, weights, room, y, want, w, packed};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) mem_free(all[i]);
+}
+
+static void test_norm_linears(void **state)
+{
+    (void)state;
+    float *b = floats(NORM_IN, 6);
+    for (int threads = 1; threads <= 3; threads++) {
+        struct ops o;
+        ops_open(&o, threads);
+        check_norm_linears(&o, WEIGHT_F32, b);
+        check_norm_linears(&o, WEIGHT_Q8, b);
+        check_norm_linears(&o, WEIGHT_Q8, NULL);
+        check_norm_linears(&o, WEIGHT_Q4, NULL);
+        ops_close(&o);
+    }
+    mem_free(b);
+}
+
 /* -- Attention -------------------------------------------------------------------------------- */
 
 enum { HEADS = 4, KV_HEADS = 2, DIM = 12, WIDTH = HEADS * DIM, KEYS = 200 };
@@ -330,9 +404,13 @@ static void test_every_item_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_item_once), cmocka_unit_test(test_linear),
-        cmocka_unit_test(test_attention_parts), cmocka_unit_test(test_attention_spans),
-        cmocka_unit_test(test_attention_steps), cmocka_unit_test(test_pulse_within_an_operation),
+        cmocka_unit_test(test_every_item_once),
+        cmocka_unit_test(test_linear),
+        cmocka_unit_test(test_norm_linears),
+        cmocka_unit_test(test_attention_parts),
+        cmocka_unit_test(test_attention_spans),
+        cmocka_unit_test(test_attention_steps),
+        cmocka_unit_test(test_pulse_within_an_operation),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
