@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * `phiscope bench`: speeds of a model as shares of what this machine can do at most. The limits are
- * measured before and after every sample, because they move with what else the machine does; a
- * sample whose two probes differ by more than a tenth does not count while others do; on a card none
- * are. Figures are medians. Its JSON is one object:
+ * measured before and after every sample, because they move with what else the machine does (not
+ * for a card); a sample whose two probes differ by more than a tenth does not count while others
+ * do. Figures are medians. Its JSON is one object:
  *   {"limits": {"read_gbs", "f32_gflops", "bf16_gflops", "int8_gops"}, "cpu", "threads",
  *    "device",
  *    "cases": [{"case", "dtype", "kv", "n", "ctx", "tok_s" or "s", "bytes" or "flops", "limit",
