@@ -113,18 +113,12 @@ static int run_with_stages(struct driver *d, const struct plan_item *item, struc
     return 0;
 }
 
-/* What this machine's processor and memory can do bounds nothing on a card. */
-static bool on_card(const struct driver *d)
-{
-    return d->bench.model && strncmp(phi3v_model_info(d->bench.model)->device, "cuda", 4) == 0;
-}
-
 /* One sample between two probes. */
 static int take_sample(struct driver *d, const struct plan_item *item, struct result *r,
                        struct sample *sample, struct phi3v_error *err)
 {
     struct machine_limits before = {0}, after = {0};
-    bool probed = !on_card(d);
+    bool probed = !cases_on_card(&d->bench);
     if (probed) machine_probe_measure(d->probe, &before);
     int rc;
     if (!item->kind->run)
@@ -168,7 +162,7 @@ static int run_case(struct driver *d, const struct plan_item *item, struct resul
         warm_up = false;
         rc = take_sample(d, item, r, &sample, err);
     }
-    if (!on_card(d)) r->best = d->run.best;
+    if (!cases_on_card(&d->bench)) r->best = d->run.best;
     return r->n_samples ? 0 : rc;
 }
 

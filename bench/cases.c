@@ -35,6 +35,11 @@ static int check_fits(const phi3v_model *model, int64_t n, struct phi3v_error *e
     return err->code;
 }
 
+bool cases_on_card(const struct bench *b)
+{
+    return b->model && strncmp(phi3v_model_info(b->model)->device, "cuda", 4) == 0;
+}
+
 /* -- Limits ------------------------------------------------------------------------------------ */
 
 enum limit limit_of_products(const char *products)
@@ -180,9 +185,11 @@ int cases_picture_prompt(const phi3v_model *model, int n_crops, phi3v_prompt **r
 
 /* -- tg: one token after the other ------------------------------------------------------------- */
 
-/* Steps of a sample: long enough for the clock, short enough for the memory to stay in one mode. */
+/* Steps of a sample: long enough for the clock, short enough for the memory of the system to stay
+ * in one mode. */
 static int steps_of(const struct bench *b)
 {
+    if (cases_on_card(b)) return 64;
     return phi3v_model_info(b->model)->step_bytes > 500000000 ? 16 : 128;
 }
 

@@ -68,6 +68,9 @@ struct case_kind {
 extern const struct case_kind case_kinds[];
 extern const int n_case_kinds;
 
+/* Whether a card computes: what this machine's processor and memory can do bounds nothing there. */
+bool cases_on_card(const struct bench *b);
+
 /* A case's first run reads weights from disk; this takes that out of it. */
 int cases_warm_up(struct bench *b, struct phi3v_error *err);
 
