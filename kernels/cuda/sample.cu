@@ -12,7 +12,6 @@ enum { THREADS = 1024, STEP_THREADS = 256 };
 __global__ void __launch_bounds__(STEP_THREADS) step_begin_kernel(struct step_begin a)
 {
     grid_release();
-    grid_wait();
     int i = (int)(blockIdx.x * STEP_THREADS + threadIdx.x), row = (int)blockIdx.y;
     struct step_row from = a.rows[row];
     const float *inv_freq = from.regime ? a.inv_freq[1] : a.inv_freq[0];
@@ -211,8 +210,9 @@ __global__ void __launch_bounds__(THREADS) choose_kernel(struct choose c)
 void step_begin_launch(struct queue *q, const struct step_begin *a)
 {
     int n = a->embed.n_in > a->half ? a->embed.n_in : a->half;
+    /* The first of a graph: there is no launch before it to overlap with. */
     struct shape s = {dim3((unsigned)((n + STEP_THREADS - 1) / STEP_THREADS), (unsigned)a->n),
-                      STEP_THREADS, 0, true};
+                      STEP_THREADS, 0, false};
     struct work_size work = {(int64_t)a->n * a->embed.n_in * 6, 0};
     launch(q, "step_begin", s, work, step_begin_kernel, *a);
 }
