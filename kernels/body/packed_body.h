@@ -322,15 +322,37 @@ static void prefetch_lines(const uint8_t *data, int begin, int n, int n_lines)
         __builtin_prefetch(data + i * 64, 0, 2);
 }
 
-/* All rows over the columns of one tile; meanwhile the next tile's weights come nearer. */
-static void pass_rows(struct tile t, int n_rows, const struct column coming[2], size_t coming_bytes)
+/* The weights of a tile between two cuts. */
+struct place {
+    struct column column[2];
+    int n_lines; // of each
+};
+
+/* What is multiplied behind the tile at `out` and `block`: the next tile, or the first one's next
+ * cut, or what lies behind the last, which may be this thread's next work. */
+static struct place next_place(const struct product *p, int first, int out, int block)
+{
+    struct product all = *p;
+    all.end = p->w->n_out;
+    out += TILE_OUTS;
+    if (out >= p->end && block + CUT_BLOCKS < p->n_blocks)
+        out = first, block += CUT_BLOCKS;
+    else if (out >= p->end)
+        block = 0;
+    const int n = at_most(p->n_blocks - block, CUT_BLOCKS);
+    return (struct place){.column = {column_at(&all, out, block), column_at(&all, out + W, block)},
+                          .n_lines = (int)((p->data_bytes * (size_t)n + 63) / 64)};
+}
+
+/* All rows over the columns of one tile; meanwhile the weights that come next come nearer. */
+static void pass_rows(struct tile t, int n_rows, const struct place *coming)
 {
     const int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    const int n_lines = (int)((coming_bytes + 63) / 64), lines = (n_lines + n_tiles - 1) / n_tiles;
+    const int lines = (coming->n_lines + n_tiles - 1) / n_tiles;
     for (int i = 0; i < n_tiles; i++) {
         int left = n_rows - i * TILE_ROWS, rows = at_most(left, TILE_ROWS);
-        prefetch_lines(coming[0].data, i * lines, lines, n_lines);
-        if (VECTORS_PER_STRIP == 1) prefetch_lines(coming[1].data, i * lines, lines, n_lines);
+        for (int column = 0; column < (VECTORS_PER_STRIP == 1 ? 2 : 1); column++)
+            prefetch_lines(coming->column[column].data, i * lines, lines, coming->n_lines);
         tile_q8(rows, &t);
         t.y += TILE_ROWS * t.y_stride;
         if (t.sums) t.sums += TILE_ROWS * t.sums_stride;
@@ -361,8 +383,7 @@ static void multiply_many(const struct product *p, float *y, int64_t y_stride, c
         t.sums_stride = SUM_OUTS;
         if (t.ends) t.y_stride = y_stride;
         for (int out = first; out < p->end; out += TILE_OUTS) {
-            struct column coming[2] = {column_at(p, out + TILE_OUTS, block),
-                                       column_at(p, out + TILE_OUTS + W, block)};
+            const struct place coming = next_place(p, first, out, block);
             float *sums = s->sums[0] + (out - first);
             t.y = t.ends ? y + out : sums;
             t.sums = block ? sums : NULL;
@@ -370,7 +391,7 @@ static void multiply_many(const struct product *p, float *y, int64_t y_stride, c
             t.column[0] = column_at(p, out, block);
             t.column[1] = column_at(p, out + W, block);
             if (p->w->type == WEIGHT_Q4) unpack_columns(t.column, s->panel, n);
-            pass_rows(t, n_rows, coming, p->data_bytes * (size_t)n);
+            pass_rows(t, n_rows, &coming);
         }
     }
 }

@@ -6,7 +6,10 @@
 
 #include "base/arena.h"
 
-enum { STEP_HEADS = 8 }; // attention of so many in a step
+enum {
+    STEP_HEADS = 8, // attention of so many in a step
+    LEAVE_STEPS = 3 // what follows attention, of a chunk
+};
 
 static int n_key_blocks(const struct tower *t) { return (t->n_tokens + KV_BLOCK - 1) / KV_BLOCK; }
 
@@ -325,7 +328,10 @@ static int n_head_steps(const struct tower *t)
     return (t->c->vision.n_heads + STEP_HEADS - 1) / STEP_HEADS;
 }
 
-static int layer_steps(const struct tower *t) { return 3 * n_chunks(t) + n_head_steps(t); }
+static int layer_steps(const struct tower *t)
+{
+    return (1 + LEAVE_STEPS) * n_chunks(t) + n_head_steps(t);
+}
 
 int tower_steps(const struct tower *t) { return t->c->vision.n_run_layers * layer_steps(t); }
 
@@ -339,12 +345,13 @@ static struct chunk chunk_at(const struct tower *t, struct ops *o, int layer, in
                           .n = left < t->chunk ? left : t->chunk};
 }
 
-/* Half a chunk's way through what follows attention. */
-static void leave_step(const struct chunk *c, int layer, bool mlp_done)
+/* A part of a chunk's way through what follows attention. */
+static void leave_step(const struct chunk *c, int layer, int part)
 {
-    if (!mlp_done) {
+    if (part == 0) {
         leave_attention(c);
         if (layer == 0) trace_tokens(c->t, c->o, "vision.layer.0.attn", c->t->y[0]);
+    } else if (part == 1) {
         enter_mlp(c);
     } else {
         leave_mlp(c);
@@ -364,7 +371,7 @@ void tower_step(const struct tower *t, struct ops *o, int step)
         attend(t, o, first, left < STEP_HEADS ? left : STEP_HEADS);
     } else {
         at -= chunks + heads;
-        const struct chunk c = chunk_at(t, o, layer, at / 2);
-        leave_step(&c, layer, at % 2);
+        const struct chunk c = chunk_at(t, o, layer, at / LEAVE_STEPS);
+        leave_step(&c, layer, at % LEAVE_STEPS);
     }
 }

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "model/tower.h"
 
-enum { ALONE_ROWS = 150 }; // of a chunk at most, where a thread reads the weights for itself
+enum { ALONE_ROWS = 294 }; // of a chunk at most, where a thread reads the weights for itself
 
 /* What is on its way through the tower: a crop, or all of them. */
 struct lane {
