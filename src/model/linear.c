@@ -35,9 +35,11 @@ struct linear_run {
     const struct linear *l; // [n], of the same rows
     struct tiles tiles[MAX_TOGETHER];
     int n;
-    int64_t n_whole; // items of a whole tile; those behind it have piece_rows of one
+    int64_t n_items, n_whole; // of a whole tile; those behind them have piece_rows of one
     int piece_rows, n_pieces;
 };
+
+static int64_t n_tiles(const struct tiles *t) { return (int64_t)t->n_row_tiles * t->n_col_tiles; }
 
 int64_t ops_row_stride(int n)
 {
@@ -95,13 +97,15 @@ static struct linear_run cut_run(const struct ops *o, const struct linear *l, in
     assert(n <= MAX_TOGETHER);
     for (int i = 0; i < n; i++) {
         r.tiles[i] = cut(o, &l[i]);
-        r.n_whole += (int64_t)r.tiles[i].n_row_tiles * r.tiles[i].n_col_tiles;
+        r.n_items += n_tiles(&r.tiles[i]);
     }
     const int rows = r.tiles[n - 1].rows_step;
     r.piece_rows = divide_up(rows, PIECES * ROWS_STEP) * ROWS_STEP;
-    if (n_threads > 1 && l->n_rows > FEW_ROWS && r.n_whole >= n_threads) {
+    r.n_whole = r.n_items;
+    if (n_threads > 1 && l->n_rows > FEW_ROWS && r.n_items >= n_threads) {
         r.n_whole -= n_threads;
         r.n_pieces = divide_up(rows, r.piece_rows);
+        r.n_items = r.n_whole + (int64_t)n_threads * r.n_pieces;
     }
     return r;
 }
@@ -163,8 +167,7 @@ static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
     int64_t at = whole ? item : r->n_whole + (item - r->n_whole) / r->n_pieces;
     const int piece = whole ? 0 : (int)((item - r->n_whole) % r->n_pieces);
     int i = 0;
-    for (; at >= (int64_t)r->tiles[i].n_row_tiles * r->tiles[i].n_col_tiles; i++)
-        at -= (int64_t)r->tiles[i].n_row_tiles * r->tiles[i].n_col_tiles;
+    for (; at >= n_tiles(&r->tiles[i]); i++) at -= n_tiles(&r->tiles[i]);
     const struct tiles *t = &r->tiles[i];
     const struct linear *l = &r->l[i];
     int row = (int)(at / t->n_col_tiles) * t->rows_step,
@@ -181,13 +184,10 @@ static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
 static void multiply(struct ops *o, const struct linear *l, int n)
 {
     struct linear_run r = cut_run(o, l, n);
-    int64_t work = 0, n_tiles = 0;
-    for (int i = 0; i < n; i++) {
-        work += (int64_t)l[i].n_rows * l[i].w->n_out * l[i].w->n_in;
-        n_tiles += (int64_t)r.tiles[i].n_row_tiles * r.tiles[i].n_col_tiles;
-    }
+    int64_t work = 0;
+    for (int i = 0; i < n; i++) work += (int64_t)l[i].n_rows * l[i].w->n_out * l[i].w->n_in;
     o->stage = STAGE_PRODUCTS;
-    ops_run(o, r.n_whole + (n_tiles - r.n_whole) * r.n_pieces, work, linear_item, &r);
+    ops_run(o, r.n_items, work, linear_item, &r);
 }
 
 /* -- Rows before products --------------------------------------------------------------------- */
@@ -269,6 +269,4 @@ void ops_norm_linears(struct ops *o, const struct norm *norm, const struct linea
     }
 }
 
-void ops_linears(struct ops *o, const struct linear *l, int n) { ops_norm_linears(o, NULL, l, n); }
-
-void ops_linear(struct ops *o, const struct linear *l) { ops_linears(o, l, 1); }
+void ops_linear(struct ops *o, const struct linear *l) { ops_norm_linears(o, NULL, l, 1); }

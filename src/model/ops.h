@@ -115,11 +115,9 @@ struct linear {
     int head;        // or 0
 };
 void ops_linear(struct ops *o, const struct linear *l);
-/* n of them, at most 3, over the same rows of x. Those whose matrices are of one type share what is
- * prepared of them, and a loop. */
-void ops_linears(struct ops *o, const struct linear *l, int n);
-/* The same over the normed rows of x; x_stride is n_in. They are left in norm->room where the pass
- * is traced. */
+/* n of them, at most 3, over the same rows of x, normed if norm is not NULL (x_stride is n_in
+ * then). Those whose matrices are of one type share what is prepared of the rows, and a loop.
+ * Normed rows are left in norm->room where the pass is traced. */
 void ops_norm_linears(struct ops *o, const struct norm *norm, const struct linear *l, int n);
 /* Rows that a product of n_rows works on at a time. What comes before and after it finds its rows
  * in the cache when it goes by as many. */

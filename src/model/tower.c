@@ -268,18 +268,26 @@ static void attend(const struct tower *t, struct ops *o, int first_head, int n_h
     ops_attend(o, t->head_parts, t->n);
 }
 
-static void leave_attention(const struct chunk *c)
+/* The residual stream takes in a product of x. */
+static void add_product(const struct chunk *c, const struct mat *w, const struct vec *bias,
+                        const float *x, int64_t x_stride)
 {
-    const struct tower *t = c->t;
-    ops_linear(c->o, &(struct linear){.w = &c->l->out,
-                                      .bias = c->l->out_b.data,
-                                      .x = t->attended + (size_t)c->first * (size_t)t->width,
-                                      .x_stride = t->width,
-                                      .y = t->y[0],
-                                      .y_stride = t->stride,
+    ops_linear(c->o, &(struct linear){.w = w,
+                                      .bias = bias->data,
+                                      .x = x,
+                                      .x_stride = x_stride,
+                                      .y = c->t->y[0],
+                                      .y_stride = c->t->stride,
                                       .n_rows = c->n,
                                       .then = THEN_ADD,
                                       .to = residual(c)});
+}
+
+static void leave_attention(const struct chunk *c)
+{
+    const struct tower *t = c->t;
+    add_product(c, &c->l->out, &c->l->out_b, t->attended + (size_t)c->first * (size_t)t->width,
+                t->width);
 }
 
 static void enter_mlp(const struct chunk *c)
@@ -300,16 +308,7 @@ static void enter_mlp(const struct chunk *c)
 
 static void leave_mlp(const struct chunk *c)
 {
-    const struct tower *t = c->t;
-    ops_linear(c->o, &(struct linear){.w = &c->l->fc2,
-                                      .bias = c->l->fc2_b.data,
-                                      .x = t->mlp,
-                                      .x_stride = t->mlp_stride,
-                                      .y = t->y[0],
-                                      .y_stride = t->stride,
-                                      .n_rows = c->n,
-                                      .then = THEN_ADD,
-                                      .to = residual(c)});
+    add_product(c, &c->l->fc2, &c->l->fc2_b, c->t->mlp, c->t->mlp_stride);
 }
 
 /* A traced pass has one chunk, so each tensor is whole. */
