@@ -39,7 +39,7 @@ struct encoding {
     int rc;
     struct phi3v_error *err;
     atomic_bool all_taken; // or one could not be made
-    atomic_int n_done;     // crops
+    atomic_int n_steps;    // of all lanes so far
 };
 
 /* -- Lanes ------------------------------------------------------------------------------------ */
@@ -107,7 +107,13 @@ static void end(struct encoding *e, struct lane *lane)
 {
     project_merge(e->c, &e->crops->plan, lane->tower.x, lane->crop, e->lane_crops, e->merged);
     lane->busy = false;
-    atomic_fetch_add(&e->n_done, e->lane_crops);
+}
+
+/* The worth in crops of what was done. */
+static int64_t crops_done(struct encoding *e)
+{
+    const int64_t steps = atomic_load(&e->n_steps);
+    return steps * e->lane_crops / tower_steps(&e->lanes->tower);
 }
 
 /* By one step, or to the next crop's first; false: there is none. */
@@ -115,6 +121,7 @@ static bool advance(struct encoding *e, struct lane *lane, struct ops *o)
 {
     if (!lane->busy) return begin(e, lane, o);
     tower_step(&lane->tower, o, lane->step++);
+    atomic_fetch_add(&e->n_steps, 1);
     if (lane->step == tower_steps(&lane->tower) && !o->stopped) end(e, lane);
     return true;
 }
@@ -128,7 +135,7 @@ static void alone_item(struct ops *o, void *arg, int64_t item, int thread)
     struct lane *lane = &e->lanes[thread];
     if (atomic_load(&e->all_taken)) return;
     if (!advance(e, lane, &lane->alone)) atomic_store(&e->all_taken, true);
-    if (thread == 0) o->done = atomic_load(&e->n_done);
+    if (thread == 0) o->done = crops_done(e);
 }
 
 /* Until there is no crop for one of the threads. */
@@ -144,7 +151,7 @@ static void run_together(struct encoding *e, struct ops *o)
     for (struct lane *lane = e->lanes; lane < e->lanes + e->n_lanes; lane++)
         while (!o->stopped && !e->rc && (lane->busy || e->next < e->crops->n)) {
             advance(e, lane, o);
-            ops_progress(o, atomic_load(&e->n_done));
+            ops_progress(o, crops_done(e));
         }
 }
 
