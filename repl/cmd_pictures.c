@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
-#include "fetch.h"
+#include "net/fetch.h"
 #include "term/picture.h"
 #include "words.h"
 

@@ -8,7 +8,7 @@
 
 #include "answer.h"
 #include "commands.h"
-#include "fetch.h"
+#include "net/fetch.h"
 #include "interrupt.h"
 #include "line.h"
 #include "table.h"

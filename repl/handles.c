@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fetch.h"
+#include "net/fetch.h"
 #include "handles.h"
 
 static bool is_name(const char *s)

@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "fetch.h"
+#include "net/fetch.h"
 #include "verbs.h"
 
 static int version_main(struct options *opt, int argc, char **argv)

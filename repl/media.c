@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fetch.h"
+#include "net/fetch.h"
 #include "interrupt.h"
 #include "media.h"
 #include "term/progress.h"
@@ -19,7 +19,7 @@ static int get_bytes(const char *what, const struct options *opt, bool typed, st
 {
     struct progress progress;
     progress_init(&progress, stderr, 0, false);
-    struct fetch_options how = {.typed = typed,
+    struct fetch_options how = {.origin = typed ? NET_TYPED : NET_FILE,
                                 .allow_private = opt->allow_private_urls,
                                 .offline = opt->offline,
                                 .on_progress = on_fetch,

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "fetch.h"
+#include "net/fetch.h"
 #include "media.h"
 #include "words.h"
 

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fetch.h"
+#include "net/fetch.h"
 #include "fuzz.h"
 
 static void expect_clean(const char *s)

@@ -16,13 +16,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fetch.h"
-#include "fetch_http.h"
+#include "net/fetch.h"
+#include "net/http.h"
 #include "loopback.h"
 
 static struct loopback *server;
 static uint8_t picture[100000];
-static const struct fetch_options typed = {.typed = true};
+static const struct fetch_options typed = {.origin = NET_TYPED};
 
 /* -- Helpers ---------------------------------------------------------------------------------- */
 
@@ -98,13 +98,13 @@ static void test_http_errors(void **state)
     expect_url_error("/file", &typed, PHI3V_E_IO, "redirects to something else");
     expect_url_error("/partial", &typed, PHI3V_E_IO, "the connection broke after 50000 bytes");
     expect_url_error("/big", &typed, PHI3V_E_IMAGE, "larger than 256 MiB");
-    const struct fetch_options small = {.typed = true, .limit_bytes = 1 << 20};
+    const struct fetch_options small = {.origin = NET_TYPED, .limit_bytes = 1 << 20};
     expect_url_error("/chunked", &small, PHI3V_E_IMAGE, "larger than 1 MiB");
-    const struct fetch_options exact = {.typed = true, .limit_bytes = sizeof picture};
+    const struct fetch_options exact = {.origin = NET_TYPED, .limit_bytes = sizeof picture};
     char url[200];
     url_of(url, "/pic.png");
     expect_bytes(url, &exact, picture, sizeof picture, url);
-    const struct fetch_options offline = {.typed = true, .offline = true};
+    const struct fetch_options offline = {.origin = NET_TYPED, .offline = true};
     expect_url_error("/pic.png", &offline, PHI3V_E_IO, "--offline");
     expect_error("http://", &typed, PHI3V_E_ARGUMENT, "not a valid URL");
     expect_error("ftp://example.org/x.png", &typed, PHI3V_E_ARGUMENT, "only http, https and data:");
@@ -133,11 +133,11 @@ static int count_then_cancel(int64_t done, int64_t total, void *user)
 static void test_slow(void **state)
 {
     (void)state;
-    const struct fetch_options impatient = {.typed = true, .timeout_s = 0.3};
+    const struct fetch_options impatient = {.origin = NET_TYPED, .timeout_s = 0.3};
     expect_url_error("/slow", &impatient, PHI3V_E_IO, "timeout, nothing more came after 0 bytes");
     int calls = 2;
     const struct fetch_options cancels = {
-        .typed = true, .on_progress = count_then_cancel, .user = &calls};
+        .origin = NET_TYPED, .on_progress = count_then_cancel, .user = &calls};
     expect_url_error("/slow", &cancels, PHI3V_E_CANCELLED, "cancelled");
 }
 
@@ -187,8 +187,8 @@ static void test_machine_given(void **state)
     (void)state;
     static const char *const hosts[] = {"127.0.0.1", "localhost", "0177.0.0.1", "2130706433",
                                         "[::ffff:127.0.0.1]"};
-    const struct fetch_options machine = {.typed = false};
-    const struct fetch_options allowed = {.typed = false, .allow_private = true};
+    const struct fetch_options machine = {.origin = NET_FILE};
+    const struct fetch_options allowed = {.origin = NET_FILE, .allow_private = true};
     for (size_t i = 0; i < sizeof hosts / sizeof *hosts; i++) {
         char url[200];
         snprintf(url, sizeof url, "http://%s:%d/pic.png", hosts[i], loopback_port(server));
@@ -208,7 +208,7 @@ static void test_redirect_to_private(void **state)
     char proxy[100];
     snprintf(proxy, sizeof proxy, "http://127.0.0.1:%d", loopback_port(server));
     setenv("http_proxy", proxy, 1);
-    const struct fetch_options machine = {.typed = false};
+    const struct fetch_options machine = {.origin = NET_FILE};
     expect_bytes("http://198.51.100.7/pic.png", &machine, picture, sizeof picture, NULL);
     expect_error("http://198.51.100.7/private", &typed, PHI3V_E_IO, "leads to the private address");
     expect_error("http://localhost/pic.png", &machine, PHI3V_E_IO, "leads to the private address");
@@ -236,7 +236,7 @@ static void test_data(void **state)
     expect_error("data:;base64,ab=cd", &typed, PHI3V_E_ARGUMENT, "damaged or cut off");
     expect_error("data:image/png;base64,", &typed, PHI3V_E_IMAGE, "is empty");
     expect_error("data:,", &typed, PHI3V_E_IMAGE, "is empty");
-    const struct fetch_options small = {.typed = true, .limit_bytes = 4};
+    const struct fetch_options small = {.origin = NET_TYPED, .limit_bytes = 4};
     expect_error("data:,12345", &small, PHI3V_E_IMAGE, "larger than");
     expect_error("data:\033]0;x,", &typed, PHI3V_E_IMAGE, "data:^[]0 is empty");
     for (size_t n = 1; n < 300; n++) { /* every remainder and padding */
@@ -262,7 +262,7 @@ static void test_files(void **state)
     fwrite(picture, 1, sizeof picture, out);
     fclose(out);
     expect_bytes(path, &typed, picture, sizeof picture, NULL);
-    const struct fetch_options small = {.typed = true, .limit_bytes = sizeof picture - 1};
+    const struct fetch_options small = {.origin = NET_TYPED, .limit_bytes = sizeof picture - 1};
     expect_error(path, &small, PHI3V_E_IMAGE, "larger than");
     assert_int_equal(truncate(path, 0), 0);
     expect_error(path, &typed, PHI3V_E_IMAGE, "is empty");
@@ -279,7 +279,7 @@ static void test_stdin(void **state)
     assert_int_equal(pipe(fds), 0);
     assert_int_equal(write(fds[1], picture, 1000), 1000);
     close(fds[1]);
-    struct fetch_options opt = {.typed = true, .in_fd = fds[0]};
+    struct fetch_options opt = {.origin = NET_TYPED, .in_fd = fds[0]};
     expect_bytes("-", &opt, picture, 1000, "-");
     expect_error("-", &opt, PHI3V_E_IMAGE, "the standard input is empty");
     close(fds[0]);

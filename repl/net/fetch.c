@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #define _POSIX_C_SOURCE 200809L
-#include "fetch.h"
+#include "net/fetch.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -14,7 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fetch_http.h"
+#include "net/http.h"
 #include "term/clean.h"
 
 #define POLL_MS 100
@@ -308,7 +308,7 @@ static int fetch_any(const char *what, const char *source, const struct fetch_op
 int fetch_picture(const char *what, const struct fetch_options *opt, struct fetched *ret,
                   struct phi3v_error *err)
 {
-    static const struct fetch_options defaults = {.typed = true};
+    static const struct fetch_options defaults = {.origin = NET_TYPED};
     char source[NAME_BYTES];
     struct fetched f = {0};
     char *name = fetch_display_name(what);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The http(s) side of fetch.h. */
-#ifndef REPL_FETCH_HTTP_H
-#define REPL_FETCH_HTTP_H
+#ifndef NET_HTTP_H
+#define NET_HTTP_H
 
-#include "fetch.h"
+#include "net/fetch.h"
 
 /* source: the URL for people. Writes ret->bytes and n_bytes only. */
 int fetch_http(const char *url, const char *source, const struct fetch_options *opt,

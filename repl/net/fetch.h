@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The bytes of a picture from wherever a person points: a path, an http(s) URL, a data: URL, or -
  * for the standard input. Bounded in size and time, private addresses guarded, and every failure is
- * one clean sentence. */
-#ifndef REPL_FETCH_H
-#define REPL_FETCH_H
+ * one clean sentence.
+ *
+ * This part of the program knows neither cells nor the terminal nor signals: progress goes out and
+ * the wish to stop comes in through one callback, and who named the address is an argument. */
+#ifndef NET_FETCH_H
+#define NET_FETCH_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -16,12 +19,19 @@
 /* done of total bytes (total 0: unknown); non-zero cancels. */
 typedef int (*fetch_progress_fn)(int64_t done, int64_t total, void *user);
 
-struct fetch_options {
-    size_t limit_bytes; /* 0: FETCH_LIMIT_BYTES */
-    double timeout_s;   /* 0: 60; of the whole transfer of a URL */
-    bool typed; /* the person typed it: private addresses are theirs to reach (but a redirect from a
+/* Who named an address: that decides whether it may lie in a private network. */
+enum net_origin {
+    NET_TYPED,  /* a person, here: private addresses are theirs to reach (but a redirect from a
                    public to a private one is not followed) */
-    bool allow_private;            /* --allow-private-urls */
+    NET_FILE,   /* a notebook or another file: public addresses only */
+    NET_REQUEST /* somebody's request over the network: public addresses only */
+};
+
+struct fetch_options {
+    enum net_origin origin;
+    size_t limit_bytes;            /* 0: FETCH_LIMIT_BYTES */
+    double timeout_s;              /* 0: 60; of the whole transfer of a URL */
+    bool allow_private;            /* --allow-private-urls: whatever the origin */
     bool offline;                  /* --offline: URLs are refused */
     int in_fd;                     /* what "-" reads: 0 */
     fetch_progress_fn on_progress; /* may be NULL; called at least every second while waiting */

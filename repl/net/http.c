@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #define _POSIX_C_SOURCE 200809L
-#include "fetch_http.h"
+#include "net/http.h"
 
 #include <arpa/inet.h>
 #include <curl/curl.h>
@@ -149,7 +149,8 @@ static int check_address(void *user, char *address, char *local, int port, int l
         curl_free(host);
         curl_url_cleanup(parts);
     }
-    bool allowed = t->opt->allow_private || !is_private || (t->opt->typed && !t->was_public);
+    bool allowed =
+        t->opt->allow_private || !is_private || (t->opt->origin == NET_TYPED && !t->was_public);
     if (!is_private) t->was_public = true;
     if (allowed) return CURL_PREREQFUNC_OK;
     t->stopped = PRIVATE_ADDRESS;
