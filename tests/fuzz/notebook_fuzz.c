@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "ipynb.h"
+#include "notebook/ipynb.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "cells.h"
+#include "notebook/cells.h"
 
 /* A picture that is known but not loaded. */
 static int picture(struct book *b, const char *name)

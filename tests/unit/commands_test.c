@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "commands.h"
+#include "notebook/commands.h"
 
 static void found_by_prefix(void **state)
 {

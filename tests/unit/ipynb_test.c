@@ -10,8 +10,8 @@
 
 #include <cmocka.h>
 
-#include "ipynb.h"
-#include "json.h"
+#include "notebook/ipynb.h"
+#include "base/json.h"
 #include "nbformat.h"
 
 static const struct ipynb_session session = {"", "tiny"};

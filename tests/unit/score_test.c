@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "score.h"
+#include "verbs/score.h"
 
 static void same(void **state)
 {

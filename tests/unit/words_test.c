@@ -13,8 +13,8 @@
 
 #include <cmocka.h>
 
-#include "options.h"
-#include "words.h"
+#include "notebook/options.h"
+#include "notebook/words.h"
 
 static void words_are(const char *line, int n, const char *const *want)
 {

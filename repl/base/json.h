@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * JSON as this program prints it: one object a line, UTF-8, every control character and U+2028/2029
+ * escaped. */
+#ifndef REPL_JSON_H
+#define REPL_JSON_H
+
+#include <jansson.h>
+
+#include "base/util.h"
+
+/* The text as a JSON string; bytes that are not UTF-8 become U+FFFD. */
+json_t *json_text(const char *s);
+json_t *json_textn(const char *s, size_t n);
+json_t *json_ids(const int32_t *ids, size_t n);
+/* Compact, no line break inside; the caller frees. */
+char *json_line(const json_t *value);
+/* Prints json_line and a line break. */
+void json_print(FILE *f, const json_t *value);
+/* {"error": {"code", "message"}} */
+void json_print_error(FILE *f, const struct phi3v_error *err);
+/* "model", "image", … for an enum phi3v_code. */
+const char *error_name(int code);
+/* As Python's notebooks: indented by one, numbers in their shortest form, a line break at the end.
+ * The caller frees. */
+char *json_pretty(const json_t *value);
+/* Parses text; on failure err says what (the thing's name) is wrong and where. NULL on failure. */
+json_t *json_parse(const char *text, size_t n, const char *what, struct phi3v_error *err);
+/* Escapes U+007F, U+0080–009F, U+2028 and U+2029 in JSON text (elsewhere than in strings they
+ * cannot stand). */
+char *json_escape_controls(const char *json);
+
+#endif

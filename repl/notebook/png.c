@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include <limits.h>
+#include <openssl/evp.h>
+#include <stdlib.h>
+
+#define STB_IMAGE_WRITE_STATIC
+#define STB_IMAGE_WRITE_IMPLEMENTATION
+#include <stb_image_write.h>
+
+#include "notebook/png.h"
+#include "base/util.h"
+
+struct raster {
+    int width, height;
+    uint8_t *rgb; // [height][width][3]
+};
+
+/* Mean of the source pixels that fall into each pixel. */
+static void shrink(const uint8_t *from, int width, int height, struct raster *to)
+{
+    for (int y = 0; y < to->height; y++) {
+        int y0 = (int)((int64_t)y * height / to->height);
+        int y1 = (int)((int64_t)(y + 1) * height / to->height);
+        for (int x = 0; x < to->width; x++) {
+            int x0 = (int)((int64_t)x * width / to->width);
+            int x1 = (int)((int64_t)(x + 1) * width / to->width);
+            uint64_t sum[3] = {0}, n = (uint64_t)(y1 - y0) * (uint64_t)(x1 - x0);
+            for (int v = y0; v < y1; v++)
+                for (int u = x0; u < x1; u++)
+                    for (int c = 0; c < 3; c++)
+                        sum[c] += from[((size_t)v * (size_t)width + (size_t)u) * 3 + (size_t)c];
+            uint8_t *pixel = to->rgb + ((size_t)y * (size_t)to->width + (size_t)x) * 3;
+            for (int c = 0; c < 3; c++) pixel[c] = (uint8_t)((sum[c] + n / 2) / n);
+        }
+    }
+}
+
+static int scaled(int side, int longest, int max_side)
+{
+    int s = longest > max_side ? (int)((int64_t)side * max_side / longest) : side;
+    return s > 0 ? s : 1;
+}
+
+static void collect(void *user, void *bytes, int n) { text_addn(user, bytes, (size_t)n); }
+
+static char *base64(const struct text *bytes)
+{
+    if (bytes->n > INT_MAX / 2) return NULL;
+    char *out = xalloc(4 * (bytes->n / 3 + 1) + 1);
+    EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)bytes->s, (int)bytes->n);
+    return out;
+}
+
+char *png_preview(const phi3v_image *image, int max_side, int *ret_width, int *ret_height)
+{
+    const struct phi3v_image_info *info = phi3v_image_info(image);
+    int longest = info->width > info->height ? info->width : info->height;
+    struct raster small = {scaled(info->width, longest, max_side),
+                           scaled(info->height, longest, max_side), NULL};
+    small.rgb = xalloc((size_t)small.width * (size_t)small.height * 3);
+    shrink(phi3v_image_rgb(image), info->width, info->height, &small);
+    struct text png = {0};
+    char *encoded = NULL;
+    if (stbi_write_png_to_func(collect, &png, small.width, small.height, 3, small.rgb,
+                               small.width * 3) &&
+        png.n)
+        encoded = base64(&png);
+    text_free(&png);
+    free(small.rgb);
+    *ret_width = small.width;
+    *ret_height = small.height;
+    return encoded;
+}

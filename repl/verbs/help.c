@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * phiscope help: written out of the tables of verbs, options and commands. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "notebook/commands.h"
+#include "verbs/verbs.h"
+
+static void print_options(int use)
+{
+    for (int i = 0; i < n_options; i++) {
+        const struct option_spec *spec = &option_table[i];
+        char letter[8] = "    ", left[60];
+        if (!(spec->use & use)) continue;
+        if (spec->letter) snprintf(letter, sizeof letter, "-%c, ", spec->letter);
+        snprintf(left, sizeof left, "%s--%s %s", letter, spec->name, spec->arg ? spec->arg : "");
+        printf("  %-32s %s\n", left, spec->help);
+    }
+    if (use & OPTION_COMMON) printf("  %-32s %s\n", "    --set KEY=VALUE", "any setting by name");
+}
+
+void help_print(void)
+{
+    printf("phiscope %s: Phi-3-Vision in a notebook in the terminal\n\n"
+           "  phiscope [-m MODEL] [NOTEBOOK.ipynb]   the notebook\n",
+           phi3v_version());
+    for (int i = 0; i < n_verbs; i++) {
+        char *left = xasprintf("phiscope %s %s", verb_table[i].name, verb_table[i].usage);
+        printf("  %s\n      %s\n", left, verb_table[i].help);
+        free(left);
+    }
+    printf("\nOptions\n");
+    print_options(OPTION_COMMON);
+    printf("\nExit status: 0 fine, 1 an answer failed, 2 wrong use, 3 no such model or device,\n"
+           "4 an input could not be read, 130 interrupted.\n"
+           "PHISCOPE_MODEL names the model when -m does not.\n");
+}
+
+void help_verb(const struct verb *verb)
+{
+    printf("phiscope %s %s\n%s\n", verb->name, verb->usage, verb->help);
+    if (verb->more) printf("\n%s", verb->more);
+    if (verb->run == debug_main) {
+        printf("\nOptions of debug\n");
+        print_options(OPTION_DEBUG);
+    }
+    if (verb->run == eval_main) {
+        printf("\nOption of eval, besides those that other verbs have\n");
+        print_options(OPTION_EVAL);
+    }
+}
+
+static const struct verb *verb_by_name(const char *name)
+{
+    for (int i = 0; i < n_verbs; i++)
+        if (!strcmp(verb_table[i].name, name)) return &verb_table[i];
+    return NULL;
+}
+
+int help_main(struct options *opt, int argc, char **argv)
+{
+    if (argc < 2) {
+        help_print();
+        return EXIT_FINE;
+    }
+    const char *topic = argv[1];
+    const struct verb *verb = verb_by_name(topic);
+    if (verb) {
+        help_verb(verb);
+        return EXIT_FINE;
+    }
+    if (!strcmp(topic, "settings")) {
+        print_options(OPTION_SETTING);
+        return EXIT_FINE;
+    }
+    char *text = command_help(topic);
+    if (!text)
+        return verb_misuse(opt,
+                           "no help on \"%s\": phiscope help lists verbs, phiscope help commands "
+                           "the REPL's commands",
+                           topic);
+    fputs(text, stdout);
+    free(text);
+    return EXIT_FINE;
+}

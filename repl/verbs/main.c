@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * phiscope: the table of verbs, and which one was meant. */
+#include <locale.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+#include "net/fetch.h"
+#include "verbs/verbs.h"
+
+static int version_main(struct options *opt, int argc, char **argv)
+{
+    (void)opt, (void)argc, (void)argv;
+    printf("phiscope %s\n", phi3v_version());
+    return EXIT_FINE;
+}
+
+static int bench_verb(struct options *opt, int argc, char **argv)
+{
+    const char *environment = getenv("PHISCOPE_MODEL");
+    const char *model = opt->model                    ? opt->model
+                        : environment && *environment ? environment
+                                                      : "default";
+    struct strings dirs;
+    app_models_dirs(&dirs);
+    int status = bench_main(argc, argv, model, (const char *const *)dirs.v);
+    strings_free(&dirs);
+    return status;
+}
+
+const struct verb verb_table[] = {
+    {"ask", ask_main, "[-i IMAGE]... [options] PROMPT|-", "one answer to standard output",
+     "PROMPT - reads the prompt from standard input. Pictures go before the text unless it names "
+     "them: <|image_1|>,\n"
+     "<|image_2|>, … With --raw PROMPT is the whole formatted prompt. --json prints one object "
+     "with ids and timing.\n"
+     "Example: phiscope ask -i chart.png \"What does this chart show?\"\n"},
+    {"script", script_main, "FILE|-",
+     "lines of the REPL, one after the other, up to the first failing cell",
+     "Each line is what one would type; \"\"\" and a trailing \\ hold several lines together. "
+     "--json prints one object a\n"
+     "cell. Without a terminal on standard input, phiscope alone is the same as script -.\n"
+     "Example: printf ':load chart.png\\nWhat is this?\\n' | phiscope script -\n"},
+    {"debug", debug_main, "tokenize|prompt|preprocess|logits|divergence|activations …",
+     "the stages of the model one by one",
+     "debug tokenize [--decode [--keep-special]] [--no-bos]   JSON strings to JSON id arrays, one "
+     "a line, or back\n"
+     "debug prompt [-i IMG]... RAW_PROMPT                     ids with placeholders\n"
+     "debug preprocess -i IMG -o X.npy                        normalised crops, global view first\n"
+     "debug logits [-i IMG]... (--ids FILE.json | RAW_PROMPT) [--all] -o X.npy\n"
+     "debug divergence --dtype TYPE [-i IMG]... (--ids FILE.json | RAW_PROMPT)   against f32, by "
+     "token\n"
+     "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n"},
+    {"eval", eval_main, "[options] QUESTIONS.json",
+     "right answers of a model to questions about pictures, counted",
+     "The file lists questions, pictures (relative to it) and what is known about them; "
+     "docs/eval.md "
+     "has its format.\n"
+     "--json prints one object an answer and a last one with the summary. --rounding compares "
+     "instead what the rounded\n"
+     "forms of the model (--dtype, --vision-dtype, --kv) answer with what the exact one does.\n"
+     "Example: phiscope eval -m default training/regression/questions.json\n"},
+    {"quantize", quantize_main, "[-m MODEL] --type q8|q4 FOLDER",
+     "a copy of a model that opens as q8 or q4 at once",
+     "FOLDER gets the packed weights and the model's JSON files; use it with -m FOLDER.\n"
+     "Example: phiscope quantize -m microsoft/Phi-3-vision-128k-instruct --type q4 phi3v-q4\n"},
+    {"models", models_main, "", "models found on this machine", NULL},
+    {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
+    {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",
+     "speeds as shares of what this machine can do",
+     "Cases: tg (one token after the other), pp (prompts), vision (crops), turn (first token for a "
+     "picture,\n"
+     "and again for another question). phiscope bench --help lists the options.\n"
+     "Example: phiscope bench --case tg,pp\n"},
+    {"version", version_main, "", "the version", NULL},
+    {"help", help_main, "[TOPIC]", "this help; a verb, a :command, or settings", NULL},
+};
+const int n_verbs = (int)(sizeof verb_table / sizeof verb_table[0]);
+
+static const char *verb_name(int i, void *user)
+{
+    (void)user;
+    return verb_table[i].name;
+}
+
+static const struct verb *find_verb(const char *name)
+{
+    for (int i = 0; i < n_verbs; i++)
+        if (!strcmp(verb_table[i].name, name)) return &verb_table[i];
+    return NULL;
+}
+
+int verb_misuse(const struct options *opt, const char *format, ...)
+{
+    struct phi3v_error err = {.code = PHI3V_E_ARGUMENT};
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(err.text, sizeof err.text, format, ap);
+    va_end(ap);
+    return app_report(opt, &err, EXIT_USAGE);
+}
+
+int verb_options(struct options *opt, int argc, char **argv, int use, char ***ret_words, int *ret_n)
+{
+    struct phi3v_error err;
+    int at = options_parse(opt, argc, argv, use, false, &err);
+    if (at < 0) return app_report(opt, &err, EXIT_USAGE);
+    if (opt->help) {
+        const struct verb *verb = find_verb(argv[0]);
+        if (verb)
+            help_verb(verb);
+        else
+            help_print();
+        return EXIT_FINE;
+    }
+    *ret_words = argv + at;
+    *ret_n = argc - at;
+    return -1;
+}
+
+static int unknown_verb(const struct options *opt, const char *word)
+{
+    const char *near = nearest_name(word, n_verbs, verb_name, NULL);
+    if (near) return verb_misuse(opt, "unknown verb \"%s\": did you mean %s?", word, near);
+    return verb_misuse(opt, "unknown verb \"%s\": phiscope help lists them", word);
+}
+
+static int dispatch(struct options *opt, int argc, char **argv)
+{
+    struct phi3v_error err;
+    if (argc > 1 && !strcmp(argv[1], "--version")) return version_main(opt, argc, argv);
+    int at = options_parse(opt, argc, argv, OPTION_COMMON, true, &err);
+    if (at < 0) return app_report(opt, &err, EXIT_USAGE);
+    if (opt->help) {
+        help_print();
+        return EXIT_FINE;
+    }
+    if (at < argc && !has_ending(argv[at], ".ipynb")) {
+        const struct verb *verb = find_verb(argv[at]);
+        return verb ? verb->run(opt, argc - at, argv + at) : unknown_verb(opt, argv[at]);
+    }
+    if (argc - at > 1) return verb_misuse(opt, "one notebook at a time, please");
+    return repl_main(opt, argc - at, argv + at);
+}
+
+int main(int argc, char **argv)
+{
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point everywhere */
+    struct options opt;
+    options_init(&opt);
+    opt.program = argv[0];
+    fetch_global_init();
+    int status = dispatch(&opt, argc, argv);
+    fetch_global_fini();
+    options_free(&opt);
+    if (fflush(stdout) && !status) status = EXIT_CELL;
+    return status;
+}

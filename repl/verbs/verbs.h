@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The verbs of the command line. Each gets the options read so far and its own words (argv[0] is
+ * the verb), and returns an exit status. */
+#ifndef REPL_VERBS_H
+#define REPL_VERBS_H
+
+#include "verbs/app.h"
+
+struct verb {
+    const char *name;
+    int (*run)(struct options *opt, int argc, char **argv);
+    const char *usage; /* words behind the verb */
+    const char *help;  /* one line */
+    const char *more;  /* for help TOPIC; may be NULL */
+};
+
+extern const struct verb verb_table[];
+extern const int n_verbs;
+
+int ask_main(struct options *opt, int argc, char **argv);
+int script_main(struct options *opt, int argc, char **argv);
+int debug_main(struct options *opt, int argc, char **argv);
+int eval_main(struct options *opt, int argc, char **argv);
+int models_main(struct options *opt, int argc, char **argv);
+int quantize_main(struct options *opt, int argc, char **argv);
+int devices_main(struct options *opt, int argc, char **argv);
+int help_main(struct options *opt, int argc, char **argv);
+int repl_main(struct options *opt, int argc, char **argv);
+
+/* Reads the verb's options; *ret_words is then the first other word, *ret_n their number. Returns
+ * -1 to go on, else the exit status (a mistake was reported, or --help was answered). */
+int verb_options(struct options *opt, int argc, char **argv, int use, char ***ret_words,
+                 int *ret_n);
+/* Reports wrong use of a verb and returns EXIT_USAGE. */
+int verb_misuse(const struct options *opt, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+void help_print(void);
+void help_verb(const struct verb *verb);
+
+#endif
