@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "phi3v_tools.h"
 #include "progress.h"
 #include "report.h"
 #include "start.h"

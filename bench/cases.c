@@ -7,6 +7,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "phi3v_tools.h"
 #include "progress.h"
 
 enum { BOS = 1 }; // what a chat begins with, and what phi3v_session_fill pretends
@@ -207,7 +208,7 @@ static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret
 {
     const struct phi3v_model_info *info = phi3v_model_info(b->model);
     phi3v_prompt *prompt = NULL;
-    struct phi3v_result result = {0};
+    struct phi3v_result result = {.size = sizeof result};
     struct phi3v_params params;
     set_steps(&params, n);
     int rc = check_fits(b->model, ctx + n + 2, err);
@@ -250,14 +251,17 @@ static int many_event(const struct phi3v_event *event, int job, void *user)
 }
 
 /* An empty session, and a prompt of words unlike the others'. */
-static int job_init(struct bench *b, int i, struct phi3v_job *job, struct phi3v_error *err)
+static int job_init(struct bench *b, int i, struct phi3v_job *job, struct phi3v_result *result,
+                    struct phi3v_error *err)
 {
     int32_t ids[MANY_PROMPT];
     phi3v_prompt *prompt = NULL;
     for (int k = 0; k < MANY_PROMPT; k++) ids[k] = k ? word(b->model, 1000 * i + k) : BOS;
     int rc = phi3v_prompt_ids_new(b->model, ids, MANY_PROMPT, NULL, 0, 0, &prompt, err);
     if (!rc && !b->many[i]) rc = phi3v_session_new(b->model, &b->many[i], err);
-    *job = (struct phi3v_job){.session = b->many[i], .prompt = prompt};
+    *result = (struct phi3v_result){.size = sizeof *result};
+    *job = (struct phi3v_job){
+        .size = sizeof *job, .session = b->many[i], .prompt = prompt, .result = result};
     if (!rc) phi3v_session_clear(job->session);
     return rc;
 }
@@ -271,7 +275,7 @@ static int count_many(struct bench *b, const struct phi3v_job *jobs, int n, stru
     double most = 0;
     *ret = (struct sample){.n = n};
     for (int i = 0; i < n; i++) {
-        const struct phi3v_timing *t = &jobs[i].result.timing;
+        const struct phi3v_timing *t = &jobs[i].result->timing;
         double steps = (double)t->decode_tokens - 1;
         if (jobs[i].code) *err = jobs[i].error;
         if (jobs[i].code) return jobs[i].code;
@@ -291,14 +295,15 @@ static int run_many(struct bench *b, const struct plan_item *item, struct sample
                     struct phi3v_error *err)
 {
     struct phi3v_job jobs[MOST_MANY] = {0};
+    struct phi3v_result results[MOST_MANY] = {0};
     struct phi3v_params params;
     int n = (int)item->number, rc = 0;
     set_steps(&params, steps_of(b));
-    for (int i = 0; i < n && !rc; i++) rc = job_init(b, i, &jobs[i], err);
+    for (int i = 0; i < n && !rc; i++) rc = job_init(b, i, &jobs[i], &results[i], err);
     if (!rc) rc = phi3v_generate_many(jobs, n, &params, many_event, NULL, err);
     if (!rc) rc = count_many(b, jobs, n, ret, err);
     for (int i = 0; i < n; i++) {
-        phi3v_result_fini(&jobs[i].result);
+        phi3v_result_fini(&results[i]);
         phi3v_prompt_free((phi3v_prompt *)jobs[i].prompt);
     }
     return rc;
@@ -346,7 +351,7 @@ static int first_token(struct bench *b, const struct plan_item *item, struct sam
     int n_crops = (int)item->number;
     phi3v_image *image = NULL;
     phi3v_prompt *prompt = NULL;
-    struct phi3v_result result = {0};
+    struct phi3v_result result = {.size = sizeof result};
     struct phi3v_params params;
     phi3v_params_default(&params);
     params.max_new_tokens = 1;

@@ -285,6 +285,13 @@ int phi3v_session_new(phi3v_model *model, phi3v_session **ret_session, struct ph
 
 void phi3v_session_free(phi3v_session *session) { session_free(session); }
 
+static int check_result(const struct phi3v_result *result, struct phi3v_error *err)
+{
+    if (!result || result->size >= sizeof *result) return 0;
+    return err_set(err, PHI3V_E_ARGUMENT,
+                   "a result's size is not that of the struct: set it first");
+}
+
 int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
                    const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
                    struct phi3v_result *ret_result, struct phi3v_error *err)
@@ -292,22 +299,24 @@ int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
     REFUSE_NULL(session, err);
     REFUSE_NULL(prompt, err);
     struct phi3v_params p;
-    int rc = read_params(&p, params, err);
+    int rc = check_result(ret_result, err);
+    if (!rc) rc = read_params(&p, params, err);
     return rc ? rc : generate(session, prompt, &p, on_event, user, ret_result, err);
 }
 
-static int check_jobs(const struct phi3v_job *jobs, int n, struct phi3v_error *err)
+static int check_job(struct phi3v_job *jobs, int i, struct phi3v_error *err)
 {
-    for (int i = 0; i < n; i++) {
-        REFUSE_NULL(jobs[i].session, err);
-        REFUSE_NULL(jobs[i].prompt, err);
-        if (jobs[i].session->model != jobs[0].session->model)
-            return err_set(err, PHI3V_E_ARGUMENT, "job %d is of another model than the first", i);
-        for (int k = 0; k < i; k++)
-            if (jobs[k].session == jobs[i].session)
-                return err_set(err, PHI3V_E_ARGUMENT, "jobs %d and %d share a session", k, i);
-    }
-    return 0;
+    struct phi3v_job *job = job_at(jobs, i);
+    if (job->size < sizeof *job || job->size != jobs->size)
+        return err_set(err, PHI3V_E_ARGUMENT, "job %d: size is not that of the struct", i);
+    REFUSE_NULL(job->session, err);
+    REFUSE_NULL(job->prompt, err);
+    if (job->session->model != jobs->session->model)
+        return err_set(err, PHI3V_E_ARGUMENT, "job %d is of another model than the first", i);
+    for (int k = 0; k < i; k++)
+        if (job_at(jobs, k)->session == job->session)
+            return err_set(err, PHI3V_E_ARGUMENT, "jobs %d and %d share a session", k, i);
+    return check_result(job->result, err);
 }
 
 int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
@@ -316,7 +325,8 @@ int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params
     REFUSE_NULL(jobs, err);
     if (n < 1) return err_set(err, PHI3V_E_ARGUMENT, "%d answers at once; at least 1", n);
     struct phi3v_params p;
-    int rc = check_jobs(jobs, n, err);
+    int rc = 0;
+    for (int i = 0; i < n && !rc; i++) rc = check_job(jobs, i, err);
     if (!rc) rc = read_params(&p, params, err);
     return rc ? rc : generate_many(jobs, n, &p, on_event, user, err);
 }
@@ -326,7 +336,7 @@ void phi3v_result_fini(struct phi3v_result *result)
     if (!result) return;
     mem_free(result->ids);
     mem_free(result->text);
-    *result = (struct phi3v_result){0};
+    *result = (struct phi3v_result){.size = result->size};
 }
 
 int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt, phi3v_event_fn on_event,

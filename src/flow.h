@@ -6,7 +6,7 @@
 
 #include <stdint.h>
 
-#include "phi3v.h"
+#include "phi3v_tools.h"
 
 /* image/decode: a decoded picture. Owner: struct phi3v_image. */
 struct pixels {

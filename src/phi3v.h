@@ -17,8 +17,8 @@
  * Rules that hold everywhere
  * - Strings are UTF-8. Fallible functions return 0 or a negative enum phi3v_code and fill *err
  *   (which may be NULL). Output parameters are written only on success.
- * - Option structs begin with their own size; NULL means the defaults. Start from the _default()
- *   function and change fields.
+ * - Structs that the caller makes and that may grow begin with their own size. Of option structs,
+ *   NULL means the defaults; start from the _default() function and change fields.
  * - A model is read-only after opening and may be shared by threads. A session or a prompt belongs
  *   to one thread at a time; several sessions of one model may run on several threads.
  * - Callbacks run on the calling thread. Returning non-zero from one stops the work.
@@ -90,45 +90,51 @@ typedef struct phi3v_model phi3v_model;
 
 struct phi3v_model_options {
     size_t size;
-    const char *device;    /* "auto", "cpu", "cuda", "cuda:N" */
-    const char *dtype;     /* "auto", "f32" (exact), "bf16", "q8", "q4" */
-    int n_threads;         /* 0: one per core */
-    int64_t ctx;           /* tokens; 0: what free memory allows, at most what the model knows */
-    const char *synthetic; /* "phi3v": full-size pseudo-random weights in memory, path ignored */
-    phi3v_event_fn on_event; /* progress of loading; may be NULL */
-    void *user;
-    const char *kv; /* how the CPU keeps keys and values: "f32", "f16", "bf16", "q8"; "auto": as exact as
-                       dtype, f32 with f32 and f16 otherwise. A GPU: "bf16", which is its auto, or "q8" */
+    const char *device;       /* "auto", "cpu", "cuda", "cuda:N" */
+    const char *dtype;        /* "auto", "f32" (exact), "bf16", "q8", "q4" */
     const char *vision_dtype; /* of what turns pictures into rows, on the CPU: "f32", "bf16", "q8";
                                  "auto": as dtype, q8 with q4 */
+    const char *kv;          /* how keys and values are kept: on the CPU "f32", "f16", "bf16", "q8",
+                                on a GPU "bf16", "q8"; "auto": f32 with dtype f32, f16 otherwise,
+                                bf16 on a GPU */
+    int64_t ctx;             /* tokens; 0: what free memory allows, at most what the model knows */
+    int n_threads;           /* 0: one per core */
+    const char *synthetic;   /* "phi3v": full-size pseudo-random weights in memory, path ignored */
+    phi3v_event_fn on_event; /* progress of loading; may be NULL */
+    void *user;
 };
 
 struct phi3v_model_info {
-    const char *name;   /* last part of the path */
-    const char *path;   /* folder */
-    const char *device; /* "cpu (2 threads, avx512)" */
-    const char *dtype;
-    const char *note; /* a sentence worth telling the person (fell back to CPU, …) or NULL */
+    /* What it is */
+    const char *name;        /* last part of the path */
+    const char *path;        /* folder */
     const char *description; /* config.json "phiscope_description", or NULL */
-    int64_t n_params;
-    int64_t weights_bytes;
-    int n_layers, hidden, n_heads, n_kv_heads, head_dim, n_vocab;
-    int vision_layers, vision_width; /* tower layers stored (the last one is never run) */
-    int crop_side;                   /* pixels */
-    int crop_tokens;                 /* image tokens of one crop */
-    int num_crops;                   /* default, from preprocessor_config.json */
-    int64_t ctx;                     /* tokens a session may hold */
-    int64_t ctx_model;               /* max_position_embeddings */
-    int64_t rope_switch; /* longest sequence with the short factors; 0: one regime only */
-    int64_t kv_bytes_per_token;
-    const char *kv; /* how keys and values are kept: "f32", "f16", "bf16", "q8"; NULL: the device's matter */
-    int mlp_width, vision_mlp_width; /* of the middle of the decoder's and the tower's MLPs */
-    int patch_side;                  /* pixels of the tower's patches */
-    int64_t step_bytes; /* of weights, as held in memory, that one new token reads: the decoder's
-                           matrices and the output head */
+    const char *note;        /* a sentence worth telling (fell back to CPU, …), or NULL */
+    /* What runs it */
+    const char *device;                     /* "cpu (2 threads, avx512)" */
+    const char *dtype;                      /* how weights are kept, as in the options */
+    const char *kv;                         /* how keys and values are kept */
     const char *products, *vision_products; /* arithmetic of the matrix products of the decoder and
                                                the tower: "f32", "bf16", "int8" */
     int answers_at_once; /* that phi3v_generate_many is worth being given together; 1: no gain */
+    /* The decoder */
+    int n_layers, hidden, mlp_width, n_heads, n_kv_heads, head_dim, n_vocab;
+    int64_t ctx;         /* tokens a session may hold */
+    int64_t ctx_model;   /* max_position_embeddings */
+    int64_t rope_switch; /* longest sequence with the short factors; 0: one regime only */
+    /* The vision tower */
+    int vision_layers; /* stored; the last one is never run */
+    int vision_width, vision_mlp_width;
+    int patch_side;  /* pixels */
+    int crop_side;   /* pixels */
+    int crop_tokens; /* image tokens of one crop */
+    int num_crops;   /* default, from preprocessor_config.json */
+    /* Sizes */
+    int64_t n_params;
+    int64_t weights_bytes;
+    int64_t step_bytes; /* of weights, as held in memory, that one new token reads: the decoder's
+                           matrices and the output head */
+    int64_t kv_bytes_per_token;
 };
 
 PHI3V_API void phi3v_model_options_default(struct phi3v_model_options *opt);
@@ -141,17 +147,11 @@ PHI3V_API void phi3v_model_close(phi3v_model *model);
 /* Borrowed until the model is closed. */
 PHI3V_API const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model);
 
-/* Writes a model that was opened as q8 or q4 (by conversion) into the folder `dir`, made where it does
- * not exist: the same JSON files and the packed weights, which later opens by mapping alone. Errors:
- * ARGUMENT (another dtype, weights that were packed already, a folder that holds a model), IO,
- * MEMORY. */
+/* Writes a model that was opened as q8 or q4 (by conversion) into the folder `dir`, made where it
+ * does not exist: the same JSON files and the packed weights, which later opens by mapping alone.
+ * Errors: ARGUMENT (another dtype, weights that were packed already, a folder that holds a model),
+ * IO, MEMORY. */
 PHI3V_API int phi3v_model_write(const phi3v_model *model, const char *dir, struct phi3v_error *err);
-
-/* Calls back for every tensor in name order (synthetic weights have none), until a callback returns
- * non-zero, which is returned: for `debug` and bug reports. */
-typedef int (*phi3v_tensor_fn)(const char *name, const char *dtype, int n_dims,
-                               const int64_t *shape, void *user);
-PHI3V_API int phi3v_model_tensors(const phi3v_model *model, phi3v_tensor_fn fn, void *user);
 
 /* Resolves what a person wrote after -m: a folder; org/name[@rev] in the local Hugging Face cache;
  * a short name under one of models_dirs (NULL-terminated list). The caller frees *ret_path with
@@ -297,15 +297,17 @@ struct phi3v_timing {
     int vision_crops;       /* encoded now; crops found in the cache are not counted */
 };
 
+/* Set size to sizeof the struct before it is handed in; all else is written by the call. */
 struct phi3v_result {
+    size_t size;
     enum phi3v_finish finish;
+    char *text; /* NUL-terminated; the texts of all events, and what a stopping callback was not
+                   shown */
+    size_t n_text_bytes;
     int32_t *ids; /* new ids, the stop token included when there was one */
     size_t n_ids;
     size_t n_answer_ids; /* without the stop token, or those whose text lies before the stop string:
                             what the next turn's phi3v_turn.ids wants */
-    char *text; /* NUL-terminated; the texts of all events, and what a stopping callback was not
-                   shown */
-    size_t n_text_bytes;
     struct phi3v_timing timing;
 };
 
@@ -319,28 +321,30 @@ PHI3V_API void phi3v_session_free(phi3v_session *session);
  * equals a fresh run. The answer ends at a stop token, a stop string, max_new_tokens or the end of
  * the context. A callback that returns non-zero or phi3v_session_cancel while answering ends it
  * with FINISH_INTERRUPTED and 0; before the first token it is error CANCELLED, and pictures encoded
- * and tokens computed so far are kept for the next call. ret_result may be NULL; otherwise free its
- * contents with phi3v_result_fini. Errors: ARGUMENT, TOO_LONG (by how many tokens; nothing held is
- * lost), MEMORY, CANCELLED, MODEL (weights that compute no numbers). */
+ * and tokens computed so far are kept for the next call. ret_result may be NULL; otherwise its size
+ * is set, and its contents are freed with phi3v_result_fini. Errors: ARGUMENT, TOO_LONG (by how
+ * many tokens; nothing held is lost), MEMORY, CANCELLED, MODEL (weights that compute no numbers).
+ */
 PHI3V_API int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
                              const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
                              struct phi3v_result *ret_result, struct phi3v_error *err);
 PHI3V_API void phi3v_result_fini(struct phi3v_result *result);
 
-/* One of several answers. */
+/* One of several answers. All jobs of an array have the same size. */
 struct phi3v_job {
+    size_t size;
     phi3v_session *session; /* of this job alone; all are of one model */
     const phi3v_prompt *prompt;
-    int code;                   /* out: 0, or why there is no answer, */
-    struct phi3v_error error;   /* with its sentence; */
-    struct phi3v_result result; /* code 0: to be freed with phi3v_result_fini */
+    struct phi3v_result *result; /* out, when code is 0; as in phi3v_generate, or NULL */
+    int code;                    /* out: 0, or why there is no answer, */
+    struct phi3v_error error;    /* with its sentence */
 };
 /* job: its index. Non-zero: stop that job, as phi3v_session_cancel of its session does. */
 typedef int (*phi3v_job_event_fn)(const struct phi3v_event *event, int job, void *user);
 /* Answers n prompts side by side, each as phi3v_generate would: prompts one after the other, then
  * the steps of all answers together, so that weights are read once for all of them; a beginning
  * that prompts share (whole blocks of 64 tokens) is computed once. Each answer is the one that its
- * session gives alone: on the CPU bit for bit, on a card too but for the rounding of prompts that
+ * session gives alone: on the CPU bit for bit, on a GPU too but for the rounding of prompts that
  * share a beginning. A job that fails or is stopped does not hold up the others. params: of all.
  * on_event may be NULL. Errors (of the whole; a job's own stand in it): ARGUMENT, MEMORY. */
 PHI3V_API int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
@@ -359,40 +363,6 @@ PHI3V_API void phi3v_session_clear(phi3v_session *session);
  * asked for). */
 PHI3V_API int64_t phi3v_session_tokens(const phi3v_session *session);
 PHI3V_API int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *prompt);
-
-/* -- Numbers, for tests and `debug` ------------------------------------------------------------ */
-
-/* Logits behind the last token (all = 0: f32 [n_vocab]) or behind every token (all = 1: f32
- * [n_tokens][n_vocab], from one fresh forward pass). Free with phi3v_floats_free. */
-PHI3V_API int phi3v_logits(phi3v_session *session, const phi3v_prompt *prompt, int all,
-                           phi3v_event_fn on_event, void *user, float **ret_logits,
-                           size_t *ret_rows, struct phi3v_error *err);
-/* One fresh forward pass that hands out every named intermediate tensor (names and shapes:
- * docs/model.md); the names of the vision tower come once for each picture. data is f32, valid
- * during the call. */
-typedef int (*phi3v_activation_fn)(const char *name, int n_dims, const int64_t *shape,
-                                   const float *data, void *user);
-PHI3V_API int phi3v_activations(phi3v_session *session, const phi3v_prompt *prompt,
-                                phi3v_activation_fn fn, void *user, struct phi3v_error *err);
-/* The probabilities the sampler would draw from: ids and values, highest first. Returns how many
- * were kept; at most `cap` are written. previous: ids the repetition penalty counts (negative ones
- * are ignored). Temperature 0 keeps one. Negative: ARGUMENT (params, or logits that are no
- * numbers), MEMORY. */
-PHI3V_API int phi3v_sampling(const float *logits, int n_vocab, const int32_t *previous,
-                             size_t n_previous, const struct phi3v_params *params, int32_t *ret_ids,
-                             float *ret_probs, int cap);
-/* Benchmark aid: pretend the session already holds n times the token <s>, with pseudo-random keys
- * and values. Clear it afterwards. */
-PHI3V_API int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v_error *err);
-/* Benchmark aid: encode n_crops pseudo-random crops (one is a global view alone), uncached; seconds
- * it took. */
-PHI3V_API int phi3v_bench_vision(phi3v_session *session, int n_crops, double *ret_seconds,
-                                 struct phi3v_error *err);
-/* Where the session's computing time went since this was last called: fn gets each stage's name and
- * seconds, on this thread; not called where the device does not measure. What is missing to the time
- * that passed was spent outside the kernels. */
-typedef void (*phi3v_stage_fn)(const char *name, double seconds, void *user);
-PHI3V_API void phi3v_bench_stages(phi3v_session *session, phi3v_stage_fn fn, void *user);
 
 #ifdef __cplusplus
 }

@@ -220,7 +220,7 @@ static int answer_prompt(struct repl *r, int i, const phi3v_prompt *prompt,
                          const struct options *opt, bool go_on, struct phi3v_error *err)
 {
     struct phi3v_params params;
-    struct phi3v_result result;
+    struct phi3v_result result = {.size = sizeof result};
     const char **stop = xcalloc(opt->stop.n + 1, sizeof *stop);
     options_params(opt, &params, stop);
     struct output o = {.r = r, .cell = &r->book.v[i], .number = i + 1};

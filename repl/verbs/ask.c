@@ -142,7 +142,7 @@ static int answer(struct ask *k, const phi3v_prompt *prompt, struct phi3v_error 
     options_params(&k->app.opt, &params, stop);
     progress_init(&k->app.progress, stderr, 0, false);
     begin_output(k);
-    struct phi3v_result result;
+    struct phi3v_result result = {.size = sizeof result};
     int rc = phi3v_generate(k->app.session, prompt, &params, on_event, k, &result, err);
     progress_clear(&k->app.progress);
     int status = EXIT_FINE;

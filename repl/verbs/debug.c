@@ -9,6 +9,7 @@
 #include "tty/interrupt.h"
 #include "base/json.h"
 #include "notebook/media.h"
+#include "phi3v_tools.h"
 #include "verbs/rounding.h"
 #include "verbs/tensorfile.h"
 #include "verbs/verbs.h"

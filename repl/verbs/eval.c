@@ -344,6 +344,7 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
 {
     const struct options *opt = &e->app.opt;
     struct phi3v_result *result = &t->results[t->n_results];
+    result->size = sizeof *result;
     const char *kind = text_at(turn, "kind");
     phi3v_prompt *prompt;
     add_question(t, turn);

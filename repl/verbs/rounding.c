@@ -8,6 +8,7 @@
 #include "verbs/divergence.h"
 #include "tty/interrupt.h"
 #include "base/json.h"
+#include "phi3v_tools.h"
 
 /* Keys and values of the types of weights are those that --kv auto takes. */
 static const struct choice {
@@ -118,7 +119,7 @@ static int compare_answers(struct form *form, const phi3v_prompt *prompt,
 {
     struct app *a = &form->app;
     struct phi3v_params params;
-    struct phi3v_result result;
+    struct phi3v_result result = {.size = sizeof result};
     const char **stop = xcalloc(a->opt.stop.n + 1, sizeof *stop);
     options_params(&a->opt, &params, stop);
     int rc = phi3v_generate(a->session, prompt, &params, app_on_progress, a, &result, err);

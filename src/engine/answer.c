@@ -147,12 +147,15 @@ static size_t answer_ids(const struct answer *a)
 
 void answer_hand_over(struct answer *a, struct phi3v_result *ret)
 {
+    size_t size = ret->size;
     a->work->timing.decode_tokens = (int64_t)a->n;
-    *ret = (struct phi3v_result){.finish = a->finish,
+    memset(ret, 0, size); // of a newer caller's struct all that is unknown here, too
+    *ret = (struct phi3v_result){.size = size,
+                                 .finish = a->finish,
+                                 .n_text_bytes = a->text.n,
                                  .ids = a->ids,
                                  .n_ids = a->n,
                                  .n_answer_ids = answer_ids(a),
-                                 .n_text_bytes = a->text.n,
                                  .timing = a->work->timing};
     ret->text = buf_take(&a->text);
     a->ids = NULL;

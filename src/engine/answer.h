@@ -55,7 +55,7 @@ int answer_on_id(struct turn *turn, int32_t id);
 /* Gives out what was held back: an incomplete character, the possible beginning of a stop string.
  */
 int answer_flush(struct answer *a, struct phi3v_error *err);
-/* Ids, text and timing become the caller's. */
+/* Ids, text and timing become the caller's; ret->size is set. */
 void answer_hand_over(struct answer *a, struct phi3v_result *ret);
 
 #endif

@@ -86,7 +86,7 @@ static void seat_end(struct seat *seat, int rc)
     }
     if (!rc) rc = answer_flush(&seat->a, &job->error);
     work_end(&seat->w);
-    if (!rc) answer_hand_over(&seat->a, &job->result);
+    if (!rc && job->result) answer_hand_over(&seat->a, job->result);
     answer_fini(&seat->a);
     job->code = rc;
     if (seat->table->on_event) tell(&(struct phi3v_event){.type = PHI3V_EVENT_END}, seat);
@@ -212,11 +212,11 @@ int generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *para
     int n_vocab = jobs[0].session->model->config.n_vocab;
     int rc = table_init(&t, n, n_vocab, err);
     for (int i = 0; i < n && !rc; i++) {
-        jobs[i].code = 0;
-        jobs[i].error = (struct phi3v_error){0};
-        jobs[i].result = (struct phi3v_result){0};
+        struct phi3v_job *job = job_at(jobs, i);
+        job->code = 0;
+        job->error = (struct phi3v_error){0};
         t.seats[i].table = &t;
-        t.seats[i].job = &jobs[i];
+        t.seats[i].job = job;
     }
     for (int i = 0; i < n && !rc; i++) seat_begin(&t.seats[i], params);
     for (int i = 0; i < n && !rc; i++)

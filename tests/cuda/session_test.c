@@ -88,7 +88,7 @@ static struct phi3v_result answer_with(phi3v_session *s, const phi3v_prompt *pro
     whole_table = model->backend->table;
     most_steps = most;
     struct backend_table limited = *whole_table;
-    struct phi3v_result r = {0};
+    struct phi3v_result r = {.size = sizeof r};
     assert_non_null(whole_table->decode);
     limited.decode = most ? few_steps : NULL;
     model->backend->table = &limited;
@@ -272,14 +272,15 @@ static void assert_side_by_side(int n, const struct phi3v_params *params)
                                             "For ever?",  "Any way you like?",
                                             "Stop.",      "Is this one the last of all?"};
     struct phi3v_job jobs[MOST] = {0};
+    struct phi3v_result results[MOST];
     phi3v_prompt *prompts[MOST];
     for (int i = 0; i < n; i++) {
-        jobs[i].session = test_session(model);
-        jobs[i].prompt = prompts[i] = test_prompt(model, texts[i], NULL, 0);
+        prompts[i] = test_prompt(model, texts[i], NULL, 0);
+        jobs[i] = test_job(test_session(model), prompts[i], &results[i]);
     }
     assert_int_equal(phi3v_generate_many(jobs, n, params, NULL, NULL, NULL), 0);
     for (int i = 0; i < n; i++) {
-        struct phi3v_result *r = &jobs[i].result;
+        struct phi3v_result *r = &results[i];
         phi3v_session *s = test_session(model);
         struct phi3v_result alone = answer_with(s, prompts[i], N_NEW, params, NULL, NULL);
         assert_int_equal(jobs[i].code, 0);
@@ -350,6 +351,7 @@ static void a_group_fails_alone(void **state)
 {
     (void)state;
     struct phi3v_job jobs[N_GROUPED] = {0};
+    struct phi3v_result results[N_GROUPED];
     struct phi3v_params params;
     struct backend_table table = *(whole_table = model->backend->table);
     phi3v_prompt *prompt = test_prompt(model, "And then?", NULL, 0);
@@ -358,7 +360,7 @@ static void a_group_fails_alone(void **state)
     phi3v_session *s = test_session(model);
     struct phi3v_result alone = answer_with(s, prompt, N_NEW, &params, NULL, NULL);
     for (int i = 0; i < N_GROUPED; i++)
-        jobs[i] = (struct phi3v_job){.session = test_session(model), .prompt = prompt};
+        jobs[i] = test_job(test_session(model), prompt, &results[i]);
     table.decode = failing;
     n_small_groups = 0;
     model->backend->table = &table;
@@ -369,9 +371,9 @@ static void a_group_fails_alone(void **state)
         bool fails = i >= BACKEND_STEP_SEQS;
         assert_int_equal(jobs[i].code, fails ? PHI3V_E_DEVICE : 0);
         if (fails) assert_string_equal(jobs[i].error.text, "this group fails");
-        assert_int_equal(jobs[i].result.n_ids, fails ? 0 : N_NEW);
-        if (!fails) assert_begins(&jobs[i].result, &alone);
-        phi3v_result_fini(&jobs[i].result);
+        assert_int_equal(results[i].n_ids, fails ? 0 : N_NEW);
+        if (!fails) assert_begins(&results[i], &alone);
+        phi3v_result_fini(&results[i]);
         phi3v_session_free(jobs[i].session);
     }
     phi3v_result_fini(&alone);
@@ -410,7 +412,7 @@ static void cancel_twice(const phi3v_prompt *prompt)
     phi3v_session *s = test_session(model);
     for (int i = 0; i < 2; i++) {
         bool early = i == 0;
-        struct phi3v_result r = {0};
+        struct phi3v_result r = {.size = sizeof r};
         int rc = phi3v_generate(s, prompt, NULL, cancel_at_once, &early, &r, NULL);
         assert_true(rc == 0 || rc == PHI3V_E_CANCELLED);
         phi3v_result_fini(&r);
@@ -463,7 +465,7 @@ static int use_once(struct phi3v_error *err)
     if (!rc) rc = phi3v_session_new(m, &s, err);
     if (!rc) {
         struct phi3v_params params;
-        struct phi3v_result r = {0};
+        struct phi3v_result r = {.size = sizeof r};
         phi3v_params_default(&params);
         params.max_new_tokens = 2;
         phi3v_prompt *prompt = test_prompt(m, "Room?", NULL, 0);

@@ -154,7 +154,7 @@ static void check_case(struct open_model *m, const json_t *item)
         struct phi3v_params params;
         phi3v_params_default(&params);
         params.max_new_tokens = (int)json_integer_value(json_object_get(item, "max_new_tokens"));
-        struct phi3v_result result = {0};
+        struct phi3v_result result = {.size = sizeof result};
         if (!rc) rc = phi3v_generate(m->session, prompt, &params, NULL, NULL, &result, &err);
         if (rc)
             tap_ok(false, "%s: %s", name, err.text);

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "golden.h"
-#include "phi3v.h"
+#include "phi3v_tools.h"
 
 static const double TOLERANCE = 1e-5; /* goldens/README.md: relative, f32 softmax */
 

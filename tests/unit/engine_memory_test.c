@@ -109,7 +109,7 @@ static int try_answer(void *arg, struct phi3v_error *err)
     struct phi3v_params params;
     phi3v_params_default(&params);
     params.max_new_tokens = 3;
-    struct phi3v_result r = {0};
+    struct phi3v_result r = {.size = sizeof r};
     int rc = phi3v_generate(a->session, a->prompt, &params, NULL, NULL, &r, err);
     phi3v_result_fini(&r);
     phi3v_session_clear(a->session);
@@ -134,7 +134,9 @@ static void answering_text(void **state)
 static void answer_both(phi3v_model *model, const phi3v_prompt *prompt)
 {
     struct phi3v_params params;
-    struct phi3v_job jobs[2] = {{.prompt = prompt}, {.prompt = prompt}};
+    struct phi3v_result results[2];
+    struct phi3v_job jobs[2];
+    for (int i = 0; i < 2; i++) jobs[i] = test_job(NULL, prompt, &results[i]);
     phi3v_params_default(&params);
     params.max_new_tokens = 4;
     int rc = 0;
@@ -143,8 +145,8 @@ static void answer_both(phi3v_model *model, const phi3v_prompt *prompt)
     assert_true(rc == 0 || rc == PHI3V_E_MEMORY);
     for (int i = 0; i < 2; i++) {
         assert_true(jobs[i].code == 0 || jobs[i].code == PHI3V_E_MEMORY);
-        if (!rc && !jobs[i].code) assert_int_equal(jobs[i].result.n_ids, 4);
-        phi3v_result_fini(&jobs[i].result);
+        if (!rc && !jobs[i].code) assert_int_equal(results[i].n_ids, 4);
+        phi3v_result_fini(&results[i]);
         phi3v_session_free(jobs[i].session);
     }
 }
@@ -253,7 +255,7 @@ static void the_decode_loop_takes_no_memory(void **state)
     params.temperature = 1;
     static const char *const stops[] = {"a string that never comes", NULL};
     params.stop = stops;
-    struct phi3v_result r;
+    struct phi3v_result r = {.size = sizeof r};
     struct phi3v_error err;
     int rc = phi3v_generate(session, prompt, &params, forbid_allocations, NULL, &r, &err);
     bool untouched = mem_fail_pending();

@@ -414,7 +414,7 @@ static int show(const struct phi3v_event *event, void *user)
 static struct phi3v_result answer(phi3v_session *s, const phi3v_prompt *prompt,
                                   const struct phi3v_params *params, struct shown *shown)
 {
-    struct phi3v_result r;
+    struct phi3v_result r = {.size = sizeof r};
     struct phi3v_error err;
     if (phi3v_generate(s, prompt, params, show, shown, &r, &err)) fail_msg("%s", err.text);
     return r;
@@ -664,7 +664,7 @@ static void another_thread_cancels(void **state)
     struct phi3v_params params;
     phi3v_params_default(&params);
     params.max_new_tokens = 100000;
-    struct phi3v_result r;
+    struct phi3v_result r = {.size = sizeof r};
     assert_int_equal(phi3v_generate(c.session, prompt, &params, tell_canceller, &c, &r, NULL), 0);
     pthread_join(thread, NULL);
     assert_int_equal(r.finish, PHI3V_FINISH_INTERRUPTED);

@@ -17,6 +17,7 @@ enum { N = 4, N_NEW = 24 };
 struct group {
     phi3v_model *model;
     struct phi3v_job jobs[N];
+    struct phi3v_result results[N];
     phi3v_prompt *prompts[N];
     phi3v_session *sessions[N], *alone;
     struct phi3v_params params;
@@ -34,7 +35,7 @@ static void set_up(struct group *g, const char *model, const char *const *texts,
     for (int i = 0; i < N; i++) {
         g->sessions[i] = test_session(g->model);
         g->prompts[i] = test_prompt(g->model, texts[i], NULL, 0);
-        g->jobs[i] = (struct phi3v_job){.session = g->sessions[i], .prompt = g->prompts[i]};
+        g->jobs[i] = test_job(g->sessions[i], g->prompts[i], &g->results[i]);
     }
 }
 
@@ -69,7 +70,7 @@ static void run(struct group *g)
 /* The job's answer, or as much of it as there is, is the one of a session by itself. */
 static void assert_as_alone(struct group *g, int i)
 {
-    struct phi3v_result r, *got = &g->jobs[i].result;
+    struct phi3v_result r = {.size = sizeof r}, *got = &g->results[i];
     assert_int_equal(g->jobs[i].code, 0);
     assert_int_equal(phi3v_generate(g->alone, g->prompts[i], &g->params, NULL, NULL, &r, NULL), 0);
     assert_true(got->n_ids <= r.n_ids);
@@ -134,7 +135,7 @@ static void across_the_switch(void **state)
     phi3v_prompt_free(g.prompts[2]);
     g.jobs[2].prompt = g.prompts[2] = longer;
     run(&g);
-    assert_true(g.jobs[2].result.timing.prefill_tokens > 256); // the sequence once more
+    assert_true(g.results[2].timing.prefill_tokens > 256); // the sequence once more
     for (int i = 0; i < N; i++) assert_as_alone(&g, i);
     tear_down(&g);
 }
@@ -167,8 +168,8 @@ static void computed_once(void **state)
     struct group g;
     set_up_shared(&g, "tiny-gqa-bf16");
     run(&g);
-    assert_int_equal(g.jobs[0].result.timing.cached_tokens, 0);
-    for (int i = 1; i < N; i++) assert_int_equal(g.jobs[i].result.timing.cached_tokens, 64);
+    assert_int_equal(g.results[0].timing.cached_tokens, 0);
+    for (int i = 1; i < N; i++) assert_int_equal(g.results[i].timing.cached_tokens, 64);
     /* One goes another way in the middle of what is shared; the others do not notice. */
     char *text = long_text(N_WORDS / 4, "then the sea.");
     phi3v_prompt *other = test_prompt(g.model, text, NULL, 0);
@@ -192,8 +193,8 @@ static void until_the_switch(void **state)
     g.params.max_new_tokens = 170;
     run(&g);
     for (int i = 0; i < N; i++) {
-        if (i > 0) assert_true(g.jobs[i].result.timing.cached_tokens > 0);
-        assert_true(g.jobs[i].result.timing.prefill_tokens > 256);
+        if (i > 0) assert_true(g.results[i].timing.cached_tokens > 0);
+        assert_true(g.results[i].timing.prefill_tokens > 256);
         assert_as_alone(&g, i);
     }
     tear_down(&g);
@@ -226,8 +227,8 @@ static void one_that_is_stopped_too(void **state)
     g.stop_job = 1;
     g.stop_after = 3;
     run(&g);
-    assert_int_equal(g.jobs[1].result.finish, PHI3V_FINISH_INTERRUPTED);
-    assert_true(g.jobs[1].result.n_ids < N_NEW);
+    assert_int_equal(g.results[1].finish, PHI3V_FINISH_INTERRUPTED);
+    assert_true(g.results[1].n_ids < N_NEW);
     for (int i = 0; i < N; i++) assert_as_alone(&g, i);
     tear_down(&g);
 }
@@ -244,6 +245,44 @@ static void wrong_arguments(void **state)
     assert_string_equal(err.text, "jobs 1 and 3 share a session");
     g.jobs[3].session = NULL;
     assert_int_equal(phi3v_generate_many(g.jobs, N, NULL, NULL, NULL, &err), PHI3V_E_ARGUMENT);
+    g.jobs[3].session = g.sessions[3];
+    g.results[2].size = 0;
+    assert_int_equal(phi3v_generate_many(g.jobs, N, NULL, NULL, NULL, &err), PHI3V_E_ARGUMENT);
+    assert_non_null(strstr(err.text, "size"));
+    g.results[2].size = sizeof *g.results;
+    g.jobs[1].size = 0;
+    assert_int_equal(phi3v_generate_many(g.jobs, N, NULL, NULL, NULL, &err), PHI3V_E_ARGUMENT);
+    assert_string_equal(err.text, "job 1: size is not that of the struct");
+    tear_down(&g);
+}
+
+/* Jobs and results of a caller whose structs have grown, and one who wants no result. */
+static void structs_may_grow(void **state)
+{
+    (void)state;
+    struct group g;
+    set_up(&g, "tiny-gqa-bf16", some_texts, 0);
+    struct grown_result {
+        struct phi3v_result known;
+        size_t more;
+    } results[2] = {{.known.size = sizeof *results, .more = 7}};
+    struct grown_job {
+        struct phi3v_job known;
+        size_t more;
+    } jobs[2];
+    for (int i = 0; i < 2; i++)
+        jobs[i] = (struct grown_job){.known = {.size = sizeof *jobs,
+                                               .session = g.sessions[i],
+                                               .prompt = g.prompts[i],
+                                               .result = i == 0 ? &results[0].known : NULL},
+                                     .more = 9};
+    assert_int_equal(phi3v_generate_many(&jobs[0].known, 2, &g.params, hear, &g, NULL), 0);
+    assert_int_equal(jobs[0].more, 9);    // input that is not known here is not touched,
+    assert_int_equal(results[0].more, 0); // output is empty
+    assert_int_equal(results[0].known.size, sizeof *results);
+    assert_int_equal(jobs[1].known.code, 0);
+    g.results[0] = results[0].known;
+    assert_as_alone(&g, 0);
     tear_down(&g);
 }
 
@@ -254,6 +293,7 @@ int main(void)
         cmocka_unit_test(across_the_switch),       cmocka_unit_test(computed_once),
         cmocka_unit_test(until_the_switch),        cmocka_unit_test(one_that_fails_stands_alone),
         cmocka_unit_test(one_that_is_stopped_too), cmocka_unit_test(wrong_arguments),
+        cmocka_unit_test(structs_may_grow),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

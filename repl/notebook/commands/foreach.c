@@ -34,6 +34,7 @@ struct foreach {
     phi3v_session **sessions;
     struct lane *lanes;
     struct phi3v_job *jobs;
+    struct phi3v_result *results;
     int n_lanes, n_used; // of these: in the present group
     int shown;           // the lane whose answer is on the screen
     struct stream *stream;
@@ -186,7 +187,7 @@ static void show_begin(struct foreach *f, struct lane *l)
 static void show_json(struct foreach *f, const struct lane *l, const struct phi3v_job *job)
 {
     const char *source = l->media->source;
-    json_t *line = answer_json(&f->r->app, l->prompt, &job->result, &source, l->media->decode_s);
+    json_t *line = answer_json(&f->r->app, l->prompt, job->result, &source, l->media->decode_s);
     json_object_set_new(line, "picture", json_text(source));
     json_print(stdout, line);
     json_decref(line);
@@ -210,10 +211,10 @@ static void show_end(struct foreach *f, struct lane *l, const struct phi3v_job *
         return;
     }
     if (r->app.opt.json) show_json(f, l, job);
-    f->table.v[l->at].answer = xstrndup(job->result.text, job->result.n_text_bytes);
-    f->table.v[l->at].finish = finish_name(job->result.finish);
-    f->n_answered += job->result.finish != PHI3V_FINISH_INTERRUPTED;
-    struct phi3v_timing timing = job->result.timing;
+    f->table.v[l->at].answer = xstrndup(job->result->text, job->result->n_text_bytes);
+    f->table.v[l->at].finish = finish_name(job->result->finish);
+    f->n_answered += job->result->finish != PHI3V_FINISH_INTERRUPTED;
+    struct phi3v_timing timing = job->result->timing;
     timing.decode_s /= f->n_used; // side by side
     run_add_up(r, &timing);
 }
@@ -254,6 +255,7 @@ static int open_sessions(struct foreach *f, struct phi3v_error *err)
     f->sessions = xcalloc((size_t)n, sizeof *f->sessions);
     f->lanes = xcalloc((size_t)n, sizeof *f->lanes);
     f->jobs = xcalloc((size_t)n, sizeof *f->jobs);
+    f->results = xcalloc((size_t)n, sizeof *f->results);
     while (f->n_lanes < n && !rc) {
         rc = phi3v_session_new(f->r->app.model, &f->sessions[f->n_lanes], err);
         f->n_lanes += rc == 0;
@@ -318,8 +320,11 @@ static void take_group(struct foreach *f, size_t *at)
             lane_fini(l);
             continue;
         }
-        f->jobs[f->n_used] =
-            (struct phi3v_job){.session = f->sessions[f->n_used], .prompt = l->prompt};
+        f->results[f->n_used] = (struct phi3v_result){.size = sizeof *f->results};
+        f->jobs[f->n_used] = (struct phi3v_job){.size = sizeof *f->jobs,
+                                                .session = f->sessions[f->n_used],
+                                                .prompt = l->prompt,
+                                                .result = &f->results[f->n_used]};
         f->n_used++;
     }
 }
@@ -339,7 +344,7 @@ static int answer_group(struct foreach *f, struct phi3v_error *err)
     if (r->term) term_quiet_end(r->term);
     free(stop);
     for (int i = 0; i < f->n_used; i++) {
-        if (!rc && !f->jobs[i].code) phi3v_result_fini(&f->jobs[i].result);
+        phi3v_result_fini(&f->results[i]);
         lane_fini(&f->lanes[i]);
     }
     stream_free(f->stream);
@@ -382,6 +387,7 @@ static void foreach_free(struct foreach *f)
     free(f->sessions);
     free(f->lanes);
     free(f->jobs);
+    free(f->results);
     strings_free(&f->what);
     table_free(&f->table);
     free(f->text);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * Calls for programs that look into the library: `phiscope debug`, `eval` and `bench`, and tests.
+ * The rules of phi3v.h hold. This header is not installed, and nothing in it is promised to stay.
+ */
+#ifndef PHI3V_TOOLS_H
+#define PHI3V_TOOLS_H
+
+#include "phi3v.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* -- Numbers ----------------------------------------------------------------------------------- */
+
+/* Calls back for every tensor in name order (synthetic weights have none), until a callback returns
+ * non-zero, which is returned. */
+typedef int (*phi3v_tensor_fn)(const char *name, const char *dtype, int n_dims,
+                               const int64_t *shape, void *user);
+PHI3V_API int phi3v_model_tensors(const phi3v_model *model, phi3v_tensor_fn fn, void *user);
+
+/* Logits behind the last token (all = 0: f32 [n_vocab]) or behind every token (all = 1: f32
+ * [n_tokens][n_vocab], from one fresh forward pass). Free with phi3v_floats_free. */
+PHI3V_API int phi3v_logits(phi3v_session *session, const phi3v_prompt *prompt, int all,
+                           phi3v_event_fn on_event, void *user, float **ret_logits,
+                           size_t *ret_rows, struct phi3v_error *err);
+/* One fresh forward pass that hands out every named intermediate tensor (names and shapes:
+ * docs/model.md); the names of the vision tower come once for each picture. data is f32, valid
+ * during the call. */
+typedef int (*phi3v_activation_fn)(const char *name, int n_dims, const int64_t *shape,
+                                   const float *data, void *user);
+PHI3V_API int phi3v_activations(phi3v_session *session, const phi3v_prompt *prompt,
+                                phi3v_activation_fn fn, void *user, struct phi3v_error *err);
+/* The probabilities the sampler would draw from: ids and values, highest first. Returns how many
+ * were kept; at most `cap` are written. previous: ids the repetition penalty counts (negative ones
+ * are ignored). Temperature 0 keeps one. Negative: ARGUMENT (params, or logits that are no
+ * numbers), MEMORY. */
+PHI3V_API int phi3v_sampling(const float *logits, int n_vocab, const int32_t *previous,
+                             size_t n_previous, const struct phi3v_params *params, int32_t *ret_ids,
+                             float *ret_probs, int cap);
+/* Benchmark aid: pretend the session already holds n times the token <s>, with pseudo-random keys
+ * and values. Clear it afterwards. */
+PHI3V_API int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v_error *err);
+/* Benchmark aid: encode n_crops pseudo-random crops (one is a global view alone), uncached; seconds
+ * it took. */
+PHI3V_API int phi3v_bench_vision(phi3v_session *session, int n_crops, double *ret_seconds,
+                                 struct phi3v_error *err);
+/* Where the session's computing time went since this was last called: fn gets each stage's name and
+ * seconds, on this thread; not called where the device does not measure. What is missing to the
+ * time that passed was spent outside the kernels. */
+typedef void (*phi3v_stage_fn)(const char *name, double seconds, void *user);
+PHI3V_API void phi3v_bench_stages(phi3v_session *session, phi3v_stage_fn fn, void *user);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
