@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "weights/pack_file.h"
-#include "weights/slots.h"
+#include "weights/tensor_table.h"
 
 struct binder {
     const struct weights *weights;
@@ -19,57 +19,58 @@ struct binder {
 /* Floats a vector of n takes, so that each begins on a cache line. */
 static size_t vector_room(int64_t n) { return ((size_t)n + 15) & ~(size_t)15; }
 
-static bool shape_equals(const struct tensor *t, const struct slot *slot)
+static bool shape_equals(const struct tensor *t, const struct table_entry *entry)
 {
-    if (t->n_dims != slot->n_dims) return false;
+    if (t->n_dims != entry->n_dims) return false;
     for (int i = 0; i < t->n_dims; i++)
-        if (t->shape[i] != slot->shape[i]) return false;
+        if (t->shape[i] != entry->shape[i]) return false;
     return true;
 }
 
 /* Bytes stand for packed weights in the files that say so. */
-static bool is_packed(const struct binder *b, const struct slot *slot, const struct tensor *t)
+static bool is_packed(const struct binder *b, const struct table_entry *entry,
+                      const struct tensor *t)
 {
-    return b->mw->form != FORM_F32 && slot->mat && t->dtype == DTYPE_U8;
+    return b->mw->form != FORM_F32 && entry->mat && t->dtype == DTYPE_U8;
 }
 
 /* [n_out][…] as it is packed: strips and their bytes. */
-static void packed_shape(const struct binder *b, struct slot *slot)
+static void packed_shape(const struct binder *b, struct table_entry *entry)
 {
-    int n_out = (int)slot->shape[0], n_in = (int)(slot_count(slot) / slot->shape[0]);
-    enum weight_type type = slot_type(slot, b->mw->form, WEIGHT_F32);
+    int n_out = (int)entry->shape[0], n_in = (int)(table_entry_count(entry) / entry->shape[0]);
+    enum weight_type type = table_entry_type(entry, b->mw->form, WEIGHT_F32);
     size_t strip = pack_strip_bytes(type, n_in);
-    slot->n_dims = 2;
-    slot->shape[0] = strip ? (int64_t)(mat_bytes(type, n_out, n_in) / strip) : 0;
-    slot->shape[1] = (int64_t)strip;
+    entry->n_dims = 2;
+    entry->shape[0] = strip ? (int64_t)(mat_bytes(type, n_out, n_in) / strip) : 0;
+    entry->shape[1] = (int64_t)strip;
 }
 
-/* Finds and checks a slot's tensor; counts parameters, bytes and the floats to widen. */
-static int check_slot(void *arg, const struct slot *slot)
+/* Finds and checks an entry's tensor; counts parameters, bytes and the floats to widen. */
+static int check_entry(void *arg, const struct table_entry *entry)
 {
     struct binder *b = arg;
-    const struct tensor *t = weights_find(b->weights, slot->name);
+    const struct tensor *t = weights_find(b->weights, entry->name);
     if (!t)
         return err_set(b->err, PHI3V_E_MODEL,
-                       "the model files lack tensor %s, which config.json asks for", slot->name);
-    bool packed = is_packed(b, slot, t);
+                       "the model files lack tensor %s, which config.json asks for", entry->name);
+    bool packed = is_packed(b, entry, t);
     if (t->dtype > DTYPE_F16 && !packed)
         return err_set(b->err, PHI3V_E_UNSUPPORTED,
                        "%s: tensor %s has type %s; only F32, BF16 and F16 are supported", t->file,
-                       slot->name, dtype_name(t->dtype));
-    struct slot stored = *slot;
+                       entry->name, dtype_name(t->dtype));
+    struct table_entry stored = *entry;
     if (packed) packed_shape(b, &stored);
     if (!shape_equals(t, &stored)) {
         char is[120], expected[120];
         return err_set(b->err, PHI3V_E_MODEL,
                        "%s: tensor %s is %s, expected %s: not this model's config.json?", t->file,
-                       slot->name, shape_text(t->shape, t->n_dims, is, sizeof is),
+                       entry->name, shape_text(t->shape, t->n_dims, is, sizeof is),
                        shape_text(stored.shape, stored.n_dims, expected, sizeof expected));
     }
-    b->mw->n_params += slot_count(slot);
+    b->mw->n_params += table_entry_count(entry);
     b->mw->bytes += t->n_bytes;
     b->mw->mapped_bytes += t->n_bytes;
-    if (slot->vec) b->n_floats += vector_room(slot_count(slot));
+    if (entry->vec) b->n_floats += vector_room(table_entry_count(entry));
     return 0;
 }
 
@@ -80,21 +81,21 @@ static enum weight_type weight_type(enum dtype dtype)
 }
 
 /* Second walk: everything was found and fits. */
-static int bind_slot(void *arg, const struct slot *slot)
+static int bind_entry(void *arg, const struct table_entry *entry)
 {
     struct binder *b = arg;
-    const struct tensor *t = weights_find(b->weights, slot->name);
-    int64_t n = slot_count(slot);
-    if (slot->mat)
-        *slot->mat =
-            (struct mat){.data = t->data,
-                         .type = is_packed(b, slot, t) ? slot_type(slot, b->mw->form, WEIGHT_F32)
-                                                       : weight_type(t->dtype),
-                         .n_out = (int)slot->shape[0],
-                         .n_in = (int)(n / slot->shape[0])};
-    if (slot->vec) {
+    const struct tensor *t = weights_find(b->weights, entry->name);
+    int64_t n = table_entry_count(entry);
+    if (entry->mat)
+        *entry->mat = (struct mat){.data = t->data,
+                                   .type = is_packed(b, entry, t)
+                                               ? table_entry_type(entry, b->mw->form, WEIGHT_F32)
+                                               : weight_type(t->dtype),
+                                   .n_out = (int)entry->shape[0],
+                                   .n_in = (int)(n / entry->shape[0])};
+    if (entry->vec) {
         b->kernels->widen(b->next, t->data, weight_type(t->dtype), n);
-        *slot->vec = (struct vec){.data = b->next, .n = (int)n};
+        *entry->vec = (struct vec){.data = b->next, .n = (int)n};
         b->next += vector_room(n);
     }
     return 0;
@@ -104,25 +105,25 @@ int model_weights_bind(const struct weights *w, const struct config *c,
                        struct model_weights *ret_weights, struct phi3v_error *err)
 {
     struct model_weights mw;
-    int code = slots_prepare(c, &mw, err);
+    int code = tensor_table_prepare(c, &mw, err);
     if (code) return code;
     struct binder b = {.weights = w, .kernels = kernels_best(), .mw = &mw, .err = err};
     code = pack_file_form(w, &mw.form, err);
     mw.vision_form = vision_form_for(mw.form);
     bool own_head = c->tie_embeddings && mw.form != FORM_F32; // packed, though tied
-    struct slot head;
-    slot_head(&head, &mw);
+    struct table_entry head;
+    table_entry_head(&head, &mw);
     head.shape[0] = c->n_vocab;
     head.shape[1] = c->hidden;
-    if (!code) code = slots_walk(c, &mw, check_slot, &b);
-    if (!code && own_head) code = check_slot(&b, &head);
+    if (!code) code = tensor_table_walk(c, &mw, check_entry, &b);
+    if (!code && own_head) code = check_entry(&b, &head);
     if (!code) {
         struct weights_owned *owned = mw.owned;
         owned->vectors = b.next = mem_array(b.n_floats, sizeof(float));
         if (!b.next) code = err_memory(err, "widened weights", b.n_floats * sizeof(float));
     }
-    if (!code) code = slots_walk(c, &mw, bind_slot, &b);
-    if (!code && own_head) bind_slot(&b, &head);
+    if (!code) code = tensor_table_walk(c, &mw, bind_entry, &b);
+    if (!code && own_head) bind_entry(&b, &head);
     if (code) {
         model_weights_fini(&mw);
         return code;

@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 #include "base/pool.h"
-#include "weights/slots.h"
+#include "weights/tensor_table.h"
 
 struct packer {
     struct model_weights *mw;
@@ -27,10 +27,11 @@ struct packer {
 
 static size_t stored_bytes(const struct mat *m) { return mat_bytes(m->type, m->n_out, m->n_in); }
 
-static enum weight_type wanted_type(const struct packer *p, const struct slot *slot)
+static enum weight_type wanted_type(const struct packer *p, const struct table_entry *entry)
 {
-    if (!slot->mat) return WEIGHT_F32;
-    return slot_type(slot, slot_is_vision(slot) ? p->vision_form : p->form, slot->mat->type);
+    if (!entry->mat) return WEIGHT_F32;
+    return table_entry_type(entry, table_entry_is_vision(entry) ? p->vision_form : p->form,
+                            entry->mat->type);
 }
 
 /* bf16 that is stored as such is used where it lies. */
@@ -54,10 +55,10 @@ static void count_mat(struct packer *p, const struct mat *m, enum weight_type wa
     if (m->n_in > p->most_in) p->most_in = m->n_in;
 }
 
-static int count_slot(void *arg, const struct slot *slot)
+static int count_entry(void *arg, const struct table_entry *entry)
 {
     struct packer *p = arg;
-    if (slot->mat) count_mat(p, slot->mat, wanted_type(p, slot));
+    if (entry->mat) count_mat(p, entry->mat, wanted_type(p, entry));
     return 0;
 }
 
@@ -129,10 +130,10 @@ static int pack_mat(struct packer *p, struct mat *m, enum weight_type wanted)
     return 0;
 }
 
-static int pack_slot(void *arg, const struct slot *slot)
+static int pack_entry(void *arg, const struct table_entry *entry)
 {
     struct packer *p = arg;
-    return slot->mat ? pack_mat(p, slot->mat, wanted_type(p, slot)) : 0;
+    return entry->mat ? pack_mat(p, entry->mat, wanted_type(p, entry)) : 0;
 }
 
 /* -- All -------------------------------------------------------------------------------------- */
@@ -155,10 +156,10 @@ int model_weights_pack(struct model_weights *mw, const struct config *c, enum we
                        .pulse = pulse,
                        .err = err};
     struct weights_owned *owned = mw->owned;
-    struct slot head_slot;
-    slot_head(&head_slot, mw);
-    enum weight_type head = slot_type(&head_slot, form, mw->lm_head.type);
-    slots_walk(c, mw, count_slot, &p);
+    struct table_entry head_entry;
+    table_entry_head(&head_entry, mw);
+    enum weight_type head = table_entry_type(&head_entry, form, mw->lm_head.type);
+    tensor_table_walk(c, mw, count_entry, &p);
     if (c->tie_embeddings) {
         p.room += new_bytes(&mw->lm_head, head);
         mw->bytes += new_bytes(&mw->lm_head, head);
@@ -170,7 +171,7 @@ int model_weights_pack(struct model_weights *mw, const struct config *c, enum we
     int code = 0;
     if (!p.rows || (p.room > 0 && !owned->pages))
         code = err_memory(err, "converted weights", p.room);
-    if (!code) code = slots_walk(c, mw, pack_slot, &p);
+    if (!code) code = tensor_table_walk(c, mw, pack_entry, &p);
     if (!code && c->tie_embeddings) code = pack_mat(&p, &mw->lm_head, head);
     mem_free(p.rows);
     mw->form = form;

@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 #include "base/sha256.h"
-#include "weights/slots.h"
+#include "weights/tensor_table.h"
 
 static const char version[] = "2";
 
@@ -37,16 +37,16 @@ int pack_file_form(const struct weights *w, enum weights_form *ret_form, struct 
 struct list {
     const struct weights *source;
     struct tensor *tensors;
-    char (*names)[sizeof((struct slot *)0)->name];
+    char (*names)[sizeof((struct table_entry *)0)->name];
     size_t n;
-    bool packed; // which of the slots this walk takes
+    bool packed; // which of the entries this walk takes
 };
 
 /* Packed matrices begin at multiples of 64 bytes when nothing else stands before them. */
-static int list_slot(void *arg, const struct slot *slot)
+static int list_entry(void *arg, const struct table_entry *entry)
 {
     struct list *l = arg;
-    const struct mat *m = slot->mat;
+    const struct mat *m = entry->mat;
     size_t strip = m ? pack_strip_bytes(m->type, m->n_in) : 0;
     if ((strip > 0) != l->packed) return 0;
     if (!l->tensors) {
@@ -55,7 +55,7 @@ static int list_slot(void *arg, const struct slot *slot)
     }
     struct tensor *t = &l->tensors[l->n];
     if (strip > 0) {
-        memcpy(l->names[l->n], slot->name, sizeof l->names[l->n]);
+        memcpy(l->names[l->n], entry->name, sizeof l->names[l->n]);
         size_t n_bytes = mat_bytes(m->type, m->n_out, m->n_in);
         *t = (struct tensor){.name = l->names[l->n],
                              .dtype = DTYPE_U8,
@@ -64,7 +64,7 @@ static int list_slot(void *arg, const struct slot *slot)
                              .data = m->data,
                              .n_bytes = n_bytes};
     } else {
-        *t = *weights_find(l->source, slot->name); // it was bound, so it is there
+        *t = *weights_find(l->source, entry->name); // it was bound, so it is there
     }
     l->n++;
     return 0;
@@ -72,12 +72,12 @@ static int list_slot(void *arg, const struct slot *slot)
 
 static void list_all(struct list *l, struct model_weights *mw, const struct config *c)
 {
-    struct slot head;
-    slot_head(&head, mw);
+    struct table_entry head;
+    table_entry_head(&head, mw);
     for (int packed = 1; packed >= 0; packed--) {
         l->packed = packed;
-        slots_walk(c, mw, list_slot, l);
-        if (c->tie_embeddings && packed) list_slot(l, &head);
+        tensor_table_walk(c, mw, list_entry, l);
+        if (c->tie_embeddings && packed) list_entry(l, &head);
     }
 }
 
@@ -107,7 +107,7 @@ int pack_file_write(const struct model_weights *mw, const struct config *c,
     if (weights_metadata(source, "phiscope_packed"))
         return err_set(err, PHI3V_E_ARGUMENT,
                        "these weights are packed already: pack the folder they were made from");
-    struct model_weights walked = *mw; // slots_walk hands out writable fields
+    struct model_weights walked = *mw; // tensor_table_walk hands out writable fields
     struct list l = {.source = source};
     char digest[65];
     list_all(&l, &walked, c);

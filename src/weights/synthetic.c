@@ -7,7 +7,7 @@
 
 #include "base/mem.h"
 #include "base/pool.h"
-#include "weights/slots.h"
+#include "weights/tensor_table.h"
 
 enum {
     LEVELS = 4096,   // values of the random table
@@ -112,7 +112,7 @@ static void fill_mat(struct pool *pool, const struct mat *m, uint64_t seed, cons
     pool_run(pool, (int64_t)m->n_out * m->n_in, PIECE, fill_piece, &f);
 }
 
-static void fill_vec(float *data, int64_t n, enum slot_fill fill, const float *normal)
+static void fill_vec(float *data, int64_t n, enum table_fill fill, const float *normal)
 {
     for (int64_t i = 0; i < n; i++)
         data[i] = fill == FILL_NORMAL ? 0.02f * normal[i % LEVELS] : fill == FILL_ONE;
@@ -121,24 +121,24 @@ static void fill_vec(float *data, int64_t n, enum slot_fill fill, const float *n
 /* -- Layout ------------------------------------------------------------------------------------ */
 
 /* First walk: adds up; second walk: places. */
-static int place_slot(void *arg, const struct slot *slot)
+static int place_entry(void *arg, const struct table_entry *entry)
 {
     struct layout *l = arg;
-    int64_t n = slot_count(slot);
+    int64_t n = table_entry_count(entry);
     char *at = l->base ? l->base + l->used_bytes : NULL;
-    int n_out = (int)slot->shape[0], n_in = (int)(n / slot->shape[0]);
-    enum weight_type type = slot_type(slot, l->form, WEIGHT_BF16);
-    size_t bytes = slot->mat   ? mat_bytes(type, n_out, n_in)
-                   : slot->vec ? (size_t)n * sizeof(float)
-                               : 0;
+    int n_out = (int)entry->shape[0], n_in = (int)(n / entry->shape[0]);
+    enum weight_type type = table_entry_type(entry, l->form, WEIGHT_BF16);
+    size_t bytes = entry->mat   ? mat_bytes(type, n_out, n_in)
+                   : entry->vec ? (size_t)n * sizeof(float)
+                                : 0;
     l->used_bytes += (bytes + 63) & ~(size_t)63;
-    if (at && slot->mat)
-        *slot->mat = (struct mat){.data = at, .type = type, .n_out = n_out, .n_in = n_in};
-    if (at && slot->vec) *slot->vec = (struct vec){.data = (float *)(void *)at, .n = (int)n};
+    if (at && entry->mat)
+        *entry->mat = (struct mat){.data = at, .type = type, .n_out = n_out, .n_in = n_in};
+    if (at && entry->vec) *entry->vec = (struct vec){.data = (float *)(void *)at, .n = (int)n};
     if (at) {
         l->mw->n_params += n;
-        l->mw->bytes += slot->mat ? bytes : (size_t)n * 2; // vectors as the release stores them
-        if (slot->mat && n_in > l->most_in) l->most_in = n_in;
+        l->mw->bytes += entry->mat ? bytes : (size_t)n * 2; // vectors as the release stores them
+        if (entry->mat && n_in > l->most_in) l->most_in = n_in;
     }
     return 0;
 }
@@ -150,16 +150,16 @@ struct filler {
     float *rows; // [n_threads][PACK_OUTS][most_in]
 };
 
-static int fill_slot(void *arg, const struct slot *slot)
+static int fill_entry(void *arg, const struct table_entry *entry)
 {
     struct filler *f = arg;
     f->seed += (uint64_t)1 << 40;
-    if (slot->mat && pack_strip_bytes(slot->mat->type, slot->mat->n_in) > 0)
+    if (entry->mat && pack_strip_bytes(entry->mat->type, entry->mat->n_in) > 0)
         fill_packed(f->pool,
-                    &(struct strips){slot->mat, kernels_best(), f->normal, f->rows, f->seed});
-    else if (slot->mat)
-        fill_mat(f->pool, slot->mat, f->seed, f->normal);
-    if (slot->vec) fill_vec((float *)slot->vec->data, slot->vec->n, slot->fill, f->normal);
+                    &(struct strips){entry->mat, kernels_best(), f->normal, f->rows, f->seed});
+    else if (entry->mat)
+        fill_mat(f->pool, entry->mat, f->seed, f->normal);
+    if (entry->vec) fill_vec((float *)entry->vec->data, entry->vec->n, entry->fill, f->normal);
     return 0;
 }
 
@@ -167,10 +167,10 @@ int model_weights_synthetic(const struct config *c, enum weights_form form, stru
                             struct model_weights *ret_weights, struct phi3v_error *err)
 {
     struct model_weights mw;
-    int code = slots_prepare(c, &mw, err);
+    int code = tensor_table_prepare(c, &mw, err);
     if (code) return code;
     struct layout l = {.form = form, .mw = &mw};
-    slots_walk(c, &mw, place_slot, &l);
+    tensor_table_walk(c, &mw, place_entry, &l);
     struct weights_owned *owned = mw.owned;
     l.base = owned->pages = weights_pages(l.used_bytes);
     owned->pages_bytes = l.used_bytes;
@@ -179,7 +179,7 @@ int model_weights_synthetic(const struct config *c, enum weights_form form, stru
         return err_memory(err, "synthetic weights", l.used_bytes);
     }
     l.used_bytes = 0;
-    slots_walk(c, &mw, place_slot, &l);
+    tensor_table_walk(c, &mw, place_entry, &l);
     size_t n_rows = (size_t)pool_threads(pool) * PACK_OUTS * (size_t)l.most_in;
     struct filler f = {.pool = pool, .rows = mem_array(n_rows, sizeof *f.rows)};
     if (!f.rows) {
@@ -187,7 +187,7 @@ int model_weights_synthetic(const struct config *c, enum weights_form form, stru
         return err_memory(err, "synthetic weights", n_rows * sizeof *f.rows);
     }
     for (int i = 0; i < LEVELS; i++) f.normal[i] = normal_level(i);
-    slots_walk(c, &mw, fill_slot, &f);
+    tensor_table_walk(c, &mw, fill_entry, &f);
     mem_free(f.rows);
     if (c->tie_embeddings) mw.lm_head = mw.embed;
     mw.form = form;

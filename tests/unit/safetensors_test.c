@@ -15,7 +15,7 @@
 #include "base/pool.h"
 #include "folder.h"
 #include "weights/bind.h"
-#include "weights/slots.h"
+#include "weights/tensor_table.h"
 
 static struct folder folder;
 static struct phi3v_error err;
@@ -264,14 +264,14 @@ static void small_config(struct config *c)
 }
 
 struct collect {
-    struct slot slots[128];
+    struct table_entry entries[128];
     size_t n;
 };
 
-static int collect_slot(void *arg, const struct slot *slot)
+static int collect_entry(void *arg, const struct table_entry *entry)
 {
     struct collect *c = arg;
-    c->slots[c->n++] = *slot;
+    c->entries[c->n++] = *entry;
     return 0;
 }
 
@@ -280,9 +280,9 @@ static int collect_slot(void *arg, const struct slot *slot)
 static void write_model(const struct config *c, int skip, int reshape, int retype)
 {
     struct model_weights mw;
-    assert_int_equal(slots_prepare(c, &mw, &err), 0);
+    assert_int_equal(tensor_table_prepare(c, &mw, &err), 0);
     struct collect all = {.n = 0};
-    slots_walk(c, &mw, collect_slot, &all);
+    tensor_table_walk(c, &mw, collect_entry, &all);
     model_weights_fini(&mw);
     struct tensor tensors[128];
     static float data[4096];
@@ -292,8 +292,8 @@ static void write_model(const struct config *c, int skip, int reshape, int retyp
         if ((int)i == skip) continue;
         struct tensor *t = &tensors[n++];
         *t =
-            (struct tensor){.name = all.slots[i].name, .n_dims = all.slots[i].n_dims, .data = data};
-        memcpy(t->shape, all.slots[i].shape, sizeof all.slots[i].shape);
+            (struct tensor){.name = all.entries[i].name, .n_dims = all.entries[i].n_dims, .data = data};
+        memcpy(t->shape, all.entries[i].shape, sizeof all.entries[i].shape);
         if ((int)i == reshape) t->shape[0]++;
         if ((int)i == retype) t->dtype = DTYPE_I8;
         t->n_bytes = dtype_bytes(t->dtype);

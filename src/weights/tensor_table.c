@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "weights/slots.h"
+#include "weights/tensor_table.h"
 
 #include <stdarg.h>
 #include <stdbool.h>
@@ -12,30 +12,31 @@
 
 struct walk {
     const struct config *c;
-    slot_fn fn;
+    table_entry_fn fn;
     void *arg;
     int code;
     char prefix[120]; // of the names to come
     bool four_bits;   // the same for those
 };
 
-int64_t slot_count(const struct slot *slot)
+int64_t table_entry_count(const struct table_entry *entry)
 {
     int64_t n = 1;
-    for (int i = 0; i < slot->n_dims; i++) n *= slot->shape[i];
+    for (int i = 0; i < entry->n_dims; i++) n *= entry->shape[i];
     return n;
 }
 
-enum weight_type slot_type(const struct slot *slot, enum weights_form form, enum weight_type stored)
+enum weight_type table_entry_type(const struct table_entry *entry, enum weights_form form,
+                                  enum weight_type stored)
 {
-    if (form == FORM_F32 || strcmp(slot->name, "model.embed_tokens.weight") == 0) return stored;
+    if (form == FORM_F32 || strcmp(entry->name, "model.embed_tokens.weight") == 0) return stored;
     if (form == FORM_BF16) return WEIGHT_BF16_PAIRS;
-    return form == FORM_Q4 && slot->four_bits ? WEIGHT_Q4 : WEIGHT_Q8;
+    return form == FORM_Q4 && entry->four_bits ? WEIGHT_Q4 : WEIGHT_Q8;
 }
 
-bool slot_is_vision(const struct slot *slot)
+bool table_entry_is_vision(const struct table_entry *entry)
 {
-    return strncmp(slot->name, "model.vision_embed_tokens.", 26) == 0;
+    return strncmp(entry->name, "model.vision_embed_tokens.", 26) == 0;
 }
 
 static void set_prefix(struct walk *w, const char *format, ...)
@@ -46,22 +47,23 @@ static void set_prefix(struct walk *w, const char *format, ...)
     va_end(args);
 }
 
-static void visit(struct walk *w, struct slot *slot, const char *name)
+static void visit(struct walk *w, struct table_entry *entry, const char *name)
 {
     if (w->code) return;
-    snprintf(slot->name, sizeof slot->name, "%s%s", w->prefix, name);
-    w->code = w->fn(w->arg, slot);
+    snprintf(entry->name, sizeof entry->name, "%s%s", w->prefix, name);
+    w->code = w->fn(w->arg, entry);
 }
 
 static void mat2(struct walk *w, const char *name, struct mat *mat, int64_t n_out, int64_t n_in)
 {
-    struct slot s = {.n_dims = 2, .shape = {n_out, n_in}, .mat = mat, .four_bits = w->four_bits};
+    struct table_entry s = {
+        .n_dims = 2, .shape = {n_out, n_in}, .mat = mat, .four_bits = w->four_bits};
     visit(w, &s, name);
 }
 
-static void vec1(struct walk *w, const char *name, struct vec *vec, int64_t n, enum slot_fill fill)
+static void vec1(struct walk *w, const char *name, struct vec *vec, int64_t n, enum table_fill fill)
 {
-    struct slot s = {.n_dims = 1, .shape = {n}, .vec = vec, .fill = fill};
+    struct table_entry s = {.n_dims = 1, .shape = {n}, .vec = vec, .fill = fill};
     visit(w, &s, name);
 }
 
@@ -131,9 +133,9 @@ static void walk_tower(struct walk *w, struct model_weights *mw)
     int64_t n = v->hidden, p = v->patch_size, side = v->image_size / v->patch_size;
     set_prefix(w, TOWER);
     vec1(w, "embeddings.class_embedding", &mw->class_embedding, n, FILL_NORMAL);
-    struct slot patch = {.n_dims = 4, .shape = {n, 3, p, p}, .mat = &mw->patch_embedding};
+    struct table_entry patch = {.n_dims = 4, .shape = {n, 3, p, p}, .mat = &mw->patch_embedding};
     visit(w, &patch, "embeddings.patch_embedding.weight");
-    struct slot place = {
+    struct table_entry place = {
         .n_dims = 2, .shape = {side * side + 1, n}, .vec = &mw->position_embedding};
     visit(w, &place, "embeddings.position_embedding.weight");
     norm(w, "pre_layrnorm.weight", "pre_layrnorm.bias", &mw->pre_norm_w, &mw->pre_norm_b, n);
@@ -146,9 +148,9 @@ static void walk_projector(struct walk *w, struct model_weights *mw)
 {
     int64_t h = w->c->hidden, n = 4 * (int64_t)w->c->vision.hidden;
     set_prefix(w, "model.vision_embed_tokens.");
-    struct slot glb = {.n_dims = 3, .shape = {1, 1, n}, .vec = &mw->glb_gn};
+    struct table_entry glb = {.n_dims = 3, .shape = {1, 1, n}, .vec = &mw->glb_gn};
     visit(w, &glb, "glb_GN");
-    struct slot sub = {.n_dims = 4, .shape = {1, 1, 1, n}, .vec = &mw->sub_gn};
+    struct table_entry sub = {.n_dims = 4, .shape = {1, 1, 1, n}, .vec = &mw->sub_gn};
     visit(w, &sub, "sub_GN");
     mat2(w, "img_projection.0.weight", &mw->proj0, h, n);
     vec1(w, "img_projection.0.bias", &mw->proj0_b, h, FILL_ZERO);
@@ -156,7 +158,8 @@ static void walk_projector(struct walk *w, struct model_weights *mw)
     vec1(w, "img_projection.2.bias", &mw->proj2_b, h, FILL_ZERO);
 }
 
-int slots_walk(const struct config *c, struct model_weights *mw, slot_fn fn, void *arg)
+int tensor_table_walk(const struct config *c, struct model_weights *mw, table_entry_fn fn,
+                      void *arg)
 {
     struct walk w = {.c = c, .fn = fn, .arg = arg};
     mat2(&w, "model.embed_tokens.weight", &mw->embed, c->n_vocab, c->hidden);
@@ -168,17 +171,17 @@ int slots_walk(const struct config *c, struct model_weights *mw, slot_fn fn, voi
     return w.code;
 }
 
-void slot_head(struct slot *ret_slot, struct model_weights *mw)
+void table_entry_head(struct table_entry *ret_entry, struct model_weights *mw)
 {
-    *ret_slot = (struct slot){.name = "lm_head.weight",
-                              .n_dims = 2,
-                              .shape = {mw->embed.n_out, mw->embed.n_in},
-                              .mat = &mw->lm_head};
+    *ret_entry = (struct table_entry){.name = "lm_head.weight",
+                                      .n_dims = 2,
+                                      .shape = {mw->embed.n_out, mw->embed.n_in},
+                                      .mat = &mw->lm_head};
 }
 
 /* -- Memory ----------------------------------------------------------------------------------- */
 
-int slots_prepare(const struct config *c, struct model_weights *mw, struct phi3v_error *err)
+int tensor_table_prepare(const struct config *c, struct model_weights *mw, struct phi3v_error *err)
 {
     *mw = (struct model_weights){0};
     mw->layers = mem_zarray((size_t)c->n_layers, sizeof *mw->layers);
