@@ -336,6 +336,9 @@ void phi3v_result_fini(struct phi3v_result *result)
     if (!result) return;
     mem_free(result->ids);
     mem_free(result->text);
+    mem_free(result->text_ends);
+    mem_free(result->logprobs);
+    mem_free(result->top);
     *result = (struct phi3v_result){.size = result->size};
 }
 

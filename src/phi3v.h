@@ -66,7 +66,16 @@ enum phi3v_stage { PHI3V_STAGE_LOAD, PHI3V_STAGE_VISION, PHI3V_STAGE_PREFILL, PH
 enum phi3v_event_type {
     PHI3V_EVENT_PROGRESS,
     PHI3V_EVENT_TEXT,
-    PHI3V_EVENT_END /* phi3v_generate_many only: what became of the job stands in it */
+    PHI3V_EVENT_TOKEN, /* only when phi3v_params.logprobs asks for it */
+    PHI3V_EVENT_END    /* phi3v_generate_many only: what became of the job stands in it */
+};
+
+/* The natural logarithm of the probability that the model gave a token: of the softmax over the
+ * whole vocabulary at temperature 1, before penalties, temperature, top_k, top_p and min_p have
+ * their say. */
+struct phi3v_logprob {
+    int32_t id;
+    float logprob;
 };
 
 struct phi3v_event {
@@ -80,6 +89,11 @@ struct phi3v_event {
     const char *text;
     size_t n_text_bytes;
     int32_t id;
+    /* TOKEN: id was chosen; its text comes next, or with a later one. top: [n_top] the most
+     * probable tokens, highest first, among equals the lower id first */
+    float logprob;
+    int n_top;
+    const struct phi3v_logprob *top;
 };
 
 typedef int (*phi3v_event_fn)(const struct phi3v_event *event, void *user);
@@ -286,6 +300,8 @@ struct phi3v_params {
     const char *const *stop; /* NULL-terminated list of strings that end the answer, or NULL */
     int stop_reference;      /* 1: only <|endoftext|> and the files' eos ids; 0: <|end|> too */
     int keep_special;        /* special tokens stay in the text */
+    int logprobs; /* 0: none; k: with each token its log-probability and those of the k most
+                     probable, at most 100 */
 };
 
 struct phi3v_timing {
@@ -308,6 +324,12 @@ struct phi3v_result {
     size_t n_ids;
     size_t n_answer_ids; /* without the stop token, or those whose text lies before the stop string:
                             what the next turn's phi3v_turn.ids wants */
+    size_t *text_ends;   /* [n_ids]: bytes of text behind each id; one that ends within a character
+                            or is not shown adds none */
+    /* When params.logprobs asks for it, else NULL */
+    float *logprobs;           /* [n_ids] */
+    struct phi3v_logprob *top; /* [n_ids][n_top], as in the events */
+    int n_top;                 /* params.logprobs, or less where the vocabulary is smaller */
     struct phi3v_timing timing;
 };
 

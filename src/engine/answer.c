@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/logprob.h"
 #include "engine/stop.h"
 
 enum { TEXT_BYTES_PER_TOKEN = 16 };
@@ -37,6 +38,17 @@ static int start_text(struct answer *a, const struct phi3v_prompt *prompt,
     return rc;
 }
 
+static int init_logprobs(struct answer *a, const struct phi3v_model *m, struct phi3v_error *err)
+{
+    a->n_top = logprobs_wanted(a->params, m->config.n_vocab);
+    if (a->n_top == 0) return 0;
+    size_t item = (size_t)a->n_top * sizeof *a->top;
+    a->logprobs = mem_array(a->cap, sizeof *a->logprobs);
+    a->top = mem_array(a->cap, item);
+    if (a->logprobs && a->top) return 0;
+    return err_memory(err, "log-probabilities", a->cap * (item + sizeof *a->logprobs));
+}
+
 int answer_init(struct answer *a, struct phi3v_session *s, const struct phi3v_prompt *prompt,
                 size_t cap, struct phi3v_error *err)
 {
@@ -48,7 +60,8 @@ int answer_init(struct answer *a, struct phi3v_session *s, const struct phi3v_pr
     if (!a->ids || !a->text_ends || a->text.failed)
         return err_memory(err, "an answer",
                           cap * (sizeof *a->ids + sizeof *a->text_ends + TEXT_BYTES_PER_TOKEN));
-    return start_text(a, prompt, s->model->tokenizer, err);
+    int rc = init_logprobs(a, s->model, err);
+    return rc ? rc : start_text(a, prompt, s->model->tokenizer, err);
 }
 
 void answer_fini(struct answer *a)
@@ -56,6 +69,8 @@ void answer_fini(struct answer *a)
     detok_free(a->detok);
     mem_free(a->ids);
     mem_free(a->text_ends);
+    mem_free(a->logprobs);
+    mem_free(a->top);
     buf_fini(&a->text);
 }
 
@@ -91,8 +106,17 @@ static int take_text(struct answer *a, const char *bytes, size_t n, struct phi3v
 
 /* -- Ids --------------------------------------------------------------------------------------- */
 
-static int take_id(struct answer *a, int32_t id, struct phi3v_error *err)
+static void take_logprobs(struct answer *a, int32_t id, const struct sampler *s)
 {
+    size_t row = a->n * (size_t)a->n_top;
+    a->logprobs[a->n] = sampler_logprob(s);
+    memcpy(a->top + row, sampler_top(s), (size_t)a->n_top * sizeof *a->top);
+    work_token(a->work, id, a->logprobs[a->n], a->top + row, a->n_top);
+}
+
+static int take_id(struct answer *a, int32_t id, const struct sampler *s, struct phi3v_error *err)
+{
+    if (a->n_top > 0) take_logprobs(a, id, s);
     a->ids[a->n++] = id;
     for (int i = 0; i < a->n_stop_ids; i++) a->by_id |= a->stop_ids[i] == id;
     const char *bytes = "";
@@ -113,7 +137,7 @@ int answer_on_id(struct turn *t, int32_t id)
                         "%s computes values that are no numbers: its weights are damaged",
                         t->s->model->info.name);
     else
-        t->rc = take_id(a, id, t->err);
+        t->rc = take_id(a, id, t->s->sampler, t->err);
     if (t->rc) return 1;
     bool stopped = a->by_id || a->cut;
     a->finish = stopped ? PHI3V_FINISH_STOP : PHI3V_FINISH_LENGTH;
@@ -156,9 +180,19 @@ void answer_hand_over(struct answer *a, struct phi3v_result *ret)
                                  .ids = a->ids,
                                  .n_ids = a->n,
                                  .n_answer_ids = answer_ids(a),
+                                 .text_ends = a->text_ends,
+                                 .logprobs = a->logprobs,
+                                 .top = a->top,
+                                 .n_top = a->n_top,
                                  .timing = a->work->timing};
+    for (size_t i = 0; i < a->n; i++)
+        if (a->text_ends[i] > a->text.n) a->text_ends[i] = a->text.n; // cut at a stop string
+    if (a->n) a->text_ends[a->n - 1] = a->text.n;                     // what was held back
     ret->text = buf_take(&a->text);
     a->ids = NULL;
+    a->text_ends = NULL;
+    a->logprobs = NULL;
+    a->top = NULL;
 }
 
 void answer_show_prompt(struct phi3v_session *s, const struct phi3v_prompt *prompt,

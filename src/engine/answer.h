@@ -20,6 +20,9 @@ struct answer {
     struct detok *detok; // NULL for a model without a tokenizer
     int32_t *ids;        // [cap]
     size_t *text_ends;   // [cap] bytes of text that are certain behind each id
+    int n_top;           // most probable tokens told with each, 0: neither they nor its probability
+    float *logprobs;     // [cap]
+    struct phi3v_logprob *top; // [cap][n_top]
     size_t n, cap;
     struct buf text;
     size_t n_sent; // bytes of text given to the caller

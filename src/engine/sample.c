@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/logprob.h"
 
 struct sampler {
     int n_vocab;
@@ -17,6 +18,9 @@ struct sampler {
     uint64_t *weight;    // [n_vocab] draw_weight, in the order of `order`
     int first;           // order[first … n_vocab-1] are kept
     uint64_t total;      // sum of their weights
+    int n_top;
+    float logprob; // of the id picked
+    struct phi3v_logprob top[MAX_LOGPROBS];
 };
 
 /* -- Random numbers ---------------------------------------------------------------------------- */
@@ -138,6 +142,9 @@ int params_check(const struct phi3v_params *p, struct phi3v_error *err)
         return err_set(err, PHI3V_E_ARGUMENT,
                        "repetition_penalty is %g; allowed is above 0 (1 is off) and at most 1000",
                        (double)p->repetition_penalty);
+    if (p->logprobs < 0 || p->logprobs > MAX_LOGPROBS)
+        return err_set(err, PHI3V_E_ARGUMENT, "logprobs is %d; allowed is 0 (none) to %d",
+                       p->logprobs, MAX_LOGPROBS);
     for (const char *const *stop = p->stop; stop && *stop; stop++)
         if (!**stop) return err_set(err, PHI3V_E_ARGUMENT, "a stop string is empty");
     return 0;
@@ -181,6 +188,7 @@ void sampler_start(struct sampler *s, const struct phi3v_params *params)
                             .top_p = params->top_p,
                             .min_p = params->min_p,
                             .repetition_penalty = params->repetition_penalty};
+    s->n_top = logprobs_wanted(params, s->n_vocab);
     memset(s->seen, 0, (size_t)s->n_vocab);
     uint64_t state = params->seed;
     for (int i = 0; i < 4; i++) s->draw.random[i] = splitmix64(&state);
@@ -233,9 +241,12 @@ void sampler_kept(const struct sampler *s, int i, int32_t *ret_id, float *ret_pr
     *ret_probability = (float)(weight / (double)s->total);
 }
 
-int32_t sampler_pick(struct sampler *s, const float *logits)
+float sampler_logprob(const struct sampler *s) { return s->logprob; }
+const struct phi3v_logprob *sampler_top(const struct sampler *s) { return s->top; }
+int sampler_n_top(const struct sampler *s) { return s->n_top; }
+
+static int32_t draw(struct sampler *s)
 {
-    if (sampler_filter(s, logits) < 0) return -1;
     if (s->draw.temperature == 0) return s->order[s->n_vocab - 1];
     uint64_t limit = draw_share(draw_random(s->draw.random), s->total), sum = 0;
     int i = s->n_vocab - 1;
@@ -244,4 +255,12 @@ int32_t sampler_pick(struct sampler *s, const float *logits)
         if (sum > limit) break;
     }
     return s->order[i];
+}
+
+int32_t sampler_pick(struct sampler *s, const float *logits)
+{
+    if (sampler_filter(s, logits) < 0) return -1;
+    int32_t id = draw(s);
+    if (s->n_top > 0) s->logprob = logprob_of(logits, s->n_vocab, id, s->n_top, s->top);
+    return id;
 }

@@ -29,6 +29,10 @@ void sampler_start(struct sampler *s, const struct phi3v_params *params);
 void sampler_saw(struct sampler *s, int32_t id);
 /* The next token; -1 when the logits hold NaN or their largest is infinite. logits: [n_vocab]. */
 int32_t sampler_pick(struct sampler *s, const float *logits);
+/* With params.logprobs: of the last id picked, and of the most probable ones, [sampler_n_top]. */
+float sampler_logprob(const struct sampler *s);
+const struct phi3v_logprob *sampler_top(const struct sampler *s);
+int sampler_n_top(const struct sampler *s); /* 0: not asked for */
 /* For a device that draws by itself: the answer's settings with the stream as it stands, and which
  * ids were seen, [n_vocab]; borrowed until the next call that changes them. */
 const struct draw *sampler_draw(const struct sampler *s);

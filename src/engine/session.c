@@ -368,6 +368,12 @@ static int push_together(struct phi3v_session *const *s, const int32_t *ids, int
     return rc;
 }
 
+/* The device draws: it can, and nobody asks for what its logits say besides. */
+static bool draws_ahead(const struct phi3v_session *s)
+{
+    return s->model->backend->table->decode && sampler_n_top(s->sampler) == 0;
+}
+
 /* Steps that the device may take by itself, at most n: with the blocks and the rope factors there
  * are. */
 static size_t steps_ahead(const struct phi3v_session *s, size_t n)
@@ -375,7 +381,7 @@ static size_t steps_ahead(const struct phi3v_session *s, size_t n)
     const struct kv *kv = &s->kv;
     size_t rope_switch = (size_t)s->model->info.rope_switch, held = kv->held;
     size_t end = (size_t)kv->n_blocks * KV_BLOCK;
-    if (!s->model->backend->table->decode) return 0;
+    if (!draws_ahead(s)) return 0;
     if (kv->seq.cap < end) end = kv->seq.cap;
     if (rope_switch && kv->regime == ROPE_SHORT_FACTORS && rope_switch < end) end = rope_switch;
     size_t room = end > held ? end - held : 0;
@@ -438,7 +444,7 @@ int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn 
 int session_most_together(const struct phi3v_session *s)
 {
     struct backend *b = s->model->backend;
-    return b->table->decode ? b->table->step_seqs(b) : INT_MAX;
+    return draws_ahead(s) ? b->table->step_seqs(b) : INT_MAX;
 }
 
 static int follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
@@ -463,8 +469,7 @@ int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, 
         rc = reserve_row(&s[i]->kv, err);
     }
     if (rc) return rc;
-    if (s[0]->model->backend->table->decode)
-        return follow_together(s, ids, n, n_steps, on_id, user, err);
+    if (draws_ahead(s[0])) return follow_together(s, ids, n, n_steps, on_id, user, err);
     rc = push_together(s, ids, n, logits, pulse, err);
     for (int i = 0; i < n && !rc; i++)
         on_id(user, i, sampler_pick(s[i]->sampler, logits + (size_t)i * n_vocab));

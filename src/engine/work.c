@@ -68,6 +68,18 @@ void work_done(struct work *w)
 
 double work_stage_s(const struct work *w) { return clock_s() - w->stage_start_s; }
 
+void work_token(struct work *w, int32_t id, float logprob, const struct phi3v_logprob *top,
+                int n_top)
+{
+    send(w, &(struct phi3v_event){.type = PHI3V_EVENT_TOKEN,
+                                  .stage = PHI3V_STAGE_DECODE,
+                                  .seconds = work_stage_s(w),
+                                  .id = id,
+                                  .logprob = logprob,
+                                  .n_top = n_top,
+                                  .top = top});
+}
+
 void work_text(struct work *w, const char *text, size_t n_bytes, int32_t newest)
 {
     send(w, &(struct phi3v_event){.type = PHI3V_EVENT_TEXT,

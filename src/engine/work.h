@@ -37,6 +37,9 @@ void work_share(struct work *w, int64_t share);
 /* That share is done: reports it. */
 void work_done(struct work *w);
 double work_stage_s(const struct work *w);
+/* A token was chosen, so probable, among others. */
+void work_token(struct work *w, int32_t id, float logprob, const struct phi3v_logprob *top,
+                int n_top);
 /* Text for the caller; newest: the id behind it. */
 void work_text(struct work *w, const char *text, size_t n_bytes, int32_t newest);
 int work_cancelled(struct phi3v_error *err); /* sets and returns CANCELLED */

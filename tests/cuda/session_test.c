@@ -203,6 +203,32 @@ static void steps_ahead_draw_the_same(void **state)
     phi3v_session_free(s);
 }
 
+/* The device hands out no logits with what it draws: the engine then takes every step itself. */
+static void logprobs_come_with_the_same_tokens(void **state)
+{
+    (void)state;
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = N_NEW;
+    phi3v_prompt *prompt = test_prompt(model, "A long way to go?", NULL, 0);
+    phi3v_session *s = session_with(prompt);
+    struct phi3v_result without = answer_with(s, prompt, N_NEW, &params, NULL, NULL);
+    params.logprobs = 2;
+    struct phi3v_result with = answer_with(s, prompt, N_NEW, &params, NULL, NULL);
+    assert_null(without.top);
+    assert_int_equal(with.n_ids, without.n_ids);
+    assert_begins(&with, &without);
+    for (size_t i = 0; i < with.n_ids; i++) { // greedy
+        assert_int_equal(with.top[2 * i].id, with.ids[i]);
+        assert_true(with.top[2 * i].logprob == with.logprobs[i]);
+        assert_true(with.top[2 * i + 1].logprob <= with.logprobs[i]);
+    }
+    phi3v_result_fini(&without);
+    phi3v_result_fini(&with);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
 struct until { // stops with the n-th piece of text
     int n, seen;
     char text[64]; // of that piece
@@ -308,6 +334,8 @@ static void side_by_side_are_as_alone(void **state)
     params.top_p = 0.95f;
     params.repetition_penalty = 1.3f;
     params.seed = 5;
+    assert_side_by_side(2, &params);
+    params.logprobs = 1; // drawn by the host from the same logits
     assert_side_by_side(2, &params);
 }
 
@@ -504,6 +532,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(steps_ahead_choose_the_same),
         cmocka_unit_test(steps_ahead_draw_the_same),
+        cmocka_unit_test(logprobs_come_with_the_same_tokens),
         cmocka_unit_test(a_cancel_takes_one_step),
         cmocka_unit_test(a_stop_throws_away_what_ran_ahead),
         cmocka_unit_test(side_by_side_are_as_alone),

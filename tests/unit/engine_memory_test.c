@@ -109,6 +109,7 @@ static int try_answer(void *arg, struct phi3v_error *err)
     struct phi3v_params params;
     phi3v_params_default(&params);
     params.max_new_tokens = 3;
+    params.logprobs = 2;
     struct phi3v_result r = {.size = sizeof r};
     int rc = phi3v_generate(a->session, a->prompt, &params, NULL, NULL, &r, err);
     phi3v_result_fini(&r);
