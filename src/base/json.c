@@ -73,15 +73,15 @@ int64_t json_read_int(struct json_reader *r, const char *section, const json_t *
     return min;
 }
 
-double json_read_positive(struct json_reader *r, const char *section, const json_t *obj,
-                          const char *key, double fallback, double max)
+double json_read_number(struct json_reader *r, const char *section, const json_t *obj,
+                        const char *key, double fallback, double min, double max)
 {
     const json_t *value = present(obj, key);
     if (!value) return fallback;
     double x = json_number_value(value);
-    if (json_is_number(value) && x > 0 && x <= max) return x;
+    if (json_is_number(value) && x >= min && x <= max) return x;
     char expected[80];
-    snprintf(expected, sizeof expected, "a number above 0, at most %g", max);
+    snprintf(expected, sizeof expected, "a number from %g to %g", min, max);
     json_refuse(r, PHI3V_E_MODEL, section, key, value, expected);
     return fallback;
 }

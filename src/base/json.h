@@ -32,8 +32,8 @@ void json_refuse(struct json_reader *r, int code, const char *section, const cha
 #define JSON_REQUIRED INT64_MIN
 int64_t json_read_int(struct json_reader *r, const char *section, const json_t *obj,
                       const char *key, int64_t fallback, int64_t min, int64_t max);
-double json_read_positive(struct json_reader *r, const char *section, const json_t *obj,
-                          const char *key, double fallback, double max);
+double json_read_number(struct json_reader *r, const char *section, const json_t *obj,
+                        const char *key, double fallback, double min, double max);
 bool json_read_bool(struct json_reader *r, const char *section, const json_t *obj, const char *key,
                     bool fallback);
 /* Borrowed from obj; NULL when missing (or refused). */

@@ -367,10 +367,7 @@ static void fill_info(struct phi3v_model *m)
         .answers_at_once = m->backend->table->step_seqs(m->backend),
         .step_bytes = (int64_t)model_weights_step_bytes(&m->bound),
         .products = arithmetic(m, &m->bound.layers[0].down),
-        .vision_products =
-            on_card ? "bf16"
-                    : arithmetic(m, m->bound.n_vision_layers ? &m->bound.vision_layers[0].fc2
-                                                             : &m->bound.proj0)};
+        .vision_products = on_card ? "bf16" : arithmetic(m, &m->bound.vision_layers[0].fc2)};
 }
 
 /* -- Public ------------------------------------------------------------------------------------ */

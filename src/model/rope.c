@@ -4,20 +4,12 @@
 #include <math.h>
 #include <stdbool.h>
 
-static double magnitude(const struct config *c)
-{
-    double ratio = (double)c->max_positions / (double)c->original_max_positions;
-    if (c->rope == ROPE_PLAIN || ratio <= 1) return 1;
-    if (c->rope == ROPE_YARN) return 0.1 * log(ratio) + 1;
-    return sqrt(1 + log(ratio) / log((double)c->original_max_positions));
-}
-
 /* Every step is rounded to f32, as the reference does: a double here would turn angles at large
  * positions. */
 void rope_init(struct rope *rope, const struct config *c)
 {
     rope->half = c->head_dim / 2;
-    rope->magnitude = (float)magnitude(c);
+    rope->magnitude = (float)config_rope_magnitude(c);
     for (int m = 0; m < rope->half; m++) {
         float exponent = (float)(2 * m) / (float)c->head_dim;
         float power = powf(c->rope_theta, exponent);

@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "weights/config_parts.h"
 
 /* Bounds far above any model of this family: products of two stay inside int64_t, one fits an int.
  */
@@ -15,13 +15,15 @@ enum {
     MAX_LAYERS = 1024,
     MAX_HEADS = 1024,
     MAX_VOCAB = 1 << 22,
-    MAX_POSITIONS = 1 << 30,
     MAX_CROP_SIDE = 2048,
-    MAX_CROPS = 1024
+    MAX_CROPS = 1024,
+    MAX_CROP_PATCHES = 1 << 16,
+    MAX_VECTOR = 1 << 30,        // numbers of the tower's position embedding
+    MAX_PICTURE_PIXELS = 1 << 25 // of a picture that is cut into num_crops
 };
 
-static const float clip_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
-static const float clip_std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
+const float config_clip_mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
+const float config_clip_std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
 
 /* -- Small helpers ---------------------------------------------------------------------------- */
 
@@ -45,13 +47,22 @@ static void expect_true(struct json_reader *r, const char *section, const json_t
                     "true (nothing else is supported)");
 }
 
-/* A relation between keys that does not hold. */
-static void inconsistent(struct json_reader *r, const char *format, int64_t a, int64_t b)
+void config_inconsistent(struct json_reader *r, const char *format, int64_t a, int64_t b)
 {
     if (r->code) return;
     char text[200];
     snprintf(text, sizeof text, format, (long long)a, (long long)b);
     r->code = err_set(r->err, PHI3V_E_MODEL, "%s: %s", r->file, text);
+}
+
+/* A number that memory or an index is sized by, made of two that are good by themselves. */
+static void at_most(struct json_reader *r, const char *what, int64_t a, int64_t b, int64_t most)
+{
+    int64_t product;
+    if (r->code || (!__builtin_mul_overflow(a, b, &product) && product <= most)) return;
+    r->code =
+        err_set(r->err, PHI3V_E_MODEL, "%s: %s is %lld times %lld; at most %lld are supported",
+                r->file, what, (long long)a, (long long)b, (long long)most);
 }
 
 static void add_eos(struct json_reader *r, struct config *c, int64_t id)
@@ -61,7 +72,7 @@ static void add_eos(struct json_reader *r, struct config *c, int64_t id)
     if (c->n_eos_ids < CONFIG_MAX_EOS)
         c->eos_ids[c->n_eos_ids++] = (int32_t)id;
     else
-        inconsistent(r, "more than %lld different eos_token_id values", CONFIG_MAX_EOS, 0);
+        config_inconsistent(r, "more than %lld different eos_token_id values", CONFIG_MAX_EOS, 0);
 }
 
 /* eos_token_id: a number, a list of numbers, or absent. */
@@ -83,22 +94,90 @@ static void read_eos(struct json_reader *r, const json_t *root, struct config *c
 
 /* -- config.json ------------------------------------------------------------------------------ */
 
+/* Models that people take for this one. */
+static const struct {
+    const char *type, *name;
+} relatives[] = {
+    {"phi3", "a Phi-3 or Phi-4 for text alone"},
+    {"phi3small", "Phi-3-small, for text alone"},
+    {"phimoe", "Phi-3.5-MoE, for text alone"},
+    {"phi4mm", "Phi-4-multimodal"},
+    {"phi4_multimodal", "Phi-4-multimodal"},
+    {"clip", "CLIP, of which this family uses the vision tower alone"},
+    {"clip_vision_model", "CLIP's vision tower alone"},
+};
+
+static void read_model_type(struct json_reader *r, const json_t *root)
+{
+    const json_t *value = json_object_get(root, "model_type");
+    const char *type = json_string_value(value);
+    char expected[160] = "\"phi3_v\"";
+    for (size_t i = 0; type && i < sizeof relatives / sizeof *relatives; i++)
+        if (strcmp(type, relatives[i].type) == 0)
+            snprintf(expected, sizeof expected,
+                     "\"phi3_v\" (this is %s; open Phi-3-vision or Phi-3.5-vision)",
+                     relatives[i].name);
+    if (!type || strcmp(type, "phi3_v") != 0)
+        json_refuse(r, type ? PHI3V_E_UNSUPPORTED : PHI3V_E_MODEL, "", "model_type", value,
+                    expected);
+}
+
+/* A class with another head has other weights and another use. */
+static void read_architectures(struct json_reader *r, const json_t *root)
+{
+    const json_t *list = json_object_get(root, "architectures");
+    size_t i, n = 0;
+    json_t *item;
+    json_array_foreach(list, i, item)
+    {
+        const char *s = json_string_value(item);
+        if (s && strcmp(s, "Phi3VForCausalLM") == 0) n++;
+    }
+    if (list && !json_is_null(list) && n == 0)
+        json_refuse(r, PHI3V_E_UNSUPPORTED, "", "architectures", list, "[\"Phi3VForCausalLM\"]");
+}
+
+static void read_quantization(struct json_reader *r, const json_t *root)
+{
+    const json_t *quant = json_object_get(root, "quantization_config");
+    const char *method = json_string_value(json_object_get(quant, "quant_method"));
+    char name[40];
+    if (!quant || json_is_null(quant) || r->code) return;
+    snprintf(name, sizeof name, "%.30s", method ? method : "an unnamed method");
+    r->code = err_set(r->err, PHI3V_E_UNSUPPORTED,
+                      "%s: quantization_config says that the weights are quantised with %s, which "
+                      "is not read; take the unquantised release (phiscope quantize makes q8 or q4 "
+                      "of it)",
+                      r->file, name);
+}
+
+static void read_embd_layer(struct json_reader *r, const json_t *root)
+{
+    static const char *const read[] = {"embedding_cls",
+                                       "hd_transform_order",
+                                       "projection_cls",
+                                       "use_hd_transform",
+                                       "with_learnable_separator",
+                                       "freeze_img_processor",
+                                       "enable_gradient_checkpointing",
+                                       NULL};
+    const char *s = "embd_layer";
+    const json_t *embd = json_read_object(r, "", root, s);
+    expect_string(r, s, embd, "embedding_cls", "image");
+    expect_string(r, s, embd, "hd_transform_order", "sub_glb");
+    expect_string(r, s, embd, "projection_cls", "mlp");
+    expect_true(r, s, embd, "use_hd_transform");
+    expect_true(r, s, embd, "with_learnable_separator");
+    config_refuse_all_unread(r, s, embd, read);
+}
+
 static void read_architecture(struct json_reader *r, const json_t *root)
 {
-    const json_t *embd = json_read_object(r, "", root, "embd_layer");
-    const json_t *quant = json_object_get(root, "quantization_config");
-    if (!json_object_get(root, "model_type"))
-        json_refuse(r, PHI3V_E_MODEL, "", "model_type", NULL, "\"phi3_v\"");
-    expect_string(r, "", root, "model_type", "phi3_v");
+    read_model_type(r, root);
+    read_architectures(r, root);
+    read_quantization(r, root);
     expect_string(r, "", root, "hidden_act", "silu");
-    if (quant && !json_is_null(quant))
-        json_refuse(r, PHI3V_E_UNSUPPORTED, "", "quantization_config", quant,
-                    "none (take the unquantised release)");
-    expect_string(r, "embd_layer", embd, "embedding_cls", "image");
-    expect_string(r, "embd_layer", embd, "hd_transform_order", "sub_glb");
-    expect_string(r, "embd_layer", embd, "projection_cls", "mlp");
-    expect_true(r, "embd_layer", embd, "use_hd_transform");
-    expect_true(r, "embd_layer", embd, "with_learnable_separator");
+    read_embd_layer(r, root);
 }
 
 static void read_decoder(struct json_reader *r, const json_t *root, struct config *c)
@@ -111,30 +190,31 @@ static void read_decoder(struct json_reader *r, const json_t *root, struct confi
     c->n_heads = (int)json_read_int(r, "", root, "num_attention_heads", need, 1, MAX_HEADS);
     c->n_kv_heads =
         (int)json_read_int(r, "", root, "num_key_value_heads", c->n_heads, 1, MAX_HEADS);
-    c->rms_norm_eps = (float)json_read_positive(r, "", root, "rms_norm_eps", 1e-5, 1);
+    c->rms_norm_eps = (float)json_read_number(r, "", root, "rms_norm_eps", 1e-5, 1e-30, 1);
     c->tie_embeddings = json_read_bool(r, "", root, "tie_word_embeddings", false);
     c->bos_id = (int32_t)json_read_int(r, "", root, "bos_token_id", 1, 0, c->n_vocab - 1);
     if (c->hidden % c->n_heads)
-        inconsistent(r, "hidden_size %lld is not a multiple of num_attention_heads %lld", c->hidden,
-                     c->n_heads);
+        config_inconsistent(r, "hidden_size %lld is not a multiple of num_attention_heads %lld",
+                            c->hidden, c->n_heads);
     if (c->n_heads % c->n_kv_heads)
-        inconsistent(r, "num_attention_heads %lld is not a multiple of num_key_value_heads %lld",
-                     c->n_heads, c->n_kv_heads);
+        config_inconsistent(
+            r, "num_attention_heads %lld is not a multiple of num_key_value_heads %lld", c->n_heads,
+            c->n_kv_heads);
     c->head_dim = c->hidden / c->n_heads;
     if (c->head_dim % 2 || c->head_dim / 2 > CONFIG_MAX_ROPE)
-        inconsistent(
+        config_inconsistent(
             r, "hidden_size / num_attention_heads is %lld, expected an even number up to %lld",
             c->head_dim, 2 * CONFIG_MAX_ROPE);
+    int64_t head_dim = json_read_int(r, "", root, "head_dim", c->head_dim, 1, MAX_WIDTH);
+    if (head_dim != c->head_dim)
+        config_inconsistent(
+            r, "head_dim is %lld; only hidden_size / num_attention_heads, here %lld, is supported",
+            head_dim, c->head_dim);
     read_eos(r, root, c);
 }
 
-static void read_positions(struct json_reader *r, const json_t *root, struct config *c)
+static void read_window(struct json_reader *r, const json_t *root, const struct config *c)
 {
-    c->rope_theta = (float)json_read_positive(r, "", root, "rope_theta", 10000, 1e12);
-    c->max_positions =
-        json_read_int(r, "", root, "max_position_embeddings", 4096, 1, MAX_POSITIONS);
-    c->original_max_positions =
-        json_read_int(r, "", root, "original_max_position_embeddings", 4096, 2, MAX_POSITIONS);
     int64_t window = json_read_int(r, "", root, "sliding_window", INT64_MAX, 1, INT64_MAX);
     if (window < c->max_positions) {
         char expected[120];
@@ -147,35 +227,21 @@ static void read_positions(struct json_reader *r, const json_t *root, struct con
     }
 }
 
-/* rope_scaling.type, or rope_type as newer tools write it. */
-static enum rope_kind read_rope_kind(struct json_reader *r, const json_t *scaling)
+/* What is read from the top of config.json, here or by the sections' readers. */
+static void refuse_other_keys(struct json_reader *r, const json_t *root, const struct config *c)
 {
-    const char *key = json_object_get(scaling, "type") ? "type" : "rope_type";
-    const char *type = json_read_string(r, "rope_scaling", scaling, key);
-    if (type && (strcmp(type, "su") == 0 || strcmp(type, "longrope") == 0)) return ROPE_SU;
-    if (type && strcmp(type, "yarn") == 0) return ROPE_YARN;
-    json_refuse(r, type ? PHI3V_E_UNSUPPORTED : PHI3V_E_MODEL, "rope_scaling", key,
-                json_object_get(scaling, key), "\"su\", \"longrope\" or \"yarn\"");
-    return ROPE_PLAIN;
-}
-
-static void read_rope(struct json_reader *r, const json_t *root, struct config *c)
-{
-    const json_t *scaling = json_read_object(r, "", root, "rope_scaling");
-    int n = c->head_dim / 2;
-    for (int i = 0; i < n && i < CONFIG_MAX_ROPE; i++) c->rope_short[i] = c->rope_long[i] = 1;
-    if (r->code || !scaling) return; // ROPE_PLAIN
-    c->rope = read_rope_kind(r, scaling);
-    if (!json_read_floats(r, "rope_scaling", scaling, "short_factor", 1e-6, c->rope_short, n))
-        json_refuse(r, PHI3V_E_MODEL, "rope_scaling", "short_factor", NULL, "a list of numbers");
-    if (!json_read_floats(r, "rope_scaling", scaling, "long_factor", 1e-6, c->rope_long, n))
-        json_refuse(r, PHI3V_E_MODEL, "rope_scaling", "long_factor", NULL, "a list of numbers");
+    static const char *const read[] = {
+        "hidden_act", "head_dim",        "rms_norm_eps",   "rope_scaling",
+        "rope_theta", "rope_parameters", "sliding_window", "tie_word_embeddings",
+        NULL};
+    config_refuse_unread(r, "", root, read, c->head_dim);
 }
 
 /* -- The vision tower (config.json: vision_config and img_processor) -------------------------- */
 
 static void read_tower(struct json_reader *r, const json_t *v, struct vision_config *vc)
 {
+    static const char *const read[] = {"hidden_act", "layer_norm_eps", NULL};
     const char *s = "vision_config";
     expect_string(r, s, v, "hidden_act", "quick_gelu");
     vc->hidden = (int)json_read_int(r, s, v, "hidden_size", 1024, 1, MAX_WIDTH / 4);
@@ -184,28 +250,45 @@ static void read_tower(struct json_reader *r, const json_t *v, struct vision_con
     vc->n_heads = (int)json_read_int(r, s, v, "num_attention_heads", 16, 1, MAX_HEADS);
     vc->image_size = (int)json_read_int(r, s, v, "image_size", 336, 2, MAX_CROP_SIDE);
     vc->patch_size = (int)json_read_int(r, s, v, "patch_size", 14, 1, MAX_CROP_SIDE);
-    vc->layer_norm_eps = (float)json_read_positive(r, s, v, "layer_norm_eps", 1e-5, 1);
+    vc->layer_norm_eps = (float)json_read_number(r, s, v, "layer_norm_eps", 1e-5, 1e-30, 1);
+    json_read_int(r, s, v, "num_channels", 3, 3, 3);
+    if (r->code) return;
+    int side = vc->image_size / vc->patch_size;
     if (vc->hidden % vc->n_heads)
-        inconsistent(r,
-                     "vision_config.hidden_size %lld is not a multiple of num_attention_heads %lld",
-                     vc->hidden, vc->n_heads);
+        config_inconsistent(
+            r, "vision_config.hidden_size %lld is not a multiple of num_attention_heads %lld",
+            vc->hidden, vc->n_heads);
     if (vc->image_size % (2 * vc->patch_size))
-        inconsistent(r, "vision_config.image_size %lld is not an even multiple of patch_size %lld",
-                     vc->image_size, vc->patch_size);
+        config_inconsistent(
+            r, "vision_config.image_size %lld is not an even multiple of patch_size %lld",
+            vc->image_size, vc->patch_size);
+    at_most(r, "the number of patches of a crop (vision_config.image_size / patch_size, squared)",
+            side, side, MAX_CROP_PATCHES);
+    at_most(r, "the size of the tower's position embedding (patches, hidden_size)",
+            (int64_t)side * side + 1, vc->hidden, MAX_VECTOR);
     vc->head_dim = vc->hidden / vc->n_heads;
+    config_refuse_unread(r, s, v, read, vc->head_dim);
 }
 
 /* layer_idx counts in the list [embeddings, layer 0, … layer n-1]; -2 is the output of the last but
- * one layer. */
+ * one layer. What no layer has touched is not supported. */
 static void read_layer_idx(struct json_reader *r, const json_t *proc, struct vision_config *vc)
 {
     int n = vc->n_layers;
     int64_t idx = json_read_int(r, "img_processor", proc, "layer_idx", -2, -n - 1, n);
     vc->n_run_layers = (int)(idx < 0 ? n + 1 + idx : idx);
+    if (vc->n_run_layers == 0)
+        config_inconsistent(r,
+                            "img_processor.layer_idx %lld of a tower with num_hidden_layers %lld "
+                            "runs none of its layers; at least one is expected to run",
+                            idx, n);
 }
 
 static void read_vision(struct json_reader *r, const json_t *root, struct config *c)
 {
+    static const char *const read[] = {
+        "name",          "model_name",     "type_feature", "layer_idx",
+        "image_dim_out", "num_img_tokens", "freeze",       NULL};
     const char *s = "img_processor";
     const json_t *proc = json_read_object(r, "", root, s);
     read_tower(r, json_read_object(r, "", root, "vision_config"), &c->vision);
@@ -215,24 +298,71 @@ static void read_vision(struct json_reader *r, const json_t *root, struct config
     read_layer_idx(r, proc, &c->vision);
     int64_t width = json_read_int(r, s, proc, "image_dim_out", c->vision.hidden, 1, MAX_WIDTH);
     if (width != c->vision.hidden)
-        inconsistent(r,
-                     "img_processor.image_dim_out %lld differs from vision_config.hidden_size %lld",
-                     width, c->vision.hidden);
+        config_inconsistent(
+            r, "img_processor.image_dim_out %lld differs from vision_config.hidden_size %lld",
+            width, c->vision.hidden);
     int64_t n = json_read_int(r, s, proc, "num_img_tokens", config_crop_tokens(c), 1, INT32_MAX);
     if (n != config_crop_tokens(c))
-        inconsistent(r, "img_processor.num_img_tokens is %lld, but a crop has %lld", n,
-                     config_crop_tokens(c));
+        config_inconsistent(r, "img_processor.num_img_tokens is %lld, but a crop has %lld", n,
+                            config_crop_tokens(c));
+    config_refuse_all_unread(r, s, proc, read);
 }
 
-/* -- The other two files ---------------------------------------------------------------------- */
+static void read_config(struct json_reader *r, const json_t *root, struct config *c)
+{
+    read_architecture(r, root);
+    if (!r->code) read_decoder(r, root, c);
+    if (!r->code) config_read_rope(r, root, c);
+    if (!r->code) read_window(r, root, c);
+    if (!r->code) read_vision(r, root, c);
+    if (!r->code) refuse_other_keys(r, root, c);
+    const char *text = json_read_string(r, "", root, "phiscope_description");
+    if (text) snprintf(c->description, sizeof c->description, "%s", text);
+}
+
+/* -- The other files -------------------------------------------------------------------------- */
 
 static void read_preprocessor(struct json_reader *r, const json_t *root, struct config *c)
 {
+    static const char *const steps[] = {"do_convert_rgb", "do_normalize", "do_rescale",
+                                        "do_resize"};
+    expect_string(r, "", root, "image_processor_type", "Phi3VImageProcessor");
+    for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) expect_true(r, "", root, steps[i]);
     c->num_crops = (int)json_read_int(r, "", root, "num_crops", JSON_REQUIRED, 1, MAX_CROPS);
-    memcpy(c->image_mean, clip_mean, sizeof clip_mean);
-    memcpy(c->image_std, clip_std, sizeof clip_std);
+    memcpy(c->image_mean, config_clip_mean, sizeof config_clip_mean);
+    memcpy(c->image_std, config_clip_std, sizeof config_clip_std);
     json_read_floats(r, "", root, "image_mean", -1e6, c->image_mean, 3);
     json_read_floats(r, "", root, "image_std", 1e-6, c->image_std, 3);
+    int64_t n = json_read_int(r, "", root, "num_img_tokens", config_crop_tokens(c), 1, INT32_MAX);
+    if (n != config_crop_tokens(c))
+        config_inconsistent(r, "num_img_tokens is %lld, but a crop has %lld", n,
+                            config_crop_tokens(c));
+    int64_t side = c->vision.image_size;
+    at_most(r, "the number of pixels of a picture (num_crops, image_size squared)", c->num_crops,
+            side * side, MAX_PICTURE_PIXELS);
+}
+
+/* Newer tools put what belongs to pictures into the processor's own file. */
+static void read_processor(struct json_reader *r, const json_t *root, struct config *c)
+{
+    const json_t *inner = json_read_object(r, "", root, "image_processor");
+    read_preprocessor(r, inner ? inner : root, c);
+}
+
+/* The same file beside the older one, whose values are in *c: older tools write nothing about
+ * pictures into it. */
+static void check_processor(struct json_reader *r, const json_t *root, struct config *c)
+{
+    if (!json_read_object(r, "", root, "image_processor")) return;
+    struct config other = *c;
+    read_processor(r, root, &other);
+    bool same = other.num_crops == c->num_crops &&
+                memcmp(other.image_mean, c->image_mean, sizeof c->image_mean) == 0 &&
+                memcmp(other.image_std, c->image_std, sizeof c->image_std) == 0;
+    if (!same)
+        json_refuse(r, PHI3V_E_MODEL, "", "image_processor",
+                    json_object_get(root, "image_processor"),
+                    "what preprocessor_config.json says, or nothing");
 }
 
 static void read_generation(struct json_reader *r, const json_t *root, struct config *c)
@@ -240,25 +370,13 @@ static void read_generation(struct json_reader *r, const json_t *root, struct co
     read_eos(r, root, c);
 }
 
-static void read_config(struct json_reader *r, const json_t *root, struct config *c)
-{
-    read_architecture(r, root);
-    if (!r->code) read_decoder(r, root, c);
-    if (!r->code) read_positions(r, root, c);
-    if (!r->code) read_rope(r, root, c);
-    if (!r->code) read_vision(r, root, c);
-    const char *text = json_read_string(r, "", root, "phiscope_description");
-    if (text) snprintf(c->description, sizeof c->description, "%s", text);
-}
-
 typedef void (*read_fn)(struct json_reader *r, const json_t *root, struct config *c);
 
-static int load_file(const char *dir, const char *name, bool required, read_fn read,
-                     struct config *c, struct phi3v_error *err)
+static int load_file(const char *dir, const char *name, read_fn read, struct config *c,
+                     struct phi3v_error *err)
 {
     CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
     if (!path) return err_memory(err, name, strlen(dir) + strlen(name));
-    if (!required && !file_exists(path)) return 0;
     json_t *root = NULL;
     int code = json_file_load(path, &root, err);
     if (code) return code;
@@ -268,64 +386,42 @@ static int load_file(const char *dir, const char *name, bool required, read_fn r
     return r.code;
 }
 
-int config_load(const char *dir, struct config *ret_config, struct phi3v_error *err)
+/* *ret: is the file there; false without memory. */
+static bool look_for(const char *dir, const char *name, bool *ret)
 {
-    struct config c = {0};
-    int code = load_file(dir, "config.json", true, read_config, &c, err);
-    if (!code) code = load_file(dir, "preprocessor_config.json", true, read_preprocessor, &c, err);
-    if (!code) code = load_file(dir, "generation_config.json", false, read_generation, &c, err);
-    if (!code) *ret_config = c;
+    CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
+    if (path) *ret = file_exists(path);
+    return path != NULL;
+}
+
+/* One of the two files is enough; where both are there they have to agree. */
+static int load_preprocessor(const char *dir, struct config *c, struct phi3v_error *err)
+{
+    static const char older[] = "preprocessor_config.json", newer[] = "processor_config.json";
+    bool has_older = false, has_newer = false;
+    if (!look_for(dir, older, &has_older) || !look_for(dir, newer, &has_newer))
+        return err_memory(err, older, strlen(dir));
+    if (!has_older && !has_newer)
+        return err_set(err, PHI3V_E_MODEL,
+                       "%s has neither %s nor %s, which say how pictures are cut: download one of "
+                       "them",
+                       dir, older, newer);
+    int code = has_older ? load_file(dir, older, read_preprocessor, c, err) : 0;
+    if (!code && has_newer)
+        code = load_file(dir, newer, has_older ? check_processor : read_processor, c, err);
     return code;
 }
 
-/* -- The first release ------------------------------------------------------------------------ */
-
-static const float phi3v_short[48] = {
-    1.05f, 1.05f, 1.05f, 1.1f, 1.1f, 1.1f,  1.25f, 1.25f, 1.4f,  1.45f, 1.55f, 1.85f,
-    1.9f,  2.0f,  2.0f,  2.0f, 2.0f, 2.0f,  2.0f,  2.0f,  2.0f,  2.0f,  2.0f,  2.0f,
-    2.0f,  2.0f,  2.0f,  2.0f, 2.0f, 2.0f,  2.0f,  2.0f,  2.1f,  2.1f,  2.2f,  2.35f,
-    2.35f, 2.35f, 2.35f, 2.4f, 2.4f, 2.65f, 2.7f,  2.9f,  2.95f, 3.05f, 3.05f, 3.05f};
-
-static const float phi3v_long[48] = {
-    1.03f,      1.05f,      1.05f,      1.0799999f,  1.2299999f, 1.2299999f, 1.3f,       1.4499999f,
-    1.5999999f, 1.6499999f, 1.8999999f, 2.86f,       3.6899998f, 5.4199996f, 5.49f,      5.49f,
-    9.09f,      11.58f,     15.66f,     15.7699995f, 15.79f,     18.36f,     21.99f,     23.08f,
-    30.009998f, 32.350002f, 32.590004f, 35.560005f,  39.950005f, 53.840004f, 56.200005f, 57.950005f,
-    59.290005f, 59.770004f, 59.920006f, 61.190006f,  61.960007f, 62.500008f, 63.370007f, 63.480007f,
-    63.480007f, 63.660007f, 63.850006f, 64.08001f,   64.76001f,  64.80001f,  64.81001f,  64.81001f};
-
-void config_phi3v(struct config *ret_config)
+int config_load(const char *dir, struct config *ret_config, struct phi3v_error *err)
 {
-    struct config c = {
-        .hidden = 3072,
-        .intermediate = 8192,
-        .n_layers = 32,
-        .n_heads = 32,
-        .n_kv_heads = 32,
-        .head_dim = 96,
-        .n_vocab = 32064,
-        .rms_norm_eps = 1e-5f,
-        .rope_theta = 10000,
-        .rope = ROPE_SU,
-        .max_positions = 131072,
-        .original_max_positions = 4096,
-        .vision = {.hidden = 1024,
-                   .intermediate = 4096,
-                   .n_layers = 24,
-                   .n_heads = 16,
-                   .head_dim = 64,
-                   .image_size = 336,
-                   .patch_size = 14,
-                   .layer_norm_eps = 1e-5f,
-                   .n_run_layers = 23},
-        .num_crops = 16,
-        .eos_ids = {2},
-        .n_eos_ids = 1,
-        .bos_id = 1,
-    };
-    memcpy(c.rope_short, phi3v_short, sizeof phi3v_short);
-    memcpy(c.rope_long, phi3v_long, sizeof phi3v_long);
-    memcpy(c.image_mean, clip_mean, sizeof clip_mean);
-    memcpy(c.image_std, clip_std, sizeof clip_std);
-    *ret_config = c;
+    struct config c = {0};
+    bool has_generation = false;
+    int code = load_file(dir, "config.json", read_config, &c, err);
+    if (!code) code = load_preprocessor(dir, &c, err);
+    if (!code && !look_for(dir, "generation_config.json", &has_generation))
+        code = err_memory(err, "a path", strlen(dir));
+    if (!code && has_generation)
+        code = load_file(dir, "generation_config.json", read_generation, &c, err);
+    if (!code) *ret_config = c;
+    return code;
 }

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * config.json, preprocessor_config.json and generation_config.json of a model folder (phi3v.md 2,
- * 4, 11), checked: every dimension positive, bounded and consistent. */
+ * config.json, preprocessor_config.json (or processor_config.json) and generation_config.json of a
+ * model folder (phi3v.md 2, 4, 11), checked: every dimension positive, bounded and consistent, and
+ * no key left unread that speaks of another computation. */
 #ifndef WEIGHTS_CONFIG_H
 #define WEIGHTS_CONFIG_H
 
+#include <math.h>
 #include <stdint.h>
 
 #include "base/err.h"
@@ -16,7 +18,7 @@ struct vision_config {
     int hidden, intermediate, n_layers, n_heads, head_dim;
     int image_size, patch_size; // crop side, patch side in pixels
     float layer_norm_eps;
-    int n_run_layers; // n_layers + 1 + layer_idx; layer_idx -2: all but the last
+    int n_run_layers; // at least 1: n_layers + 1 + layer_idx; layer_idx -2: all but the last
 };
 
 struct config {
@@ -41,6 +43,15 @@ struct config {
 int config_load(const char *dir, struct config *ret_config, struct phi3v_error *err);
 /* The published dimensions and rope factors of the first release, for synthetic weights. */
 void config_phi3v(struct config *ret_config);
+
+/* What cos and sin are multiplied by (phi3v.md 7). */
+static inline double config_rope_magnitude(const struct config *c)
+{
+    double ratio = (double)c->max_positions / (double)c->original_max_positions;
+    if (c->rope == ROPE_PLAIN || ratio <= 1) return 1;
+    if (c->rope == ROPE_YARN) return 0.1 * log(ratio) + 1;
+    return sqrt(1 + log(ratio) / log((double)c->original_max_positions));
+}
 
 static inline int config_grid(const struct config *c) // merged cells per crop side (12)
 {

@@ -5,7 +5,9 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 #include <cmocka.h>
 #include <jansson.h>
 
@@ -193,6 +195,110 @@ static void first_release_is_built_in(void **state)
     assert_int_equal(config_image_tokens(&c, 4, 4), 2509);
 }
 
+/* -- Other spellings of the same model --------------------------------------------------------- */
+
+#define SHORT "\"short_factor\": [1, 1, 1.5, 1, 1, 1, 1, 2.5]"
+#define LONG "\"long_factor\": [1, 1, 1, 1, 1, 1, 1, 64]"
+#define ORIGINAL "\"original_max_position_embeddings\": 4096"
+
+struct spelling {
+    const char *name;
+    const char *edits[9]; // key, value, key, value …; a value NULL removes
+};
+
+static const struct spelling spellings[] = {
+    {"newer tools: all in rope_parameters",
+     {"rope_scaling", NULL, "rope_parameters",
+      "{\"rope_type\": \"longrope\", \"rope_theta\": 10000.0, \"partial_rotary_factor\": "
+      "1.0, " ORIGINAL ", " SHORT ", " LONG "}"}},
+    {"rope_parameters by kind of layer",
+     {"rope_scaling", "null", "rope_parameters",
+      "{\"full_attention\": {\"rope_type\": \"longrope\", " SHORT ", " LONG "}}"}},
+    {"both spellings, which agree",
+     {"rope_parameters", "{\"type\": \"su\", \"rope_type\": \"longrope\", " SHORT ", " LONG "}"}},
+    {"the boundary inside rope_scaling",
+     {"rope_scaling", "{\"rope_type\": \"longrope\", " ORIGINAL ", " SHORT ", " LONG "}"}},
+    {"numbers that follow from others",
+     {"rope_scaling",
+      "{\"type\": \"su\", \"factor\": 2.0, \"attention_factor\": 1.0408328325, " SHORT ", " LONG
+      "}"}},
+    {"the boundary at both places",
+     {"rope_scaling.original_max_position_embeddings", "4096", "original_max_position_embeddings",
+      "4096"}},
+    {"theta at the top", {"rope_theta", "10000"}},
+    {"dtype", {"dtype", "\"bfloat16\""}},
+    {"torch_dtype", {"torch_dtype", "\"bfloat16\"", "transformers_version", "\"4.38.1\""}},
+    {"head_dim that follows", {"head_dim", "16", "rotary_dim", "16"}},
+    {"no biases", {"attention_bias", "false", "mlp_bias", "false", "lm_head_bias", "null"}},
+    {"caps that are off", {"final_logit_softcapping", "null", "attn_logit_softcapping", "0.0"}},
+    {"factors of one",
+     {"partial_rotary_factor", "1.0", "embedding_multiplier", "1", "logits_scaling", "1.0"}},
+    {"layers of one kind",
+     {"layer_types", "[\"full_attention\", \"full_attention\", \"full_attention\"]"}},
+    {"empty lists", {"pruned_heads", "{}", "lora_layers", "[]", "no_rope_layers", "[0, 0, 0]"}},
+    {"training and private keys",
+     {"_attn_implementation", "\"flash_attention_2\"", "attention_dropout", "0.1",
+      "initializer_range", "0.02", "my_trainer_version", "\"2026.1\""}},
+    {"sampling defaults", {"temperature", "0.7", "top_p", "0.9", "max_grad_norm", "1.5"}},
+    {"heads not given", {"num_key_value_heads", "null", "sliding_window", "null"}},
+    {"a window no sequence reaches", {"use_sliding_window", "true", "sliding_window", "8192"}},
+    {"the class", {"architectures", "[\"Phi3VForCausalLM\"]"}},
+    {"CLIP's own keys",
+     {"vision_config.projection_dim", "768", "vision_config.initializer_factor", "0.5",
+      "vision_config.num_channels", "3", "vision_config.model_type", "\"clip_vision_model\""}},
+    {"freezing", {"embd_layer.freeze_img_processor", "true", "img_processor.freeze", "true"}},
+};
+
+static void edit(json_t *root, const char *const *edits)
+{
+    for (; *edits; edits += 2) set_value(root, edits[0], edits[1]);
+}
+
+static void other_spellings_read_the_same(void **state)
+{
+    struct set_up *s = *state;
+    assert_int_equal(load(s), 0);
+    const struct config base = s->c;
+    for (size_t i = 0; i < sizeof spellings / sizeof *spellings; i++) {
+        json_t *good = json_deep_copy(s->config);
+        edit(s->config, spellings[i].edits);
+        memset(&s->c, 0xff, sizeof s->c);
+        if (load(s)) fail_msg("%s: %s", spellings[i].name, s->err.text);
+        if (memcmp(&s->c, &base, sizeof base) != 0) fail_msg("%s: differs", spellings[i].name);
+        json_decref(s->config);
+        s->config = good;
+    }
+}
+
+/* The picture's part from processor_config.json, whatever else is there. */
+static void processor_config_is_enough(void **state)
+{
+    static const char inner[] = "{\"processor_class\": \"Phi3VProcessor\", \"image_processor\": "
+                                "{\"image_processor_type\": \"Phi3VImageProcessor\", "
+                                "\"num_crops\": 16, \"num_img_tokens\": 144}}";
+    struct set_up *s = *state;
+    assert_int_equal(load(s), 0);
+    const struct config base = s->c;
+    folder_puts(&s->folder, "processor_config.json", "{\"processor_class\": \"Phi3VProcessor\"}");
+    assert_int_equal(load(s), 0); // older tools: nothing about pictures in it
+    folder_puts(&s->folder, "processor_config.json", inner);
+    assert_int_equal(load(s), 0); // both, which agree
+    unlink(folder_file(&s->folder, "preprocessor_config.json"));
+    assert_int_equal(config_load(s->folder.path, &s->c, &s->err), 0);
+    assert_memory_equal(&s->c, &base, sizeof base);
+    folder_puts(&s->folder, "processor_config.json", "{\"num_crops\": 16}");
+    assert_int_equal(config_load(s->folder.path, &s->c, &s->err), 0);
+    assert_memory_equal(&s->c, &base, sizeof base);
+    folder_puts(&s->folder, "processor_config.json", "{\"image_processor\": {\"num_crops\": 4}}");
+    assert_int_equal(load(s), PHI3V_E_MODEL);
+    assert_says(&s->err, "processor_config.json: image_processor is {\"num_crops\":4}, expected "
+                         "what preprocessor_config.json says, or nothing");
+    unlink(folder_file(&s->folder, "processor_config.json"));
+    unlink(folder_file(&s->folder, "preprocessor_config.json"));
+    assert_int_equal(config_load(s->folder.path, &s->c, &s->err), PHI3V_E_MODEL);
+    assert_says(&s->err, "neither preprocessor_config.json nor processor_config.json");
+}
+
 /* -- What is refused ------------------------------------------------------------------------- */
 
 struct refusal {
@@ -218,7 +324,7 @@ static const struct refusal refusals[] = {
     {"hidden_size", "8192", PHI3V_E_MODEL, "hidden_size / num_attention_heads is 2048"},
     {"num_hidden_layers", "0", PHI3V_E_MODEL, "num_hidden_layers is 0"},
     {"num_key_value_heads", "3", PHI3V_E_MODEL, "not a multiple of num_key_value_heads 3"},
-    {"rms_norm_eps", "0", PHI3V_E_MODEL, "rms_norm_eps is 0, expected a number above 0"},
+    {"rms_norm_eps", "0", PHI3V_E_MODEL, "rms_norm_eps is 0, expected a number from 1e-30 to 1"},
     {"rms_norm_eps", "\"1e-5\"", PHI3V_E_MODEL, "rms_norm_eps"},
     {"tie_word_embeddings", "1", PHI3V_E_MODEL, "tie_word_embeddings is 1, expected true or false"},
     {"bos_token_id", "100", PHI3V_E_MODEL, "bos_token_id is 100"},
@@ -261,6 +367,77 @@ static const struct refusal refusals[] = {
     {"vision_config.patch_size", "16", PHI3V_E_MODEL,
      "image_size 336 is not an even multiple of patch_size 16"},
     {"vision_config.patch_size", "337", PHI3V_E_MODEL, "patch_size 337"},
+    {"model_type", "\"phi4mm\"", PHI3V_E_UNSUPPORTED,
+     "model_type is \"phi4mm\", expected \"phi3_v\" (this is Phi-4-multimodal; open Phi-3-vision"},
+    {"architectures", "[\"Phi3VForSequenceClassification\"]", PHI3V_E_UNSUPPORTED,
+     "architectures is [\"Phi3VForSequenceClassification\"], expected [\"Phi3VForCausalLM\"]"},
+    {"quantization_config", "{\"quant_method\": \"awq\", \"bits\": 4}", PHI3V_E_UNSUPPORTED,
+     "quantised with awq, which is not read; take the unquantised release"},
+    {"head_dim", "32", PHI3V_E_MODEL,
+     "head_dim is 32; only hidden_size / num_attention_heads, here 16, is supported"},
+    {"rope_parameters", "{\"rope_type\": \"llama3\", \"factor\": 8.0}", PHI3V_E_UNSUPPORTED,
+     "rope_parameters.rope_type is \"llama3\""},
+    {"rope_parameters", "{\"rope_type\": \"longrope\"}", PHI3V_E_MODEL,
+     "rope_parameters.short_factor is missing"},
+    {"rope_parameters", "{\"rope_theta\": 10000.0}", PHI3V_E_MODEL,
+     "expected what rope_parameters says, or nothing"},
+    {"rope_parameters", "{\"partial_rotary_factor\": 0.75}", PHI3V_E_UNSUPPORTED,
+     "rope_parameters.partial_rotary_factor is 0.75, expected no such key"},
+    {"rope_parameters", "{\"sliding_attention\": {\"rope_type\": \"default\", \"rope_theta\": 1}}",
+     PHI3V_E_UNSUPPORTED, "rope_parameters.sliding_attention"},
+    {"rope_scaling.rope_type", "\"yarn\"", PHI3V_E_MODEL,
+     "rope_scaling.rope_type is \"yarn\", expected the same as type"},
+    {"rope_scaling.factor", "4.0", PHI3V_E_UNSUPPORTED, "rope_scaling.factor is 4.0, expected 2"},
+    {"rope_scaling.attention_factor", "1.5", PHI3V_E_UNSUPPORTED,
+     "rope_scaling.attention_factor is 1.5, expected 1.040833, which follows"},
+    {"rope_scaling.short_mscale", "1.24", PHI3V_E_UNSUPPORTED, "rope_scaling.short_mscale is 1.24"},
+    {"rope_scaling.beta_fast", "32", PHI3V_E_UNSUPPORTED, "rope_scaling.beta_fast is 32"},
+    {"partial_rotary_factor", "0.75", PHI3V_E_UNSUPPORTED,
+     "config.json: partial_rotary_factor is 0.75, expected no such key: it changes what a model "
+     "computes, and this program does not know it"},
+    {"rotary_dim", "8", PHI3V_E_UNSUPPORTED, "rotary_dim is 8"},
+    {"attention_bias", "true", PHI3V_E_UNSUPPORTED, "attention_bias is true"},
+    {"mlp_bias", "true", PHI3V_E_UNSUPPORTED, "mlp_bias is true"},
+    {"final_logit_softcapping", "30.0", PHI3V_E_UNSUPPORTED, "final_logit_softcapping is 30.0"},
+    {"logits_soft_cap", "30", PHI3V_E_UNSUPPORTED, "logits_soft_cap is 30"},
+    {"use_qk_norm", "true", PHI3V_E_UNSUPPORTED, "use_qk_norm is true"},
+    {"norm_type", "\"layer_norm\"", PHI3V_E_UNSUPPORTED, "norm_type is \"layer_norm\""},
+    {"hidden_activation", "\"gelu_pytorch_tanh\"", PHI3V_E_UNSUPPORTED, "hidden_activation"},
+    {"embedding_multiplier", "12.0", PHI3V_E_UNSUPPORTED, "embedding_multiplier is 12.0"},
+    {"residual_multiplier", "0", PHI3V_E_UNSUPPORTED, "residual_multiplier is 0"},
+    {"query_pre_attn_scalar", "224", PHI3V_E_UNSUPPORTED, "query_pre_attn_scalar is 224"},
+    {"num_local_experts", "16", PHI3V_E_UNSUPPORTED, "num_local_experts is 16"},
+    {"vision_lora", "{\"r\": 256}", PHI3V_E_UNSUPPORTED, "vision_lora is {\"r\":256}"},
+    {"audio_processor", "{\"name\": \"cascades\"}", PHI3V_E_UNSUPPORTED, "audio_processor"},
+    {"layer_types", "[\"full_attention\", \"sliding_attention\"]", PHI3V_E_UNSUPPORTED,
+     "layer_types is [\"full_attention\",\"sliding_attention\"]"},
+    {"no_rope_layers", "[1, 1, 0]", PHI3V_E_UNSUPPORTED, "no_rope_layers is [1,1,0]"},
+    {"embd_layer.image_embd_layer", "{\"crop_size\": 448}", PHI3V_E_UNSUPPORTED,
+     "embd_layer.image_embd_layer is {\"crop_size\":448}"},
+    {"embd_layer.image_token_compression_cls", "\"avg_pool_2d\"", PHI3V_E_UNSUPPORTED,
+     "embd_layer.image_token_compression_cls"},
+    {"img_processor.num_img_tokens", "0", PHI3V_E_MODEL, "num_img_tokens is 0"},
+    {"img_processor.use_cls_token", "true", PHI3V_E_UNSUPPORTED, "img_processor.use_cls_token"},
+    {"img_processor.layer_idx", "0", PHI3V_E_MODEL,
+     "img_processor.layer_idx 0 of a tower with num_hidden_layers 4 runs none of its layers"},
+    {"img_processor.layer_idx", "-5", PHI3V_E_MODEL, "layer_idx -5 of a tower"},
+    {"vision_config.num_hidden_layers", "1", PHI3V_E_MODEL,
+     "layer_idx -2 of a tower with num_hidden_layers 1 runs none"},
+    {"vision_config.num_channels", "4", PHI3V_E_MODEL, "vision_config.num_channels is 4"},
+    {"vision_config.qk_norm", "true", PHI3V_E_UNSUPPORTED, "vision_config.qk_norm is true"},
+    {"vision_config", "{\"image_size\": 2048, \"patch_size\": 1}", PHI3V_E_MODEL,
+     "is 2048 times 2048; at most 65536 are supported"},
+    {"vision_config",
+     "{\"hidden_size\": 32768, \"num_attention_heads\": 1, \"image_size\": 512, \"patch_size\": 2}",
+     PHI3V_E_MODEL, "is 65537 times 32768; at most 1073741824 are supported"},
+    {"max_position_embeddings", "16777217", PHI3V_E_MODEL, "max_position_embeddings is 16777217"},
+    {"crops:image_processor_type", "\"CLIPImageProcessor\"", PHI3V_E_UNSUPPORTED,
+     "image_processor_type is \"CLIPImageProcessor\", expected \"Phi3VImageProcessor\""},
+    {"crops:do_normalize", "false", PHI3V_E_UNSUPPORTED, "do_normalize is false, expected true"},
+    {"crops:num_img_tokens", "256", PHI3V_E_MODEL,
+     "preprocessor_config.json: num_img_tokens is 256, but a crop has 144"},
+    {"crops:num_crops", "298", PHI3V_E_MODEL,
+     "is 298 times 112896; at most 33554432 are supported"},
     {"crops:num_crops", NULL, PHI3V_E_MODEL, "preprocessor_config.json: num_crops is missing"},
     {"crops:num_crops", "0", PHI3V_E_MODEL, "num_crops is 0"},
     {"crops:image_std", "[1, 1, 0]", PHI3V_E_MODEL, "image_std"},
@@ -282,6 +459,27 @@ static void refuses_bad_values(void **state)
         *root = good;
     }
     assert_int_equal(load(s), 0);
+}
+
+static void two_places_must_agree(void **state)
+{
+    static const struct {
+        const char *key, *top, *inside;
+    } pairs[] = {
+        {"rope_theta", "10000", "500000"},
+        {"original_max_position_embeddings", "4096", "2048"},
+    };
+    struct set_up *s = *state;
+    for (size_t i = 0; i < 2; i++) {
+        char inside[64];
+        snprintf(inside, sizeof inside, "rope_scaling.%s", pairs[i].key);
+        set_value(s->config, pairs[i].key, pairs[i].top);
+        set_value(s->config, inside, pairs[i].inside);
+        assert_int_equal(load(s), PHI3V_E_MODEL);
+        assert_says(&s->err, "expected the same value as at the top of the file");
+        set_value(s->config, inside, pairs[i].top);
+        assert_int_equal(load(s), 0);
+    }
 }
 
 static void refuses_bad_files(void **state)
@@ -327,6 +525,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(eos_ids_of_both_files_are_merged, set_up, tear_down),
         cmocka_unit_test_setup_teardown(optional_keys, set_up, tear_down),
         cmocka_unit_test(first_release_is_built_in),
+        cmocka_unit_test_setup_teardown(other_spellings_read_the_same, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(processor_config_is_enough, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(two_places_must_agree, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_bad_values, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_bad_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),

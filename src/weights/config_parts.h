@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT
+ * What the files that read a config share: values that must hold, and keys nobody reads. */
+#ifndef WEIGHTS_CONFIG_PARTS_H
+#define WEIGHTS_CONFIG_PARTS_H
+
+#include "base/json.h"
+#include "weights/config.h"
+
+/* The longest sequence a config may announce. */
+enum { CONFIG_MAX_POSITIONS = 1 << 24 };
+
+/* How pictures are normalised unless the files say otherwise. */
+extern const float config_clip_mean[3], config_clip_std[3];
+
+/* Records that a relation between keys does not hold; format takes a and b as %lld. */
+void config_inconsistent(struct json_reader *r, const char *format, int64_t a, int64_t b);
+/* Positions and rotary embedding, in any spelling that is in use; needs head_dim. */
+void config_read_rope(struct json_reader *r, const json_t *root, struct config *c);
+/* A section of config.json was read: refuses keys that nobody read, that are set, and whose names
+ * speak of the arithmetic. `read` is a NULL-terminated list. head_dim 0: the section has no heads.
+ */
+void config_refuse_unread(struct json_reader *r, const char *section, const json_t *obj,
+                          const char *const *read, int head_dim);
+/* The same for a section where every key that is set matters. */
+void config_refuse_all_unread(struct json_reader *r, const char *section, const json_t *obj,
+                              const char *const *read);
+
+#endif
