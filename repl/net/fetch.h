@@ -14,8 +14,6 @@
 
 #include "phi3v.h"
 
-#define FETCH_LIMIT_BYTES ((size_t)256 << 20)
-
 /* done of total bytes (total 0: unknown); non-zero cancels. */
 typedef int (*fetch_progress_fn)(int64_t done, int64_t total, void *user);
 
@@ -29,13 +27,16 @@ enum net_origin {
 
 struct fetch_options {
     enum net_origin origin;
-    size_t limit_bytes;            /* 0: FETCH_LIMIT_BYTES */
-    double timeout_s;              /* 0: 60; of the whole transfer of a URL */
+    size_t limit_bytes;            /* 0: NET_PICTURE_MIB of limits.h */
+    double timeout_s;              /* 0: NET_PICTURE_S; of a URL's whole transfer */
     bool allow_private;            /* --allow-private-urls: whatever the origin */
     bool offline;                  /* --offline: URLs are refused */
     int in_fd;                     /* what "-" reads: 0 */
-    fetch_progress_fn on_progress; /* may be NULL; called at least every second while waiting */
+    fetch_progress_fn on_progress; /* may be NULL; called ten times a second, also while waiting */
     void *user;
+    /* Says from its first bytes that a download is no picture; what came of it is then the result,
+     * so that the decoder names it. May be NULL. */
+    bool (*is_hopeless)(const void *bytes, size_t n_bytes);
 };
 
 struct fetched {
@@ -48,17 +49,18 @@ struct fetched {
 void fetch_global_init(void);
 void fetch_global_fini(void);
 
-/* "http://…", "https://…" or "data:…" (any case). */
+/* "http://…", "https://…" or "data:…" (any case), also in <…>; "www.…" where no file is so named.
+ */
 bool fetch_is_url(const char *what);
 
-/* Errors: IO (missing, 404, timeout, refused, …), IMAGE (too large, empty, a web page), ARGUMENT
- * (not a URL or data: URL one can read), CANCELLED. opt NULL: typed by a person. */
+/* Errors: IO (missing, 404, timeout, refused, …), IMAGE (too large, empty), ARGUMENT (not a URL or
+ * data: URL one can read, or one without its secret), CANCELLED. opt NULL: typed by a person. */
 int fetch_picture(const char *what, const struct fetch_options *opt, struct fetched *ret,
                   struct phi3v_error *err);
 void fetched_fini(struct fetched *f);
 
-/* The path or URL as it may be shown and stored: clean, without user:password@. New string (free).
- */
+/* The path or URL as it may be shown: clean, without passwords and signatures. New string (free).
+ * What is stored is url_without_secrets of url.h, which keeps the text as it is otherwise. */
 char *fetch_display_name(const char *what);
 
 #endif

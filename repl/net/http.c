@@ -1,162 +1,55 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
-#define _POSIX_C_SOURCE 200809L
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * A picture over http or https. Redirects are followed here, one request each, because each hop
+ * may go to another network and through another proxy: whether it may be made is decided before
+ * anything is connected. */
+#define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "net/http.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
-#include <errno.h>
-#include <netdb.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
 
-#include "term/clean.h"
+#include "net/address.h"
+#include "net/limits.h"
+#include "net/multipart.h"
+#include "net/proxy.h"
+#include "net/transfer.h"
+#include "net/url.h"
 
-#define CONNECT_S 10L
-#define SLOW_BYTES_S 100L
-#define SLOW_S 15L
-#define TOTAL_S 60.0
-#define REDIRECTS 5L
-#define ERROR_BODY_BYTES 4096
-#define POLL_MS 100
-
-int fetch_fail(struct phi3v_error *err, int code, const char *format, ...)
-{
-    if (err) {
-        va_list args;
-        va_start(args, format);
-        err->code = code;
-        vsnprintf(err->text, sizeof err->text, format, args);
-        va_end(args);
-    }
-    return code;
-}
-
-/* -- Addresses -------------------------------------------------------------------------------- */
-
-static bool is_private_4(uint32_t a)
-{
-    static const struct {
-        uint32_t net;
-        int bits;
-    } nets[] = {
-        {0x00000000, 8},  {0x0A000000, 8},  {0x64400000, 10}, {0x7F000000, 8},  {0xA9FE0000, 16},
-        {0xAC100000, 12}, {0xC0000000, 24}, {0xC0A80000, 16}, {0xC6120000, 15}, {0xE0000000, 3},
-    };
-    for (size_t i = 0; i < sizeof nets / sizeof *nets; i++)
-        if ((a ^ nets[i].net) >> (32 - nets[i].bits) == 0) return true;
-    return false;
-}
-
-static uint32_t word(const uint8_t *b)
-{
-    return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
-}
-
-/* Public is 2000::/3, less 6to4, Teredo and NAT64, which carry an IPv4 address and are judged by
- * that. */
-static bool is_private_6(const uint8_t a[16])
-{
-    static const uint8_t zero[12] = {0}, mapped[12] = {[10] = 0xFF, [11] = 0xFF};
-    static const uint8_t nat64[12] = {0x00, 0x64, 0xFF, 0x9B};
-    if (!memcmp(a, mapped, 12) || !memcmp(a, nat64, 12)) return is_private_4(word(a + 12));
-    if (!memcmp(a, zero, 12)) return true;
-    if (a[0] == 0x20 && a[1] == 0x02) return is_private_4(word(a + 2));
-    if (!memcmp(a, "\x20\x01\x00\x00", 4)) return true;
-    return (a[0] & 0xE0) != 0x20;
-}
-
-bool fetch_is_private(const char *address)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_family = AF_UNSPEC}, *info = NULL;
-    char bare[64];
-    size_t n = strlen(address);
-    if (n > 2 && n < sizeof bare && address[0] == '[' && address[n - 1] == ']') {
-        memcpy(bare, address + 1, n - 2);
-        bare[n - 2] = 0;
-        address = bare;
-    }
-    if (getaddrinfo(address, NULL, &hints, &info) != 0) return true;
-    bool is_private = true;
-    if (info->ai_family == AF_INET) {
-        struct sockaddr_in sa;
-        memcpy(&sa, info->ai_addr, sizeof sa);
-        is_private = is_private_4(ntohl(sa.sin_addr.s_addr));
-    } else if (info->ai_family == AF_INET6) {
-        struct sockaddr_in6 sa;
-        memcpy(&sa, info->ai_addr, sizeof sa);
-        is_private = is_private_6(sa.sin6_addr.s6_addr);
-    }
-    freeaddrinfo(info);
-    return is_private;
-}
-
-/* A host written as a private address, or by its name for this machine. */
-static bool is_private_literal(const char *host)
-{
-    struct addrinfo hints = {.ai_flags = AI_NUMERICHOST}, *info = NULL;
-    size_t n = strlen(host);
-    if (!strcasecmp(host, "localhost") || (n > 10 && !strcasecmp(host + n - 10, ".localhost")))
-        return true;
-    if (host[0] == '[') return fetch_is_private(host);
-    if (getaddrinfo(host, NULL, &hints, &info) != 0) return false; /* a name */
-    freeaddrinfo(info);
-    return fetch_is_private(host);
-}
-
-static bool uses_proxy(void)
-{
-    static const char *const names[] = {"http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy",
-                                        "ALL_PROXY"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        const char *value = getenv(names[i]);
-        if (value && *value) return true;
-    }
-    return false;
-}
-
-/* -- One transfer ----------------------------------------------------------------------------- */
+enum stopped { GOING, TOO_LARGE, NO_MEMORY, ERROR_PAGE, CANCELLED, ENOUGH, NO_FRAME };
 
 struct transfer {
     CURL *easy;
     const char *source;
     const struct fetch_options *opt;
     size_t limit;
+    double end_s; /* of the whole fetch, on the clock */
     uint8_t *bytes;
     size_t n, cap;
-    bool proxied;
+    size_t n_dropped; /* of an error's or a redirect's page */
+    int64_t total;    /* as announced; 0: unknown */
+    bool sniffed;
+    struct multipart multipart;
+    size_t frame_at, frame_n;
+    enum stopped stopped;
+    /* of the present hop */
+    char *host;
+    char *proxy;     /* NULL: none */
     bool was_public; /* an earlier hop was */
-    enum { GOING, TOO_LARGE, NO_MEMORY, PRIVATE_ADDRESS, ERROR_PAGE, CANCELLED } stopped;
-    char address[64]; /* the private one */
+    bool refused;    /* a private address came up and was not connected */
 };
 
-/* After connecting, before sending, at each hop: is this address allowed? A host name proves
- * nothing. */
-static int check_address(void *user, char *address, char *local, int port, int local_port)
+static double clock_s(void)
 {
-    (void)local, (void)port, (void)local_port;
-    struct transfer *t = user;
-    bool is_private = fetch_is_private(address);
-    if (t->proxied) { /* the address is the proxy's: only the host as written can be judged */
-        char *url = NULL, *host = NULL;
-        CURLU *parts = curl_url();
-        curl_easy_getinfo(t->easy, CURLINFO_EFFECTIVE_URL, &url);
-        is_private = !parts || curl_url_set(parts, CURLUPART_URL, url ? url : "", 0) != CURLUE_OK ||
-                     curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-                     is_private_literal(host);
-        curl_free(host);
-        curl_url_cleanup(parts);
-    }
-    bool allowed =
-        t->opt->allow_private || !is_private || (t->opt->origin == NET_TYPED && !t->was_public);
-    if (!is_private) t->was_public = true;
-    if (allowed) return CURL_PREREQFUNC_OK;
-    t->stopped = PRIVATE_ADDRESS;
-    snprintf(t->address, sizeof t->address, "%s", address);
-    return CURL_PREREQFUNC_ABORT;
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
+
+/* -- What arrives ----------------------------------------------------------------------------- */
 
 static bool grow(struct transfer *t, size_t more)
 {
@@ -170,62 +63,213 @@ static bool grow(struct transfer *t, size_t more)
     return true;
 }
 
-/* Counts here: a chunked answer has no length that could be refused beforehand. */
+/* Whether there is no need for more: a camera's first frame is there, or what comes is no picture.
+ */
+static void look(struct transfer *t)
+{
+    if (t->multipart.is_one) {
+        enum multipart_state s =
+            multipart_first(&t->multipart, t->bytes, t->n, false, &t->frame_at, &t->frame_n);
+        if (s != MULTIPART_MORE) t->stopped = s == MULTIPART_FRAME ? ENOUGH : NO_FRAME;
+    } else if (t->opt->is_hopeless && !t->sniffed && t->n >= NET_SNIFF_BYTES) {
+        t->sniffed = true;
+        if (t->opt->is_hopeless(t->bytes, t->n)) t->stopped = ENOUGH;
+    }
+}
+
+/* Counts here, decoded: neither a chunked nor a compressed answer has a length to be refused
+ * beforehand. */
 static size_t take_body(char *data, size_t size, size_t n, void *user)
 {
     struct transfer *t = user;
     long status = 0;
     n *= size;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (status >= 300 && n + t->n > ERROR_BODY_BYTES)
-        t->stopped = ERROR_PAGE;
-    else if (n > t->limit - t->n)
+    if (status >= 300) {
+        t->n_dropped += n;
+        if (t->n_dropped > NET_ERROR_BYTES) t->stopped = ERROR_PAGE;
+        return t->stopped ? 0 : n;
+    }
+    if (t->n == 0) {
+        const char *type = NULL;
+        curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
+        multipart_init(&t->multipart, type);
+    }
+    if (n > t->limit - t->n)
         t->stopped = TOO_LARGE;
     else if (!grow(t, n))
         t->stopped = NO_MEMORY;
     if (t->stopped) return 0;
     memcpy(t->bytes + t->n, data, n);
     t->n += n;
-    return n;
+    look(t);
+    return t->stopped ? 0 : n;
 }
 
 static int take_progress(void *user, curl_off_t total, curl_off_t done, curl_off_t up_total,
                          curl_off_t up_done)
 {
-    (void)up_total, (void)up_done;
+    (void)done, (void)up_total, (void)up_done;
     struct transfer *t = user;
-    if (!t->opt->on_progress || t->opt->on_progress(done, total, t->opt->user) == 0) return 0;
+    t->total = total;
+    return 0;
+}
+
+static int asks_to_stop(void *user)
+{
+    struct transfer *t = user;
+    if (!t->opt->on_progress ||
+        t->opt->on_progress((int64_t)t->n, t->total >= (int64_t)t->n ? t->total : 0,
+                            t->opt->user) == 0)
+        return 0;
     t->stopped = CANCELLED;
     return 1;
 }
 
-static double total_s(const struct fetch_options *opt)
+/* -- Private addresses ------------------------------------------------------------------------ */
+
+static bool is_guarded(const struct transfer *t)
 {
-    return opt->timeout_s > 0 ? opt->timeout_s : TOTAL_S;
+    return !t->opt->allow_private && (t->opt->origin != NET_TYPED || t->was_public);
 }
 
-static void set_options(struct transfer *t, const char *url, char *error_text)
+/* The very address about to be connected: a name proves nothing, and may mean another address when
+ * asked again. */
+static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    (void)purpose;
+    struct transfer *t = user;
+    if (!t->proxy && is_guarded(t) && address_is_private(&a->addr)) {
+        t->refused = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(a->family, a->socktype | SOCK_CLOEXEC, a->protocol);
+}
+
+static curl_socket_t only_look(void *user, curlsocktype purpose, struct curl_sockaddr *a)
+{
+    (void)purpose;
+    if (address_is_private(&a->addr)) *(bool *)user = true;
+    return CURL_SOCKET_BAD;
+}
+
+/* What the host's name means here, asked without connecting. A name that only the proxy can resolve
+ * counts as public. */
+static bool resolves_to_private(struct transfer *t, const char *url)
+{
+    bool is_private = false;
+    CURL *easy = curl_easy_init();
+    if (!easy) return true;
+    transfer_setup(easy);
+    curl_easy_setopt(easy, CURLOPT_URL, url);
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, NET_RESOLVE_S);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, only_look);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &is_private);
+    transfer_run(easy, asks_to_stop, t);
+    curl_easy_cleanup(easy);
+    return is_private;
+}
+
+/* Behind a proxy the connected address is the proxy's: the host is judged as it is written, and by
+ * what its name means here. */
+static bool is_private_behind_proxy(struct transfer *t, const char *url)
+{
+    return address_host_is_private(t->host) || resolves_to_private(t, url);
+}
+
+static bool hop_was_public(struct transfer *t, const char *url)
+{
+    char *address = NULL;
+    if (t->proxy) return !is_private_behind_proxy(t, url);
+    curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &address);
+    return address && !address_text_is_private(address);
+}
+
+static int fail_private(const struct transfer *t, struct phi3v_error *err)
+{
+    return net_fail(err, PHI3V_E_IO,
+                    "%s leads to a private address, which only a person may ask for: type that URL "
+                    "yourself, or allow it with --allow-private-urls",
+                    t->source);
+}
+
+/* -- Sentences -------------------------------------------------------------------------------- */
+
+static int fail_large(const struct transfer *t, struct phi3v_error *err)
+{
+    return net_fail(err, PHI3V_E_IMAGE, "%s is larger than %.4g MiB, the limit for pictures",
+                    t->source, (double)t->limit / 1048576);
+}
+
+static int fail_status(const char *source, long status, struct phi3v_error *err)
+{
+    const char *what = status == 404 || status == 410   ? "not found"
+                       : status == 401 || status == 403 ? "access is refused"
+                       : status == 407                  ? "the proxy wants a name and a password"
+                       : status == 408                  ? "the server lost its patience: try again"
+                       : status == 429                  ? "too many requests, try again later"
+                       : status >= 300 && status < 400  ? "it redirects without saying where to"
+                       : status >= 500 ? "the server has a problem, try again later"
+                                       : "the server gave no picture";
+    return net_fail(err, PHI3V_E_IO, "%s: %s (HTTP status %ld)", source, what, status);
+}
+
+static int judge_stopped(const struct transfer *t, struct phi3v_error *err)
+{
+    switch (t->stopped) {
+    case TOO_LARGE:
+        return fail_large(t, err);
+    case NO_MEMORY:
+        return net_fail_memory(err, t->source);
+    case NO_FRAME:
+        return net_fail(err, PHI3V_E_IMAGE, "%s is a camera's stream without a whole frame in it",
+                        t->source);
+    default:
+        return net_fail(err, PHI3V_E_CANCELLED, "fetching %s was cancelled", t->source);
+    }
+}
+
+/* A stream that ended may end with its only frame. */
+static void finish_multipart(struct transfer *t)
+{
+    if (!t->multipart.is_one || t->stopped) return;
+    bool whole = multipart_first(&t->multipart, t->bytes, t->n, true, &t->frame_at, &t->frame_n) ==
+                 MULTIPART_FRAME;
+    t->stopped = whole ? ENOUGH : NO_FRAME;
+}
+
+static int judge(struct transfer *t, CURLcode code, struct phi3v_error *err)
+{
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (code == CURLE_OK && status >= 200 && status < 300) finish_multipart(t);
+    if (t->refused && t->n == 0 && status == 0) return fail_private(t, err);
+    if (t->stopped && t->stopped != ERROR_PAGE && t->stopped != ENOUGH)
+        return judge_stopped(t, err);
+    if (code == CURLE_FILESIZE_EXCEEDED) return fail_large(t, err);
+    if (code != CURLE_OK && !t->stopped)
+        return transfer_fail(t->easy, code, t->source, (int64_t)t->n, err);
+    if (status < 200 || status >= 300) return fail_status(t->source, status, err);
+    if (t->n == 0 || (t->multipart.is_one && t->frame_n == 0))
+        return net_fail(err, PHI3V_E_IMAGE, "%s is empty", t->source);
+    return 0;
+}
+
+/* -- Hops ------------------------------------------------------------------------------------- */
+
+static void setup(struct transfer *t)
 {
     CURL *c = t->easy;
-    const char *bundle = getenv("CURL_CA_BUNDLE");
-    if (!bundle || !*bundle) bundle = getenv("SSL_CERT_FILE");
-    if (bundle && *bundle) curl_easy_setopt(c, CURLOPT_CAINFO, bundle);
-    curl_easy_setopt(c, CURLOPT_URL, url);
-    curl_easy_setopt(c, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(c, CURLOPT_FOLLOWLOCATION, 1L);
-    curl_easy_setopt(c, CURLOPT_MAXREDIRS, REDIRECTS);
-    curl_easy_setopt(c, CURLOPT_UNRESTRICTED_AUTH, 0L);
-    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(c, CURLOPT_CONNECTTIMEOUT, CONNECT_S);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, SLOW_BYTES_S);
-    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, SLOW_S);
-    curl_easy_setopt(c, CURLOPT_TIMEOUT_MS, (long)(total_s(t->opt) * 1000));
+    transfer_setup(c);
+    curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING,
+                     "");                        /* some servers compress without being asked */
+    curl_easy_setopt(c, CURLOPT_COOKIEFILE, ""); /* kept from hop to hop, nowhere else */
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, NET_STALL_BYTES_S);
+    curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, NET_STALL_S);
     curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->limit);
-    curl_easy_setopt(c, CURLOPT_USERAGENT, "phiscope/" PHI3V_VERSION);
-    curl_easy_setopt(c, CURLOPT_ERRORBUFFER, error_text);
-    curl_easy_setopt(c, CURLOPT_PREREQFUNCTION, check_address);
-    curl_easy_setopt(c, CURLOPT_PREREQDATA, t);
+    curl_easy_setopt(c, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    curl_easy_setopt(c, CURLOPT_OPENSOCKETDATA, t);
     curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, take_body);
     curl_easy_setopt(c, CURLOPT_WRITEDATA, t);
     curl_easy_setopt(c, CURLOPT_XFERINFOFUNCTION, take_progress);
@@ -233,174 +277,93 @@ static void set_options(struct transfer *t, const char *url, char *error_text)
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
-/* Through a multi handle, so that cancelling is noticed within POLL_MS however quiet the server is.
- */
-static CURLcode perform(struct transfer *t)
+/* Takes the address apart and decides on its proxy. */
+static int begin_hop(struct transfer *t, const char *url, struct phi3v_error *err)
 {
-    CURLM *multi = curl_multi_init();
-    CURLcode result = CURLE_OUT_OF_MEMORY;
-    int running = 1, left;
-    if (!multi || curl_multi_add_handle(multi, t->easy) != CURLM_OK) goto out;
-    while (curl_multi_perform(multi, &running) == CURLM_OK && running) {
-        if (take_progress(t, 0, (curl_off_t)t->n, 0, 0)) break;
-        curl_multi_poll(multi, NULL, 0, POLL_MS, NULL);
+    CURLU *parts = curl_url();
+    char *scheme = NULL, *host = NULL;
+    CURLUcode rc = parts ? curl_url_set(parts, CURLUPART_URL, url, 0) : CURLUE_OUT_OF_MEMORY;
+    if (rc == CURLUE_OK) rc = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+    if (rc == CURLUE_OK) rc = curl_url_get(parts, CURLUPART_HOST, &host, CURLU_PUNYCODE);
+    free(t->host);
+    free(t->proxy);
+    t->host = host ? strdup(host) : NULL;
+    t->proxy = t->host ? proxy_for(scheme, t->host) : NULL;
+    bool no_memory = rc == CURLUE_OUT_OF_MEMORY || (host && !t->host);
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(parts);
+    if (no_memory) return net_fail_memory(err, t->source);
+    if (!t->host) return net_fail(err, PHI3V_E_ARGUMENT, "%s is not a valid URL", t->source);
+    curl_easy_setopt(t->easy, CURLOPT_URL, url);
+    curl_easy_setopt(t->easy, CURLOPT_PROXY, t->proxy ? t->proxy : "");
+    curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "");
+    return 0;
+}
+
+/* One request. Writes *ret_next (free) when it is a redirect to follow. */
+static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3v_error *err)
+{
+    char *next = NULL;
+    int rc = begin_hop(t, url, err);
+    if (rc) return rc;
+    if (t->proxy && is_guarded(t) && is_private_behind_proxy(t, url))
+        return t->stopped == CANCELLED ? judge_stopped(t, err) : fail_private(t, err);
+    double left_s = t->end_s - clock_s();
+    curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left_s > 0.001 ? (long)(left_s * 1000) : 1L);
+    t->n_dropped = 0;
+    CURLcode code = transfer_run(t->easy, asks_to_stop, t);
+    curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &next);
+    if (!next || (code != CURLE_OK && t->stopped != ERROR_PAGE)) return judge(t, code, err);
+    t->stopped = GOING;
+    if (!url_is_http(next))
+        return net_fail(err, PHI3V_E_IO, "%s: it redirects to something else than http or https",
+                        t->source);
+    *ret_next = strdup(next);
+    if (!*ret_next) return net_fail_memory(err, t->source);
+    if (!t->was_public && !t->opt->allow_private) t->was_public = hop_was_public(t, url);
+    return 0;
+}
+
+static int follow(struct transfer *t, const char *url, struct phi3v_error *err)
+{
+    char *at = strdup(url);
+    int rc = at ? 0 : net_fail_memory(err, t->source);
+    for (int i = 0; rc == 0 && at; i++) {
+        char *next = NULL;
+        if (i > NET_REDIRECTS)
+            rc = net_fail(err, PHI3V_E_IO, "%s: more than %d redirects, probably in a circle",
+                          t->source, NET_REDIRECTS);
+        else
+            rc = hop(t, at, &next, err);
+        free(at);
+        at = next;
     }
-    result = CURLE_ABORTED_BY_CALLBACK;
-    const CURLMsg *message = curl_multi_info_read(multi, &left);
-    if (message && message->msg == CURLMSG_DONE) result = message->data.result;
-    curl_multi_remove_handle(multi, t->easy);
-out:
-    curl_multi_cleanup(multi);
-    return result;
-}
-
-/* -- Sentences -------------------------------------------------------------------------------- */
-
-static int fail_stopped(const struct transfer *t, struct phi3v_error *err)
-{
-    switch (t->stopped) {
-    case TOO_LARGE:
-        return fetch_fail(err, PHI3V_E_IMAGE, "%s is larger than %.4g MiB, the limit for pictures",
-                          t->source, (double)t->limit / 1048576);
-    case NO_MEMORY:
-        return fetch_fail(err, PHI3V_E_MEMORY, "not enough memory to fetch %s (%zu bytes so far)",
-                          t->source, t->n);
-    case PRIVATE_ADDRESS:
-        return fetch_fail(err, PHI3V_E_IO,
-                          "%s leads to the private address %s, which only a person may ask for: "
-                          "type that URL yourself, or allow it with --allow-private-urls",
-                          t->source, t->address);
-    default:
-        return fetch_fail(err, PHI3V_E_CANCELLED, "fetching %s was cancelled", t->source);
-    }
-}
-
-static int fail_connect(const struct transfer *t, struct phi3v_error *err)
-{
-    long number = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_OS_ERRNO, &number);
-    return fetch_fail(err, PHI3V_E_IO, "%s: cannot connect (%s)", t->source,
-                      number ? strerror((int)number) : "nobody answers");
-}
-
-/* libcurl's own words, which may quote the server's. */
-static int fail_other(const char *source, const char *text, struct phi3v_error *err)
-{
-    char *clean = clean_string(text, CLEAN_NAME);
-    int rc = fetch_fail(err, PHI3V_E_IO, "%s: %s", source, clean ? clean : "the transfer failed");
-    free(clean);
+    free(at);
     return rc;
-}
-
-static int fail_curl(const struct transfer *t, CURLcode code, const char *text,
-                     struct phi3v_error *err)
-{
-    const char *s = t->source;
-    switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-        return fetch_fail(err, PHI3V_E_IO, "%s: the host is not known, or there is no network", s);
-    case CURLE_COULDNT_CONNECT:
-        return fail_connect(t, err);
-    case CURLE_OPERATION_TIMEDOUT:
-        return fetch_fail(err, PHI3V_E_IO, "%s: timeout, nothing more came after %zu bytes", s,
-                          t->n);
-    case CURLE_TOO_MANY_REDIRECTS:
-        return fetch_fail(err, PHI3V_E_IO, "%s: more than %ld redirects, probably in a circle", s,
-                          REDIRECTS);
-    case CURLE_FILESIZE_EXCEEDED:
-        return fetch_fail(err, PHI3V_E_IMAGE, "%s is larger than %.4g MiB, the limit for pictures",
-                          s, (double)t->limit / 1048576);
-    case CURLE_PARTIAL_FILE:
-        return fetch_fail(err, PHI3V_E_IO, "%s: the connection broke after %zu bytes: try again", s,
-                          t->n);
-    case CURLE_UNSUPPORTED_PROTOCOL:
-        return fetch_fail(err, PHI3V_E_IO, "%s: it redirects to something else than http or https",
-                          s);
-    case CURLE_URL_MALFORMAT:
-        return fetch_fail(err, PHI3V_E_ARGUMENT, "%s is not a valid URL", s);
-    default:
-        return fail_other(s, *text ? text : curl_easy_strerror(code), err);
-    }
-}
-
-static int fail_status(const char *source, long status, struct phi3v_error *err)
-{
-    const char *what = status == 404 || status == 410   ? "not found"
-                       : status == 401 || status == 403 ? "access is refused"
-                       : status == 429                  ? "too many requests, try again later"
-                       : status >= 500 ? "the server has a problem, try again later"
-                                       : "the server gave no picture";
-    return fetch_fail(err, PHI3V_E_IO, "%s: %s (HTTP status %ld)", source, what, status);
-}
-
-/* What came instead of a picture. */
-static int check_content(const struct transfer *t, struct phi3v_error *err)
-{
-    size_t i = t->n >= 3 && !memcmp(t->bytes, "\xEF\xBB\xBF", 3) ? 3 : 0;
-    while (i < t->n && strchr(" \t\r\n", t->bytes[i]) && t->bytes[i]) i++;
-    if (t->n == 0) return fetch_fail(err, PHI3V_E_IMAGE, "%s is empty", t->source);
-    if (i == t->n || t->bytes[i] != '<') return 0;
-    return fetch_fail(err, PHI3V_E_IMAGE,
-                      "%s is a web page, not a picture: copy the address of the picture itself",
-                      t->source);
-}
-
-static int judge(struct transfer *t, CURLcode code, const char *text, struct phi3v_error *err)
-{
-    long status = 0;
-    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
-    if (t->stopped && t->stopped != ERROR_PAGE) return fail_stopped(t, err);
-    if (code != CURLE_OK && t->stopped != ERROR_PAGE) return fail_curl(t, code, text, err);
-    if (status < 200 || status >= 300) return fail_status(t->source, status, err);
-    return check_content(t, err);
 }
 
 int fetch_http(const char *url, const char *source, const struct fetch_options *opt,
                struct fetched *ret, struct phi3v_error *err)
 {
-    char error_text[CURL_ERROR_SIZE] = "";
-    struct transfer t = {.source = source, .opt = opt, .proxied = uses_proxy()};
-    t.limit = opt->limit_bytes ? opt->limit_bytes : FETCH_LIMIT_BYTES;
+    struct transfer t = {.source = source, .opt = opt, .limit = opt->limit_bytes};
+    t.end_s = clock_s() + opt->timeout_s;
     t.easy = curl_easy_init();
-    if (!t.easy) return fetch_fail(err, PHI3V_E_MEMORY, "not enough memory to fetch %s", source);
-    set_options(&t, url, error_text);
-    int rc = judge(&t, perform(&t), error_text, err);
+    if (!t.easy) return net_fail_memory(err, source);
+    setup(&t);
+    int rc = follow(&t, url, err);
     curl_easy_cleanup(t.easy);
+    free(t.host);
+    free(t.proxy);
     if (rc != 0) {
         free(t.bytes);
         return rc;
     }
+    if (t.multipart.is_one) {
+        memmove(t.bytes, t.bytes + t.frame_at, t.frame_n);
+        t.n = t.frame_n;
+    }
     ret->bytes = t.bytes;
     ret->n_bytes = t.n;
     return 0;
-}
-
-/* -- Names ------------------------------------------------------------------------------------ */
-
-static bool is_signed(const char *query)
-{
-    static const char *const marks[] = {"signature=", "token=", "sig=", "key=", "credential="};
-    for (; *query; query++)
-        for (size_t i = 0; i < sizeof marks / sizeof *marks; i++)
-            if (!strncasecmp(query, marks[i], strlen(marks[i]))) return true;
-    return false;
-}
-
-char *fetch_http_name(const char *url)
-{
-    char *name = NULL, *query = NULL, *copy = NULL;
-    CURLU *parts = curl_url();
-    if (parts && curl_url_set(parts, CURLUPART_URL, url, 0) == CURLUE_OK) {
-        curl_url_set(parts, CURLUPART_USER, NULL, 0);
-        curl_url_set(parts, CURLUPART_PASSWORD, NULL, 0);
-        curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
-        curl_url_get(parts, CURLUPART_QUERY, &query, 0);
-        if (query && is_signed(query)) curl_url_set(parts, CURLUPART_QUERY, NULL, 0);
-        if (curl_url_get(parts, CURLUPART_URL, &name, CURLU_PUNYCODE) == CURLUE_OK)
-            copy = strdup(name);
-    }
-    curl_free(query);
-    curl_free(name);
-    curl_url_cleanup(parts);
-    return copy;
 }

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What every request to a server has in common, whether for a picture or for a model's file: how
+ * libcurl is set up and driven, and one sentence for each way it fails. */
+#ifndef NET_TRANSFER_H
+#define NET_TRANSFER_H
+
+#include <curl/curl.h>
+#include <stdint.h>
+
+#include "net/error.h"
+
+/* Agent, certificates, protocols, timeouts; no redirects, no signals. */
+void transfer_setup(CURL *easy);
+
+/* Runs one request. stop is asked ten times a second, however quiet the server is; non-zero ends
+ * the request with CURLE_ABORTED_BY_CALLBACK. Connections do not outlive it. */
+CURLcode transfer_run(CURL *easy, int (*stop)(void *user), void *user);
+
+/* The sentence for a transfer that failed with code after n bytes. source: the address for people.
+ * Errors: IO, ARGUMENT (no valid address), MEMORY. */
+int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n,
+                  struct phi3v_error *err);
+
+#endif
