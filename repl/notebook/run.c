@@ -111,7 +111,7 @@ static void output_begin(struct output *o, bool go_on)
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct output *o = user;
-    if (line_stop_answering(o->r) && o->stream) stream_redraw(o->stream);
+    if (line_stop_answering(o->r->term) && o->stream) stream_redraw(o->stream);
     if (event->type == PHI3V_EVENT_TEXT) {
         if (o->first_token_s == 0) o->first_token_s = now_s() - o->begun;
         progress_clear(&o->r->app.progress);

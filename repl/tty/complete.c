@@ -4,137 +4,90 @@
 
 #include <readline/readline.h>
 
-#include "notebook/commands.h"
+#include "term/clean.h"
 #include "tty/complete.h"
-#include "notebook/words.h"
 
-static struct repl *repl; /* readline's callbacks take no argument */
+/* -- What goes into the line ----------------------------------------------------------------- */
 
-/* -- Candidates ----------------------------------------------------------------------------- */
-
-/* The next of i, i + 1, … whose name begins with text; how: i-th name, NULL at the end, "" to leave
- * out. */
-static char *next_match(const char *text, int state, char *(*name_at)(int i))
+/* Length of what all words begin with; not inside a letter, nor behind a backslash that quotes. */
+static size_t common_length(const struct strings *words)
 {
-    static int i;
-    if (!state) i = 0;
-    for (char *name; (name = name_at(i)) != NULL;) {
-        i++;
-        if (*name && !strncmp(name, text, strlen(text))) return name;
-        free(name);
+    const char *first = words->v[0];
+    size_t n = strlen(first), slashes = 0;
+    for (size_t i = 1; i < words->n; i++) {
+        size_t same = 0;
+        while (same < n && words->v[i][same] == first[same]) same++;
+        n = same;
     }
-    return NULL;
+    while (n > 0 && ((unsigned char)first[n] & 0xC0) == 0x80) n--;
+    while (slashes < n && first[n - 1 - slashes] == '\\') slashes++;
+    return n - slashes % 2;
 }
 
-static char *command_at(int i)
+static void replace(size_t start, const char *word, size_t n)
 {
-    return i < n_commands ? xasprintf(":%s", command_table[i].name) : NULL;
+    char *text = xstrndup(word, n);
+    rl_begin_undo_group();
+    rl_delete_text((int)start, rl_point);
+    rl_point = (int)start;
+    rl_insert_text(text);
+    rl_end_undo_group();
+    free(text);
 }
 
-static char *setting_at(int i)
+static bool ends_folder(const char *word)
 {
-    if (i >= n_options) return NULL;
-    char *name = xstrdup(option_table[i].use & OPTION_SETTING ? option_table[i].name : "");
-    for (char *p = name; *p; p++)
-        if (*p == '-') *p = '_';
-    return name;
+    size_t n = strlen(word);
+    return n > 0 && word[n - 1] == '/';
 }
 
-static char *handle_at(int i)
+/* -- The list -------------------------------------------------------------------------------- */
+
+/* The last part of a path, its closing / with it. */
+static const char *last_part(const char *path)
 {
-    const struct handles *h = &repl->book.handles;
-    if (i >= 2 * h->n) return NULL;
-    const struct handle *p = &h->v[i / 2];
-    if (p->dropped || (i % 2 && !p->name)) return xstrdup("");
-    return i % 2 ? xasprintf("@%s", p->name) : xasprintf("@%d", i / 2 + 1);
+    const char *part = path;
+    for (const char *p = path; *p; p++)
+        if (*p == '/' && p[1]) part = p + 1;
+    return part;
 }
 
-static char *command_matches(const char *text, int state)
+static void list(const struct line_candidates *c)
 {
-    return next_match(text, state, command_at);
-}
-
-static char *setting_matches(const char *text, int state)
-{
-    return next_match(text, state, setting_at);
-}
-
-static char *handle_matches(const char *text, int state)
-{
-    return next_match(text, state, handle_at);
-}
-
-/* Files behind the @. */
-static char *file_matches(const char *text, int state)
-{
-    rl_filename_completion_desired = 1;
-    char *path = text[1] ? rl_filename_completion_function(text + 1, state) : NULL;
-    char *match = path ? xasprintf("@%s", path) : NULL;
-    free(path);
-    return match;
-}
-
-/* -- Quoting of file names ------------------------------------------------------------------ */
-
-static int is_quoted(char *text, int at)
-{
-    int slashes = 0;
-    while (at - 1 - slashes >= 0 && text[at - 1 - slashes] == '\\') slashes++;
-    return slashes % 2;
-}
-
-static char *quote(char *text, int match_type, char *quote_pointer)
-{
-    (void)match_type, (void)quote_pointer;
-    return word_quote(text);
-}
-
-static char *dequote(char *text, int quote_char)
-{
-    (void)quote_char;
-    struct strings words;
-    words_split(text, &words);
-    char *plain = xstrdup(words.n ? words.v[0] : "");
-    strings_free(&words);
-    return plain;
-}
-
-/* -- By position ---------------------------------------------------------------------------- */
-
-static bool takes_files(const char *command)
-{
-    return !strcmp(command, "load") || !strcmp(command, "save") || !strcmp(command, "open") ||
-           !strcmp(command, "model") || !strcmp(command, "foreach");
-}
-
-static char **complete(const char *text, int start, int end)
-{
-    (void)end;
-    rl_attempted_completion_over = 1;
-    if (*text == '@') {
-        char **handles = rl_completion_matches(text, handle_matches);
-        return handles ? handles : rl_completion_matches(text, file_matches);
+    fputs("\r\n", rl_outstream);
+    for (size_t i = 0; i < c->words.n; i++) {
+        clean_print(rl_outstream, CLEAN_NAME,
+                    c->are_files ? last_part(c->words.v[i]) : c->words.v[i]);
+        fputs(i + 1 < c->words.n ? "  " : "\r\n", rl_outstream);
     }
-    if (rl_line_buffer[0] != ':') return NULL;
-    if (start == 0) return rl_completion_matches(text, command_matches);
-    char *name = xstrndup(rl_line_buffer + 1, strcspn(rl_line_buffer + 1, " "));
-    struct phi3v_error err;
-    const struct command *command = command_find(name, &err);
-    free(name);
-    if (!command) return NULL;
-    if (command->use & COMMAND_SETS) return rl_completion_matches(text, setting_matches);
-    if (takes_files(command->name)) rl_attempted_completion_over = 0;
-    return NULL;
+    rl_on_new_line();
+    rl_forced_update_display();
 }
 
-void complete_setup(struct repl *r)
+/* -- The key --------------------------------------------------------------------------------- */
+
+static void complete_with(const struct line_candidates *c, bool again)
 {
-    repl = r;
-    rl_attempted_completion_function = complete;
-    rl_completer_word_break_characters = " \t\n";
-    rl_completer_quote_characters = "\"'";
-    rl_filename_quote_characters = " \t\n\\\"'";
-    rl_filename_quoting_function = quote;
-    rl_filename_dequoting_function = dequote;
-    rl_char_is_quoted_p = is_quoted;
+    size_t n = common_length(&c->words);
+    bool longer = n > (size_t)rl_point - c->start ||
+                  strncmp(c->words.v[0], rl_line_buffer + c->start, n) != 0;
+    if (c->words.n == 1) {
+        replace(c->start, c->words.v[0], strlen(c->words.v[0]));
+        if (c->append_blank && !ends_folder(c->words.v[0])) rl_insert_text(" ");
+    } else if (longer && n > 0) {
+        replace(c->start, c->words.v[0], n);
+    } else if (again) {
+        list(c);
+    }
+}
+
+void complete_tab(const struct line_host *host)
+{
+    static int tab_at = -1; // the line's length when Tab last found several words
+    struct line_candidates found = {0};
+    host->candidates(host->user, rl_line_buffer, (size_t)rl_point, &found);
+    if (found.words.n > 0 && found.start <= (size_t)rl_point)
+        complete_with(&found, rl_last_func && tab_at == rl_end);
+    tab_at = found.words.n > 1 ? rl_end : -1;
+    strings_free(&found.words);
 }

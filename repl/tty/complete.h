@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Tab: commands, paths with quoting, picture handles, settings. */
-#ifndef REPL_COMPLETE_H
-#define REPL_COMPLETE_H
+ * Tab: what the candidates have in common goes into the line; a second Tab lists them. */
+#ifndef TTY_COMPLETE_H
+#define TTY_COMPLETE_H
 
-#include "notebook/repl.h"
+#include "tty/line.h"
 
-void complete_setup(struct repl *r); /* r stays valid while lines are read */
+/* The Tab key, for the text in readline's buffer. */
+void complete_tab(const struct line_host *host);
 
 #endif

@@ -3,30 +3,68 @@
 #include <signal.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <unistd.h>
 
 #include "tty/interrupt.h"
 
-static volatile sig_atomic_t requested;
-static _Atomic(phi3v_session *) working;
+static volatile sig_atomic_t requested, stop_requested;
+static _Atomic(void (*)(void *)) stop_work;
+static _Atomic(void *) stop_user;
+
+static void catch (int signal_number, void (*handler)(int))
+{
+    /* No SA_RESTART: a wait in poll() or read() ends, so that loops see the flag at once. */
+    struct sigaction action = {.sa_handler = handler};
+    sigemptyset(&action.sa_mask);
+    sigaction(signal_number, &action, NULL);
+}
+
+/* -- SIGINT ---------------------------------------------------------------------------------- */
 
 static void on_sigint(int signal_number)
 {
     (void)signal_number;
     requested = 1;
-    phi3v_session *session = atomic_load(&working);
-    if (session) phi3v_session_cancel(session);
+    void (*stop)(void *) = atomic_load(&stop_work);
+    if (stop) stop(atomic_load(&stop_user));
 }
 
-void interrupt_catch(void)
-{
-    /* No SA_RESTART: a wait in poll() or read() ends, so that loops see the flag at once. */
-    struct sigaction action = {.sa_handler = on_sigint};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-}
+void interrupt_catch(void) { catch (SIGINT, on_sigint); }
 
 bool interrupt_requested(void) { return requested; }
 
 void interrupt_clear(void) { requested = 0; }
 
-void interrupt_session(phi3v_session *session) { atomic_store(&working, session); }
+void interrupt_calls(void (*stop)(void *user), void *user)
+{
+    atomic_store(&stop_work, NULL);
+    atomic_store(&stop_user, user);
+    atomic_store(&stop_work, stop);
+}
+
+/* -- SIGTSTP --------------------------------------------------------------------------------- */
+
+static void on_sigtstp(int signal_number)
+{
+    (void)signal_number;
+    stop_requested = 1;
+}
+
+void interrupt_catch_stop(void) { catch (SIGTSTP, on_sigtstp); }
+
+bool interrupt_stop_requested(void) { return stop_requested; }
+
+void interrupt_stop(void)
+{
+    struct sigaction usual = {.sa_handler = SIG_DFL}, ours;
+    sigset_t stop, mask;
+    stop_requested = 0;
+    sigemptyset(&usual.sa_mask);
+    sigaction(SIGTSTP, &usual, &ours);
+    kill(getpid(), SIGTSTP);
+    sigemptyset(&stop);
+    sigaddset(&stop, SIGTSTP);
+    sigprocmask(SIG_UNBLOCK, &stop, &mask); /* here at the latest, where it was held back */
+    sigaction(SIGTSTP, &ours, NULL);
+    sigprocmask(SIG_SETMASK, &mask, NULL);
+}

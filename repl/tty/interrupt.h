@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Ctrl-C as a flag that long work looks at; it never ends the program by itself once caught. */
-#ifndef REPL_INTERRUPT_H
-#define REPL_INTERRUPT_H
+ * Ctrl-C and Ctrl-Z as flags that long work looks at; caught, they do nothing by themselves. */
+#ifndef TTY_INTERRUPT_H
+#define TTY_INTERRUPT_H
 
 #include <stdbool.h>
-
-#include "phi3v.h"
 
 void interrupt_catch(void);     /* from now on SIGINT only sets the flag */
 bool interrupt_requested(void); /* since the last interrupt_clear */
 void interrupt_clear(void);
-/* The session whose work SIGINT stops; NULL: none. */
-void interrupt_session(phi3v_session *session);
+/* What SIGINT does besides, from the handler and on any thread: `stop` must be safe there. NULL:
+ * nothing. */
+void interrupt_calls(void (*stop)(void *user), void *user);
+
+void interrupt_catch_stop(void);     /* from now on SIGTSTP only sets a flag */
+bool interrupt_stop_requested(void); /* since the last interrupt_stop */
+/* The stop as if nobody had caught the signal; comes back with fg. */
+void interrupt_stop(void);
 
 #endif

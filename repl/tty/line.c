@@ -14,10 +14,9 @@
 #include "tty/history.h"
 #include "tty/interrupt.h"
 #include "tty/line.h"
-#include "notebook/words.h"
 
 struct line {
-    struct repl *r;
+    struct line_host host;
     char *history; // file, or NULL
     char *result;  // of the line being read
     bool done;
@@ -27,21 +26,14 @@ struct line {
 };
 
 static struct line *current; /* readline's callbacks take no argument */
-static volatile sig_atomic_t stop_wanted;
-
-static void on_sigtstp(int signal_number)
-{
-    (void)signal_number;
-    stop_wanted = 1;
-}
-
 /* -- Keys ----------------------------------------------------------------------------------- */
 
 /* Return: another line while the text wants one, else the end. A closing backslash becomes the line
  * break. */
 static int key_return(int count, int key)
 {
-    if (!line_incomplete(rl_line_buffer)) return rl_newline(count, key);
+    if (current->host.complete_enough(current->host.user, rl_line_buffer))
+        return rl_newline(count, key);
     rl_point = rl_end;
     if (rl_end > 0 && rl_line_buffer[rl_end - 1] == '\\') rl_delete_text(rl_end - 1, rl_end);
     rl_point = rl_end;
@@ -56,9 +48,9 @@ static int key_new_line(int count, int key)
     return 0;
 }
 
-static void redraw(void)
+static void redraw(bool asked)
 {
-    run_redraw(current->r);
+    if (!current->host.redraw(current->host.user, asked)) return;
     rl_on_new_line();
     rl_forced_update_display();
 }
@@ -66,7 +58,14 @@ static void redraw(void)
 static int key_redraw(int count, int key)
 {
     (void)count, (void)key;
-    redraw();
+    redraw(true);
+    return 0;
+}
+
+static int key_tab(int count, int key)
+{
+    (void)count, (void)key;
+    complete_tab(&current->host);
     return 0;
 }
 
@@ -116,15 +115,16 @@ static void bind_keys(void)
     rl_bind_keyseq("\\e\\C-j", key_new_line);
     rl_bind_keyseq("\\C-x\\C-e", key_editor);
     rl_bind_key('\f', key_redraw);
+    rl_bind_key('\t', key_tab);
 }
 
 /* -- Life ----------------------------------------------------------------------------------- */
 
-struct line *line_new(struct repl *r)
+struct line *line_new(const struct line_host *host)
 {
     struct line *l = xcalloc(1, sizeof *l);
     struct strings entries;
-    l->r = r;
+    l->host = *host;
     current = l;
     rl_readline_name = "phiscope";
     rl_catch_signals = 0;
@@ -135,15 +135,12 @@ struct line *line_new(struct repl *r)
     rl_input_available_hook = term_input_available;
     rl_initialize();
     bind_keys();
-    complete_setup(r);
     stifle_history(HISTORY_MAX);
-    if (!r->app.opt.no_history) l->history = history_path();
+    if (host->history) l->history = xstrdup(host->history);
     history_read(l->history, &entries);
     for (size_t i = 0; i < entries.n; i++) add_history(entries.v[i]);
     strings_free(&entries);
-    struct sigaction action = {.sa_handler = on_sigtstp};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGTSTP, &action, NULL);
+    interrupt_catch_stop();
     return l;
 }
 
@@ -180,24 +177,6 @@ static void clear_line(void)
     rl_free_line_state();
     rl_replace_line("", 1);
     rl_crlf();
-    rl_on_new_line();
-    rl_redisplay();
-}
-
-/* The stop as if nobody had caught the signal; comes back with fg. */
-static void stop_here(void)
-{
-    struct sigaction usual = {.sa_handler = SIG_DFL}, ours;
-    sigset_t stop, mask;
-    stop_wanted = 0;
-    sigemptyset(&usual.sa_mask);
-    sigaction(SIGTSTP, &usual, &ours);
-    kill(getpid(), SIGTSTP);
-    sigemptyset(&stop);
-    sigaddset(&stop, SIGTSTP);
-    sigprocmask(SIG_UNBLOCK, &stop, &mask); /* here at the latest, where the line editor holds it */
-    sigaction(SIGTSTP, &ours, NULL);
-    sigprocmask(SIG_SETMASK, &mask, NULL);
 }
 
 /* Ctrl-Z: readline would come back from fg without its terminal modes. */
@@ -206,21 +185,21 @@ static void stop_program(void)
     rl_deprep_term_function();
     fputc('\n', rl_outstream);
     fflush(rl_outstream);
-    stop_here();
+    interrupt_stop();
     rl_prep_term_function(1);
     rl_resize_terminal();
     rl_on_new_line();
     rl_forced_update_display();
 }
 
-bool line_stop_answering(struct repl *r)
+bool line_stop_answering(struct term *t)
 {
-    if (!stop_wanted) return false;
-    term_quiet_end(r->term);
+    if (!interrupt_stop_requested()) return false;
+    term_quiet_end(t);
     fputc('\n', stdout);
     fflush(stdout);
-    stop_here();
-    term_quiet_begin(r->term);
+    interrupt_stop();
+    term_quiet_begin(t);
     return true;
 }
 
@@ -231,17 +210,16 @@ static void look_at_flags(struct line *l, bool *ret_cancelled)
         *ret_cancelled = true;
         clear_line();
     }
-    if (stop_wanted) stop_program();
-    if (l->r->term && term_update(l->r->term)) {
+    if (interrupt_stop_requested()) stop_program();
+    if (l->host.term && term_update(l->host.term)) {
         rl_resize_terminal();
-        /* lines and pictures have moved; what is only staged stays, as well as it can */
-        if (l->r->book.n > 0 && l->r->book.n_staged == 0) redraw();
+        redraw(false);
     }
 }
 
 static void read_input(struct line *l)
 {
-    while (!l->done && term_input(l->r->term)) rl_callback_read_char();
+    while (!l->done && term_input(l->host.term)) rl_callback_read_char();
 }
 
 static void hold_signals(struct line *l)
@@ -254,11 +232,11 @@ static void hold_signals(struct line *l)
     sigprocmask(SIG_BLOCK, &held, &l->usual);
 }
 
-char *line_read(struct line *l, const char *prompt, const char *preset, bool *ret_cancelled)
+enum line_end line_read(struct line *l, const char *prompt, const char *preset, char **ret_text)
 {
+    bool cancelled = false;
     l->done = false;
     l->result = NULL;
-    *ret_cancelled = false;
     interrupt_clear();
     hold_signals(l);
     rl_callback_handler_install(prompt, on_line);
@@ -267,13 +245,17 @@ char *line_read(struct line *l, const char *prompt, const char *preset, bool *re
         rl_redisplay();
     }
     read_input(l);
-    while (!l->done) {
+    while (!l->done && !cancelled) {
         struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
         int n = ppoll(&in, 1, NULL, &l->usual);
         if (n < 0 && errno != EINTR) break;
-        look_at_flags(l, ret_cancelled);
+        look_at_flags(l, &cancelled);
         if (n > 0) read_input(l);
     }
+    if (!l->done) rl_callback_handler_remove();
     sigprocmask(SIG_SETMASK, &l->usual, NULL);
-    return l->result;
+    if (cancelled && !l->done) return LINE_CANCELLED;
+    if (!l->result) return LINE_OVER;
+    *ret_text = l->result;
+    return LINE_SENT;
 }

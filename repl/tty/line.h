@@ -1,21 +1,53 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The line editor: readline through its callback interface, cells of many lines, our own history
- * file, completion. */
-#ifndef REPL_LINE_H
-#define REPL_LINE_H
+ * The line editor: readline through its callback interface, cells of many lines, history, Tab. It
+ * knows nothing of cells or commands: what it must know of the text it asks its host. */
+#ifndef TTY_LINE_H
+#define TTY_LINE_H
 
-#include "notebook/repl.h"
+#include <stdbool.h>
+#include <stddef.h>
 
-/* One at a time. The terminal of r must be open. */
-struct line *line_new(struct repl *r);
+#include "base/util.h"
+#include "term/term.h"
+
+/* What Tab may put in the place of text[start … cursor). */
+struct line_candidates {
+    size_t start;
+    struct strings words; /* whole words, quoted as they must stand in the line */
+    bool append_blank;    /* behind the only one, unless it ends in / */
+    bool are_files;       /* lists show the last part of each path */
+};
+
+struct line_host {
+    /* Clears the screen and draws what was on it; false: nothing to draw, the line alone is drawn
+     * again. After Ctrl-L (asked), and after the terminal has changed its size. */
+    bool (*redraw)(void *user, bool asked);
+    /* *ret is zero-initialised; the caller frees it. */
+    void (*candidates)(void *user, const char *text, size_t cursor, struct line_candidates *ret);
+    /* Return sends the text; else it adds a line. */
+    bool (*complete_enough)(void *user, const char *text);
+    void *user;
+    struct term *term;   /* open for as long as the editor is */
+    const char *history; /* file; NULL: none is kept */
+};
+
+enum line_end {
+    LINE_SENT,
+    LINE_CANCELLED, /* Ctrl-C */
+    LINE_OVER       /* the end of the input: Ctrl-D on an empty line */
+};
+
+struct line;
+
+/* One at a time. Copies *host. */
+struct line *line_new(const struct line_host *host);
 void line_free(struct line *l);
-/* Reads one cell. preset: text to begin with, or NULL. NULL at the end of input (Ctrl-D on an empty
- * line). Ctrl-C empties the line; *ret_cancelled tells that it did so to a preset. The caller
- * frees. */
-char *line_read(struct line *l, const char *prompt, const char *preset, bool *ret_cancelled);
+/* Reads one cell. preset: text to begin with, or NULL. *ret_text (to be freed) is set when it was
+ * sent. */
+enum line_end line_read(struct line *l, const char *prompt, const char *preset, char **ret_text);
 /* While an answer streams: does what Ctrl-Z asked for; true after coming back, when the screen
  * shows other things. */
-bool line_stop_answering(struct repl *r);
+bool line_stop_answering(struct term *t);
 /* Adds to the list and to the file. */
 void line_remember(struct line *l, const char *entry);
 

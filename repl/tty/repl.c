@@ -6,6 +6,8 @@
 
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
+#include "tty/candidates.h"
+#include "tty/history.h"
 #include "tty/interrupt.h"
 #include "tty/line.h"
 #include "notebook/repl.h"
@@ -132,17 +134,44 @@ static char *prompt_text(const struct repl *r)
     return text_take(&t);
 }
 
+/* Lines and pictures have moved after a resize; what is only staged stays, as well as it can. */
+static bool redraw(void *user, bool asked)
+{
+    struct repl *r = user;
+    if (!asked && (r->book.n == 0 || r->book.n_staged > 0)) return false;
+    run_redraw(r);
+    return true;
+}
+
+static bool complete_enough(void *user, const char *text)
+{
+    (void)user;
+    return !line_incomplete(text);
+}
+
+static void open_line(struct repl *r)
+{
+    char *history = r->app.opt.no_history ? NULL : history_path();
+    struct line_host host = {.redraw = redraw,
+                             .candidates = candidates_find,
+                             .complete_enough = complete_enough,
+                             .user = r,
+                             .term = r->term,
+                             .history = history};
+    r->line = line_new(&host);
+    free(history);
+}
+
 /* Reads one cell; false at the end of input. */
 static bool step(struct repl *r)
 {
-    bool cancelled;
-    char *prompt = prompt_text(r), *preset = r->returned;
+    char *prompt = prompt_text(r), *preset = r->returned, *text;
     r->returned = NULL;
-    char *text = line_read(r->line, prompt, preset, &cancelled);
-    if (cancelled) r->editing = 0;
+    enum line_end end = line_read(r->line, prompt, preset, &text);
     free(prompt);
     free(preset);
-    if (!text) return false;
+    if (end == LINE_CANCELLED) r->editing = 0;
+    if (end != LINE_SENT) return end == LINE_CANCELLED;
     line_remember(r->line, text);
     struct phi3v_error err;
     int rc = repl_eval(r, text, &err);
@@ -172,7 +201,7 @@ static int run_terminal(struct repl *r, const char *notebook)
         if (command_open(r, word, &err)) repl_report(r, &err);
         free(word);
     }
-    r->line = line_new(r);
+    open_line(r);
     while (step(r)) {}
     if (!r->quit) fputc('\n', r->say);
     autosave_end(r);

@@ -67,6 +67,10 @@ int app_on_progress(const struct phi3v_event *event, void *user)
     return interrupt_requested();
 }
 
+static void cancel(void *session) { phi3v_session_cancel(session); }
+
+void app_interrupts(phi3v_session *session) { interrupt_calls(session ? cancel : NULL, session); }
+
 static int open_path(struct app *a, const char *path, phi3v_model **ret_model,
                      phi3v_session **ret_session, struct phi3v_error *err)
 {
@@ -105,7 +109,7 @@ int app_switch_model(struct app *a, const char *name, struct phi3v_error *err)
     a->session = session;
     a->info = phi3v_model_info(model);
     a->load_s = now_s() - begun;
-    interrupt_session(session);
+    app_interrupts(session);
     if (a->info->note && !a->opt.json) {
         fputs("phiscope: ", stderr);
         clean_print(stderr, CLEAN_NAME, a->info->note);
@@ -121,7 +125,7 @@ int app_open_model(struct app *a, struct phi3v_error *err)
 
 void app_close_model(struct app *a)
 {
-    interrupt_session(NULL);
+    app_interrupts(NULL);
     phi3v_session_free(a->session);
     phi3v_model_close(a->model);
     a->session = NULL;

@@ -32,12 +32,17 @@ int app_switch_model(struct app *a, const char *name, struct phi3v_error *err);
 /* Where short model names lie, NULL-terminated: beside the source tree and in the data directories.
  * Freed with strings_free. */
 void app_models_dirs(struct strings *ret_dirs);
+/* Every model found there and in the Hugging Face cache. */
+typedef void (*app_model_fn)(const char *name, const char *path, void *user);
+void app_each_model(app_model_fn fn, void *user);
 /* A phi3v_event_fn for user = struct app: shows progress, stops on Ctrl-C. */
 int app_on_progress(const struct phi3v_event *event, void *user);
 
 /* Reports an error (stdout as JSON with --json, else one clean line on stderr) and returns
  * `status`. */
 int app_report(const struct options *opt, const struct phi3v_error *err, int status);
+/* From now on Ctrl-C stops the session's work; NULL: nothing. */
+void app_interrupts(phi3v_session *session);
 /* The exit status that goes with an error while an answer is made. */
 int app_status(int code);
 

@@ -17,8 +17,9 @@ struct found {
     int n;
 };
 
-static void show_model(struct found *f, const char *name, const char *path)
+static void show_model(const char *name, const char *path, void *user)
 {
+    struct found *f = user;
     f->n++;
     if (f->json) {
         json_t *line = json_pack("{s:o,s:o}", "name", json_text(name), "path", json_text(path));
@@ -42,13 +43,13 @@ static bool has_config(const char *dir)
 
 static int not_hidden(const struct dirent *e) { return e->d_name[0] != '.'; }
 
-static void list_short_names(const char *dir, struct found *f)
+static void list_short_names(const char *dir, app_model_fn fn, void *user)
 {
     struct dirent **list;
     int n = scandir(dir, &list, not_hidden, alphasort);
     for (int i = 0; i < n; i++) {
         char *path = xasprintf("%s/%s", dir, list[i]->d_name);
-        if (has_config(path)) show_model(f, list[i]->d_name, path);
+        if (has_config(path)) fn(list[i]->d_name, path, user);
         free(path);
         free(list[i]);
     }
@@ -64,7 +65,7 @@ static char *hub_name(const char *folder)
     return xasprintf("%.*s/%s", (int)(dashes - folder - 8), folder + 8, dashes + 2);
 }
 
-static void list_hub(struct found *f)
+static void list_hub(app_model_fn fn, void *user)
 {
     const char *hub = getenv("HF_HUB_CACHE"), *hf = getenv("HF_HOME");
     const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
@@ -79,13 +80,22 @@ static void list_hub(struct found *f)
         char *name = hub_name(list[i]->d_name), *path = NULL;
         struct phi3v_error err;
         if (name && !phi3v_model_find(name, NULL, &path, &err) && has_config(path))
-            show_model(f, name, path);
+            fn(name, path, user);
         phi3v_string_free(path);
         free(name);
         free(list[i]);
     }
     if (n >= 0) free(list);
     free(dir);
+}
+
+void app_each_model(app_model_fn fn, void *user)
+{
+    struct strings dirs;
+    app_models_dirs(&dirs);
+    for (size_t i = 0; i < dirs.n; i++) list_short_names(dirs.v[i], fn, user);
+    strings_free(&dirs);
+    list_hub(fn, user);
 }
 
 int models_main(struct options *opt, int argc, char **argv)
@@ -95,11 +105,7 @@ int models_main(struct options *opt, int argc, char **argv)
     if (status >= 0) return status;
     if (n > 0) return verb_misuse(opt, "models takes no words, not \"%s\"", words[0]);
     struct found f = {.json = opt->json};
-    struct strings dirs;
-    app_models_dirs(&dirs);
-    for (size_t i = 0; i < dirs.n; i++) list_short_names(dirs.v[i], &f);
-    strings_free(&dirs);
-    list_hub(&f);
+    app_each_model(show_model, &f);
     if (!f.n)
         fprintf(stderr, "phiscope: no model in models/ nor in the Hugging Face cache; any folder "
                         "works too: -m FOLDER\n");

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "verbs/divergence.h"
-#include "tty/interrupt.h"
 #include "base/json.h"
 #include "phi3v_tools.h"
 
@@ -146,7 +145,7 @@ static int ask_form(struct form *form, bool is_exact, const struct rounding_turn
     int rc =
         phi3v_prompt_chat(a->model, turn->turns, turn->n_turns, a->opt.num_crops, &prompt, err);
     if (rc) return rc;
-    interrupt_session(a->session);
+    app_interrupts(a->session);
     progress_init(&a->progress, stderr, 0, false);
     if (turn->truth && !f->ids) rc = force_truth(f, a, prompt, turn->truth, err);
     if (!rc && turn->truth) rc = compare_distributions(form, f, err);
@@ -162,7 +161,7 @@ int rounding_ask(struct rounding *r, const struct rounding_turn *turn, struct ph
     int rc = 0;
     r->forms[0].right += turn->right;
     for (int i = 0; !rc && i < N_FORMS; i++) rc = ask_form(&r->forms[i], i == 0, turn, &f, err);
-    interrupt_session(r->exact->session);
+    app_interrupts(r->exact->session);
     forced_free(&f);
     r->n_asked += !rc;
     return rc;
@@ -197,7 +196,7 @@ int rounding_open(struct app *exact, struct rounding **ret, struct phi3v_error *
         choose_form(&a->opt, &choices[i]);
         rc = app_open_model(a, err);
     }
-    interrupt_session(exact->session);
+    app_interrupts(exact->session);
     if (rc)
         rounding_close(r);
     else

@@ -234,7 +234,7 @@ static int on_event(const struct phi3v_event *event, int job, void *user)
 {
     struct foreach *f = user;
     struct lane *l = &f->lanes[job];
-    if (line_stop_answering(f->r) && f->stream) stream_redraw(f->stream);
+    if (line_stop_answering(f->r->term) && f->stream) stream_redraw(f->stream);
     if (event->type == PHI3V_EVENT_PROGRESS) return app_on_progress(event, &f->r->app);
     if (event->type == PHI3V_EVENT_TEXT && job != f->shown)
         text_addn(&l->waiting, event->text, event->n_text_bytes);
@@ -402,9 +402,9 @@ int command_foreach(struct repl *r, char *args, struct phi3v_error *err)
     if (!rc) rc = open_sessions(&f, err);
     if (!rc) {
         table_init(&f.table, (int)f.what.n);
-        interrupt_session(f.sessions[0]);
+        app_interrupts(f.sessions[0]);
         rc = answer_all(&f, err);
-        interrupt_session(r->app.session);
+        app_interrupts(r->app.session);
         if (!rc) tell_end(&f);
     }
     if (!rc && interrupt_requested()) rc = 1;
