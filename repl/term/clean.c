@@ -7,7 +7,6 @@
 #include <utf8proc.h>
 
 #define REPLACEMENT 0xFFFD
-#define MAX_MARKS 8 /* combining marks on one letter; real scripts need three or four */
 #define TAB_COLUMNS 8
 
 /* -- What passes ---------------------------------------------------------------------------- */
@@ -38,6 +37,11 @@ static bool is_dropped(int32_t cp)
 /* U+10EEEE is kitty's picture placeholder; FFFE and FFFF of each plane are not characters. */
 static bool is_replaced(int32_t cp) { return cp == 0x10EEEE || (cp & 0xFFFE) == 0xFFFE; }
 
+bool clean_passes(int32_t cp)
+{
+    return cp >= 0x20 && cp != 0x7F && !is_bidi_control(cp) && !is_dropped(cp) && !is_replaced(cp);
+}
+
 int clean_width(int32_t cp)
 {
     int width = utf8proc_charwidth(cp);
@@ -56,7 +60,7 @@ static void put_control(struct clean *c, int32_t cp)
     if (c->mode == CLEAN_NAME) {
         put_ascii(c, shown);
     } else if (cp == '\n' || cp == '\t') {
-        c->n_marks = MAX_MARKS; /* a mark that follows has no letter to stand on */
+        c->n_marks = CLEAN_MARKS; /* a mark that follows has no letter to stand on */
         c->put(cp, c->user);
     }
 }
@@ -80,7 +84,7 @@ static void filter(struct clean *c, int32_t cp)
         if (is_replaced(cp)) cp = REPLACEMENT;
         if (clean_width(cp) > 0)
             c->n_marks = 0;
-        else if (c->n_marks++ >= MAX_MARKS)
+        else if (c->n_marks++ >= CLEAN_MARKS)
             return;
         c->put(cp, c->user);
     }
@@ -113,7 +117,7 @@ static void take_byte(struct clean *c, unsigned char byte)
 
 void clean_init(struct clean *c, enum clean_mode mode, clean_put_fn put, void *user)
 {
-    *c = (struct clean){.mode = mode, .put = put, .user = user, .n_marks = MAX_MARKS};
+    *c = (struct clean){.mode = mode, .put = put, .user = user, .n_marks = CLEAN_MARKS};
 }
 
 void clean_feed(struct clean *c, const char *bytes, size_t n)
@@ -127,7 +131,7 @@ void clean_end(struct clean *c)
         c->n_held = 0;
         filter(c, REPLACEMENT);
     }
-    c->n_marks = MAX_MARKS;
+    c->n_marks = CLEAN_MARKS;
 }
 
 /* -- Whole strings -------------------------------------------------------------------------- */

@@ -8,6 +8,7 @@
 #ifndef TERM_CLEAN_H
 #define TERM_CLEAN_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -16,6 +17,8 @@ enum clean_mode {
     CLEAN_TEXT, /* several lines: LF and TAB pass, what is unsafe is dropped */
     CLEAN_NAME  /* one line (names, URLs, errors): what is unsafe shows as ^J or <U+202E> */
 };
+
+#define CLEAN_MARKS 8 /* combining marks on one letter; real scripts need three or four */
 
 /* Takes one clean character: LF, TAB (CLEAN_TEXT only) or a printable code point. */
 typedef void (*clean_put_fn)(int32_t cp, void *user);
@@ -41,6 +44,9 @@ void clean_end(struct clean *c);
 char *clean_string(const char *s, enum clean_mode mode);
 char *clean_bytes(const char *bytes, size_t n, enum clean_mode mode);
 void clean_print(FILE *out, enum clean_mode mode, const char *s);
+
+/* Whether a character comes out of CLEAN_TEXT as it is (LF and TAB aside). */
+bool clean_passes(int32_t cp);
 
 /* Columns of one clean character (0 for combining marks, 2 for wide letters) and of a clean string.
  */

@@ -13,17 +13,25 @@
 
 /* -- Writing ---------------------------------------------------------------------------------- */
 
+bool style_on(const struct term_facts *facts, int style, FILE *out)
+{
+    const uint8_t *back = facts->background;
+    bool light = back[0] + back[1] + back[2] > 384;
+    bool colours = facts->colour != TERM_COLOUR_NONE;
+    style &= colours ? ~STYLE_LITERAL : ~(STYLE_LITERAL | STYLE_PROMPT);
+    if (style & (STYLE_BOLD | STYLE_HEADING)) fputs("\033[1m", out);
+    if (style & STYLE_CODE) fputs(!colours ? "\033[4m" : light ? "\033[34m" : "\033[36m", out);
+    if (style & STYLE_LABEL) fputs(colours ? "\033[31m" : "\033[1m", out);
+    if (style & STYLE_PROMPT) fputs("\033[32m", out);
+    return style != 0;
+}
+
 static void set_style(struct layout *l, int style)
 {
-    const uint8_t *back = l->facts->background;
-    const char *code = back[0] + back[1] + back[2] > 384 ? "\033[34m" : "\033[36m";
-    bool colours = l->facts->colour != TERM_COLOUR_NONE;
     style &= ~STYLE_LITERAL;
     if (style == l->style) return;
     if (l->style) fputs("\033[0m", l->out);
-    if (style & (STYLE_BOLD | STYLE_HEADING)) fputs("\033[1m", l->out);
-    if (style & STYLE_CODE) fputs(colours ? code : "\033[4m", l->out);
-    if (style & STYLE_LABEL) fputs(colours ? "\033[31m" : "\033[1m", l->out);
+    style_on(l->facts, style, l->out);
     l->style = style;
 }
 

@@ -17,8 +17,12 @@ enum style {
     STYLE_CODE = 2,
     STYLE_HEADING = 4,
     STYLE_LABEL = 8,
-    STYLE_LITERAL = 16 /* spaces count: break anywhere, not between words */
+    STYLE_LITERAL = 16, /* spaces count: break anywhere, not between words */
+    STYLE_PROMPT = 32
 };
+
+/* Switches styles on; true when anything was written, which "\033[0m" takes back. */
+bool style_on(const struct term_facts *facts, int style, FILE *out);
 
 #define LAYOUT_WORD 256 /* characters of a word held back; longer ones are broken */
 

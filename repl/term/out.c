@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "term/out.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include "term/clean.h"
+
+void out_init(struct out *o, FILE *file, const struct term *term)
+{
+    const struct term_facts *facts = term ? term_facts(term) : NULL;
+    *o = (struct out){.file = file};
+    if (facts && facts->is_tty && !facts->is_dumb) o->facts = facts;
+    o->terminal = facts ? facts->needs_cleaning : isatty(fileno(file));
+}
+
+/* -- Text ------------------------------------------------------------------------------------ */
+
+void out_text(struct out *o, const char *bytes, size_t n)
+{
+    if (!o->terminal) {
+        fwrite(bytes, 1, n, o->file);
+        return;
+    }
+    char *text = clean_bytes(bytes, n, CLEAN_TEXT);
+    fputs(text ? text : "?", o->file);
+    free(text);
+}
+
+void out_format(struct out *o, const char *format, ...)
+{
+    char *text = NULL;
+    size_t n;
+    FILE *memory = open_memstream(&text, &n);
+    if (!memory) return;
+    va_list ap;
+    va_start(ap, format);
+    vfprintf(memory, format, ap);
+    va_end(ap);
+    if (fclose(memory) == 0) out_text(o, text, n);
+    free(text);
+}
+
+void out_name(struct out *o, const char *s)
+{
+    if (o->terminal)
+        clean_print(o->file, CLEAN_NAME, s);
+    else
+        fputs(s, o->file);
+}
+
+static void put_in_layout(int32_t cp, void *layout) { layout_put(layout, cp, 0); }
+
+void out_line(struct out *o, const char *s, int indent)
+{
+    if (!o->facts) {
+        out_name(o, s);
+        fputc('\n', o->file);
+        return;
+    }
+    struct layout l;
+    struct clean c;
+    layout_begin(&l, o->facts, o->file, NULL, 0, false);
+    layout_indent(&l, indent);
+    clean_init(&c, CLEAN_NAME, put_in_layout, &l);
+    clean_feed(&c, s, strlen(s));
+    clean_end(&c);
+    layout_end(&l);
+}
+
+/* \uXXXX, two of them beyond U+FFFF. */
+static void put_escaped(int32_t cp, FILE *file)
+{
+    if (cp > 0xFFFF) {
+        fprintf(file, "\\u%04x", (unsigned)(0xD800 + ((cp - 0x10000) >> 10)));
+        cp = 0xDC00 + ((cp - 0x10000) & 0x3FF);
+    }
+    fprintf(file, "\\u%04x", (unsigned)cp);
+}
+
+void out_json(struct out *o, const char *json)
+{
+    utf8proc_int32_t cp;
+    int n_marks = 0;
+    for (utf8proc_ssize_t n; *json; json += n) {
+        n = utf8proc_iterate((const utf8proc_uint8_t *)json, -1, &cp);
+        if (n < 1) n = 1, cp = 0xFFFD;
+        n_marks = clean_width(cp) > 0 ? 0 : n_marks + 1;
+        if (!o->terminal || (clean_passes(cp) && n_marks <= CLEAN_MARKS))
+            fwrite(json, 1, (size_t)n, o->file);
+        else
+            put_escaped(cp, o->file);
+    }
+    fputc('\n', o->file);
+}
+
+/* -- Decoration ------------------------------------------------------------------------------ */
+
+void out_styled(struct out *o, int style, const char *s)
+{
+    bool styled = o->facts && style_on(o->facts, style, o->file);
+    out_name(o, s);
+    if (styled) fputs("\033[0m", o->file);
+}
+
+bool out_clear(struct out *o)
+{
+    if (o->facts) fputs("\033[0m\033[H\033[2J", o->file);
+    return o->facts != NULL;
+}
+
+/* -- The end --------------------------------------------------------------------------------- */
+
+int out_flush(struct out *o)
+{
+    errno = 0;
+    if ((fflush(o->file) || ferror(o->file)) && !o->error) o->error = errno ? errno : EIO;
+    return o->error ? -1 : 0;
+}

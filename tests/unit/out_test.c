@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * term/out: what a terminal gets and what a file gets, through each way out. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_term.h"
+#include "term/out.h"
+
+#define HOSTILE "a\033]52;c;QQ==\a\xc2\x9b\x31m\u202eb\x9b\177\u2028c"
+
+static void write_all(struct out *o)
+{
+    out_text(o, HOSTILE "\n", strlen(HOSTILE) + 1);
+    out_format(o, "%s\n", HOSTILE);
+    out_name(o, HOSTILE "\n");
+    fputc('\n', o->file);
+    out_styled(o, STYLE_PROMPT, HOSTILE);
+    fputc('\n', o->file);
+}
+
+/* Everything through every function, on a terminal of each kind: the strict model finds no byte
+ * that is not text or ours. */
+static void test_terminal(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"xterm-256color", "dumb"};
+    for (int i = 0; i < 2; i++) {
+        struct fake_term f;
+        struct out o;
+        fake_term_open(&f, names[i], "none", 200, 24, 8, 16);
+        out_init(&o, f.out, f.term);
+        assert_true(o.terminal);
+        assert_int_equal(o.facts != NULL, i == 0);
+        write_all(&o);
+        out_line(&o, HOSTILE, 4);
+        out_json(&o, "[\"\xc2\x9b\u202e\177\U000e0041é\U0001f600\"]");
+        assert_int_equal(out_clear(&o), i == 0);
+        assert_int_equal(out_flush(&o), 0);
+        for (size_t k = 0; k < f.n_bytes; k++) assert_true(f.bytes[k] != '\a');
+        if (i == 1) assert_null(memchr(f.bytes, 033, f.n_bytes));
+        assert_non_null(strstr(f.bytes, "a^[]52;c;QQ==^G"));
+        assert_non_null(strstr(f.bytes, "\\u009b\\u202e\\u007f\\udb40\\udc41é\U0001f600"));
+        assert_null(strstr(f.bytes, "\xc2\x9b"));
+        assert_null(strstr(f.bytes, "\u202e"));
+        assert_null(strstr(f.bytes, "\u2028"));
+        if (i == 0) fake_term_show(&f);
+        fake_term_close(&f);
+    }
+}
+
+/* A file gets the true bytes. */
+static void test_file(void **state)
+{
+    (void)state;
+    char *bytes;
+    size_t n;
+    FILE *file = open_memstream(&bytes, &n);
+    struct out o;
+    out_init(&o, file, NULL);
+    assert_false(o.terminal);
+    write_all(&o);
+    out_line(&o, HOSTILE, 4);
+    out_json(&o, "[\"\xc2\x9b\"]");
+    assert_false(out_clear(&o));
+    assert_int_equal(out_flush(&o), 0);
+    static const char wanted[] =
+        HOSTILE "\n" HOSTILE "\n" HOSTILE "\n\n" HOSTILE "\n" HOSTILE "\n[\"\xc2\x9b\"]\n";
+    assert_string_equal(bytes, wanted);
+    fclose(file);
+    free(bytes);
+}
+
+/* Lines longer than the screen are wrapped by words. */
+static void test_wrapped(void **state)
+{
+    (void)state;
+    struct fake_term f;
+    struct out o;
+    fake_term_open(&f, "xterm-256color", "none", 20, 24, 8, 16);
+    out_init(&o, f.out, f.term);
+    out_line(&o, "one two three four five six", 2);
+    fake_term_show(&f);
+    assert_string_equal(vt_row(f.vt, 0), "one two three four");
+    assert_string_equal(vt_row(f.vt, 1), "  five six");
+    fake_term_close(&f);
+}
+
+/* A full disk is told at every flush from then on. */
+static void test_failure(void **state)
+{
+    (void)state;
+    FILE *full = fopen("/dev/full", "w");
+    if (!full) skip();
+    struct out o;
+    out_init(&o, full, NULL);
+    assert_int_equal(out_flush(&o), 0);
+    out_format(&o, "%d\n", 1);
+    assert_int_equal(out_flush(&o), -1);
+    assert_int_equal(out_flush(&o), -1);
+    assert_string_equal(strerror(o.error), "No space left on device");
+    fclose(full);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_terminal),
+        cmocka_unit_test(test_file),
+        cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_failure),
+    };
+    return cmocka_run_group_tests_name("out", tests, NULL, NULL);
+}
