@@ -6,7 +6,19 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "base/kind.h"
 #include "base/mem.h"
+
+/* What a parser says of a file that is something else altogether helps nobody. */
+static int not_json(const char *path, const char *text, size_t n, const json_error_t *why,
+                    struct phi3v_error *err)
+{
+    char out[KIND_TEXT];
+    const char *kind = n > 0 && *text != '{' ? kind_of_bytes(text, n, out) : NULL;
+    if (kind) return err_set(err, PHI3V_E_MODEL, "%s is not JSON but %s", path, kind);
+    return err_set(err, PHI3V_E_MODEL, "%s is not valid JSON (line %d: %s)", path, why->line,
+                   why->text);
+}
 
 int json_file_load(const char *path, json_t **ret_root, struct phi3v_error *err)
 {
@@ -15,11 +27,11 @@ int json_file_load(const char *path, json_t **ret_root, struct phi3v_error *err)
     int code = file_read(path, JSON_FILE_MAX_BYTES, &text, &n, err);
     if (code) return code;
     json_error_t why;
-    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &why);
+    size_t mark =
+        n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; // of UTF-8, at the beginning
+    json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES, &why);
     if (!root && json_error_code(&why) == json_error_out_of_memory) return err_memory(err, path, n);
-    if (!root)
-        return err_set(err, PHI3V_E_MODEL, "%s is not valid JSON (line %d: %s)", path, why.line,
-                       why.text);
+    if (!root) return not_json(path, text, n, &why, err);
     if (!json_is_object(root)) {
         json_decref(root);
         return err_set(err, PHI3V_E_MODEL, "%s does not hold a JSON object", path);

@@ -11,6 +11,7 @@
 #include "base/pool.h"
 #include "engine/form.h"
 #include "weights/find.h"
+#include "weights/foreign.h"
 
 enum {
     CTX_WANTED = 8192, /* tokens: offered even when that takes most of the free memory */
@@ -110,7 +111,8 @@ static int make_synthetic(const struct opening *open, struct phi3v_error *err)
 static int load_files(const struct opening *open, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
-    int rc = config_load(m->path, &m->config, err);
+    int rc = foreign_check(m->path, err);
+    if (!rc) rc = config_load(m->path, &m->config, err);
     if (!rc) rc = weights_open_dir(m->path, &m->weights, err);
     if (!rc) rc = progress(open, 0, (int64_t)weights_bytes(m->weights), err);
     if (!rc) rc = model_weights_bind(m->weights, &m->config, &m->bound, err);

@@ -2,16 +2,22 @@
 #include "weights/bind.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "base/mem.h"
+#include "weights/names.h"
 #include "weights/pack_file.h"
 #include "weights/tensor_table.h"
 
+#define SPLIT_QUERY "model.layers.0.self_attn.q_proj.weight"
+
 struct binder {
     const struct weights *weights;
+    const struct config *config;
     const struct kernels *kernels;
     struct model_weights *mw;
     struct phi3v_error *err;
+    bool *used;      // [weights_count]
     size_t n_floats; // room the widened vectors take
     float *next;     // where the next widened vector goes
 };
@@ -45,14 +51,43 @@ static void packed_shape(const struct binder *b, struct table_entry *entry)
     entry->shape[1] = (int64_t)strip;
 }
 
+const struct tensor *model_weights_tensor(const struct weights *w, const struct config *c,
+                                          const char *name)
+{
+    static const char *const embedding[] = {
+        "model.embed_tokens.weight", "model.vision_embed_tokens.wte.weight", "lm_head.weight"};
+    const struct tensor *t = weights_find(w, name);
+    if (strcmp(name, embedding[0]) != 0) return t;
+    for (int i = 1; !t && i < (c->tie_embeddings ? 3 : 2); i++) t = weights_find(w, embedding[i]);
+    return t;
+}
+
+/* Why a tensor is not there, as far as the others show it. */
+static int refuse_missing(const struct binder *b, const char *name)
+{
+    for (size_t i = 0; i < weights_count(b->weights); i++) {
+        const struct tensor *t = weights_at(b->weights, i);
+        const char *what = names_tell(t->name);
+        if (what)
+            return err_set(b->err, PHI3V_E_UNSUPPORTED, "%s: tensor %.120s %s", t->file, t->name,
+                           what);
+    }
+    const char *hint = "";
+    if (strcmp(name, "lm_head.weight") == 0)
+        hint = " (where it is the embedding, config.json says so: tie_word_embeddings)";
+    else if (strstr(name, ".qkv_proj.") && weights_find(b->weights, SPLIT_QUERY))
+        hint = ": query, key and value are apart in this folder; the release has them in one";
+    return err_set(b->err, PHI3V_E_MODEL,
+                   "the model files lack tensor %s, which config.json asks for%s", name, hint);
+}
+
 /* Finds and checks an entry's tensor; counts parameters, bytes and the floats to widen. */
 static int check_entry(void *arg, const struct table_entry *entry)
 {
     struct binder *b = arg;
-    const struct tensor *t = weights_find(b->weights, entry->name);
-    if (!t)
-        return err_set(b->err, PHI3V_E_MODEL,
-                       "the model files lack tensor %s, which config.json asks for", entry->name);
+    const struct tensor *t = model_weights_tensor(b->weights, b->config, entry->name);
+    if (!t) return refuse_missing(b, entry->name);
+    b->used[t - weights_at(b->weights, 0)] = true;
     bool packed = is_packed(b, entry, t);
     if (t->dtype > DTYPE_F16 && !packed)
         return err_set(b->err, PHI3V_E_UNSUPPORTED,
@@ -74,6 +109,25 @@ static int check_entry(void *arg, const struct table_entry *entry)
     return 0;
 }
 
+/* Tensors that this model does not have are passed over, but for those that would take part in what
+ * is computed. */
+static int refuse_surplus(const struct binder *b)
+{
+    static const char *const parts[] = {".bias", "_norm.weight", ".lora_", "adapter"};
+    for (size_t i = 0; i < weights_count(b->weights); i++) {
+        const struct tensor *t = weights_at(b->weights, i);
+        const char *what = names_tell(t->name);
+        bool layer = strncmp(t->name, "model.", 6) == 0 || strncmp(t->name, "lm_head.", 8) == 0;
+        for (size_t k = 0; k < sizeof parts / sizeof *parts && !what && layer; k++)
+            if (strstr(t->name, parts[k]))
+                what = "is none of Phi-3-vision's and would change what it computes";
+        if (!b->used[i] && what)
+            return err_set(b->err, PHI3V_E_UNSUPPORTED, "%s: tensor %.120s %s", t->file, t->name,
+                           what);
+    }
+    return 0;
+}
+
 static enum weight_type weight_type(enum dtype dtype)
 {
     if (dtype == DTYPE_F32) return WEIGHT_F32;
@@ -84,7 +138,7 @@ static enum weight_type weight_type(enum dtype dtype)
 static int bind_entry(void *arg, const struct table_entry *entry)
 {
     struct binder *b = arg;
-    const struct tensor *t = weights_find(b->weights, entry->name);
+    const struct tensor *t = model_weights_tensor(b->weights, b->config, entry->name);
     int64_t n = table_entry_count(entry);
     if (entry->mat)
         *entry->mat = (struct mat){.data = t->data,
@@ -101,36 +155,45 @@ static int bind_entry(void *arg, const struct table_entry *entry)
     return 0;
 }
 
+/* Both walks. */
+static int bind_all(struct binder *b, const struct config *c, struct model_weights *mw)
+{
+    const bool own_head = c->tie_embeddings && mw->form != FORM_F32; // packed, though tied
+    struct table_entry head;
+    table_entry_head(&head, mw);
+    head.shape[0] = c->n_vocab;
+    head.shape[1] = c->hidden;
+    b->used = mem_zarray(weights_count(b->weights), sizeof *b->used);
+    if (!b->used) return err_memory(b->err, "the table of weights", weights_count(b->weights));
+    int code = tensor_table_walk(c, mw, check_entry, b);
+    if (!code && own_head) code = check_entry(b, &head);
+    if (!code) code = refuse_surplus(b);
+    mem_free(b->used);
+    if (code) return code;
+    struct weights_owned *owned = mw->owned;
+    owned->vectors = b->next = mem_array(b->n_floats, sizeof(float));
+    if (!b->next) return err_memory(b->err, "widened weights", b->n_floats * sizeof(float));
+    tensor_table_walk(c, mw, bind_entry, b);
+    if (own_head) bind_entry(b, &head);
+    if (c->tie_embeddings && !own_head) mw->lm_head = mw->embed;
+    return 0;
+}
+
 int model_weights_bind(const struct weights *w, const struct config *c,
                        struct model_weights *ret_weights, struct phi3v_error *err)
 {
     struct model_weights mw;
     int code = tensor_table_prepare(c, &mw, err);
     if (code) return code;
-    struct binder b = {.weights = w, .kernels = kernels_best(), .mw = &mw, .err = err};
+    struct binder b = {.weights = w, .config = c, .kernels = kernels_best(), .mw = &mw, .err = err};
     code = pack_file_form(w, &mw.form, err);
     mw.vision_form = vision_form_for(mw.form);
-    bool own_head = c->tie_embeddings && mw.form != FORM_F32; // packed, though tied
-    struct table_entry head;
-    table_entry_head(&head, &mw);
-    head.shape[0] = c->n_vocab;
-    head.shape[1] = c->hidden;
-    if (!code) code = tensor_table_walk(c, &mw, check_entry, &b);
-    if (!code && own_head) code = check_entry(&b, &head);
-    if (!code) {
-        struct weights_owned *owned = mw.owned;
-        owned->vectors = b.next = mem_array(b.n_floats, sizeof(float));
-        if (!b.next) code = err_memory(err, "widened weights", b.n_floats * sizeof(float));
-    }
-    if (!code) code = tensor_table_walk(c, &mw, bind_entry, &b);
-    if (!code && own_head) bind_entry(&b, &head);
-    if (code) {
+    if (!code) code = bind_all(&b, c, &mw);
+    if (code)
         model_weights_fini(&mw);
-        return code;
-    }
-    if (c->tie_embeddings && !own_head) mw.lm_head = mw.embed;
-    *ret_weights = mw;
-    return 0;
+    else
+        *ret_weights = mw;
+    return code;
 }
 
 static size_t bytes_of(const struct mat *m) { return mat_bytes(m->type, m->n_out, m->n_in); }

@@ -60,9 +60,15 @@ struct model_weights {
 
 /* Packed files (weights/pack_file.h) give packed matrices. Every tensor the config asks for must be
  * there with its exact shape and a known type (the never-used post_layernorm and last tower layer
- * included); unknown names are ignored. `w` must outlive the result. */
+ * included; the embedding under any name it goes by). Other tensors are passed over, but for those
+ * that would take part in what is computed (biases, norms, adapters): UNSUPPORTED. `w` must outlive
+ * the result. */
 int model_weights_bind(const struct weights *w, const struct config *c,
                        struct model_weights *ret_weights, struct phi3v_error *err);
+/* A tensor of the release by its name there. A matrix that is used twice is stored once, under any
+ * of its names. NULL: it is not there. */
+const struct tensor *model_weights_tensor(const struct weights *w, const struct config *c,
+                                          const char *name);
 struct pool;
 /* The form of tower and projector that goes with a form of the decoder: 4 bits are for the decoder
  * alone. */

@@ -155,12 +155,12 @@ static bool note_missing_shards(const char *dir, const char *index, struct buf *
 
 static bool note_missing_files(const char *dir, struct buf *missing)
 {
-    static const char *const needed[] = {"config.json", "preprocessor_config.json",
-                                         "tokenizer.json"};
     const char *index = "model.safetensors.index.json";
-    bool has_single = false, has_index = false;
-    for (size_t i = 0; i < sizeof needed / sizeof *needed; i++)
-        if (!note_missing(dir, needed[i], missing)) return false;
+    bool has_single = false, has_index = false, has_processor = false;
+    if (!note_missing(dir, "config.json", missing)) return false;
+    if (!has_file(dir, "processor_config.json", &has_processor)) return false;
+    if (!has_processor && !note_missing(dir, "preprocessor_config.json", missing)) return false;
+    if (!note_missing(dir, "tokenizer.json", missing)) return false;
     if (!has_file(dir, "model.safetensors", &has_single) || !has_file(dir, index, &has_index))
         return false;
     if (has_single) return true;

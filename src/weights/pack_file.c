@@ -36,6 +36,7 @@ int pack_file_form(const struct weights *w, enum weights_form *ret_form, struct 
 
 struct list {
     const struct weights *source;
+    const struct config *c;
     struct tensor *tensors;
     char (*names)[sizeof((struct table_entry *)0)->name];
     size_t n;
@@ -54,8 +55,8 @@ static int list_entry(void *arg, const struct table_entry *entry)
         return 0;
     }
     struct tensor *t = &l->tensors[l->n];
+    memcpy(l->names[l->n], entry->name, sizeof l->names[l->n]);
     if (strip > 0) {
-        memcpy(l->names[l->n], entry->name, sizeof l->names[l->n]);
         size_t n_bytes = mat_bytes(m->type, m->n_out, m->n_in);
         *t = (struct tensor){.name = l->names[l->n],
                              .dtype = DTYPE_U8,
@@ -64,7 +65,8 @@ static int list_entry(void *arg, const struct table_entry *entry)
                              .data = m->data,
                              .n_bytes = n_bytes};
     } else {
-        *t = *weights_find(l->source, entry->name); // it was bound, so it is there
+        *t = *model_weights_tensor(l->source, l->c, entry->name); // it was bound, so it is there
+        t->name = l->names[l->n];
     }
     l->n++;
     return 0;
@@ -108,7 +110,7 @@ int pack_file_write(const struct model_weights *mw, const struct config *c,
         return err_set(err, PHI3V_E_ARGUMENT,
                        "these weights are packed already: pack the folder they were made from");
     struct model_weights walked = *mw; // tensor_table_walk hands out writable fields
-    struct list l = {.source = source};
+    struct list l = {.source = source, .c = c};
     char digest[65];
     list_all(&l, &walked, c);
     size_t n = l.n;

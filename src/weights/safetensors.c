@@ -10,7 +10,10 @@
 
 #include "base/file.h"
 #include "base/json.h"
+#include "base/kind.h"
 #include "base/mem.h"
+#include "weights/foreign.h"
+#include "weights/names.h"
 
 enum { HEADER_MAX_BYTES = 100 << 20, MAX_SHARDS = 4096 };
 
@@ -208,12 +211,17 @@ static int read_entries(struct weights *w, const char *path, const char *file, c
 static int parse_header(const char *path, const struct file_map *map, json_t **ret_header,
                         size_t *ret_data_begin, struct phi3v_error *err)
 {
+    char out[KIND_TEXT];
+    const char *kind;
     if (map->n_bytes < 8)
         return err_set(err, PHI3V_E_MODEL, "%s is not a safetensors file: it has only %zu bytes",
                        path, map->n_bytes);
     uint64_t n = 0;
     for (int i = 7; i >= 0; i--) n = n << 8 | map->data[i];
-    if (n > HEADER_MAX_BYTES || n > map->n_bytes - 8)
+    bool is_whole = n <= HEADER_MAX_BYTES && n <= map->n_bytes - 8;
+    if ((!is_whole || map->data[8] != '{') && (kind = kind_of_bytes(map->data, map->n_bytes, out)))
+        return err_set(err, PHI3V_E_MODEL, "%s is not a safetensors file but %s", path, kind);
+    if (!is_whole)
         return err_set(err, PHI3V_E_MODEL,
                        "%s is not a whole safetensors file: it announces a header of %" PRIu64
                        " bytes, the file has %zu",
@@ -273,17 +281,59 @@ static int add_file(struct weights *w, const char *path, struct phi3v_error *err
     return code;
 }
 
-/* Sorts by name; refuses names that come twice (from two shards: within one the parser refused
- * them). */
+/* Sorts by name; refuses names that come twice: from two shards, or wrapped and not. */
 static int sort_names(struct weights *w, struct phi3v_error *err)
 {
     struct tensor *t = w->tensors;
     if (w->n_tensors) qsort(t, w->n_tensors, sizeof *t, by_name);
     for (size_t i = 1; i < w->n_tensors; i++)
         if (strcmp(t[i - 1].name, t[i].name) == 0)
-            return err_set(err, PHI3V_E_MODEL, "tensor %.120s lies in both %s and %s", t[i].name,
-                           t[i - 1].file, t[i].file);
+            return err_set(err, PHI3V_E_MODEL, "tensor %.120s is there twice, in %s and in %s",
+                           t[i].name, t[i - 1].file, t[i].file);
     return 0;
+}
+
+/* -- Wrapped names ----------------------------------------------------------------------------- */
+
+/* The prefix under which the model lies: a name that every model has, once, shows it. Its length, 0
+ * where there is none, is the result, else an error; *ret is borrowed from the tensor's name. */
+static int find_prefix(const struct weights *w, const char **ret, struct phi3v_error *err)
+{
+    static const char known[] = "model.norm.weight";
+    int n = 0;
+    if (weights_find(w, known)) return 0;
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        const struct tensor *t = &w->tensors[i];
+        int n_this = (int)names_prefix(t->name, known);
+        if (n_this && n)
+            return err_set(err, PHI3V_E_MODEL,
+                           "%s has two models, whose tensors begin with %.*s and %.*s; save one of "
+                           "them alone",
+                           t->file, n, *ret, n_this, t->name);
+        if (!n_this) continue;
+        n = n_this;
+        *ret = t->name;
+    }
+    return n;
+}
+
+/* Names become those of the release. */
+static int unwrap_names(struct weights *w, struct phi3v_error *err)
+{
+    const char *name = NULL;
+    for (size_t i = 0; i < w->n_tensors; i++) names_unwrap((char *)w->tensors[i].name);
+    int code = sort_names(w, err);
+    if (code) return code;
+    const int n = find_prefix(w, &name, err);
+    if (n <= 0) return n;
+    char *prefix = mem_strndup(name, (size_t)n);
+    if (!prefix) return no_memory(err, (size_t)n);
+    for (size_t i = 0; i < w->n_tensors; i++) {
+        char *s = (char *)w->tensors[i].name;
+        if (strncmp(s, prefix, (size_t)n) == 0) memmove(s, s + n, strlen(s + n) + 1);
+    }
+    mem_free(prefix);
+    return sort_names(w, err);
 }
 
 /* -- The index -------------------------------------------------------------------------------- */
@@ -349,8 +399,16 @@ static int open_index(struct weights *w, const char *dir, const char *index,
     if (!code) code = open_shards(w, dir, index, map, err);
     if (!code) code = sort_names(w, err);
     if (!code) code = check_index(w, index, map, err);
+    if (!code) code = unwrap_names(w, err);
     json_decref(root);
     return code;
+}
+
+static int open_single(struct weights *w, const char *path, struct phi3v_error *err)
+{
+    int code = add_file(w, path, err);
+    if (!code) code = sort_names(w, err);
+    return code ? code : unwrap_names(w, err);
 }
 
 /* -- Public ----------------------------------------------------------------------------------- */
@@ -378,14 +436,18 @@ int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v
     CLEANUP(mem_free_ptr) char *index = path_join(dir, "model.safetensors.index.json");
     CLEANUP(mem_free_ptr) char *single = path_join(dir, "model.safetensors");
     if (!index || !single) return no_memory(err, strlen(dir));
-    if (file_exists(single)) return weights_open_file(single, ret_weights, err);
-    if (!file_exists(index))
+    bool is_single = file_exists(single);
+    if (!is_single && !file_exists(index)) {
+        int code = foreign_check(dir, err);
+        if (code) return code;
         return err_set(
             err, PHI3V_E_MODEL,
             "%s has no weights: neither model.safetensors nor model.safetensors.index.json", dir);
+    }
     struct weights *w = mem_zalloc(sizeof *w);
     if (!w) return no_memory(err, sizeof *w);
-    return finish_open(w, open_index(w, dir, index, err), ret_weights);
+    return finish_open(w, is_single ? open_single(w, single, err) : open_index(w, dir, index, err),
+                       ret_weights);
 }
 
 void weights_want(const struct weights *w, size_t free_bytes)

@@ -50,7 +50,9 @@ const char *dtype_name(enum dtype dtype);
  * MODEL (which file, which tensor, why), MEMORY. */
 int weights_open_file(const char *path, struct weights **ret_weights, struct phi3v_error *err);
 /* model.safetensors, or model.safetensors.index.json and its shards. Besides: every tensor of the
- * index must lie in the shard it names, and no tensor in two shards. */
+ * index must lie in the shard it names, and no tensor in two shards. Names that training programs
+ * wrapped (weights/names.h), or that all begin with the same prefix, become those of the release.
+ * Where neither file is there, the error says what else the folder holds. */
 int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v_error *err);
 /* The tensors' data will be read from now on: file_map_want for files that fit in `free_bytes`. */
 void weights_want(const struct weights *w, size_t free_bytes);

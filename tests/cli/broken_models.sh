@@ -65,7 +65,7 @@ fresh tiny-long-bf16 && printf '\377\377\377\377\377\377\377\177' | dd of="$m/mo
     refused 'an absurd header length' 'announces a header of 9223372036854775807 bytes'
 fresh tiny-long-bf16 && printf '[' | dd of="$m/model.safetensors" bs=1 seek=8 conv=notrunc status=none &&
     refused 'a header that is not JSON' 'the header is not valid'
-fresh tiny-long-bf16 && cp "$m/tokenizer.json" "$m/model.safetensors" && refused 'JSON for a container' 'not a whole safetensors file'
+fresh tiny-long-bf16 && cp "$m/tokenizer.json" "$m/model.safetensors" && refused 'JSON for a container' 'is not a safetensors file but text that begins with'
 
 # Tensors
 fresh tiny-long-bf16 && edit model.safetensors 's/model\.norm\.weight/model.nrom.weight/' &&

@@ -197,7 +197,7 @@ static void refuses_bad_indexes(void **state)
     assert_says("says tensor c is in 1.safetensors, but it is not");
     assert_int_equal(open_index("{\"a\":\"1.safetensors\",\"b\":\"2.safetensors\"}", &w),
                      PHI3V_E_MODEL);
-    assert_says("tensor a lies in both");
+    assert_says("tensor a is there twice, in 1.safetensors and in 2");
     assert_int_equal(open_index("{\"a\":\"3.safetensors\"}", &w), PHI3V_E_IO);
     assert_says("3.safetensors");
     const char *const unsafe[] = {
