@@ -35,6 +35,7 @@ struct transfer {
     struct multipart multipart;
     size_t frame_at, frame_n;
     enum stopped stopped;
+    int n_hops;
     /* of the present hop */
     char *host;
     char *proxy;     /* NULL: none */
@@ -171,17 +172,17 @@ static bool resolves_to_private(struct transfer *t, const char *url)
     return is_private;
 }
 
-/* Behind a proxy the connected address is the proxy's: the host is judged as it is written, and by
- * what its name means here. */
-static bool is_private_behind_proxy(struct transfer *t, const char *url)
+/* What can be known before connecting. Behind a proxy, where the connected address is the proxy's,
+ * it is all there is: the host as it is written, and what its name means here. */
+static bool is_private_host(struct transfer *t, const char *url)
 {
-    return address_host_is_private(t->host) || resolves_to_private(t, url);
+    return address_host_is_private(t->host) || (t->proxy && resolves_to_private(t, url));
 }
 
 static bool hop_was_public(struct transfer *t, const char *url)
 {
     char *address = NULL;
-    if (t->proxy) return !is_private_behind_proxy(t, url);
+    if (t->proxy) return !is_private_host(t, url);
     curl_easy_getinfo(t->easy, CURLINFO_PRIMARY_IP, &address);
     return address && !address_text_is_private(address);
 }
@@ -207,11 +208,12 @@ static int fail_status(const char *source, long status, struct phi3v_error *err)
     const char *what = status == 404 || status == 410   ? "not found"
                        : status == 401 || status == 403 ? "access is refused"
                        : status == 407                  ? "the proxy wants a name and a password"
-                       : status == 408                  ? "the server lost its patience: try again"
+                       : status == 408                  ? "the server gave up waiting, try again"
                        : status == 429                  ? "too many requests, try again later"
-                       : status >= 300 && status < 400  ? "it redirects without saying where to"
-                       : status >= 500 ? "the server has a problem, try again later"
-                                       : "the server gave no picture";
+                       : status >= 300 && status < 400 && status != 304
+                           ? "it redirects without saying where to"
+                       : status >= 500 && status < 600 ? "the server has a problem, try again later"
+                                                       : "the server gave no picture";
     return net_fail(err, PHI3V_E_IO, "%s: %s (HTTP status %ld)", source, what, status);
 }
 
@@ -294,7 +296,12 @@ static int begin_hop(struct transfer *t, const char *url, struct phi3v_error *er
     curl_free(host);
     curl_url_cleanup(parts);
     if (no_memory) return net_fail_memory(err, t->source);
-    if (!t->host) return net_fail(err, PHI3V_E_ARGUMENT, "%s is not a valid URL", t->source);
+    if (!t->host)
+        return net_fail(err, PHI3V_E_ARGUMENT,
+                        t->n_hops ? "%s: it redirects to an address that is not valid"
+                                  : "%s is not a valid URL",
+                        t->source);
+    t->n_hops++;
     curl_easy_setopt(t->easy, CURLOPT_URL, url);
     curl_easy_setopt(t->easy, CURLOPT_PROXY, t->proxy ? t->proxy : "");
     curl_easy_setopt(t->easy, CURLOPT_NOPROXY, "");
@@ -307,7 +314,7 @@ static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3
     char *next = NULL;
     int rc = begin_hop(t, url, err);
     if (rc) return rc;
-    if (t->proxy && is_guarded(t) && is_private_behind_proxy(t, url))
+    if (is_guarded(t) && is_private_host(t, url))
         return t->stopped == CANCELLED ? judge_stopped(t, err) : fail_private(t, err);
     double left_s = t->end_s - clock_s();
     curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left_s > 0.001 ? (long)(left_s * 1000) : 1L);
@@ -329,9 +336,9 @@ static int follow(struct transfer *t, const char *url, struct phi3v_error *err)
 {
     char *at = strdup(url);
     int rc = at ? 0 : net_fail_memory(err, t->source);
-    for (int i = 0; rc == 0 && at; i++) {
+    while (rc == 0 && at) {
         char *next = NULL;
-        if (i > NET_REDIRECTS)
+        if (t->n_hops > NET_REDIRECTS)
             rc = net_fail(err, PHI3V_E_IO, "%s: more than %d redirects, probably in a circle",
                           t->source, NET_REDIRECTS);
         else

@@ -11,7 +11,7 @@
 #define NET_STALL_S 15L           /* … for so long is a stall */
 #define NET_RESOLVE_S 5L          /* for asking what a name behind a proxy means */
 #define NET_REDIRECTS 5           /* from one address to the next */
-#define NET_ERROR_BYTES 4096      /* of a page that comes with an error or a redirect */
+#define NET_ERROR_BYTES (1 << 20) /* of a page that comes with an error or a redirect */
 #define NET_SNIFF_BYTES 65536     /* after so many bytes it is certain whether it is a picture */
 #define NET_PART_HEAD_BYTES 16384 /* of the head of a camera's frame */
 #define NET_POLL_MS 100           /* how long a wish to stop may go unnoticed */

@@ -66,7 +66,8 @@ static int fail_tunnel(CURL *easy, const char *source, struct phi3v_error *err)
                     source, status, status == 407 ? ": it wants a name and a password" : "");
 }
 
-/* The numbers are those of X509_verify_cert, which libcurl passes on. */
+/* The numbers are those of X509_verify_cert, which libcurl passes on; 0 and 1 stand when it was the
+ * name that did not fit. */
 static int fail_certificate(CURL *easy, const char *source, struct phi3v_error *err)
 {
     long why = 0;
@@ -75,8 +76,8 @@ static int fail_certificate(CURL *easy, const char *source, struct phi3v_error *
                        : why == 18 || why == 19 || why == 20 || why == 21
                            ? "it is signed by nobody known here (SSL_CERT_FILE names a file of "
                              "certificates to trust)"
-                       : why == 0 || why == 62 ? "it belongs to another host"
-                                               : "it is not valid";
+                       : why <= 1 || why == 62 || why == 64 ? "it belongs to another host"
+                                                            : "it is not valid";
     return net_fail(err, PHI3V_E_IO, "%s: the server's certificate is not accepted: %s", source,
                     what);
 }
@@ -106,8 +107,7 @@ int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n, stru
     case CURLE_COULDNT_CONNECT:
         return fail_connect(easy, source, err);
     case CURLE_OPERATION_TIMEDOUT:
-        return net_fail(err, PHI3V_E_IO, "%s: timeout, nothing more came after %lld bytes", source,
-                        (long long)n);
+        return net_fail(err, PHI3V_E_IO, "%s: timeout: %lld bytes had come", source, (long long)n);
     case CURLE_GOT_NOTHING:
         return fail_with(source, "the server closed the connection without an answer", err);
     case CURLE_PARTIAL_FILE:

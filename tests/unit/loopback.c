@@ -109,6 +109,10 @@ static bool receive_head(struct loopback_request *r)
         }
         n += got;
         r->head[n] = 0;
+        if (!r->tls && r->head[0] == 0x16) { /* TLS, as servers of plain HTTP answer it */
+            loopback_sendf(r, "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            return false;
+        }
     }
     return true;
 }
