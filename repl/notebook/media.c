@@ -22,6 +22,8 @@ static int get_bytes(const char *what, const struct options *opt, bool typed, st
     struct fetch_options how = {.origin = typed ? NET_TYPED : NET_FILE,
                                 .allow_private = opt->allow_private_urls,
                                 .offline = opt->offline,
+                                .limit_bytes = (size_t)opt->fetch_mib << 20,
+                                .timeout_s = opt->fetch_timeout,
                                 .on_progress = on_fetch,
                                 .user = &progress};
     char *path = fetch_is_url(what) ? NULL : expand_home(what);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/limits.h"
 #include "notebook/options.h"
 
 /* -- The table ------------------------------------------------------------------------------ */
@@ -54,6 +55,10 @@ const struct option_spec option_table[] = {
      "show special tokens such as <|end|> in answers"},
     {"exif", 0, OPTION_ONOFF, SETTING, AT(exif), 0, 0, NULL, "on|off",
      "turn photographs as their EXIF data says; on unless said otherwise"},
+    {"fetch-timeout", 0, OPTION_INT, SETTING, AT(fetch_timeout), 1, 86400, NULL, "SECONDS",
+     "longest time to fetch a picture's URL; 60 unless said otherwise"},
+    {"fetch-mib", 0, OPTION_INT, SETTING, AT(fetch_mib), 1, 4096, NULL, "N",
+     "largest file of a picture in MiB; 256 unless said otherwise"},
     {"system", 0, OPTION_TEXT, SETTING, AT(system), 0, 0, NULL, "TEXT",
      "system turn before the conversation"},
     {"layout", 0, OPTION_CHOICE, SETTING, AT(layout), 0, 0, "auto|beside|above", "LAYOUT",
@@ -114,7 +119,9 @@ void options_init(struct options *opt)
                             .min_p = params.min_p,
                             .repetition_penalty = params.repetition_penalty,
                             .seed = params.seed,
-                            .exif = true};
+                            .exif = true,
+                            .fetch_timeout = (int)NET_PICTURE_S,
+                            .fetch_mib = NET_PICTURE_MIB};
     opt->device = xstrdup("auto");
     opt->dtype = xstrdup("auto");
     opt->vision_dtype = xstrdup("auto");

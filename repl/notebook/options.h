@@ -26,9 +26,11 @@ struct options {
     char *stop_mode; // "default", "reference"
     bool keep_special;
     bool exif;
-    char *system;   // "" : none
-    char *layout;   // "auto", "beside", "above"
-    char *graphics; // "auto", "sixel", "blocks", "ascii", "none"
+    int fetch_timeout; // seconds for a picture's URL
+    int fetch_mib;     // largest picture's file
+    char *system;      // "" : none
+    char *layout;      // "auto", "beside", "above"
+    char *graphics;    // "auto", "sixel", "blocks", "ascii", "none"
     bool json, plain, no_history, offline, allow_private_urls, raw, help;
     /* debug */
     char *out, *ids_file;
