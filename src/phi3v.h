@@ -167,9 +167,10 @@ PHI3V_API const struct phi3v_model_info *phi3v_model_info(const phi3v_model *mod
  * IO, MEMORY. */
 PHI3V_API int phi3v_model_write(const phi3v_model *model, const char *dir, struct phi3v_error *err);
 
-/* Resolves what a person wrote after -m: a folder; org/name[@rev] in the local Hugging Face cache;
- * a short name under one of models_dirs (NULL-terminated list). The caller frees *ret_path with
- * phi3v_string_free. Error MODEL names what was tried. */
+/* Resolves what a person wrote after -m: a folder (quotes, ~ and file:// are understood), one of the
+ * local Hugging Face cache, a file in one; a short name under one of models_dirs (NULL-terminated
+ * list); org/name[@rev] or a pasted address of the hub, in the local cache. The caller frees
+ * *ret_path with phi3v_string_free. Error MODEL names what was tried, and the nearest name. */
 PHI3V_API int phi3v_model_find(const char *name, const char *const *models_dirs, char **ret_path,
                                struct phi3v_error *err);
 PHI3V_API void phi3v_string_free(char *s);

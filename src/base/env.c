@@ -26,3 +26,7 @@ char *env_hub_cache(void)
     if ((dir = get("HOME"))) return path_join(dir, ".cache/huggingface/hub");
     return NULL;
 }
+
+const char *env_hub_endpoint(void) { return get("HF_ENDPOINT"); }
+
+const char *env_home(void) { return get("HOME"); }

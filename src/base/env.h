@@ -9,5 +9,7 @@ const char *env_backend_dir(void); /* PHI3V_BACKEND_DIR: where backend modules l
 /* Root of the Hugging Face hub cache by HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME,
  * XDG_CACHE_HOME, HOME; a new string (mem_free), NULL when none is set or without memory. */
 char *env_hub_cache(void);
+const char *env_hub_endpoint(void); /* HF_ENDPOINT: another address of the hub, or NULL */
+const char *env_home(void);         /* HOME */
 
 #endif

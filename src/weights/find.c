@@ -1,20 +1,33 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include "weights/find.h"
 
 #include <ctype.h>
-#include <jansson.h>
+#include <dirent.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "base/buf.h"
 #include "base/env.h"
 #include "base/file.h"
-#include "base/json.h"
 #include "base/mem.h"
+#include "base/near.h"
+#include "weights/foreign.h"
+#include "weights/hub_cache.h"
 
-enum { REF_MAX_BYTES = 4096 };
+/* A name that is being looked for, and what was found out about it. */
+struct search {
+    const char *typed;
+    const char *const *models_dirs;
+    char *hub; // folder of the cache, NULL: none is known
+    struct phi3v_error *err;
+    char *path; // the result
+};
 
-static int no_memory(struct phi3v_error *err) { return err_memory(err, "a path", 4096); }
+static int no_memory(const struct search *s) { return err_memory(s->err, "a path", 4096); }
 
 /* *ret: does dir/name exist; false without memory. */
 static bool has_file(const char *dir, const char *name, bool *ret)
@@ -24,234 +37,219 @@ static bool has_file(const char *dir, const char *name, bool *ret)
     return path != NULL;
 }
 
+/* -- What was typed ---------------------------------------------------------------------------- */
+
+/* A copy without blanks around it, quotes, and a slash at its end. */
+static char *unquoted(const char *s)
+{
+    while (isspace((unsigned char)*s)) s++;
+    size_t n = strlen(s);
+    while (n > 0 && isspace((unsigned char)s[n - 1])) n--;
+    if (n > 1 && (*s == '"' || *s == '\'') && s[n - 1] == *s) s++, n -= 2;
+    while (n > 1 && s[n - 1] == '/') n--;
+    return mem_strndup(s, n);
+}
+
+static int hex(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)tolower((unsigned char)c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* As a terminal pastes a dropped folder: file:// with percent signs, or blanks behind backslashes.
+ * And ~/, which a shell leaves alone inside quotes. */
+static char *as_path(const char *s)
+{
+    struct buf b = {0};
+    bool is_url = strncmp(s, "file://", 7) == 0;
+    const char *home = env_home();
+    if (is_url) s += 7;
+    if (home && s[0] == '~' && (s[1] == '/' || !s[1])) {
+        buf_puts(&b, home);
+        s++;
+    }
+    for (; *s; s++) {
+        int high = is_url && *s == '%' ? hex(s[1]) : -1, low = high >= 0 ? hex(s[2]) : -1;
+        if (low >= 0) s += 2;
+        if (!is_url && *s == '\\' && s[1]) s++;
+        buf_putc(&b, low >= 0 ? (char)(high * 16 + low) : *s);
+    }
+    return buf_take(&b);
+}
+
+/* -- Folders ----------------------------------------------------------------------------------- */
+
+/* The folder itself, one of the cache, or the one around a file of the model. */
+static int try_path(struct search *s, const char *path)
+{
+    bool has_config = false;
+    if (s->path || !file_exists(path)) return 0;
+    if (!has_file(path, "config.json", &has_config)) return no_memory(s);
+    if (has_config) return (s->path = mem_strdup(path)) ? 0 : no_memory(s);
+    int code = hub_cache_folder(path, &s->path, s->err);
+    if (code || s->path || file_is_dir(path)) return code;
+    const char *slash = strrchr(path, '/');
+    CLEANUP(mem_free_ptr)
+    char *around = slash ? mem_strndup(path, (size_t)(slash - path)) : mem_strdup(".");
+    if (!around || !has_file(around, "config.json", &has_config)) return no_memory(s);
+    if (!has_config || !slash[1]) return 0;
+    s->path = around;
+    around = NULL;
+    return 0;
+}
+
 /* -- Short names ------------------------------------------------------------------------------- */
 
-/* Letters, digits, '.', '_', '-', not beginning with '.'. */
-static bool is_plain_name(const char *s, size_t n)
+static int not_hidden(const struct dirent *e) { return e->d_name[0] != '.'; }
+
+/* Calls back for the folders of models in `dir`; NULL-safe. */
+typedef int (*short_fn)(struct search *s, const char *dir, const char *name, void *user);
+
+static int each_short(struct search *s, short_fn fn, void *user)
 {
-    if (n == 0 || n > 128 || s[0] == '.') return false;
-    for (size_t i = 0; i < n; i++)
-        if (!isalnum((unsigned char)s[i]) && !strchr("._-", s[i])) return false;
-    return true;
-}
-
-/* Sets *ret_path when a models folder has it. */
-static int find_short(const char *name, const char *const *models_dirs, char **ret_path,
-                      struct phi3v_error *err)
-{
-    for (; models_dirs && *models_dirs; models_dirs++) {
-        char *path = path_join(*models_dirs, name);
-        bool found = false;
-        if (!path || !has_file(path, "config.json", &found)) {
-            mem_free(path);
-            return no_memory(err);
-        }
-        if (found) {
-            *ret_path = path;
-            return 0;
-        }
-        mem_free(path);
-    }
-    return 0;
-}
-
-/* -- The Hugging Face cache -------------------------------------------------------------------- */
-
-struct hub_name {
-    const char *org, *name, *rev;
-    size_t n_org, n_name;
-};
-
-/* A revision may hold '/', but no empty, "." or ".." part. */
-static bool is_revision(const char *s)
-{
-    size_t n = 0;
-    do {
-        s += n + (n > 0);
-        n = strcspn(s, "/");
-        if (!is_plain_name(s, n)) return false;
-    } while (s[n]);
-    return true;
-}
-
-static bool parse_hub_name(const char *s, struct hub_name *ret)
-{
-    const char *slash = strchr(s, '/'), *at = strchr(s, '@');
-    if (!slash || (at && at < slash)) return false;
-    const char *end = at ? at : s + strlen(s);
-    *ret = (struct hub_name){.org = s,
-                             .n_org = (size_t)(slash - s),
-                             .name = slash + 1,
-                             .n_name = (size_t)(end - slash - 1),
-                             .rev = at ? at + 1 : "main"};
-    return is_plain_name(ret->org, ret->n_org) && is_plain_name(ret->name, ret->n_name) &&
-           is_revision(ret->rev);
-}
-
-static bool is_commit(const char *s, size_t n)
-{
-    for (size_t i = 0; i < n; i++)
-        if (!isxdigit((unsigned char)s[i])) return false;
-    return n == 40;
-}
-
-/* The 40 hex digits a revision stands for. */
-static int read_commit(const char *repo, const struct hub_name *h, char ret_commit[41],
-                       struct phi3v_error *err)
-{
-    if (is_commit(h->rev, strlen(h->rev))) {
-        memcpy(ret_commit, h->rev, 41);
-        return 0;
-    }
-    CLEANUP(mem_free_ptr) char *refs = path_join(repo, "refs");
-    CLEANUP(mem_free_ptr) char *path = refs ? path_join(refs, h->rev) : NULL;
-    CLEANUP(mem_free_ptr) char *text = NULL;
-    size_t n = 0;
-    if (!path) return no_memory(err);
-    if (!file_exists(path))
-        return err_set(err, PHI3V_E_MODEL,
-                       "revision %s of %.*s/%.*s is not in the local cache (%s)", h->rev,
-                       (int)h->n_org, h->org, (int)h->n_name, h->name, repo);
-    int code = file_read(path, REF_MAX_BYTES, &text, &n, err);
-    if (code) return code;
-    while (n > 0 && isspace((unsigned char)text[n - 1])) n--;
-    if (!is_commit(text, n))
-        return err_set(err, PHI3V_E_MODEL, "%s does not hold a commit of 40 hex digits", path);
-    memcpy(ret_commit, text, 40);
-    ret_commit[40] = 0;
-    return 0;
-}
-
-/* Appends the name to the list of missing files when dir lacks it. */
-static bool note_missing(const char *dir, const char *name, struct buf *missing)
-{
-    bool found = false;
-    if (!has_file(dir, name, &found)) return false;
-    if (!found && missing->n < 300) buf_printf(missing, "%s%s", missing->n ? ", " : "", name);
-    return !missing->failed;
-}
-
-/* Shards of the index that are not there; a damaged index is reported by whoever opens it. */
-static bool note_missing_shards(const char *dir, const char *index, struct buf *missing)
-{
-    CLEANUP(mem_free_ptr) char *path = path_join(dir, index);
-    json_t *root = NULL;
-    if (!path) return false;
-    if (json_file_load(path, &root, NULL) != 0) return true;
-    const char *last = "", *key;
-    json_t *value;
-    bool ok = true;
-    json_object_foreach(json_object_get(root, "weight_map"), key, value)
-    {
-        const char *name = json_string_value(value);
-        if (!name || strchr(name, '/') || strcmp(name, last) == 0) continue;
-        last = name;
-        if (missing->data && strstr(missing->data, name)) continue;
-        if (!(ok = note_missing(dir, name, missing))) break;
-    }
-    json_decref(root);
-    return ok;
-}
-
-static bool note_missing_files(const char *dir, struct buf *missing)
-{
-    const char *index = "model.safetensors.index.json";
-    bool has_single = false, has_index = false, has_processor = false;
-    if (!note_missing(dir, "config.json", missing)) return false;
-    if (!has_file(dir, "processor_config.json", &has_processor)) return false;
-    if (!has_processor && !note_missing(dir, "preprocessor_config.json", missing)) return false;
-    if (!note_missing(dir, "tokenizer.json", missing)) return false;
-    if (!has_file(dir, "model.safetensors", &has_single) || !has_file(dir, index, &has_index))
-        return false;
-    if (has_single) return true;
-    if (has_index) return note_missing_shards(dir, index, missing);
-    buf_printf(missing, "%smodel.safetensors", missing->n ? ", " : "");
-    return !missing->failed;
-}
-
-/* The snapshot's folder, with every file that opening needs. */
-static int check_snapshot(const char *what, char *dir, char **ret_path, struct phi3v_error *err)
-{
-    struct buf missing = {0};
     int code = 0;
-    if (!file_is_dir(dir))
-        code = err_set(err, PHI3V_E_MODEL, "%s is not in the local cache: there is no folder %s",
-                       what, dir);
-    else if (!note_missing_files(dir, &missing))
-        code = no_memory(err);
-    else if (missing.n)
-        code = err_set(err, PHI3V_E_MODEL, "%s is only partly downloaded: %s lacks %s", what, dir,
-                       missing.data);
-    buf_fini(&missing);
-    if (code)
-        mem_free(dir);
-    else
-        *ret_path = dir;
+    for (const char *const *dir = s->models_dirs; dir && *dir && !code; dir++) {
+        struct dirent **list;
+        int n = scandir(*dir, &list, not_hidden, alphasort);
+        for (int i = 0; i < n; i++) {
+            CLEANUP(mem_free_ptr) char *path = path_join(*dir, list[i]->d_name);
+            bool has_config = false;
+            if (!code && (!path || !has_file(path, "config.json", &has_config)))
+                code = no_memory(s);
+            if (!code && has_config) code = fn(s, *dir, list[i]->d_name, user);
+            free(list[i]);
+        }
+        if (n >= 0) free(list);
+    }
     return code;
 }
 
-/* HUB/models--ORG--NAME/snapshots/COMMIT. *ret_path stays NULL when the cache does not know
- * org/name at all. */
-static int find_in_cache(const char *what, const struct hub_name *h, const char *hub,
-                         char **ret_path, struct phi3v_error *err)
+/* user: the name, letters' case aside; the first one with its very letters wins. */
+static int take_short(struct search *s, const char *dir, const char *name, void *user)
 {
-    struct buf repo = {0}, dir = {0};
-    char commit[41];
-    buf_printf(&repo, "%s/models--%.*s--%.*s", hub, (int)h->n_org, h->org, (int)h->n_name, h->name);
-    int code = repo.failed ? no_memory(err) : 0;
-    if (!code && file_is_dir(repo.data)) {
-        code = read_commit(repo.data, h, commit, err);
-        if (!code) {
-            buf_printf(&dir, "%s/snapshots/%s", repo.data, commit);
-            char *path = buf_take(&dir);
-            code = path ? check_snapshot(what, path, ret_path, err) : no_memory(err);
+    if (strcasecmp(name, user) != 0 || (s->path && strcmp(name, user) != 0)) return 0;
+    const char *slash = s->path ? strrchr(s->path, '/') : NULL;
+    if (slash && strcmp(slash + 1, user) == 0) return 0;
+    mem_free(s->path);
+    return (s->path = path_join(dir, name)) ? 0 : no_memory(s);
+}
+
+/* -- Nothing found ----------------------------------------------------------------------------- */
+
+static int offer_short(struct search *s, const char *dir, const char *name, void *user)
+{
+    (void)s, (void)dir;
+    near_offer(user, name, name);
+    return 0;
+}
+
+static int offer_hub(const struct hub_name *h, const char *repo, void *user)
+{
+    (void)repo;
+    char whole[2 * HUB_PART];
+    snprintf(whole, sizeof whole, "%s/%s", h->org, h->name);
+    near_offer(user, whole, whole);
+    near_offer(user, h->name, whole);
+    return 0;
+}
+
+/* Folders beside the one that is not there, and of models in the one that is none. */
+static void offer_folders(const char *path, struct near *near)
+{
+    const char *slash = strrchr(path, '/');
+    const bool inside = file_is_dir(path);
+    CLEANUP(mem_free_ptr)
+    char *dir = inside  ? mem_strdup(path)
+                : slash ? mem_strndup(path, (size_t)(slash - path) + 1)
+                        : mem_strdup(".");
+    struct dirent **list;
+    int n = dir ? scandir(dir, &list, not_hidden, alphasort) : -1;
+    for (int i = 0; i < n; i++) {
+        CLEANUP(mem_free_ptr) char *whole = path_join(dir, list[i]->d_name);
+        bool has_config = false;
+        if (whole && has_file(whole, "config.json", &has_config) && has_config) {
+            struct near named = {.typed = inside ? list[i]->d_name : slash ? slash + 1 : path};
+            near_offer(&named, list[i]->d_name, slash || inside ? whole : list[i]->d_name);
+            if (*named.best && (!*near->best || named.edits < near->edits)) {
+                near->edits = named.edits;
+                memcpy(near->best, named.best, sizeof near->best);
+            }
         }
+        free(list[i]);
     }
-    buf_fini(&repo);
+    if (n >= 0) free(list);
+}
+
+/* What was tried, and the name that was probably meant. */
+static int not_found(struct search *s, const char *name, const char *path, const struct hub_name *h)
+{
+    struct buf tried = {0};
+    char plain[2 * HUB_PART];
+    struct near near = {.typed = h ? plain : name};
+    if (h) snprintf(plain, sizeof plain, "%s/%s", h->org, h->name);
+    if (file_is_dir(path)) {
+        int code = foreign_check(path, s->err);
+        if (code) return code;
+        buf_printf(&tried, "%s is a folder without config.json", path);
+    } else if (file_exists(path)) {
+        buf_printf(&tried, "%s is a file, and no model is around it; a model is a folder", path);
+    } else {
+        buf_printf(&tried, "there is no folder %s", path);
+    }
+    for (const char *const *dir = s->models_dirs; dir && *dir && !strchr(name, '/'); dir++)
+        buf_printf(&tried, ", no %s in %s", name, *dir);
+    if (h && s->hub)
+        buf_printf(&tried, ", and no such model in the cache %s", s->hub);
+    else if (h)
+        buf_puts(&tried, ", and no cache folder is known");
+    offer_folders(path, &near);
+    each_short(s, offer_short, &near);
+    if (s->hub) hub_cache_each(s->hub, offer_hub, &near);
+    if (*near.best) buf_printf(&tried, "; did you mean %s?", near.best);
+    int code = tried.failed
+                   ? no_memory(s)
+                   : err_set(s->err, PHI3V_E_MODEL, "no model \"%s\": %s", name, tried.data);
+    buf_fini(&tried);
     return code;
 }
 
 /* -- Public ------------------------------------------------------------------------------------ */
 
-/* Nothing found: what was tried. */
-static int not_found(const char *name, const char *const *models_dirs, const char *hub,
-                     bool is_hub_name, struct phi3v_error *err)
+static int search(struct search *s)
 {
-    struct buf tried = {0};
-    if (file_is_dir(name))
-        buf_printf(&tried, "%s is a folder without config.json", name);
-    else
-        buf_printf(&tried, "there is no folder %s", name);
-    for (; models_dirs && *models_dirs && !strchr(name, '/'); models_dirs++)
-        buf_printf(&tried, ", no %s in %s", name, *models_dirs);
-    if (is_hub_name && hub)
-        buf_printf(&tried, ", and no such model in the cache %s", hub);
-    else if (is_hub_name)
-        buf_puts(&tried, ", and no cache folder is known");
-    int code = tried.failed ? no_memory(err)
-                            : err_set(err, PHI3V_E_MODEL, "no model \"%s\": %s", name, tried.data);
-    buf_fini(&tried);
+    struct hub_name h;
+    CLEANUP(mem_free_ptr) char *name = unquoted(s->typed);
+    CLEANUP(mem_free_ptr) char *path = name ? as_path(name) : NULL;
+    if (!path) return no_memory(s);
+    if (!*name) return err_set(s->err, PHI3V_E_MODEL, "the name of the model is empty");
+    int code = try_path(s, s->typed);
+    if (!code) code = try_path(s, name);
+    if (!code) code = try_path(s, path);
+    if (!code && !s->path && hub_is_plain(name, strlen(name)))
+        code = each_short(s, take_short, name);
+    enum hub_parsed parsed = hub_parse(name, &h);
+    if (!code && !s->path && parsed == HUB_OTHER)
+        return err_set(s->err, PHI3V_E_MODEL,
+                       "%s is not the page of a model; a model's address is "
+                       "https://huggingface.co/ORG/NAME",
+                       name);
+    if (!code && !s->path && parsed == HUB_MODEL && s->hub)
+        code = hub_cache_find(name, &h, s->hub, &s->path, s->err);
+    if (!code && !s->path) code = not_found(s, name, path, parsed == HUB_MODEL ? &h : NULL);
     return code;
 }
 
 int model_find(const char *name, const char *const *models_dirs, char **ret_path,
                struct phi3v_error *err)
 {
-    if (!*name) return err_set(err, PHI3V_E_MODEL, "the name of the model is empty");
-    bool is_folder = false;
-    if (!has_file(name, "config.json", &is_folder)) return no_memory(err);
-    char *path = NULL;
-    if (is_folder) {
-        if (!(path = mem_strdup(name))) return no_memory(err);
-        *ret_path = path;
-        return 0;
-    }
-    int code = is_plain_name(name, strlen(name)) ? find_short(name, models_dirs, &path, err) : 0;
-    struct hub_name h;
-    bool is_hub_name = parse_hub_name(name, &h);
-    CLEANUP(mem_free_ptr) char *hub = is_hub_name ? env_hub_cache() : NULL;
-    if (!code && !path && hub) code = find_in_cache(name, &h, hub, &path, err);
-    if (!code && !path) code = not_found(name, models_dirs, hub, is_hub_name, err);
-    if (!code) *ret_path = path;
+    struct search s = {
+        .typed = name, .models_dirs = models_dirs, .hub = env_hub_cache(), .err = err};
+    int code = search(&s);
+    mem_free(s.hub);
+    if (code)
+        mem_free(s.path);
+    else
+        *ret_path = s.path;
     return code;
 }

@@ -5,10 +5,13 @@
 
 #include "base/err.h"
 
-/* Tries, in this order: a folder with a config.json; a short name under one of models_dirs
- * (NULL-terminated list, may be NULL); org/name[@rev] in the local Hugging Face cache (rev: a
- * branch, a tag or 40 hex digits; default "main"). *ret_path is a new string (mem_free). Errors:
- * MODEL (what was tried; or which files the cached snapshot lacks), MEMORY. */
+/* Tries, in this order: a folder with a config.json, a folder of the Hugging Face cache, a file in
+ * a model's folder (with quotes around the path, ~ for the home folder, or as file://); a short
+ * name under one of models_dirs (NULL-terminated list, may be NULL); a model of the hub in the
+ * local cache by any name that weights/hub_name.h reads. Names of models may be in other letters'
+ * case. *ret_path is a new string (mem_free). Errors: MODEL (what was tried, and the nearest name;
+ * or which files the cached snapshot lacks), UNSUPPORTED (a folder with a model in another form),
+ * MEMORY. */
 int model_find(const char *name, const char *const *models_dirs, char **ret_path,
                struct phi3v_error *err);
 

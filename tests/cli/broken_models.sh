@@ -98,6 +98,10 @@ fresh tiny-long-bf16 && edit tokenizer.json 's/"id":32044/"id":32064/; s/"id": 3
 # Names, and the machine-readable form
 m=$dir/nowhere && refused 'no such folder' 'there is no folder'
 m=nobody/nothing && refused 'not in the cache' 'no such model in the cache'
+fresh tiny-long-bf16 && m=$dir/modle && refused 'a slip of the keys' "did you mean $dir/model?"
+m=https://huggingface.co/nobody/nothing/tree/main && refused 'a pasted address' 'no such model in the cache'
+m="'$dir/model'" && "$phiscope" ask -m "$m" --max-new-tokens 1 Hi >"$dir/out" 2>"$dir/err"
+result $? 'quotes around a name'
 "$phiscope" ask -m "$dir/nowhere" --json Hi >"$dir/out" 2>"$dir/err"
 [ $? = 3 ] && [ "$(wc -l <"$dir/out")" = 1 ] && grep -q '^{"error": *{"code"' "$dir/out"
 result $? 'the same as JSON'

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT
+ * Models in the local cache of the Hugging Face hub: HUB/models--ORG--NAME with refs/REV (a
+ * commit), snapshots/COMMIT/FILE (links) and blobs. */
+#ifndef WEIGHTS_HUB_CACHE_H
+#define WEIGHTS_HUB_CACHE_H
+
+#include "base/err.h"
+#include "weights/hub_name.h"
+
+struct buf;
+struct near;
+
+/* The snapshot of a model with every file that opening needs; another case of letters will do where
+ * one model alone has the name. *ret_path (mem_free) stays NULL when the cache does not know the
+ * model. `what` is the name in messages. Errors: MODEL (no such revision, partly downloaded), IO,
+ * MEMORY. */
+int hub_cache_find(const char *what, const struct hub_name *h, const char *hub, char **ret_path,
+                   struct phi3v_error *err);
+/* The same for a folder of the cache itself, given by path: that of a model, or what lies in it.
+ * *ret_path stays NULL when `dir` is none of these. */
+int hub_cache_folder(const char *dir, char **ret_path, struct phi3v_error *err);
+/* Calls back with the name and the folder of each model in the cache, in the order of names, until
+ * it returns non-zero, which is returned. Error MEMORY. */
+typedef int (*hub_cache_fn)(const struct hub_name *h, const char *repo, void *user);
+int hub_cache_each(const char *hub, hub_cache_fn fn, void *user);
+/* Appends the names of files that opening needs and `dir` lacks; false without memory. */
+bool hub_cache_missing(const char *dir, struct buf *missing);
+
+#endif
