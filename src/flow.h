@@ -37,6 +37,10 @@ struct crops {
 struct crop_source {
     struct crop_plan plan;
     int n; // 1 + rows*cols, global view first
+    /* A few milliseconds of what crops first … first+count-1 need before they can be made; 1: there is
+     * more of it. NULL, or never called: make does it all by itself. Error: MEMORY. */
+    int (*prepare)(void *user, int first, int count, struct phi3v_error *err);
+    int n_prepare; // calls of prepare that there is work for, at most
     /* Crops first … first+count-1 to `to`: [count][3][crop_side][crop_side]. Error: MEMORY. */
     int (*make)(void *user, int first, int count, float *to, struct phi3v_error *err);
     void *user;

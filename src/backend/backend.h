@@ -14,7 +14,7 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 7, BACKEND_STEP_SEQS = 8 /* that decode takes at most */ };
+enum { BACKEND_ABI = 8, BACKEND_STEP_SEQS = 8 /* that decode takes at most */ };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
@@ -46,10 +46,13 @@ struct backend_table {
     /* Crops of one picture -> its feature rows (tower, merge, separators, projector). The engine
      * hands over nothing but crops of the model's side, 1 + rows * cols of them. They are asked for
      * in groups: a device begins with those of the picture's upper rows while the host makes the
-     * others. */
+     * others. *f: NULL, or what an earlier call for the same crops has left unfinished (never in a
+     * traced pass). On success it is finished; on an error it is what is done so far, or NULL. */
     int (*encode)(struct backend_state *s, const struct crop_source *crops,
-                  const struct trace *trace, const struct pulse *pulse, struct features **ret,
+                  const struct trace *trace, const struct pulse *pulse, struct features **f,
                   struct phi3v_error *err);
+    /* Crops done of unfinished features; NULL: the device keeps none. */
+    int (*features_done)(const struct features *f);
     int (*features_rows)(const struct features *f);
     size_t (*features_bytes)(const struct features *f);
     void (*features_free)(struct features *f);

@@ -51,8 +51,8 @@ static int cpu_piece_rows(const struct backend *b)
     return PIECE_ROWS;
 }
 
-/* Four answers of the small model took about half the time of one after the other on two cores; more
- * would keep the first of them waiting. */
+/* Four answers of the small model took about half the time of one after the other on two cores;
+ * more would keep the first of them waiting. */
 static int cpu_step_seqs(const struct backend *b)
 {
     (void)b;
@@ -128,19 +128,14 @@ static int cpu_state_new(struct backend *base, struct backend_state **ret, struc
 /* -- Pictures --------------------------------------------------------------------------------- */
 
 static int cpu_encode(struct backend_state *s, const struct crop_source *crops,
-                      const struct trace *trace, const struct pulse *pulse, struct features **ret,
+                      const struct trace *trace, const struct pulse *pulse, struct features **f,
                       struct phi3v_error *err)
 {
     ops_begin(&s->ops, pulse, trace, crops->n);
-    return vision_encode(s->b->config, s->b->weights, &s->ops, crops, ret, err);
+    return vision_encode(s->b->config, s->b->weights, &s->ops, crops, f, err);
 }
 
 static int cpu_features_rows(const struct features *f) { return f->n_rows; }
-
-static size_t cpu_features_bytes(const struct features *f)
-{
-    return sizeof *f + (size_t)f->n_rows * (size_t)f->hidden * sizeof *f->data;
-}
 
 /* -- Keys and values -------------------------------------------------------------------------- */
 
@@ -270,7 +265,8 @@ static const struct backend_table cpu_table = {
     .state_free = cpu_state_free,
     .encode = cpu_encode,
     .features_rows = cpu_features_rows,
-    .features_bytes = cpu_features_bytes,
+    .features_bytes = project_features_bytes,
+    .features_done = project_features_done,
     .features_free = project_features_free,
     .kv_alloc = cpu_kv_alloc,
     .kv_free = cpu_kv_free,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * The features of pictures already encoded, by content digest and num_crops, shared by all sessions
  * of a model. What is in use stays; what is not is evicted, least recently used first, beyond a
- * budget of bytes. */
+ * budget of bytes. Features that a cancelled call left unfinished wait here for the next one. */
 #ifndef ENGINE_FEATURE_CACHE_H
 #define ENGINE_FEATURE_CACHE_H
 
@@ -29,6 +29,11 @@ struct feature_entry *feature_cache_get(struct feature_cache *c, const struct sl
  * when another session was faster. Error: MEMORY. */
 int feature_cache_put(struct feature_cache *c, const struct slot *slot, struct features *features,
                       struct feature_entry **ret, struct phi3v_error *err);
+/* Unfinished features of the picture, which are the caller's now; NULL when there are none. */
+struct features *feature_cache_take_unfinished(struct feature_cache *c, const struct slot *slot);
+/* Takes unfinished features, and keeps them unless others are further on. */
+void feature_cache_put_unfinished(struct feature_cache *c, const struct slot *slot,
+                                  struct features *features);
 void feature_cache_release(struct feature_cache *c, struct feature_entry *e); /* NULL is harmless */
 const struct features *feature_entry_features(const struct feature_entry *e);
 

@@ -80,23 +80,34 @@ static bool crops_fit(const struct config *c, const struct crop_source *crops)
 }
 
 static int encode_crops(struct phi3v_session *s, const struct crop_source *crops, struct work *w,
-                        const struct trace *trace, struct features **ret, struct phi3v_error *err)
+                        const struct trace *trace, struct features **f, struct phi3v_error *err)
 {
     assert(crops_fit(&s->model->config, crops));
-    return s->model->backend->table->encode(s->state, crops, trace, &w->pulse, ret, err);
+    return s->model->backend->table->encode(s->state, crops, trace, &w->pulse, f, err);
 }
 
+/* Goes on where a call that was stopped has left the picture, and leaves it so that the next can.
+ */
 static int encode(struct phi3v_session *s, const struct slot *slot, struct work *w,
                   const struct trace *trace, struct features **ret, struct phi3v_error *err)
 {
+    const struct backend_table *table = s->model->backend->table;
+    struct feature_cache *cache = &s->model->features;
     struct crop_source crops;
     int rc = slot_crops_begin(&s->model->config, slot, &crops, err);
     if (rc) return rc;
+    struct features *f = trace ? NULL : feature_cache_take_unfinished(cache, slot);
+    int n_done = f ? table->features_done(f) : 0;
     work_share(w, crops.n);
-    rc = encode_crops(s, &crops, w, trace, ret, err);
-    if (!rc) w->timing.vision_crops += crops.n;
+    rc = encode_crops(s, &crops, w, trace, &f, err);
+    if (!rc) w->timing.vision_crops += crops.n - n_done;
     crops_end(&crops);
-    if (!rc) work_done(w);
+    if (!rc) {
+        *ret = f;
+        work_done(w);
+    } else if (f) {
+        feature_cache_put_unfinished(cache, slot, f);
+    }
     return rc;
 }
 
@@ -568,7 +579,7 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
         x = x * 1664525u + 1013904223u;
         crops.data[i] = (float)(int32_t)x * 0x1p-30f; // about the range of normalised pixels
     }
-    struct features *features;
+    struct features *features = NULL;
     struct crop_source source = crops_ready(&crops);
     struct work w;
     work_begin(&w, &s->work, NULL, NULL);
@@ -577,10 +588,9 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
     double seconds = work_stage_s(&w);
     work_end(&w);
     mem_free(crops.data);
-    if (rc) return rc;
     s->model->backend->table->features_free(features);
-    *ret_seconds = seconds;
-    return 0;
+    if (!rc) *ret_seconds = seconds;
+    return rc;
 }
 
 void session_stages(struct phi3v_session *s, phi3v_stage_fn fn, void *user)

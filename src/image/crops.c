@@ -9,7 +9,12 @@
 
 #include "base/mem.h"
 
-enum { MAX_CROPS = 4096, MAX_CROP_SIDE = 4096, WHITE = 255 };
+enum {
+    MAX_CROPS = 4096,
+    MAX_CROP_SIDE = 4096,
+    WHITE = 255,
+    BAND_PIXELS = 4 << 20 /* of the picture, resized at once: some ten milliseconds */
+};
 
 /* -- The plan --------------------------------------------------------------------------------- */
 
@@ -73,6 +78,7 @@ struct maker {
     struct resizer *resizer;
     uint8_t *hd;     // [hd_h][hd_w][3]
     int n_done;      // rows of the picture in it that are there
+    int band_rows;   // that are resized at once
     uint8_t *scaled; // [crop_side][scaled_w][3], where there is a margin at the left; else NULL
     struct scale scale;
 };
@@ -84,6 +90,14 @@ static void maker_free(struct maker *m)
     mem_free(m->hd);
     mem_free(m->scaled);
     mem_free(m);
+}
+
+/* Rows of the scaled picture that stand for about BAND_PIXELS of the picture. */
+static int band_rows(const struct pixels *p, const struct crop_plan *plan)
+{
+    int64_t n_pixels = (int64_t)p->width * p->height, n;
+    n = BAND_PIXELS * (int64_t)plan->scaled_h / n_pixels;
+    return (int)(n < 1 ? 1 : n < plan->crop_side ? n : plan->crop_side);
 }
 
 static int maker_new(const struct pixels *p, const struct crop_plan *plan, struct maker **ret,
@@ -107,29 +121,38 @@ static int maker_new(const struct pixels *p, const struct crop_plan *plan, struc
         return code;
     }
     m->plan = *plan;
+    m->band_rows = band_rows(p, plan);
     memset(m->hd, WHITE, n_bytes);
     *ret = m;
     return 0;
 }
 
-/* Makes sure of the rows of hd above `end`. */
-static int hd_until(struct maker *m, int end, struct phi3v_error *err)
+/* One band more of the rows of hd above `end`; 1: there are others. */
+static int hd_band(struct maker *m, int end, struct phi3v_error *err)
 {
     const struct crop_plan *plan = &m->plan;
     size_t row = (size_t)plan->hd_w * 3, scaled_row = (size_t)plan->scaled_w * 3;
     end -= plan->pad_top;
     if (end > plan->scaled_h) end = plan->scaled_h;
-    while (m->n_done < end) {
-        int left = end - m->n_done, n = left < plan->crop_side ? left : plan->crop_side;
-        uint8_t *to = m->hd + (size_t)(plan->pad_top + m->n_done) * row;
-        int code = resizer_rows(m->resizer, m->n_done, n, m->scaled ? m->scaled : to, err);
-        if (code) return code;
-        for (int y = 0; y < n && m->scaled; y++)
-            memcpy(to + (size_t)y * row + (size_t)plan->pad_left * 3,
-                   m->scaled + (size_t)y * scaled_row, scaled_row);
-        m->n_done += n;
-    }
-    return 0;
+    if (m->n_done >= end) return 0;
+    int left = end - m->n_done, n = left < m->band_rows ? left : m->band_rows;
+    uint8_t *to = m->hd + (size_t)(plan->pad_top + m->n_done) * row;
+    int code = resizer_rows(m->resizer, m->n_done, n, m->scaled ? m->scaled : to, err);
+    if (code) return code;
+    for (int y = 0; y < n && m->scaled; y++)
+        memcpy(to + (size_t)y * row + (size_t)plan->pad_left * 3,
+               m->scaled + (size_t)y * scaled_row, scaled_row);
+    m->n_done += n;
+    return m->n_done < end;
+}
+
+/* Makes sure of the rows of hd above `end`. */
+static int hd_until(struct maker *m, int end, struct phi3v_error *err)
+{
+    int code;
+    do code = hd_band(m, end, err);
+    while (code > 0);
+    return code;
 }
 
 int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
@@ -232,10 +255,23 @@ static void global_view(const uint8_t *hd, const struct crop_plan *plan, const s
 
 /* -- Crops, when they are asked for ------------------------------------------------------------ */
 
+/* Row of the grid that a crop reaches down to; the global view needs them all. */
+static int last_row(const struct crop_plan *p, int i)
+{
+    return i ? (i - 1) / p->cols : p->rows - 1;
+}
+
+static int prepare_crops(void *user, int first, int n, struct phi3v_error *err)
+{
+    struct maker *m = user;
+    int row = last_row(&m->plan, first ? first + n - 1 : 0);
+    return hd_band(m, (row + 1) * m->plan.crop_side, err);
+}
+
 static int make_crop(struct maker *m, int i, float *to, struct phi3v_error *err)
 {
     const struct crop_plan *p = &m->plan;
-    int side = p->crop_side, row = i ? (i - 1) / p->cols : p->rows - 1;
+    int side = p->crop_side, row = last_row(p, i);
     int code = hd_until(m, (row + 1) * side, err);
     if (code) return code;
     if (i == 0)
@@ -266,8 +302,12 @@ int crops_begin(const struct pixels *p, const struct crop_plan *plan, const floa
     int code = maker_new(p, plan, &m, err);
     if (code) return code;
     scale_init(&m->scale, mean, std);
-    *ret = (struct crop_source){
-        .plan = *plan, .n = 1 + plan->rows * plan->cols, .make = make_crops, .user = m};
+    *ret = (struct crop_source){.plan = *plan,
+                                .n = 1 + plan->rows * plan->cols,
+                                .prepare = prepare_crops,
+                                .n_prepare = plan->scaled_h / m->band_rows + 1,
+                                .make = make_crops,
+                                .user = m};
     return 0;
 }
 

@@ -54,9 +54,9 @@ void resizer_free(struct resizer *r);
  * the ratio). */
 int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_plan *ret,
                struct phi3v_error *err);
-/* Crops made when they are asked for; borrows p until crops_end. The picture is resized no further
- * down than a crop of the grid reaches; the global view, whose pixels come from all of the resized
- * picture, takes the whole. */
+/* Crops made when they are asked for; borrows p until crops_end. The picture is resized in bands, no
+ * further down than a crop of the grid reaches; the global view, whose pixels come from all of the
+ * resized picture, takes the whole. */
 int crops_begin(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
                 const float std[3], struct crop_source *ret, struct phi3v_error *err);
 void crops_end(struct crop_source *s);

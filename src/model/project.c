@@ -6,25 +6,54 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-int project_features_new(int n_rows, int hidden, struct features **ret, struct phi3v_error *err)
+int project_features_new(const struct config *c, const struct model_weights *w,
+                         const struct crop_plan *plan, struct features **ret,
+                         struct phi3v_error *err)
 {
     struct features *f = mem_zalloc(sizeof *f);
-    float *data = mem_array((size_t)n_rows * (size_t)hidden, sizeof *data);
-    if (!f || !data) {
-        mem_free(f);
-        mem_free(data);
-        return err_memory(err, "picture features", (size_t)n_rows * (size_t)hidden * sizeof *data);
+    if (!f) return err_memory(err, "picture features", sizeof *f);
+    *f = (struct features){.n_rows = config_image_tokens(c, plan->rows, plan->cols),
+                           .hidden = c->hidden,
+                           .width = w->proj0.n_in,
+                           .n_crops = 1 + plan->rows * plan->cols};
+    f->done = mem_zarray((size_t)f->n_crops, sizeof *f->done);
+    f->merged = mem_array((size_t)f->n_rows, (size_t)f->width * sizeof *f->merged);
+    if (!f->done || !f->merged) {
+        size_t n_bytes = (size_t)f->n_rows * (size_t)f->width * sizeof *f->merged;
+        project_features_free(f);
+        return err_memory(err, "picture features", n_bytes);
     }
-    *f = (struct features){.n_rows = n_rows, .hidden = hidden, .data = data};
     *ret = f;
     return 0;
+}
+
+static void forget_crops(struct features *f)
+{
+    mem_free(f->merged);
+    mem_free(f->done);
+    f->merged = NULL;
+    f->done = NULL;
 }
 
 void project_features_free(struct features *f)
 {
     if (!f) return;
+    forget_crops(f);
     mem_free(f->data);
     mem_free(f);
+}
+
+size_t project_features_bytes(const struct features *f)
+{
+    int width = f->data ? f->hidden : f->width;
+    return sizeof *f + (size_t)f->n_rows * (size_t)width * sizeof(float);
+}
+
+int project_features_done(const struct features *f)
+{
+    int n = 0;
+    for (int i = 0; i < f->n_crops; i++) n += !f->done || f->done[i];
+    return n;
 }
 
 /* A block of rows of cells, each row closed by one separator: the tiles' picture, or the global
@@ -100,12 +129,13 @@ void project_separators(const struct config *c, const struct model_weights *w,
            (size_t)w->glb_gn.n * sizeof *merged);
 }
 
-void project_run(const struct model_weights *w, struct ops *o, const float *merged, float *hidden,
-                 struct features *f)
+/* hidden: [n_rows][H] scratch; to: [n_rows][H]. */
+static void project_rows(const struct model_weights *w, struct ops *o, const struct features *f,
+                         float *hidden, float *to)
 {
     struct linear first = {.w = &w->proj0,
                            .bias = w->proj0_b.data,
-                           .x = merged,
+                           .x = f->merged,
                            .x_stride = w->proj0.n_in,
                            .y = hidden,
                            .y_stride = f->hidden,
@@ -123,9 +153,29 @@ void project_run(const struct model_weights *w, struct ops *o, const float *merg
                             .bias = w->proj2_b.data,
                             .x = hidden,
                             .x_stride = f->hidden,
-                            .y = f->data,
+                            .y = to,
                             .y_stride = f->hidden,
                             .n_rows = f->n_rows};
     ops_linear(o, &second);
-    ops_trace(o, "image_tokens", 2, shape, f->data);
+    ops_trace(o, "image_tokens", 2, shape, to);
+}
+
+int project_run(const struct model_weights *w, struct ops *o, struct features *f,
+                struct phi3v_error *err)
+{
+    size_t n_rows = (size_t)f->n_rows, row = (size_t)f->hidden * sizeof(float);
+    CLEANUP(mem_free_ptr) float *hidden = mem_array(n_rows, row);
+    float *data = mem_array(n_rows, row);
+    int rc = hidden && data ? 0 : err_memory(err, "picture features", 2 * n_rows * row);
+    if (!rc) {
+        project_rows(w, o, f, hidden, data);
+        rc = ops_end(o, err);
+    }
+    if (rc) {
+        mem_free(data);
+        return rc;
+    }
+    f->data = data;
+    forget_crops(f);
+    return 0;
 }

@@ -4,17 +4,28 @@
 #ifndef MODEL_PROJECT_H
 #define MODEL_PROJECT_H
 
+#include <stdbool.h>
+
 #include "model/ops.h"
 #include "weights/bind.h"
 
 struct features {
     int n_rows, hidden;
-    float *data; // [n_rows][hidden]
+    float *data; // [n_rows][hidden]; NULL: not finished
+    /* While they are not finished, what there is of them: */
+    float *merged; // [n_rows][width]: the rows of crops that are done
+    int width;
+    bool *done; // [n_crops]
+    int n_crops;
 };
 
-/* n_rows x hidden, contents undefined; error MEMORY. Freed with project_features_free. */
-int project_features_new(int n_rows, int hidden, struct features **ret, struct phi3v_error *err);
+/* Of n_crops crops, none done. Error MEMORY. Freed with project_features_free. */
+int project_features_new(const struct config *c, const struct model_weights *w,
+                         const struct crop_plan *plan, struct features **ret,
+                         struct phi3v_error *err);
 void project_features_free(struct features *f);
+size_t project_features_bytes(const struct features *f);
+int project_features_done(const struct features *f); /* crops; all of them when finished */
 
 /* tower: [n][1 + patches][C], crops first_crop … of the picture; their cells go to their rows of
  * merged [config_image_tokens][4C]. */
@@ -22,8 +33,8 @@ void project_merge(const struct config *c, const struct crop_plan *plan, const f
                    int first_crop, int n, float *merged);
 void project_separators(const struct config *c, const struct model_weights *w,
                         const struct crop_plan *plan, float *merged);
-/* hidden: [n_rows][H] scratch. */
-void project_run(const struct model_weights *w, struct ops *o, const float *merged, float *hidden,
-                 struct features *f);
+/* Finishes features whose crops are done. Errors: MEMORY, CANCELLED. */
+int project_run(const struct model_weights *w, struct ops *o, struct features *f,
+                struct phi3v_error *err);
 
 #endif

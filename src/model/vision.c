@@ -31,11 +31,12 @@ struct encoding {
     const struct config *c;
     const struct model_weights *w;
     const struct crop_source *crops;
-    float *merged; // [config_image_tokens][4C]
+    struct features *f; // not finished
     struct lane *lanes;
     int n_lanes, lane_crops;
     pthread_mutex_t lock; // of what follows, and of crops->make
-    int next;             // crop
+    int next;             // crop, done ones aside
+    int n_left;           // crops to do when this began
     int rc;
     struct phi3v_error *err;
     atomic_bool all_taken; // or one could not be made
@@ -75,7 +76,7 @@ static int lanes_new(struct encoding *e, const struct ops *o)
 {
     const int n_threads = ops_threads(o);
     e->lane_crops = o->trace ? e->crops->n : 1;
-    e->n_lanes = o->trace || e->crops->n < n_threads ? 1 : n_threads;
+    e->n_lanes = o->trace || e->n_left < n_threads ? 1 : n_threads;
     e->lanes = mem_zarray((size_t)e->n_lanes, sizeof *e->lanes);
     if (!e->lanes)
         return err_memory(e->err, "the vision tower", (size_t)e->n_lanes * sizeof *e->lanes);
@@ -84,19 +85,36 @@ static int lanes_new(struct encoding *e, const struct ops *o)
     return rc;
 }
 
-/* The next crop begins its way; false: there is none, or it could not be made. */
+/* The next crop that is not done. */
+static void skip_done(struct encoding *e)
+{
+    while (e->next < e->crops->n && e->f->done[e->next]) e->next++;
+}
+
+/* Makes the next crop, or does a part of what it needs first: then the lane is not busy. Called
+ * under the lock. */
+static int make_next(struct encoding *e, struct lane *lane)
+{
+    const struct crop_source *s = e->crops;
+    int rc = s->prepare ? s->prepare(s->user, e->next, e->lane_crops, e->err) : 0;
+    if (rc) return rc < 0 ? rc : 0;
+    rc = s->make(s->user, e->next, e->lane_crops, lane->pixels, e->err);
+    lane->busy = !rc;
+    lane->crop = e->next;
+    e->next += e->lane_crops;
+    skip_done(e);
+    return rc;
+}
+
+/* The next crop begins its way, or is prepared; false: there is none, or it could not be made. */
 static bool begin(struct encoding *e, struct lane *lane, struct ops *o)
 {
     pthread_mutex_lock(&e->lock);
-    lane->crop = e->next;
-    lane->busy = !e->rc && e->next < e->crops->n;
-    if (lane->busy) {
-        e->rc = e->crops->make(e->crops->user, e->next, e->lane_crops, lane->pixels, e->err);
-        e->next += e->lane_crops;
-        lane->busy = !e->rc;
-    }
+    bool any = !e->rc && e->next < e->crops->n;
+    if (any) e->rc = make_next(e, lane);
+    any &= !e->rc;
     pthread_mutex_unlock(&e->lock);
-    if (!lane->busy) return false;
+    if (!lane->busy) return any;
     arena_release(&lane->arena, lane->mark);
     tower_enter(&lane->tower, o, &lane->arena, lane->pixels);
     lane->step = 0;
@@ -105,7 +123,8 @@ static bool begin(struct encoding *e, struct lane *lane, struct ops *o)
 
 static void end(struct encoding *e, struct lane *lane)
 {
-    project_merge(e->c, &e->crops->plan, lane->tower.x, lane->crop, e->lane_crops, e->merged);
+    project_merge(e->c, &e->crops->plan, lane->tower.x, lane->crop, e->lane_crops, e->f->merged);
+    for (int i = 0; i < e->lane_crops; i++) e->f->done[lane->crop + i] = true;
     lane->busy = false;
 }
 
@@ -113,7 +132,7 @@ static void end(struct encoding *e, struct lane *lane)
 static int64_t crops_done(struct encoding *e)
 {
     const int64_t steps = atomic_load(&e->n_steps);
-    return steps * e->lane_crops / tower_steps(&e->lanes->tower);
+    return e->crops->n - e->n_left + steps * e->lane_crops / tower_steps(&e->lanes->tower);
 }
 
 /* By one step, or to the next crop's first; false: there is none. */
@@ -142,7 +161,7 @@ static void alone_item(struct ops *o, void *arg, int64_t item, int thread)
 static void run_alone(struct encoding *e, struct ops *o)
 {
     const int64_t steps = 1 + (int64_t)tower_steps(&e->lanes->tower);
-    ops_run(o, e->crops->n * steps, INT64_MAX, alone_item, e);
+    ops_run(o, e->n_left * steps + e->crops->n_prepare, INT64_MAX, alone_item, e);
     ops_add_spent(o, &e->lanes->alone);
 }
 
@@ -155,9 +174,12 @@ static void run_together(struct encoding *e, struct ops *o)
         }
 }
 
-/* All crops through the tower, into merged. */
+/* All crops that are not done through the tower, into merged. */
 static int encode_crops(struct encoding *e, struct ops *o)
 {
+    skip_done(e);
+    e->n_left = e->crops->n - project_features_done(e->f);
+    if (e->n_left == 0) return 0;
     pthread_mutex_init(&e->lock, NULL);
     int rc = lanes_new(e, o);
     if (!rc) {
@@ -171,28 +193,14 @@ static int encode_crops(struct encoding *e, struct ops *o)
 }
 
 int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
-                  const struct crop_source *crops, struct features **ret, struct phi3v_error *err)
+                  const struct crop_source *crops, struct features **f, struct phi3v_error *err)
 {
-    int n_rows = config_image_tokens(c, crops->plan.rows, crops->plan.cols), n_in = w->proj0.n_in;
-    CLEANUP(mem_free_ptr) float *merged = mem_array((size_t)n_rows * (size_t)n_in, sizeof *merged);
-    CLEANUP(mem_free_ptr)
-    float *hidden = mem_array((size_t)n_rows * (size_t)c->hidden, sizeof *hidden);
-    if (!merged || !hidden)
-        return err_memory(err, "picture features",
-                          (size_t)n_rows * (size_t)(n_in + c->hidden) * sizeof(float));
-    struct encoding e = {.c = c, .w = w, .crops = crops, .merged = merged, .err = err};
-    int rc = encode_crops(&e, o);
+    int rc = *f ? 0 : project_features_new(c, w, &crops->plan, f, err);
     if (rc) return rc;
-    project_separators(c, w, &crops->plan, merged);
-    ops_trace(o, "merged_features", 2, (int64_t[]){n_rows, n_in}, merged);
-    struct features *f;
-    rc = project_features_new(n_rows, c->hidden, &f, err);
+    struct encoding e = {.c = c, .w = w, .crops = crops, .f = *f, .err = err};
+    rc = encode_crops(&e, o);
     if (rc) return rc;
-    project_run(w, o, merged, hidden, f);
-    rc = ops_end(o, err);
-    if (rc)
-        project_features_free(f);
-    else
-        *ret = f;
-    return rc;
+    project_separators(c, w, &crops->plan, (*f)->merged);
+    ops_trace(o, "merged_features", 2, (int64_t[]){(*f)->n_rows, (*f)->width}, (*f)->merged);
+    return project_run(w, o, *f, err);
 }

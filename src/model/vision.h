@@ -7,8 +7,10 @@
 #include "model/project.h"
 
 /* crops fit the config (the engine sees to that); an empty grid leaves the global view. Work memory
- * is taken for the call. Errors: MEMORY, CANCELLED. Free the result with project_features_free. */
+ * is taken for the call. *f: NULL, or what an earlier call for the same crops has left unfinished.
+ * On success it is finished; on an error it holds the crops done so far, or is NULL.
+ * project_features_free. Errors: MEMORY, CANCELLED. */
 int vision_encode(const struct config *c, const struct model_weights *w, struct ops *o,
-                  const struct crop_source *crops, struct features **ret, struct phi3v_error *err);
+                  const struct crop_source *crops, struct features **f, struct phi3v_error *err);
 
 #endif

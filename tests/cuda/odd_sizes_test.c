@@ -152,12 +152,13 @@ static void assert_groups(struct backend *b, const struct config *c, int rows, i
     struct crops crops = passes_crops(c, rows, cols);
     struct crop_source source = crops_ready(&crops);
     struct backend_state *s;
-    struct features *f;
+    struct features *f = NULL;
     struct phi3v_error err;
     if (b->table->state_new(b, &s, &err)) fail_msg("%s", err.text);
     if (b->table->encode(s, &source, &trace, NULL, &f, &err)) fail_msg("%s", err.text);
     b->table->features_free(f);
     for (int again = 0; again < 2; again++) {
+        f = NULL;
         if (b->table->encode(s, &source, NULL, NULL, &f, &err)) fail_msg("%s", err.text);
         struct wanted grouped = embedded(b, s, f);
         assert_int_equal(grouped.n, at_once.n);

@@ -89,7 +89,7 @@ void passes_run(struct backend *b, const struct config *c, float *logits, int32_
 {
     const struct backend_table *t = b->table;
     struct backend_state *s;
-    struct features *f;
+    struct features *f = NULL;
     struct phi3v_error err;
     struct prompt_row rows[1000];
     int blocks[1100 / KV_BLOCK + 1], n = 0;

@@ -53,8 +53,8 @@ int prompt_rows_make(const struct fixture *f, struct backend_state *s, const jso
     {
         if (i >= PROMPT_MAX_IMAGES) return err_set(err, PHI3V_E_PROMPT, "too many pictures");
         rc = encode_image(f, s, json_string_value(e), num_crops, trace, &p->features[i], err);
-        if (rc) return rc;
         p->n_features++;
+        if (rc) return rc;
     }
     json_array_foreach(json_object_get(item, "ids_rle"), i, e)
     {

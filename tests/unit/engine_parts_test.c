@@ -174,6 +174,7 @@ static void stop_strings_are_held_back(void **state)
 struct features {
     size_t bytes;
     int *freed;
+    int n_done; // crops
 };
 
 static size_t fake_bytes(const struct features *f) { return f->bytes; }
@@ -184,8 +185,10 @@ static void fake_free(struct features *f)
     mem_free(f);
 }
 
-static const struct backend_table fake_table = {.features_bytes = fake_bytes,
-                                                .features_free = fake_free};
+static int fake_done(const struct features *f) { return f->n_done; }
+
+static const struct backend_table fake_table = {
+    .features_bytes = fake_bytes, .features_done = fake_done, .features_free = fake_free};
 
 static struct feature_entry *put(struct feature_cache *c, phi3v_image *image, int num_crops,
                                  int *freed)
@@ -251,6 +254,44 @@ static void equal_pictures_share_features(void **state)
     phi3v_image_free(b);
 }
 
+static void put_unfinished(struct feature_cache *c, const struct slot *slot, int n_done, int *freed)
+{
+    struct features *f = mem_alloc(sizeof *f);
+    *f = (struct features){.bytes = 100, .freed = freed, .n_done = n_done};
+    feature_cache_put_unfinished(c, slot, f);
+}
+
+static void unfinished_features_wait(void **state)
+{
+    (void)state;
+    struct feature_cache c;
+    int freed[5] = {0};
+    phi3v_image *image = test_image(5, 8), *other = test_image(6, 8);
+    struct slot slot = {.image = image, .num_crops = 4}, wider = {.image = image, .num_crops = 9};
+    feature_cache_init(&c, &fake_table, 150); // for one
+    put_unfinished(&c, &slot, 0, &freed[0]);  // nothing to keep
+    assert_int_equal(freed[0], 1);
+    put_unfinished(&c, &slot, 2, &freed[1]);
+    put_unfinished(&c, &slot, 3, &freed[2]); // further on
+    assert_int_equal(freed[1], 1);
+    put_unfinished(&c, &slot, 1, &freed[3]); // not as far
+    assert_int_equal(freed[3], 1);
+    assert_null(feature_cache_get(&c, &slot));
+    assert_null(feature_cache_take_unfinished(&c, &wider));
+    struct features *f = feature_cache_take_unfinished(&c, &slot);
+    assert_int_equal(f->n_done, 3);
+    assert_null(feature_cache_take_unfinished(&c, &slot)); // it was taken
+    assert_int_equal(c.bytes, 0);
+    feature_cache_put_unfinished(&c, &slot, f);
+    feature_cache_release(&c, put(&c, other, 1, &freed[4])); // evicts what was used longer ago
+    assert_int_equal(freed[2], 1);
+    assert_int_equal(freed[4], 0);
+    feature_cache_fini(&c);
+    assert_int_equal(freed[4], 1);
+    phi3v_image_free(image);
+    phi3v_image_free(other);
+}
+
 /* -- Sequences --------------------------------------------------------------------------------- */
 
 static int build(const int32_t *ids, size_t n, const struct slot *slots, int n_slots,
@@ -303,6 +344,7 @@ int main(void)
         cmocka_unit_test(stop_strings_are_held_back),
         cmocka_unit_test(features_are_evicted_oldest_first),
         cmocka_unit_test(equal_pictures_share_features),
+        cmocka_unit_test(unfinished_features_wait),
         cmocka_unit_test(sequences_compare_pictures_by_content),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

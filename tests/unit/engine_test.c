@@ -596,6 +596,45 @@ static int stop_at_vision(const struct phi3v_event *event, void *user)
     return event->stage == PHI3V_STAGE_VISION;
 }
 
+static int stop_after_crops(const struct phi3v_event *event, void *user)
+{
+    (void)user;
+    return event->stage == PHI3V_STAGE_VISION && event->done >= 5;
+}
+
+/* What one session has finished of a picture, another goes on with. */
+static void cancelled_pictures_keep_their_crops(void **state)
+{
+    (void)state;
+    phi3v_session *s = test_session(gqa), *other = test_session(gqa);
+    phi3v_model *elsewhere = test_model("tiny-gqa-bf16", 2, 0);
+    phi3v_session *fresh = test_session(elsewhere);
+    phi3v_image *image = test_image(201, 50);
+    struct phi3v_turn turn = {
+        .role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1};
+    phi3v_prompt *prompt, *same;
+    struct phi3v_timing timing;
+    assert_int_equal(phi3v_prompt_chat(gqa, &turn, 1, 16, &prompt, NULL), 0);
+    assert_int_equal(phi3v_prompt_chat(elsewhere, &turn, 1, 16, &same, NULL), 0);
+    assert_int_equal(phi3v_prefill(s, prompt, stop_after_crops, NULL, NULL, NULL),
+                     PHI3V_E_CANCELLED);
+    assert_int_equal(phi3v_prefill(other, prompt, NULL, NULL, &timing, NULL), 0);
+    assert_in_range(timing.vision_crops, 0, 17 - 5 + 2); // each of two threads had one under way
+    float *x, *y;
+    assert_int_equal(phi3v_logits(other, prompt, 0, NULL, NULL, &x, NULL, NULL), 0);
+    assert_int_equal(phi3v_logits(fresh, same, 0, NULL, NULL, &y, NULL, NULL), 0);
+    assert_memory_equal(x, y, 32064 * sizeof *x);
+    phi3v_floats_free(x);
+    phi3v_floats_free(y);
+    phi3v_prompt_free(prompt);
+    phi3v_prompt_free(same);
+    phi3v_image_free(image);
+    phi3v_session_free(s);
+    phi3v_session_free(other);
+    phi3v_session_free(fresh);
+    phi3v_model_close(elsewhere);
+}
+
 static void cancelled_prefill_keeps_whole_pieces(void **state)
 {
     (void)state;
@@ -741,6 +780,7 @@ int main(void)
         cmocka_unit_test(stop_strings_cut_anywhere),
         cmocka_unit_test(stop_ids_end_the_answer),
         cmocka_unit_test(interrupted_answers_go_on),
+        cmocka_unit_test(cancelled_pictures_keep_their_crops),
         cmocka_unit_test(cancelled_prefill_keeps_whole_pieces),
         cmocka_unit_test(another_thread_cancels),
         cmocka_unit_test(sessions_share_a_model),

@@ -636,6 +636,50 @@ static void test_crops_when_asked_for(void **state)
     assert_int_equal(mem_in_use_bytes(), 0);
 }
 
+/* A large picture is resized in many parts, between which others may have their turn; what comes of
+ * it is the whole. */
+static void test_prepared_in_bands(void **state)
+{
+    (void)state;
+    static const float mean[3] = {0}, std[3] = {1, 1, 1};
+    for (int tall = 0; tall < 2; tall++) {
+        struct pixels p = {.width = tall ? 3001 : 4000, .height = tall ? 4000 : 3001};
+        struct crop_plan plan;
+        struct crop_source s;
+        struct crops all;
+        int n = 1, more;
+        p.rgb = noise(p.width, p.height);
+        assert_int_equal(crops_plan(p.width, p.height, 4, 336, &plan, NULL), 0);
+        assert_int_equal(crops_begin(&p, &plan, mean, std, &s, NULL), 0);
+        while ((more = s.prepare(s.user, 0, 1, NULL)) == 1) n++;
+        assert_int_equal(more, 0);
+        assert_in_range(n, 3, s.n_prepare);
+        size_t floats = 3 * 336 * 336;
+        float *global = mem_array(floats, sizeof *global);
+        assert_int_equal(s.make(s.user, 0, 1, global, NULL), 0);
+        assert_int_equal(crops_make(&p, &plan, mean, std, &all, NULL), 0);
+        assert_memory_equal(global, all.data, floats * sizeof *global);
+
+        size_t row = (size_t)plan.scaled_w * 3;
+        uint8_t *hd, *whole = mem_array((size_t)plan.scaled_h, row);
+        assert_int_equal(crops_hd_picture(&p, &plan, &hd, NULL), 0);
+        assert_int_equal(resize_bilinear(p.rgb, p.width, p.height, whole, plan.scaled_w,
+                                         plan.scaled_h, plan.transposed, NULL),
+                         0);
+        for (int y = 0; y < plan.scaled_h; y++)
+            assert_memory_equal(
+                hd + ((size_t)(plan.pad_top + y) * (size_t)plan.hd_w + (size_t)plan.pad_left) * 3,
+                whole + (size_t)y * row, row);
+        crops_end(&s);
+        mem_free(all.data);
+        mem_free(global);
+        mem_free(hd);
+        mem_free(whole);
+        pixels_fini(&p);
+    }
+    assert_int_equal(mem_in_use_bytes(), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -655,6 +699,7 @@ int main(void)
         cmocka_unit_test(test_resize_transposed),
         cmocka_unit_test(test_resize_in_bands),
         cmocka_unit_test(test_crops_when_asked_for),
+        cmocka_unit_test(test_prepared_in_bands),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_crops),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Forward passes and picture encoding on a small synthetic model: the same bits however the work is
  * cut, cancelling, several sessions at once, running out of memory. */
+#define _POSIX_C_SOURCE 200809L
 #include <math.h>
 #include <pthread.h>
 #include <setjmp.h>
@@ -8,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "base/clock.h"
@@ -67,7 +69,7 @@ static void make_rows(const struct features *f, struct prompt_row rows[N_ROWS])
 
 static struct features *encode(struct backend_state *s, struct backend *b, struct crops *crops)
 {
-    struct features *f;
+    struct features *f = NULL;
     struct crop_source source = crops_ready(crops);
     assert_int_equal(b->table->encode(s, &source, NULL, NULL, &f, NULL), 0);
     return f;
@@ -224,7 +226,7 @@ static void test_features_are_the_same(void **state)
     struct config c;
     enum { WAYS = 5 };
     static const int threads[WAYS] = {1, 2, 3, 12, 2};
-    struct features *features[WAYS];
+    struct features *features[WAYS] = {0};
     fixture_small_config(&c);
     for (int i = 0; i < WAYS; i++) {
         struct fixture f;
@@ -268,7 +270,7 @@ static void test_crop_that_fails(void **state)
         struct fixture f;
         struct place p;
         struct crops crops;
-        struct features *features;
+        struct features *features = NULL;
         struct phi3v_error err = {0};
         assert_int_equal(fixture_synthetic(&f, &c, threads, NULL), 0);
         place_open(&p, f.backend, 1);
@@ -278,6 +280,8 @@ static void test_crop_that_fails(void **state)
         assert_int_equal(f.backend->table->encode(p.s, &source, NULL, NULL, &features, &err),
                          PHI3V_E_MEMORY);
         assert_non_null(strstr(err.text, "no memory for crop 3"));
+        assert_in_range(f.backend->table->features_done(features), 0, 3);
+        project_features_free(features);
         project_features_free(encode(p.s, f.backend, &crops)); // and the next one is encoded
         mem_free(crops.data);
         place_close(&p);
@@ -307,6 +311,97 @@ static void slow_config(struct config *c)
                                        .n_run_layers = 24};
 }
 
+/* Crops of a source, each asked for in two parts before it is made, counted. */
+struct counted {
+    const struct crop_source *whole;
+    int n_prepared, n_made[10];
+};
+
+static int count_prepare(void *user, int first, int n, struct phi3v_error *err)
+{
+    struct counted *c = user;
+    (void)first, (void)n, (void)err;
+    return c->n_prepared++ % 2 == 0;
+}
+
+static int count_make(void *user, int first, int n, float *to, struct phi3v_error *err)
+{
+    struct counted *c = user;
+    for (int i = first; i < first + n; i++) c->n_made[i]++;
+    nanosleep(&(struct timespec){.tv_nsec = 70000000}, NULL); // longer than between two pulses
+    return c->whole->make(c->whole->user, first, n, to, err);
+}
+
+struct after { // stops when so many crops are done
+    int crops, seen;
+};
+
+static int stop_after(void *user, int64_t done, int64_t total)
+{
+    struct after *a = user;
+    (void)total;
+    a->seen = (int)done;
+    return done >= a->crops;
+}
+
+/* Stopped and asked again until it is finished: crops that were done are not made again, and what
+ * comes of it is the same. least: worth of crops in a call, more than there are threads to have one
+ * each under way. */
+static void encode_in_parts(struct fixture *f, struct place *p, struct crops *crops,
+                            const struct features *want, int least)
+{
+    struct crop_source whole = crops_ready(crops);
+    struct counted counted = {.whole = &whole};
+    struct crop_source source = {.plan = whole.plan,
+                                 .n = whole.n,
+                                 .prepare = count_prepare,
+                                 .n_prepare = 2 * whole.n,
+                                 .make = count_make,
+                                 .user = &counted};
+    struct features *features = NULL;
+    int n_done = 0, rc = PHI3V_E_CANCELLED, n_calls = 0;
+    while (rc == PHI3V_E_CANCELLED) {
+        struct after after = {.crops = n_done + least};
+        bool was_done[10] = {0};
+        for (int i = 0; i < 10 && features; i++) was_done[i] = features->done[i];
+        memset(counted.n_made, 0, sizeof counted.n_made);
+        rc = f->backend->table->encode(p->s, &source, NULL, &(struct pulse){stop_after, &after},
+                                       &features, NULL);
+        for (int i = 0; i < 10; i++) assert_true(counted.n_made[i] + was_done[i] <= 1);
+        int now = f->backend->table->features_done(features);
+        assert_true(now > n_done || rc == 0);
+        n_calls++;
+        n_done = now;
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(n_done, 10);
+    assert_true(n_calls > 1);
+    size_t n = (size_t)want->n_rows * (size_t)want->hidden;
+    assert_memory_equal(features->data, want->data, n * sizeof(float));
+    project_features_free(features);
+}
+
+static void test_stopped_pictures_go_on(void **state)
+{
+    (void)state;
+    struct config c;
+    fixture_small_config(&c);
+    for (int threads = 1; threads <= 3; threads++) {
+        struct fixture f;
+        struct place p;
+        struct crops crops;
+        assert_int_equal(fixture_synthetic(&f, &c, threads, NULL), 0);
+        place_open(&p, f.backend, 1);
+        make_crops(&f, 3, 3, &crops);
+        struct features *want = encode(p.s, f.backend, &crops);
+        encode_in_parts(&f, &p, &crops, want, threads + 2);
+        project_features_free(want);
+        mem_free(crops.data);
+        place_close(&p);
+        fixture_close(&f);
+    }
+}
+
 struct counter {
     int n_calls, stop_at; // stop_at 0: never
     int64_t last_done, total;
@@ -329,7 +424,7 @@ static void test_cancel(void **state)
     struct place p;
     struct prompt_row rows[N_ROWS];
     struct crops crops;
-    struct features *features;
+    struct features *features = NULL;
     struct phi3v_error err;
     slow_config(&c);
     assert_int_equal(fixture_synthetic(&f, &c, 2, NULL), 0);
@@ -354,6 +449,7 @@ static void test_cancel(void **state)
     assert_int_equal(f.backend->table->encode(p.s, &source, NULL, &pulse, &features, &err),
                      PHI3V_E_CANCELLED);
     assert_int_equal(once.total, 10);
+    project_features_free(features);
     mem_free(crops.data);
 
     assert_int_equal(forward(&p, rows, 0, 5, ROPE_SHORT_FACTORS, after, NULL, NULL), 0);
@@ -585,6 +681,7 @@ int main(void)
         cmocka_unit_test(test_features_are_the_same),
         cmocka_unit_test(test_crop_that_fails),
         cmocka_unit_test(test_cancel),
+        cmocka_unit_test(test_stopped_pictures_go_on),
         cmocka_unit_test(test_trace),
         cmocka_unit_test(test_sessions_on_threads),
         cmocka_unit_test(test_out_of_memory),
