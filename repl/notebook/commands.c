@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "notebook/commands.h"
+#include "tty/child.h"
 
 /* -- The table ------------------------------------------------------------------------------ */
 
@@ -137,10 +138,9 @@ static int run_shell(struct repl *r, const char *command, struct phi3v_error *er
                       command);
     if (!command[strspn(command, " \t")])
         return refuse(err, PHI3V_E_ARGUMENT, "! wants a command: !ls");
-    fflush(NULL);
     /* A script's standard output holds answers only. */
     char *line = r->script ? xasprintf("{ %s\n} >&2", command) : xstrdup(command);
-    int rc = system(line);
+    int rc = child_run(r->term, line);
     free(line);
     if (rc == -1) return refuse(err, PHI3V_E_IO, "the shell cannot be started");
     if (rc && r->script) return refuse(err, PHI3V_E_ARGUMENT, "!%.60s failed", command);

@@ -225,11 +225,11 @@ static int answer_prompt(struct repl *r, int i, const phi3v_prompt *prompt,
     options_params(opt, &params, stop);
     struct output o = {.r = r, .cell = &r->book.v[i], .number = i + 1};
     interrupt_clear();
-    if (r->term) term_quiet_begin(r->term);
+    enum term_mode mode = term_mode(r->term, TERM_QUIET);
     output_begin(&o, go_on);
     int rc = phi3v_generate(r->app.session, prompt, &params, on_event, &o, &result, err);
     output_end(&o, !rc);
-    if (r->term) term_quiet_end(r->term);
+    term_mode(r->term, mode);
     free(stop);
     if (rc) return rc;
     keep_answer(r, i, &result, opt, go_on);

@@ -13,11 +13,14 @@ enum verdict { TYPED, MORE, COMPLETE };
 
 static bool is_one_of(unsigned char c, const char *set) { return c && strchr(set, c); }
 
-/* CSI: an answer begins with ?, > or the 4, 6, 8 of a size; keys begin with letters or other
- * numbers. */
+static const char paste_begin[] = "\033[200~", paste_end[] = "\033[201~";
+
+/* CSI: an answer begins with ?, > or the 4, 6, 8 of a size, a paste as above; keys begin with
+ * letters or other numbers. */
 static enum verdict judge_csi(const unsigned char *s, size_t n)
 {
     if (n < 3) return MORE;
+    if (!memcmp(s, paste_begin, n)) return paste_begin[n] ? MORE : COMPLETE;
     if (!is_one_of(s[2], "?>468")) return TYPED;
     unsigned char last = s[n - 1];
     if (last >= 0x20 && last < 0x40) return MORE;
@@ -133,18 +136,35 @@ static void hand_out(struct answers *p)
     p->on_answer(&a, p->user);
 }
 
+static void complete(struct answers *p)
+{
+    if (p->n_held != sizeof paste_begin - 1 || memcmp(p->held, paste_begin, p->n_held) != 0) {
+        hand_out(p);
+        return;
+    }
+    p->in_paste = true;
+    p->n_held = 0;
+}
+
 /* -- The stream ------------------------------------------------------------------------------ */
 
-/* A typed byte; watches for the beginning and the end of a bracketed paste. */
-static void typed(struct answers *p, unsigned char byte)
+static void pasted(struct answers *p, unsigned char byte)
 {
-    const char *wanted = p->in_paste ? "\033[201~" : "\033[200~";
-    if (byte != (unsigned char)wanted[p->paste_match]) p->paste_match = 0;
-    if (byte == (unsigned char)wanted[p->paste_match] && !wanted[++p->paste_match]) {
-        p->in_paste = !p->in_paste;
-        p->paste_match = 0;
+    if (byte == (unsigned char)paste_end[p->paste_match]) {
+        if (!paste_end[++p->paste_match]) answers_end_paste(p);
+        return;
     }
-    p->on_typed(byte, p->user);
+    for (int i = 0; i < p->paste_match; i++) p->on_pasted(paste_end[i], p->user);
+    p->paste_match = byte == ESC;
+    if (byte != ESC) p->on_pasted(byte, p->user);
+}
+
+void answers_end_paste(struct answers *p)
+{
+    if (!p->in_paste) return;
+    p->in_paste = false;
+    p->paste_match = 0;
+    p->on_pasted(-1, p->user);
 }
 
 /* Gives up on the first byte held and looks at the others again. */
@@ -154,26 +174,32 @@ static void release(struct answers *p)
     size_t n = p->n_held;
     memcpy(again, p->held, n);
     p->n_held = 0;
-    typed(p, again[0]);
+    p->on_typed(again[0], p->user);
     for (size_t i = 1; i < n; i++) answers_byte(p, again[i]);
 }
 
 void answers_init(struct answers *p, void (*on_typed)(unsigned char, void *),
-                  void (*on_answer)(const struct answer *, void *), void *user)
+                  void (*on_pasted)(int, void *), void (*on_answer)(const struct answer *, void *),
+                  void *user)
 {
-    *p = (struct answers){.on_typed = on_typed, .on_answer = on_answer, .user = user};
+    *p = (struct answers){.on_typed = on_typed, .on_pasted = on_pasted, .on_answer = on_answer};
+    p->user = user;
 }
 
 void answers_byte(struct answers *p, unsigned char byte)
 {
-    if (p->n_held == 0 && (byte != ESC || p->in_paste)) {
-        typed(p, byte);
+    if (p->in_paste) {
+        pasted(p, byte);
+        return;
+    }
+    if (p->n_held == 0 && byte != ESC) {
+        p->on_typed(byte, p->user);
         return;
     }
     p->held[p->n_held++] = byte;
     switch (judge(p->held, p->n_held)) {
     case COMPLETE:
-        hand_out(p);
+        complete(p);
         break;
     case TYPED:
         release(p);
@@ -190,5 +216,5 @@ void answers_flush(struct answers *p)
     size_t n = p->n_held;
     memcpy(held, p->held, n);
     p->n_held = 0;
-    for (size_t i = 0; i < n; i++) typed(p, held[i]);
+    for (size_t i = 0; i < n; i++) p->on_typed(held[i], p->user);
 }

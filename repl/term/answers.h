@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Tells the terminal's answers from typed keys in one stream of input bytes. Nothing is lost: what
- * is not a whole, well-formed answer comes out as typed, in order. Inside a bracketed paste
- * everything is typed. */
+ * is not a whole, well-formed answer comes out as typed, in order. What a terminal brackets as
+ * pasted comes out apart, whatever it is. */
 #ifndef TERM_ANSWERS_H
 #define TERM_ANSWERS_H
 
@@ -31,20 +31,24 @@ struct answer {
 
 struct answers {
     void (*on_typed)(unsigned char byte, void *user);
+    void (*on_pasted)(int byte, void *user); /* -1: the end of a paste */
     void (*on_answer)(const struct answer *a, void *user);
     void *user;
     unsigned char held[ANSWER_BYTES]; /* from ESC on, while it may become an answer */
     size_t n_held;
     bool in_paste;
-    int paste_match; /* bytes of the paste's begin (or end) seen so far */
+    int paste_match; /* bytes of the paste's end seen so far */
 };
 
 void answers_init(struct answers *p, void (*on_typed)(unsigned char, void *),
-                  void (*on_answer)(const struct answer *, void *), void *user);
+                  void (*on_pasted)(int, void *), void (*on_answer)(const struct answer *, void *),
+                  void *user);
 void answers_byte(struct answers *p, unsigned char byte);
 /* True while the bytes held could just as well be a key (ESC alone, Alt with a letter): after a
  * short silence they are one, and answers_flush() hands them out as typed. */
 bool answers_ambiguous(const struct answers *p);
 void answers_flush(struct answers *p);
+/* Ends a paste whose end has not come. */
+void answers_end_paste(struct answers *p);
 
 #endif

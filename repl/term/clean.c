@@ -18,7 +18,7 @@ static bool is_bidi_control(int32_t cp)
 }
 
 /* Invisible format characters that make two different names look the same. */
-static bool is_invisible(int32_t cp)
+bool clean_is_invisible(int32_t cp)
 {
     return cp == 0x00AD || cp == 0x180E || (cp >= 0x200B && cp <= 0x200D) ||
            (cp >= 0x2060 && cp <= 0x2064) || (cp >= 0x206A && cp <= 0x206F) ||
@@ -78,7 +78,7 @@ static void filter(struct clean *c, int32_t cp)
 {
     if (cp < 0x20 || cp == 0x7F) {
         put_control(c, cp);
-    } else if (is_bidi_control(cp) || (c->mode == CLEAN_NAME && is_invisible(cp))) {
+    } else if (is_bidi_control(cp) || (c->mode == CLEAN_NAME && clean_is_invisible(cp))) {
         put_code(c, cp);
     } else if (!is_dropped(cp)) {
         if (is_replaced(cp)) cp = REPLACEMENT;

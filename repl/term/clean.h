@@ -47,6 +47,8 @@ void clean_print(FILE *out, enum clean_mode mode, const char *s);
 
 /* Whether a character comes out of CLEAN_TEXT as it is (LF and TAB aside). */
 bool clean_passes(int32_t cp);
+/* Whether CLEAN_NAME shows it as <U+200B> because nothing else would be seen of it. */
+bool clean_is_invisible(int32_t cp);
 
 /* Columns of one clean character (0 for combining marks, 2 for wide letters) and of a clean string.
  */

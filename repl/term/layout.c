@@ -23,6 +23,7 @@ bool style_on(const struct term_facts *facts, int style, FILE *out)
     if (style & STYLE_CODE) fputs(!colours ? "\033[4m" : light ? "\033[34m" : "\033[36m", out);
     if (style & STYLE_LABEL) fputs(colours ? "\033[31m" : "\033[1m", out);
     if (style & STYLE_PROMPT) fputs("\033[32m", out);
+    if (style & STYLE_CONTROL) fputs("\033[7m", out);
     return style != 0;
 }
 

@@ -18,7 +18,8 @@ enum style {
     STYLE_HEADING = 4,
     STYLE_LABEL = 8,
     STYLE_LITERAL = 16, /* spaces count: break anywhere, not between words */
-    STYLE_PROMPT = 32
+    STYLE_PROMPT = 32,
+    STYLE_CONTROL = 64 /* what stands for a control character */
 };
 
 /* Switches styles on; true when anything was written, which "\033[0m" takes back. */

@@ -3,48 +3,37 @@
 #include "term/term.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "term/answers.h"
 #include "term/clean.h"
+#include "term/keys.h"
+#include "term/modes.h"
 
-#define QUEUE_BYTES 65536 /* typed ahead; more waits in the kernel */
-#define LONE_ESC_MS 30
 #define SIDE_LIMIT 4096 /* pixels of a sixel picture, whatever the terminal claims */
 
 struct term {
     struct term_facts facts;
-    int in_fd, out_fd;
+    struct modes modes;
+    struct keys keys;
     int timeout_ms;
     char setting[16];
     bool multiplexed; /* tmux or screen stands between */
     bool can_ask;
     bool waiting;                       /* questions are out: answers count until DA1 has come */
     int told_w, told_h, area_w, area_h; // pixels: the cell, the text area; 0: not answered
-    struct answers answers;
-    unsigned char queue[QUEUE_BYTES]; /* ring of typed bytes */
-    size_t queue_first, queue_n;
-    bool at_end;
-    bool interrupted; /* Ctrl-C was typed while we were asking */
-    bool asking;
-    bool quiet;
-    struct termios before_quiet;
-    struct termios original;
-    bool have_original;
 };
 
-/* The one on the process's terminal: signal handlers and readline's hooks have no argument for it.
- */
+/* The one on the process's terminal: readline's hooks have no argument for it. */
 static struct term *current;
-static volatile sig_atomic_t size_changed;
+static volatile sig_atomic_t size_changed, continued;
+static int wake[2] = {-1, -1}; /* a pipe that ends term_wait() */
 
 /* -- Decisions ------------------------------------------------------------------------------ */
 
@@ -125,7 +114,7 @@ static void read_size(struct term *t)
 {
     struct term_facts *f = &t->facts;
     struct winsize ws = {0};
-    if (ioctl(t->out_fd, TIOCGWINSZ, &ws) != 0) return;
+    if (ioctl(t->modes.out_fd, TIOCGWINSZ, &ws) != 0) return;
     if (ws.ws_col > 0) f->cols = ws.ws_col;
     if (ws.ws_row > 0) f->rows = ws.ws_row;
     f->cell_assumed = !set_cell(f, t->told_w, t->told_h) &&
@@ -206,77 +195,44 @@ static void on_answer(const struct answer *a, void *user)
     }
 }
 
-static void on_typed(unsigned char byte, void *user)
-{
-    struct term *t = user;
-    if (t->asking && byte == 3) {
-        t->interrupted = true;
-    } else if (t->queue_n < QUEUE_BYTES) {
-        t->queue[(t->queue_first + t->queue_n++) % QUEUE_BYTES] = byte;
-    }
-}
-
 /* -- Input ----------------------------------------------------------------------------------- */
 
-/* Waits until there is input: 1 yes, 0 not in time. timeout_ms < 0: for ever. */
-static int wait_input(const struct term *t, int timeout_ms)
+void term_wake(void)
 {
-    struct pollfd fd = {.fd = t->in_fd, .events = POLLIN};
-    int n = poll(&fd, 1, timeout_ms);
-    return n > 0;
+    int before = errno;
+    if (wake[1] >= 0 && write(wake[1], "", 1) < 0) errno = before; /* full: it ends anyway */
+    errno = before;
 }
 
-/* Reads what is there into the queue; false when nothing was. */
-static bool pump(struct term *t, int timeout_ms)
+void term_wait(struct term *t, int timeout_ms)
 {
-    unsigned char bytes[ANSWER_BYTES];
-    size_t room = QUEUE_BYTES - t->queue_n - t->answers.n_held;
-    if (t->at_end || room < sizeof bytes || !wait_input(t, timeout_ms)) return false;
-    ssize_t n = read(t->in_fd, bytes, sizeof bytes);
-    if (n < 0) {
-        if (errno != EINTR && errno != EAGAIN) t->at_end = true;
-        return false;
-    }
-    if (n == 0) t->at_end = true;
-    for (ssize_t i = 0; i < n; i++) answers_byte(&t->answers, bytes[i]);
-    return n > 0;
+    struct pollfd fds[2] = {{.fd = t->keys.fd, .events = POLLIN},
+                            {.fd = wake[0], .events = POLLIN}};
+    char bytes[64];
+    if (poll(fds, 2, timeout_ms) > 0 && fds[1].revents)
+        while (read(wake[0], bytes, sizeof bytes) > 0) continue;
 }
 
-bool term_input(struct term *t)
-{
-    while (pump(t, 0)) continue;
-    while (answers_ambiguous(&t->answers))
-        if (!pump(t, LONE_ESC_MS)) answers_flush(&t->answers);
-    if (t->at_end) answers_flush(&t->answers);
-    return t->queue_n > 0 || t->at_end;
-}
+enum term_event term_next(struct term *t) { return keys_next(&t->keys); }
+
+void term_take(struct term *t) { keys_take(&t->keys); }
+
+char *term_take_paste(struct term *t, size_t *ret_n) { return keys_take_paste(&t->keys, ret_n); }
 
 int term_getc(FILE *unused)
 {
     (void)unused;
     struct term *t = current;
     if (!t) return EOF;
-    while (!term_input(t)) wait_input(t, -1);
-    if (t->queue_n == 0) return EOF;
-    unsigned char byte = t->queue[t->queue_first];
-    t->queue_first = (t->queue_first + 1) % QUEUE_BYTES;
-    t->queue_n--;
-    return byte;
+    enum term_event next;
+    while ((next = term_next(t)) == TERM_NOTHING) term_wait(t, -1);
+    if (next == TERM_END) return EOF;
+    return next == TERM_KEY ? keys_take(&t->keys) : TERM_ABORT_KEY;
 }
 
-int term_input_available(void) { return current && term_input(current); }
+int term_input_available(void) { return current && term_next(current) == TERM_KEY; }
 
 /* -- Asking ---------------------------------------------------------------------------------- */
-
-static void send(const struct term *t, const char *s)
-{
-    size_t n = strlen(s);
-    while (n > 0) {
-        ssize_t done = write(t->out_fd, s, n);
-        if (done < 0 && errno != EINTR) return;
-        if (done > 0) s += done, n -= (size_t)done;
-    }
-}
 
 static double now_ms(void)
 {
@@ -285,50 +241,32 @@ static double now_ms(void)
     return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
 }
 
-/* No echo, no line editing by the kernel. */
-static struct termios raw_mode(struct termios mode, bool signals)
+/* Until the answer to the last question has come, or so long. */
+static void await_answers(struct term *t, int timeout_ms)
 {
-    mode.c_iflag &= (tcflag_t) ~(ICRNL | INLCR | IGNCR | ISTRIP | IXON);
-    mode.c_lflag &= (tcflag_t) ~(ECHO | ICANON | IEXTEN | (signals ? 0 : ISIG));
-    mode.c_cc[VMIN] = 1;
-    mode.c_cc[VTIME] = 0;
-    return mode;
-}
-
-/* Questions end with DA1, which every terminal answers: its answer ends the wait. */
-static void ask(struct term *t, const char *questions)
-{
-    struct termios before;
-    if (!t->can_ask || tcgetattr(t->in_fd, &before) != 0) return;
-    struct termios raw = raw_mode(before, false);
-    if (tcsetattr(t->in_fd, TCSADRAIN, &raw) != 0) return;
-    t->asking = t->waiting = true;
-    t->facts.asked = true;
-    send(t, questions);
-    for (double end = now_ms() + t->timeout_ms; t->waiting && !t->at_end;) {
+    for (double end = now_ms() + timeout_ms; t->waiting && !t->keys.at_end;) {
         int left = (int)(end - now_ms()) + 1;
         if (left <= 0) break;
-        if (!pump(t, left) && QUEUE_BYTES - t->queue_n < 2 * ANSWER_BYTES) break;
-    }
-    t->asking = false;
-    tcsetattr(t->in_fd, TCSADRAIN, &before);
-    if (t->interrupted) {
-        t->interrupted = false;
-        raise(SIGINT);
+        if (!keys_pump(&t->keys, left) && KEYS_QUEUE - t->keys.n < 2 * 4096) break;
     }
 }
 
-static bool same_terminal(int a, int b)
+/* Questions end with DA1, which every terminal answers: its answer ends the wait. None are sent
+ * while others are not answered. */
+static void ask(struct term *t, const char *questions)
 {
-    struct stat sa, sb;
-    return fstat(a, &sa) == 0 && fstat(b, &sb) == 0 && sa.st_rdev == sb.st_rdev;
-}
-
-/* Only the foreground job may ask its controlling terminal; others would be stopped. */
-static bool may_ask(const struct term *t)
-{
-    return isatty(t->in_fd) && same_terminal(t->in_fd, t->out_fd) &&
-           tcgetpgrp(t->in_fd) == getpgrp();
+    if (!t->can_ask || t->waiting || !modes_ask(&t->modes)) return;
+    t->keys.signals_now = !t->keys.take_signals;
+    t->keys.take_signals = true;
+    t->waiting = t->facts.asked = true;
+    modes_send(&t->modes, questions);
+    await_answers(t, t->timeout_ms);
+    t->keys.take_signals = !t->keys.signals_now;
+    t->keys.signals_now = false;
+    modes_set(&t->modes, t->modes.mode);
+    int signal_number = t->keys.raise;
+    t->keys.raise = 0;
+    if (signal_number) raise(signal_number);
 }
 
 static void find_out(struct term *t, const struct term_options *opt,
@@ -337,14 +275,15 @@ static void find_out(struct term *t, const struct term_options *opt,
     struct term_facts *f = &t->facts;
     const char *name = env("TERM");
     bool console = name && !strcmp(name, "linux");
-    f->is_tty = !opt->plain && isatty(t->out_fd);
-    f->needs_cleaning = isatty(t->out_fd);
+    bool terminal = isatty(t->modes.out_fd);
+    f->is_tty = !opt->plain && terminal;
+    f->needs_cleaning = terminal;
     f->is_dumb = !is_set(name) || !strcmp(name, "dumb");
     f->colour = f->is_tty && !f->is_dumb ? find_colour(env) : TERM_COLOUR_NONE;
     t->multiplexed = is_set(env("TMUX")) || is_set(env("STY")) ||
                      (name && (!strncmp(name, "screen", 6) || !strncmp(name, "tmux", 4)));
-    t->have_original = isatty(t->in_fd) && tcgetattr(t->in_fd, &t->original) == 0;
-    t->can_ask = f->is_tty && !f->is_dumb && !console && may_ask(t);
+    t->modes.may_write = terminal && !f->is_dumb;
+    t->can_ask = f->is_tty && !f->is_dumb && !console && !opt->silent;
     read_size(t);
     /* tmux and screen take an APC, kitty's question, for a title */
     static const char questions[] = "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
@@ -363,7 +302,6 @@ static const char *from_environment(const char *name) { return getenv(name); }
 struct term *term_open(const struct term_options *opt)
 {
     static const struct term_options defaults = {.in_fd = 0, .out_fd = 1};
-    static bool at_exit;
     if (!opt) opt = &defaults;
     const char *(*env)(const char *) = opt->env ? opt->env : from_environment;
     struct term *t = calloc(1, sizeof *t);
@@ -372,25 +310,46 @@ struct term *term_open(const struct term_options *opt)
     t->facts.cell_assumed = true;
     t->facts.registers = 256;
     t->facts.max_w = t->facts.max_h = 1000; /* xterm's, the smallest known */
-    t->in_fd = opt->in_fd;
-    t->out_fd = opt->out_fd;
+    modes_init(&t->modes, opt->in_fd, opt->out_fd);
+    keys_init(&t->keys, opt->in_fd, &t->modes.original, on_answer, t);
+    if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK)) wake[0] = wake[1] = -1;
     bool remote = is_set(env("SSH_TTY")) || is_set(env("SSH_CONNECTION"));
     t->timeout_ms = opt->timeout_ms > 0 ? opt->timeout_ms : remote ? 1000 : 300;
-    answers_init(&t->answers, on_typed, on_answer, t);
     strcpy(t->setting, "auto");
     if (opt->graphics) term_set_graphics(t, opt->graphics);
-    find_out(t, opt, env);
     current = t;
-    if (!at_exit) at_exit = atexit(term_restore) == 0;
+    modes_keep(&t->modes);
+    find_out(t, opt, env);
     return t;
+}
+
+/* An answer that came after we have left would stand in the shell's line. */
+static void drain(struct term *t)
+{
+    if (!t->waiting || !modes_in_foreground(&t->modes)) return;
+    await_answers(t, 2 * t->timeout_ms);
+    if (t->waiting) tcflush(t->modes.in_fd, TCIFLUSH);
 }
 
 void term_close(struct term *t)
 {
     if (!t) return;
-    term_quiet_end(t);
+    if (t->modes.mode == TERM_USUAL && t->waiting) modes_set(&t->modes, TERM_QUIET);
+    drain(t);
+    modes_set(&t->modes, TERM_USUAL);
+    if (modes_kept() == &t->modes) modes_keep(NULL);
     if (current == t) current = NULL;
+    keys_fini(&t->keys);
     free(t);
+}
+
+enum term_mode term_mode(struct term *t, enum term_mode mode)
+{
+    if (!t) return mode;
+    enum term_mode before = t->modes.mode;
+    t->keys.take_signals = mode == TERM_EDITING;
+    modes_set(&t->modes, mode);
+    return before;
 }
 
 const struct term_facts *term_facts(const struct term *t) { return &t->facts; }
@@ -399,81 +358,36 @@ const struct term_facts *term_facts(const struct term *t) { return &t->facts; }
 
 static void on_size(int sig)
 {
-    (void)sig;
-    size_changed = 1;
+    if (sig == SIGCONT)
+        continued = 1;
+    else
+        size_changed = 1;
+    term_wake();
 }
 
 void term_watch_size(struct term *t)
 {
     (void)t;
-    struct sigaction action = {.sa_handler = on_size};
+    struct sigaction action = {.sa_handler = on_size, .sa_flags = SA_RESTART};
     sigemptyset(&action.sa_mask);
     sigaction(SIGWINCH, &action, NULL);
+    sigaction(SIGCONT, &action, NULL);
 }
 
 bool term_update(struct term *t)
 {
-    if (!size_changed) return false;
-    size_changed = 0;
+    if (!size_changed && !continued) return false;
+    bool was_stopped = continued;
+    if (was_stopped) modes_set(&t->modes, t->modes.mode); /* the shell has had its own */
+    size_changed = continued = 0;
     struct term_facts before = t->facts;
     t->told_w = t->told_h = t->area_w = t->area_h = 0;
-    if (t->facts.answered && may_ask(t)) ask(t, "\033[16t\033[14t\033[c");
+    if (t->facts.answered) ask(t, "\033[16t\033[14t\033[c");
     read_size(t);
     bool changed = before.cols != t->facts.cols || before.rows != t->facts.rows ||
                    before.cell_w != t->facts.cell_w || before.cell_h != t->facts.cell_h;
     if (changed) t->facts.generation++;
-    return changed;
-}
-
-/* -- Quiet while an answer streams ------------------------------------------------------------- */
-
-void term_quiet_begin(struct term *t)
-{
-    if (!t || t->quiet || !t->facts.is_tty || !may_ask(t)) return;
-    if (tcgetattr(t->in_fd, &t->before_quiet) != 0) return;
-    struct termios raw = raw_mode(t->before_quiet, true);
-    t->quiet = tcsetattr(t->in_fd, TCSADRAIN, &raw) == 0;
-}
-
-void term_quiet_end(struct term *t)
-{
-    if (!t) return;
-    if (t->quiet) tcsetattr(t->in_fd, TCSADRAIN, &t->before_quiet);
-    t->quiet = false;
-}
-
-/* -- Leaving ----------------------------------------------------------------------------------- */
-
-static const int guarded[] = {SIGTERM, SIGHUP, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT};
-static struct sigaction guarded_before[sizeof guarded / sizeof *guarded];
-
-void term_restore(void)
-{
-    struct term *t = current;
-    if (!t) return;
-    current = NULL;
-    if (t->facts.is_tty && !t->facts.is_dumb) send(t, "\033[0m\033[?25h\033[?2004l");
-    if (t->have_original && tcgetpgrp(t->in_fd) == getpgrp())
-        tcsetattr(t->in_fd, TCSANOW, &t->original);
-}
-
-/* Restores, then lets what was there before have the signal: a fault happens again on return. */
-static void on_fatal(int sig, siginfo_t *info, void *context)
-{
-    (void)context;
-    term_restore();
-    for (size_t i = 0; i < sizeof guarded / sizeof *guarded; i++)
-        if (guarded[i] == sig) sigaction(sig, &guarded_before[i], NULL);
-    if (info->si_code <= 0 || sig == SIGTERM || sig == SIGHUP) raise(sig);
-}
-
-void term_guard(struct term *t)
-{
-    (void)t;
-    struct sigaction action = {.sa_sigaction = on_fatal, .sa_flags = SA_SIGINFO | SA_ONSTACK};
-    sigemptyset(&action.sa_mask);
-    for (size_t i = 0; i < sizeof guarded / sizeof *guarded; i++)
-        sigaction(guarded[i], &action, &guarded_before[i]);
+    return changed || was_stopped;
 }
 
 /* -- For people -------------------------------------------------------------------------------- */

@@ -2,13 +2,7 @@
  * What the terminal can do. It is asked once at the start and again after a resize; it is never
  * guessed from TERM alone. Answers are taken out of the input by a parser that stays in front of
  * the line editor, so that a late answer never shows up as typed text and typed letters are never
- * lost.
- *
- * With readline's callback interface:
- *   rl_getc_function = term_getc;  rl_input_available_hook = term_input_available;
- *   loop: poll(stdin, …);  while (term_input(t)) rl_callback_read_char();
- * term_input() must also be called once before the first poll(): letters typed while the terminal
- * was being asked wait in memory, not in the kernel. */
+ * lost. */
 #ifndef TERM_TERM_H
 #define TERM_TERM_H
 
@@ -29,6 +23,7 @@ enum term_colour { TERM_COLOUR_NONE, TERM_COLOUR_16, TERM_COLOUR_256, TERM_COLOU
 struct term_options {
     int in_fd, out_fd;
     bool plain;           /* --plain */
+    bool silent;          /* nothing will be drawn: no questions */
     const char *graphics; /* the setting: "sixel", "blocks", "ascii", "none"; NULL or "auto": ask */
     int timeout_ms;       /* 0: 300, or 1000 over ssh */
     const char *(*env)(const char *name); /* NULL: getenv; tests bring their own */
@@ -61,7 +56,8 @@ struct term;
 /* Finds out. Never fails for want of a terminal: then the facts say so. NULL only without memory.
  * At most one at a time may be open on the process's terminal. */
 struct term *term_open(const struct term_options *opt); /* NULL: defaults */
-void term_close(struct term *t); /* restores the terminal; NULL is harmless */
+/* Restores the terminal, after the last answer to what was asked has come. NULL is harmless. */
+void term_close(struct term *t);
 const struct term_facts *term_facts(const struct term *t);
 /* Chooses again by the setting "auto", "sixel", "blocks", "ascii" or "none"; -1: unknown word. */
 int term_set_graphics(struct term *t, const char *setting);
@@ -70,30 +66,56 @@ void term_describe(const struct term *t, FILE *out);
 
 /* -- Size ---------------------------------------------------------------------------------- */
 
-/* Installs a SIGWINCH handler that only sets a flag (readline's own must be off). */
+/* Installs handlers of SIGWINCH and SIGCONT that only set a flag (readline's own must be off). */
 void term_watch_size(struct term *t);
-/* After a SIGWINCH: reads size and cell size again and counts facts->generation up. Cheap
- * otherwise. Returns true when something changed. Not while another thread uses *t. */
+/* After a SIGWINCH: reads size and cell size again and counts facts->generation up; after a SIGCONT
+ * sets the mode again, too. Cheap otherwise. Returns true when what is on the screen may be wrong.
+ * Not while another thread uses *t. */
 bool term_update(struct term *t);
 
 /* -- Input --------------------------------------------------------------------------------- */
 
-/* Takes in what has arrived, without waiting; true when term_getc has a byte (or the end of the
- * input) for the editor. Waits at most 30 ms, and only behind a lone ESC. */
-bool term_input(struct term *t);
+enum term_mode {
+    TERM_USUAL,  /* as it was found: for the shell and for programs we start */
+    TERM_QUIET,  /* while we work: keys are not echoed and wait for the editor; Ctrl-C signals */
+    TERM_EDITING /* while lines are read: each key, Ctrl-C and Ctrl-Z too, comes in its turn */
+};
+
+/* Returns the mode before. NULL and what is no terminal are harmless. */
+enum term_mode term_mode(struct term *t, enum term_mode mode);
+
+/* What comes next of the input. */
+enum term_event {
+    TERM_NOTHING,   /* so far */
+    TERM_KEY,       /* a byte: term_getc has it */
+    TERM_PASTE,     /* term_take_paste has it */
+    TERM_INTERRUPT, /* Ctrl-C, Ctrl-Z, Ctrl-\: term_take takes it off; in TERM_EDITING only */
+    TERM_STOP,
+    TERM_QUIT,
+    TERM_END
+};
+
+/* Takes in what has arrived, without waiting (at most 30 ms, behind a lone ESC). */
+enum term_event term_next(struct term *t);
+void term_take(struct term *t);
+/* Pasted bytes with a NUL behind them, to be freed; NULL: more than 64 MiB were pasted. */
+char *term_take_paste(struct term *t, size_t *ret_n);
+/* Waits until something arrives or term_wake() is called. timeout_ms < 0: for ever. */
+void term_wait(struct term *t, int timeout_ms);
+/* Ends term_wait(), now or the next one; for signal handlers. */
+void term_wake(void);
+
+#define TERM_ABORT_KEY                                                                             \
+    7 /* Ctrl-G, for an editor that waits for a key where something else comes                     \
+       */
 int term_getc(FILE *unused);    /* for rl_getc_function: waits for a byte; EOF at the end */
 int term_input_available(void); /* for rl_input_available_hook */
 
-/* While an answer streams: keys are not echoed and do not wait for Return (Ctrl-C and Ctrl-Z still
- * signal); they stay for the editor. Calls do not nest; both are harmless without a terminal. */
-void term_quiet_begin(struct term *t);
-void term_quiet_end(struct term *t);
-
 /* -- Leaving -------------------------------------------------------------------------------- */
 
-/* Handlers that restore the terminal (attributes, cursor, paste mode, termios) on a crash and on
- * SIGTERM and SIGHUP, then let the signal do what it did before. exit() restores by itself. A
- * program that handles SIGTERM and SIGHUP in its loop installs its own handlers afterwards. */
+/* Handlers that restore the terminal (a sequence being written, attributes, cursor, paste mode,
+ * termios) on a crash and on signals that end a program, then let the signal do what it did before.
+ * exit() restores by itself. */
 void term_guard(struct term *t);
 /* The same at once; safe in a signal handler; harmless when nothing is open. */
 void term_restore(void);

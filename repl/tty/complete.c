@@ -52,21 +52,47 @@ static const char *last_part(const char *path)
     return part;
 }
 
-static void list(const struct line_candidates *c)
+static void put_padded(const char *s, int width, FILE *out)
 {
-    fputs("\r\n", rl_outstream);
-    for (size_t i = 0; i < c->words.n; i++) {
-        clean_print(rl_outstream, CLEAN_NAME,
-                    c->are_files ? last_part(c->words.v[i]) : c->words.v[i]);
-        fputs(i + 1 < c->words.n ? "  " : "\r\n", rl_outstream);
+    fprintf(out, "%s%*s", s, width - clean_string_width(s), "");
+}
+
+static size_t per_row(const struct strings *names, int cols, int *ret_width)
+{
+    int width = 0;
+    for (size_t i = 0; i < names->n; i++) {
+        int n = clean_string_width(names->v[i]);
+        if (n > width) width = n;
     }
-    rl_on_new_line();
-    rl_forced_update_display();
+    *ret_width = width + 2;
+    return cols > width + 2 ? (size_t)(cols / (width + 2)) : 1;
+}
+
+void complete_list(const struct line_candidates *c, FILE *out, const struct term_facts *facts)
+{
+    struct strings names = {0};
+    for (size_t i = 0; i < c->words.n; i++) {
+        const char *word = c->words.v[i];
+        char *name = clean_string(c->are_files ? last_part(word) : word, CLEAN_NAME);
+        strings_add(&names, name ? name : "?");
+        free(name);
+    }
+    int width;
+    size_t n = per_row(&names, facts->cols - 1, &width);
+    size_t most = n * (size_t)(facts->rows > 8 ? facts->rows - 4 : 4);
+    for (size_t i = 0; i < names.n && i < most; i++) {
+        bool ends = i + 1 == names.n || i + 1 == most || (i + 1) % n == 0;
+        put_padded(names.v[i], ends ? 0 : width, out);
+        if (ends) fputs("\r\n", out);
+    }
+    if (names.n > most) fprintf(out, "(and %zu more)\r\n", names.n - most);
+    strings_free(&names);
 }
 
 /* -- The key --------------------------------------------------------------------------------- */
 
-static void complete_with(const struct line_candidates *c, bool again)
+static void complete_with(const struct line_candidates *c, bool again,
+                          void (*list)(const struct line_candidates *))
 {
     size_t n = common_length(&c->words);
     bool longer = n > (size_t)rl_point - c->start ||
@@ -81,13 +107,13 @@ static void complete_with(const struct line_candidates *c, bool again)
     }
 }
 
-void complete_tab(const struct line_host *host)
+void complete_tab(const struct line_host *host, void (*list)(const struct line_candidates *))
 {
     static int tab_at = -1; // the line's length when Tab last found several words
     struct line_candidates found = {0};
     host->candidates(host->user, rl_line_buffer, (size_t)rl_point, &found);
     if (found.words.n > 0 && found.start <= (size_t)rl_point)
-        complete_with(&found, rl_last_func && tab_at == rl_end);
+        complete_with(&found, tab_at == rl_end, list);
     tab_at = found.words.n > 1 ? rl_end : -1;
     strings_free(&found.words);
 }

@@ -5,7 +5,9 @@
 
 #include "tty/line.h"
 
-/* The Tab key, for the text in readline's buffer. */
-void complete_tab(const struct line_host *host);
+/* The Tab key, for the text in readline's buffer; `list` shows what there is to choose from. */
+void complete_tab(const struct line_host *host, void (*list)(const struct line_candidates *found));
+/* The candidates in columns, as many as fit the screen. */
+void complete_list(const struct line_candidates *c, FILE *out, const struct term_facts *facts);
 
 #endif

@@ -1,7 +1,9 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Readline holds the text, the keys, undo and the searches; what is seen of them is drawn by
+ * term/view. Nothing that readline would write itself reaches the terminal. */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <poll.h>
+#include <langinfo.h>
+#include <locale.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,30 +12,82 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
+#include "term/clean.h"
+#include "term/view.h"
+#include "tty/child.h"
 #include "tty/complete.h"
 #include "tty/history.h"
 #include "tty/interrupt.h"
 #include "tty/line.h"
+#include "tty/move.h"
 
 struct line {
     struct line_host host;
     char *history; // file, or NULL
-    char *result;  // of the line being read
-    bool done;
-    /* Signals are let in only while waiting: one that came between a look at its flag and the wait
-     * would sleep until the next key. */
-    sigset_t usual;
+    FILE *screen;  // the terminal
+    FILE *nowhere; // what readline writes
+    struct view *view;
+    bool changed; // since it was drawn
+    /* Of the line being read. */
+    const char *prompt;
+    char *result;
+    bool done, cancelled;
 };
 
 static struct line *current; /* readline's callbacks take no argument */
+
+/* -- Drawing -------------------------------------------------------------------------------- */
+
+static struct view_text seen(const struct line *l)
+{
+    bool ours = rl_display_prompt == rl_prompt || !rl_display_prompt;
+    return (struct view_text){.prompt = ours ? l->prompt : rl_display_prompt,
+                              .is_message = !ours,
+                              .text = rl_line_buffer,
+                              .n = (size_t)rl_end,
+                              .point = (size_t)rl_point};
+}
+
+/* Readline's redisplay: drawn once, when no more keys are waiting. */
+static void on_redisplay(void) { current->changed = true; }
+
+static void draw(struct line *l)
+{
+    struct view_text t = seen(l);
+    if (l->changed) view_draw(l->view, &t);
+    l->changed = false;
+}
+
+static void leave(struct line *l)
+{
+    struct view_text t = seen(l);
+    t.prompt = l->prompt;
+    t.is_message = false;
+    view_leave(l->view, &t);
+    l->changed = false;
+}
+
+static void draw_afresh(struct line *l, bool asked)
+{
+    if (!l->host.redraw(l->host.user, asked))
+        view_erase(l->view);
+    else
+        view_forget(l->view);
+    l->changed = true;
+}
+
 /* -- Keys ----------------------------------------------------------------------------------- */
 
 /* Return: another line while the text wants one, else the end. A closing backslash becomes the line
  * break. */
 static int key_return(int count, int key)
 {
-    if (current->host.complete_enough(current->host.user, rl_line_buffer))
+    struct line *l = current;
+    if (l->cancelled) return rl_newline(count, key);
+    if (l->host.complete_enough(l->host.user, rl_line_buffer)) {
+        leave(l);
         return rl_newline(count, key);
+    }
     rl_point = rl_end;
     if (rl_end > 0 && rl_line_buffer[rl_end - 1] == '\\') rl_delete_text(rl_end - 1, rl_end);
     rl_point = rl_end;
@@ -48,93 +102,151 @@ static int key_new_line(int count, int key)
     return 0;
 }
 
-static void redraw(bool asked)
-{
-    if (!current->host.redraw(current->host.user, asked)) return;
-    rl_on_new_line();
-    rl_forced_update_display();
-}
-
 static int key_redraw(int count, int key)
 {
     (void)count, (void)key;
-    redraw(true);
+    draw_afresh(current, true);
     return 0;
+}
+
+static void list_candidates(const struct line_candidates *found)
+{
+    struct line *l = current;
+    leave(l);
+    complete_list(found, l->screen, term_facts(l->host.term));
+    l->changed = true;
 }
 
 static int key_tab(int count, int key)
 {
     (void)count, (void)key;
-    complete_tab(&current->host);
+    complete_tab(&current->host, list_candidates);
     return 0;
 }
 
-/* Ctrl-X Ctrl-E: the text in $VISUAL or $EDITOR; it comes back into the line, not sent. */
+/* The text as a file in $VISUAL or $EDITOR; NULL when that failed. */
+static char *edited(struct line *l, const char *text)
+{
+    const char *editor = getenv("VISUAL"), *dir = getenv("TMPDIR");
+    if (!editor || !*editor) editor = getenv("EDITOR");
+    if (!editor || !*editor) editor = "vi";
+    char *path = xasprintf("%s/phiscope-XXXXXX", dir && *dir ? dir : "/tmp"), *bytes = NULL;
+    int fd = mkstemp(path);
+    FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
+    bool ok = f && fprintf(f, "%s\n", text) >= 0;
+    if (f && fclose(f)) ok = false;
+    char *command = xasprintf("%s '%s'", editor, path);
+    size_t n;
+    if (ok && !child_run(l->host.term, command) && !load_file(path, 64 << 20, &bytes, &n, NULL))
+        while (n > 0 && bytes[n - 1] == '\n') bytes[--n] = 0;
+    char *result = bytes ? l->host.pasted(l->host.user, bytes, n) : NULL;
+    if (fd >= 0) unlink(path);
+    free(bytes);
+    free(command);
+    free(path);
+    return result;
+}
+
+/* Ctrl-X Ctrl-E; the text comes back into the line, not sent. */
 static int key_editor(int count, int key)
 {
     (void)count, (void)key;
-    char path[] = "/tmp/phiscope-XXXXXX";
-    const char *editor = getenv("VISUAL");
-    if (!editor || !*editor) editor = getenv("EDITOR");
-    if (!editor || !*editor) editor = "vi";
-    int fd = mkstemp(path);
-    if (fd < 0) return 0;
-    FILE *f = fdopen(fd, "w");
-    if (f) {
-        fprintf(f, "%s\n", rl_line_buffer);
-        fclose(f);
-    } else {
-        close(fd);
-    }
-    char *command = xasprintf("%s %s", editor, path), *text = NULL;
-    size_t n;
-    rl_deprep_term_function();
-    sigset_t ours;
-    sigprocmask(SIG_SETMASK, &current->usual, &ours);
-    int rc = system(command);
-    sigprocmask(SIG_SETMASK, &ours, NULL);
-    rl_prep_term_function(1);
-    if (!rc && !load_file(path, 16 << 20, &text, &n, NULL)) {
-        while (n > 0 && text[n - 1] == '\n') text[--n] = 0;
-        rl_replace_line(text, 0);
-        rl_point = rl_end;
+    struct line *l = current;
+    view_erase(l->view);
+    char *text = edited(l, rl_line_buffer);
+    if (text) {
+        rl_begin_undo_group();
+        rl_delete_text(0, rl_end);
+        rl_point = 0;
+        rl_insert_text(text);
+        rl_end_undo_group();
     }
     free(text);
-    free(command);
-    unlink(path);
-    rl_on_new_line();
-    rl_forced_update_display();
+    fputc('\r', l->screen);
+    l->changed = true;
     return 0;
+}
+
+/* Keys that do `old`, by default or by the person's inputrc, do `own` instead. */
+static void take_over(rl_command_func_t *old, rl_command_func_t *own)
+{
+    static const char *const names[] = {"emacs-standard", "vi-insert", "vi-command"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        Keymap map = rl_get_keymap_by_name(names[i]);
+        char **keys = rl_invoking_keyseqs_in_map(old, map);
+        for (char **key = keys; key && *key; key++) {
+            rl_bind_keyseq_in_map(*key, own, map);
+            free(*key);
+        }
+        free(keys);
+    }
 }
 
 static void bind_keys(void)
 {
-    rl_bind_key('\r', key_return);
-    rl_bind_key('\n', key_return);
+    take_over(rl_newline, key_return);
+    take_over(rl_complete, key_tab);
+    take_over(rl_possible_completions, key_tab);
+    take_over(rl_clear_screen, key_redraw);
+    take_over(rl_refresh_line, key_redraw);
+    take_over(rl_get_previous_history, move_up);
+    take_over(rl_get_next_history, move_down);
+    take_over(rl_beg_of_line, move_home);
+    take_over(rl_end_of_line, move_end);
     rl_bind_keyseq("\\e\\C-m", key_new_line);
     rl_bind_keyseq("\\e\\C-j", key_new_line);
     rl_bind_keyseq("\\C-x\\C-e", key_editor);
-    rl_bind_key('\f', key_redraw);
-    rl_bind_key('\t', key_tab);
 }
 
 /* -- Life ----------------------------------------------------------------------------------- */
+
+/* Text is UTF-8 here whatever the locale; readline reads it by the locale, and asks the environment
+ * for that each time anew. */
+static void want_utf8(void)
+{
+    if (!strcmp(nl_langinfo(CODESET), "UTF-8")) return;
+    const char *all = getenv("LC_ALL");
+    setenv(all && *all ? "LC_ALL" : "LC_CTYPE", "C.UTF-8", 1);
+    setlocale(LC_CTYPE, "C.UTF-8");
+}
+
+static void no_prep(int meta) { (void)meta; }
+
+static void no_deprep(void) {}
+
+static void set_up_readline(struct line *l)
+{
+    rl_readline_name = "phiscope";
+    rl_catch_signals = 0;
+    rl_catch_sigwinch = 0;
+    rl_instream = stdin;
+    rl_outstream = l->nowhere;
+    rl_getc_function = term_getc;
+    rl_input_available_hook = term_input_available;
+    rl_redisplay_function = on_redisplay;
+    rl_prep_term_function = no_prep;
+    rl_deprep_term_function = no_deprep;
+    rl_variable_bind("bell-style", "none");
+    rl_initialize();
+    rl_variable_bind("convert-meta", "off");
+    rl_variable_bind("input-meta", "on");
+    rl_variable_bind("output-meta", "on");
+    rl_variable_bind("enable-bracketed-paste", "off");
+    rl_variable_bind("revert-all-at-newline", "on");
+    bind_keys();
+}
 
 struct line *line_new(const struct line_host *host)
 {
     struct line *l = xcalloc(1, sizeof *l);
     struct strings entries;
     l->host = *host;
+    l->screen = isatty(STDOUT_FILENO) ? stdout : stderr;
+    l->nowhere = fopen("/dev/null", "we");
+    l->view = view_new(l->screen, term_facts(host->term));
     current = l;
-    rl_readline_name = "phiscope";
-    rl_catch_signals = 0;
-    rl_catch_sigwinch = 0;
-    rl_instream = stdin;
-    rl_outstream = isatty(STDOUT_FILENO) ? stdout : stderr;
-    rl_getc_function = term_getc;
-    rl_input_available_hook = term_input_available;
-    rl_initialize();
-    bind_keys();
+    want_utf8();
+    set_up_readline(l);
     stifle_history(HISTORY_MAX);
     if (host->history) l->history = xstrdup(host->history);
     history_read(l->history, &entries);
@@ -148,18 +260,25 @@ void line_free(struct line *l)
 {
     if (!l) return;
     clear_history();
+    view_free(l->view);
+    if (l->nowhere) fclose(l->nowhere);
     free(l->history);
     free(l);
     current = NULL;
 }
 
+/* Adds to the list; false: it is the last entry already. */
+static bool add_entry(const char *entry)
+{
+    HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
+    if (!*entry || (last && !strcmp(last->line, entry))) return false;
+    add_history(entry);
+    return true;
+}
+
 void line_remember(struct line *l, const char *entry)
 {
-    if (!*entry) return;
-    HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
-    if (last && !strcmp(last->line, entry)) return;
-    add_history(entry);
-    history_append(l->history, entry);
+    if (add_entry(entry)) history_append(l->history, entry);
 }
 
 /* -- Reading -------------------------------------------------------------------------------- */
@@ -167,94 +286,150 @@ void line_remember(struct line *l, const char *entry)
 static void on_line(char *text)
 {
     rl_callback_handler_remove();
+    if (!text) leave(current);
     current->result = text;
     current->done = true;
 }
 
-static void clear_line(void)
+/* Ends a search, a count, a key of several bytes: what follows is not for them. */
+static void end_waiting(void)
 {
-    rl_callback_sigcleanup();
-    rl_free_line_state();
-    rl_replace_line("", 1);
-    rl_crlf();
+    if (RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH | RL_STATE_NUMERICARG | RL_STATE_MULTIKEY |
+                   RL_STATE_VIMOTION | RL_STATE_CHARSEARCH))
+        rl_callback_sigcleanup();
 }
 
-/* Ctrl-Z: readline would come back from fg without its terminal modes. */
-static void stop_program(void)
+/* Ctrl-C: the line stays on the screen as it was and can be had back from the history; readline
+ * gets an empty one. */
+static void cancel(struct line *l)
 {
-    rl_deprep_term_function();
-    fputc('\n', rl_outstream);
-    fflush(rl_outstream);
+    end_waiting();
+    rl_clear_message();
+    leave(l);
+    l->cancelled = true;
+    char *text = xstrdup(rl_line_buffer);
+    rl_replace_line("", 1);
+    rl_point = 0;
+    rl_stuff_char('\r');
+    rl_callback_read_char();
+    l->done = true;
+    free(l->result);
+    l->result = NULL;
+    add_entry(text);
+    free(text);
+}
+
+static void paste(struct line *l)
+{
+    size_t n;
+    char *bytes = term_take_paste(l->host.term, &n);
+    end_waiting();
+    if (bytes) {
+        char *text = l->host.pasted(l->host.user, bytes, n);
+        if (text) rl_insert_text(text);
+        free(text);
+    } else {
+        leave(l);
+        fputs("(more than 64 MiB were pasted; nothing of it was taken)\r\n", l->screen);
+    }
+    l->changed = true;
+    free(bytes);
+}
+
+/* Ctrl-Z. */
+static void stop_program(struct line *l)
+{
+    leave(l);
+    term_mode(l->host.term, TERM_USUAL);
     interrupt_stop();
-    rl_prep_term_function(1);
-    rl_resize_terminal();
-    rl_on_new_line();
-    rl_forced_update_display();
+    term_mode(l->host.term, TERM_EDITING);
+    term_update(l->host.term);
+    l->changed = true;
 }
 
 bool line_stop_answering(struct term *t)
 {
     if (!interrupt_stop_requested()) return false;
-    term_quiet_end(t);
-    fputc('\n', stdout);
+    fputs("\r\n", stdout);
     fflush(stdout);
+    enum term_mode mode = term_mode(t, TERM_USUAL);
     interrupt_stop();
-    term_quiet_begin(t);
+    term_mode(t, mode);
     return true;
 }
 
-static void look_at_flags(struct line *l, bool *ret_cancelled)
+/* Does what comes next; false: there is nothing. */
+static bool take_input(struct line *l)
+{
+    switch (term_next(l->host.term)) {
+    case TERM_NOTHING:
+        return false;
+    case TERM_KEY:
+        rl_callback_read_char();
+        return true;
+    case TERM_PASTE:
+        paste(l);
+        return true;
+    case TERM_INTERRUPT:
+        term_take(l->host.term);
+        cancel(l);
+        return true;
+    case TERM_STOP:
+        term_take(l->host.term);
+        stop_program(l);
+        return true;
+    case TERM_QUIT:
+        term_take(l->host.term);
+        raise(SIGQUIT);
+        return true;
+    case TERM_END:
+        leave(l);
+        l->done = true;
+        return true;
+    }
+    return false;
+}
+
+static void look_at_signals(struct line *l)
 {
     if (interrupt_requested()) {
         interrupt_clear();
-        *ret_cancelled = true;
-        clear_line();
+        cancel(l);
+        return;
     }
-    if (interrupt_stop_requested()) stop_program();
-    if (l->host.term && term_update(l->host.term)) {
-        rl_resize_terminal();
-        redraw(false);
+    if (interrupt_stop_requested()) stop_program(l);
+    int generation = term_facts(l->host.term)->generation;
+    if (!term_update(l->host.term)) return;
+    if (term_facts(l->host.term)->generation != generation) {
+        draw_afresh(l, false);
+    } else { /* stopped and continued from outside */
+        leave(l);
+        l->changed = true;
     }
-}
-
-static void read_input(struct line *l)
-{
-    while (!l->done && term_input(l->host.term)) rl_callback_read_char();
-}
-
-static void hold_signals(struct line *l)
-{
-    sigset_t held;
-    sigemptyset(&held);
-    sigaddset(&held, SIGINT);
-    sigaddset(&held, SIGTSTP);
-    sigaddset(&held, SIGWINCH);
-    sigprocmask(SIG_BLOCK, &held, &l->usual);
 }
 
 enum line_end line_read(struct line *l, const char *prompt, const char *preset, char **ret_text)
 {
-    bool cancelled = false;
-    l->done = false;
+    l->done = l->cancelled = false;
     l->result = NULL;
+    l->prompt = prompt;
+    fflush(stdout);
     interrupt_clear();
-    hold_signals(l);
+    enum term_mode before = term_mode(l->host.term, TERM_EDITING);
+    view_forget(l->view);
     rl_callback_handler_install(prompt, on_line);
-    if (preset) {
-        rl_insert_text(preset);
-        rl_redisplay();
+    if (preset) rl_insert_text(preset);
+    l->changed = true;
+    while (!l->done) {
+        if (take_input(l)) continue;
+        look_at_signals(l);
+        if (l->done) break;
+        draw(l);
+        term_wait(l->host.term, -1);
     }
-    read_input(l);
-    while (!l->done && !cancelled) {
-        struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
-        int n = ppoll(&in, 1, NULL, &l->usual);
-        if (n < 0 && errno != EINTR) break;
-        look_at_flags(l, &cancelled);
-        if (n > 0) read_input(l);
-    }
-    if (!l->done) rl_callback_handler_remove();
-    sigprocmask(SIG_SETMASK, &l->usual, NULL);
-    if (cancelled && !l->done) return LINE_CANCELLED;
+    rl_callback_handler_remove();
+    term_mode(l->host.term, before);
+    if (l->cancelled) return LINE_CANCELLED;
     if (!l->result) return LINE_OVER;
     *ret_text = l->result;
     return LINE_SENT;

@@ -26,6 +26,8 @@ struct line_host {
     void (*candidates)(void *user, const char *text, size_t cursor, struct line_candidates *ret);
     /* Return sends the text; else it adds a line. */
     bool (*complete_enough)(void *user, const char *text);
+    /* What pasted bytes become in the line; to be freed. */
+    char *(*pasted)(void *user, const char *bytes, size_t n);
     void *user;
     struct term *term;   /* open for as long as the editor is */
     const char *history; /* file; NULL: none is kept */
@@ -42,8 +44,8 @@ struct line;
 /* One at a time. Copies *host. */
 struct line *line_new(const struct line_host *host);
 void line_free(struct line *l);
-/* Reads one cell. preset: text to begin with, or NULL. *ret_text (to be freed) is set when it was
- * sent. */
+/* Reads one cell. prompt: plain text, "In [3]: ". preset: text to begin with, or NULL. *ret_text
+ * (to be freed) is set when it was sent. The terminal is in TERM_EDITING meanwhile. */
 enum line_end line_read(struct line *l, const char *prompt, const char *preset, char **ret_text);
 /* While an answer streams: does what Ctrl-Z asked for; true after coming back, when the screen
  * shows other things. */

@@ -10,6 +10,7 @@
 #include "tty/history.h"
 #include "tty/interrupt.h"
 #include "tty/line.h"
+#include "tty/paste.h"
 #include "notebook/repl.h"
 #include "term/clean.h"
 #include "verbs/verbs.h"
@@ -28,15 +29,16 @@ static void open_terminal(struct repl *r)
     if (!r->term) return;
     term_watch_size(r->term);
     term_guard(r->term);
+    if (!r->script) term_mode(r->term, TERM_QUIET);
 }
 
 int repl_open(struct repl *r, struct phi3v_error *err)
 {
     interrupt_catch();
     book_init(&r->book);
+    open_terminal(r); /* before the model: what is typed while it loads waits for the line */
     int rc = app_open_model(&r->app, err);
     if (rc) return rc;
-    open_terminal(r);
     struct phi3v_error load_err;
     /* -i on the command line: as if loaded by hand */
     for (size_t i = 0; i < r->app.opt.images.n && !rc; i++) {
@@ -116,21 +118,17 @@ static void banner(struct repl *r)
              0);
 }
 
-/* "In [4] @1 @2: ", coloured where the terminal has colours. */
+/* "In [4] @1 @2: " */
 static char *prompt_text(const struct repl *r)
 {
     struct text t = {0};
-    bool colour = r->term && term_facts(r->term)->colour != TERM_COLOUR_NONE;
-    if (colour) text_add(&t, "\001\033[32m\002");
     text_addf(&t, "In [%d]", r->editing ? r->editing : r->book.n + 1);
     for (int i = 0; i < r->book.n_staged && !r->editing; i++) {
         char label[64];
         text_addf(&t, " %s",
                   handle_label(&r->book.handles, r->book.staged[i], label, sizeof label));
     }
-    text_add(&t, ":");
-    if (colour) text_add(&t, "\001\033[0m\002");
-    text_add(&t, " ");
+    text_add(&t, ": ");
     return text_take(&t);
 }
 
@@ -155,6 +153,7 @@ static void open_line(struct repl *r)
     struct line_host host = {.redraw = redraw,
                              .candidates = candidates_find,
                              .complete_enough = complete_enough,
+                             .pasted = paste_read,
                              .user = r,
                              .term = r->term,
                              .history = history};
@@ -203,7 +202,6 @@ static int run_terminal(struct repl *r, const char *notebook)
     }
     open_line(r);
     while (step(r)) {}
-    if (!r->quit) fputc('\n', r->say);
     autosave_end(r);
     repl_close(r);
     return EXIT_FINE;

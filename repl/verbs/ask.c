@@ -87,7 +87,8 @@ static void begin_output(struct ask *k)
     struct term_options how = {.in_fd = STDIN_FILENO,
                                .out_fd = STDOUT_FILENO,
                                .plain = k->app.opt.plain,
-                               .graphics = "none"};
+                               .graphics = "none",
+                               .silent = true};
     k->term = term_open(&how);
     struct stream_options show = {
         .term = k->term, .out = stdout, .layout = STREAM_NO_PICTURES, .verbatim = k->app.opt.plain};

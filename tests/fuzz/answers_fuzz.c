@@ -10,7 +10,7 @@ struct seen {
     const uint8_t *bytes; /* not yet accounted for */
     size_t n;
     size_t n_typed;
-    int n_answers;
+    int n_answers, n_pastes;
 };
 
 static void on_typed(unsigned char byte, void *user)
@@ -19,6 +19,14 @@ static void on_typed(unsigned char byte, void *user)
     while (s->n > 0 && *s->bytes != byte) s->bytes++, s->n--; /* what is skipped was an answer's */
     if (s->n == 0) abort();
     s->bytes++, s->n--, s->n_typed++;
+}
+
+/* A paste's marks are no bytes of it. */
+static void on_pasted(int byte, void *user)
+{
+    struct seen *s = user;
+    s->n_pastes += byte < 0;
+    if (byte >= 0) on_typed((unsigned char)byte, user);
 }
 
 static void on_answer(const struct answer *a, void *user)
@@ -34,9 +42,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct seen seen = {.bytes = bytes, .n = n};
     struct answers p;
-    answers_init(&p, on_typed, on_answer, &seen);
+    answers_init(&p, on_typed, on_pasted, on_answer, &seen);
     for (size_t i = 0; i < n; i++) answers_byte(&p, bytes[i]);
+    bool open_paste = p.in_paste;
+    size_t held = open_paste ? (size_t)p.paste_match : 0;
+    answers_end_paste(&p);
     answers_flush(&p);
-    if (seen.n_answers == 0 && seen.n_typed != n) abort();
+    size_t marks = 12 * (size_t)seen.n_pastes - (open_paste ? 6 : 0);
+    if (seen.n_answers == 0 && seen.n_typed + marks + held != n) abort();
     return 0;
 }

@@ -94,13 +94,13 @@ int main(int argc, char **argv)
     term_guard(opt.term);
     term_watch_size(opt.term);
     print_head(stdout, NULL);
-    term_quiet_begin(opt.term);
+    term_mode(opt.term, TERM_QUIET);
     struct stream *s = stream_new(&opt);
     if (!s) return 1;
     stream_answer(s, slow);
     stream_end(s);
     stream_free(s);
-    term_quiet_end(opt.term);
+    term_mode(opt.term, TERM_USUAL);
     printf("In [4]: ");
     fflush(stdout);
     if (slow) getchar();

@@ -27,6 +27,7 @@
 struct heard {
     char typed[4096];
     size_t n_typed;
+    bool pasting;
     struct answer answers[16];
     int n_answers;
 };
@@ -35,6 +36,15 @@ static void on_typed(unsigned char byte, void *user)
 {
     struct heard *h = user;
     if (h->n_typed < sizeof h->typed - 1) h->typed[h->n_typed++] = (char)byte;
+}
+
+/* Pastes come between < and >. */
+static void on_pasted(int byte, void *user)
+{
+    struct heard *h = user;
+    if (!h->pasting) on_typed('<', user);
+    h->pasting = byte >= 0;
+    on_typed(byte < 0 ? '>' : (unsigned char)byte, user);
 }
 
 static void on_answer(const struct answer *a, void *user)
@@ -48,7 +58,7 @@ static struct heard hear(const char *bytes, size_t n, bool flush)
 {
     struct heard h = {.n_typed = 0};
     struct answers p;
-    answers_init(&p, on_typed, on_answer, &h);
+    answers_init(&p, on_typed, on_pasted, on_answer, &h);
     for (size_t i = 0; i < n; i++) answers_byte(&p, (unsigned char)bytes[i]);
     if (flush && answers_ambiguous(&p)) answers_flush(&p);
     return h;
@@ -91,7 +101,7 @@ static void test_typed(void **state)
         "\033]",           "\033_",        "\033p",
         "\033[",           "\033[6",       "\033[1;2R",
         "\033\033[A",      "\033[?x",      "\033[6;5~",
-        "\033P\r",         "\033]x\033[D", "\033[200~a\033[?64;4cb\033[201~c",
+        "\033P\r",         "\033]x\033[D", "\033[20~\033[2~\033[200;1~",
         "\303\244\033[3~", "\033[?1\033[B"};
     for (size_t i = 0; i < sizeof typed / sizeof *typed; i++) {
         struct heard h = hear(typed[i], strlen(typed[i]), true);
@@ -108,6 +118,10 @@ static void test_mixed(void **state)
     assert_int_equal(h.n_answers, 2);
     h = HEAR("\033[200~x\033[201~\033[?62c"); /* the paste is over: an answer again */
     assert_int_equal(h.n_answers, 1);
+    assert_string_equal(h.typed, "<x>");
+    h = HEAR("a\033[200~b\033[?64;4cc\033[A\033[20\033[201\033[201~d\033[201~e");
+    assert_string_equal(h.typed, "a<b\033[?64;4cc\033[A\033[20\033[201>d\033[201~e");
+    assert_int_equal(h.n_answers, 0);
     h = HEAR("\033]lowned\033\\\033P1+r\033\\"); /* a title report, a capability */
     assert_int_equal(h.n_answers, 2);
     assert_int_equal(h.answers[0].kind, ANSWER_OTHER);
@@ -194,14 +208,14 @@ static void run_child(const struct scene *scene, int report_fd)
     r.facts = *term_facts(t);
     r.facts.graphics_why = NULL;
     if (write(1, "\033[5n", 4) != 4) _exit(1); /* "now send what comes later" */
-    term_quiet_begin(t);
+    term_mode(t, TERM_QUIET);
     for (size_t n = 0; n < sizeof r.keys - 1;) {
         int byte = term_getc(NULL);
         if (byte == EOF) break;
         r.keys[n++] = (char)byte;
         if (byte == '.') break;
     }
-    term_quiet_end(t);
+    term_mode(t, TERM_USUAL);
     if (r.facts.answered == false) r.facts.has_sixel = term_facts(t)->has_sixel; /* came late */
     term_close(t);
     if (write(report_fd, &r, sizeof r) != sizeof r) _exit(1);
@@ -426,7 +440,7 @@ static void test_restore(void **state)
             set_environment(&(struct scene){.env = {"TERM=linux"}});
             struct term *t = term_open(NULL);
             term_guard(t);
-            term_quiet_begin(t);
+            term_mode(t, TERM_QUIET);
             if (write(1, "ready", 5) == 5) pause();
             _exit(1);
         }

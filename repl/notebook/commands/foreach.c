@@ -336,12 +336,12 @@ static int answer_group(struct foreach *f, struct phi3v_error *err)
     const char **stop = xcalloc(r->app.opt.stop.n + 1, sizeof *stop);
     options_params(&r->app.opt, &params, stop);
     progress_init(&r->app.progress, stderr, r->term ? term_facts(r->term)->cols : 0, false);
-    if (r->term) term_quiet_begin(r->term);
+    enum term_mode mode = term_mode(r->term, TERM_QUIET);
     f->shown = 0;
     show_begin(f, &f->lanes[0]);
     int rc = phi3v_generate_many(f->jobs, f->n_used, &params, on_event, f, err);
     progress_clear(&r->app.progress);
-    if (r->term) term_quiet_end(r->term);
+    term_mode(r->term, mode);
     free(stop);
     for (int i = 0; i < f->n_used; i++) {
         phi3v_result_fini(&f->results[i]);
