@@ -77,6 +77,11 @@ void phi3v_model_close(phi3v_model *model) { model_close(model); }
 
 const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model) { return &model->info; }
 
+const char *phi3v_model_file_at(const phi3v_model *model, const void *address)
+{
+    return model && model->weights ? weights_file_at(model->weights, address) : NULL;
+}
+
 int phi3v_model_write(const phi3v_model *model, const char *dir, struct phi3v_error *err)
 {
     REFUSE_NULL(model, err);

@@ -161,6 +161,13 @@ PHI3V_API void phi3v_model_close(phi3v_model *model);
 /* Borrowed until the model is closed. */
 PHI3V_API const struct phi3v_model_info *phi3v_model_info(const phi3v_model *model);
 
+/* The file of the model in whose mapped bytes an address lies, or NULL. A weights file that becomes
+ * shorter, or that its disk no longer gives, ends the process with SIGBUS when its bytes are read;
+ * every call that computes looks at the files first (error MODEL), but an answer goes on for a while.
+ * A handler of that signal may ask this to say what happened: it is async-signal-safe. Borrowed until
+ * the model is closed. */
+PHI3V_API const char *phi3v_model_file_at(const phi3v_model *model, const void *address);
+
 /* Writes a model that was opened as q8 or q4 (by conversion) into the folder `dir`, made where it
  * does not exist: the same JSON files and the packed weights, which later opens by mapping alone.
  * Errors: ARGUMENT (another dtype, weights that were packed already, a folder that holds a model),

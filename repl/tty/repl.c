@@ -7,6 +7,7 @@
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
 #include "tty/candidates.h"
+#include "tty/fault.h"
 #include "tty/history.h"
 #include "tty/interrupt.h"
 #include "tty/line.h"
@@ -194,6 +195,7 @@ static int run_terminal(struct repl *r, const char *notebook)
         return status;
     }
     banner(r);
+    fault_autosaves();
     autosave_look(r);
     if (notebook) {
         char *word = word_quote(notebook);

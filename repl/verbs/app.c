@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "verbs/app.h"
+#include "tty/fault.h"
 #include "tty/interrupt.h"
 #include "base/json.h"
 #include "term/clean.h"
@@ -110,6 +111,8 @@ int app_switch_model(struct app *a, const char *name, struct phi3v_error *err)
     a->info = phi3v_model_info(model);
     a->load_s = now_s() - begun;
     app_interrupts(session);
+    fault_model(model);
+    if (a->opt.json) fault_as_json();
     if (a->info->note && !a->opt.json) {
         fputs("phiscope: ", stderr);
         clean_print(stderr, CLEAN_NAME, a->info->note);
@@ -126,6 +129,7 @@ int app_open_model(struct app *a, struct phi3v_error *err)
 void app_close_model(struct app *a)
 {
     app_interrupts(NULL);
+    fault_model(NULL);
     phi3v_session_free(a->session);
     phi3v_model_close(a->model);
     a->session = NULL;

@@ -8,6 +8,7 @@
 
 #include "bench.h"
 #include "net/fetch.h"
+#include "tty/fault.h"
 #include "verbs/verbs.h"
 
 static int version_main(struct options *opt, int argc, char **argv)
@@ -152,6 +153,7 @@ int main(int argc, char **argv)
     struct options opt;
     options_init(&opt);
     opt.program = argv[0];
+    fault_catch();
     fetch_global_init();
     int status = dispatch(&opt, argc, argv);
     fetch_global_fini();

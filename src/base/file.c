@@ -36,12 +36,17 @@ static int open_regular(const char *path, struct stat *st, struct phi3v_error *e
                    S_ISDIR(st->st_mode) ? "a folder" : "a device or pipe");
 }
 
+static int64_t changed_ns(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
 int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error *err)
 {
     struct stat st;
     int fd = open_regular(path, &st, err);
     if (fd < 0) return fd;
-    struct file_map map = {.data = NULL, .n_bytes = (size_t)st.st_size};
+    struct file_map map = {.n_bytes = (size_t)st.st_size, .fd = fd, .changed_ns = changed_ns(&st)};
     if (map.n_bytes > 0) {
         void *p = mmap(NULL, map.n_bytes, PROT_READ, MAP_PRIVATE, fd, 0);
         if (p == MAP_FAILED) {
@@ -51,9 +56,15 @@ int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error
         }
         map.data = p;
     }
-    close(fd);
     *ret_map = map;
     return 0;
+}
+
+enum file_map_state file_map_state(const struct file_map *map)
+{
+    struct stat st;
+    if (fstat(map->fd, &st) != 0 || (size_t)st.st_size < map->n_bytes) return FILE_MAP_CUT;
+    return changed_ns(&st) == map->changed_ns ? FILE_MAP_AS_IT_WAS : FILE_MAP_CHANGED;
 }
 
 void file_map_want(const struct file_map *map)
@@ -68,7 +79,8 @@ void file_map_want(const struct file_map *map)
 void file_map_close(struct file_map *map)
 {
     if (map->data) munmap((void *)map->data, map->n_bytes);
-    *map = (struct file_map){0};
+    if (map->fd >= 0) close(map->fd);
+    *map = (struct file_map){.fd = -1};
 }
 
 int file_read(const char *path, size_t limit_bytes, char **ret_data, size_t *ret_n,

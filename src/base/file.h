@@ -10,13 +10,19 @@
 struct file_map {
     const uint8_t *data;
     size_t n_bytes;
+    int fd;             // of the file, for as long as it is mapped
+    int64_t changed_ns; // when its contents were last changed
 };
 
 /* Maps a regular file read-only. Error IO names path and reason. An empty file maps to n_bytes 0.
  */
 int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error *err);
-/* All of it will be read soon, in streams: asks the system to fetch it while other things begin, and
- * for large pages. Only a hint. */
+enum file_map_state { FILE_MAP_AS_IT_WAS, FILE_MAP_CUT, FILE_MAP_CHANGED };
+/* What became of the file since it was mapped. Whoever reads behind the end of a file that was cut
+ * gets SIGBUS. */
+enum file_map_state file_map_state(const struct file_map *map);
+/* All of it will be read soon, in streams: asks the system to fetch it while other things begin,
+ * and for large pages. Only a hint. */
 void file_map_want(const struct file_map *map);
 void file_map_close(struct file_map *map);
 /* Reads a whole file of at most limit bytes; NUL-terminated, freed with mem_free. */

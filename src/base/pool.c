@@ -192,11 +192,14 @@ void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn fn, void *arg)
 /* -- making and ending --------------------------------------------------------------------------
  */
 
-/* Workers leave all signals to the program's own threads. */
+/* Workers leave all signals to the program's own threads, but for those that their own work raises:
+ * blocked, such a one ends the process before anybody is asked. */
 static int start_workers(struct pool *p)
 {
+    static const int own[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};
     sigset_t all, old;
     sigfillset(&all);
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++) sigdelset(&all, own[i]);
     pthread_sigmask(SIG_SETMASK, &all, &old);
     int rc = 0, started = 0;
     for (; started < p->n_threads - 1 && rc == 0; started++) {

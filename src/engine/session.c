@@ -229,6 +229,8 @@ static int check_prompt(const struct phi3v_session *s, const struct phi3v_prompt
 {
     if (prompt->model != s->model)
         return err_set(err, PHI3V_E_ARGUMENT, "the prompt was made for another model");
+    int rc = s->model->weights ? weights_check(s->model->weights, err) : 0;
+    if (rc) return rc;
     int64_t n = (int64_t)prompt->seq.n, ctx = s->model->info.ctx, room = extra > 0;
     if (n + room <= ctx) return 0;
     return err_set(err, PHI3V_E_TOO_LONG,

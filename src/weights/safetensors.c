@@ -456,6 +456,29 @@ void weights_want(const struct weights *w, size_t free_bytes)
     for (size_t i = 0; i < w->n_shards; i++) file_map_want(&w->shards[i].map);
 }
 
+int weights_check(const struct weights *w, struct phi3v_error *err)
+{
+    for (size_t i = 0; i < w->n_shards; i++) {
+        enum file_map_state state = file_map_state(&w->shards[i].map);
+        if (state != FILE_MAP_AS_IT_WAS)
+            return err_set(err, PHI3V_E_MODEL,
+                           "%s was %s while the model is in use; open the model again when the file "
+                           "is whole",
+                           w->shards[i].name, state == FILE_MAP_CUT ? "cut short" : "changed");
+    }
+    return 0;
+}
+
+const char *weights_file_at(const struct weights *w, const void *address)
+{
+    for (size_t i = 0; i < w->n_shards; i++) {
+        const struct file_map *map = &w->shards[i].map;
+        uintptr_t begin = (uintptr_t)map->data, at = (uintptr_t)address;
+        if (map->data && at >= begin && at - begin < map->n_bytes) return w->shards[i].name;
+    }
+    return NULL;
+}
+
 void weights_close(struct weights *w)
 {
     if (!w) return;

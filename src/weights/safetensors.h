@@ -56,6 +56,10 @@ int weights_open_file(const char *path, struct weights **ret_weights, struct phi
 int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v_error *err);
 /* The tensors' data will be read from now on: file_map_want for files that fit in `free_bytes`. */
 void weights_want(const struct weights *w, size_t free_bytes);
+/* Error MODEL when one of the files was cut or changed since it was mapped. */
+int weights_check(const struct weights *w, struct phi3v_error *err);
+/* The file in whose map an address lies, or NULL; async-signal-safe. */
+const char *weights_file_at(const struct weights *w, const void *address);
 void weights_close(struct weights *w);
 size_t weights_count(const struct weights *w);
 const struct tensor *weights_at(const struct weights *w, size_t i);           /* name order */
