@@ -3,7 +3,7 @@
 
 # The Debian 12 packages that building and running need; docs/dependencies.md says what each is for.
 PACKAGES="gcc libc6-dev pkg-config meson ninja-build libreadline-dev libsixel-dev libstb-dev libjpeg-dev
-libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev libcmocka-dev ca-certificates"
+libpng-dev libgif-dev libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev libcmocka-dev ca-certificates"
 
 # What ./test all needs besides, to build the kernels for AArch64 and run them under an emulator.
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"

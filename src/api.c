@@ -14,6 +14,7 @@
 #include "engine/quantize.h"
 #include "engine/session.h"
 #include "engine/together.h"
+#include "image/image.h"
 #include "weights/find.h"
 
 const char *phi3v_version(void) { return PHI3V_VERSION; }
@@ -112,6 +113,13 @@ int phi3v_devices(phi3v_device_fn fn, void *user) { return model_devices(fn, use
 
 /* -- Pictures ---------------------------------------------------------------------------------- */
 
+const char *phi3v_image_sniff(const void *bytes, size_t n_bytes, int *ret_is_picture)
+{
+    struct sniffed what = image_sniff(bytes, n_bytes);
+    if (ret_is_picture) *ret_is_picture = what.format != IMAGE_OTHER;
+    return what.name;
+}
+
 void phi3v_image_options_default(struct phi3v_image_options *opt)
 {
     *opt = (struct phi3v_image_options){.size = sizeof *opt};
@@ -125,7 +133,7 @@ int phi3v_image_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v
     struct phi3v_image_options o;
     phi3v_image_options_default(&o);
     int rc = read_options(&o, opt, err);
-    return rc ? rc : picture_from_bytes(bytes, n_bytes, o.exif, ret_image, err);
+    return rc ? rc : picture_from_bytes(bytes, n_bytes, &o, ret_image, err);
 }
 
 int phi3v_image_from_rgb(const uint8_t *rgb, int width, int height, phi3v_image **ret_image,

@@ -195,18 +195,24 @@ typedef struct phi3v_image phi3v_image; /* immutable, reference counted, safe to
 struct phi3v_image_options {
     size_t size;
     int exif; /* 1: turn as the EXIF orientation says; 0: the stored raster, as the reference (0) */
+    int lenient; /* 1: of a damaged or truncated file read what is there; 0: refuse it (0) */
 };
 
 struct phi3v_image_info {
     int width, height;        /* of the raster the model gets */
-    const char *format;       /* "PNG", "JPEG", "WebP", "GIF", "BMP", "PNM", "RGB" */
+    const char *format;       /* "PNG", "JPEG", "WebP", "GIF", "BMP", "PNM", "ICO", "TIFF", "AVIF",
+                                 "HEIC", "HEIF", "JPEG XL", "RGB" */
     char file_sha256[65];     /* of the file's bytes (of the raster for "RGB") */
     char content_sha256[65];  /* of size and RGB raster: the identity used by caches */
     int exif_orientation;     /* 1 when absent */
     double transparent_share; /* share of pixels with alpha below 255, 0..1 */
     int animated;             /* more than one frame: only the first is used */
+    int incomplete;           /* lenient: parts of the file are missing or damaged */
 };
 
+/* What bytes are, by their beginning: "PNG", "a web page", "a ZIP archive …"; static. is_picture (may
+ * be NULL): whether of a kind of pictures, though perhaps one that is not read here. */
+PHI3V_API const char *phi3v_image_sniff(const void *bytes, size_t n_bytes, int *ret_is_picture);
 PHI3V_API void phi3v_image_options_default(struct phi3v_image_options *opt);
 /* Decodes a file held in memory (not kept). Error IMAGE says what the bytes are instead. */
 PHI3V_API int phi3v_image_from_bytes(const void *bytes, size_t n_bytes,

@@ -22,11 +22,12 @@ static int no_digest(struct phi3v_error *err)
     return err_set(err, PHI3V_E_IO, "libcrypto could not compute a SHA-256 digest");
 }
 
-int picture_from_bytes(const void *bytes, size_t n_bytes, int exif, struct phi3v_image **ret,
-                       struct phi3v_error *err)
+int picture_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_image_options *opt,
+                       struct phi3v_image **ret, struct phi3v_error *err)
 {
     struct decoded decoded;
-    int rc = image_decode(bytes, n_bytes, exif, &decoded, err);
+    struct decode_options how = {.exif = opt->exif, .lenient = opt->lenient};
+    int rc = image_decode(bytes, n_bytes, &how, &decoded, err);
     if (rc) return rc;
     struct phi3v_image *image = mem_zalloc(sizeof *image);
     if (!image) {
@@ -38,9 +39,10 @@ int picture_from_bytes(const void *bytes, size_t n_bytes, int exif, struct phi3v
     image->info = (struct phi3v_image_info){.width = decoded.pixels.width,
                                             .height = decoded.pixels.height,
                                             .format = decoded.format,
-                                            .exif_orientation = decoded.exif_orientation,
+                                            .exif_orientation = decoded.orientation,
                                             .transparent_share = decoded.transparent_share,
-                                            .animated = decoded.animated};
+                                            .animated = decoded.animated,
+                                            .incomplete = decoded.incomplete};
     struct sha256_part file = {bytes, n_bytes};
     if (sha256_hex(&file, 1, image->info.file_sha256) ||
         digest_pixels(&image->pixels, image->info.content_sha256)) {

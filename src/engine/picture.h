@@ -17,8 +17,8 @@ struct phi3v_image {
     struct phi3v_image_info info;
 };
 
-int picture_from_bytes(const void *bytes, size_t n_bytes, int exif, struct phi3v_image **ret,
-                       struct phi3v_error *err);
+int picture_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_image_options *opt,
+                       struct phi3v_image **ret, struct phi3v_error *err);
 int picture_from_rgb(const uint8_t *rgb, int width, int height, struct phi3v_image **ret,
                      struct phi3v_error *err);
 struct phi3v_image *picture_ref(struct phi3v_image *image);

@@ -2,7 +2,7 @@
  * From a file's bytes to pixels: limits, the decoder for the format, orientation. */
 #include "image/decoders.h"
 
-#include <string.h>
+#include <stdio.h>
 
 #include "base/mem.h"
 
@@ -14,26 +14,40 @@ enum {
 #else
     MAX_PIXELS = 178956970, // the reference refuses more
 #endif
+    BELIEVED_PIXELS = 4 << 20,      // of the smallest file
     LOOK_AT_MEMORY_BYTES = 64 << 20 // asking the system for less is not worth reading /proc
 };
 
 /* -- Shared by the decoders ------------------------------------------------------------------- */
 
-int size_allowed(const char *format, int64_t width, int64_t height, size_t work_bytes_per_pixel,
-                 struct phi3v_error *err)
+int size_allowed(const struct source *s, int64_t width, int64_t height, size_t work_bytes_per_pixel,
+                 size_t pixels_per_byte, struct phi3v_error *err)
 {
     if (width < 1 || height < 1)
         return err_set(err, PHI3V_E_IMAGE, "the %s picture is damaged: its size is %lld x %lld",
-                       format, (long long)width, (long long)height);
+                       s->name, (long long)width, (long long)height);
     if (width > MAX_SIDE || height > MAX_SIDE || width * height > MAX_PIXELS)
         return err_set(err, PHI3V_E_IMAGE,
                        "the %s picture is too large: %lld x %lld pixels; at most %d a side and %d "
                        "million pixels are read",
-                       format, (long long)width, (long long)height, MAX_SIDE, MAX_PIXELS / 1000000);
-    size_t needed = (size_t)(width * height) * work_bytes_per_pixel;
+                       s->name, (long long)width, (long long)height, MAX_SIDE,
+                       MAX_PIXELS / 1000000);
+    size_t n_pixels = (size_t)(width * height), needed = n_pixels * work_bytes_per_pixel;
+    if (pixels_per_byte && n_pixels > BELIEVED_PIXELS + s->n * pixels_per_byte)
+        return err_set(
+            err, PHI3V_E_IMAGE,
+            "the %s picture is damaged or made to waste memory: %zu bytes are too few for "
+            "%lld x %lld pixels",
+            s->name, s->n, (long long)width, (long long)height);
     if (needed > LOOK_AT_MEMORY_BYTES && needed > mem_available_bytes())
         return err_memory(err, "the picture", needed);
     return 0;
+}
+
+int truncated(const struct source *s, struct phi3v_error *err)
+{
+    return err_set(err, PHI3V_E_IMAGE, "the %s picture is truncated: it ends after %zu bytes%s",
+                   s->name, s->n, s->lenient ? "" : "; with lenient on, what is there is read");
 }
 
 int pixels_init(struct pixels *p, int width, int height, int with_alpha, struct phi3v_error *err)
@@ -56,13 +70,20 @@ void pixels_fini(struct pixels *p)
     *p = (struct pixels){0};
 }
 
-int pixels_from_samples(const uint8_t *samples, int channels, int width, int height,
-                        struct pixels *ret, struct phi3v_error *err)
+int pixels_from_samples(uint8_t *samples, int channels, int width, int height, struct pixels *ret,
+                        struct phi3v_error *err)
 {
+    if (channels == 3) {
+        *ret = (struct pixels){.width = width, .height = height, .rgb = samples};
+        return 0;
+    }
     int grey = channels <= 2, with_alpha = channels % 2 == 0;
     struct pixels out;
     int code = pixels_init(&out, width, height, with_alpha, err);
-    if (code < 0) return code;
+    if (code < 0) {
+        mem_free(samples);
+        return code;
+    }
     size_t n = (size_t)width * (size_t)height;
     for (size_t i = 0; i < n; i++) {
         const uint8_t *s = samples + i * (size_t)channels;
@@ -71,39 +92,75 @@ int pixels_from_samples(const uint8_t *samples, int channels, int width, int hei
         out.rgb[3 * i + 2] = s[grey ? 0 : 2];
         if (with_alpha) out.alpha[i] = s[channels - 1];
     }
+    mem_free(samples);
     *ret = out;
     return 0;
 }
 
+void cmyk_to_rgb(const uint8_t *cmyk, size_t n, uint8_t *rgb)
+{
+    for (size_t i = 0; i < n; i++) {
+        int light = 255 - cmyk[4 * i + 3];
+        for (size_t c = 0; c < 3; c++) {
+            int v = light - (cmyk[4 * i + c] * light * 2 + 255) / 510; // rounded ink * light / 255
+            rgb[3 * i + c] = (uint8_t)(v > 0 ? v : 0);
+        }
+    }
+}
+
 /* -- One picture ------------------------------------------------------------------------------ */
 
-static int decode_as(enum image_format format, const char *name, const uint8_t *bytes, size_t n,
-                     struct decoded *d, struct phi3v_error *err)
+static const struct {
+    decode_fn *decode; // NULL: not in this build
+    const char *name;
+    const char *library; // that reads it, where that may be missing
+} decoders[] = {
+    [IMAGE_PNG] = {png_decode, "PNG", NULL},
+    [IMAGE_JPEG] = {jpeg_decode, "JPEG", NULL},
+    [IMAGE_WEBP] = {webp_decode, "WebP", NULL},
+    [IMAGE_GIF] = {gif_decode, "GIF", NULL},
+    [IMAGE_BMP] = {bmp_decode, "BMP", NULL},
+    [IMAGE_PNM] = {pnm_decode, "PNM", NULL},
+    [IMAGE_ICO] = {ico_decode, "ICO", NULL},
+    [IMAGE_TIFF] = {tiff_decode, "TIFF", "libtiff"},
+    [IMAGE_AVIF] = {avif_decode, "AVIF", "libavif"},
+    [IMAGE_HEIF] = {heif_decode, "HEIC", "libheif"},
+    [IMAGE_JXL] = {jxl_decode, "JPEG XL", "libjxl"},
+};
+
+enum { N_DECODERS = sizeof decoders / sizeof *decoders };
+
+/* "PNG, JPEG, …": what this build reads. */
+static void list_formats(char *to, size_t n)
 {
-    int code;
-    switch (format) {
-    case IMAGE_PNG:
-        code = png_check(bytes, n, &d->animated, err);
-        return code < 0 ? code : stb_decode(bytes, n, format, &d->pixels, err);
-    case IMAGE_GIF:
-        code = gif_check(bytes, n, &d->animated, err);
-        return code < 0 ? code : stb_decode(bytes, n, format, &d->pixels, err);
-    case IMAGE_BMP:
-        code = bmp_check(bytes, n, err);
-        return code < 0 ? code : stb_decode(bytes, n, format, &d->pixels, err);
-    case IMAGE_JPEG:
-        return jpeg_decode(bytes, n, &d->pixels, err);
-    case IMAGE_WEBP:
-        return webp_decode(bytes, n, &d->pixels, &d->animated, err);
-    case IMAGE_PNM:
-        return pnm_decode(bytes, n, &d->pixels, err);
-    case IMAGE_OTHER:
-        break;
-    }
-    return err_set(err, PHI3V_E_IMAGE,
-                   n == 0 ? "not a picture: the file is %s"
-                          : "not a picture but %s; PNG, JPEG, WebP, GIF, BMP and PNM are read",
-                   name);
+    size_t at = 0;
+    for (int i = 0; i < N_DECODERS; i++)
+        if (decoders[i].decode && at < n)
+            at += (size_t)snprintf(to + at, n - at, "%s%s", i ? ", " : "", decoders[i].name);
+}
+
+/* What the bytes are instead of a picture that is read here. */
+static int refuse(struct sniffed what, size_t n, struct phi3v_error *err)
+{
+    if (n == 0) return err_set(err, PHI3V_E_IMAGE, "not a picture: the file is empty");
+    if (what.format == IMAGE_UNREAD)
+        return err_set(err, PHI3V_E_UNSUPPORTED, "%s is not read here: %s", what.name, what.remedy);
+    if (what.remedy)
+        return err_set(err, PHI3V_E_IMAGE, "not a picture but %s: %s", what.name, what.remedy);
+    char formats[120];
+    list_formats(formats, sizeof formats);
+    return err_set(err, PHI3V_E_IMAGE, "not a picture but %s; %s are read", what.name, formats);
+}
+
+static int decode_as(struct sniffed what, const struct source *s, struct decoded *d,
+                     struct phi3v_error *err)
+{
+    if (what.format >= IMAGE_UNREAD) return refuse(what, s->n, err);
+    if (decoders[what.format].decode) return decoders[what.format].decode(s, d, err);
+    return err_set(err, PHI3V_E_UNSUPPORTED,
+                   "a %s picture is not read by this build, which was made without %s: save it as "
+                   "PNG, or install the library's development package and build again",
+                   what.name, decoders[what.format].library);
 }
 
 /* Counts what is not opaque, and forgets an alpha channel that says nothing. */
@@ -119,20 +176,21 @@ static double weigh_alpha(struct pixels *p)
     return (double)transparent / (double)n;
 }
 
-int image_decode(const uint8_t *bytes, size_t n, int exif, struct decoded *ret,
-                 struct phi3v_error *err)
+int image_decode(const uint8_t *bytes, size_t n, const struct decode_options *opt,
+                 struct decoded *ret, struct phi3v_error *err)
 {
-    struct decoded d = {0};
     if (n > MAX_FILE_BYTES)
         return err_set(err, PHI3V_E_IMAGE,
                        "the picture file is too large: %zu MiB, at most %d are read", n >> 20,
                        MAX_FILE_BYTES >> 20);
-    enum image_format format = image_sniff(bytes, n, &d.format);
-    int code = decode_as(format, d.format, bytes, n, &d, err);
+    struct sniffed what = image_sniff(bytes, n);
+    struct source source = {.bytes = bytes, .n = n, .name = what.name, .lenient = opt->lenient};
+    struct decoded d = {.format = what.name, .orientation = 1};
+    int code = decode_as(what, &source, &d, err);
     if (code < 0) return code;
     d.transparent_share = weigh_alpha(&d.pixels);
-    d.exif_orientation = exif_orientation(bytes, n, format);
-    if (exif && (code = pixels_orient(&d.pixels, d.exif_orientation, err)) < 0) {
+    if (d.orientation == 1) d.orientation = image_orientation(bytes, n, what.format);
+    if (opt->exif && (code = pixels_orient(&d.pixels, d.orientation, err)) < 0) {
         pixels_fini(&d.pixels);
         return code;
     }

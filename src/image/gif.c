@@ -1,51 +1,130 @@
 /* SPDX-License-Identifier: MIT
- * The block structure of GIF: stb_image takes missing data for the end of the picture. */
+ * GIF through giflib: the first frame set into its canvas as the reference does it. */
 #include "image/decoders.h"
 
-/* Steps over the data blocks at *at; 0 when the data ends first. */
-static int gif_skip_blocks(const uint8_t *bytes, size_t n, size_t *at)
+#include <string.h>
+
+#include <gif_lib.h>
+
+#include "base/mem.h"
+
+enum { BELIEVED_PER_BYTE = 4096 }; // pixels; LZW itself reaches 2700, a canvas is free
+
+struct feed {
+    const struct source *s;
+    size_t at;
+};
+
+/* Where the file ends giflib finds the end mark of a series of blocks: after the last pixel it is
+ * not missed, before that it counts as damage. */
+static int give_bytes(GifFileType *gif, GifByteType *to, int n_wanted)
 {
-    while (*at < n) {
-        size_t length = bytes[(*at)++];
-        if (length == 0) return 1;
-        if (length > n - *at) return 0;
-        *at += length;
+    struct feed *feed = gif->UserData;
+    size_t n = (size_t)n_wanted, left = feed->s->n - feed->at;
+    if (left == 0 && n == 1) {
+        *to = 0;
+        return 1;
     }
+    if (n > left) n = left;
+    memcpy(to, feed->s->bytes + feed->at, n);
+    feed->at += n;
+    return (int)n;
+}
+
+/* Reads on to the next frame; 0 when there is none. *transparent: the colour that the frame leaves
+ * out, if an extension says so. */
+static int find_frame(GifFileType *gif, int *transparent)
+{
+    for (;;) {
+        GifRecordType kind;
+        if (DGifGetRecordType(gif, &kind) == GIF_ERROR) return 0;
+        if (kind == IMAGE_DESC_RECORD_TYPE) return 1;
+        if (kind != EXTENSION_RECORD_TYPE) return 0;
+        int label;
+        GifByteType *block; // its length, then the data
+        if (DGifGetExtension(gif, &label, &block) == GIF_ERROR) return 0;
+        GraphicsControlBlock control;
+        if (label == GRAPHICS_EXT_FUNC_CODE && block &&
+            DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK)
+            *transparent = control.TransparentColor;
+        while (block)
+            if (DGifGetExtensionNext(gif, &block) == GIF_ERROR) return 0;
+    }
+}
+
+/* The frame's rows to canvas, [height][width]; 0 when the data ends or makes no sense first. */
+static int read_rows(GifFileType *gif, uint8_t *canvas, size_t width)
+{
+    static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2}; // interlaced
+    const GifImageDesc *frame = &gif->Image;
+    uint8_t *corner = canvas + (size_t)frame->Top * width + (size_t)frame->Left;
+    int n_passes = frame->Interlace ? 4 : 1;
+    for (int pass = 0; pass < n_passes; pass++) {
+        int y = frame->Interlace ? first[pass] : 0;
+        for (; y < frame->Height; y += frame->Interlace ? step[pass] : 1)
+            if (DGifGetLine(gif, corner + (size_t)y * width, frame->Width) == GIF_ERROR) return 0;
+    }
+    return 1;
+}
+
+/* Colours a palette does not have, or a file without one, are the greys of their numbers. */
+static int look_up(const uint8_t *canvas, const ColorMapObject *map, int transparent, int width,
+                   int height, struct pixels *ret, struct phi3v_error *err)
+{
+    struct pixels out;
+    int code = pixels_init(&out, width, height, transparent >= 0, err);
+    if (code < 0) return code;
+    size_t n = (size_t)width * (size_t)height;
+    for (size_t i = 0; i < n; i++) {
+        int c = canvas[i];
+        GifColorType colour = {canvas[i], canvas[i], canvas[i]};
+        if (map && c < map->ColorCount) colour = map->Colors[c];
+        out.rgb[3 * i] = colour.Red;
+        out.rgb[3 * i + 1] = colour.Green;
+        out.rgb[3 * i + 2] = colour.Blue;
+        if (out.alpha) out.alpha[i] = c == transparent ? 0 : 255;
+    }
+    *ret = out;
     return 0;
 }
 
-/* Complete frames of a GIF, counted no further than two. */
-static int gif_frames(const uint8_t *bytes, size_t n)
+static int decode(GifFileType *gif, const struct source *s, struct decoded *ret,
+                  struct phi3v_error *err)
 {
-    size_t at = 13;
-    if (n < at) return 0;
-    if (bytes[10] & 0x80) at += (size_t)3 << ((bytes[10] & 7) + 1); // palette
-    int frames = 0;
-    while (at < n && frames < 2) {
-        int kind = bytes[at++];
-        if (kind == 0x21) { // extension: label, blocks
-            at++;
-        } else if (kind == 0x2c &&
-                   at + 10 <= n) { // frame: place, size, flags, [palette], code size
-            int flags = bytes[at + 8];
-            at += 10;
-            if (flags & 0x80) at += (size_t)3 << ((flags & 7) + 1);
-        } else {
-            break;
-        }
-        if (!gif_skip_blocks(bytes, n, &at)) break;
-        frames += kind == 0x2c;
-    }
-    return frames;
+    int transparent = NO_TRANSPARENT_COLOR;
+    if (!find_frame(gif, &transparent) || DGifGetImageDesc(gif) == GIF_ERROR)
+        return truncated(s, err);
+    const GifImageDesc *frame = &gif->Image;
+    if (frame->Width < 1 || frame->Height < 1)
+        return size_allowed(s, frame->Width, frame->Height, 0, 0, err);
+    int width = frame->Left + frame->Width, height = frame->Top + frame->Height;
+    if (width < gif->SWidth) width = gif->SWidth;
+    if (height < gif->SHeight) height = gif->SHeight;
+    int code = size_allowed(s, width, height, 5, BELIEVED_PER_BYTE, err);
+    if (code < 0) return code;
+
+    CLEANUP(mem_free_ptr) uint8_t *canvas = mem_zarray((size_t)width, (size_t)height);
+    if (!canvas) return err_memory(err, "the picture", (size_t)width * (size_t)height);
+    if (transparent > 0) memset(canvas, transparent, (size_t)width * (size_t)height);
+    int complete = read_rows(gif, canvas, (size_t)width);
+    if (!complete && !s->lenient) return truncated(s, err);
+    const ColorMapObject *map = frame->ColorMap ? frame->ColorMap : gif->SColorMap;
+    code = look_up(canvas, map, transparent, width, height, &ret->pixels, err);
+    if (code < 0) return code;
+    ret->incomplete = !complete;
+    ret->animated = complete && find_frame(gif, &transparent);
+    return 0;
 }
 
-int gif_check(const uint8_t *bytes, size_t n, int *ret_animated, struct phi3v_error *err)
+int gif_decode(const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
-    int frames = gif_frames(bytes, n);
-    if (frames == 0)
-        return err_set(err, PHI3V_E_IMAGE,
-                       "the GIF picture is truncated: it ends after %zu bytes, in its first frame",
-                       n);
-    *ret_animated = frames > 1;
-    return 0;
+    struct feed feed = {.s = s};
+    int error = 0;
+    GifFileType *gif = DGifOpen(&feed, give_bytes, &error);
+    if (!gif && error == D_GIF_ERR_NOT_ENOUGH_MEM)
+        return err_set(err, PHI3V_E_MEMORY, "not enough memory for the GIF picture");
+    if (!gif) return truncated(s, err);
+    int code = decode(gif, s, ret, err);
+    DGifCloseFile(gif, &error);
+    return code;
 }

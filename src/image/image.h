@@ -14,27 +14,49 @@ enum image_format {
     IMAGE_GIF,
     IMAGE_BMP,
     IMAGE_PNM,
-    IMAGE_OTHER
+    IMAGE_ICO,
+    IMAGE_TIFF,
+    IMAGE_AVIF,
+    IMAGE_HEIF,
+    IMAGE_JXL,
+    IMAGE_UNREAD, // a picture of a kind that is not read here
+    IMAGE_OTHER   // no picture
 };
-/* *ret_name: "PNG", … or what else it looks like ("a PDF document", "a web page", "text", "empty").
- */
-enum image_format image_sniff(const uint8_t *bytes, size_t n, const char **ret_name);
+struct sniffed {
+    enum image_format format;
+    const char *name;   // "PNG", … or what else it is ("a PDF document", "text", "empty"); static
+    const char *remedy; // for UNREAD and OTHER, where there is one: what to do instead; static
+};
+struct sniffed image_sniff(const uint8_t *bytes, size_t n);
 
+struct decode_options {
+    int exif;    // turn the picture as its orientation says
+    int lenient; // of damaged and truncated files, read what is there
+};
 struct decoded {
     struct pixels pixels;     // free with pixels_fini
     const char *format;       // static
-    int exif_orientation;     // 1 when absent
+    int orientation;          // 1 when absent
     double transparent_share; // alpha below 255
-    int animated;
+    int animated;             // more than one frame: this is the first
+    int incomplete;           // lenient: parts were missing or damaged
 };
-/* Limits: 256 MiB of bytes, 178 956 970 pixels, 65 500 a side, checked from the header before
- * allocating. exif != 0 applies the orientation. */
-int image_decode(const uint8_t *bytes, size_t n, int exif, struct decoded *ret,
-                 struct phi3v_error *err);
+/* Limits: 256 MiB of bytes, 178 956 970 pixels, 65 500 a side, checked from the header and weighed
+ * against the bytes before allocating. The memory it takes stays below 256 MiB or six times that of
+ * the RGB raster. */
+int image_decode(const uint8_t *bytes, size_t n, const struct decode_options *opt,
+                 struct decoded *ret, struct phi3v_error *err);
 void pixels_fini(struct pixels *p);
 
+/* image/exif: the orientation that EXIF or XMP data in the file ask for, 1 … 8; 1 when absent. Read
+ * where the reference reads it, and with its tolerance. */
+int image_orientation(const uint8_t *bytes, size_t n, enum image_format format);
+/* Of EXIF data by themselves (a TIFF structure, with or without the mark before it); 0: not there.
+ */
+int exif_orientation(const uint8_t *exif, size_t n);
+int xmp_orientation(const uint8_t *xmp, size_t n);
+
 /* image/orient */
-int exif_orientation(const uint8_t *bytes, size_t n, enum image_format format); /* 1 … 8 */
 int pixels_orient(struct pixels *p, int orientation, struct phi3v_error *err);
 
 /* image/resize: Pillow's bilinear resize, bit for bit (phi3v.md 4.3). dst: [dst_h][dst_w][3]. The

@@ -5,25 +5,31 @@
 
 #include <setjmp.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <jpeglib.h>
 #include <jerror.h>
 
 #include "base/mem.h"
 
-enum { MAX_SCANS = 500 }; // a progressive file with thousands of empty scans would take hours
+enum {
+    MAX_SCANS = 100,         // a progressive file with thousands of empty scans would take hours
+    BELIEVED_PER_BYTE = 1024 // pixels; a block of 64 takes two bits, or one when it is subsampled
+};
 
 /* Everything that must survive the jump out of libjpeg. */
 struct job {
+    const struct source *s;
+    size_t n; // bytes of it that are looked at
     struct jpeg_decompress_struct lib;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
     jmp_buf out;
-    const uint8_t *bytes;
-    size_t n;
     struct pixels pixels;
-    uint8_t *cmyk_row; // [width][4], for CMYK files
-    int code;          // why out was taken
+    uint8_t *cmyk_row;   // [width][4], for CMYK files
+    int ended;           // the file ends before its end mark
+    volatile int damage; // lenient: something was missing
+    int code;            // why out was taken
     struct phi3v_error *err;
 };
 
@@ -40,13 +46,14 @@ static void on_error(j_common_ptr lib)
     struct job *job = lib->client_data;
     if (lib->err->msg_code == JERR_OUT_OF_MEMORY)
         leave(job, err_memory(job->err, "the JPEG picture", (size_t)lib->err->msg_parm.i[0]));
+    if (job->ended) leave(job, truncated(job->s, job->err));
     char text[JMSG_LENGTH_MAX];
     lib->err->format_message(lib, text);
     leave(job, err_set(job->err, PHI3V_E_IMAGE, "the JPEG picture cannot be decoded: %s", text));
 }
 
-/* libjpeg goes on with grey where data is missing; we would rather say so. Level -1 is a warning.
- */
+/* libjpeg goes on with grey where data is missing; unless asked to be lenient we would rather say
+ * so. Level -1 is a warning. */
 static void on_message(j_common_ptr lib, int level)
 {
     if (level >= 0) return;
@@ -57,14 +64,16 @@ static void on_message(j_common_ptr lib, int level)
     case JWRN_JFIF_MAJOR:
     case JWRN_TOO_MUCH_DATA:
         return;
-    case JWRN_JPEG_EOF:
+    case JWRN_JPEG_EOF: // whether anything is missing besides the end mark shows later
+        job->ended = 1;
+        return;
     case JWRN_HIT_MARKER:
-        leave(job,
-              err_set(job->err, PHI3V_E_IMAGE,
-                      "the JPEG picture is truncated or damaged: its data ends early (%zu bytes)",
-                      job->n));
+        job->damage = 1;
+        if (!job->s->lenient) leave(job, truncated(job->s, job->err));
+        return;
     default:
-        on_error(lib);
+        job->damage = 1;
+        if (!job->s->lenient) on_error(lib);
     }
 }
 
@@ -106,18 +115,11 @@ static void choose_colours(struct job *job)
     lib->do_fancy_upsampling = TRUE;
 }
 
-/* phi3v.md 4.1. The file holds inverted inks, as Adobe's programs write them and the reference
- * assumes. */
-static void cmyk_to_rgb(const uint8_t *row, int width, uint8_t *rgb)
+/* The file holds inverted inks, as Adobe's programs write them and the reference assumes. */
+static void row_to_rgb(uint8_t *inverted, int width, uint8_t *rgb)
 {
-    for (int x = 0; x < width; x++) {
-        int light = row[4 * x + 3]; // 255 - K
-        for (int c = 0; c < 3; c++) {
-            int ink = 255 - row[4 * x + c];
-            int v = light - (ink * light * 2 + 255) / 510; // rounded ink * light / 255
-            rgb[3 * x + c] = (uint8_t)(v > 0 ? v : 0);
-        }
-    }
+    for (int i = 0; i < 4 * width; i++) inverted[i] = (uint8_t)(255 - inverted[i]);
+    cmyk_to_rgb(inverted, (size_t)width, rgb);
 }
 
 static void read_rows(struct job *job)
@@ -128,43 +130,89 @@ static void read_rows(struct job *job)
         uint8_t *rgb = job->pixels.rgb + (size_t)lib->output_scanline * (size_t)width * 3;
         uint8_t *row = job->cmyk_row ? job->cmyk_row : rgb;
         jpeg_read_scanlines(lib, &row, 1);
-        if (job->cmyk_row) cmyk_to_rgb(row, width, rgb);
+        if (job->cmyk_row) row_to_rgb(row, width, rgb);
     }
+}
+
+/* A progressive picture whose file ends early is whole when every coefficient is there to its last
+ * bit. */
+static int all_scans_seen(const struct jpeg_decompress_struct *lib)
+{
+    if (!lib->coef_bits) return 0;
+    for (int c = 0; c < lib->num_components; c++)
+        for (int i = 0; i < DCTSIZE2; i++)
+            if (lib->coef_bits[c][i] != 0) return 0;
+    return 1;
+}
+
+/* Header and limits, up to the first row. */
+static int begin(struct job *job)
+{
+    struct jpeg_decompress_struct *lib = &job->lib;
+    jpeg_mem_src(lib, job->s->bytes, (unsigned long)job->n);
+    jpeg_read_header(lib, TRUE);
+    /* A picture in several scans is kept whole as coefficients. */
+    int several_scans = jpeg_has_multiple_scans(lib);
+    size_t work = 3 + (several_scans ? 2 * (size_t)lib->num_components : 0);
+    int code = size_allowed(job->s, lib->image_width, lib->image_height, work, BELIEVED_PER_BYTE,
+                            job->err);
+    if (code < 0) return code;
+    choose_colours(job);
+    jpeg_start_decompress(lib);
+    if (several_scans && job->ended && !all_scans_seen(lib)) {
+        job->damage = 1;
+        if (!job->s->lenient) return truncated(job->s, job->err);
+    }
+    int width = (int)lib->output_width, height = (int)lib->output_height;
+    if ((code = pixels_init(&job->pixels, width, height, 0, job->err)) < 0) return code;
+    memset(job->pixels.rgb, 128, (size_t)width * (size_t)height * 3); // what no row comes for
+    if (lib->out_color_space != JCS_CMYK) return 0;
+    job->cmyk_row = mem_array((size_t)width, 4);
+    return job->cmyk_row ? 0 : err_memory(job->err, "the JPEG picture", (size_t)width * 4);
 }
 
 /* Returns 0 or a negative code; what was allocated is in *job either way. */
 static int run(struct job *job)
 {
-    if (setjmp(job->out)) return job->code;
-    struct jpeg_decompress_struct *lib = &job->lib;
-    open_lib(job);
-    jpeg_mem_src(lib, job->bytes, (unsigned long)job->n);
-    jpeg_read_header(lib, TRUE);
-    /* A progressive picture is kept whole as coefficients. */
-    size_t work = 3 + (jpeg_has_multiple_scans(lib) ? 2 * (size_t)lib->num_components : 0);
-    int code = size_allowed("JPEG", lib->image_width, lib->image_height, work, job->err);
-    if (code < 0) return code;
-    choose_colours(job);
-    jpeg_start_decompress(lib);
-    int width = (int)lib->output_width, height = (int)lib->output_height;
-    if ((code = pixels_init(&job->pixels, width, height, 0, job->err)) < 0) return code;
-    if (lib->out_color_space == JCS_CMYK) {
-        job->cmyk_row = mem_array((size_t)width, 4);
-        if (!job->cmyk_row) return err_memory(job->err, "the JPEG picture", (size_t)width * 4);
+    if (setjmp(job->out)) {
+        int rows_there = job->lib.output_scanline > 0 && job->pixels.rgb;
+        if (!job->s->lenient || !rows_there || job->code == PHI3V_E_MEMORY) return job->code;
+        job->damage = 1;
+        return 0;
     }
-    read_rows(job);
+    open_lib(job);
+    int code = begin(job);
+    if (code == 0) read_rows(job);
+    return code;
+}
+
+/* Where the last marker begins; in picture data no 0xff is followed by such a byte. */
+static size_t last_marker(const uint8_t *bytes, size_t n)
+{
+    for (size_t at = n; at-- > 2;)
+        if (bytes[at - 1] == 0xff && bytes[at] >= 0xc0 && bytes[at] < 0xff &&
+            (bytes[at] < 0xd0 || bytes[at] > 0xd9))
+            return at - 1;
     return 0;
 }
 
-int jpeg_decode(const uint8_t *bytes, size_t n, struct pixels *ret, struct phi3v_error *err)
+int jpeg_decode(const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
-    struct job job = {.bytes = bytes, .n = n, .err = err};
+    struct job job = {.s = s, .n = s->n, .err = err};
     int code = run(&job);
     jpeg_destroy_decompress(&job.lib);
+    if (code == PHI3V_E_IMAGE && s->lenient && job.ended && !job.pixels.rgb) {
+        /* Cut within the tables of a scan: those before it are there. */
+        job = (struct job){.s = s, .n = last_marker(s->bytes, s->n), .err = err, .damage = 1};
+        code = run(&job);
+        jpeg_destroy_decompress(&job.lib);
+    }
     mem_free(job.cmyk_row);
-    if (code < 0)
+    if (code < 0) {
         pixels_fini(&job.pixels);
-    else
-        *ret = job.pixels;
-    return code;
+        return code;
+    }
+    ret->pixels = job.pixels;
+    ret->incomplete = job.damage;
+    return 0;
 }

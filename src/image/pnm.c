@@ -1,84 +1,171 @@
 /* SPDX-License-Identifier: MIT
- * Binary PNM: P4 (bitmap), P5 (grey), P6 (colour), samples of one or two bytes. */
+ * PNM: P1 to P6, bitmap, grey and colour, as plain text and binary, samples of one or two bytes. */
 #include "image/decoders.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "base/mem.h"
 
+enum {
+    MAX_TOKEN = 10,         // digits; the reference reads no longer numbers
+    BELIEVED_PER_BYTE = 256 // pixels, of files that may be cut
+};
+
 struct pnm {
-    int kind; // 4, 5, 6
+    int kind; // 1 … 6
     int64_t width, height, max;
     const uint8_t *samples;
     size_t n; // bytes from samples to the end
 };
 
-/* A decimal number behind white space and comments; -1 when there is none of a sensible size. */
-static int64_t header_number(const uint8_t *bytes, size_t n, size_t *at)
+static int is_blank(uint8_t c) { return memchr(" \t\n\v\f\r", c, 6) != NULL; }
+static int is_line_end(uint8_t c) { return c == '\n' || c == '\r'; }
+
+/* A decimal number behind white space and comments, and the byte behind it; -1 when there is none
+ * of a sensible size. */
+static int64_t next_number(const uint8_t *bytes, size_t n, size_t *at)
 {
-    while (*at < n && memchr(" \t\r\n\v\f#", bytes[*at], 7)) {
-        if (bytes[*at] == '#')
-            while (*at < n && bytes[*at] != '\n') ++*at;
-        else
-            ++*at;
-    }
     int64_t value = 0;
-    size_t start = *at;
-    for (; *at < n && bytes[*at] >= '0' && bytes[*at] <= '9' && *at - start < 10; ++*at)
-        value = value * 10 + (bytes[*at] - '0');
-    return *at > start ? value : -1;
+    int n_digits = 0;
+    for (; *at < n; ++*at) {
+        uint8_t c = bytes[*at];
+        if (c == '#') {
+            while (*at < n && !is_line_end(bytes[*at])) ++*at;
+        } else if (is_blank(c)) {
+            if (n_digits == 0) continue;
+            ++*at;
+            break;
+        } else if (c < '0' || c > '9' || ++n_digits > MAX_TOKEN) {
+            return -1;
+        } else {
+            value = value * 10 + (c - '0');
+        }
+    }
+    return n_digits ? value : -1;
 }
 
-static int read_header(const uint8_t *bytes, size_t n, struct pnm *ret, struct phi3v_error *err)
+static int read_header(const struct source *s, struct pnm *ret, struct phi3v_error *err)
 {
-    struct pnm p = {.kind = bytes[1] - '0', .max = 1};
-    if (p.kind < 4)
-        return err_set(
-            err, PHI3V_E_UNSUPPORTED,
-            "the PNM picture is of the plain-text kind (P%d); only P4, P5 and P6 are read", p.kind);
+    struct pnm p = {.kind = s->bytes[1] - '0', .max = 1};
     size_t at = 2;
-    p.width = header_number(bytes, n, &at);
-    p.height = header_number(bytes, n, &at);
-    if (p.kind > 4) p.max = header_number(bytes, n, &at);
-    if (p.width < 1 || p.height < 1 || p.max < 1 || p.max > 65535 || at >= n)
+    p.width = next_number(s->bytes, s->n, &at);
+    p.height = next_number(s->bytes, s->n, &at);
+    if (p.kind % 3 != 1) p.max = next_number(s->bytes, s->n, &at);
+    if (p.width < 1 || p.height < 1 || p.max < 1 || p.max > 65535)
         return err_set(err, PHI3V_E_IMAGE, "the PNM picture is damaged: its header makes no sense");
-    p.samples = bytes + at + 1; // one white-space byte
-    p.n = n - at - 1;
+    p.samples = s->bytes + at;
+    p.n = s->n - at;
     *ret = p;
     return 0;
 }
 
+static size_t samples_per_row(const struct pnm *p)
+{
+    return (size_t)p->width * (p->kind % 3 == 0 ? 3 : 1);
+}
+
+static void put_sample(uint8_t *rgb, const struct pnm *p, size_t i, uint8_t value)
+{
+    if (p->kind % 3 == 0)
+        rgb[i] = value;
+    else
+        memset(rgb + 3 * i, value, 3);
+}
+
+/* -- Binary -------------------------------------------------------------------------------------
+ */
+
 static size_t row_bytes(const struct pnm *p)
 {
     if (p->kind == 4) return ((size_t)p->width + 7) / 8;
-    return (size_t)p->width * (p->kind == 6 ? 3 : 1) * (p->max > 255 ? 2 : 1);
+    return samples_per_row(p) * (p->max > 255 ? 2 : 1);
 }
 
-/* Sample i of a row, scaled to 0…255. */
-static uint8_t sample(const struct pnm *p, const uint8_t *row, size_t i)
+static size_t read_binary(const struct pnm *p, const uint8_t *scaled, size_t n_rows, uint8_t *rgb)
 {
-    if (p->kind == 4) return row[i / 8] >> (7 - i % 8) & 1 ? 0 : 255;
-    int64_t v = p->max > 255 ? (int64_t)be16(row + 2 * i) : row[i];
-    if (v >= p->max) return 255;
-    return (uint8_t)((v * 255 * 2 + p->max) / (2 * p->max));
+    size_t stride = row_bytes(p), n = samples_per_row(p);
+    for (size_t y = 0; y < n_rows; y++, rgb += (size_t)p->width * 3) {
+        const uint8_t *row = p->samples + y * stride;
+        for (size_t i = 0; i < n; i++) {
+            uint32_t v = p->kind == 4   ? !(row[i / 8] >> (7 - i % 8) & 1)
+                         : p->max > 255 ? be16(row + 2 * i)
+                                        : row[i];
+            put_sample(rgb, p, i, scaled[v < p->max ? v : p->max]);
+        }
+    }
+    return n_rows * n;
 }
 
-int pnm_decode(const uint8_t *bytes, size_t n, struct pixels *ret, struct phi3v_error *err)
+/* -- Plain text ---------------------------------------------------------------------------------
+ */
+
+/* The next 0 or 1; a bitmap needs no blanks between them. */
+static int64_t next_bit(const struct pnm *p, size_t *at)
+{
+    for (; *at < p->n; ++*at) {
+        uint8_t c = p->samples[*at];
+        if (c == '#')
+            while (*at < p->n && !is_line_end(p->samples[*at])) ++*at;
+        else if (!is_blank(c))
+            return p->samples[(*at)++] == '0' ? 1 : c == '1' ? 0 : -1;
+    }
+    return -1;
+}
+
+/* Returns how many samples there are; stops at the first that is none. */
+static size_t read_plain(const struct pnm *p, const uint8_t *scaled, uint8_t *rgb)
+{
+    size_t at = 0, n = samples_per_row(p) * (size_t)p->height;
+    for (size_t i = 0; i < n; i++) {
+        int64_t v = p->kind == 1 ? next_bit(p, &at) : next_number(p->samples, p->n, &at);
+        if (v < 0 || v > p->max) return i;
+        put_sample(rgb, p, i, scaled[v]);
+    }
+    return n;
+}
+
+/* -- Decoding -----------------------------------------------------------------------------------
+ */
+
+/* Every value as 0 … 255, with the reference's arithmetic: halves go to the even side. */
+static uint8_t *make_scale(const struct pnm *p, struct phi3v_error *err)
+{
+    uint8_t *scaled = mem_alloc((size_t)p->max + 1);
+    if (!scaled) err_memory(err, "the picture", (size_t)p->max + 1);
+    for (int64_t v = 0; scaled && v <= p->max; v++)
+        scaled[v] = (uint8_t)rint((double)v / (double)p->max * 255);
+    return scaled;
+}
+
+int pnm_decode(const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
     struct pnm p = {0};
-    int code = read_header(bytes, n, &p, err);
-    if (code < 0 || (code = size_allowed("PNM", p.width, p.height, 3, err)) < 0) return code;
-    size_t stride = row_bytes(&p), w = (size_t)p.width, h = (size_t)p.height;
-    if (p.n / stride < h)
-        return err_set(err, PHI3V_E_IMAGE,
-                       "the PNM picture is truncated: %zu of %zu rows are there", p.n / stride, h);
+    int code = read_header(s, &p, err);
+    if (code < 0) return code;
+    code = size_allowed(s, p.width, p.height, 3, s->lenient ? BELIEVED_PER_BYTE : 0, err);
+    if (code < 0) return code;
+    size_t w = (size_t)p.width, h = (size_t)p.height, n = samples_per_row(&p) * h;
+    size_t n_rows = p.kind <= 3 ? h : p.n / row_bytes(&p);
+    if (n_rows > h) n_rows = h;
+    int holds = p.kind > 3 ? n_rows == h : p.kind == 1 ? p.n >= n : p.n >= 2 * n - 1;
+    if (!holds && !s->lenient) return truncated(s, err);
+
+    CLEANUP(mem_free_ptr) uint8_t *scaled = make_scale(&p, err);
+    if (!scaled) return PHI3V_E_MEMORY;
     struct pixels out;
     if ((code = pixels_init(&out, (int)w, (int)h, 0, err)) < 0) return code;
-    for (size_t y = 0; y < h; y++) {
-        const uint8_t *row = p.samples + y * stride;
-        uint8_t *to = out.rgb + y * w * 3;
-        for (size_t i = 0; i < w * 3; i++) to[i] = sample(&p, row, p.kind == 6 ? i : i / 3);
+    if (!holds || p.kind <= 3) memset(out.rgb, 0, w * h * 3);
+    size_t n_read =
+        p.kind <= 3 ? read_plain(&p, scaled, out.rgb) : read_binary(&p, scaled, n_rows, out.rgb);
+    if (n_read < n && !s->lenient) {
+        pixels_fini(&out);
+        return err_set(err, PHI3V_E_IMAGE,
+                       "the PNM picture is damaged: sample %zu of %zu is missing or none; with "
+                       "lenient on, what is there is read",
+                       n_read + 1, n);
     }
-    *ret = out;
+    ret->pixels = out;
+    ret->incomplete = n_read < n;
     return 0;
 }

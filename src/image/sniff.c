@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the bytes are: by their first bytes, never by a name. */
+ * What the bytes are: by their beginning, never by a name. Text is read on to what it is about, so
+ * that a web page or a drawing is known behind comments and declarations. */
+#define _GNU_SOURCE // memmem
 #include "image/image.h"
 
 #include <string.h>
@@ -10,13 +12,33 @@ struct magic {
     const char *bytes;
     size_t n;
     enum image_format format;
-    const char *name;
+    const char *name, *remedy;
 };
 
 #define MAGIC(at, s, format, name)                                                                 \
     {                                                                                              \
-        at, s, sizeof(s) - 1, format, name                                                         \
+        at, s, sizeof(s) - 1, format, name, NULL                                                   \
     }
+#define OTHER(at, s, name, remedy)                                                                 \
+    {                                                                                              \
+        at, s, sizeof(s) - 1, IMAGE_OTHER, name, remedy                                            \
+    }
+#define UNREAD(at, s, name, remedy)                                                                \
+    {                                                                                              \
+        at, s, sizeof(s) - 1, IMAGE_UNREAD, name, remedy                                           \
+    }
+
+static const char save_as_png[] = "save it as PNG";
+static const char develop[] = "develop it to JPEG or PNG first, or use the JPEG the camera made";
+static const char take_a_still[] =
+    "take a still from it, for instance with ffmpeg -i FILM still.png";
+static const char unpack_it[] = "unpack it and name the picture inside";
+static const char fetch_again[] =
+    "a transfer as text has changed its bytes: fetch it again as it is";
+static const char decode_base64[] =
+    "decode it with base64 -d, or put data:image/png;base64, before it";
+static const char print_a_page[] =
+    "make a picture of the page that matters, for instance with pdftoppm -r 150 -png FILE page";
 
 /* The first row that matches decides: special cases stand before general ones. */
 static const struct magic magics[] = {
@@ -24,48 +46,103 @@ static const struct magic magics[] = {
     MAGIC(0, "\xff\xd8\xff", IMAGE_JPEG, "JPEG"),
     MAGIC(0, "GIF87a", IMAGE_GIF, "GIF"),
     MAGIC(0, "GIF89a", IMAGE_GIF, "GIF"),
-    MAGIC(0, "%PDF-", IMAGE_OTHER, "a PDF document"),
-    MAGIC(0, "%!PS", IMAGE_OTHER, "a PostScript document"),
-    MAGIC(0, "II*\0", IMAGE_OTHER, "a TIFF picture"),
-    MAGIC(0, "MM\0*", IMAGE_OTHER, "a TIFF picture"),
-    MAGIC(4, "ftypavif", IMAGE_OTHER, "an AVIF picture"),
-    MAGIC(4, "ftypavis", IMAGE_OTHER, "an AVIF picture"),
-    MAGIC(4, "ftypheic", IMAGE_OTHER, "a HEIC picture"),
-    MAGIC(4, "ftypheix", IMAGE_OTHER, "a HEIC picture"),
-    MAGIC(4, "ftypmif1", IMAGE_OTHER, "a HEIF picture"),
-    MAGIC(4, "ftyp", IMAGE_OTHER, "an MP4 or QuickTime film"),
-    MAGIC(0, "\xff\x0a", IMAGE_OTHER, "a JPEG XL picture"),
-    MAGIC(0, "\0\0\0\x0cJXL ", IMAGE_OTHER, "a JPEG XL picture"),
-    MAGIC(0, "\0\0\0\x0cjP  ", IMAGE_OTHER, "a JPEG 2000 picture"),
-    MAGIC(0, "8BPS", IMAGE_OTHER, "a Photoshop document"),
-    MAGIC(0, "\0\0\1\0", IMAGE_OTHER, "an icon file"),
-    MAGIC(0, "\x1a\x45\xdf\xa3", IMAGE_OTHER, "a Matroska or WebM film"),
-    MAGIC(0, "PK\3\4", IMAGE_OTHER, "a ZIP archive"),
-    MAGIC(0, "\x1f\x8b", IMAGE_OTHER, "a gzip archive"),
-    MAGIC(0, "7z\xbc\xaf\x27\x1c", IMAGE_OTHER, "a 7z archive"),
-    MAGIC(0,
-          "\xfd"
-          "7zXZ",
-          IMAGE_OTHER, "an xz archive"),
-    MAGIC(0, "\x28\xb5\x2f\xfd", IMAGE_OTHER, "a zstd archive"),
-    MAGIC(0,
-          "\x7f"
-          "ELF",
-          IMAGE_OTHER, "a program"),
-    MAGIC(0, "version https://git-lfs", IMAGE_OTHER, "a Git LFS pointer, not the file itself"),
+    MAGIC(0, "\0\0\1\0", IMAGE_ICO, "ICO"),
+    MAGIC(0, "\xff\x0a", IMAGE_JXL, "JPEG XL"),
+    MAGIC(0, "\0\0\0\x0cJXL ", IMAGE_JXL, "JPEG XL"),
+    /* Pictures of other kinds. */
+    UNREAD(8, "CR\2", "a Canon camera's raw file", develop),
+    UNREAD(4, "ftypcrx ", "a Canon camera's raw file", develop),
+    UNREAD(0, "FUJIFILMCCD-RAW", "a Fujifilm camera's raw file", develop),
+    UNREAD(0, "IIRO", "an Olympus camera's raw file", develop),
+    UNREAD(0, "IIU\0", "a Panasonic camera's raw file", develop),
+    UNREAD(0, "\0\0\0\x0cjP  ", "a JPEG 2000 picture", save_as_png),
+    UNREAD(0, "\xff\x4f\xff\x51", "a JPEG 2000 picture", save_as_png),
+    UNREAD(0, "II\xbc\1", "a JPEG XR picture", save_as_png),
+    UNREAD(0, "8BPS", "a Photoshop document", save_as_png),
+    UNREAD(0, "gimp xcf", "a GIMP document", save_as_png),
+    UNREAD(0, "\0\0\2\0", "a mouse pointer file", save_as_png),
+    UNREAD(0, "icns", "a macOS icon", save_as_png),
+    UNREAD(0, "DDS ", "a DDS texture", save_as_png),
+    UNREAD(0, "qoif", "a QOI picture", save_as_png),
+    UNREAD(0, "\x76\x2f\x31\x01", "an OpenEXR picture", save_as_png),
+    UNREAD(0, "#?RADIANCE", "a Radiance picture", save_as_png),
+    UNREAD(0, "P7\n", "a PAM picture", save_as_png),
+    UNREAD(0, "PF\n", "a PFM picture", save_as_png),
+    UNREAD(0, "Pf\n", "a PFM picture", save_as_png),
+    UNREAD(0, "AT&TFORM", "a DjVu document", save_as_png),
+    UNREAD(0, "\xd7\xcd\xc6\x9a", "a Windows metafile", save_as_png),
+    UNREAD(0, "\x8aMNG\r\n\x1a\n", "an MNG animation", "save its first frame as PNG"),
+    UNREAD(0, "\x89PNG\n\x1a\n", "a PNG picture whose line ends were changed", fetch_again),
+    UNREAD(0, "\x89PNG\r\n\x1a\r\n", "a PNG picture whose line ends were changed", fetch_again),
+    UNREAD(0, "\xef\xbf\xbdPNG", "a PNG picture that was taken for text", fetch_again),
+    UNREAD(0, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
+           "a picture that was taken for text", fetch_again),
+    UNREAD(0, "iVBORw0KGgo", "a PNG picture as base64 text", decode_base64),
+    UNREAD(0, "/9j/", "a JPEG picture as base64 text", decode_base64),
+    UNREAD(0, "R0lGODdh", "a GIF picture as base64 text", decode_base64),
+    UNREAD(0, "R0lGODlh", "a GIF picture as base64 text", decode_base64),
+    UNREAD(0, "data:image/", "a data: address saved as a file", "give the address itself"),
+    /* Documents. */
+    OTHER(0, "%PDF-", "a PDF document", print_a_page),
+    OTHER(0, "%!PS", "a PostScript document", print_a_page),
+    OTHER(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document",
+          "save the picture in it by itself"),
+    OTHER(0, "{\\rtf", "an RTF document", "save the picture in it by itself"),
+    OTHER(0, "version https://git-lfs", "a Git LFS pointer, not the file itself",
+          "fetch the file with git lfs pull"),
+    OTHER(0, "[InternetShortcut]", "a shortcut to a web page", "give the address in it"),
+    OTHER(0, "L\0\0\0\1\x14\2\0", "a Windows shortcut", "name the file it points to"),
+    OTHER(0, "\0\5\x16\7", "the side file of another one (AppleDouble)",
+          "name the file without ._ at its beginning"),
+    OTHER(0, "HTTP/1.", "a web server's answer with its headers",
+          "save only what follows the first empty line"),
+    /* Films and sound. */
+    OTHER(4, "ftypM4A", "a sound file", NULL),
+    OTHER(4, "ftyp", "an MP4 or QuickTime film", take_a_still),
+    OTHER(4, "moov", "an MP4 or QuickTime film", take_a_still),
+    OTHER(4, "mdat", "an MP4 or QuickTime film", take_a_still),
+    OTHER(0, "\x1a\x45\xdf\xa3", "a Matroska or WebM film", take_a_still),
+    OTHER(8, "AVI LIST", "an AVI film", take_a_still),
+    OTHER(0, "\0\0\1\xba", "an MPEG film", take_a_still),
+    OTHER(0, "\0\0\1\xb3", "an MPEG film", take_a_still),
+    OTHER(0, "FLV\1", "a Flash film", take_a_still),
+    OTHER(0, "\x30\x26\xb2\x75\x8e\x66\xcf\x11", "a Windows Media film", take_a_still),
+    OTHER(8, "WAVE", "a sound file", NULL),
+    OTHER(0, "OggS", "an Ogg film or sound file", NULL),
+    OTHER(0, "fLaC", "a sound file", NULL),
+    OTHER(0, "ID3", "a sound file", NULL),
+    /* Archives and programs. */
+    OTHER(0, "PK\3\4", "a ZIP archive or an Office document", unpack_it),
+    OTHER(0, "PK\5\6", "an empty ZIP archive", NULL),
+    OTHER(0, "\x1f\x8b", "a gzip archive", unpack_it),
+    OTHER(0, "BZh", "a bzip2 archive", unpack_it),
+    OTHER(0, "7z\xbc\xaf\x27\x1c", "a 7z archive", unpack_it),
+    OTHER(0, "\xfd\x37zXZ", "an xz archive", unpack_it),
+    OTHER(0, "\x28\xb5\x2f\xfd", "a zstd archive", unpack_it),
+    OTHER(0, "\x04\x22\x4d\x18", "an LZ4 archive", unpack_it),
+    OTHER(0, "Rar!\x1a\7", "a RAR archive", unpack_it),
+    OTHER(257, "ustar", "a tar archive", unpack_it),
+    OTHER(0, "\x7f\x45LF", "a program", NULL),
+    OTHER(0, "MZ\x90\0", "a Windows program", NULL),
+    OTHER(0, "\xcf\xfa\xed\xfe", "a macOS program", NULL),
+    OTHER(0, "\xca\xfe\xba\xbe", "a macOS or Java program", NULL),
+    OTHER(0, "SQLite format 3", "an SQLite database", NULL),
+    OTHER(0, "GGUF", "a language model (GGUF)", NULL),
+    /* Behind raw files, which are TIFF too. */
+    MAGIC(0, "II*\0", IMAGE_TIFF, "TIFF"),
+    MAGIC(0, "MM\0*", IMAGE_TIFF, "TIFF"),
+    MAGIC(0, "II+\0", IMAGE_TIFF, "TIFF"),
+    MAGIC(0, "MM\0+", IMAGE_TIFF, "TIFF"),
 };
 
-static int starts_with(const uint8_t *bytes, size_t n, const char *s)
-{
-    size_t n_s = strlen(s);
-    return n >= n_s && strncasecmp((const char *)bytes, s, n_s) == 0;
-}
+/* -- Binary formats without a plain mark ---------------------------------------------------------
+ */
 
 /* BM alone is weak: the header size behind it must be one that exists. */
 static int is_bmp(const uint8_t *bytes, size_t n)
 {
     if (n < 18 || bytes[0] != 'B' || bytes[1] != 'M') return 0;
-    static const uint8_t header_sizes[] = {12, 40, 52, 56, 108, 124};
+    static const uint8_t header_sizes[] = {12, 16, 40, 52, 56, 64, 108, 124};
     return !bytes[15] && !bytes[16] && !bytes[17] &&
            memchr(header_sizes, bytes[14], sizeof header_sizes);
 }
@@ -73,62 +150,210 @@ static int is_bmp(const uint8_t *bytes, size_t n)
 static int is_pnm(const uint8_t *bytes, size_t n)
 {
     return n >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
-           memchr(" \t\r\n#", bytes[2], 5);
+           memchr(" \t\r\n\v\f#", bytes[2], 7);
 }
 
-static const char *name_of_text(const uint8_t *bytes, size_t n)
+static int is_webp(const uint8_t *bytes, size_t n)
 {
-    while (n && memchr(" \t\r\n", *bytes, 4)) bytes++, n--;
-    if (starts_with(bytes, n, "<!doctype html") || starts_with(bytes, n, "<html") ||
-        starts_with(bytes, n, "<head") || starts_with(bytes, n, "<body"))
-        return "a web page";
-    if (starts_with(bytes, n, "<svg")) return "an SVG drawing";
-    if (starts_with(bytes, n, "<?xml")) {
-        char start[1024];
-        size_t n_start = n < sizeof start ? n : sizeof start - 1;
-        memcpy(start, bytes, n_start);
-        start[n_start] = 0;
-        if (strstr(start, "<svg")) return "an SVG drawing";
-        return strstr(start, "<html") ? "a web page" : "an XML document";
+    return n >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0;
+}
+
+/* AVIF and HEIC are of one family: a box of brands comes first. Other brands are films. */
+static int read_brands(const uint8_t *bytes, size_t n, struct sniffed *ret)
+{
+    static const struct {
+        char brand[5];
+        enum image_format format;
+        const char *name;
+    } brands[] = {{"avif", IMAGE_AVIF, "AVIF"}, {"avis", IMAGE_AVIF, "AVIF"},
+                  {"heic", IMAGE_HEIF, "HEIC"}, {"heix", IMAGE_HEIF, "HEIC"},
+                  {"heim", IMAGE_HEIF, "HEIC"}, {"heis", IMAGE_HEIF, "HEIC"},
+                  {"hevc", IMAGE_HEIF, "HEIC"}, {"hevx", IMAGE_HEIF, "HEIC"},
+                  {"mif1", IMAGE_HEIF, "HEIF"}, {"msf1", IMAGE_HEIF, "HEIF"}};
+    if (n < 12 || memcmp(bytes + 4, "ftyp", 4) != 0) return 0;
+    size_t end = (size_t)bytes[2] << 8 | bytes[3]; // no such box is longer than a few dozen bytes
+    if (end > n) end = n;
+    int found = 0;
+    for (size_t at = 8; at + 4 <= end; at += at == 8 ? 8 : 4) { // a version follows the first
+        for (size_t i = 0; i < sizeof brands / sizeof *brands; i++) {
+            if (memcmp(bytes + at, brands[i].brand, 4) != 0) continue;
+            *ret = (struct sniffed){brands[i].format, brands[i].name, NULL};
+            found = 1;
+            if (brands[i].name[3] != 'F' || brands[i].format == IMAGE_AVIF) return 1;
+        }
+        if (at == 8 && !found) return 0; // a film, whatever it is compatible with
     }
-    return "text";
+    return found;
+}
+
+/* -- Text ----------------------------------------------------------------------------------------
+ */
+
+struct text {
+    const uint8_t *p;
+    size_t n;
+};
+
+static int starts_with(struct text t, const char *s)
+{
+    size_t n = strlen(s);
+    return t.n >= n && strncasecmp((const char *)t.p, s, n) == 0;
+}
+
+static void skip(struct text *t, size_t n)
+{
+    if (n > t->n) n = t->n;
+    t->p += n;
+    t->n -= n;
+}
+
+static void skip_blanks(struct text *t)
+{
+    while (t->n && memchr(" \t\r\n\f", *t->p, 5)) skip(t, 1);
+}
+
+/* Behind the next occurrence of end, or to the end of the text. */
+static void skip_past(struct text *t, const char *end)
+{
+    const uint8_t *hit = memmem(t->p, t->n, end, strlen(end));
+    skip(t, hit ? (size_t)(hit - t->p) + strlen(end) : t->n);
+}
+
+/* <!DOCTYPE …>, with declarations of its own in [ ] */
+static void skip_doctype(struct text *t)
+{
+    while (t->n && *t->p != '>' && *t->p != '[') skip(t, 1);
+    if (t->n && *t->p == '[') skip_past(t, "]");
+    skip_past(t, ">");
+}
+
+/* An element of one of these names begins: <svg, <svg:svg, … */
+static int is_element(struct text t, const char *const *names)
+{
+    skip(&t, 1);
+    const uint8_t *colon = t.n ? memchr(t.p, ':', t.n < 40 ? t.n : 40) : NULL;
+    size_t n_prefix = colon ? (size_t)(colon - t.p) + 1 : 0;
+    for (size_t i = 0; i < n_prefix; i++)
+        if (strchr(" \t\r\n>/=\"", t.p[i])) n_prefix = 0;
+    skip(&t, n_prefix);
+    for (; *names; names++) {
+        size_t n = strlen(*names);
+        if (starts_with(t, *names) && (t.n == n || strchr(" \t\r\n\f/>", t.p[n]))) return 1;
+    }
+    return 0;
+}
+
+static const struct sniffed web_page = {IMAGE_OTHER, "a web page",
+                                        "name the picture in it, by its own address"};
+static const struct sniffed svg = {IMAGE_UNREAD, "an SVG drawing",
+                                   "draw it as PNG, for instance with rsvg-convert -o FILE.png"};
+
+/* What markup is about: its first element, behind comments, declarations and instructions. */
+static struct sniffed name_of_markup(struct text t)
+{
+    static const char *const svg_names[] = {"svg", NULL};
+    static const char *const html_names[] = {
+        "html", "head", "body",   "title", "meta", "link", "base", "script", "style", "div",
+        "p",    "h1",   "h2",     "table", "span", "a",    "img",  "iframe", "form",  "center",
+        "br",   "font", "object", "pre",   "ul",   "nav",  "main", "header", NULL};
+    int is_xml = 0;
+    for (;;) {
+        skip_blanks(&t);
+        if (starts_with(t, "<!--")) {
+            skip_past(&t, "-->");
+        } else if (starts_with(t, "<?")) {
+            is_xml = 1;
+            skip_past(&t, "?>");
+        } else if (starts_with(t, "<!doctype")) {
+            skip(&t, 9);
+            skip_blanks(&t);
+            if (starts_with(t, "html")) return web_page;
+            if (starts_with(t, "svg")) return svg;
+            is_xml = 1;
+            skip_doctype(&t);
+        } else {
+            break;
+        }
+    }
+    if (t.n && *t.p == '<') {
+        if (is_element(t, svg_names)) return svg;
+        if (is_element(t, html_names)) return web_page;
+    }
+    return (struct sniffed){IMAGE_OTHER, is_xml ? "an XML document" : "text", NULL};
 }
 
 /* Without control characters and with valid UTF-8 lead bytes in the first part. */
-static int is_text(const uint8_t *bytes, size_t n)
+static int is_text(struct text t)
 {
-    size_t n_look = n < 512 ? n : 512;
+    size_t n_look = t.n < 512 ? t.n : 512;
     for (size_t i = 0; i < n_look; i++) {
-        if (bytes[i] == 0x7f || bytes[i] >= 0xf8) return 0;
-        if (bytes[i] < 0x20 && !memchr("\t\n\r\f\033", bytes[i], 5)) return 0;
+        if (t.p[i] == 0x7f || t.p[i] >= 0xf8) return 0;
+        if (t.p[i] < 0x20 && !memchr("\t\n\r\f\033", t.p[i], 5)) return 0;
     }
     return 1;
 }
 
-enum image_format image_sniff(const uint8_t *bytes, size_t n, const char **ret_name)
+static struct sniffed name_of_text(struct text t)
 {
-    *ret_name = "empty";
-    if (n == 0) return IMAGE_OTHER;
+    struct text start = t;
+    skip_blanks(&start);
+    if (start.n == 0) return (struct sniffed){IMAGE_OTHER, "nothing but blanks", NULL};
+    if (*start.p == '<') return name_of_markup(start);
+    if (*start.p == '{' || *start.p == '[')
+        return (struct sniffed){IMAGE_OTHER, "JSON text",
+                                "perhaps a server's message: look into it"};
+    return (struct sniffed){IMAGE_OTHER, "text", NULL};
+}
+
+/* UTF-16: enough of the ASCII in it to know markup by. */
+static struct sniffed name_of_wide_text(struct text t, int big)
+{
+    uint8_t narrow[2048];
+    size_t n = t.n / 2 < sizeof narrow ? t.n / 2 : sizeof narrow;
+    for (size_t i = 0; i < n; i++) {
+        uint8_t high = t.p[2 * i + (big ? 0 : 1)], low = t.p[2 * i + (big ? 1 : 0)];
+        narrow[i] = high || low >= 0x80 ? '?' : low;
+    }
+    return name_of_text((struct text){narrow, n});
+}
+
+static int only_zeros(struct text t)
+{
+    size_t n_look = t.n < 4096 ? t.n : 4096;
+    for (size_t i = 0; i < n_look; i++)
+        if (t.p[i]) return 0;
+    return t.n >= 16;
+}
+
+static struct sniffed name_of_rest(struct text t)
+{
+    if (t.n >= 2 && memcmp(t.p, "\xff\xfe", 2) == 0)
+        return name_of_wide_text((struct text){t.p + 2, t.n - 2}, 0);
+    if (t.n >= 2 && memcmp(t.p, "\xfe\xff", 2) == 0)
+        return name_of_wide_text((struct text){t.p + 2, t.n - 2}, 1);
+    if (only_zeros(t))
+        return (struct sniffed){IMAGE_OTHER, "nothing but zero bytes",
+                                "copying or downloading it was not finished: fetch it again"};
+    if (starts_with(t, "\xef\xbb\xbf")) skip(&t, 3); // a byte order mark
+    if (is_text(t)) return name_of_text(t);
+    return (struct sniffed){IMAGE_OTHER, "data of an unknown kind", NULL};
+}
+
+/* -- All -----------------------------------------------------------------------------------------
+ */
+
+struct sniffed image_sniff(const uint8_t *bytes, size_t n)
+{
+    struct sniffed brand;
+    if (n == 0) return (struct sniffed){IMAGE_OTHER, "empty", NULL};
+    if (read_brands(bytes, n, &brand)) return brand;
+    if (is_webp(bytes, n)) return (struct sniffed){IMAGE_WEBP, "WebP", NULL};
+    if (is_bmp(bytes, n)) return (struct sniffed){IMAGE_BMP, "BMP", NULL};
+    if (is_pnm(bytes, n)) return (struct sniffed){IMAGE_PNM, "PNM", NULL};
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
         const struct magic *m = &magics[i];
-        if (n < m->at + m->n || memcmp(bytes + m->at, m->bytes, m->n) != 0) continue;
-        *ret_name = m->name;
-        return m->format;
+        if (n >= m->at + m->n && memcmp(bytes + m->at, m->bytes, m->n) == 0)
+            return (struct sniffed){m->format, m->name, m->remedy};
     }
-    if (n >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0) {
-        *ret_name = "WebP";
-        return IMAGE_WEBP;
-    }
-    if (is_bmp(bytes, n)) {
-        *ret_name = "BMP";
-        return IMAGE_BMP;
-    }
-    if (is_pnm(bytes, n)) {
-        *ret_name = "PNM";
-        return IMAGE_PNM;
-    }
-    if (n >= 3 && memcmp(bytes, "\xef\xbb\xbf", 3) == 0) // a byte order mark
-        bytes += 3, n -= 3;
-    *ret_name = is_text(bytes, n) ? name_of_text(bytes, n) : "data of an unknown kind";
-    return IMAGE_OTHER;
+    return name_of_rest((struct text){bytes, n});
 }

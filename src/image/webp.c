@@ -7,13 +7,14 @@
 
 #include "base/mem.h"
 
-static int refuse(VP8StatusCode status, size_t n, struct phi3v_error *err)
+enum { BELIEVED_PER_BYTE = 16384 }; // pixels; a plain surface takes next to nothing
+
+static int refuse(VP8StatusCode status, const struct source *s, struct phi3v_error *err)
 {
     switch (status) {
     case VP8_STATUS_NOT_ENOUGH_DATA:
     case VP8_STATUS_SUSPENDED:
-        return err_set(err, PHI3V_E_IMAGE, "the WebP picture is truncated: it ends after %zu bytes",
-                       n);
+        return truncated(s, err);
     case VP8_STATUS_OUT_OF_MEMORY:
         return err_set(err, PHI3V_E_MEMORY, "not enough memory for the WebP picture");
     case VP8_STATUS_UNSUPPORTED_FEATURE:
@@ -24,89 +25,125 @@ static int refuse(VP8StatusCode status, size_t n, struct phi3v_error *err)
     }
 }
 
-/* Decodes a still picture into n_samples bytes with rows of stride bytes, which hold it (libwebp
- * checks). */
-static VP8StatusCode decode_into(const uint8_t *bytes, size_t n, int channels, uint8_t *samples,
-                                 size_t n_samples, size_t stride)
+/* -- One bitstream ----------------------------------------------------------------------------- */
+
+/* Where pixels go: rows of stride bytes, which must lie within n bytes (libwebp checks). */
+struct target {
+    int channels;
+    uint8_t *samples;
+    size_t n, stride;
+};
+
+static void aim(WebPDecBuffer *buffer, const struct target *to)
+{
+    buffer->colorspace = to->channels == 4 ? MODE_RGBA : MODE_RGB;
+    buffer->is_external_memory = 1;
+    buffer->u.RGBA.rgba = to->samples;
+    buffer->u.RGBA.stride = (int)to->stride;
+    buffer->u.RGBA.size = to->n;
+}
+
+/* The rows that can be had from a bitstream which ends early; 0 when there are none. */
+static int decode_rows(const uint8_t *bytes, size_t n, const struct target *to)
+{
+    WebPDecBuffer buffer;
+    if (!WebPInitDecBuffer(&buffer)) return 0;
+    aim(&buffer, to);
+    WebPIDecoder *decoder = WebPINewDecoder(&buffer);
+    if (!decoder) return 0;
+    int n_rows = 0;
+    WebPIUpdate(decoder, bytes, n);
+    WebPIDecGetRGB(decoder, &n_rows, NULL, NULL, NULL);
+    WebPIDelete(decoder);
+    return n_rows > 0;
+}
+
+static VP8StatusCode decode_into(const struct source *s, const uint8_t *bytes, size_t n,
+                                 const struct target *to, int *ret_incomplete)
 {
     WebPDecoderConfig config;
     if (!WebPInitDecoderConfig(&config)) return VP8_STATUS_INVALID_PARAM;
-    config.output.colorspace = channels == 4 ? MODE_RGBA : MODE_RGB;
-    config.output.is_external_memory = 1;
-    config.output.u.RGBA.rgba = samples;
-    config.output.u.RGBA.stride = (int)stride;
-    config.output.u.RGBA.size = n_samples;
+    aim(&config.output, to);
     VP8StatusCode status = WebPDecode(bytes, n, &config);
     WebPFreeDecBuffer(&config.output);
-    return status;
+    int damaged = status != VP8_STATUS_OK && status != VP8_STATUS_OUT_OF_MEMORY;
+    if (!damaged || !s->lenient || !decode_rows(bytes, n, to)) return status;
+    *ret_incomplete = 1;
+    return VP8_STATUS_OK;
 }
 
-static int decode_still(const uint8_t *bytes, size_t n, const WebPBitstreamFeatures *f,
-                        struct pixels *ret, struct phi3v_error *err)
+/* -- Stills and animations ----------------------------------------------------------------------
+ */
+
+static int decode_still(const struct source *s, const WebPBitstreamFeatures *f, struct decoded *ret,
+                        struct phi3v_error *err)
 {
     int channels = f->has_alpha ? 4 : 3;
-    size_t stride = (size_t)f->width * (size_t)channels;
-    CLEANUP(mem_free_ptr) uint8_t *samples = mem_array(stride, (size_t)f->height);
-    if (!samples) return err_memory(err, "the WebP picture", stride * (size_t)f->height);
-    VP8StatusCode status =
-        decode_into(bytes, n, channels, samples, stride * (size_t)f->height, stride);
-    if (status != VP8_STATUS_OK) return refuse(status, n, err);
-    if (channels == 4) return pixels_from_samples(samples, 4, f->width, f->height, ret, err);
-    *ret = (struct pixels){.width = f->width, .height = f->height, .rgb = samples};
-    samples = NULL;
-    return 0;
+    size_t stride = (size_t)f->width * (size_t)channels, n = stride * (size_t)f->height;
+    uint8_t *samples = mem_zalloc(n);
+    if (!samples) return err_memory(err, "the WebP picture", n);
+    struct target to = {channels, samples, n, stride};
+    VP8StatusCode status = decode_into(s, s->bytes, s->n, &to, &ret->incomplete);
+    if (status == VP8_STATUS_OK)
+        return pixels_from_samples(samples, channels, f->width, f->height, &ret->pixels, err);
+    mem_free(samples);
+    return refuse(status, s, err);
 }
 
 /* The canvas starts transparent black; the first frame is set into it as it is. */
-static int decode_first_frame(const WebPIterator *frame, const WebPBitstreamFeatures *f, size_t n,
-                              struct pixels *ret, struct phi3v_error *err)
+static int decode_first_frame(const struct source *s, const WebPIterator *frame,
+                              const WebPBitstreamFeatures *f, struct decoded *ret,
+                              struct phi3v_error *err)
 {
-    size_t stride = (size_t)f->width * 4;
+    size_t stride = (size_t)f->width * 4, n = stride * (size_t)f->height;
     int inside = frame->x_offset >= 0 && frame->y_offset >= 0 && frame->width > 0 &&
                  frame->height > 0 && frame->x_offset <= f->width - frame->width &&
                  frame->y_offset <= f->height - frame->height;
-    if (!inside || !frame->complete) return refuse(VP8_STATUS_BITSTREAM_ERROR, n, err);
-    CLEANUP(mem_free_ptr) uint8_t *canvas = mem_zarray(stride, (size_t)f->height);
-    if (!canvas) return err_memory(err, "the WebP picture", stride * (size_t)f->height);
+    if (!inside || (!frame->complete && !s->lenient))
+        return refuse(VP8_STATUS_BITSTREAM_ERROR, s, err);
+    uint8_t *canvas = mem_zalloc(n);
+    if (!canvas) return err_memory(err, "the WebP picture", n);
     size_t start = (size_t)frame->y_offset * stride + (size_t)frame->x_offset * 4;
+    struct target to = {4, canvas + start, n - start, stride};
+    const WebPData *data = &frame->fragment;
     WebPBitstreamFeatures inner;
-    VP8StatusCode status = WebPGetFeatures(frame->fragment.bytes, frame->fragment.size, &inner);
+    VP8StatusCode status = WebPGetFeatures(data->bytes, data->size, &inner);
     if (status == VP8_STATUS_OK && (inner.width != frame->width || inner.height != frame->height))
         status = VP8_STATUS_BITSTREAM_ERROR;
     if (status == VP8_STATUS_OK)
-        status = decode_into(frame->fragment.bytes, frame->fragment.size, 4, canvas + start,
-                             stride * (size_t)f->height - start, stride);
-    if (status != VP8_STATUS_OK) return refuse(status, n, err);
-    return pixels_from_samples(canvas, 4, f->width, f->height, ret, err);
+        status = decode_into(s, data->bytes, data->size, &to, &ret->incomplete);
+    if (status == VP8_STATUS_OK)
+        return pixels_from_samples(canvas, 4, f->width, f->height, &ret->pixels, err);
+    mem_free(canvas);
+    return refuse(status, s, err);
 }
 
-static int decode_animation(const uint8_t *bytes, size_t n, const WebPBitstreamFeatures *f,
-                            struct pixels *ret, struct phi3v_error *err)
+static int decode_animation(const struct source *s, const WebPBitstreamFeatures *f,
+                            struct decoded *ret, struct phi3v_error *err)
 {
-    WebPData data = {.bytes = bytes, .size = n};
-    WebPDemuxer *demuxer = WebPDemux(&data);
-    if (!demuxer) return refuse(VP8_STATUS_NOT_ENOUGH_DATA, n, err);
+    WebPData data = {.bytes = s->bytes, .size = s->n};
+    WebPDemuxState state;
+    WebPDemuxer *demuxer = s->lenient ? WebPDemuxPartial(&data, &state) : WebPDemux(&data);
+    if (!demuxer) return refuse(VP8_STATUS_NOT_ENOUGH_DATA, s, err);
     WebPIterator frame;
     int code;
     if (WebPDemuxGetFrame(demuxer, 1, &frame)) {
-        code = decode_first_frame(&frame, f, n, ret, err);
+        code = decode_first_frame(s, &frame, f, ret, err);
+        ret->animated = frame.num_frames > 1;
         WebPDemuxReleaseIterator(&frame);
     } else {
-        code = refuse(VP8_STATUS_BITSTREAM_ERROR, n, err);
+        code = refuse(VP8_STATUS_BITSTREAM_ERROR, s, err);
     }
     WebPDemuxDelete(demuxer);
     return code;
 }
 
-int webp_decode(const uint8_t *bytes, size_t n, struct pixels *ret, int *ret_animated,
-                struct phi3v_error *err)
+int webp_decode(const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
     WebPBitstreamFeatures f;
-    VP8StatusCode status = WebPGetFeatures(bytes, n, &f);
-    if (status != VP8_STATUS_OK) return refuse(status, n, err);
-    int code = size_allowed("WebP", f.width, f.height, 11, err);
+    VP8StatusCode status = WebPGetFeatures(s->bytes, s->n, &f);
+    if (status != VP8_STATUS_OK) return refuse(status, s, err);
+    int code = size_allowed(s, f.width, f.height, 11, BELIEVED_PER_BYTE, err);
     if (code < 0) return code;
-    *ret_animated = f.has_animation;
-    return f.has_animation ? decode_animation(bytes, n, &f, ret, err)
-                           : decode_still(bytes, n, &f, ret, err);
+    return f.has_animation ? decode_animation(s, &f, ret, err) : decode_still(s, &f, ret, err);
 }

@@ -213,7 +213,7 @@ static void check_picture(json_t *picture)
     if (!bytes) return;
     struct decoded d;
     struct phi3v_error err;
-    int code = image_decode((const uint8_t *)bytes, n_bytes, 0, &d, &err);
+    int code = image_decode((const uint8_t *)bytes, n_bytes, &(struct decode_options){0}, &d, &err);
     mem_free(bytes);
     if (!tap_ok(code == 0, "%s: decoded%s%s", file, code ? ": " : "", code ? err.text : "")) return;
     const char *format = json_string_value(json_object_get(picture, "format"));
