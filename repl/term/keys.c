@@ -6,11 +6,19 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LONE_ESC_MS 30
 #define QUIET_MS 50 /* an interrupted paste is over when nothing came for so long */
 #define EVENT 256
+
+static double now_ms(void)
+{
+    struct timespec ts;
+    clock_gettime(CLOCK_MONOTONIC, &ts);
+    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
+}
 
 /* -- What arrives ---------------------------------------------------------------------------- */
 
@@ -81,19 +89,26 @@ static void end_paste(struct keys *k)
     k->paste_lost = k->interrupted_paste = false;
 }
 
-/* Ctrl-C ends a paste whose end does not come; what still comes of it is not taken for keys. */
+/* Ctrl-C ends a paste whose end does not come. Where it was still coming, the rest is not taken for
+ * keys. */
+static void interrupt_paste(struct keys *k)
+{
+    bool coming = k->read_ms - k->pasted_ms < QUIET_MS;
+    lose_paste(k);
+    k->interrupted_paste = true;
+    push(k, EVENT + TERM_INTERRUPT);
+    if (!coming) answers_end_paste(&k->answers);
+}
+
 static void on_pasted(int byte, void *user)
 {
     struct keys *k = user;
-    if (byte < 0) {
+    if (byte < 0)
         end_paste(k);
-    } else if (signal_key(k, byte) == TERM_INTERRUPT && !k->interrupted_paste) {
-        lose_paste(k);
-        k->interrupted_paste = true;
-        push(k, EVENT + TERM_INTERRUPT);
-    } else {
+    else if (signal_key(k, byte) == TERM_INTERRUPT && !k->interrupted_paste)
+        interrupt_paste(k);
+    else
         collect(k, (char)byte);
-    }
 }
 
 static void on_answer(const struct answer *a, void *user)
@@ -138,7 +153,9 @@ bool keys_pump(struct keys *k, int timeout_ms)
         return false;
     }
     if (n == 0) k->at_end = true;
+    k->read_ms = now_ms();
     for (ssize_t i = 0; i < n; i++) answers_byte(&k->answers, bytes[i]);
+    if (k->answers.in_paste) k->pasted_ms = k->read_ms;
     return n > 0;
 }
 

@@ -40,6 +40,7 @@ struct keys {
     size_t n_paste, cap_paste;
     bool paste_lost; /* of it: too long, no memory, or interrupted */
     bool interrupted_paste;
+    double read_ms, pasted_ms; /* when bytes came last, and bytes of a paste before them */
 };
 
 void keys_init(struct keys *k, int fd, const struct termios *mode,

@@ -354,6 +354,11 @@ enum term_mode term_mode(struct term *t, enum term_mode mode)
 
 const struct term_facts *term_facts(const struct term *t) { return &t->facts; }
 
+void term_fresh_line(struct term *t)
+{
+    if (t) modes_send(&t->modes, t->modes.may_write ? "\033[0m\033[?25h\r\n" : "\n");
+}
+
 /* -- Changes of size -------------------------------------------------------------------------- */
 
 static void on_size(int sig)

@@ -84,6 +84,9 @@ enum term_mode {
 /* Returns the mode before. NULL and what is no terminal are harmless. */
 enum term_mode term_mode(struct term *t, enum term_mode mode);
 
+/* Leaves what is being drawn: attributes off, a new line. For others to write on. */
+void term_fresh_line(struct term *t);
+
 /* What comes next of the input. */
 enum term_event {
     TERM_NOTHING,   /* so far */

@@ -137,9 +137,10 @@ static char *edited(struct line *l, const char *text)
     if (f && fclose(f)) ok = false;
     char *command = xasprintf("%s '%s'", editor, path);
     size_t n;
+    char *result = NULL;
     if (ok && !child_run(l->host.term, command) && !load_file(path, 64 << 20, &bytes, &n, NULL))
-        while (n > 0 && bytes[n - 1] == '\n') bytes[--n] = 0;
-    char *result = bytes ? l->host.pasted(l->host.user, bytes, n) : NULL;
+        result = l->host.pasted(l->host.user, bytes, n);
+    for (n = result ? strlen(result) : 0; n > 0 && result[n - 1] == '\n'; n--) result[n - 1] = 0;
     if (fd >= 0) unlink(path);
     free(bytes);
     free(command);
@@ -267,18 +268,12 @@ void line_free(struct line *l)
     current = NULL;
 }
 
-/* Adds to the list; false: it is the last entry already. */
-static bool add_entry(const char *entry)
-{
-    HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
-    if (!*entry || (last && !strcmp(last->line, entry))) return false;
-    add_history(entry);
-    return true;
-}
-
 void line_remember(struct line *l, const char *entry)
 {
-    if (add_entry(entry)) history_append(l->history, entry);
+    HIST_ENTRY *last = history_length > 0 ? history_get(history_base + history_length - 1) : NULL;
+    if (!*entry || (last && !strcmp(last->line, entry))) return;
+    add_history(entry);
+    history_append(l->history, entry);
 }
 
 /* -- Reading -------------------------------------------------------------------------------- */
@@ -299,15 +294,14 @@ static void end_waiting(void)
         rl_callback_sigcleanup();
 }
 
-/* Ctrl-C: the line stays on the screen as it was and can be had back from the history; readline
- * gets an empty one. */
+/* Ctrl-C: the line stays on the screen as it was; readline gets an empty one, so that it puts
+ * edited entries of the history back and begins at its end again. */
 static void cancel(struct line *l)
 {
     end_waiting();
     rl_clear_message();
     leave(l);
     l->cancelled = true;
-    char *text = xstrdup(rl_line_buffer);
     rl_replace_line("", 1);
     rl_point = 0;
     rl_stuff_char('\r');
@@ -315,8 +309,6 @@ static void cancel(struct line *l)
     l->done = true;
     free(l->result);
     l->result = NULL;
-    add_entry(text);
-    free(text);
 }
 
 static void paste(struct line *l)
@@ -350,8 +342,7 @@ static void stop_program(struct line *l)
 bool line_stop_answering(struct term *t)
 {
     if (!interrupt_stop_requested()) return false;
-    fputs("\r\n", stdout);
-    fflush(stdout);
+    term_fresh_line(t);
     enum term_mode mode = term_mode(t, TERM_USUAL);
     interrupt_stop();
     term_mode(t, mode);

@@ -2,6 +2,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include <utf8proc.h>
+
 #include "base/util.h"
 #include "tty/paste.h"
 
@@ -45,15 +47,31 @@ static void take_prompts_off(char *s)
     *to = 0;
 }
 
+/* Length of the letter at s, 0 where there is none in UTF-8. */
+static size_t letter(const char *s, size_t n)
+{
+    utf8proc_int32_t cp;
+    utf8proc_ssize_t k =
+        utf8proc_iterate((const utf8proc_uint8_t *)s, n < 4 ? (utf8proc_ssize_t)n : 4, &cp);
+    return k > 0 ? (size_t)k : 0;
+}
+
 char *paste_read(void *user, const char *bytes, size_t n)
 {
     (void)user;
-    char *text = xalloc(n + 1), *to = text;
-    for (size_t i = 0; i < n; i++) {
-        if (bytes[i] == '\r' && i + 1 < n && bytes[i + 1] == '\n') continue;
-        if (bytes[i]) *to++ = bytes[i] == '\r' ? '\n' : bytes[i];
+    struct text text = {0};
+    size_t k;
+    for (size_t i = 0; i < n; i += k ? k : 1) {
+        k = letter(bytes + i, n - i);
+        bool crlf = bytes[i] == '\r' && i + 1 < n && bytes[i + 1] == '\n';
+        if (!k)
+            text_add(&text, "\ufffd");
+        else if (bytes[i] == '\r')
+            text_add(&text, crlf ? "" : "\n");
+        else if (bytes[i])
+            text_addn(&text, bytes + i, k);
     }
-    *to = 0;
-    take_prompts_off(text);
-    return text;
+    char *result = text_take(&text);
+    take_prompts_off(result);
+    return result;
 }

@@ -5,9 +5,9 @@
 
 #include <stddef.h>
 
-/* Line ends become LF, zero bytes go. Where the text begins with a prompt of ours ("In [3] @1: "),
- * that one, those of further cells and the "...: " of further lines are taken off the beginnings of
- * the lines. Fits line_host.pasted; the caller frees. */
+/* Line ends become LF, what is no UTF-8 U+FFFD; zero bytes go. Where the text begins with a prompt
+ * of ours ("In [3] @1: "), that one, those of further cells and the "...: " of further lines are
+ * taken off the beginnings of the lines. Fits line_host.pasted; the caller frees. */
 char *paste_read(void *user, const char *bytes, size_t n);
 
 #endif

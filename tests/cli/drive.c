@@ -3,8 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
-#include <poll.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <stdio.h>
@@ -15,21 +13,22 @@
 #include <unistd.h>
 
 #include "drive.h"
+#include "drive_parts.h"
 #include "golden.h"
 
-enum { RUN_S = 180, EXPECT_S = 60, QUIET_MS = 400, QUIET_AT_MOST_S = 2, NOTE_BYTES = 600 };
+enum { RUN_S = 180 };
 
 static const char *program;
 static char tmp[] = "/tmp/phiscope-cli-XXXXXX";
 static struct run last;
 
-static void die(const char *what)
+void drive_die(const char *what)
 {
     fprintf(stderr, "drive: %s: %s\n", what, strerror(errno));
     exit(99);
 }
 
-static double now_s(void)
+double drive_now_s(void)
 {
     struct timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
@@ -47,7 +46,7 @@ void drive_init(int argc, char **argv)
     program = argv[1];
     argv[1] = argv[0];
     golden_init(argc - 1, argv + 1);
-    if (!mkdtemp(tmp)) die("mkdtemp");
+    if (!mkdtemp(tmp)) drive_die("mkdtemp");
     signal(SIGPIPE, SIG_IGN);
 }
 
@@ -81,14 +80,14 @@ static const char *ring(char *path)
 const char *drive_file(const char *relative)
 {
     char *path = NULL;
-    if (asprintf(&path, "%s/%s", tmp, relative) < 0) die("memory");
+    if (asprintf(&path, "%s/%s", tmp, relative) < 0) drive_die("memory");
     return ring(path);
 }
 
 const char *drive_golden(const char *relative)
 {
     char *path = NULL;
-    if (asprintf(&path, "%s/%s", golden_root(), relative) < 0) die("memory");
+    if (asprintf(&path, "%s/%s", golden_root(), relative) < 0) drive_die("memory");
     return ring(path);
 }
 
@@ -96,7 +95,7 @@ const char *drive_write(const char *relative, const char *text)
 {
     const char *path = drive_file(relative);
     FILE *f = fopen(path, "w");
-    if (!f || fputs(text, f) < 0 || fclose(f)) die(path);
+    if (!f || fputs(text, f) < 0 || fclose(f)) drive_die(path);
     return path;
 }
 
@@ -107,7 +106,7 @@ static char *slurp(int fd, size_t *ret_n)
     size_t n = 0, cap = 0;
     for (;;) {
         if (n + 65536 > cap) all = realloc(all, cap = 2 * cap + 131072);
-        if (!all) die("memory");
+        if (!all) drive_die("memory");
         ssize_t k = read(fd, all + n, 65535);
         if (k < 0 && errno == EINTR) continue;
         if (k <= 0) break;
@@ -142,11 +141,26 @@ static void own_environment(void)
     for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) unsetenv(gone[i]);
 }
 
-static void become(const char *const *words)
+static void change_environment(const char *const *env)
+{
+    for (; env && *env; env++) {
+        char *name = strdup(*env), *value = name ? strchr(name, '=') : NULL;
+        if (value) {
+            *value++ = 0;
+            setenv(name, value, 1);
+        } else if (name) {
+            unsetenv(name);
+        }
+        free(name);
+    }
+}
+
+void drive_become(const char *const *words, const char *const *env)
 {
     const char *argv[64] = {program};
     for (int i = 0; words[i] && i < 62; i++) argv[i + 1] = words[i];
     own_environment();
+    change_environment(env);
     execv(program, (char *const *)(uintptr_t)argv);
     _exit(98);
 }
@@ -154,7 +168,7 @@ static void become(const char *const *words)
 static int file_with(const char *text)
 {
     FILE *f = tmpfile();
-    if (!f || (text && fputs(text, f) < 0) || fflush(f)) die("tmpfile");
+    if (!f || (text && fputs(text, f) < 0) || fflush(f)) drive_die("tmpfile");
     int fd = dup(fileno(f));
     fclose(f);
     lseek(fd, 0, SEEK_SET);
@@ -162,14 +176,14 @@ static int file_with(const char *text)
 }
 
 /* The exit status, -1 after a signal or when it had to be killed at `until`. */
-static int wait_for(pid_t pid, double until)
+int drive_wait(pid_t pid, double until)
 {
     int status;
     for (;;) {
         pid_t done = waitpid(pid, &status, WNOHANG);
         if (done == pid) return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
         if (done < 0) return -1;
-        if (now_s() > until) {
+        if (drive_now_s() > until) {
             kill(pid, SIGKILL);
             waitpid(pid, &status, 0);
             return -1;
@@ -192,17 +206,17 @@ const struct run *drive(const char *input, const char *const *words)
     int in = file_with(input), out = file_with(NULL), err = file_with(NULL);
     fflush(NULL);
     pid_t pid = fork();
-    if (pid < 0) die("fork");
+    if (pid < 0) drive_die("fork");
     if (pid == 0) {
         dup2(in, STDIN_FILENO);
         dup2(out, STDOUT_FILENO);
         dup2(err, STDERR_FILENO);
-        become(words);
+        drive_become(words, NULL);
     }
     close(in);
     free(last.out);
     free(last.err);
-    last.status = wait_for(pid, now_s() + RUN_S);
+    last.status = drive_wait(pid, drive_now_s() + RUN_S);
     last.out = read_back(out, &last.n_out);
     last.err = read_back(err, NULL);
     return &last;
@@ -216,110 +230,4 @@ json_t *drive_json(int k)
         if (line) line++;
     }
     return line && *line ? json_loadb(line, strcspn(line, "\n"), JSON_DECODE_ANY, NULL) : NULL;
-}
-
-/* -- Terminal ------------------------------------------------------------------------------- */
-
-struct pty {
-    pid_t pid;
-    int fd;
-    char *text; // [n] everything that came
-    size_t n, cap, found;
-    size_t answered; // up to here questions were looked for
-};
-
-struct pty *pty_start(const char *const *words)
-{
-    struct pty *p = calloc(1, sizeof *p);
-    struct winsize size = {.ws_row = 24, .ws_col = 80, .ws_xpixel = 640, .ws_ypixel = 384};
-    if (!p) die("memory");
-    fflush(NULL);
-    p->pid = forkpty(&p->fd, NULL, NULL, &size);
-    if (p->pid < 0) die("forkpty");
-    if (p->pid == 0) {
-        setenv("TERM", "xterm", 1);
-        setenv("INPUTRC", "/dev/null", 1);
-        become(words);
-    }
-    return p;
-}
-
-void pty_type(struct pty *p, const char *keys)
-{
-    if (write(p->fd, keys, strlen(keys)) < 0) tap_note("typing: %s", strerror(errno));
-}
-
-/* Takes what comes within ms; false when nothing did. Answers "what are you?" as a terminal without
- * graphics. */
-static bool take(struct pty *p, int ms)
-{
-    struct pollfd in = {.fd = p->fd, .events = POLLIN};
-    if (poll(&in, 1, ms) <= 0) return false;
-    if (p->n + 4096 > p->cap) p->text = realloc(p->text, p->cap = 2 * p->cap + 8192);
-    if (!p->text) die("memory");
-    ssize_t k = read(p->fd, p->text + p->n, 4095);
-    if (k <= 0) return false;
-    for (ssize_t i = 0; i < k; i++)
-        if (!p->text[p->n + (size_t)i]) p->text[p->n + (size_t)i] = '?';
-    p->n += (size_t)k;
-    p->text[p->n] = 0;
-    char *question = strstr(p->text + p->answered, "\033[c");
-    if (question) {
-        p->answered = (size_t)(question - p->text) + 3;
-        pty_type(p, "\033[?62;22c");
-    }
-    return true;
-}
-
-/* The last of what came instead, line by line. */
-static void tell_rest(const struct pty *p, const char *wanted)
-{
-    const char *line = p->text ? p->text + p->found : "";
-    size_t n_rest = strlen(line);
-    if (n_rest > NOTE_BYTES) line += n_rest - NOTE_BYTES;
-    tap_note("wanted \"%s\", came:", wanted);
-    while (*line) {
-        size_t n = strcspn(line, "\r\n");
-        if (n) tap_note("  %.*s", (int)n, line);
-        line += n + (line[n] != 0);
-    }
-}
-
-static bool has_ended(const struct pty *p)
-{
-    siginfo_t info = {0};
-    return waitid(P_PID, (id_t)p->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid;
-}
-
-bool pty_expect(struct pty *p, const char *text)
-{
-    double until = now_s() + EXPECT_S;
-    for (;;) {
-        char *at = p->text ? strstr(p->text + p->found, text) : NULL;
-        if (at) {
-            p->found = (size_t)(at - p->text) + strlen(text);
-            return true;
-        }
-        if (now_s() > until || (!take(p, 200) && has_ended(p))) break;
-    }
-    tell_rest(p, text);
-    return false;
-}
-
-bool pty_came(struct pty *p, const char *text)
-{
-    double until = now_s() + EXPECT_S; // a program that never falls silent must not hold us
-    while (now_s() < until && take(p, QUIET_MS)) {}
-    return p->text && strstr(p->text + p->found, text);
-}
-
-int pty_end(struct pty *p)
-{
-    double until = now_s() + EXPECT_S;
-    while (now_s() < until && take(p, 1000)) {}
-    int status = wait_for(p->pid, until);
-    close(p->fd);
-    free(p->text);
-    free(p);
-    return status;
 }

@@ -39,18 +39,39 @@ json_t *drive_json(int k);
 
 /* -- Terminal --------------------------------------------------------------------------------- */
 
+/* A terminal of 80 x 24 cells (TERM=xterm) that says it has no graphics. All that the program
+ * writes is read by the strict model of unit/vt.h: an unsafe byte or a sequence that is cut or
+ * unknown fails the test at pty_end. */
 struct pty;
-struct pty *
-pty_start(const char *const *words); /* 80 x 24, TERM=xterm, answers DA1 without graphics */
+
+struct pty_options {
+    int cols, rows;         /* 0: 80, 24 */
+    const char *const *env; /* "NAME=VALUE", or "NAME" to take away; NULL-terminated; NULL */
+    const char *attributes; /* the answer to DA1; NULL: without graphics; "": none comes */
+    bool job;               /* under a small shell that brings it back 50 ms after it was stopped */
+    const char *output_file; /* its standard output; NULL: the terminal */
+};
+
+struct pty *pty_start(const char *const *words);
+struct pty *pty_start_with(const char *const *words, const struct pty_options *opt);
 void pty_type(struct pty *p, const char *keys);
+/* Sends any number of bytes, taking in what comes meanwhile. */
+void pty_send(struct pty *p, const char *bytes, size_t n);
 /* Waits until text came behind what the last call found; false after 20 s (what came is printed as
  * notes). */
 bool pty_expect(struct pty *p, const char *text);
 /* Waits for a moment in which nothing comes, two seconds at most; true when `text` came since the
  * last found place. */
 bool pty_came(struct pty *p, const char *text);
-int pty_end(struct pty *p); /* waits for the end of the program; its exit status, -1 when it had to
-                               be killed */
+/* Waits until the screen has such a row, blanks at its end aside … */
+bool pty_sees(struct pty *p, const char *row);
+/* … and the cursor in a column of it (column < 0: of no matter which). */
+bool pty_cursor(struct pty *p, const char *row, int column);
+const char *pty_screen(struct pty *p); /* its rows, a line each; valid until the next call */
+void pty_resize(struct pty *p, int cols, int rows);
+void pty_signal(struct pty *p, int signal_number); /* to the program */
+/* Waits for the end of the program; its exit status, -1 when it had to be killed. */
+int pty_end(struct pty *p);
 
 /* -- HTTP ------------------------------------------------------------------------------------- */
 

@@ -56,7 +56,6 @@ static void keep_row(struct vt *vt, int y)
 {
     int n = snprintf(vt->text + vt->n_text, VT_TEXT - vt->n_text, "%s\n", row_text(vt, y, false));
     if (n > 0) vt->n_text += (size_t)n;
-    if (vt->n_text >= VT_TEXT) wrong(vt, "too much text for the model");
 }
 
 const char *vt_text(struct vt *vt)
@@ -67,8 +66,18 @@ const char *vt_text(struct vt *vt)
     return vt->text;
 }
 
+/* The older half of the text goes when it grows large. */
+static void forget_text(struct vt *vt)
+{
+    if (vt->n_text < VT_TEXT / 2) return;
+    size_t half = vt->n_text / 2;
+    memmove(vt->text, vt->text + half, vt->n_text - half);
+    vt->n_text -= half;
+}
+
 static void scroll(struct vt *vt)
 {
+    forget_text(vt);
     keep_row(vt, 0);
     memmove(vt->cells[0], vt->cells[1], sizeof vt->cells[0] * (size_t)(vt->rows - 1));
     memset(vt->cells[vt->rows - 1], 0, sizeof vt->cells[0]);
@@ -83,19 +92,34 @@ static void line_feed(struct vt *vt)
         vt->y++;
 }
 
+/* What must never reach a terminal from elsewhere, and is never ours. */
+static bool is_unsafe(int32_t cp)
+{
+    return (cp >= 0x80 && cp < 0xA0) || (cp >= 0x202A && cp <= 0x202E) ||
+           (cp >= 0x2066 && cp <= 0x2069) || cp == 0x200E || cp == 0x200F || cp == 0x061C ||
+           cp == 0x2028 || cp == 0x2029 || cp == 0xFEFF || (cp >= 0xE0000 && cp <= 0xE007F) ||
+           cp == 0x10EEEE;
+}
+
 static void print(struct vt *vt, int32_t cp)
 {
     int width = utf8proc_charwidth(cp);
-    if ((cp >= 0x80 && cp < 0xA0) || (cp >= 0x202A && cp <= 0x202E))
-        wrong(vt, "U+%04X", (unsigned)cp);
+    if (is_unsafe(cp)) wrong(vt, "U+%04X", (unsigned)cp);
     if (width <= 0) return;
-    if (vt->x + width > vt->cols - 1) { /* the last column stays free */
+    if (vt->may_wrap && vt->x + width > vt->cols) {
+        bool attributes = vt->attributes;
+        vt->attributes = false; /* the terminal's own line end */
+        line_feed(vt);
+        vt->attributes = attributes;
+        vt->x = 0;
+    }
+    if (!vt->may_wrap && vt->x + width > vt->cols - 1) { /* the last column stays free */
         wrong(vt, "line too long at U+%04X", (unsigned)cp);
         return;
     }
     struct vt_cell *c = &vt->cells[vt->y][vt->x];
     for (int i = 0; i < width; i++) {
-        if (c[i].picture) wrong(vt, "U+%04X over a picture", (unsigned)cp);
+        if (c[i].picture && !vt->may_cover) wrong(vt, "U+%04X over a picture", (unsigned)cp);
         c[i].cp = i ? -1 : cp;
         c[i].picture = cp == 0x2580;
     }
@@ -106,8 +130,8 @@ static void print(struct vt *vt, int32_t cp)
 
 static void move(struct vt *vt, int dx, int dy)
 {
-    int x = vt->x + dx, y = vt->y + dy;
-    if (x < 0 || x > vt->cols - 1 || y < 0 || y > vt->rows - 1)
+    int x = (vt->x < vt->cols ? vt->x : vt->cols - 1) + dx, y = vt->y + dy;
+    if ((x < 0 || x > vt->cols - 1 || y < 0 || y > vt->rows - 1) && !vt->may_clamp)
         wrong(vt, "moved beyond the screen by %d, %d", dx, dy);
     vt->x = x < 0 ? 0 : x > vt->cols - 1 ? vt->cols - 1 : x;
     vt->y = y < 0 ? 0 : y > vt->rows - 1 ? vt->rows - 1 : y;
@@ -116,9 +140,24 @@ static void move(struct vt *vt, int dx, int dy)
 static void erase_line(struct vt *vt)
 {
     for (int x = vt->x; x < vt->cols; x++) {
-        if (vt->cells[vt->y][x].picture) wrong(vt, "a picture is erased");
+        if (vt->cells[vt->y][x].picture && !vt->may_cover) wrong(vt, "a picture is erased");
         vt->cells[vt->y][x] = (struct vt_cell){0};
     }
+}
+
+static void erase_below(struct vt *vt)
+{
+    erase_line(vt);
+    for (int y = vt->y + 1; y < vt->rows; y++) memset(vt->cells[y], 0, sizeof vt->cells[y]);
+}
+
+/* Name, registers, largest picture, cell, text area, what it is. */
+static bool is_question(const char *s)
+{
+    static const char *const questions[] = {">q", "?1;1;0S", "?2;4;0S", "16t", "14t", "c"};
+    for (size_t i = 0; i < sizeof questions / sizeof *questions; i++)
+        if (!strcmp(s, questions[i])) return true;
+    return false;
 }
 
 static void csi(struct vt *vt, const char *s)
@@ -127,17 +166,30 @@ static void csi(struct vt *vt, const char *s)
     int n = *s >= '0' && *s <= '9' ? atoi(s) : 1;
     if (!strcmp(s, "?25l") || !strcmp(s, "?25h")) {
         vt->cursor_hidden = final == 'l';
+    } else if (!strcmp(s, "?2004h") || !strcmp(s, "?2004l")) {
+        vt->pastes_bracketed = final == 'h';
+    } else if (is_question(s)) {
+        return;
     } else if (!strcmp(s, "K")) {
         erase_line(vt);
+    } else if (!strcmp(s, "J")) {
+        erase_below(vt);
     } else if (!strcmp(s, "H")) {
         vt->x = vt->y = 0;
     } else if (!strcmp(s, "2J")) {
+        forget_text(vt);
         for (int y = 0; y < vt->rows; y++) keep_row(vt, y);
         memset(vt->cells, 0, sizeof vt->cells);
     } else if (final == 'm' && strspn(s, "0123456789;") + 1 == strlen(s)) {
         vt->attributes = strcmp(s, "0m") != 0;
-    } else if (strspn(s, "0123456789") + 1 == strlen(s) && n > 0 && strchr("ABC", final)) {
-        move(vt, final == 'C' ? n : 0, final == 'A' ? -n : final == 'B' ? n : 0);
+    } else if (strspn(s, "0123456789") + 1 == strlen(s) && n > 0 && strchr("ABCD", final)) {
+        move(vt,
+             final == 'C'   ? n
+             : final == 'D' ? -n
+                            : 0,
+             final == 'A'   ? -n
+             : final == 'B' ? n
+                            : 0);
     } else {
         wrong(vt, "CSI %s", s);
     }
@@ -223,7 +275,8 @@ static void cover(struct vt *vt)
     if (vt->x + cols > vt->cols) wrong(vt, "a picture of %d columns is too wide", cols);
     for (int y = vt->y; y < vt->y + rows && y < vt->rows; y++) {
         for (int x = vt->x; x < vt->x + cols && x < vt->cols; x++) {
-            if (vt->cells[y][x].cp > ' ' || vt->cells[y][x].picture) wrong(vt, "picture over text");
+            bool covers = vt->cells[y][x].cp > ' ' || vt->cells[y][x].picture;
+            if (covers && !vt->may_cover) wrong(vt, "picture over text");
             vt->cells[y][x].picture = true;
         }
     }
@@ -274,7 +327,10 @@ static void obey(struct vt *vt)
     } else if (s[1] == 'P') {
         s[vt->n_sequence - 2] = 0; /* ST */
         dcs(vt, s + 2);
-    } else {
+    } else if (s[1] == '_' || s[1] == ']') {
+        if (strncmp(s, "\033_Gi=31,", 8) != 0 && strcmp(s, "\033]11;?\033\\") != 0)
+            wrong(vt, "ESC %.20s", s + 1);
+    } else if (s[1] != '\\' || !vt->may_stop) {
         wrong(vt, "ESC %02X", (unsigned char)s[1]);
     }
     vt->n_sequence = 0;
@@ -288,7 +344,7 @@ static bool is_complete(const unsigned char *s, size_t n)
     }
     if (n < 2) return false;
     if (s[1] == '[') return n > 2 && s[n - 1] >= 0x40 && s[n - 1] < 0x7F;
-    if (s[1] == 'P') return n > 3 && s[n - 2] == 0x1B && s[n - 1] == '\\';
+    if (strchr("P_]", s[1])) return n > 3 && s[n - 2] == 0x1B && s[n - 1] == '\\';
     return true;
 }
 
@@ -308,6 +364,10 @@ static void take_ground(struct vt *vt, unsigned char byte)
 
 static void take(struct vt *vt, unsigned char byte)
 {
+    if (byte == 0x18 && vt->may_stop) {
+        vt->n_sequence = 0;
+        return;
+    }
     if (vt->n_sequence == 0 && byte != 0x1B) {
         take_ground(vt, byte);
         return;
@@ -328,6 +388,17 @@ static void take(struct vt *vt, unsigned char byte)
     else
         print(vt, cp);
     vt->n_sequence = 0;
+}
+
+void vt_resize(struct vt *vt, int cols, int rows)
+{
+    for (; vt->y >= rows; vt->y--) scroll(vt);
+    for (int y = 0; y < VT_MAX_ROWS; y++)
+        for (int x = 0; x < VT_MAX_COLS; x++)
+            if (y >= rows || x >= cols) vt->cells[y][x] = (struct vt_cell){0};
+    vt->cols = cols;
+    vt->rows = rows;
+    if (vt->x > cols - 1) vt->x = cols - 1;
 }
 
 void vt_feed(struct vt *vt, const char *bytes, size_t n)
