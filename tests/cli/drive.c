@@ -43,7 +43,8 @@ void drive_init(int argc, char **argv)
         fprintf(stderr, "usage: %s PHISCOPE [--goldens DIR]\n", argv[0]);
         exit(2);
     }
-    program = argv[1];
+    program = realpath(argv[1], NULL); /* tests may go elsewhere */
+    if (!program) drive_die(argv[1]);
     argv[1] = argv[0];
     golden_init(argc - 1, argv + 1);
     if (!mkdtemp(tmp)) drive_die("mkdtemp");
