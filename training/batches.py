@@ -8,10 +8,12 @@ import hd
 import labels
 import tasks
 import tokenizer
+import windows
 
 TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
 LONE_CROPS = 2  # read in each step of stage 3 besides every six pictures
-CONCLUDED = 4   # conclusions without a picture, for each picture of stage 3
+CONCLUDED = 2   # conclusions without a picture, for each picture of stage 3
+WINDOWS = 5     # crops cut from a picture of stage 1
 LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
 AFTER = "<|end|>\n<|assistant|>\n"
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
@@ -31,22 +33,33 @@ def lone_crop(rng, c):
     return picture, hd.normalise(np.asarray(picture.image))[None], glyphs[1:], things[1:]
 
 
-def crop_batch(rng, size, c):
-    """Stage 1: crops packed with text, and the crops of whole pictures."""
-    crops, glyphs, things = [], [], []
-    kinds = (draw.chart, draw.cover, draw.chart, draw.cover, draw.shapes, draw.table, draw.unknown)
-    total = 0
+def overview(picture, c):
+    """The overview of a picture, as a crop of its own."""
+    x, glyphs, things, _ = look(picture, c)
+    return x[:1], glyphs[:1], things[:1]
+
+
+def crop_batch(rng, size, c, store=None):
+    """Stage 1: crops packed with text, and windows and overviews of whole pictures, drawn here or by the
+    programs whose pictures are in the store."""
+    parts, total = [], 0
+    kinds = (draw.chart, draw.cover, draw.shapes, draw.table, draw.unknown)
+    programs = store.kinds() if store else []
     while total < size:
-        if total < size * 0.5:
-            _, x, g, t = lone_crop(rng, c)
+        if total < size * 0.4:
+            parts.append(lone_crop(rng, c)[1:])
         else:
-            picture = draw.weather(rng, kinds[rng.integers(len(kinds))](rng))
-            x, g, t, _ = look(picture, c)
-        crops.append(x), glyphs.append(g), things.append(t)
-        total += len(x)
-    return {"crops": torch.from_numpy(np.concatenate(crops)[:size]).bfloat16(),
-            "glyphs": torch.from_numpy(np.concatenate(glyphs)[:size]),
-            "things": torch.from_numpy(np.concatenate(things)[:size])}
+            if programs and rng.random() < 0.75:
+                picture = store.picture(rng, programs[rng.integers(len(programs))])
+            else:
+                picture = kinds[rng.integers(len(kinds))](rng)
+            parts.append(windows.crops(rng, picture, c, WINDOWS))
+            if rng.random() < 0.2:
+                parts.append(overview(picture, c))
+        total += len(parts[-1][0])
+    crops, glyphs, things = (np.concatenate(x)[:size] for x in zip(*parts))
+    return {"crops": torch.from_numpy(crops).bfloat16(), "glyphs": torch.from_numpy(glyphs),
+            "things": torch.from_numpy(things)}
 
 
 def reading(rng, c):
@@ -136,7 +149,9 @@ def collate(samples, all_looks, c, lone=False):
              "seen": torch.from_numpy(seen),
              "guide": torch.tensor(guide, dtype=torch.long).view(-1, 4),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
-    if looks:
+    if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
+        batch.update(features=torch.cat([look[0] for look in looks]))
+    elif looks:
         crops, glyphs, things = (np.concatenate([look[i] for look in looks]) for i in range(3))
         batch.update(crops=torch.from_numpy(crops).bfloat16(), glyphs=torch.from_numpy(glyphs),
                      things=torch.from_numpy(things))
@@ -154,21 +169,31 @@ def conclusions(rng, size, c):
     return [collate(half, [[]] * len(half), c) for half in (samples[:size // 2], samples[size // 2:])]
 
 
-def make(stage, rng, size, c, mix, together=TOGETHER):
-    """List of batches that make one step. mix: kind -> share, for stage 3, whose samples are
-    grouped by length so that little padding is computed."""
+def in_groups(samples, together):
+    """Lists of samples of one number of pictures and about one length, so that little padding is computed.
+    samples: (sample, looks)."""
+    samples = sorted(samples, key=lambda s: (len(s[1]), sum(len(look[0]) for look in s[1]),
+                                             sum(len(q) + len(a.text) for q, a in s[0].turns)))
+    for count in sorted({len(looks) for _, looks in samples}):
+        same = [s for s in samples if len(s[1]) == count]
+        for i in range(0, len(same), together):
+            yield zip(*same[i:i + together])
+
+
+def make(stage, rng, size, c, mix, together=TOGETHER, store=None, features=None):
+    """List of batches that make one step. mix: kind -> share, for stage 3. store: pictures by other programs for
+    stage 1; features: the tower's of whole pictures for stage 3 (features.py), instead of drawing them."""
     if stage == 1:
-        return [crop_batch(rng, size, c)]
+        return [crop_batch(rng, size, c, store)]
     if stage == 2:
         return [lone_batch(rng, size, c)]
-    kinds, shares = zip(*mix.items())
-    shares = np.array(shares) / sum(shares)
-    samples = [tasks.make(rng, kinds[rng.choice(len(kinds), p=shares)]) for _ in range(size)]
-    samples.sort(key=lambda s: (len(s.pictures), sum(len(q) + len(a.text) for q, a in s.turns)))
-    groups = []
-    for count in range(4):
-        same = [s for s in samples if len(s.pictures) == count]
-        groups += [same[i:i + together] for i in range(0, len(same), together)]
+    if features:
+        samples = [features.sample(rng) for _ in range(size)]
+    else:
+        kinds, shares = zip(*mix.items())
+        shares = np.array(shares) / sum(shares)
+        drawn = [tasks.make(rng, kinds[rng.choice(len(kinds), p=shares)]) for _ in range(size)]
+        samples = [(s, [look(p, c) for p in s.pictures]) for s in drawn]
     # lone crops cost little and hold many letters: reading goes on improving beside the tasks
-    return [collate(g, [[look(p, c) for p in s.pictures] for s in g], c) for g in groups] + [
+    return [collate(*group, c) for group in in_groups(samples, together)] + [
         lone_batch(rng, max(1, size * LONE_CROPS // 6), c)] + conclusions(rng, size * CONCLUDED, c)

@@ -22,7 +22,8 @@ COLOURS = {"red": (215, 40, 40), "orange": (245, 140, 20), "yellow": (245, 215, 
 COLOUR_NAMES = list(COLOURS)
 SHAPES = ["circle", "square", "triangle", "star"]
 INVENTED = 0.02                 # share of titles and names made of invented words
-OBJECTS = ["none"] + SHAPES + ["bar"]
+OBJECTS = ["none"] + SHAPES + ["bar", "slice", "marker"]
+OTHER_COLOUR = 15               # in a mask: none of the names fits
 PLACES = ["top left", "top", "top right", "left", "center", "right",
           "bottom left", "bottom", "bottom right"]
 
@@ -40,8 +41,8 @@ class Span:
 @dataclass
 class Picture:
     image: Image.Image
-    mask: Image.Image           # object kind * 16 + colour at each pixel
-    glyphs: list                # (x, y, character)
+    mask: Image.Image           # object kind * 16 + colour at each pixel; None: not known
+    glyphs: list                # (x, y, character, size of its type); an empty character: not to be read
     kind: str
     facts: dict = field(default_factory=dict)
 
@@ -61,7 +62,8 @@ class Domain:
 
     @classmethod
     def faces(cls, test):
-        return faces.full(test) if cls.full else faces.NARROW
+        """Families, each a list of faces."""
+        return faces.full(test) if cls.full else [faces.NARROW]
 
     @classmethod
     def words(cls, items, test):
@@ -69,7 +71,7 @@ class Domain:
 
 
 def a_face(rng, test=False):
-    return pick(rng, Domain.faces(test))
+    return pick(rng, pick(rng, Domain.faces(test)))
 
 
 def jitter(rng, colour, amount=22):
@@ -110,7 +112,7 @@ class Canvas:
             point = (x + (left + right) / 2, baseline - 0.33 * size)
             where.append(None if ch == " " else point)
             if ch != " ":
-                self.glyphs.append((*point, ch))
+                self.glyphs.append((*point, ch, size))
             left = right
         return Span(text, where)
 
@@ -482,15 +484,25 @@ GLYPHS = [chr(c) for c in (*range(65, 91), *range(97, 123), *range(48, 58))]
 GLYPHS += [chr(c) for c in range(33, 127) if chr(c) not in GLYPHS]
 
 
-def packed_crop(rng, side):
-    """Stage 1 and 2 picture, one crop: lines of text, sometimes shapes beside them."""
+def faint(rng, image, paper):
+    """The image with little contrast, about the colour of the paper: a ground to write on."""
+    pixels = np.asarray(image).astype(np.float32)
+    faint = np.array(paper) + (pixels - pixels.mean((0, 1))) * rng.uniform(0.05, 0.35)
+    return Image.fromarray(np.clip(faint, 0, 255).astype(np.uint8))
+
+
+def packed_crop(rng, side, test=False, sizes=(9.5, 40)):
+    """Stage 1 and 2 picture, one crop: lines of text of about one size."""
     ink, paper = ink_and_paper(rng)
     if rng.random() < 0.4:
         ink, paper = jitter(rng, (25, 25, 25), 25), (255, 255, 255)
     c = Canvas(side, side, paper)
+    if rng.random() < 0.15:
+        c.image.paste(faint(rng, unknown(rng).image.resize((side, side)), paper))
     y, lines = rng.uniform(0, 8), []
+    usual = np.exp(rng.uniform(*np.log(sizes)))
     while True:
-        face, size = a_face(rng), int(np.exp(rng.uniform(np.log(15), np.log(44))))
+        face, size = a_face(rng, test), max(9, int(usual * rng.uniform(0.75, 1.33)))
         x = rng.uniform(1, 12)
         y += size
         if y > side - 4:

@@ -1,7 +1,8 @@
 """Draws a folder of held-out pictures with questions and what is known, for `phiscope eval`.
 
-    python eval_set.py FOLDER [--count 200] [--seed 977] [--photos FOLDER_OF_PHOTOGRAPHS]
+    python eval_set.py FOLDER [--count 200] [--seed 977] [--goals] [--photos FOLDER_OF_PHOTOGRAPHS]
 
+Without --goals these are the kinds of the model's card, drawn here; with it those of eval_goals.py.
 Titles, title-author combinations, arrangements of shapes and phrasings are those that training never
 draws; faces and word lists are those of training. The pictures are written as lossless WebP, so that every
 program sees the same. With a fixed count and seed the folder is the same each time. What is asked in a second
@@ -52,7 +53,8 @@ def sampled(maker):
 
 def wrong_question(kind):
     def make(rng):
-        return [tasks.DRAWN[kind](rng, test=True)], [tasks.wrong_kind(rng, kind, test=True)]
+        picture = tasks.DRAWN[kind](rng, test=True)
+        return [picture], [tasks.wrong_kind(rng, picture, test=True)]
     return make
 
 
@@ -97,12 +99,17 @@ KINDS = [
 ]
 
 
+def saved(pictures, folder, name):
+    """Writes the pictures; returns the names of their files."""
+    names = [f"{name}-{i + 1}.webp" for i in range(len(pictures))]
+    for picture, file in zip(pictures, names):
+        picture.image.save(folder / file, lossless=True)
+    return names
+
+
 def entry(kind, make, facts, rng, folder, name):
     pictures, turns = make(rng)
-    names = []
-    for i, picture in enumerate(pictures):
-        names.append(f"{name}-{i + 1}.webp")
-        picture.image.save(folder / names[-1], lossless=True)
+    names = saved(pictures, folder, name)
     talk = [{"question": q, "answer": a.text} for q, a in turns]
     talk[-1].update(facts(pictures[0].facts, turns[-1][1].text))
     for turn in talk[:-1]:
@@ -124,16 +131,8 @@ def photographs(source, folder):
     return entries
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--count", type=int, default=200, help="entries of each kind")
-    parser.add_argument("--seed", type=int, default=977)
-    parser.add_argument("--full", action="store_true", help="unseen faces, words and names as well")
-    parser.add_argument("--photos", type=Path)
-    args = parser.parse_args()
-    draw.Domain.full = args.full
-    args.folder.mkdir(parents=True, exist_ok=True)
+def card(args):
+    """The kinds of the model's card."""
     entries = []
     for number, (kind, make, facts) in enumerate(KINDS):
         for i in range(args.count):
@@ -142,6 +141,44 @@ def main():
             if len(entries[-1]["turns"]) > 1:
                 entries.append({**entries[-1], "kind": kind.replace("second turn", "asked at once"),
                                 "turns": entries[-1]["turns"][-1:]})
+    return entries
+
+
+def goals(args):
+    """The kinds of eval_goals.py; faces, words and names are unseen ones."""
+    import eval_goals  # needs other programs
+    draw.Domain.full = True
+    entries = []
+    for number, (kind, make, facts) in enumerate(eval_goals.GOALS):
+        for i in range(args.count):
+            pictures, question = attempt(make, [args.seed, 100 + number, i])
+            names = saved(pictures, args.folder, f"goal-{number:02d}-{i:03d}")
+            entries.append({"kind": kind, "images": names, "turns": [{"question": question, **facts(pictures[0].facts)}]})
+    return entries
+
+
+def attempt(make, seed):
+    """The first picture of the seed that its program does not refuse (too much text for it)."""
+    for again in range(20):
+        try:
+            return make(np.random.default_rng([*seed, again]))
+        except AssertionError:
+            continue
+    raise RuntimeError(f"nothing could be drawn for {seed}")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--count", type=int, default=200, help="entries of each kind")
+    parser.add_argument("--seed", type=int, default=977)
+    parser.add_argument("--full", action="store_true", help="unseen faces, words and names as well")
+    parser.add_argument("--goals", action="store_true", help="the kinds of eval_goals.py")
+    parser.add_argument("--photos", type=Path)
+    args = parser.parse_args()
+    draw.Domain.full = args.full
+    args.folder.mkdir(parents=True, exist_ok=True)
+    entries = (goals if args.goals else card)(args)
     if args.photos:
         entries += photographs(args.photos, args.folder)
     text = json.dumps({"questions": entries}, indent=1, ensure_ascii=False)

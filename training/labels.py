@@ -1,11 +1,11 @@
 """Patch labels: which glyphs have their centre in each patch of a crop, and which object covers it."""
 
 import numpy as np
-from PIL import Image
 
-from draw import COLOUR_NAMES, GLYPHS, OBJECTS
+from draw import COLOUR_NAMES, GLYPHS, OBJECTS, OTHER_COLOUR
 
 SLOTS = 3                       # glyphs in one patch, left to right
+SMALLEST = 8                    # type that is read, in pixels of the canvas (digits of 6 pixels)
 BLANK = 0
 GLYPH_CLASS = {ch: i + 1 for i, ch in enumerate(GLYPHS)}
 GLYPH_CLASSES = len(GLYPHS) + 1
@@ -19,29 +19,39 @@ def to_canvas(point, place):
 
 
 def glyph_labels(glyphs, place, rows, cols, patch):
-    """[rows, cols, SLOTS] for a canvas of rows x cols patches."""
-    cells = {}
-    for x, y, ch in glyphs:
+    """[rows, cols, SLOTS] for a canvas of rows x cols patches. What is too small or lies too close to be read
+    is not asked for."""
+    cells, ignored = {}, set()
+    for x, y, ch, size in glyphs:
         x, y = to_canvas((x, y), place)
         row, col = int(y // patch), int(x // patch)
         if 0 <= row < rows and 0 <= col < cols:
+            if not ch or size * place.scale_y < SMALLEST:
+                ignored.add((row, col))
             cells.setdefault((row, col), []).append((x, ch))
     out = np.full((rows, cols, SLOTS), BLANK, np.int64)
     for (row, col), found in cells.items():
         for slot, (_, ch) in enumerate(sorted(found)[:SLOTS]):
-            out[row, col, slot] = GLYPH_CLASS[ch]
+            out[row, col, slot] = GLYPH_CLASS.get(ch, IGNORE)
+        if len(found) > SLOTS:
+            ignored.add((row, col))
+    for row, col in ignored:
+        out[row, col] = IGNORE
     return out
 
 
 def object_labels(mask, place, rows, cols, patch):
     """[rows, cols, 2]: object kind and colour at the middle of each patch of the canvas."""
+    if mask is None:
+        return np.full((rows, cols, 2), IGNORE)
     xs = ((np.arange(cols) + 0.5) * patch - place.offset_x) / place.scale_x
     ys = ((np.arange(rows) + 0.5) * patch - place.offset_y) / place.scale_y
     inside = ((ys >= 0) & (ys < mask.height))[:, None] & ((xs >= 0) & (xs < mask.width))[None]
     pixels = np.asarray(mask)[np.clip(ys, 0, mask.height - 1).astype(int)][
         :, np.clip(xs, 0, mask.width - 1).astype(int)]
     value = np.where(inside, pixels, 0).astype(np.int64)
-    return np.stack([value // 16, value % 16], -1)
+    colour = value % 16
+    return np.stack([value // 16, np.where(colour == OTHER_COLOUR, IGNORE, colour)], -1)
 
 
 def crop_labels(picture, place, grid, patch):

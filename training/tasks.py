@@ -1,4 +1,4 @@
-"""Conversations about pictures: questions in many words, answers in fixed frames.
+"""Conversations about pictures: answers in fixed frames to the questions of questions.py.
 
 Answers state the facts in reading order and what follows from them last, so that the decoder can
 find a maximum or a difference in its own text. What is said again stands behind the same words as the
@@ -6,7 +6,6 @@ first time ("64 for Tue" ... "the highest is 64 for Tue"): looking up what came 
 easiest thing for a decoder to learn."""
 
 import re
-import zlib
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +14,7 @@ import numpy as np
 import draw
 import words
 from draw import PLACES, Span, pick
+from questions import ask
 
 
 @dataclass
@@ -114,161 +114,14 @@ def article(text):
     return "an " if text[0] in "aeio" else "a "
 
 
-# Questions: lines and | separate sentences, [a/b/c] is one of several ways, "-" stands for nothing
-
-CHART_ABOUT = """Could you please introduce this stock to me?
-[Describe/Explain/Summarize/Summarise/Introduce/Analyze/Analyse/Read] [this/the] [chart/bar chart/graph/plot/diagram].
-[Tell me about/Explain to me/Give me a summary of] [this/the] [chart/stock/graph/figure].
-What [does/is] [this/the] [chart/graph/diagram] [show/about/say]? | What can you see in this chart?
-[Give me/List/Show me/Read] [the/all the] [data/values/numbers] [of this chart/in this chart/of the graph].
-What are the values in [this/the] [chart/graph]? | List the values. | Explain this figure.
-Could you [please/-] [introduce/explain/describe] [this/the] [chart/plot/graph] to me?"""
-CHART_TITLE = """What is the title of [this/the] [chart/graph/diagram]? | What is the [chart/graph] called?
-[Read/Give me/Tell me] the title of the [chart/graph]. | What is the title? | Title of this [graph/chart]?
-[Which/What] title does the [chart/graph/diagram] have? | How is this [chart/graph] titled?"""
-CHART_HIGH = """[Which/What] [bar/one/category/label] is the [highest/largest/tallest/biggest]?
-What is the [highest/largest/maximum/biggest] value? | [Which/What] is the [largest/highest]?
-Where is the [maximum/peak/highest value/top]? | What is the [maximum/peak]? | [Which/Who] has the most?
-[Name/Tell me/Show me] the [highest/largest/tallest] [bar/value].
-[What/Which bar/Which one] is at the top? | What is the top value? | Tell me the top value."""
-CHART_LOW = """[Which/What] [bar/one/category/label] is the [lowest/smallest/shortest]?
-What is the [lowest/smallest/minimum] value? | [Which/What] is the [smallest/lowest]?
-Where is the [minimum/lowest value/bottom]? | What is the minimum? | [Which/Who] has the least?
-[Name/Tell me/Show me] the [lowest/smallest/shortest] [bar/value]. | And the [lowest/smallest/minimum]?
-[What/Which bar/Which one/Which value] is at the bottom? | Show me the [bottom/bottom value]. | Which is the bottom bar?"""
-CHART_VALUE = """What is the value [of/for/at] {}? | How [much/high/big/large] is {}? | Value [of/for] {}?
-What about {}? | [Tell me/Give me/Read] the [value/number] [of/for] {}. | And {}?
-What [value/number] does {} have? | How much does {} have? | What is {}?"""
-CHART_COUNT = """How many [bars/values/categories] are there? | How many [bars/values] does the [chart/graph] have?
-Count the [bars/values/categories]. | What are the [categories/labels]?
-[List/Name/Read] the [categories/labels]. | What is the number of bars?"""
-
-COVER_BOTH = """Help me get the title and author information of this book?
-What [is/are] the title and [the/-] author of this book? | Who wrote this book and what is its title?
-[-/Tell me/Give me/Find/Read/Show me] the title and [the/-] author [please/of this book/of the book/-].
-[What/Which] book is [this/it/that]? | [Describe/Introduce/Explain] this [book/book cover/cover].
-[Tell me about/What do you know about] this book. | What does the [cover/book cover] say?
-[Read/Please read] the [cover/book cover]. | [Introduce/Present] this book to me.
-Tell me who wrote this book and its title. | Get the title and author information of this book.
-What are the title and author? | Could you please introduce this book to me?
-Help me get the title and author of this book. | Who is the author and what is the title?"""
-COVER_TITLE = """What is the [title/name] of [this/the] book? | What is [the/this] book called? | Read the title.
-Book title? | What is the title? | Name of this book? | [Give me/Tell me/Find] the title [of the book/-].
-[Which/What] title does [the/this] book have? | How is this book [called/titled]?"""
-COVER_AUTHOR = """Who is the [author/writer] [of this book/of the book/-]? | Who [wrote/has written] [this book/the book/it]?
-What is the author's name? | Author of [this/the] book? | Name the [author/writer].
-[Tell me/Give me/Find] the [author/name of the author]. | Who is the book by? | By whom is this book?
-And who wrote it? | And the author? | Whose book is this? | Who is [it/this/this book] by?
-By whom [is it/is this/is the book/was it written/was this book written/was the book written]?"""
-
-SHAPES_ABOUT = """[Describe/Explain] [this/the] [picture/image/drawing]. | What do you see [here/in this picture/-]?
-What is in [this/the] [picture/image]? | [What/Which] shapes [are there/can you see/do you see]?
-What does the [picture/image/drawing] show? | [List/Name/Describe] [the/all the/all] shapes.
-What can you see [in this image/here]? | Tell me about [this/the] [picture/image]."""
-SHAPES_COUNT = """How many [shapes/objects/figures] are there? | Count the [shapes/objects/figures].
-How many [shapes/objects/figures] [do you see/can you see/are in the picture/are in this image]?
-What is the number of [shapes/objects/figures]? | [Tell me/Give me/Say] [the number of shapes/how many shapes there are].
-How many [shapes/objects] does the [picture/image] [show/have]?"""
-SHAPES_COLOUR = """What [color/colour] is the {}? | [What/Which] [color/colour] does the {} have?
-[Color/Colour] of the {}? | What is the [color/colour] of the {}?
-[Tell me/Name/Give me] the [color/colour] of the {}."""
-SHAPES_PLACE = """Where is the {} [in the picture/in this image/-]? | Where do you see the {}? | In which place is the {}?
-[Tell me/Show me/Say] where the {} is. | What is the [place/position] of the {}? | Where can I [find/see] the {}?
-[In/At] which [place/corner/part] is the {}? | Where [in/on] the picture is the {}?"""
-SHAPES_AT = """What is at the {}? | [What/Which] shape is at the {}? | What do you see at the {}?
-What [can you see/is drawn/is there] at the {}? | [Name/Describe] the [shape/object] at the {}.
-[What/Which] [object/figure] is at the {}? | Tell me what is at the {}. | Is there anything at the {}?"""
-
-PAGE_READ = """Read the text [please/to me/-]. | What does [it/the text/this page] say? | What is written here?
-[Read/Transcribe/Copy/Extract/Give me] the text [in this picture/in this image/of this page/-].
-Please read this page. | OCR this [picture/image/page]. | What text is in this [image/picture]?"""
-
-TABLE_ABOUT = """[Read/Describe/Transcribe/Explain/Summarize] [this/the] table.
-What [does the table/does this table] [show/say/contain]? | What is in [this/the] table?
-[Give me/List] [the/all] [rows/cells/values] of the table. | What are the values in this table?"""
-TABLE_CELL = """What is the {1} of {0}? | What is {0} in {1}? | [Tell me/Give me/Read] the {1} of {0}.
-What does the table say for {0} and {1}? | [Which/What] {1} does {0} have? | {1} of {0}? | [Find/Look up/Show me] the {1} [of/for] {0}.
-[What/Which] [value/number] is in row {0} and column {1}? | How much {1} does {0} have?"""
-
-PAIR = """What is difference in this two images? | What is difference in this two images?
-What [is/are] the [difference/differences] between these two [images/pictures]? | What is different?
-[Compare/Compare please] [the two/these two/these/both] [pictures/images]. | What [changed/has changed]?
-What has changed between the [pictures/images]? | [Spot/Find/Tell me/Name] the [difference/differences].
-What is the difference? | How do the two [images/pictures] differ? | Compare them.
-Find the difference between the two [pictures/images]. | What is different in the second [picture/image]?
-Tell me the difference between the [images/pictures]. | Describe both [pictures/images].
-What is the difference in these two [pictures/images]? | How are these two [pictures/images] different?"""
-
-ANY_ABOUT = """Describe [this/the] [picture/image/photo]. | What is this? | What do you see [here/-]?
-What is in [this/the] [picture/image/photo]? | What does the [picture/image/photo] show? | What can you see?
-Tell me about this [picture/image/photo]. | What is this picture? | What kind of [picture/image] is this?"""
-
-HELLO = """Hello | Hi | Hello! | Hi there | Good morning | How are you? | What can you do? | Who are you? | Help
-What are you? | Thanks | Thank you | Tell me a story. | Write a poem. | What is the weather today? | Test
-How does this work? | What is 2 + 2? | What is the capital of France? | ok | Can you help me?"""
-
 CANNOT = "I can't make out a chart, a book cover, text or simple shapes in this picture."
 NO_PICTURE = "Load a picture with :load and ask about it."
+PARTS = {"bar chart": "bars", "line chart": "points", "pie chart": "slices"}
+FORMS = {"bar": "bar chart", "horizontal": "bar chart", "grouped": "bar chart", "line": "line chart",
+         "lines": "line chart", "pie": "pie chart"}
 KIND_NAMES = {"chart": "a bar chart", "cover": "a book cover", "shapes": "a picture of shapes",
-              "page": "a page of text", "table": "a table"}
+              "page": "a page of text", "table": "a table", "receipt": "a receipt"}
 
-
-PUBLISHED = {  # the questions of the model's own guide are always trained
-    "Could you please introduce this stock to me?", "What is difference in this two images?",
-    "Help me get the title and author information of this book?"}
-
-
-def expand(sentence):
-    """All sentences that a pattern with [a/b] stands for."""
-    if "[" not in sentence:
-        return [" ".join(sentence.split()).replace(" .", ".").replace(" ?", "?")]
-    head, rest = sentence.split("[", 1)
-    ways, tail = rest.split("]", 1)
-    return [s for way in ways.split("/") for s in expand(head + way.replace("-", "") + tail)]
-
-
-def phrasings(block):
-    """A block as patterns, each a list of sentences: a pattern of many ways is not asked more often."""
-    return [expand(q.strip()) for line in block.split("\n") for q in line.split("|") if q.strip()]
-
-
-def is_unseen(sentence):
-    """One phrasing in six is kept for tests."""
-    return sentence not in PUBLISHED and zlib.crc32(sentence.encode()) % 6 == 0
-
-
-def split(patterns, test):
-    """The sentences of each pattern that belong to training or to tests; patterns without any left out."""
-    kept = [[s for s in p if is_unseen(s) == test] for p in patterns]
-    return [p for p in kept if p]
-
-
-BLOCKS = {name: phrasings(block) for name, block in list(globals().items())
-          if name.isupper() and isinstance(block, str) and "|" in block}
-SPLITS = {test: {name: split(p, test) for name, p in BLOCKS.items()} for test in (False, True)}
-
-
-def ask(rng, block, *names, test=False):
-    """One phrasing, half of the time in a careless form."""
-    question = pick(rng, pick(rng, SPLITS[test][block])).format(*names)
-    if block == "PAIR" and rng.random() < 0.15:  # the published sample has a space here
-        question = " " + question
-    question = question[:1].upper() + question[1:]
-    if rng.random() < 0.5:
-        return question
-    if rng.random() < 0.4:
-        question = question.lower()
-    if rng.random() < 0.4:
-        question = question.rstrip("?.!")
-    draw_ = rng.random()
-    if draw_ < 0.12:
-        question = "Please " + question[:1].lower() + question[1:]
-    elif draw_ < 0.2:
-        question = question.rstrip("?.!") + ", please"
-    elif draw_ < 0.26 and len(question) > 8:  # a typing error
-        i = int(rng.integers(2, len(question) - 2))
-        question = question[:i] + question[i + 1:]
-    return question
 
 
 # Answers about one picture: each returns (question, Span)
@@ -278,13 +131,21 @@ def extreme(f, which):
 
 
 def values_first(f):
-    """Parts: the values of a chart, ready for a question of which bar."""
-    return ["The values are ", *listed([[value, " for ", label] for label, _, value in f["bars"]]), "."]
+    """Parts: the values of a chart, ready for a question of which bar. Values that are not printed are read from
+    the axis."""
+    about = "" if f.get("printed", True) else "about "
+    rows, parts = f.get("rows", [f["bars"]]), []
+    for name, row in zip(f.get("series", [""]), rows):
+        opening = f"For {name} the" if name else "The"
+        parts += [" " if parts else "", f"{opening} values are {about}",
+                  *listed([[value, " for ", label] for label, _, value in row]), "."]
+    return parts
 
 
 def labels_first(f):
     """Parts: the values of a chart, ready for a question of how much."""
-    return listed([[label, " is ", value] for label, _, value in f["bars"]]) + ["."]
+    about = "" if f.get("printed", True) else "about "
+    return listed([[label, f" is {about}", value] for label, _, value in f["bars"]]) + ["."]
 
 
 def concluded(name, bar):
@@ -293,14 +154,22 @@ def concluded(name, bar):
     return [f"{name} is ", Again(value), " for ", Again(label)]
 
 
+def form(f):
+    return FORMS[f.get("form", "bar")]
+
+
 def chart_about(rng, f, test=False):
+    titled = ['titled "', f["title"], '". '] if f["title"] else ["without a title. "]
+    ends = []
+    if len(f.get("rows", [0])) == 1:
+        ends = [*concluded(" The highest", extreme(f, max)), *concluded(" and the lowest", extreme(f, min)), "."]
     return ask(rng, "CHART_ABOUT", test=test), say(
-        'This bar chart is titled "', f["title"], '". ', *values_first(f),
-        *concluded(" The highest", extreme(f, max)), *concluded(" and the lowest", extreme(f, min)), ".")
+        f"This {form(f)} is ", *titled, *values_first(f), *ends)
 
 
 def chart_title(rng, f, test=False):
-    return ask(rng, "CHART_TITLE", test=test), say('The title is "', f["title"], '".')
+    question = ask(rng, "CHART_TITLE", test=test)
+    return question, say('The title is "', f["title"], '".') if f["title"] else say("This chart has no title.")
 
 
 def chart_high(rng, f, test=False):
@@ -322,7 +191,7 @@ def chart_value(rng, f, test=False):
 def chart_count(rng, f, test=False):
     labels = listed([[bar[0]] for bar in f["bars"]])
     return (ask(rng, "CHART_COUNT", test=test),
-            say("The labels are ", *labels, f". There are {len(f['bars'])} bars."))
+            say("The labels are ", *labels, f". There are {len(f['bars'])} {PARTS[form(f)]}."))
 
 
 def cover_both(rng, f, test=False):
@@ -428,6 +297,19 @@ def table_cell(rng, f, test=False):
                          ". That is ", asked(question, heads[col].text), " ", Again(again[col - 1]), ".")
 
 
+def receipt_about(rng, f, test=False):
+    lines = joined([[name, " ", price] for name, price in f["lines"]], "; ")
+    return ask(rng, "RECEIPT_ABOUT", test=test), say('The receipt is by "', f["shop"], '" and reads: ', *lines, ".")
+
+
+def receipt_total(rng, f, test=False):
+    return ask(rng, "RECEIPT_TOTAL", test=test), say("The total is ", f["total"], ".")
+
+
+def receipt_shop(rng, f, test=False):
+    return ask(rng, "RECEIPT_SHOP", test=test), say('The shop is "', f["shop"], '".')
+
+
 def missing(rng, f, test=False):
     """A question about a label that is not in the chart."""
     there = {label.text for label, *_ in f["bars"]}
@@ -437,20 +319,24 @@ def missing(rng, f, test=False):
     return question, say(*labels_first(f), " There is no ", asked(question, word), " in this chart.")
 
 
-def wrong_kind(rng, kind, test=False):
+def wrong_kind(rng, picture, test=False):
     """A question that belongs to another kind of picture."""
+    kind = picture.kind
+    name = f"a {form(picture.facts)}" if kind == "chart" else KIND_NAMES[kind]
     blocks = {"chart": ["CHART_ABOUT", "CHART_HIGH", "CHART_COUNT"],
               "cover": ["COVER_BOTH", "COVER_AUTHOR"]}
     other = pick(rng, [k for k in blocks if k != kind])
     question = ask(rng, pick(rng, blocks[other]), test=test)
     if not any(w in question.lower() for w in ("chart", "book", "bar", "author", "graph", "stock")):
         question = {"chart": "Describe this chart.", "cover": "Who wrote this book?"}[other]
-    return question, say(f"This is {KIND_NAMES[kind]}, not {KIND_NAMES[other]}.")
+    return question, say(f"This is {name}, not {KIND_NAMES[other]}.")
 
 
 TURNS = {  # maker and share
     "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 4), (chart_low, 4), (chart_value, 5),
               (chart_count, 1), (missing, 4)],
+    "several": [(chart_about, 4), (chart_title, 2)],
+    "receipt": [(receipt_about, 2), (receipt_total, 3), (receipt_shop, 1)],
     "cover": [(cover_both, 6), (cover_title, 4), (cover_author, 4)],
     "shapes": [(shapes_about, 6), (shapes_count, 4), (shapes_colour, 4), (shapes_place, 1),
                (shapes_at, 1)],
@@ -461,29 +347,43 @@ DRAWN = {"chart": draw.chart, "cover": draw.cover, "shapes": draw.shapes,
          "table": draw.table, "page": draw.page}
 
 
-def one_picture(rng, kind):
-    """One to three turns about one picture."""
-    picture = draw.weather(rng, DRAWN[kind](rng))
-    makers, shares = zip(*TURNS[kind])
+def several(picture):
+    """A chart of more than one series: what its highest bar is would need a longer question."""
+    return "several" if len(picture.facts.get("rows", [])) > 1 else None
+
+
+def turns_about(rng, picture):
+    """One to three turns about one picture of a known kind."""
+    kind = picture.kind
+    makers, shares = zip(*TURNS[several(picture) or kind])
     shares = np.array(shares) / sum(shares)
     turns, used = [], set()
     for _ in range(1 if kind == "page" else rng.choice([1, 2, 3], p=[0.3, 0.35, 0.35])):
         chance = rng.random()
         maker = makers[rng.choice(len(makers), p=shares)]
         if chance < 0.09 and kind != "page":
-            turns.append(wrong_kind(rng, kind))
+            turns.append(wrong_kind(rng, picture))
         elif chance < 0.12 and not turns and kind != "shapes":
             turns.append((ask(rng, "ANY_ABOUT"), makers[0](rng, picture.facts)[1]))
         elif maker not in used:  # nothing is asked twice
             used.add(maker)
             turns.append(maker(rng, picture.facts))
-    turns = turns or [makers[0](rng, picture.facts)]
-    return Sample([picture], turns, kind)
+    return turns or [makers[0](rng, picture.facts)]
+
+
+def one_picture(rng, kind):
+    """One to three turns about one picture."""
+    picture = draw.weather(rng, DRAWN[kind](rng))
+    return Sample([picture], turns_about(rng, picture), kind)
+
+
+UNKNOWN_ASKED = ["ANY_ABOUT", "ANY_ABOUT", "CHART_ABOUT", "COVER_BOTH", "SHAPES_ABOUT"]
 
 
 def unknown(rng, test=False):
-    block = pick(rng, ["ANY_ABOUT", "ANY_ABOUT", "CHART_ABOUT", "COVER_BOTH", "SHAPES_ABOUT"])
-    return Sample([draw.weather(rng, draw.unknown(rng))], [(ask(rng, block, test=test), say(CANNOT))], "unknown")
+    block = pick(rng, UNKNOWN_ASKED)
+    picture = draw.weather(rng, draw.unknown(rng))
+    return Sample([picture], [(ask(rng, block, test=test), say(CANNOT))], "unknown")
 
 
 def no_picture(rng, test=False):
@@ -590,7 +490,11 @@ def compare(before, after):
 
 def shape_pair(rng, test=False):
     """The same one or two shapes twice, one of them changed."""
-    pictures = [draw.shapes(rng, items=items) for items in changed_scene(rng, test)]
+    return compared(rng, [draw.shapes(rng, items=items) for items in changed_scene(rng, test)], test)
+
+
+def compared(rng, pictures, test=False):
+    """What differs between two pictures of shapes."""
     shown = [{place: moved(span, n) for span, place, *_ in picture.facts["items"]}
              for n, picture in enumerate(pictures)]
     return Sample(pictures, [(ask(rng, "PAIR", test=test), compare(*shown))], "pair")
@@ -631,7 +535,8 @@ def named(number, picture):
     if picture.kind == "cover":
         parts = ['the book "', f["title"], '" by ', f["author"]]
     elif picture.kind == "chart":
-        parts = ['a bar chart titled "', f["title"], '"']
+        titled = [' titled "', f["title"], '"'] if f["title"] else [""]
+        parts = [f"a {form(f)}", *titled]
     else:
         parts = scene(f)
     return [p if isinstance(p, str) else moved(p, number) for p in parts]
@@ -642,7 +547,10 @@ def mixed_pair(rng, test=False):
     kinds = [pick(rng, ["cover", "cover", "chart", "shapes"]) for _ in range(2)]
     if kinds == ["shapes", "shapes"]:
         kinds[0] = "cover"
-    pictures = [DRAWN[k](rng, test) for k in kinds]
+    return both_named(rng, [DRAWN[k](rng, test) for k in kinds], test)
+
+
+def both_named(rng, pictures, test=False):
     answer = say("Image 1: ", *named(0, pictures[0]), ". Image 2: ", *named(1, pictures[1]), ".")
     return Sample(pictures, [(ask(rng, "PAIR", test=test), answer)], "mixed")
 
@@ -650,7 +558,11 @@ def mixed_pair(rng, test=False):
 def sitting(rng):
     """Two subjects one after the other, as at the terminal: the second question is
     about what came with it."""
-    parts = [make(rng, pick(rng, ["chart", "cover", "shapes", "pair", "page"])) for _ in range(2)]
+    return in_turn([make(rng, pick(rng, ["chart", "cover", "shapes", "pair", "page"])) for _ in range(2)])
+
+
+def in_turn(parts):
+    """Two samples, the one of two pictures last, as one conversation."""
     if len(parts[0].pictures) > 1:
         parts.reverse()
     pictures, turns, shown = [], [], []

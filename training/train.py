@@ -26,8 +26,10 @@ import batches
 import draw
 import export
 import labels
-from model import SIZES, Phi3V
+from features import FeatureStore
+from model import SIZES, Config, Phi3V
 from optim import Optimiser
+from store import Store
 
 STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tower, patch loss
     1: dict(batch=28, rate=0.02, tower=1.0, patch=1.0),
@@ -36,7 +38,6 @@ STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tow
 }
 GUIDE_WEIGHT = 0.4
 WARM_UP = 20
-LONGEST_STEP = 60  # seconds
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 4, "text": 1}),
     (0.25, {"page": 10, "chart": 20, "cover": 22, "shapes": 7, "table": 12, "pair": 22, "mixed": 5,
@@ -60,19 +61,19 @@ class PatchHead(nn.Module):
 
     def forward(self, features, glyphs, things):
         """Loss and the share of drawn glyphs named rightly."""
-        read = (glyphs[..., 0] != labels.IGNORE).any(1)
+        read = (glyphs[..., 0] != labels.IGNORE).any(1)  # crops, but for overviews
         logits = self.glyph(features[read]).float().view(-1, labels.GLYPH_CLASSES)
         truth = glyphs[read].view(-1)
         weight = self.weight.float()
-        loss = F.cross_entropy(logits, truth, weight, reduction="sum") / weight[truth].sum()
-        drawn = truth != labels.BLANK
+        loss = F.cross_entropy(logits, truth, weight, reduction="sum") / weight[truth.clamp(min=0)][truth >= 0].sum()
+        drawn = truth > labels.BLANK
         right = (logits.argmax(-1) == truth)[drawn].float().mean()
         # covered patches are few, so they count more
         for head, column in ((self.thing, 0), (self.colour, 1)):
             truth = things[..., column].reshape(-1)
             each = F.cross_entropy(head(features).float().flatten(0, 1), truth, reduction="none")
-            share = torch.where(truth > 0, 1.0, 0.15)
-            loss = loss + 0.5 * (each * share).sum() / share.sum()
+            share = torch.where(truth > 0, 1.0, 0.15) * (truth >= 0)
+            loss = loss + 0.5 * (each * share).sum() / share.sum().clamp(min=1)
         return loss, right
 
 
@@ -98,7 +99,9 @@ def losses(stage, model, head, batch, settings, frozen, settling=False):
     """Loss of one batch and a dict of figures for the log. A frozen tower gets no gradient; settling:
     the patch head learns all the same."""
     figures, loss, rows = {}, 0.0, None
-    if "crops" in batch:
+    if "features" in batch:
+        rows = model.image_rows(batch["features"], batch["grids"])
+    elif "crops" in batch:
         with torch.set_grad_enabled(not frozen):
             features = model.tower(batch["crops"])
         if not frozen or settling:
@@ -115,7 +118,7 @@ def losses(stage, model, head, batch, settings, frozen, settling=False):
     answer = F.cross_entropy(logits, truth)
     right = logits.argmax(-1) == truth
     guide = guide_loss(guided, batch["guide"])
-    if "crops" in batch:
+    if rows is not None:
         seen = batch["seen"][wanted]
         figures.update(answer=float(answer.detach()), right=float(right.float().mean()),
                        copied=float(right[seen].float().mean()), guide=float(guide.detach()))
@@ -147,6 +150,8 @@ class Drawing(torch.utils.data.Dataset):
 
     def __init__(self, args, c, rank, share):
         self.args, self.c, self.rank, self.share = args, c, rank, share
+        self.store = Store(args.pictures) if args.pictures else None
+        self.features = FeatureStore(args.features) if args.features else None
 
     def __len__(self):
         return 1 << 30
@@ -156,7 +161,8 @@ class Drawing(torch.utils.data.Dataset):
         torch.set_num_threads(1)
         mix = [m for share, m in MIXES if self.share.value >= share][-1]
         rng = np.random.default_rng([self.args.seed, self.args.stage, step, self.rank])
-        return batches.make(self.args.stage, rng, self.args.batch, self.c, mix, self.args.together)
+        return batches.make(self.args.stage, rng, self.args.batch, self.c, mix, self.args.together, self.store,
+                            self.features)
 
 
 def drawn(args, c, rank, share, first):
@@ -182,15 +188,33 @@ def start(args, model, head, optimiser):
         if source == own:
             return state["step"], state["elapsed"], state["average"]
     elif args.weights:
-        model.load_state_dict(export.read_safetensors(args.weights / "model.safetensors"), strict=False)
+        model.load_state_dict(fitting(args.weights, model.c), strict=False)
         if args.heads:
-            head.load_state_dict(export.read_safetensors(args.heads))
+            saved = export.read_safetensors(args.heads)
+            with torch.no_grad():  # kinds of objects that were added since stay new
+                for name, p in head.named_parameters():
+                    p[:len(saved[name])] = saved[name]
         optimiser.take()
     return 0, 0.0, {i["name"]: i["master"].clone() for i in optimiser.items}
 
 
+def fitting(folder, c):
+    """The weights of a model folder; its last tower layer was never run, so that a deeper tower gets its own
+    new ones from there on (they begin by passing on what they are given)."""
+    weights = export.read_safetensors(folder / "model.safetensors")
+    last = f"encoder.layers.{Config.read(folder).vision_layers - 1}."
+    return weights if Config.read(folder).vision_layers == c.vision_layers else {
+        n: w for n, w in weights.items() if last not in n}
+
+
 def to_device(batch, device):
     return {k: v.to(device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
+
+
+def seconds(device):
+    """What the budget is counted by: on a CPU the time this process had of it, so that other work beside the
+    training, or a stop, costs nothing of the budget."""
+    return time.process_time() if device == "cpu" else time.time()
 
 
 def gradients(named, elapsed, world):
@@ -227,10 +251,12 @@ def train(rank, world, args):
     source = drawn(args, c, rank, share, step)
     log = open(args.run / f"stage{args.stage}.log", "a") if rank == 0 else None
     sums, weights, count = Counter(), Counter(), 0
-    last_save = last_note = clock = time.time()
+    last_save = last_note = time.time()
+    clock = seconds(args.device)
     while elapsed < budget:
         # stage 3 trains the tower in every other step: half of its cost for most of its gain
         frozen = elapsed < budget / 2 if args.stage == 2 else args.stage == 3 and step % 2 == 1
+        frozen = frozen or bool(args.features)  # they hold for this tower only
         # new patch heads must fit the tower before they may change it
         settling = bool(args.weights) and not args.heads and step < 2 * WARM_UP
         frozen = frozen or settling
@@ -251,14 +277,14 @@ def train(rank, world, args):
         share.value = mean_elapsed / budget  # the same on all processes
         tail = min(1.0, max(args.floor, (1 - share.value) / (1 - args.constant))) if args.constant < 1 else 1.0
         warm = min(1.0, (step + 1) / WARM_UP)
-        optimiser.step(grads, warm * tail, 1.0 if settling else 0.0 if frozen else settings["tower"])
+        optimiser.step(grads, args.rate * warm * tail, 1.0 if settling else 0.0 if frozen else settings["tower"])
         step += 1
         for item in optimiser.items:
             average[item["name"]].lerp_(item["master"], max(1 / (step + 1), args.average))
         count += 1
-        now = time.time()
-        # a longer step is one that was stopped from outside: not part of the budget
-        elapsed, clock = elapsed + min(now - clock, LONGEST_STEP), now
+        now, before = time.time(), clock
+        clock = seconds(args.device)
+        elapsed += clock - before
         if world > 1:
             shared = torch.tensor([elapsed])
             dist.broadcast(shared, 0)
@@ -266,7 +292,7 @@ def train(rank, world, args):
         if rank == 0 and (now - last_note > 30 or elapsed >= budget):
             rate = count * args.batch * world / (now - last_note)
             note = " ".join(f"{k} {v / weights[k]:.3f}" for k, v in sums.items())
-            log.write(f"stage {args.stage} {elapsed:7.0f} s step {step:6d} {rate:5.1f}/s lr {warm * tail:.2f} {note}\n")
+            log.write(f"stage {args.stage} {elapsed:7.0f} s step {step:6d} {rate:5.1f}/s lr {args.rate * warm * tail:.2f} {note}\n")
             log.flush()
             sums, weights, count, last_note = Counter(), Counter(), 0, now
         if rank == 0 and (now - last_save > 180 or elapsed >= budget):
@@ -281,11 +307,14 @@ def train(rank, world, args):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--stage", type=int, required=True, choices=STAGES)
-    parser.add_argument("--minutes", type=float, required=True, help="budget of the whole stage")
+    parser.add_argument("--minutes", type=float, required=True, help="budget of the whole stage: time of the CPU")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
     parser.add_argument("--weights", type=Path, help="model folder to start from when there is no checkpoint")
     parser.add_argument("--checkpoint", type=Path, help="checkpoint of another run to start from")
+    parser.add_argument("--pictures", type=Path, help="folder that render.py fills")
+    parser.add_argument("--features", type=Path, help="folder that features.py has filled, for stage 3")
     parser.add_argument("--full", action="store_true", help="all faces; words, names and families held out")
+    parser.add_argument("--rate", type=float, default=1.0, help="share of the stage's learning rates")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--constant", type=float, default=0.4, help="share before the rate falls")

@@ -1,0 +1,71 @@
+"""Pictures drawn by other programs, kept on disk: rendering is slow, so it goes on beside the training.
+
+A shard is a file of some dozen packed pictures; it is written under another name first, so that a reader never sees
+half of one."""
+
+import io
+import os
+import pickle
+from functools import lru_cache
+
+from PIL import Image
+
+import draw
+
+SHARD = 48
+
+
+def _packed(image):
+    file = io.BytesIO()
+    image.save(file, "PNG", compress_level=3)
+    return file.getvalue()
+
+
+def write(path, pictures):
+    data = [(_packed(p.image), p.mask and _packed(p.mask), p.glyphs, p.kind, p.facts) for p in pictures]
+    replace(path, pickle.dumps(data))
+
+
+def replace(path, data):
+    """Writes a file as a whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_bytes(data)
+    os.replace(part, path)
+
+
+@lru_cache(maxsize=6)
+def _shard(path):
+    return pickle.loads(path.read_bytes())
+
+
+def unpacked(entry):
+    image, mask, glyphs, kind, facts = entry
+    return draw.Picture(
+        Image.open(io.BytesIO(image)).convert("RGB"), mask and Image.open(io.BytesIO(mask)), glyphs, kind, facts
+    )
+
+
+class Store:
+    """All shards of a folder, by the program that drew them; new ones are found as they come."""
+
+    def __init__(self, folder):
+        self.folder, self.shards, self.seen = folder, {}, 0
+
+    def look_again(self):
+        self.shards = {d.name: sorted(d.glob("*.pickle")) for d in sorted(self.folder.iterdir()) if d.is_dir()}
+        self.shards = {name: paths for name, paths in self.shards.items() if paths}
+
+    def kinds(self):
+        if self.seen % 200 == 0:
+            self.look_again()
+        self.seen += 1
+        return sorted(self.shards)
+
+    def shard(self, rng, name):
+        """All pictures of one shard, still packed."""
+        paths = self.shards[name]
+        return _shard(paths[rng.integers(len(paths))])
+
+    def picture(self, rng, name):
+        entries = self.shard(rng, name)
+        return unpacked(entries[rng.integers(len(entries))])
