@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include "net/address.h"
 #include "net/limits.h"
@@ -42,13 +41,6 @@ struct transfer {
     bool was_public; /* an earlier hop was */
     bool refused;    /* a private address came up and was not connected */
 };
-
-static double clock_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* -- What arrives ----------------------------------------------------------------------------- */
 
@@ -167,7 +159,7 @@ static bool resolves_to_private(struct transfer *t, const char *url)
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, NET_RESOLVE_S);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, only_look);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, &is_private);
-    transfer_run(easy, asks_to_stop, t);
+    transfer_run(NULL, easy, asks_to_stop, t);
     curl_easy_cleanup(easy);
     return is_private;
 }
@@ -316,10 +308,10 @@ static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3
     if (rc) return rc;
     if (is_guarded(t) && is_private_host(t, url))
         return t->stopped == CANCELLED ? judge_stopped(t, err) : fail_private(t, err);
-    double left_s = t->end_s - clock_s();
+    double left_s = t->end_s - transfer_clock_s();
     curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left_s > 0.001 ? (long)(left_s * 1000) : 1L);
     t->n_dropped = 0;
-    CURLcode code = transfer_run(t->easy, asks_to_stop, t);
+    CURLcode code = transfer_run(NULL, t->easy, asks_to_stop, t);
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &next);
     if (!next || (code != CURLE_OK && t->stopped != ERROR_PAGE)) return judge(t, code, err);
     t->stopped = GOING;
@@ -354,7 +346,7 @@ int fetch_http(const char *url, const char *source, const struct fetch_options *
                struct fetched *ret, struct phi3v_error *err)
 {
     struct transfer t = {.source = source, .opt = opt, .limit = opt->limit_bytes};
-    t.end_s = clock_s() + opt->timeout_s;
+    t.end_s = transfer_clock_s() + opt->timeout_s;
     t.easy = curl_easy_init();
     if (!t.easy) return net_fail_memory(err, source);
     setup(&t);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _POSIX_C_SOURCE 200809L
 #include "net/transfer.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "net/limits.h"
 
@@ -27,11 +29,12 @@ void transfer_setup(CURL *easy)
 #endif
 }
 
-CURLcode transfer_run(CURL *easy, int (*stop)(void *user), void *user)
+CURLcode transfer_run(CURLM *multi, CURL *easy, int (*stop)(void *user), void *user)
 {
-    CURLM *multi = curl_multi_init();
+    CURLM *own = multi ? NULL : curl_multi_init();
     CURLcode result = CURLE_OUT_OF_MEMORY;
     int running = 1, left;
+    if (!multi) multi = own;
     if (!multi || curl_multi_add_handle(multi, easy) != CURLM_OK) goto out;
     while (curl_multi_perform(multi, &running) == CURLM_OK && running) {
         if (stop && stop(user)) break;
@@ -42,8 +45,15 @@ CURLcode transfer_run(CURL *easy, int (*stop)(void *user), void *user)
     if (message && message->msg == CURLMSG_DONE) result = message->data.result;
     curl_multi_remove_handle(multi, easy);
 out:
-    curl_multi_cleanup(multi);
+    curl_multi_cleanup(own);
     return result;
+}
+
+double transfer_clock_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 /* -- Sentences -------------------------------------------------------------------------------- */

@@ -13,8 +13,11 @@
 void transfer_setup(CURL *easy);
 
 /* Runs one request. stop is asked ten times a second, however quiet the server is; non-zero ends
- * the request with CURLE_ABORTED_BY_CALLBACK. Connections do not outlive it. */
-CURLcode transfer_run(CURL *easy, int (*stop)(void *user), void *user);
+ * the request with CURLE_ABORTED_BY_CALLBACK. Connections live on in multi; NULL: they end with the
+ * request. */
+CURLcode transfer_run(CURLM *multi, CURL *easy, int (*stop)(void *user), void *user);
+
+double transfer_clock_s(void); /* seconds of a clock that only goes forward */
 
 /* The sentence for a transfer that failed with code after n bytes. source: the address for people.
  * Errors: IO, ARGUMENT (no valid address), MEMORY. */

@@ -42,11 +42,11 @@ static void print_line(char *to, size_t size, const struct progress *p, enum pro
                        int64_t done, int64_t total, double seconds)
 {
     char part[32], all[32], rate[32];
-    double per_s = seconds > 0.05 ? (double)done / seconds : 0;
+    double per_s = seconds > 0.05 ? (double)(done - p->begun) / seconds : 0;
     print_amount(part, sizeof part, unit, (double)done);
     print_amount(all, sizeof all, unit, (double)total);
     print_amount(rate, sizeof rate, unit, per_s);
-    int n = snprintf(to, size, "%s  %s", p->stage, part);
+    int n = snprintf(to, size, "%s%s%s  %s", p->stage, *p->detail ? " " : "", p->detail, part);
     if (total > 0 && n >= 0 && (size_t)n < size)
         n += snprintf(to + n, size - (size_t)n, " of %s", all);
     if (per_s > 0 && n >= 0 && (size_t)n < size)
@@ -74,6 +74,7 @@ void progress_update(struct progress *p, const char *stage, enum progress_unit u
     if (strncmp(p->stage, stage, sizeof p->stage - 1) != 0 || p->begun_s <= 0) {
         snprintf(p->stage, sizeof p->stage, "%s", stage);
         p->begun_s = now;
+        p->begun = done;
     }
     if (p->first_s <= 0) p->first_s = now;
     if (now - p->first_s < p->delay_s || (p->visible && now - p->shown_s < REDRAW_S)) return;
@@ -86,6 +87,11 @@ void progress_update(struct progress *p, const char *stage, enum progress_unit u
     p->visible = true;
 }
 
+void progress_detail(struct progress *p, const char *text)
+{
+    snprintf(p->detail, sizeof p->detail, "%s", text);
+}
+
 void progress_clear(struct progress *p)
 {
     if (p->visible) {
@@ -95,4 +101,5 @@ void progress_clear(struct progress *p)
     p->visible = false;
     p->first_s = 0;
     p->stage[0] = 0;
+    p->detail[0] = 0;
 }

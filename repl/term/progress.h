@@ -18,9 +18,11 @@ struct progress {
     double delay_s; /* before the line first shows */
     double first_s; /* the clock at the first update of all; 0: none yet */
     double begun_s; /* the clock at the stage's first update */
+    int64_t begun;  /* what was done by then */
     double shown_s; /* the clock when the line was last drawn */
     bool visible;
     char stage[40];
+    char detail[80];
 };
 
 /* cols: where the terminal does not say; 0: 80. at_once: show without the first second. */
@@ -29,6 +31,8 @@ void progress_init(struct progress *p, FILE *out, int cols, bool at_once);
  * clock. stage is own text (ASCII). */
 void progress_update(struct progress *p, const char *stage, enum progress_unit unit, int64_t done,
                      int64_t total);
+/* A few more words between stage and amounts, from the next update on; "": none. */
+void progress_detail(struct progress *p, const char *text);
 void progress_clear(struct progress *p); /* erases the line; before anything else is printed */
 
 #endif

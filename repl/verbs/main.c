@@ -67,6 +67,14 @@ const struct verb verb_table[] = {
      "a copy of a model that opens as q8 or q4 at once",
      "FOLDER gets the packed weights and the model's JSON files; use it with -m FOLDER.\n"
      "Example: phiscope quantize -m microsoft/Phi-3-vision-128k-instruct --type q4 phi3v-q4\n"},
+    {"pull", pull_main, "ORG/NAME[@REV]", "fetches a model from the Hugging Face hub",
+     "Into the cache that Python's huggingface_hub uses too (HF_HOME names another folder). Only "
+     "what running the model\n"
+     "needs; whatever interrupts it, the same command goes on from there. hf://ORG/NAME and web "
+     "addresses of the hub\n"
+     "are names too. A token (HF_TOKEN, or hf auth login) opens what is gated. Standard output "
+     "gets the folder.\n"
+     "Example: phiscope pull microsoft/Phi-3.5-vision-instruct\n"},
     {"models", models_main, "", "models found on this machine", NULL},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",

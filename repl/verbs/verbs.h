@@ -23,9 +23,14 @@ int debug_main(struct options *opt, int argc, char **argv);
 int eval_main(struct options *opt, int argc, char **argv);
 int models_main(struct options *opt, int argc, char **argv);
 int quantize_main(struct options *opt, int argc, char **argv);
+int pull_main(struct options *opt, int argc, char **argv);
 int devices_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);
 int repl_main(struct options *opt, int argc, char **argv);
+
+/* Brings a model from the hub, with progress on stderr; Ctrl-C stops. Errors as hub_pull. */
+struct hub_pulled;
+int pull_model(const char *name, bool offline, struct hub_pulled *ret, struct phi3v_error *err);
 
 /* Reads the verb's options; *ret_words is then the first other word, *ret_n their number. Returns
  * -1 to go on, else the exit status (a mistake was reported, or --help was answered). */

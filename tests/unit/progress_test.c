@@ -61,8 +61,8 @@ static void test_shown_and_erased(void **state)
     progress_update(&p, "reading", PROGRESS_TOKENS, 10, 0);
     assert_string_equal(look(&s), "\rreading  10 tokens\033[K");
     usleep(120000);
-    progress_update(&p, "reading", PROGRESS_TOKENS, 20, 40);
-    assert_non_null(strstr(look(&s), "\rreading  20 tokens of 40 tokens  1"));
+    progress_update(&p, "reading", PROGRESS_TOKENS, 30, 40);
+    assert_non_null(strstr(look(&s), "\rreading  30 tokens of 40 tokens  1"));
     assert_non_null(strstr(s.seen, " s left\033[K"));
     progress_clear(&p);
     assert_string_equal(look(&s), "\r\033[K");

@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _GNU_SOURCE /* flock */
+#include "net/hub_cache.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include "net/error.h"
+
+static int fail_path(const char *what, const char *path, struct phi3v_error *err)
+{
+    if (!path) return net_fail_memory(err, "a model");
+    return net_fail(err, PHI3V_E_IO, "cannot %s %.300s: %s", what, path, strerror(errno));
+}
+
+/* With the folders above it. */
+static int make_folders(const char *path, struct phi3v_error *err)
+{
+    char *copy = path ? strdup(path) : NULL;
+    if (!copy) return net_fail_memory(err, "a model");
+    int rc = 0;
+    for (char *c = copy + 1; rc == 0; c++) {
+        if (*c && *c != '/') continue;
+        char mark = *c;
+        *c = 0;
+        if (mkdir(copy, 0777) != 0 && errno != EEXIST) rc = fail_path("make the folder", copy, err);
+        *c = mark;
+        if (!mark) break;
+    }
+    free(copy);
+    return rc;
+}
+
+void hub_sync_folder(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    fsync(fd);
+    close(fd);
+}
+
+/* Appears under its name at once, whole. */
+static int write_small(const char *path, const char *text, struct phi3v_error *err)
+{
+    char *part = net_text("%s.phiscope-%ld", path, (long)getpid());
+    if (!part) return net_fail_memory(err, "a model");
+    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    size_t n = strlen(text);
+    int rc = 0;
+    if (fd < 0 || write(fd, text, n) != (ssize_t)n || fsync(fd) != 0 || rename(part, path) != 0) {
+        rc = fail_path("write", path, err);
+        unlink(part);
+    }
+    if (fd >= 0) close(fd);
+    free(part);
+    return rc;
+}
+
+/* The mark by which back-up programs know a cache. */
+static void write_tag(const struct hub_cache *c)
+{
+    static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
+                               "# Models from the Hugging Face hub, which can be fetched again.\n";
+    char *path = net_text("%s/CACHEDIR.TAG", c->root);
+    if (path && access(path, F_OK) != 0) write_small(path, text, NULL);
+    free(path);
+}
+
+static char *folder_name(const char *root, const char *repo)
+{
+    const char *slash = strchr(repo, '/');
+    return net_text("%s/models--%.*s--%s", root, (int)(slash - repo), repo, slash + 1);
+}
+
+int hub_cache_init(struct hub_cache *c, const struct hub_env *env, const struct hub_name *name,
+                   struct phi3v_error *err)
+{
+    *c =
+        (struct hub_cache){.root = strdup(env->cache), .repo = folder_name(env->cache, name->repo)};
+    char *locks = net_text("%s/.locks", env->cache);
+    c->locks = locks ? folder_name(locks, name->repo) : NULL;
+    free(locks);
+    if (c->root && c->repo && c->locks) return 0;
+    hub_cache_fini(c);
+    return net_fail_memory(err, "a model");
+}
+
+int hub_cache_make(const struct hub_cache *c, struct phi3v_error *err)
+{
+    static const char *const folders[] = {"blobs", "snapshots", "refs"};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof folders / sizeof *folders; i++) {
+        char *path = net_text("%s/%s", c->repo, folders[i]);
+        rc = make_folders(path, err);
+        free(path);
+    }
+    if (rc == 0) rc = make_folders(c->locks, err);
+    if (rc == 0) write_tag(c);
+    return rc;
+}
+
+void hub_cache_fini(struct hub_cache *c)
+{
+    free(c->root);
+    free(c->repo);
+    free(c->locks);
+    *c = (struct hub_cache){0};
+}
+
+char *hub_blob_path(const struct hub_cache *c, const char *key, const char *ending)
+{
+    return net_text("%s/blobs/%s%s", c->repo, key, ending);
+}
+
+bool hub_has_blob(const struct hub_cache *c, const struct hub_file *file)
+{
+    struct stat st;
+    char *path = hub_blob_path(c, file->key, "");
+    bool there = path && stat(path, &st) == 0 && S_ISREG(st.st_mode) && st.st_size == file->size;
+    free(path);
+    return there;
+}
+
+static int lock(const struct hub_cache *c, const char *key, int how)
+{
+    char *path = net_text("%s/%s.lock", c->locks, key);
+    int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0664) : -1;
+    free(path);
+    if (fd >= 0 && flock(fd, how) != 0) {
+        int why = errno;
+        close(fd);
+        errno = why;
+        return -1;
+    }
+    return fd;
+}
+
+int hub_try_lock(const struct hub_cache *c, const char *key)
+{
+    return lock(c, key, LOCK_EX | LOCK_NB);
+}
+
+int64_t hub_free_bytes(const char *path)
+{
+    struct statvfs st;
+    if (statvfs(path, &st) != 0) return -1;
+    return (int64_t)st.f_bavail * (int64_t)st.f_frsize;
+}
+
+/* -- Publishing ------------------------------------------------------------------------------- */
+
+/* A link beside and renamed: what may be there, a file or a dead link, goes at once. */
+static int link_file(const char *folder, const struct hub_file *f, struct phi3v_error *err)
+{
+    char *target = net_text("../../blobs/%s", f->key), *path = net_text("%s/%s", folder, f->name);
+    char *part = net_text("%s/.%s.phiscope-%ld", folder, f->name, (long)getpid());
+    int rc = target && path && part ? 0 : net_fail_memory(err, "a model");
+    if (rc == 0) unlink(part);
+    if (rc == 0 && (symlink(target, part) != 0 || rename(part, path) != 0)) {
+        rc = fail_path("make the link", path, err);
+        unlink(part);
+    }
+    free(target);
+    free(path);
+    free(part);
+    return rc;
+}
+
+/* config.json comes last: it is what makes a folder a model. */
+static int link_all(const char *folder, const struct hub_listing *l, struct phi3v_error *err)
+{
+    int rc = 0;
+    for (int last = 0; last < 2; last++)
+        for (size_t i = 0; rc == 0 && i < l->n_files; i++)
+            if ((strcmp(l->files[i].name, "config.json") == 0) == (last == 1))
+                rc = link_file(folder, &l->files[i], err);
+    if (rc == 0) hub_sync_folder(folder);
+    return rc;
+}
+
+static void remove_folder(const char *folder, const struct hub_listing *l)
+{
+    for (size_t i = 0; i < l->n_files; i++) {
+        char *path = net_text("%s/%s", folder, l->files[i].name);
+        if (path) unlink(path);
+        free(path);
+    }
+    rmdir(folder);
+}
+
+/* Made beside and renamed, under the snapshot's lock. Where the snapshot exists (another program's,
+ * or an earlier choice of files) the links are added to it. */
+static int make_snapshot(const struct hub_cache *c, const struct hub_listing *l, const char *path,
+                         struct phi3v_error *err)
+{
+    char *part = net_text("%s/.phiscope-%s", c->repo, l->commit);
+    if (!part) return net_fail_memory(err, "a model");
+    int rc =
+        mkdir(part, 0777) == 0 || errno == EEXIST ? 0 : fail_path("make the folder", part, err);
+    if (rc == 0) rc = link_all(part, l, err);
+    if (rc == 0 && rename(part, path) != 0)
+        rc = errno == EEXIST || errno == ENOTEMPTY ? link_all(path, l, err)
+                                                   : fail_path("make the folder", path, err);
+    remove_folder(part, l);
+    free(part);
+    return rc;
+}
+
+static bool is_commit(const char *rev)
+{
+    return strlen(rev) == 40 && strspn(rev, "0123456789abcdef") == 40;
+}
+
+static int write_ref(const struct hub_cache *c, const char *rev, const char *commit,
+                     struct phi3v_error *err)
+{
+    char *path = net_text("%s/refs/%s", c->repo, rev), *folder = path ? strdup(path) : NULL;
+    int rc = folder ? 0 : net_fail_memory(err, "a model");
+    if (rc == 0) {
+        *strrchr(folder, '/') = 0;
+        rc = make_folders(folder, err);
+    }
+    if (rc == 0) rc = write_small(path, commit, err);
+    free(folder);
+    free(path);
+    return rc;
+}
+
+int hub_publish(const struct hub_cache *c, const struct hub_name *name, const struct hub_listing *l,
+                char **ret_path, struct phi3v_error *err)
+{
+    char *snapshots = net_text("%s/snapshots", c->repo);
+    char *path = snapshots ? net_text("%s/%s", snapshots, l->commit) : NULL;
+    int fd = lock(c, l->commit, LOCK_EX);
+    int rc = path ? make_snapshot(c, l, path, err) : net_fail_memory(err, "a model");
+    if (rc == 0) hub_sync_folder(snapshots);
+    if (rc == 0 && !is_commit(name->rev)) rc = write_ref(c, name->rev, l->commit, err);
+    free(snapshots);
+    if (fd >= 0) close(fd);
+    if (rc == 0)
+        *ret_path = path;
+    else
+        free(path);
+    return rc;
+}

@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Requests to the hub and to the storage behind it: the token, the headers that only hubs send,
+ * redirects by hand, waiting and trying again, and a sentence for each refusal. */
+#ifndef NET_HUB_HTTP_H
+#define NET_HUB_HTTP_H
+
+#include <curl/curl.h>
+#include <jansson.h>
+
+#include "net/hub.h"
+
+/* What the head of an answer says. */
+struct hub_head {
+    long status;
+    char commit[65];      /* X-Repo-Commit */
+    char etag[130];       /* ETag or X-Linked-ETag, without W/ and quotes */
+    bool is_linked;       /* it is the second */
+    int64_t size;         /* X-Linked-Size, or Content-Length; -1: unknown */
+    int64_t from, total;  /* Content-Range; -1: none */
+    char code[48];        /* X-Error-Code */
+    char message[300];    /* X-Error-Message; not yet clean */
+    char rate_limit[120]; /* RateLimit */
+    double retry_after_s; /* 0: not said */
+    char *location;       /* of a redirect, absolute; free */
+    char *next;           /* Link: rel="next", absolute; free */
+    char body[300];       /* beginning of a refusal's page */
+    size_t n_body;
+};
+
+void hub_head_fini(struct hub_head *head);
+
+/* Takes body bytes of a 2xx answer; returns how many, less ends the request. */
+typedef size_t (*hub_sink_fn)(const void *bytes, size_t n, const struct hub_head *head, void *user);
+
+struct hub_request {
+    const char *url;
+    bool head;         /* HEAD, not GET */
+    int64_t from, end; /* bytes wanted, end not included; end 0: all */
+    double timeout_s;  /* of the whole; 0: only stalls end it */
+    hub_sink_fn sink;
+    void *user;
+};
+
+/* One connection's worth: belongs to one thread. */
+struct hub_client {
+    const struct hub_env *env;
+    CURL *easy;
+    CURLM *multi;
+    int (*stop)(void *user);                      /* asked ten times a second */
+    void (*waiting)(void *user, const char *why); /* NULL: no longer. May be NULL */
+    void *user;
+    bool is_first; /* the first contact: a hub that is not reached is not tried again */
+};
+
+int hub_client_init(struct hub_client *c, const struct hub_env *env, struct phi3v_error *err);
+void hub_client_fini(struct hub_client *c);
+
+/* Whether the token may be sent there: the endpoint, and the hub itself over https. */
+bool hub_is_hub(const struct hub_env *env, const char *url);
+
+/* One request, no redirects. head is written anew and the caller's to fini. */
+CURLcode hub_send(struct hub_client *c, const struct hub_request *r, struct hub_head *head);
+
+/* Whether another try may help after this outcome; *ret_wait_s: how long to wait first. n_tries
+ * have been made without a byte. */
+bool hub_may_retry(const struct hub_env *env, CURLcode code, const struct hub_head *head,
+                   int n_tries, double *ret_wait_s);
+/* Waits, saying so; CANCELLED when stopped. */
+int hub_wait(struct hub_client *c, double seconds, long status, struct phi3v_error *err);
+
+/* JSON from an address of the API, after as many tries and redirects as are reasonable. subject:
+ * "ORG/NAME", for sentences. *ret_next (may be NULL): where the next page is, or NULL. */
+int hub_get_json(struct hub_client *c, const char *url, const struct hub_name *subject,
+                 json_t **ret, char **ret_next, struct phi3v_error *err);
+
+/* Where the bytes of a file are at present. url: …/resolve/COMMIT/FILE. *ret_url (free) may be
+ * signed: it is neither shown nor stored. */
+int hub_resolve(struct hub_client *c, const char *url, const struct hub_name *subject,
+                char **ret_url, struct hub_head *head, struct phi3v_error *err);
+
+/* The sentence for an outcome that no further try can better. */
+int hub_fail(struct hub_client *c, CURLcode code, const struct hub_head *head,
+             const struct hub_name *subject, struct phi3v_error *err);
+
+#endif

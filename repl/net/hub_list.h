@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What a repository of the hub holds at a revision, and which of it running the model needs. */
+#ifndef NET_HUB_LIST_H
+#define NET_HUB_LIST_H
+
+#include "net/hub_http.h"
+
+struct hub_file {
+    char *name; /* as in the repository; no folders, nothing that could lead out of one */
+    int64_t size;
+    char key[65]; /* SHA-256 (64 hex digits) or git's SHA-1 of a blob (40) */
+};
+
+struct hub_listing {
+    char commit[41];
+    struct hub_file *files; /* small ones first */
+    size_t n_files;
+    int64_t size;
+};
+
+/* Errors: as hub_pull. */
+int hub_list(struct hub_client *c, const struct hub_name *name, struct hub_listing *ret,
+             struct phi3v_error *err);
+void hub_listing_fini(struct hub_listing *l);
+
+/* Whether a file of that name is fetched at all: configuration, tokenizer, safetensors. */
+bool hub_is_wanted(const char *name);
+
+/* …/resolve/COMMIT/FILE; new string (free). */
+char *hub_file_url(const struct hub_env *env, const struct hub_name *name, const char *commit,
+                   const char *file);
+
+#endif
