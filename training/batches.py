@@ -12,9 +12,9 @@ import windows
 
 TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
 LONE_CROPS = 2  # read in each step of stage 3 besides every six pictures
+LONGEST_LONE = 120  # letters of a lone crop that is read
 CONCLUDED = 2   # conclusions without a picture, for each picture of stage 3
 WINDOWS = 5     # crops cut from a picture of stage 1
-LONE = hd.Placement(1.0, 1.0, 0, 0, 1, 1)
 AFTER = "<|end|>\n<|assistant|>\n"
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
 
@@ -26,10 +26,10 @@ def look(picture, c):
     return hd.crops(canvas, c.side), glyphs, things, place
 
 
-def lone_crop(rng, c):
+def lone_crop(rng, c, most=100):
     """A packed crop as it is: crop [1, 3, s, s] and labels without an overview."""
-    picture = draw.weather(rng, draw.packed_crop(rng, c.side))
-    glyphs, things = labels.crop_labels(picture, LONE, c.grid, c.patch)
+    picture = draw.weather(rng, draw.packed_crop(rng, c.side, most=most))
+    glyphs, things = labels.crop_labels(picture, hd.AS_IS, c.grid, c.patch)
     return picture, hd.normalise(np.asarray(picture.image))[None], glyphs[1:], things[1:]
 
 
@@ -65,11 +65,11 @@ def crop_batch(rng, size, c, store=None):
 def reading(rng, c):
     """Stage 2: read one packed crop. Its tokens come without an overview."""
     while True:
-        picture, x, glyphs, things = lone_crop(rng, c)
-        if 0 < len(picture.facts["text"].text) <= 90:
+        picture, x, glyphs, things = lone_crop(rng, c, int(rng.integers(1, 8)))
+        if 0 < len(picture.facts["text"].text) <= LONGEST_LONE:
             break
     turn = tasks.page_read(rng, picture.facts)
-    return tasks.Sample([picture], [turn], "crop"), [(x, glyphs, things, LONE)]
+    return tasks.Sample([picture], [turn], "crop"), [(x, glyphs, things, hd.AS_IS)]
 
 
 def encode(sample, looks, c, lone):

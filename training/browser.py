@@ -76,6 +76,9 @@ def shot(markup, width, height, scale=1, whole=True):
     tab = page()[scale]
     tab.set_viewport_size({"width": width, "height": height})
     tab.set_content(markup)
+    wider = tab.evaluate("document.documentElement.scrollWidth")
+    if whole and wider > width:
+        tab.set_viewport_size({"width": wider, "height": height})
     texts = [Text(*t, scale) for t in tab.evaluate(LETTERS)]
     data = tab.screenshot(full_page=whole, type="png")
     image = Image.open(io.BytesIO(data)).convert("RGB")

@@ -359,10 +359,10 @@ def _cover_text(c, rng, title, author, ink, k, test):
     return c.done("cover", title=title_span, author=author_span)
 
 
-def scene(rng, test=False, most=3):
+def scene(rng, test=False, most=None):
     """A random arrangement of shapes: sorted list of (place, kind, colour name)."""
     while True:
-        places = sorted(rng.permutation(9)[:rng.integers(1, most + 1)])
+        places = sorted(rng.permutation(9)[:rng.integers(1, (most or (5 if Domain.full else 3)) + 1)])
         items = [(int(p), pick(rng, SHAPES), pick(rng, COLOUR_NAMES)) for p in places]
         if held_out(*(f"{p} {kind} {name}" for p, kind, name in items)) == test:
             return items
@@ -484,6 +484,18 @@ GLYPHS = [chr(c) for c in (*range(65, 91), *range(97, 123), *range(48, 58))]
 GLYPHS += [chr(c) for c in range(33, 127) if chr(c) not in GLYPHS]
 
 
+_grounds = []
+
+
+def ground(rng, side):
+    """A piece of a picture of nothing known. To draw one takes long, so each serves many times."""
+    if len(_grounds) < 30 or rng.random() < 0.05:
+        _grounds[:] = [unknown(rng).image, *_grounds[:29]]
+    image = pick(rng, _grounds)
+    x, y = (int(rng.integers(0, max(1, length - side))) for length in image.size)
+    return image.crop((x, y, x + side, y + side)).resize((side, side))
+
+
 def faint(rng, image, paper):
     """The image with little contrast, about the colour of the paper: a ground to write on."""
     pixels = np.asarray(image).astype(np.float32)
@@ -491,21 +503,21 @@ def faint(rng, image, paper):
     return Image.fromarray(np.clip(faint, 0, 255).astype(np.uint8))
 
 
-def packed_crop(rng, side, test=False, sizes=(9.5, 40)):
-    """Stage 1 and 2 picture, one crop: lines of text of about one size."""
+def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100):
+    """Stage 1 and 2 picture, one crop: at most so many lines of text of about one size."""
     ink, paper = ink_and_paper(rng)
     if rng.random() < 0.4:
         ink, paper = jitter(rng, (25, 25, 25), 25), (255, 255, 255)
     c = Canvas(side, side, paper)
     if rng.random() < 0.15:
-        c.image.paste(faint(rng, unknown(rng).image.resize((side, side)), paper))
-    y, lines = rng.uniform(0, 8), []
+        c.image.paste(faint(rng, ground(rng, side), paper))
+    y, lines = rng.uniform(0, 8 if most > 20 else side / 2), []
     usual = np.exp(rng.uniform(*np.log(sizes)))
     while True:
         face, size = a_face(rng, test), max(9, int(usual * rng.uniform(0.75, 1.33)))
         x = rng.uniform(1, 12)
         y += size
-        if y > side - 4:
+        if y > side - 4 or len(lines) == most:
             break
         text = free_line(rng, int((side - x) / (size * 0.55)))
         if not text:

@@ -7,7 +7,6 @@ Takes the averaged weights of the checkpoint; the features belong to them alone.
 
 import argparse
 import pickle
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -40,18 +39,22 @@ LONGEST_TEXT = 220  # letters of a page that is to be read aloud
 
 
 class FeatureStore:
-    """Samples with cached features: (tasks.Sample, looks) as batches.collate takes them."""
+    """Samples with cached features: (tasks.Sample, looks) as batches.collate takes them. Of each kind one shard is held
+    and asked about as often as it has pictures, since to read a shard takes longer than to learn from one of them."""
 
     def __init__(self, folder):
         self.shards = {kind: sorted((folder / kind).glob("*.pickle")) for kind in SHARES}
         self.kinds = [kind for kind in SHARES if self.shards[kind]]
         shares = np.array([SHARES[kind] for kind in self.kinds], float)
         self.shares = shares / shares.sum()
+        self.held, self.uses = {}, dict.fromkeys(self.kinds, SHARD)
 
     def entry(self, rng, kinds=None):
         kind = pick(rng, kinds) if kinds else self.kinds[rng.choice(len(self.kinds), p=self.shares)]
-        entries = _shard(pick(rng, self.shards[kind]))
-        return entries[rng.integers(len(entries))]
+        if self.uses[kind] == SHARD:
+            self.held[kind], self.uses[kind] = read(pick(rng, self.shards[kind])), 0
+        self.uses[kind] += 1
+        return pick(rng, self.held[kind])
 
     def sample(self, rng):
         """One conversation. One in sixteen is about two unlike pictures, one in forty about two things in turn."""
@@ -81,10 +84,9 @@ def about(rng, pictures, looks):
     return tasks.Sample(pictures, turns, kind), looks
 
 
-@lru_cache(maxsize=8)
-def _shard(path):
+def read(path):
     entries = pickle.loads(path.read_bytes())
-    for pictures, looks in entries:
+    for _, looks in entries:
         looks[:] = [(torch.from_numpy(f).view(torch.bfloat16), None, None, place) for f, place in looks]
     return entries
 

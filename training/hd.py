@@ -25,6 +25,9 @@ class Placement:
     cols: int
 
 
+AS_IS = Placement(1.0, 1.0, 0, 0, 1, 1)  # a picture that is a single crop
+
+
 def plan(width, height, side, num_crops):
     """Size of the resized picture, padding before it, and the crop grid."""
     tall = width < height

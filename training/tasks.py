@@ -396,6 +396,11 @@ def no_picture(rng, test=False):
 FREE = 0.8  # share of training's pairs in which each shape changes or not by itself
 
 
+def most_compared():
+    """Shapes in one picture of a pair."""
+    return 4 if draw.Domain.full else 2
+
+
 def other_shape(rng, kind, name):
     """The shape with another colour or of another kind."""
     if rng.random() < 0.55:
@@ -410,9 +415,9 @@ def new_shape(rng, before):
 
 
 def freely_changed(rng):
-    """One or two shapes, and each of them changed or not, whatever became of the other: what was said of the first
+    """A few shapes, and each of them changed or not, whatever became of the others: what was said of the first
     tells nothing about the second."""
-    before, after = draw.scene(rng, most=2), []
+    before, after = draw.scene(rng, most=most_compared()), []
     for place, kind, name in before:
         chance = rng.random()
         if chance < 0.5:
@@ -425,16 +430,16 @@ def freely_changed(rng):
 
 
 def changed_scene(rng, test=False):
-    """One or two shapes, and the same with one of them changed."""
+    """A few shapes, and the same with one of them changed."""
     if not test and rng.random() < FREE:
         return freely_changed(rng)
-    before = draw.scene(rng, test, most=2)
+    before = draw.scene(rng, test, most=most_compared())
     after, i = list(before), int(rng.integers(len(before)))
     place, kind, name = before[i]
     change = rng.choice(["colour", "kind", "gone", "new", "none"], p=[0.3, 0.25, 0.15, 0.15, 0.15])
     if change == "gone" and len(before) == 1:
         change = "colour"
-    if change == "new" and len(before) == 2:
+    if change == "new" and len(before) == most_compared():
         change = "kind"
     if change == "colour":
         after[i] = (place, kind, pick(rng, [n for n in draw.COLOUR_NAMES if n != name]))
@@ -489,7 +494,7 @@ def compare(before, after):
 
 
 def shape_pair(rng, test=False):
-    """The same one or two shapes twice, one of them changed."""
+    """The same few shapes twice, one of them changed."""
     return compared(rng, [draw.shapes(rng, items=items) for items in changed_scene(rng, test)], test)
 
 

@@ -23,7 +23,7 @@ from train import PatchHead
 def packed(sizes, test=True):
     def make(rng, c):
         picture = draw.packed_crop(rng, c.side, test, sizes)
-        glyphs, _ = labels.crop_labels(picture, batches.LONE, c.grid, c.patch)
+        glyphs, _ = labels.crop_labels(picture, hd.AS_IS, c.grid, c.patch)
         return hd.normalise(np.asarray(picture.image))[None], glyphs[1:]
 
     return make

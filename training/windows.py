@@ -7,6 +7,7 @@ from PIL import Image
 import draw
 import hd
 import labels
+from draw import pick
 
 SMALL, LARGE = 9.5, 40  # type of the letter a window is laid around, in pixels of the crop
 CLOSEST, FARTHEST = 2.5, 0.3  # zoom
@@ -37,18 +38,42 @@ def cut(rng, picture, side):
     return crop, place
 
 
+def turned(rng, crop, glyphs):
+    """The crop and its letters turned a little, as a photograph of a screen or a page is."""
+    angle = float(rng.uniform(-2.5, 2.5))
+    middle, (sine, cosine) = crop.width / 2, (np.sin(np.radians(angle)), np.cos(np.radians(angle)))
+    crop = crop.rotate(angle, Image.Resampling.BICUBIC, fillcolor=crop.getpixel((0, 0)))
+    moved = []
+    for x, y, ch, size in glyphs:
+        dx, dy = x - middle, y - middle
+        moved.append((middle + cosine * dx + sine * dy, middle - sine * dx + cosine * dy, ch, size))
+    return crop, moved
+
+
+def coarse(rng, crop):
+    """The crop as if it had been made smaller and larger again."""
+    side = int(crop.width * rng.uniform(0.6, 0.95))
+    small = crop.resize((side, side), Image.Resampling.BILINEAR)
+    return small.resize(crop.size, pick(rng, [Image.Resampling.BILINEAR, Image.Resampling.BICUBIC]))
+
+
 def crops(rng, picture, c, count):
     """`count` windows of one picture: normalised crops [count, 3, s, s], glyph and object labels."""
     out = []
     for _ in range(count):
-        image, place = cut(rng, picture, c.side)
-        image = draw.weather(rng, draw.plain(image)).image
-        if rng.random() < 0.06:
-            image = Image.fromarray(255 - np.asarray(image))  # light on dark
-            things = np.zeros((c.grid**2, 2), np.int64)
+        crop, place = cut(rng, picture, c.side)
+        glyphs = [(*labels.to_canvas((x, y), place), ch, size * place.scale_y) for x, y, ch, size in picture.glyphs]
+        things = labels.object_labels(picture.mask, place, c.grid, c.grid, c.patch).reshape(-1, 2)
+        chance = rng.random()
+        if chance < 0.1:
+            crop, glyphs = turned(rng, crop, glyphs)
             things[:] = labels.IGNORE
-        else:
-            things = labels.object_labels(picture.mask, place, c.grid, c.grid, c.patch).reshape(-1, 2)
-        glyphs = labels.glyph_labels(picture.glyphs, place, c.grid, c.grid, c.patch).reshape(-1, labels.SLOTS)
-        out.append((hd.normalise(np.asarray(image)), glyphs, things))
+        elif chance < 0.2:
+            crop = coarse(rng, crop)
+        crop = draw.weather(rng, draw.plain(crop)).image
+        if rng.random() < 0.06:
+            crop = Image.fromarray(255 - np.asarray(crop))  # light on dark
+            things[:] = labels.IGNORE
+        named = labels.glyph_labels(glyphs, hd.AS_IS, c.grid, c.grid, c.patch).reshape(-1, labels.SLOTS)
+        out.append((hd.normalise(np.asarray(crop)), named, things))
     return [np.stack(x) for x in zip(*out)]
