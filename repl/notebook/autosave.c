@@ -1,69 +1,412 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
-#include <signal.h>
+#include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/json_exact.h"
 #include "notebook/autosave.h"
 #include "notebook/ipynb.h"
 
-static char *state_dir(void) { return xdg_dir("XDG_STATE_HOME", ".local/state"); }
+enum { LAST_KEPT = 5, ID_CHARS = 16 };
+static const char journal_prefix[] = "autosave-", last_prefix[] = "last-";
 
-static char *own_path(void)
+struct autosave {
+    char *dir;
+    char *path; // of the journal; NULL: none yet
+    int fd;     // of the journal, locked; -1
+    bool told;  // that it cannot be written
+};
+
+/* -- Files ------------------------------------------------------------------------------------ */
+
+static char *random_path(const struct autosave *a, const char *prefix, const char *ending)
 {
-    char *dir = state_dir();
-    char *path = dir ? xasprintf("%s/autosave-%ld.ipynb", dir, (long)getpid()) : NULL;
-    free(dir);
+    unsigned char id[ID_CHARS / 2];
+    char hex[ID_CHARS + 1] = "";
+    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id) return NULL;
+    for (size_t i = 0; i < sizeof id; i++) snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    return text_format("%s/%s%s%s", a->dir, prefix, hex, ending);
+}
+
+static bool write_all(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t k = write(fd, bytes, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k <= 0) return false;
+        bytes += k;
+        n -= (size_t)k;
+    }
+    return true;
+}
+
+static void sync_dir(const char *dir)
+{
+    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
+/* Writes a file under a temporary name, locked from its first moment, and moves it to `path`.
+ * Returns its descriptor with the lock, or -1. Somebody who tidies up may take the name away
+ * between its making and its locking: then it is made again. */
+static int make_file(const struct autosave *a, const char *path, const char *bytes, size_t n)
+{
+    char *part = text_format("%s.part", path);
+    int fd = -1;
+    bool ok = false;
+    for (int tries = 0; part && tries < 3 && !ok; tries++) {
+        fd = open(part, O_RDWR | O_CREAT | O_APPEND | O_TRUNC | O_CLOEXEC, 0600);
+        if (fd < 0) break;
+        ok = !flock(fd, LOCK_EX | LOCK_NB) && write_all(fd, bytes, n) && !fsync(fd) &&
+             !rename(part, path);
+        int why = errno;
+        if (!ok) close(fd);
+        if (!ok && why != ENOENT) break;
+    }
+    if (!ok && fd >= 0 && part) unlink(part);
+    free(part);
+    if (!ok) return -1;
+    sync_dir(a->dir);
+    return fd;
+}
+
+static void cannot_write(struct notebook *nb)
+{
+    struct autosave *a = nb->autosave;
+    int why = errno;
+    if (a->told) return;
+    a->told = true;
+    note(nb, "(%s cannot be written, so a crash would lose unsaved cells: %s)", a->dir,
+         strerror(why));
+}
+
+static bool starts_with(const char *s, const char *prefix)
+{
+    return !strncmp(s, prefix, strlen(prefix));
+}
+
+/* Whether the program that has the file is gone; then, and with `remove`, the file goes too. */
+static bool is_left(const char *path, bool remove)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) return false;
+    bool left = !flock(fd, LOCK_EX | LOCK_NB);
+    if (left && remove) unlink(path);
+    close(fd);
+    return left;
+}
+
+/* -- What is left behind ---------------------------------------------------------------------- */
+
+struct left {
+    char *path;
+    struct timespec when;
+};
+
+static int later_first(const void *x, const void *y)
+{
+    const struct left *a = x, *b = y;
+    if (a->when.tv_sec != b->when.tv_sec) return a->when.tv_sec < b->when.tv_sec ? 1 : -1;
+    return a->when.tv_nsec < b->when.tv_nsec ? 1 : a->when.tv_nsec > b->when.tv_nsec ? -1 : 0;
+}
+
+/* Files of either kind that nobody has open, the newest first. */
+static int list_left(const struct autosave *a, const char *prefix, struct left **ret)
+{
+    DIR *dir = opendir(a->dir);
+    int n = 0;
+    *ret = NULL;
+    for (struct dirent *e; dir && (e = readdir(dir));) {
+        struct stat st;
+        char *path = text_format("%s/%s", a->dir, e->d_name);
+        if (path && strstr(e->d_name, ".part")) {
+            is_left(path, true);
+        } else if (path && starts_with(e->d_name, prefix) && !stat(path, &st) &&
+                   S_ISREG(st.st_mode) && is_left(path, false)) {
+            struct left *v = memory_grow(*ret, (size_t)n + 1, sizeof *v);
+            if (v) {
+                *ret = v;
+                v[n++] = (struct left){path, st.st_mtim};
+                path = NULL;
+            }
+        }
+        free(path);
+    }
+    if (dir) closedir(dir);
+    if (n > 0) qsort(*ret, (size_t)n, sizeof **ret, later_first);
+    return n;
+}
+
+static void left_free(struct left *list, int n)
+{
+    for (int i = 0; i < n; i++) free(list[i].path);
+    free(list);
+}
+
+static void keep_newest_of(const struct autosave *a, const char *prefix)
+{
+    struct left *list;
+    int n = list_left(a, prefix, &list);
+    for (int i = LAST_KEPT; i < n; i++) is_left(list[i].path, true);
+    left_free(list, n);
+}
+
+static void keep_newest(const struct autosave *a)
+{
+    keep_newest_of(a, last_prefix);
+    keep_newest_of(a, journal_prefix);
+}
+
+char *autosave_latest(struct notebook *nb)
+{
+    struct left *journals, *lasts;
+    if (!nb->autosave) return NULL;
+    int n_journals = list_left(nb->autosave, journal_prefix, &journals);
+    int n_lasts = list_left(nb->autosave, last_prefix, &lasts);
+    struct left *newest = n_journals ? &journals[0] : NULL;
+    if (n_lasts && (!newest || later_first(newest, &lasts[0]) > 0)) newest = &lasts[0];
+    char *path = newest ? text_copy(newest->path) : NULL;
+    left_free(journals, n_journals);
+    left_free(lasts, n_lasts);
     return path;
 }
 
-void autosave_write(struct repl *r)
+void autosave_tell(struct notebook *nb)
 {
-    if (r->script) return;
-    char *path = own_path();
-    if (path)
-        ipynb_write(&r->book, &(struct ipynb_session){r->app.opt.system, r->app.info->name}, path,
-                    NULL);
+    struct left *list;
+    if (!nb->autosave) return;
+    int n = list_left(nb->autosave, journal_prefix, &list);
+    if (n == 1) note(nb, "(a notebook was left behind: phiscope -c, or :open %s)", list[0].path);
+    if (n > 1)
+        note(nb, "(%d notebooks were left behind: phiscope -c, or :open %s/%sTAB)", n,
+             nb->autosave->dir, journal_prefix);
+    left_free(list, n);
+}
+
+/* -- The journal ------------------------------------------------------------------------------ */
+
+/* A line of it, with its line end; NULL without memory. */
+static char *journal_line(json_t *value)
+{
+    char *plain = value ? json_dumps(value, JSON_COMPACT) : NULL;
+    char *line = plain ? text_format("%s\n", plain) : NULL;
+    free(plain);
+    json_decref(value);
+    return line;
+}
+
+/* The first line: the notebook as it is. */
+static char *first_line(struct notebook *nb)
+{
+    struct book *b = &nb->book;
+    json_t *file = ipynb_frame(b, nb->engine.info ? nb->engine.info->name : NULL);
+    enum cell_state *state = memory_zero((size_t)b->n, sizeof *state);
+    json_t *cells = json_object_get(file, "cells");
+    bool ok = file && state && !book_states(b, state, NULL);
+    for (int i = 0; i < b->n && ok; i++) {
+        if (b->v[i].before) json_array_extend(cells, b->v[i].before);
+        ok = !json_array_append_new(cells, ipynb_cell(b, i, state[i]));
+    }
+    if (ok && b->after) json_array_extend(cells, b->after);
+    free(state);
+    if (!ok) {
+        json_decref(file);
+        return NULL;
+    }
+    return journal_line(json_pack("{s:s?,s:o}", "path", b->path, "notebook", file));
+}
+
+static void forget_journal(struct autosave *a, bool remove)
+{
+    if (remove && a->path) unlink(a->path);
+    if (a->fd >= 0) close(a->fd);
+    free(a->path);
+    a->path = NULL;
+    a->fd = -1;
+}
+
+void autosave_whole(struct notebook *nb)
+{
+    struct autosave *a = nb->autosave;
+    if (!a) return;
+    if (!nb->book.changed || nb->book.n == 0) {
+        forget_journal(a, true);
+        return;
+    }
+    char *line = first_line(nb);
+    char *path = a->path ? text_copy(a->path) : random_path(a, journal_prefix, ".jsonl");
+    int fd = line && path ? make_file(a, path, line, strlen(line)) : -1;
+    if (fd >= 0) {
+        forget_journal(a, false);
+        a->path = path;
+        a->fd = fd;
+        path = NULL;
+    } else {
+        cannot_write(nb);
+    }
+    free(path);
+    free(line);
+}
+
+void autosave_cell(struct notebook *nb, int i)
+{
+    struct autosave *a = nb->autosave;
+    if (!a) return;
+    if (a->fd < 0) {
+        autosave_whole(nb);
+        return;
+    }
+    /* The state is worked out anew when it is opened; here it would cost a look at all cells. */
+    json_t *cell = ipynb_cell(&nb->book, i, nb->book.v[i].answer ? CELL_OK : CELL_ERROR);
+    char *line = cell ? journal_line(json_pack("{s:o}", "cell", cell)) : NULL;
+    if (!line || !write_all(a->fd, line, strlen(line)) || fdatasync(a->fd)) cannot_write(nb);
+    free(line);
+}
+
+void autosave_saved(struct notebook *nb)
+{
+    if (nb->autosave) forget_journal(nb->autosave, true);
+}
+
+/* Leaves what is unsaved as a notebook; says where. */
+static void leave_behind(struct notebook *nb)
+{
+    struct autosave *a = nb->autosave;
+    char *path = random_path(a, last_prefix, ".ipynb");
+    char *text =
+        path ? ipynb_text(&nb->book, nb->engine.info ? nb->engine.info->name : NULL, NULL) : NULL;
+    int fd = text ? make_file(a, path, text, strlen(text)) : -1;
+    if (fd >= 0) {
+        close(fd);
+        note(nb, "(unsaved cells are kept: phiscope -c opens %s)", path);
+        forget_journal(a, true);
+        keep_newest(a);
+    } else {
+        cannot_write(nb);
+        forget_journal(a, false);
+    }
+    free(text);
     free(path);
 }
 
-void autosave_end(struct repl *r)
+void autosave_apart(struct notebook *nb)
 {
-    if (r->script) return;
-    char *path = own_path(), *dir = state_dir();
-    if (path && r->book.changed && r->book.n > 0) {
-        char *last = xasprintf("%s/last.ipynb", dir);
-        if (!rename(path, last)) fprintf(r->say, "unsaved cells are kept in %s\n", last);
-        free(last);
-    } else if (path) {
-        unlink(path);
-    }
-    free(dir);
-    free(path);
+    struct autosave *a = nb->autosave;
+    if (!a || a->fd < 0) return;
+    /* :undo may bring these cells back, and a crash must not lose them: their journal stays. */
+    forget_journal(a, false);
+    keep_newest(a);
 }
 
-static int is_autosave(const struct dirent *e) { return !strncmp(e->d_name, "autosave-", 9); }
-
-void autosave_look(struct repl *r)
+void autosave_close(struct notebook *nb)
 {
-    char *dir = state_dir();
-    struct dirent **list = NULL;
-    int n = dir ? scandir(dir, &list, is_autosave, alphasort) : -1;
-    struct strings left = {0};
-    for (int i = 0; i < n; i++) {
-        long pid = atol(list[i]->d_name + 9);
-        bool gone = pid > 0 && kill((pid_t)pid, 0) && errno == ESRCH;
-        if (gone) strings_add(&left, list[i]->d_name);
-        free(list[i]);
+    struct autosave *a = nb->autosave;
+    if (!a) return;
+    if (nb->book.changed && nb->book.n > 0)
+        leave_behind(nb);
+    else
+        forget_journal(a, true);
+    free(a->dir);
+    free(a);
+    nb->autosave = NULL;
+}
+
+int autosave_open(struct notebook *nb, const char *state_dir, struct phi3v_error *err)
+{
+    if (!state_dir) return 0;
+    struct autosave *a = memory_zero(1, sizeof *a);
+    char *dir = text_copy(state_dir);
+    if (!a || !dir) {
+        free(a);
+        free(dir);
+        return memory_error(err);
     }
-    if (left.n == 1)
-        fprintf(r->say, "a notebook was left behind: :open %s/%s\n", dir, left.v[0]);
-    else if (left.n > 1)
-        fprintf(r->say, "%zu notebooks were left behind: :open %s/autosave-TAB\n", left.n, dir);
-    strings_free(&left);
-    free(list);
-    free(dir);
+    a->dir = dir;
+    a->fd = -1;
+    nb->autosave = a;
+    return 0;
+}
+
+/* -- Reading it ------------------------------------------------------------------------------- */
+
+bool autosave_is(const struct notebook *nb, const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const struct autosave *a = nb->autosave;
+    return a && slash && strlen(a->dir) == (size_t)(slash - path) &&
+           !strncmp(a->dir, path, (size_t)(slash - path)) &&
+           (starts_with(name, journal_prefix) || starts_with(name, last_prefix));
+}
+
+/* Puts a changed cell in the place of the one with its id, or at the end. */
+static void take_cell(json_t *cells, json_t *places, json_t *cell)
+{
+    const char *id = json_string_value(json_object_get(cell, "id"));
+    if (!id) return;
+    json_t *place = json_object_get(places, id);
+    if (place) {
+        json_array_set(cells, (size_t)json_integer_value(place), cell);
+    } else {
+        json_object_set_new(places, id, json_integer((json_int_t)json_array_size(cells)));
+        json_array_append(cells, cell);
+    }
+}
+
+static json_t *places_of(json_t *cells)
+{
+    json_t *places = json_object(), *cell;
+    size_t k;
+    json_array_foreach(cells, k, cell)
+    {
+        const char *id = json_string_value(json_object_get(cell, "id"));
+        if (id) json_object_set_new(places, id, json_integer((json_int_t)k));
+    }
+    return places;
+}
+
+int autosave_read(const char *bytes, size_t n, const char *name, json_t **ret_file, char **ret_path,
+                  struct phi3v_error *err)
+{
+    const char *end = bytes + n, *line_end = memchr(bytes, '\n', n);
+    json_t *first = line_end ? json_loadb(bytes, (size_t)(line_end - bytes), 0, NULL) : NULL;
+    json_t *file = json_incref(json_object_get(first, "notebook"));
+    json_t *cells = json_object_get(file, "cells"), *places = places_of(cells);
+    const char *path = json_string_value(json_object_get(first, "path"));
+    char *kept = path ? text_copy(path) : NULL;
+    /* The last line may be cut short by the crash: it does not count then. */
+    for (const char *p = line_end ? line_end + 1 : end; json_is_array(cells) && p < end;) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p));
+        if (!stop) break;
+        json_t *line = json_loadb(p, (size_t)(stop - p), 0, NULL);
+        take_cell(cells, places, json_object_get(line, "cell"));
+        json_decref(line);
+        p = stop + 1;
+    }
+    json_decref(places);
+    json_decref(first);
+    if (!json_is_array(cells)) {
+        json_decref(file);
+        free(kept);
+        return refuse(err, PHI3V_E_IO, "%.200s is not an autosave of phiscope", name);
+    }
+    *ret_file = file;
+    *ret_path = kept;
+    return 0;
+}
+
+void autosave_adopted(struct notebook *nb, const char *path)
+{
+    nb->book.changed = true;
+    autosave_whole(nb);
+    if (nb->autosave && nb->autosave->fd >= 0) is_left(path, true);
 }

@@ -1,60 +1,79 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/names.h"
 #include "notebook/commands.h"
-#include "tty/child.h"
+#include "notebook/lines.h"
+#include "notebook/source.h"
 
-/* -- The table ------------------------------------------------------------------------------ */
+/* -- The table -------------------------------------------------------------------------------- */
+
+/* One row. The class is pasted to a name, so that a row without one, or with another, is an error
+ * of the compiler. */
+#define CLASS_person BY_PERSON
+#define CLASS_anyone BY_ANYONE
+#define ROW(word, who, use, group, args, help, example)                                            \
+    {                                                                                              \
+#word, CLASS_##who, use, command_##word, group, args, help, example                        \
+    }
 
 const struct command command_table[] = {
-    {"load", "WHAT... [as NAME]", "load pictures and stage them for the next prompt",
-     ":load chart.png https://example.org/book.jpg\n:load photos/*.jpg\n:load cover.jpg as cover",
-     command_load, COMMAND_RECORD},
-    {"images", "", "list the pictures", ":images", command_images, 0},
-    {"show", "[@n] [model]", "draw a picture again, or what the model sees of it",
-     ":show @1\n:show @1 model", command_show, 0},
-    {"unstage", "", "take no picture into the next prompt", ":unstage", command_unstage,
-     COMMAND_RECORD},
-    {"drop", "@n", "forget a picture", ":drop @2", command_drop, COMMAND_RECORD},
-    {"cells", "[RANGE]", "list cells with their state", ":cells\n:cells 2-5", command_cells, 0},
-    {"edit", "[n [TEXT]]", "change a cell and run it; the cells below turn stale",
-     ":edit 2\n:edit 2 And in one word?", command_edit, 0},
-    {"run", "RANGE [key=value...]", "run cells again", ":run 2-4\n:run 3 temperature=0.7 seed=1",
-     command_run, 0},
-    {"retry", "[n]", "another answer to the same prompt", ":retry\n:retry 2", command_retry, 0},
-    {"more", "[n]", "go on with an answer that was interrupted or too long", ":more", command_more,
-     0},
-    {"foreach", "WHAT... [n|\"PROMPT\"] [to FILE]",
-     "ask one question of many pictures, each by itself",
-     ":foreach @1 @2\n:foreach photos/*.jpg \"Who is in it?\" to people.csv\n:foreach @all 3",
-     command_foreach, COMMAND_WRITES},
-    {"undo", "", "take the latest change of a cell back", ":undo", command_undo, 0},
-    {"reset", "[all]", "begin a new conversation; all: without pictures and settings too",
-     ":reset\n:reset all", command_reset, 0},
-    {"info", "", "facts about model, machine and terminal", ":info", command_info, 0},
-    {"stats", "", "speed, first token, reuse, memory", ":stats", command_stats, 0},
-    {"context", "", "how much of the context each cell takes", ":context", command_context, 0},
-    {"prompt", "[n] [ids]", "the exact prompt of a cell, as text or ids",
-     ":prompt 2\n:prompt 2 ids", command_prompt, 0},
-    {"set", "[key [value]]", "show or change settings", ":set\n:set temperature 0.7", command_set,
-     COMMAND_RECORD | COMMAND_SETS},
-    {"system", "[TEXT|off]", "the system turn before the conversation",
-     ":system Answer in one sentence.\n:system off", command_system, COMMAND_RECORD},
-    {"model", "[NAME]", "show or switch the model", ":model default", command_model, 0},
-    {"save", "[FILE]", "write the notebook: .ipynb, or .md, .txt, .json by name",
-     ":save chart.ipynb", command_save, COMMAND_WRITES},
-    {"open", "FILE", "open a notebook; nothing in it runs by itself", ":open chart.ipynb",
-     command_open, COMMAND_WRITES},
-    {"history", "[-g PATTERN]", "what was typed before", ":history\n:history -g chart",
-     command_history, 0},
-    {"help", "[COMMAND]", "this help", ":help load", command_help_show, 0},
-    {"quit", "", "leave", ":quit", command_quit, 0},
+    ROW(load, anyone, COMMAND_RECORD | COMMAND_FILES, "pictures", "WHAT... [as NAME]",
+        "load pictures and stage them for the next prompt",
+        ":load chart.png https://example.org/book.jpg\n:load photos/*.jpg\n:load cover.jpg as "
+        "cover"),
+    ROW(images, person, 0, "pictures", "", "list the pictures", ":images"),
+    ROW(show, person, 0, "pictures", "[@n] [model]",
+        "draw a picture again, or what the model sees of it", ":show @1\n:show @1 model"),
+    ROW(unstage, anyone, COMMAND_RECORD, "pictures", "", "take no picture into the next prompt",
+        ":unstage"),
+    ROW(drop, anyone, COMMAND_RECORD, "pictures", "@n", "forget a picture", ":drop @2"),
+    ROW(cells, person, COMMAND_CELLS, "cells", "[RANGE]", "list cells with their state",
+        ":cells\n:cells 2-5"),
+    ROW(edit, person, COMMAND_CELLS, "cells", "[n [TEXT]]",
+        "change a cell and run it; the cells below turn stale",
+        ":edit 2\n:edit 2 And in one word?"),
+    ROW(run, person, COMMAND_CELLS, "cells", "RANGE [key=value...]", "run cells again",
+        ":run 2-4\n:run 3 temperature=0.7 seed=1"),
+    ROW(retry, person, COMMAND_CELLS, "cells", "[n]", "another answer to the same prompt",
+        ":retry\n:retry 2"),
+    ROW(more, person, COMMAND_CELLS, "cells", "[n]",
+        "go on with an answer that was interrupted or too long", ":more"),
+    ROW(foreach, person, COMMAND_FILES, "cells", "WHAT... [n|\"PROMPT\"] [to FILE]",
+        "ask one question of many pictures, each by itself",
+        ":foreach @1 @2\n:foreach photos/*.jpg \"Who is in it?\" to people.csv\n:foreach @all 3"),
+    ROW(undo, person, 0, "cells", "", "take the latest change of a cell back", ":undo"),
+    ROW(reset, person, 0, "cells", "[all]",
+        "begin a new conversation; all: without pictures and settings too", ":reset\n:reset all"),
+    ROW(info, person, 0, "looking", "", "facts about model, machine and terminal", ":info"),
+    ROW(stats, person, 0, "looking", "", "speed, first token, reuse, memory", ":stats"),
+    ROW(context, person, 0, "looking", "", "how much of the context each cell takes", ":context"),
+    ROW(prompt, person, COMMAND_CELLS, "looking", "[n] [ids]",
+        "the exact prompt of a cell, as text or ids", ":prompt 2\n:prompt 2 ids"),
+    ROW(set, anyone, COMMAND_RECORD | COMMAND_SETS, "settings", "[key [value]]",
+        "show or change settings", ":set\n:set temperature 0.7"),
+    ROW(system, anyone, COMMAND_RECORD, "settings", "[TEXT|off]",
+        "the system turn before the conversation", ":system Answer in one sentence.\n:system off"),
+    ROW(mode, anyone, COMMAND_RECORD, "settings", "[chat|cell]",
+        "whether a cell sees the cells above it", ":mode cell"),
+    ROW(model, person, COMMAND_FILES, "settings", "[NAME]", "show or switch the model",
+        ":model default"),
+    ROW(save, person, COMMAND_FILES, "files", "[FILE]",
+        "write the notebook: .ipynb, or .md, .txt, .json by name; :save! over any file",
+        ":save chart.ipynb\n:save! notes.md"),
+    ROW(open, person, COMMAND_FILES, "files", "FILE",
+        "open a notebook; nothing in it runs by itself", ":open chart.ipynb"),
+    ROW(history, person, 0, "looking", "[-g PATTERN]", "what was typed before",
+        ":history\n:history -g chart"),
+    ROW(help, person, COMMAND_TOPICS, "looking", "[COMMAND|keys|settings]", "this help",
+        ":help load\n:help keys"),
+    ROW(quit, person, 0, "files", "", "leave", ":quit"),
 };
 const int n_commands = (int)(sizeof command_table / sizeof command_table[0]);
 
-/* -- Names ---------------------------------------------------------------------------------- */
+/* -- Names ------------------------------------------------------------------------------------ */
 
 static const char *command_name(int i, void *user)
 {
@@ -87,18 +106,14 @@ const struct command *command_find(const char *name, struct phi3v_error *err)
         }
         text_addf(&candidates, "%s:%s", n_found > 1 ? ", " : "", found->name);
     }
-    if (n_found > 1) refuse(err, PHI3V_E_ARGUMENT, ":%s can mean %s", name, candidates.s);
+    if (n_found > 1)
+        refuse(err, PHI3V_E_ARGUMENT, ":%s can mean %s", name, candidates.s ? candidates.s : "…");
     text_free(&candidates);
     if (!n_found) unknown_command(name, err);
     return n_found == 1 ? found : NULL;
 }
 
-bool is_command_line(const char *line)
-{
-    return (line[0] == ':' && line[1] != ':') || line[0] == '!' || line[0] == '?';
-}
-
-/* -- Other programs' habits ----------------------------------------------------------------- */
+/* -- Other programs' habits ------------------------------------------------------------------- */
 
 const char *foreign_habit(const char *line)
 {
@@ -117,11 +132,10 @@ const char *foreign_habit(const char *line)
         {"%reset", ":reset"},     {"%quickref", ":help"},    {"%lsmagic", ":help"},
         {"%magic", ":help"},      {"\\q", ":quit"},          {"\\?", ":help"},
         {"\\e", ":edit n"},       {".help", ":help"},        {".exit", ":quit"},
-        {".quit", ":quit"},       {"exit", ":quit"},         {"quit", ":quit"},
-        {"exit()", ":quit"},      {"quit()", ":quit"},       {"help", ":help"},
+        {".quit", ":quit"},       {"help", ":help"},
     };
     size_t n = strcspn(line, " \t\n");
-    bool bare = isalpha((unsigned char)*line); /* "exit" alone; "exit strategies?" is a prompt */
+    bool bare = isalpha((unsigned char)*line); /* "help" alone; "help me" is a prompt */
     for (size_t i = 0; i < sizeof habit / sizeof *habit; i++)
         if (strlen(habit[i].theirs) == n && !strncmp(habit[i].theirs, line, n) &&
             !(bare && line[n + strspn(line + n, " \t\n")]))
@@ -129,94 +143,157 @@ const char *foreign_habit(const char *line)
     return NULL;
 }
 
-/* -- Running -------------------------------------------------------------------------------- */
+/* -- Running ---------------------------------------------------------------------------------- */
 
-static int run_shell(struct repl *r, const char *command, struct phi3v_error *err)
+static int run_shell(struct notebook *nb, const char *command, struct phi3v_error *err)
 {
-    if (r->from_file)
-        return refuse(err, PHI3V_E_ARGUMENT, "!%.60s: cells from a file run no shell commands",
-                      command);
+    if (!nb->front.shell) return refuse(err, PHI3V_E_ARGUMENT, "there is no shell here");
     if (!command[strspn(command, " \t")])
         return refuse(err, PHI3V_E_ARGUMENT, "! wants a command: !ls");
-    /* A script's standard output holds answers only. */
-    char *line = r->script ? xasprintf("{ %s\n} >&2", command) : xstrdup(command);
-    int rc = child_run(r->term, line);
-    free(line);
-    if (rc == -1) return refuse(err, PHI3V_E_IO, "the shell cannot be started");
-    if (rc && r->script) return refuse(err, PHI3V_E_ARGUMENT, "!%.60s failed", command);
-    return 0;
+    return nb->front.shell(nb->front.user, command, err);
 }
 
-static int run_command(struct repl *r, const char *line, struct phi3v_error *err)
+static int show_help(struct notebook *nb, const char *topic, struct phi3v_error *err)
+{
+    struct call c = {.nb = nb, .origin = NB_TYPED, .name = "help", .args = topic};
+    return command_help(&c, err);
+}
+
+/* A line taken apart; command NULL: ! or ?. */
+struct taken {
+    const struct command *command;
+    char *args;
+    bool forced;
+};
+
+static int take_apart(const char *line, struct taken *ret, struct phi3v_error *err)
 {
     size_t n = strcspn(line + 1, " \t\n");
-    char *name = xstrndup(line + 1, n);
-    const struct command *command = command_find(name, err);
+    const char *rest = line + 1 + n;
+    *ret = (struct taken){.forced = n > 1 && line[n] == '!'};
+    char *name = text_copyn(line + 1, n - ret->forced);
+    if (!name) return memory_error(err);
+    ret->command = command_find(name, err);
     free(name);
-    if (!command) return PHI3V_E_ARGUMENT;
-    if (r->from_file && command->use & COMMAND_WRITES)
-        return refuse(err, PHI3V_E_ARGUMENT, ":%s does not run from a cell of a file",
-                      command->name);
-    char *args = xstrdup(line + 1 + n + strspn(line + 1 + n, " \t\n"));
-    char *end = args + strlen(args);
-    while (end > args && isspace((unsigned char)end[-1])) *--end = 0;
-    bool shows_only = !*args && *command->args; /* ":set" alone changes nothing */
-    int rc = command->run(r, args, err);
-    free(args);
-    if (!rc && command->use & COMMAND_RECORD && !shows_only && !r->from_file)
-        strings_add(&r->book.commands, line);
+    if (!ret->command) return PHI3V_E_ARGUMENT;
+    if (ret->forced && ret->command->run != command_save)
+        return refuse(err, PHI3V_E_ARGUMENT, ":%s has no form with !", ret->command->name);
+    ret->args = source_arguments(rest + strspn(rest, " \t\n"));
+    return ret->args ? 0 : memory_error(err);
+}
+
+/* By whom a line may be used, before anything of it is done. */
+static int check_class(const struct command *command, const char *line, enum nb_origin origin,
+                       struct phi3v_error *err)
+{
+    if (origin == NB_TYPED || (command && command->class == BY_ANYONE)) return 0;
+    return refuse(err, PHI3V_E_ARGUMENT, "a cell from a file may not use %s%.60s",
+                  command ? ":" : "", command ? command->name : line);
+}
+
+/* The line with the command's whole name, and without secrets of addresses. */
+static char *line_to_keep(const struct taken *t, const char *line)
+{
+    size_t n = 1 + strcspn(line + 1, " \t\n");
+    char *whole = text_format(":%s%s", t->command->name, line + n);
+    char *kept = whole ? nb_for_keeping(whole) : NULL;
+    free(whole);
+    return kept;
+}
+
+static int keep_line(const struct taken *t, const char *line, const struct int_list *images,
+                     struct lines *to, struct phi3v_error *err)
+{
+    char *kept = line_to_keep(t, line);
+    bool added = kept && lines_add(to, kept, images);
+    free(kept);
+    return added ? 0 : memory_error(err);
+}
+
+static int run_taken(struct notebook *nb, const struct taken *t, const char *line,
+                     enum nb_origin origin, struct lines *to, struct phi3v_error *err)
+{
+    struct call c = {.nb = nb,
+                     .origin = origin,
+                     .name = t->command->name,
+                     .args = t->args,
+                     .forced = t->forced,
+                     .settings = &nb->now};
+    int rc = t->command->run(&c, err);
+    if (!rc && t->command->use & COMMAND_RECORD && !c.shows_only) {
+        rc = keep_line(t, line, &c.images, to, err);
+        if (!rc) rc = notebook_refresh(nb, err);
+    }
+    int_list_free(&c.images);
     return rc;
 }
 
-int command_line(struct repl *r, const char *line, struct phi3v_error *err)
+int command_line(struct notebook *nb, const char *line, enum nb_origin origin,
+                 struct phi3v_error *err)
 {
-    if (line[0] == '!') return run_shell(r, line + 1, err);
-    if (line[0] == '?') {
-        char *topic = xstrdup(line + 1 + strspn(line + 1, " \t"));
-        int rc = command_help_show(r, topic, err);
-        free(topic);
-        return rc;
+    if (*line == '!' || *line == '?') {
+        int rc = check_class(NULL, *line == '!' ? "! (the shell)" : "?", origin, err);
+        if (rc) return rc;
+        const char *rest = line + 1 + strspn(line + 1, " \t");
+        return *line == '!' ? run_shell(nb, rest, err) : show_help(nb, rest, err);
     }
-    return run_command(r, line, err);
+    struct taken t;
+    int rc = take_apart(line, &t, err);
+    if (!rc) rc = check_class(t.command, line, origin, err);
+    if (!rc) rc = run_taken(nb, &t, line, origin, &nb->book.pending, err);
+    free(t.args);
+    return rc;
 }
 
-/* -- Help ----------------------------------------------------------------------------------- */
-
-static char *help_on(const struct command *c)
+int command_into(struct notebook *nb, const char *line, enum nb_origin origin, struct lines *to,
+                 struct phi3v_error *err)
 {
-    struct text t = {0};
-    text_addf(&t, ":%s %s\n    %s\n", c->name, c->args, c->help);
-    const char *example = c->example;
-    while (*example) {
-        size_t n = strcspn(example, "\n");
-        text_addf(&t, "    e.g. %.*s\n", (int)n, example);
-        example += n + (example[n] == '\n');
-    }
-    return text_take(&t);
+    struct taken t = {0};
+    int rc = *line == ':' ? take_apart(line, &t, err) : 0;
+    if (!rc) rc = check_class(t.command, line, origin, err);
+    if (!rc && (!t.command || !(t.command->use & COMMAND_RECORD)))
+        rc = refuse(err, PHI3V_E_ARGUMENT, "%.60s does not belong into a cell: use it by itself",
+                    line);
+    if (!rc) rc = run_taken(nb, &t, line, origin, to, err);
+    free(t.args);
+    return rc;
 }
 
-char *command_help(const char *topic)
+/* -- At the head of a cell -------------------------------------------------------------------- */
+
+static int run_at_head(struct notebook *nb, struct cell *cell, struct line *line,
+                       const struct standing *s, struct phi3v_error *err)
 {
-    if (*topic == ':') topic++;
-    if (*topic && strcmp(topic, "commands") != 0) {
-        struct phi3v_error err;
-        const struct command *c = command_find(topic, &err);
-        return c ? help_on(c) : NULL;
+    struct taken t = {0};
+    int rc = *line->text == ':' ? take_apart(line->text, &t, err) : 0;
+    if (!rc) rc = check_class(t.command, line->text, cell->lines_origin, err);
+    if (!rc && (!t.command || !(t.command->use & COMMAND_RECORD)))
+        rc = refuse(err, PHI3V_E_ARGUMENT, "%.60s does not belong into a cell", line->text);
+    if (!rc && line->images.n == 0) {
+        struct call c = {.nb = nb,
+                         .origin = cell->lines_origin,
+                         .name = t.command->name,
+                         .args = t.args,
+                         .cell = cell,
+                         .settings = &s->settings};
+        rc = t.command->run(&c, err);
+        if (!rc)
+            line->images = c.images;
+        else
+            int_list_free(&c.images);
     }
-    struct text t = {0};
-    for (int i = 0; i < n_commands; i++) {
-        char *left = xasprintf(":%s %s", command_table[i].name, command_table[i].args);
-        text_addf(&t, "  %-28s %s\n", left, command_table[i].help);
-        free(left);
+    free(t.args);
+    return rc;
+}
+
+int commands_at_head(struct notebook *nb, struct cell *cell, struct standing *s,
+                     struct phi3v_error *err)
+{
+    int rc = 0;
+    for (int k = 0; k < cell->lines.n && !rc; k++) {
+        struct line *line = &cell->lines.v[k];
+        rc = run_at_head(nb, cell, line, s, err);
+        if (!rc) rc = line_apply(line, cell->lines_origin, &s->settings, &s->staged, err);
     }
-    text_add(&t,
-             "\n"
-             "  text                         a prompt; Enter sends it with the staged pictures\n"
-             "  @1 @cover @file.png @URL     a picture inside a prompt\n"
-             "  {Out[3]} {_}                 paste an earlier answer\n"
-             "  ::text                       a prompt that begins with a colon\n"
-             "  !command                     the shell\n"
-             "  Alt-Enter, a final \\, or \"\"\"  more lines     Ctrl-X Ctrl-E  editor\n"
-             "  Ctrl-C stops an answer, :more goes on         Ctrl-D  leaves\n");
-    return text_take(&t);
+    return rc;
 }

@@ -1,23 +1,48 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
- * The commands of the REPL: one table, found by the shortest unambiguous prefix. */
-#ifndef REPL_COMMANDS_H
-#define REPL_COMMANDS_H
+/* SPDX-License-Identifier: MIT
+ * The commands of the notebook: one table, found by the shortest unambiguous prefix. */
+#ifndef NOTEBOOK_COMMANDS_H
+#define NOTEBOOK_COMMANDS_H
 
-#include "notebook/repl.h"
+#include "notebook/core.h"
+
+/* Who may use a command. There is no default: a row of the table without one does not compile. */
+enum command_class {
+    BY_PERSON = 1, /* by whoever sits at the notebook alone */
+    BY_ANYONE /* by a cell from a file or a request too: reads pictures, sets what is harmless */
+};
 
 enum command_use {
-    COMMAND_RECORD = 1, /* changes what the next cell sees: becomes a leading line of its source */
-    COMMAND_WRITES = 2, /* leaves the notebook (files, shell): refused in cells from a file */
-    COMMAND_SETS = 4    /* completes setting names */
+    COMMAND_RECORD = 1, /* changes what the next cell sees: becomes a line of its source */
+    COMMAND_FILES = 2,  /* its words are paths */
+    COMMAND_SETS = 4,   /* its first word is a setting */
+    COMMAND_CELLS = 8,  /* its first word is a range of cells, then key=value */
+    COMMAND_TOPICS = 16 /* its word is a command or a topic of help */
+};
+
+/* One command being run. */
+struct call {
+    struct notebook *nb;
+    enum nb_origin origin;
+    const char *name; // "load"
+    const char *args; // without blanks around
+    bool forced;      // :save!
+    /* At the head of a cell: nothing is drawn. */
+    const struct cell *cell;         // NULL: on its own
+    const struct settings *settings; // in effect
+    /* Out, of commands that are recorded. */
+    struct int_list images; // brought or dropped
+    bool shows_only;        // it has changed nothing
 };
 
 struct command {
-    const char *name; /* without the colon */
-    const char *args;
-    const char *help; /* one line */
-    const char *example;
-    int (*run)(struct repl *r, char *args, struct phi3v_error *err);
+    const char *name; // without the colon
+    enum command_class class;
     int use;
+    int (*run)(struct call *c, struct phi3v_error *err); // 0, an error, 1: interrupted
+    const char *group;                                   // of :help
+    const char *args;
+    const char *help; // one line
+    const char *example;
 };
 
 extern const struct command command_table[];
@@ -25,27 +50,39 @@ extern const int n_commands;
 
 /* By name or unambiguous prefix. Errors: ARGUMENT with the nearest, or the candidates. */
 const struct command *command_find(const char *name, struct phi3v_error *err);
-/* Runs ":name args", "!cmd" or "?topic". Results as repl_eval. */
-int command_line(struct repl *r, const char *line, struct phi3v_error *err);
-/* The line is a command of ours, not a prompt. */
-bool is_command_line(const char *line);
-/* Someone else's habit ("/image x", "%edit 3", "exit"): what to write here instead; NULL for a
+/* One command line of a source: ":name args", "!shell" or "?topic". What is recorded becomes a
+ * pending line. Returns as struct command's run. */
+int command_line(struct notebook *nb, const char *line, enum nb_origin origin,
+                 struct phi3v_error *err);
+/* The same for lines that will belong to a cell: only what is recorded may stand there. */
+int command_into(struct notebook *nb, const char *line, enum nb_origin origin, struct lines *to,
+                 struct phi3v_error *err);
+/* The lines at the head of a cell, checked and with their pictures known, applied to what stands
+ * before it. */
+int commands_at_head(struct notebook *nb, struct cell *cell, struct standing *s,
+                     struct phi3v_error *err);
+/* Someone else's habit ("/image x", "%edit 3", "help"): what to write here instead; NULL for a
  * prompt. */
 const char *foreign_habit(const char *line);
-/* Help on a command ("load", ":load"), on all ("commands", ""); NULL when there is none. The caller
- * frees. */
-char *command_help(const char *topic);
 
-/* -- Commands, by file ------------------------------------------------------------------------ */
+/* -- Help ---------------------------------------------------------------------------------------
+ */
 
-#define COMMAND(name) int command_##name(struct repl *r, char *args, struct phi3v_error *err)
-/* cmd_pictures.c */
+/* On a command ("load", ":load"), a topic ("keys", "settings"), or all (""); NULL when there is
+ * none, or no memory. The caller frees. */
+char *help_text(const char *topic);
+
+/* -- Commands, by file ----------------------------------------------------------------------------
+ */
+
+#define COMMAND(name) int command_##name(struct call *c, struct phi3v_error *err)
+/* commands/pictures.c */
 COMMAND(load);
 COMMAND(images);
 COMMAND(show);
 COMMAND(unstage);
 COMMAND(drop);
-/* cmd_cells.c */
+/* commands/cells.c */
 COMMAND(cells);
 COMMAND(edit);
 COMMAND(run);
@@ -53,24 +90,27 @@ COMMAND(retry);
 COMMAND(more);
 COMMAND(undo);
 COMMAND(reset);
-/* foreach.c */
+/* commands/foreach.c */
 COMMAND(foreach);
-/* cmd_info.c */
+/* commands/info.c */
 COMMAND(info);
 COMMAND(stats);
 COMMAND(context);
 COMMAND(prompt);
+COMMAND(history);
+COMMAND(help);
+COMMAND(quit);
+/* commands/settings.c */
 COMMAND(set);
 COMMAND(system);
+COMMAND(mode);
 COMMAND(model);
-/* cmd_files.c */
+/* commands/files.c */
 COMMAND(save);
 COMMAND(open);
-COMMAND(history);
-int command_help_show(struct repl *r, char *args, struct phi3v_error *err);
-COMMAND(quit);
 
-/* "cell 3": number from 1 to n in a word. */
-int cell_index(const struct repl *r, const char *word, int *ret_index, struct phi3v_error *err);
+/* "3" or "_": one cell, as an index from 0. "" means the last. */
+int cell_index(const struct notebook *nb, const char *word, int *ret_index,
+               struct phi3v_error *err);
 
 #endif

@@ -1,11 +1,12 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
- * The notebook in other formats, by the file's name: .md, .txt, .json. */
-#ifndef REPL_EXPORT_H
-#define REPL_EXPORT_H
+/* SPDX-License-Identifier: MIT
+ * The cells as text for people and other programs. */
+#ifndef NOTEBOOK_EXPORT_H
+#define NOTEBOOK_EXPORT_H
 
-#include "notebook/cells.h"
+#include "notebook/book.h"
 
-/* The whole text for a file name, NULL when its ending is none of ours. The caller frees. */
-char *export_text(const struct book *b, const char *system, const char *path);
+/* Markdown, plain text or JSON by the ending of path; the caller frees *ret. Errors: ARGUMENT
+ * (another ending), MEMORY. */
+int export_text(const struct book *b, const char *path, char **ret, struct phi3v_error *err);
 
 #endif

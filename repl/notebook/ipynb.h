@@ -1,24 +1,27 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Notebooks on disk: nbformat 4.5. What others wrote into the file is kept; what did not change is
  * written as it was. */
-#ifndef REPL_IPYNB_H
-#define REPL_IPYNB_H
+#ifndef NOTEBOOK_IPYNB_H
+#define NOTEBOOK_IPYNB_H
 
-#include "notebook/cells.h"
+#include "notebook/book.h"
 
-/* What a notebook says about the session besides its cells. */
-struct ipynb_session {
-    const char *system; // system turn, "" for none
-    const char *model;  // name; NULL: leave what is there
-};
+/* The notebook as text. model: its name, NULL leaves what is there. NULL and an error without
+ * memory. */
+char *ipynb_text(struct book *b, const char *model, struct phi3v_error *err);
+/* Writes it. Errors: IO, MEMORY. */
+int ipynb_write(struct book *b, const char *model, const char *path, struct phi3v_error *err);
+/* One cell as it stands in the file; NULL without memory. state: of it. */
+json_t *ipynb_cell(struct book *b, int i, enum cell_state state);
+/* Everything but the cells, which are an empty list; NULL without memory. */
+json_t *ipynb_frame(const struct book *b, const char *model);
 
-/* The notebook as text; the caller frees. */
-char *ipynb_text(const struct book *b, const struct ipynb_session *session);
-int ipynb_write(const struct book *b, const struct ipynb_session *session, const char *path,
+/* Reads a notebook into an empty book, whose settings are those of the run; runs and loads nothing.
+ * name: for errors. Errors: IO (one sentence with the cell's place), MEMORY; the book is then
+ * empty. */
+int ipynb_parse(const char *text, size_t n, const char *name, struct book *b,
                 struct phi3v_error *err);
-/* Reads a notebook into an empty book; runs and loads nothing. *ret_system: its system turn, the
- * caller frees. name: for errors. Errors: IO, one sentence with the cell's place. */
-int ipynb_parse(const char *text, size_t n, const char *name, struct book *b, char **ret_system,
-                struct phi3v_error *err);
+/* The same of a parsed file, which is borrowed and may be changed. */
+int ipynb_read(json_t *file, const char *name, struct book *b, struct phi3v_error *err);
 
 #endif

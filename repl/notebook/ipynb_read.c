@@ -1,24 +1,24 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #include <ctype.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "notebook/commands.h"
+#include "common/json_exact.h"
 #include "notebook/ipynb.h"
-#include "base/json.h"
-#include "notebook/words.h"
+#include "notebook/source.h"
 
-enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_HANDLES = 10000 };
+enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_IMAGES = 10000 };
 
 struct reader {
     struct book *book;
     const char *name;
     json_t *cells;
-    bool ours;       // the notebook's kernel is phiscope, or it names none
+    bool ours;       // the notebook is phiscope's, or its kernel names nobody
     json_t *foreign; // cells not ours since the last of ours; NULL
 };
 
-/* -- Pieces --------------------------------------------------------------------------------- */
+/* -- Pieces ----------------------------------------------------------------------------------- */
 
 static int depth_of(const json_t *value, int limit)
 {
@@ -45,13 +45,13 @@ static int depth_of(const json_t *value, int limit)
     return deepest + 1;
 }
 
-/* A string or a list of strings, joined; NULL for anything else. */
+/* A string or a list of strings, joined; NULL for anything else, or without memory. */
 static char *joined(const json_t *value)
 {
     struct text all = {0};
     size_t i;
     json_t *piece;
-    if (json_is_string(value)) return xstrdup(json_string_value(value));
+    if (json_is_string(value)) return json_exact_plain(json_string_value(value));
     if (!json_is_array(value)) return NULL;
     json_array_foreach(value, i, piece)
     {
@@ -61,8 +61,12 @@ static char *joined(const json_t *value)
         }
         text_add(&all, json_string_value(piece));
     }
-    return text_take(&all);
+    char *raw = text_take(&all), *plain = raw ? json_exact_plain(raw) : NULL;
+    free(raw);
+    return plain;
 }
+
+/* -- Ids -------------------------------------------------------------------------------------- */
 
 static bool id_is_good(const char *id)
 {
@@ -72,54 +76,111 @@ static bool id_is_good(const char *id)
     return true;
 }
 
-/* Ids that are missing, bad or double are made anew, in the cell itself. */
-static void repair_ids(json_t *cells)
+/* Ids that are missing, bad or double are made anew, in the cell itself. New cells get numbers
+ * behind all that are there. */
+static void repair_ids(struct reader *rd)
 {
-    json_t *taken = json_object(), *seen = json_object();
-    size_t k, try = 0;
-    json_t *cell;
-    json_array_foreach(cells, k, cell)
+    json_t *seen = json_object(), *cell;
+    size_t k;
+    unsigned number;
+    json_array_foreach(rd->cells, k, cell)
     {
         const char *id = json_string_value(json_object_get(cell, "id"));
-        if (id) json_object_set_new(taken, id, json_true());
+        char end;
+        if (id && sscanf(id, "cell-%9u%c", &number, &end) == 1 && number >= rd->book->next_id)
+            rd->book->next_id = number + 1;
     }
-    json_array_foreach(cells, k, cell)
+    json_array_foreach(rd->cells, k, cell)
     {
         const char *id = json_string_value(json_object_get(cell, "id"));
         char fresh[32];
         if (!id_is_good(id) || json_object_get(seen, id)) {
-            do snprintf(fresh, sizeof fresh, "cell-%zu", try++);
-            while (json_object_get(taken, fresh));
+            snprintf(fresh, sizeof fresh, "cell-%u", rd->book->next_id++);
             json_object_set_new(cell, "id", json_string(fresh));
             id = fresh;
         }
         json_object_set_new(seen, id, json_true());
     }
-    json_decref(taken);
     json_decref(seen);
 }
 
-/* -- One cell ------------------------------------------------------------------------------- */
+/* -- Pictures --------------------------------------------------------------------------------- */
 
-/* Leading command lines and the prompt behind them. */
-static void split_source(struct cell *c, const char *source)
+/* Makes sure picture `number` exists, to be loaded when a cell wants it. Returns its index, -1 when
+ * it cannot. */
+static int known_image(struct book *b, const json_t *picture)
 {
-    while (is_command_line(source) && *source != '?') {
-        size_t n = strcspn(source, "\n");
-        char *line = xstrndup(source, n);
-        strings_add(&c->commands, line);
-        free(line);
-        source += n + (source[n] == '\n');
+    json_int_t number = json_integer_value(json_object_get(picture, "handle"));
+    const char *what = json_string_value(json_object_get(picture, "source"));
+    const char *sha = json_string_value(json_object_get(picture, "sha256"));
+    const char *name = json_string_value(json_object_get(picture, "name"));
+    int index;
+    if (number < 1 || number > MAX_IMAGES || !what) return -1;
+    while (b->images.n < number) {
+        struct loaded none = {0};
+        if (images_add(&b->images, &none, "", NULL, NB_FILE, &index, NULL)) return -1;
+        b->images.v[index].dropped = true;
     }
-    c->typed = line_typed(source);
+    struct image *m = &b->images.v[number - 1];
+    if (!m->dropped) return (int)number - 1;
+    /* The one place where names are checked adds a picture; this one takes over what it made. */
+    struct loaded none = {0};
+    if (images_add(&b->images, &none, what, name, NB_FILE, &index, NULL) &&
+        images_add(&b->images, &none, what, NULL, NB_FILE, &index, NULL))
+        return -1;
+    m = &b->images.v[number - 1];
+    struct image made = b->images.v[index], unused = *m;
+    b->images.v[index] = unused;
+    *m = made;
+    images_truncate(&b->images, index);
+    snprintf(m->sha256, sizeof m->sha256, "%s", sha ? sha : "");
+    return (int)number - 1;
+}
+
+static void read_images(struct book *b, const json_t *list, struct int_list *to)
+{
+    size_t n = json_array_size(list);
+    bool whole = json_is_array(list) && n <= MAX_IMAGES;
+    for (size_t i = 0; i < n && whole; i++) {
+        int image = known_image(b, json_array_get(list, i));
+        whole = image >= 0 && int_list_add(to, image);
+    }
+    if (!whole) int_list_free(to);
+}
+
+/* Which pictures each command line had brought; a list that does not fit the lines says nothing. */
+static void read_loaded(struct book *b, struct cell *c, const json_t *list)
+{
+    if (json_array_size(list) != (size_t)c->lines.n) return;
+    for (int k = 0; k < c->lines.n; k++)
+        read_images(b, json_array_get(list, (size_t)k), &c->lines.v[k].images);
+}
+
+/* -- One cell --------------------------------------------------------------------------------- */
+
+static int read_source(struct cell *c, const char *text, const char *name, struct phi3v_error *err)
+{
+    static const struct int_list none = {0};
+    struct source source;
+    char *normal;
+    int rc = source_normalise(text, strlen(text), name, &normal, err);
+    if (rc) return rc;
+    rc = source_read(normal, &source, err);
+    free(normal);
+    if (rc) return rc;
+    for (size_t k = 0; k < source.commands.n && !rc; k++)
+        if (!lines_add(&c->lines, source.commands.v[k], &none)) rc = memory_error(err);
+    c->prompt = source.prompt;
+    source.prompt = NULL;
+    source_free(&source);
+    return rc;
 }
 
 static void read_ids(struct cell *c, const json_t *list)
 {
     size_t n = json_array_size(list);
-    if (!json_is_array(list)) return;
-    int32_t *ids = xcalloc(n, sizeof *ids);
-    for (size_t i = 0; i < n; i++) {
+    int32_t *ids = json_is_array(list) ? memory_new(n * sizeof *ids) : NULL;
+    for (size_t i = 0; ids && i < n; i++) {
         const json_t *item = json_array_get(list, i);
         json_int_t id = json_integer_value(item);
         if (!json_is_integer(item) || id < 0 || id > INT32_MAX) {
@@ -129,50 +190,7 @@ static void read_ids(struct cell *c, const json_t *list)
         ids[i] = (int32_t)id;
     }
     c->ids = ids;
-    c->n_ids = n;
-}
-
-/* Makes sure handle `number` exists, to be loaded when a cell wants it. Returns its index, -1 when
- * it cannot. */
-static int known_handle(struct book *b, const json_t *picture)
-{
-    json_int_t number = json_integer_value(json_object_get(picture, "handle"));
-    const char *what = json_string_value(json_object_get(picture, "source"));
-    const char *sha = json_string_value(json_object_get(picture, "sha256"));
-    const char *name = json_string_value(json_object_get(picture, "name"));
-    int index;
-    if (number < 1 || number > MAX_HANDLES || !what) return -1;
-    while (b->handles.n < number) {
-        struct media none = {0};
-        if (handles_add(&b->handles, &none, "", NULL, false, &index, NULL)) return -1;
-        b->handles.v[index].dropped = true;
-    }
-    struct handle *h = &b->handles.v[number - 1];
-    if (!h->dropped) return (int)number - 1;
-    if (name && handles_find(name, &b->handles) >= 0) name = NULL;
-    h->dropped = false;
-    free(h->what);
-    h->what = xstrdup(what);
-    h->name = name ? xstrdup(name) : NULL;
-    snprintf(h->sha256, sizeof h->sha256, "%s", sha ? sha : "");
-    return (int)number - 1;
-}
-
-static void read_pictures(struct book *b, struct cell *c, const json_t *list, const char *text)
-{
-    size_t n = json_array_size(list);
-    if (!text || !json_is_array(list) || n > MAX_HANDLES) return;
-    int *pictures = xcalloc(n, sizeof *pictures);
-    for (size_t i = 0; i < n; i++) {
-        pictures[i] = known_handle(b, json_array_get(list, i));
-        if (pictures[i] < 0) {
-            free(pictures);
-            return;
-        }
-    }
-    c->pictures = pictures;
-    c->n_pictures = (int)n;
-    c->text = xstrdup(text);
+    c->n_ids = ids ? n : 0;
 }
 
 static void read_output(struct cell *c, const json_t *output)
@@ -190,48 +208,76 @@ static void read_output(struct cell *c, const json_t *output)
     if (!c->answer) c->answer = joined(json_object_get(data, "text/plain"));
 }
 
+static bool is_digest(const char *s)
+{
+    return s && strlen(s) == DIGEST_CHARS - 1 && strspn(s, "0123456789abcdef") == DIGEST_CHARS - 1;
+}
+
+static void read_overrides(struct cell *c, const json_t *list)
+{
+    size_t i;
+    json_t *pair;
+    if (json_array_size(list) > (size_t)n_settings) return;
+    json_array_foreach(list, i, pair)
+    {
+        if (json_is_string(pair)) strings_add(&c->overrides, json_string_value(pair));
+    }
+}
+
 static void read_metadata(struct book *b, struct cell *c, const json_t *ours)
 {
     const char *finish = json_string_value(json_object_get(ours, "finish_reason"));
+    const char *text = json_string_value(json_object_get(ours, "text"));
+    const char *digest = json_string_value(json_object_get(ours, "digest"));
+    json_int_t num_crops = json_integer_value(json_object_get(ours, "num_crops"));
     read_ids(c, json_object_get(ours, "output_ids"));
-    read_pictures(b, c, json_object_get(ours, "pictures"),
-                  json_string_value(json_object_get(ours, "text")));
+    read_overrides(c, json_object_get(ours, "overrides"));
+    read_loaded(b, c, json_object_get(ours, "loaded"));
+    if (text) read_images(b, json_object_get(ours, "pictures"), &c->images);
+    if (text && (c->images.n || !json_array_size(json_object_get(ours, "pictures"))))
+        c->text = text_copy(text);
+    c->num_crops = num_crops >= 0 && num_crops <= 256 ? (int)num_crops : 0;
     c->seed = (uint64_t)json_integer_value(json_object_get(ours, "seed"));
-    c->interrupted = finish && !strcmp(finish, "interrupted");
-    c->finish = c->interrupted                        ? PHI3V_FINISH_INTERRUPTED
-                : finish && !strcmp(finish, "length") ? PHI3V_FINISH_LENGTH
-                                                      : PHI3V_FINISH_STOP;
-}
-
-static int read_cell(struct reader *rd, json_t *cell, size_t k, struct phi3v_error *err)
-{
-    char *source = joined(json_object_get(cell, "source"));
-    if (!source)
-        return refuse(err, PHI3V_E_IO, "%.200s: cell %zu has no text as source", rd->name, k + 1);
-    json_t *metadata = json_object_get(cell, "metadata"),
-           *outputs = json_object_get(cell, "outputs");
-    struct cell *c = book_append(rd->book);
-    snprintf(c->id, sizeof c->id, "%s", json_string_value(json_object_get(cell, "id")));
-    c->opened = true;
-    c->pending = true;
-    c->saved = json_incref(cell);
-    c->metadata = json_is_object(metadata) ? json_copy(metadata) : NULL;
-    c->before = rd->foreign;
-    rd->foreign = NULL;
-    split_source(c, source);
-    free(source);
-    for (size_t i = 0; i < json_array_size(outputs); i++)
-        read_output(c, json_array_get(outputs, i));
-    read_metadata(rd->book, c, json_object_get(metadata, "phiscope"));
+    if (is_digest(digest)) memcpy(c->digest, digest, DIGEST_CHARS);
+    c->finish = finish && !strcmp(finish, "interrupted") ? PHI3V_FINISH_INTERRUPTED
+                : finish && !strcmp(finish, "length")    ? PHI3V_FINISH_LENGTH
+                                                         : PHI3V_FINISH_STOP;
     if (!c->answer) {
         free(c->ids);
         c->ids = NULL;
         c->n_ids = 0;
     }
-    return 0;
 }
 
-/* -- The file ------------------------------------------------------------------------------- */
+static int read_cell(struct reader *rd, json_t *cell, size_t k, struct phi3v_error *err)
+{
+    unsigned before = memory_failures();
+    char *source = joined(json_object_get(cell, "source"));
+    if (!source && memory_failures() == before)
+        return refuse(err, PHI3V_E_IO, "%.200s: cell %zu has no text as source", rd->name, k + 1);
+    json_t *metadata = json_object_get(cell, "metadata"),
+           *outputs = json_object_get(cell, "outputs");
+    struct cell *c = source ? book_append(rd->book) : NULL;
+    if (!c) {
+        free(source);
+        return memory_error(err);
+    }
+    rd->book->next_id--; /* it has its own */
+    snprintf(c->id, sizeof c->id, "%s", json_string_value(json_object_get(cell, "id")));
+    c->lines_origin = c->prompt_origin = NB_FILE;
+    c->saved = json_incref(cell);
+    c->metadata = json_is_object(metadata) ? json_copy(metadata) : NULL;
+    c->before = rd->foreign;
+    rd->foreign = NULL;
+    int rc = read_source(c, source, rd->name, err);
+    free(source);
+    for (size_t i = 0; i < json_array_size(outputs) && !rc; i++)
+        read_output(c, json_array_get(outputs, i));
+    if (!rc) read_metadata(rd->book, c, json_object_get(metadata, "phiscope"));
+    return !rc && memory_failures() != before ? memory_error(err) : rc;
+}
+
+/* -- The file --------------------------------------------------------------------------------- */
 
 static int check_file(const json_t *file, const char *name, struct phi3v_error *err)
 {
@@ -253,10 +299,24 @@ static int check_file(const json_t *file, const char *name, struct phi3v_error *
     return 0;
 }
 
-static bool is_ours(const struct reader *rd, const json_t *cell)
+static bool is_code(const json_t *cell)
 {
-    if (strcmp(json_string_value(json_object_get(cell, "cell_type")), "code") != 0) return false;
-    return rd->ours || json_object_get(json_object_get(cell, "metadata"), "phiscope");
+    return !strcmp(json_string_value(json_object_get(cell, "cell_type")), "code");
+}
+
+/* A notebook is ours when its kernel says so or names nobody, or when any part of it was written by
+ * phiscope: another program may have switched the kernel since, and added cells. */
+static bool is_ours(json_t *file, const char *kernel)
+{
+    size_t k;
+    json_t *cell;
+    if (!kernel || !strcmp(kernel, "phiscope")) return true;
+    if (json_object_get(json_object_get(file, "metadata"), "phiscope")) return true;
+    json_array_foreach(json_object_get(file, "cells"), k, cell)
+    {
+        if (json_object_get(json_object_get(cell, "metadata"), "phiscope")) return true;
+    }
+    return false;
 }
 
 static int read_cells(struct reader *rd, struct phi3v_error *err)
@@ -264,7 +324,7 @@ static int read_cells(struct reader *rd, struct phi3v_error *err)
     int rc = 0;
     for (size_t k = 0; k < json_array_size(rd->cells) && !rc; k++) {
         json_t *cell = json_array_get(rd->cells, k);
-        if (is_ours(rd, cell)) {
+        if (rd->ours && is_code(cell)) {
             rc = read_cell(rd, cell, k, err);
         } else {
             if (!rd->foreign) rd->foreign = json_array();
@@ -275,16 +335,16 @@ static int read_cells(struct reader *rd, struct phi3v_error *err)
     return rc;
 }
 
-/* Cells whose file says ok or interrupted were answered in the conversation as it stands in the
- * file. */
-static void set_contexts(struct book *b, const char *system)
+/* What the file says its first cell is asked with, where a file may say so. */
+static void read_base(struct book *b, json_t *ours)
 {
-    for (int i = 0; i < b->n; i++) {
-        struct cell *c = &b->v[i];
-        const char *state = json_string_value(json_object_get(
-            json_object_get(json_object_get(c->saved, "metadata"), "phiscope"), "state"));
-        bool fresh = state && (!strcmp(state, "ok") || !strcmp(state, "interrupted"));
-        c->context = fresh ? book_context(b, i, system) : 0;
+    const char *key, *system = json_string_value(json_object_get(ours, "system"));
+    json_t *value;
+    if (system) settings_set_from_file(&b->base, "system", system, NULL);
+    json_object_foreach(json_object_get(ours, "settings"), key, value)
+    {
+        if (json_is_string(value))
+            settings_set_from_file(&b->base, key, json_string_value(value), NULL);
     }
 }
 
@@ -294,39 +354,49 @@ static void raise_minor(json_t *file)
         json_object_set_new(file, "nbformat_minor", json_integer(5));
 }
 
-int ipynb_parse(const char *text, size_t n, const char *name, struct book *b, char **ret_system,
-                struct phi3v_error *err)
+/* Back to an empty book with the settings it came with. */
+static void empty_again(struct book *b)
 {
-    json_t *file = json_parse(text, n, name, err);
-    if (!file) return PHI3V_E_IO;
+    struct settings base = b->base;
+    b->base = (struct settings){0};
+    book_free(b);
+    b->base = base;
+    b->next_id = 1;
+}
+
+int ipynb_read(json_t *file, const char *name, struct book *b, struct phi3v_error *err)
+{
     int rc = check_file(file, name, err);
-    if (rc) {
-        json_decref(file);
-        return rc;
-    }
+    if (rc) return rc;
+    unsigned before = memory_failures();
     json_t *metadata = json_object_get(file, "metadata");
     const char *kernel =
         json_string_value(json_object_get(json_object_get(metadata, "kernelspec"), "name"));
-    const char *system =
-        json_string_value(json_object_get(json_object_get(metadata, "phiscope"), "system"));
-    struct reader rd = {b, name, json_incref(json_object_get(file, "cells")),
-                        !kernel || !strcmp(kernel, "phiscope"), NULL};
-    repair_ids(rd.cells);
+    struct reader rd = {b, name, json_incref(json_object_get(file, "cells")), is_ours(file, kernel),
+                        NULL};
+    repair_ids(&rd);
     raise_minor(file);
     rc = read_cells(&rd, err);
     if (!rc && !b->n && json_array_size(rd.cells) && !rd.ours)
         rc = refuse(err, PHI3V_E_IO, "%.200s is a notebook of the kernel %.60s, not of phiscope",
                     name, kernel);
     if (!rc) {
-        char *turn = xstrdup(system ? system : "");
-        set_contexts(b, turn);
+        read_base(b, json_object_get(metadata, "phiscope"));
         json_object_set_new(file, "cells", json_array());
         b->file = json_incref(file);
-        *ret_system = turn;
-    } else {
-        book_clear(b, true);
     }
+    if (!rc && memory_failures() != before) rc = memory_error(err);
+    if (rc) empty_again(b);
     json_decref(rd.cells);
+    return rc;
+}
+
+int ipynb_parse(const char *text, size_t n, const char *name, struct book *b,
+                struct phi3v_error *err)
+{
+    json_t *file = json_exact_parse(text, n, name, err);
+    if (!file) return err && err->code == PHI3V_E_MEMORY ? PHI3V_E_MEMORY : PHI3V_E_IO;
+    int rc = ipynb_read(file, name, b, err);
     json_decref(file);
     return rc;
 }

@@ -1,17 +1,16 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
 
-#include "verbs/answer.h"
+#include "common/json_exact.h"
 #include "notebook/ipynb.h"
-#include "base/json.h"
 #include "notebook/png.h"
-#include "notebook/words.h"
+#include "notebook/source.h"
 
 enum { PREVIEW_SIDE = 640 };
 
 /* Objects are built with their keys in sorted order: Python writes them so, and differences stay
- * small. */
+ * small. Missing memory is asked about once, at the end of a cell: memory_failures(). */
 
 /* Text as nbformat likes it: a list of lines, each with its line break. */
 static json_t *lines_json(const char *s)
@@ -26,83 +25,132 @@ static json_t *lines_json(const char *s)
     return list;
 }
 
-/* -- One cell ------------------------------------------------------------------------------- */
+/* -- One cell --------------------------------------------------------------------------------- */
 
 static json_t *source_json(const struct cell *c)
 {
     struct text source = {0};
-    for (size_t i = 0; i < c->commands.n; i++) text_addf(&source, "%s\n", c->commands.v[i]);
-    char *line = line_of_typed(c->typed);
-    text_add(&source, line);
-    free(line);
-    json_t *list = lines_json(source.s);
-    text_free(&source);
+    for (int k = 0; k < c->lines.n; k++) text_addf(&source, "%s\n", c->lines.v[k].text);
+    char *prompt = source_of_prompt(c->prompt);
+    text_add(&source, prompt ? prompt : "");
+    free(prompt);
+    char *whole = text_take(&source), *kept = whole ? nb_for_keeping(whole) : NULL;
+    json_t *list = kept ? lines_json(kept) : NULL;
+    free(whole);
+    free(kept);
     return list;
 }
 
-static json_t *pictures_json(const struct book *b, const struct cell *c)
+static json_t *image_json(const struct book *b, int index)
+{
+    const struct image *m = &b->images.v[index];
+    json_t *p = json_object();
+    json_object_set_new(p, "handle", json_integer(index + 1));
+    if (m->name) json_object_set_new(p, "name", json_text(m->name));
+    json_object_set_new(p, "sha256", json_text(m->sha256));
+    json_object_set_new(p, "source", json_text(m->what));
+    return p;
+}
+
+static json_t *images_json(const struct book *b, const struct int_list *images)
 {
     json_t *list = json_array();
-    for (int i = 0; i < c->n_pictures; i++) {
-        const struct handle *h = &b->handles.v[c->pictures[i]];
-        json_t *p = json_object();
-        json_object_set_new(p, "handle", json_integer(c->pictures[i] + 1));
-        if (h->name) json_object_set_new(p, "name", json_text(h->name));
-        json_object_set_new(p, "sha256", json_text(h->sha256));
-        json_object_set_new(p, "source", json_text(h->what));
-        json_array_append_new(list, p);
-    }
+    for (int k = 0; k < images->n; k++) json_array_append_new(list, image_json(b, images->v[k]));
     return list;
 }
 
-static json_t *cell_metadata(const struct book *b, int i, const char *system)
+/* The pictures of each command line that has brought some. */
+static json_t *loaded_json(const struct book *b, const struct cell *c)
 {
-    const struct cell *c = &b->v[i];
+    json_t *list = json_array();
+    for (int k = 0; k < c->lines.n; k++)
+        json_array_append_new(list, images_json(b, &c->lines.v[k].images));
+    return list;
+}
+
+static json_t *strings_json(const struct strings *s)
+{
+    json_t *list = json_array();
+    for (size_t k = 0; k < s->n; k++) json_array_append_new(list, json_text(s->v[k]));
+    return list;
+}
+
+static bool brings_images(const struct cell *c)
+{
+    for (int k = 0; k < c->lines.n; k++)
+        if (c->lines.v[k].images.n) return true;
+    return false;
+}
+
+static json_t *cell_metadata(const struct book *b, const struct cell *c, enum cell_state state)
+{
     json_t *ours = json_object();
+    if (*c->digest) json_object_set_new(ours, "digest", json_string(c->digest));
     if (c->answer) {
         json_object_set_new(ours, "finish_reason", json_string(finish_name(c->finish)));
+        json_object_set_new(ours, "num_crops", json_integer(c->num_crops));
         if (c->ids) json_object_set_new(ours, "output_ids", json_ids(c->ids, c->n_ids));
     }
-    json_object_set_new(ours, "pictures", pictures_json(b, c));
+    if (brings_images(c)) json_object_set_new(ours, "loaded", loaded_json(b, c));
+    if (c->overrides.n) json_object_set_new(ours, "overrides", strings_json(&c->overrides));
+    json_object_set_new(ours, "pictures", images_json(b, &c->images));
     json_object_set_new(ours, "seed", json_integer((json_int_t)(c->seed & INT64_MAX)));
-    json_object_set_new(ours, "state", json_string(state_name(book_state(b, i, system))));
+    json_object_set_new(ours, "state", json_string(state_name(state)));
     if (c->text) json_object_set_new(ours, "text", json_text(c->text));
     json_t *all = c->metadata ? json_copy(c->metadata) : json_object();
     json_object_set_new(all, "phiscope", ours);
     return all;
 }
 
-static json_t *picture_output(const struct book *b, int index)
+/* A preview is made once for each picture. */
+static const char *preview_of(struct image *m)
 {
-    const struct handle *h = &b->handles.v[index];
-    char *label = NULL, *png = NULL;
-    int width = 0, height = 0;
-    if (h->media.image) {
-        const struct phi3v_image_info *info = phi3v_image_info(h->media.image);
-        label = xasprintf("@%d %s %d×%d", index + 1, h->media.source, info->width, info->height);
-        png = png_preview(h->media.image, PREVIEW_SIDE, &width, &height);
+    if (!m->preview && m->loaded.image)
+        m->preview =
+            png_preview(m->loaded.image, PREVIEW_SIDE, &m->preview_width, &m->preview_height);
+    return m->preview;
+}
+
+static json_t *image_output(struct book *b, int index, bool draw)
+{
+    struct image *m = &b->images.v[index];
+    const char *png = draw ? preview_of(m) : NULL;
+    char *label = NULL;
+    if (m->loaded.image) {
+        const struct phi3v_image_info *info = phi3v_image_info(m->loaded.image);
+        label = text_format("@%d %s %d×%d", index + 1, m->loaded.source, info->width, info->height);
     } else {
-        label = xasprintf("@%d %s", index + 1, h->what);
+        label = text_format("@%d %s", index + 1, m->what);
     }
     json_t *data = json_object(), *metadata = json_object();
     if (png) {
         json_object_set_new(data, "image/png", json_string(png));
-        json_object_set_new(metadata, "image/png",
-                            json_pack("{s:i,s:i}", "height", height, "width", width));
+        json_object_set_new(
+            metadata, "image/png",
+            json_pack("{s:i,s:i}", "height", m->preview_height, "width", m->preview_width));
     }
-    json_object_set_new(data, "text/plain", lines_json(label));
+    json_object_set_new(data, "text/plain", label ? lines_json(label) : NULL);
     free(label);
-    free(png);
     return json_pack("{s:o,s:o,s:s}", "data", data, "metadata", metadata, "output_type",
                      "display_data");
 }
 
-static json_t *outputs_json(const struct book *b, int i)
+/* A picture is drawn in the first cell that uses it, and named in the others. */
+static bool is_first_use(const struct book *b, int i, int image)
+{
+    for (int k = 0; k < i; k++)
+        if (b->v[k].answer && int_list_has(&b->v[k].images, image)) return false;
+    return true;
+}
+
+static json_t *outputs_json(struct book *b, int i)
 {
     const struct cell *c = &b->v[i];
     json_t *list = json_array();
-    for (int k = 0; k < c->n_pictures && c->answer; k++)
-        json_array_append_new(list, picture_output(b, c->pictures[k]));
+    for (int k = 0; k < c->images.n && c->answer; k++) {
+        int image = c->images.v[k];
+        json_array_append_new(list, image_output(b, image, is_first_use(b, i, image)));
+    }
     if (c->answer)
         json_array_append_new(list, json_pack("{s:{s:o,s:o},s:i,s:{},s:s}", "data", "text/markdown",
                                               lines_json(c->answer), "text/plain",
@@ -116,41 +164,33 @@ static json_t *outputs_json(const struct book *b, int i)
 }
 
 /* The file's own cell where nothing changed but perhaps its state. */
-static json_t *saved_cell(const struct book *b, int i, const char *system)
+static json_t *saved_cell(const struct cell *c, enum cell_state state)
 {
-    const struct cell *c = &b->v[i];
-    const char *state = state_name(book_state(b, i, system));
     json_t *ours = json_object_get(json_object_get(c->saved, "metadata"), "phiscope");
     const char *was = json_string_value(json_object_get(ours, "state"));
-    if (!was || !strcmp(was, state)) return json_incref(c->saved);
+    if (!was || !strcmp(was, state_name(state))) return json_incref(c->saved);
     json_t *copy = json_deep_copy(c->saved);
     ours = json_object_get(json_object_get(copy, "metadata"), "phiscope");
-    json_object_set_new(ours, "state", json_string(state));
+    json_object_set_new(ours, "state", json_string(state_name(state)));
     return copy;
 }
 
-static json_t *cell_json(const struct book *b, int i, const char *system)
+json_t *ipynb_cell(struct book *b, int i, enum cell_state state)
 {
     const struct cell *c = &b->v[i];
-    if (c->saved) return saved_cell(b, i, system);
-    return json_pack("{s:s,s:o,s:s,s:o,s:o,s:o}", "cell_type", "code", "execution_count",
-                     c->answer ? json_integer(i + 1) : json_null(), "id", c->id, "metadata",
-                     cell_metadata(b, i, system), "outputs", outputs_json(b, i), "source",
-                     source_json(c));
+    unsigned before = memory_failures();
+    json_t *cell = c->saved
+                       ? saved_cell(c, state)
+                       : json_pack("{s:s,s:o,s:s,s:o,s:o,s:o}", "cell_type", "code",
+                                   "execution_count", c->answer ? json_integer(i + 1) : json_null(),
+                                   "id", c->id, "metadata", cell_metadata(b, c, state), "outputs",
+                                   outputs_json(b, i), "source", source_json(c));
+    if (memory_failures() == before) return cell;
+    json_decref(cell);
+    return NULL;
 }
 
-/* -- The file ------------------------------------------------------------------------------- */
-
-static json_t *cells_json(const struct book *b, const char *system)
-{
-    json_t *list = json_array();
-    for (int i = 0; i < b->n; i++) {
-        if (b->v[i].before) json_array_extend(list, b->v[i].before);
-        json_array_append_new(list, cell_json(b, i, system));
-    }
-    if (b->after) json_array_extend(list, b->after);
-    return list;
-}
+/* -- The file --------------------------------------------------------------------------------- */
 
 static json_t *new_metadata(void)
 {
@@ -160,7 +200,34 @@ static json_t *new_metadata(void)
                      "version", phi3v_version(), "phiscope");
 }
 
-static void set_session(json_t *file, const struct ipynb_session *session)
+/* What the first cell is asked with, where it is not the usual. */
+static void set_base(json_t *ours, const struct settings *base)
+{
+    struct settings fresh;
+    if (settings_init(&fresh, NULL)) {
+        settings_free(&fresh);
+        return;
+    }
+    json_t *changed = json_object();
+    for (int i = 0; i < n_settings; i++) {
+        const struct setting *spec = &setting_table[i];
+        if (!(spec->use & SETTING_CELL)) continue;
+        char *value = setting_value(base, spec), *usual = setting_value(&fresh, spec);
+        char *name = setting_name(spec);
+        if (value && usual && name && strcmp(value, usual) != 0)
+            json_object_set_new(changed, name, json_text(value));
+        free(name);
+        free(value);
+        free(usual);
+    }
+    settings_free(&fresh);
+    json_object_del(ours, "settings");
+    json_object_del(ours, "system"); /* as it was written before there were settings */
+    if (json_object_size(changed)) json_object_set(ours, "settings", changed);
+    json_decref(changed);
+}
+
+static void set_frame(json_t *file, const struct book *b, const char *model)
 {
     json_t *metadata = json_object_get(file, "metadata");
     json_t *ours = json_object_get(metadata, "phiscope");
@@ -168,33 +235,54 @@ static void set_session(json_t *file, const struct ipynb_session *session)
         ours = json_object();
         json_object_set_new(metadata, "phiscope", ours);
     }
-    if (session->model) json_object_set_new(ours, "model", json_text(session->model));
-    if (*session->system)
-        json_object_set_new(ours, "system", json_text(session->system));
-    else
-        json_object_del(ours, "system");
+    if (model) json_object_set_new(ours, "model", json_text(model));
+    set_base(ours, &b->base);
 }
 
-char *ipynb_text(const struct book *b, const struct ipynb_session *session)
+json_t *ipynb_frame(const struct book *b, const char *model)
 {
+    unsigned before = memory_failures();
     json_t *file = b->file ? json_deep_copy(b->file) : json_pack("{s:[]}", "cells");
     if (!b->file) {
         json_object_set_new(file, "metadata", new_metadata());
         json_object_set_new(file, "nbformat", json_integer(4));
         json_object_set_new(file, "nbformat_minor", json_integer(5));
     }
-    if (b->changed || !b->file) set_session(file, session);
-    json_object_set_new(file, "cells", cells_json(b, session->system));
-    char *text = json_pretty(file);
+    if (b->changed || !b->file) set_frame(file, b, model);
+    if (memory_failures() == before) return file;
+    json_decref(file);
+    return NULL;
+}
+
+static int add_cells(json_t *list, struct book *b, struct phi3v_error *err)
+{
+    enum cell_state *state = memory_zero((size_t)b->n, sizeof *state);
+    int rc = state ? book_states(b, state, err) : memory_error(err);
+    for (int i = 0; i < b->n && !rc; i++) {
+        if (b->v[i].before) json_array_extend(list, b->v[i].before);
+        json_t *cell = ipynb_cell(b, i, state[i]);
+        if (!cell || json_array_append_new(list, cell)) rc = memory_error(err);
+    }
+    if (b->after) json_array_extend(list, b->after);
+    free(state);
+    return rc;
+}
+
+char *ipynb_text(struct book *b, const char *model, struct phi3v_error *err)
+{
+    json_t *file = ipynb_frame(b, model);
+    int rc = file ? add_cells(json_object_get(file, "cells"), b, err) : memory_error(err);
+    char *text = rc ? NULL : json_exact_pretty(file);
+    if (!rc && !text) memory_error(err);
     json_decref(file);
     return text;
 }
 
-int ipynb_write(const struct book *b, const struct ipynb_session *session, const char *path,
-                struct phi3v_error *err)
+int ipynb_write(struct book *b, const char *model, const char *path, struct phi3v_error *err)
 {
-    char *text = ipynb_text(b, session);
-    int rc = store_file(path, text, strlen(text), err);
+    char *text = ipynb_text(b, model, err);
+    if (!text) return PHI3V_E_MEMORY;
+    int rc = store_file(path, text, strlen(text), 0666, err);
     free(text);
     return rc;
 }

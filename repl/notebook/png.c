@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #include <limits.h>
 #include <openssl/evp.h>
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 #include <stb_image_write.h>
 
 #include "notebook/png.h"
-#include "base/util.h"
+#include "common/text.h"
 
 struct raster {
     int width, height;
@@ -46,7 +46,8 @@ static void collect(void *user, void *bytes, int n) { text_addn(user, bytes, (si
 static char *base64(const struct text *bytes)
 {
     if (bytes->n > INT_MAX / 2) return NULL;
-    char *out = xalloc(4 * (bytes->n / 3 + 1) + 1);
+    char *out = bytes->failed ? NULL : memory_new(4 * (bytes->n / 3 + 1) + 1);
+    if (!out) return NULL;
     EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)bytes->s, (int)bytes->n);
     return out;
 }
@@ -57,7 +58,8 @@ char *png_preview(const phi3v_image *image, int max_side, int *ret_width, int *r
     int longest = info->width > info->height ? info->width : info->height;
     struct raster small = {scaled(info->width, longest, max_side),
                            scaled(info->height, longest, max_side), NULL};
-    small.rgb = xalloc((size_t)small.width * (size_t)small.height * 3);
+    small.rgb = memory_new((size_t)small.width * (size_t)small.height * 3);
+    if (!small.rgb) return NULL;
     shrink(phi3v_image_rgb(image), info->width, info->height, &small);
     struct text png = {0};
     char *encoded = NULL;

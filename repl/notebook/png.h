@@ -1,7 +1,7 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Small PNG previews for notebooks, as base64 without line breaks. */
-#ifndef REPL_PNG_H
-#define REPL_PNG_H
+#ifndef NOTEBOOK_PNG_H
+#define NOTEBOOK_PNG_H
 
 #include "phi3v.h"
 

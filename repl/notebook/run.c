@@ -1,434 +1,425 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
- * Running cells: from a typed prompt to a kept answer. */
+/* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
-#include "verbs/answer.h"
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
-#include "tty/interrupt.h"
-#include "tty/line.h"
-#include "notebook/repl.h"
-#include "term/clean.h"
-#include "term/layout.h"
-#include "term/stream.h"
-#include "notebook/words.h"
+#include "notebook/lines.h"
+#include "notebook/prompt.h"
+#include "notebook/run.h"
 
-/* -- Output --------------------------------------------------------------------------------- */
-
-static void say(struct repl *r, const char *s, enum clean_mode mode)
+static double now_s(void)
 {
-    if (isatty(fileno(r->say)))
-        clean_print(r->say, mode, s);
-    else
-        fputs(s, r->say);
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-void say_text(struct repl *r, const char *s) { say(r, s, CLEAN_TEXT); }
+/* -- Showing an answer as it comes ------------------------------------------------------------ */
 
-void say_name(struct repl *r, const char *s) { say(r, s, CLEAN_NAME); }
-
-static void put_in_layout(int32_t cp, void *layout) { layout_put(layout, cp, 0); }
-
-void say_line(struct repl *r, const char *s, int indent)
-{
-    const struct term_facts *facts = r->term ? term_facts(r->term) : NULL;
-    if (!facts || !facts->is_tty || facts->is_dumb) {
-        say_name(r, s);
-        fputc('\n', r->say);
-        return;
-    }
-    struct layout l;
-    struct clean c;
-    layout_begin(&l, facts, r->say, NULL, 0, false);
-    layout_indent(&l, indent);
-    clean_init(&c, CLEAN_NAME, put_in_layout, &l);
-    clean_feed(&c, s, strlen(s));
-    clean_end(&c);
-    layout_end(&l);
-}
-
-struct output {
-    struct repl *r;
-    const struct cell *cell;
-    int number;
-    struct stream *stream; // NULL: bytes as they are to stdout, or nothing with --json
-    struct picture *pictures;
-    char last;
+struct show {
+    struct notebook *nb;
+    int cell; // number; 0: none
     double begun, first_token_s;
 };
 
-static void draw_head(FILE *out, void *user)
+static void send(struct notebook *nb, const struct nb_output *out)
 {
-    const struct output *o = user;
-    fprintf(out, "In [%d]: ", o->number);
-    clean_print(out, CLEAN_TEXT, o->cell->typed);
-    fputc('\n', out);
+    nb->front.output(nb->front.user, out);
 }
 
-static enum stream_layout layout_of(const struct options *opt)
+static int show_begin(struct show *sh, const struct int_list *images, struct phi3v_error *err)
 {
-    if (!strcmp(opt->layout, "beside")) return STREAM_BESIDE;
-    if (!strcmp(opt->layout, "above")) return STREAM_ABOVE;
-    return STREAM_AUTO;
-}
-
-static struct picture drawable(const phi3v_image *image)
-{
-    const struct phi3v_image_info *info = phi3v_image_info(image);
-    return (struct picture){info->width, info->height, phi3v_image_rgb(image),
-                            phi3v_image_alpha(image)};
-}
-
-static void output_begin(struct output *o, bool go_on)
-{
-    struct repl *r = o->r;
-    o->begun = now_s();
-    progress_init(&r->app.progress, stderr, r->term ? term_facts(r->term)->cols : 0, false);
-    if (!r->term || r->app.opt.json) return;
-    o->pictures = xcalloc((size_t)o->cell->n_pictures, sizeof *o->pictures);
-    int n = 0;
-    for (int i = 0; i < o->cell->n_pictures && !go_on; i++) {
-        /* an opened notebook loads its pictures when a cell runs: none to draw before */
-        const phi3v_image *image = r->book.handles.v[o->cell->pictures[i]].media.image;
-        if (image) o->pictures[n++] = drawable(image);
-    }
-    char label[32];
-    snprintf(label, sizeof label, "Out[%d]: ", o->number);
-    struct stream_options how = {.term = r->term,
-                                 .out = stdout,
-                                 .layout = layout_of(&r->app.opt),
-                                 .verbatim = r->app.opt.plain,
-                                 .pictures = o->pictures,
-                                 .n_pictures = n,
-                                 .label = r->script ? NULL : label,
-                                 .head = draw_head,
-                                 .user = o};
-    o->stream = stream_new(&how);
+    struct notebook *nb = sh->nb;
+    size_t n = (size_t)images->n;
+    struct nb_picture *pictures = memory_zero(n, sizeof *pictures);
+    char(*labels)[64] = memory_zero(n, sizeof *labels);
+    int n_shown = 0;
+    if (pictures && labels)
+        for (int k = 0; k < images->n; k++)
+            if (nb->book.images.v[images->v[k]].loaded.image) {
+                picture_of(nb, images->v[k], labels[n_shown], &pictures[n_shown]);
+                n_shown++;
+            }
+    sh->begun = now_s();
+    if (pictures && labels)
+        send(nb, &(struct nb_output){.kind = NB_ANSWER_BEGIN,
+                                     .cell = sh->cell,
+                                     .pictures = pictures,
+                                     .n_pictures = n_shown});
+    int rc = pictures && labels ? 0 : memory_error(err);
+    free(labels);
+    free(pictures);
+    return rc;
 }
 
 static int on_event(const struct phi3v_event *event, void *user)
 {
-    struct output *o = user;
-    if (line_stop_answering(o->r->term) && o->stream) stream_redraw(o->stream);
+    struct show *sh = user;
     if (event->type == PHI3V_EVENT_TEXT) {
-        if (o->first_token_s == 0) o->first_token_s = now_s() - o->begun;
-        progress_clear(&o->r->app.progress);
-        if (o->stream)
-            stream_text(o->stream, event->text, event->n_text_bytes);
-        else if (!o->r->app.opt.json)
-            fwrite(event->text, 1, event->n_text_bytes, stdout);
-        o->last = event->text[event->n_text_bytes - 1];
-        if (!o->stream && !o->r->app.opt.json) fflush(stdout);
+        if (sh->first_token_s == 0) sh->first_token_s = now_s() - sh->begun;
+        sh->nb->front.progress(sh->nb->front.user, NULL);
+        send(sh->nb, &(struct nb_output){.kind = NB_ANSWER_TEXT,
+                                         .cell = sh->cell,
+                                         .text = event->text,
+                                         .n_bytes = event->n_text_bytes});
     }
-    return app_on_progress(event, &o->r->app);
+    return engine_on_event(event, &sh->nb->engine);
 }
 
-static void output_end(struct output *o, bool answered)
+static void show_end(struct show *sh, const struct nb_answer *answer)
 {
-    progress_clear(&o->r->app.progress);
-    if (o->stream)
-        stream_end(o->stream);
-    else if (answered && !o->r->app.opt.json && o->last != '\n')
-        putchar('\n');
-    fflush(stdout);
-    stream_free(o->stream);
-    free(o->pictures);
+    send(sh->nb, &(struct nb_output){.kind = NB_ANSWER_END, .cell = sh->cell, .answer = answer});
 }
 
-static void print_json(struct repl *r, int i, const phi3v_prompt *prompt,
-                       const struct phi3v_result *result)
+static void tell_end(struct notebook *nb, enum phi3v_finish finish)
 {
-    int n;
-    double decode_s = 0;
-    int *pictures = book_prompt_pictures(&r->book, i, &n);
-    const char **sources = xcalloc((size_t)n, sizeof *sources);
-    for (int k = 0; k < n; k++) {
-        const struct media *m = &r->book.handles.v[pictures[k]].media;
-        sources[k] = m->source;
-        decode_s += m->decode_s;
-    }
-    json_t *line = answer_json(&r->app, prompt, result, sources, decode_s);
-    json_object_set_new(line, "cell", json_integer(i + 1));
-    json_object_set_new(line, "state",
-                        json_string(state_name(book_state(&r->book, i, r->app.opt.system))));
-    json_print(stdout, line);
-    json_decref(line);
-    free(sources);
-    free(pictures);
+    if (finish == PHI3V_FINISH_INTERRUPTED) note(nb, "(interrupted; :more goes on)");
+    if (finish == PHI3V_FINISH_LENGTH)
+        note(nb, "(stopped at the longest allowed length; :more goes on)");
 }
 
-/* -- One answer ----------------------------------------------------------------------------- */
-
-void run_add_up(struct repl *r, const struct phi3v_timing *t)
-{
-    if (t->vision_crops > 0) r->s_per_crop = t->vision_s / t->vision_crops;
-    if (t->prefill_tokens > 0) r->s_per_token = t->prefill_s / (double)t->prefill_tokens;
-    r->total.vision_s += t->vision_s;
-    r->total.prefill_s += t->prefill_s;
-    r->total.decode_s += t->decode_s;
-    r->total.prefill_tokens += t->prefill_tokens;
-    r->total.cached_tokens += t->cached_tokens;
-    r->total.decode_tokens += t->decode_tokens;
-    r->total.vision_crops += t->vision_crops;
-    r->n_answers++;
-}
+/* -- Keeping it ------------------------------------------------------------------------------- */
 
 /* Puts the answer into the cell; go_on: behind what is there. */
-static void keep_answer(struct repl *r, int i, const struct phi3v_result *result,
-                        const struct options *opt, bool go_on)
+static int keep_answer(struct notebook *nb, int i, const struct phi3v_result *result,
+                       const struct settings *s, bool go_on, struct phi3v_error *err)
 {
-    struct cell *c = &r->book.v[i];
-    if (!go_on) {
-        free(c->answer);
-        c->answer = NULL;
-        c->n_ids = 0;
-    }
+    struct cell *c = &nb->book.v[i];
     struct text answer = {0};
-    if (c->answer) text_add(&answer, c->answer);
+    size_t n_before = go_on ? c->n_ids : 0;
+    if (go_on && c->answer) text_add(&answer, c->answer);
     if (result->text) text_addn(&answer, result->text, result->n_text_bytes);
-    free(c->answer);
-    c->answer = text_take(&answer);
-    c->ids = xgrow(c->ids, c->n_ids + result->n_answer_ids, sizeof *c->ids);
+    int32_t *ids = memory_new((n_before + result->n_answer_ids) * sizeof *ids);
+    char *text = text_take(&answer);
+    if (!ids || !text) {
+        free(ids);
+        free(text);
+        return memory_error(err);
+    }
+    if (n_before) memcpy(ids, c->ids, n_before * sizeof *ids);
     if (result->n_answer_ids)
-        memcpy(c->ids + c->n_ids, result->ids, result->n_answer_ids * sizeof *c->ids);
-    c->n_ids += result->n_answer_ids;
-    c->interrupted = result->finish == PHI3V_FINISH_INTERRUPTED;
+        memcpy(ids + n_before, result->ids, result->n_answer_ids * sizeof *ids);
+    free(c->answer);
+    free(c->ids);
+    free(c->error);
+    json_decref(c->saved);
+    c->answer = text;
+    c->ids = ids;
+    c->n_ids = n_before + result->n_answer_ids;
+    c->error = NULL;
+    c->saved = NULL;
     c->finish = result->finish;
     c->timing = result->timing;
-    c->seed = opt->seed;
-    free(c->error);
-    c->error = NULL;
-    json_decref(c->saved);
-    c->saved = NULL;
-    c->context = book_context(&r->book, i, r->app.opt.system);
-    r->book.changed = true;
-    run_add_up(r, &result->timing);
+    c->seed = s->seed;
+    nb->book.changed = true;
+    return book_digest(&nb->book, i, c->digest, err);
 }
 
-static void tell_end(struct repl *r, const struct cell *c)
+/* Where the prompt's pictures came from, and how long it took to decode them. */
+static const char **sources_of(struct notebook *nb, int i, const struct settings *s,
+                               double *ret_decode_s)
 {
-    if (r->app.opt.json) return;
-    if (c->finish == PHI3V_FINISH_INTERRUPTED)
-        fprintf(r->say, "(interrupted; :more goes on)\n");
-    else if (c->finish == PHI3V_FINISH_LENGTH)
-        fprintf(r->say, "(stopped at the longest allowed length; :more goes on)\n");
+    struct int_list images;
+    *ret_decode_s = 0;
+    if (prompt_images(nb, i, s, &images, NULL)) return NULL;
+    const char **sources = memory_zero((size_t)images.n, sizeof *sources);
+    for (int k = 0; sources && k < images.n; k++) {
+        const struct loaded *l = &nb->book.images.v[images.v[k]].loaded;
+        sources[k] = l->source;
+        *ret_decode_s += l->decode_s;
+    }
+    int_list_free(&images);
+    return sources;
 }
 
-static int answer_prompt(struct repl *r, int i, const phi3v_prompt *prompt,
-                         const struct options *opt, bool go_on, struct phi3v_error *err)
+static void show_result(struct show *sh, int i, const phi3v_prompt *prompt,
+                        const struct phi3v_result *result, const struct settings *s)
 {
-    struct phi3v_params params;
-    struct phi3v_result result = {.size = sizeof result};
-    const char **stop = xcalloc(opt->stop.n + 1, sizeof *stop);
-    options_params(opt, &params, stop);
-    struct output o = {.r = r, .cell = &r->book.v[i], .number = i + 1};
-    interrupt_clear();
-    enum term_mode mode = term_mode(r->term, TERM_QUIET);
-    output_begin(&o, go_on);
-    int rc = phi3v_generate(r->app.session, prompt, &params, on_event, &o, &result, err);
-    output_end(&o, !rc);
-    term_mode(r->term, mode);
-    free(stop);
+    struct nb_answer a = {.prompt = prompt,
+                          .result = result,
+                          .first_token_s = sh->first_token_s,
+                          .state = state_name(book_state(&sh->nb->book, i))};
+    const char **sources = sources_of(sh->nb, i, s, &a.decode_image_s);
+    a.sources = sources;
+    size_t n;
+    phi3v_prompt_ids(prompt, &n);
+    a.n_tokens = (int64_t)n;
+    show_end(sh, sources ? &a : NULL);
+    free(sources);
+    tell_end(sh->nb, result->finish);
+}
+
+/* -- One answer ------------------------------------------------------------------------------- */
+
+static int answer(struct notebook *nb, int i, const struct settings *s, bool go_on,
+                  struct phi3v_error *err)
+{
+    static const struct int_list none = {0};
+    struct show sh = {.nb = nb, .cell = i + 1};
+    struct phi3v_result result;
+    phi3v_prompt *prompt;
+    int rc = prompt_build(nb, i, s, go_on, &prompt, err);
     if (rc) return rc;
-    keep_answer(r, i, &result, opt, go_on);
-    r->book.v[i].first_token_s = o.first_token_s;
-    if (r->app.opt.json) print_json(r, i, prompt, &result);
-    tell_end(r, &r->book.v[i]);
-    phi3v_result_fini(&result);
-    return r->book.v[i].interrupted;
+    rc = show_begin(&sh, go_on ? &none : &nb->book.v[i].images, err);
+    if (rc) {
+        phi3v_prompt_free(prompt);
+        return rc;
+    }
+    rc = engine_answer(&nb->engine, prompt, s, on_event, &sh, &result, err);
+    if (!rc) {
+        rc = keep_answer(nb, i, &result, s, go_on, err);
+        nb->book.v[i].first_token_s = sh.first_token_s;
+        if (!rc) show_result(&sh, i, prompt, &result, s);
+        phi3v_result_fini(&result);
+    }
+    if (rc) show_end(&sh, NULL);
+    phi3v_prompt_free(prompt);
+    return rc ? rc : nb->book.v[i].finish == PHI3V_FINISH_INTERRUPTED;
 }
 
-static int generate(struct repl *r, int i, const struct options *opt, bool go_on,
+int run_prompt(struct notebook *nb, const phi3v_prompt *prompt, const struct settings *s,
+               const char *const *sources, double decode_image_s, struct phi3v_error *err)
+{
+    static const struct int_list none = {0};
+    struct show sh = {.nb = nb};
+    struct phi3v_result result;
+    engine_begin(&nb->engine);
+    int rc = show_begin(&sh, &none, err);
+    if (!rc) rc = engine_answer(&nb->engine, prompt, s, on_event, &sh, &result, err);
+    if (rc) {
+        show_end(&sh, NULL);
+        return rc;
+    }
+    size_t n;
+    phi3v_prompt_ids(prompt, &n);
+    show_end(&sh, &(struct nb_answer){.prompt = prompt,
+                                      .result = &result,
+                                      .sources = sources,
+                                      .decode_image_s = decode_image_s,
+                                      .n_tokens = (int64_t)n,
+                                      .first_token_s = sh.first_token_s});
+    rc = result.finish == PHI3V_FINISH_INTERRUPTED;
+    phi3v_result_fini(&result);
+    return rc;
+}
+
+void run_show_again(struct notebook *nb, int i)
+{
+    const struct cell *c = &nb->book.v[i];
+    struct show sh = {.nb = nb, .cell = i + 1};
+    if (!c->answer || show_begin(&sh, &c->images, NULL)) return;
+    send(nb, &(struct nb_output){.kind = NB_ANSWER_TEXT,
+                                 .cell = i + 1,
+                                 .text = c->answer,
+                                 .n_bytes = strlen(c->answer)});
+    show_end(&sh, NULL);
+}
+
+/* -- Settings of one run ---------------------------------------------------------------------- */
+
+/* "key=value" in place of an earlier value of the key. */
+static int override(struct cell *c, struct settings *s, const char *key, const char *value,
                     struct phi3v_error *err)
 {
-    phi3v_prompt *prompt;
-    int rc = book_prompt(&r->book, i, r->app.model, opt, go_on, &prompt, err);
+    const struct setting *spec = setting_find(key, SETTING_ANSWER);
+    int rc = settings_set(s, key, value, SETTING_ANSWER, err);
     if (rc) return rc;
-    rc = answer_prompt(r, i, prompt, opt, go_on, err);
-    phi3v_prompt_free(prompt);
-    return rc;
-}
-
-/* -- Cells ---------------------------------------------------------------------------------- */
-
-static bool uses(const struct cell *c, int handle)
-{
-    for (int i = 0; i < c->n_pictures; i++)
-        if (c->pictures[i] == handle) return true;
-    return false;
-}
-
-/* The pictures a sent cell took are staged no longer; those it did not name stay. */
-static void unstage_used(struct book *b, const struct cell *c)
-{
-    int kept = 0;
-    for (int i = 0; i < b->n_staged; i++)
-        if (!uses(c, b->staged[i])) b->staged[kept++] = b->staged[i];
-    b->n_staged = kept;
-}
-
-/* Trouble that leaves the cell in the notebook, marked: the prompt was fine, the machine was not.
- */
-static bool keeps_cell(int rc)
-{
-    return rc == PHI3V_E_MEMORY || rc == PHI3V_E_DEVICE || rc == PHI3V_E_UNSUPPORTED;
-}
-
-int run_prompt(struct repl *r, const char *typed, struct phi3v_error *err)
-{
-    struct book *b = &r->book;
-    int i = b->n, n_handles = b->handles.n;
-    book_remember(b, i);
-    struct cell *c = book_append(b);
-    c->typed = xstrdup(typed);
-    int rc = book_expand(b, c, &r->app.opt, err);
-    if (!rc) rc = generate(r, i, &r->app.opt, false, err);
-    c = &b->v[i];
-    if (rc < 0 && !keeps_cell(rc)) {
-        book_undo(b);
-        handles_truncate(&b->handles, n_handles);
-        free(r->returned);
-        r->returned = line_of_typed(typed);
-        return rc;
+    char *name = setting_name(spec);
+    size_t n = name ? strlen(name) : 0, kept = 0;
+    for (size_t k = 0; name && k < c->overrides.n; k++) {
+        char *pair = c->overrides.v[k];
+        if (!strncmp(pair, name, n) && pair[n] == '=')
+            free(pair);
+        else
+            c->overrides.v[kept++] = pair;
     }
-    if (rc < 0) c->error = xstrdup(err->text);
-    c->commands = b->commands;
-    b->commands = (struct strings){0};
-    unstage_used(b, c);
-    autosave_write(r);
-    return rc;
+    c->overrides.n = kept;
+    bool added = name && strings_take(&c->overrides, text_format("%s=%s", name, value));
+    free(name);
+    return added ? 0 : memory_error(err);
 }
 
-/* The commands at the head of a cell from a file, once. known: the cell's pictures stand in the
- * file's metadata, so that they are not loaded again. */
-static int run_head(struct repl *r, int i, bool known, struct phi3v_error *err)
+static int override_pairs(struct cell *c, struct settings *s, const struct strings *pairs,
+                          struct phi3v_error *err)
 {
-    struct book *b = &r->book;
     int rc = 0;
-    r->from_file = true;
-    for (size_t k = 0; k < b->v[i].commands.n && !rc; k++)
-        if (!known || strncmp(b->v[i].commands.v[k], ":load", 5) != 0)
-            rc = command_line(r, b->v[i].commands.v[k], err);
-    r->from_file = false;
+    for (size_t k = 0; pairs && k < pairs->n && !rc; k++) {
+        const char *equal = strchr(pairs->v[k], '=');
+        if (!equal) return refuse(err, PHI3V_E_ARGUMENT, "key=value, not \"%.60s\"", pairs->v[k]);
+        char *key = text_copyn(pairs->v[k], (size_t)(equal - pairs->v[k]));
+        rc = key ? override(c, s, key, equal + 1, err) : memory_error(err);
+        free(key);
+    }
     return rc;
 }
 
-/* Reads the text of a cell for the first time; it takes the staged pictures it uses. */
-static int expand_first(struct repl *r, int i, struct phi3v_error *err)
+/* How answers are drawn, as set since the last cell, holds for what is run now. */
+static int override_pending(struct notebook *nb, struct cell *c, struct settings *s,
+                            struct phi3v_error *err)
 {
-    struct book *b = &r->book;
-    int rc = book_expand(b, &b->v[i], &r->app.opt, err);
-    unstage_used(b, &b->v[i]);
+    int rc = 0;
+    for (int k = 0; k < nb->book.pending.n && !rc; k++) {
+        char *key, *value;
+        const char *text = nb->book.pending.v[k].text;
+        if (strncmp(text, ":set ", 5) != 0) continue;
+        rc = setting_words(text + 5, &key, &value, err);
+        if (rc) return rc;
+        const struct setting *spec = setting_find(key, SETTING_ANSWER);
+        if (value && spec && !(spec->use & SETTING_PROMPT)) rc = override(c, s, key, value, err);
+        free(key);
+        free(value);
+    }
     return rc;
 }
 
-int run_commands(struct repl *r, int i, struct phi3v_error *err)
+/* -- Cells ------------------------------------------------------------------------------------ */
+
+/* Trouble that leaves a new cell in the notebook, marked: the prompt was fine, the machine was not.
+ */
+static bool keeps_cell(int rc) { return rc == PHI3V_E_DEVICE || rc == PHI3V_E_UNSUPPORTED; }
+
+/* What stands before cell i, with its own lines, whose pictures are loaded now where needed. */
+static int ready(struct notebook *nb, int i, struct standing *ret, struct phi3v_error *err)
 {
-    struct cell *c = &r->book.v[i];
-    if (!c->pending) return 0;
-    bool known = c->text != NULL;
-    int rc = run_head(r, i, known, err);
-    if (!rc && !known) rc = expand_first(r, i, err);
-    if (!rc) r->book.v[i].pending = false;
+    struct cell *c = &nb->book.v[i];
+    int rc = book_standing(&nb->book, i, ret, err);
+    if (rc) return rc;
+    rc = commands_at_head(nb, c, ret, err);
+    if (rc) standing_free(ret);
     return rc;
 }
 
-int run_again(struct repl *r, int i, const struct options *opt, struct phi3v_error *err)
+static void give_back(struct notebook *nb, int n_images, bool changed)
 {
-    struct book *b = &r->book;
-    book_remember(b, i);
-    int rc = run_commands(r, i, err);
-    if (!rc) rc = generate(r, i, opt, false, err);
-    if (rc < 0) {
-        book_undo(b);
+    int number;
+    book_undo(&nb->book, &number);
+    images_truncate(&nb->book.images, n_images);
+    nb->book.changed = changed;
+}
+
+/* Cell i, which was remembered, as it stands now. */
+static int run(struct notebook *nb, int i, const struct strings *pairs, bool again, bool go_on,
+               struct phi3v_error *err)
+{
+    struct cell *c = &nb->book.v[i];
+    struct standing s;
+    engine_begin(&nb->engine);
+    int rc = ready(nb, i, &s, err);
+    if (rc) return rc;
+    if (!go_on) strings_free(&c->overrides);
+    if (again) rc = override_pending(nb, c, &s.settings, err);
+    if (!rc) rc = override_pairs(c, &s.settings, pairs, err);
+    if (!rc && (!go_on || !c->text)) rc = prompt_expand(nb, i, &s, err);
+    if (!rc) rc = answer(nb, i, &s.settings, go_on, err);
+    standing_free(&s);
+    return rc;
+}
+
+static int finish(struct notebook *nb, int i, int rc)
+{
+    autosave_cell(nb, i);
+    return rc;
+}
+
+int run_new(struct notebook *nb, const char *prompt, enum nb_origin origin, struct phi3v_error *err)
+{
+    struct book *b = &nb->book;
+    int i = b->n, n_images = b->images.n;
+    bool changed = b->changed;
+    int rc = book_remember(b, i, err);
+    if (rc) return rc;
+    struct cell *c = book_append(b);
+    char *copy = text_copy(prompt);
+    if (!c || !copy) {
+        free(copy);
+        if (!c) b->n_undo--;
+        if (c) give_back(nb, n_images, changed);
+        return memory_error(err);
+    }
+    c->prompt = copy;
+    c->prompt_origin = origin;
+    c->lines = b->pending;
+    b->pending = (struct lines){0};
+    rc = run(nb, i, NULL, false, false, err);
+    if (rc < 0 && !keeps_cell(rc)) {
+        give_back(nb, n_images, changed);
         return rc;
     }
-    autosave_write(r);
-    return rc;
+    if (rc < 0) b->v[i].error = text_copy(err->text);
+    return finish(nb, i, rc);
 }
 
-/* The cell's own pictures count as staged while its new text is read. */
-static int expand_edited(struct repl *r, struct cell *c, struct phi3v_error *err)
+int run_again(struct notebook *nb, int i, const struct strings *pairs, struct phi3v_error *err)
 {
-    struct book *b = &r->book;
-    int *staged = b->staged, n_staged = b->n_staged;
-    b->staged = xalloc((size_t)c->n_pictures * sizeof *b->staged);
-    if (c->n_pictures) memcpy(b->staged, c->pictures, (size_t)c->n_pictures * sizeof *b->staged);
-    b->n_staged = c->n_pictures;
-    int rc = book_expand(b, c, &r->app.opt, err);
-    free(b->staged);
-    b->staged = staged;
-    b->n_staged = n_staged;
-    return rc;
-}
-
-int run_edited(struct repl *r, int i, const char *typed, struct phi3v_error *err)
-{
-    struct book *b = &r->book;
-    int n_handles = b->handles.n;
-    book_remember(b, i);
-    bool first = b->v[i].pending && !b->v[i].text; // the old text is never read then
-    int rc = b->v[i].pending ? run_head(r, i, !first, err) : 0;
-    free(b->v[i].typed);
-    b->v[i].typed = xstrdup(typed);
-    if (!rc) rc = first ? expand_first(r, i, err) : expand_edited(r, &b->v[i], err);
-    if (!rc) b->v[i].pending = false;
-    if (!rc) rc = generate(r, i, &r->app.opt, false, err);
+    int n_images = nb->book.images.n;
+    bool changed = nb->book.changed;
+    int rc = book_remember(&nb->book, i, err);
+    if (rc) return rc;
+    rc = run(nb, i, pairs, true, false, err);
     if (rc < 0) {
-        book_undo(b);
-        handles_truncate(&b->handles, n_handles);
+        give_back(nb, n_images, changed);
         return rc;
     }
-    autosave_write(r);
-    return rc;
+    return finish(nb, i, rc);
 }
 
-int run_more(struct repl *r, int i, struct phi3v_error *err)
+int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
+               struct lines *more, struct phi3v_error *err)
 {
-    struct book *b = &r->book;
-    if (!b->v[i].answer)
+    int n_images = nb->book.images.n;
+    bool changed = nb->book.changed;
+    char *copy = text_copy(prompt);
+    int rc = copy ? book_remember(&nb->book, i, err) : memory_error(err);
+    if (rc) {
+        free(copy);
+        return rc;
+    }
+    struct cell *c = &nb->book.v[i];
+    free(c->prompt);
+    c->prompt = copy;
+    c->prompt_origin = origin;
+    rc =
+        lines_join(&c->lines, more, false) ? run(nb, i, NULL, true, false, err) : memory_error(err);
+    if (rc < 0) {
+        give_back(nb, n_images, changed);
+        return rc;
+    }
+    return finish(nb, i, rc);
+}
+
+int run_more(struct notebook *nb, int i, struct phi3v_error *err)
+{
+    const struct cell *c = &nb->book.v[i];
+    bool changed = nb->book.changed;
+    if (!c->answer)
         return refuse(err, PHI3V_E_ARGUMENT, "cell %d has no answer to go on from: :run %d", i + 1,
                       i + 1);
-    if (b->v[i].finish == PHI3V_FINISH_STOP)
+    if (c->finish == PHI3V_FINISH_STOP)
         return refuse(err, PHI3V_E_ARGUMENT, "the answer of cell %d is complete", i + 1);
-    book_remember(b, i);
-    int rc = generate(r, i, &r->app.opt, true, err);
-    if (rc < 0)
-        book_undo(b);
-    else
-        autosave_write(r);
-    return rc;
-}
-
-void run_redraw(struct repl *r)
-{
-    const struct term_facts *facts = r->term ? term_facts(r->term) : NULL;
-    if (!facts || !facts->is_tty || facts->is_dumb) return;
-    fputs("\033[H\033[2J", stdout);
-    const struct cell *c = r->book.n > 0 ? &r->book.v[r->book.n - 1] : NULL;
-    if (c && c->answer) {
-        struct output o = {.r = r, .cell = c, .number = r->book.n};
-        draw_head(stdout, &o);
-        output_begin(&o, false);
-        if (o.stream) stream_text(o.stream, c->answer, strlen(c->answer));
-        output_end(&o, true);
+    int rc = book_remember(&nb->book, i, err);
+    if (rc) return rc;
+    rc = run(nb, i, NULL, true, true, err);
+    if (rc < 0) {
+        give_back(nb, nb->book.images.n, changed);
+        return rc;
     }
-    fflush(stdout);
+    return finish(nb, i, rc);
 }
 
-void run_tell_stale(struct repl *r, int i)
+void run_tell_stale(struct notebook *nb, int i)
 {
+    struct book *b = &nb->book;
     int first = 0, last = 0;
-    for (int k = i + 1; k < r->book.n; k++) {
-        if (book_state(&r->book, k, r->app.opt.system) != CELL_STALE) continue;
-        if (!first) first = k + 1;
-        last = k + 1;
-    }
-    if (!first || r->app.opt.json) return;
-    if (first == last)
-        fprintf(r->say, "(cell %d is stale now; :run %d)\n", first, first);
-    else
-        fprintf(r->say, "(cells %d-%d are stale now; :run %d-%d)\n", first, last, first, last);
+    enum cell_state *state = memory_zero((size_t)b->n, sizeof *state);
+    if (state && !book_states(b, state, NULL))
+        for (int k = i + 1; k < b->n; k++) {
+            if (state[k] != CELL_STALE) continue;
+            if (!first) first = k + 1;
+            last = k + 1;
+        }
+    free(state);
+    if (first && first == last) note(nb, "(cell %d is stale now; :run %d)", first, first);
+    if (first < last) note(nb, "(cells %d-%d are stale now; :run %d-%d)", first, last, first, last);
 }

@@ -1,21 +1,23 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/json.h"
+#include "common/files.h"
+#include "common/json.h"
 #include "notebook/table.h"
 
-void table_init(struct table *t, int n)
+int table_init(struct table *t, int n, struct phi3v_error *err)
 {
-    *t = (struct table){.v = xcalloc((size_t)n, sizeof *t->v), .n = n};
+    *t = (struct table){.v = memory_zero((size_t)n, sizeof *t->v), .n = n};
+    return t->v ? 0 : memory_error(err);
 }
 
 void table_free(struct table *t)
 {
-    for (int i = 0; i < t->n; i++) {
+    for (int i = 0; t->v && i < t->n; i++) {
         free(t->v[i].picture);
         free(t->v[i].answer);
         free(t->v[i].error);
@@ -31,7 +33,8 @@ int table_check(const char *path, struct phi3v_error *err)
     if (!stat(path, &st) && S_ISDIR(st.st_mode))
         return refuse(err, PHI3V_E_IO, "cannot write %.200s: it is a folder", path);
     const char *slash = strrchr(path, '/');
-    char *dir = slash ? xstrndup(path, (size_t)(slash - path) + 1) : xstrdup(".");
+    char *dir = slash ? text_copyn(path, (size_t)(slash - path) + 1) : text_copy(".");
+    if (!dir) return memory_error(err);
     int rc = access(dir, W_OK | X_OK)
                  ? refuse(err, PHI3V_E_IO, "cannot write %.200s: %s", path, strerror(errno))
                  : 0;
@@ -77,7 +80,7 @@ static void add_json(struct text *out, const struct table_row *row)
         json_object_set_new(value, "error", json_text(row->error));
     }
     char *line = json_line(value);
-    text_addf(out, "%s\n", line);
+    text_addf(out, "%s\n", line ? line : "");
     free(line);
     json_decref(value);
 }
@@ -95,7 +98,8 @@ int table_store(const struct table *t, const char *path, struct phi3v_error *err
         else
             add_json(&out, row);
     }
-    int rc = store_file(path, out.s ? out.s : "", out.n, err);
+    int rc =
+        out.failed ? memory_error(err) : store_file(path, out.s ? out.s : "", out.n, 0666, err);
     text_free(&out);
     return rc;
 }

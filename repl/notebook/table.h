@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * The answers of :foreach as a file: CSV (RFC 4180) or a JSON object a line, by the file's name. */
-#ifndef REPL_TABLE_H
-#define REPL_TABLE_H
+#ifndef NOTEBOOK_TABLE_H
+#define NOTEBOOK_TABLE_H
 
-#include "base/util.h"
+#include "common/text.h"
 
 struct table_row {
     char *picture;
@@ -18,7 +18,7 @@ struct table {
     int n;
 };
 
-void table_init(struct table *t, int n);
+int table_init(struct table *t, int n, struct phi3v_error *err); /* errors: MEMORY */
 void table_free(struct table *t);
 /* Whether the file could be written, before hours of work. Errors: ARGUMENT (not .csv or .jsonl),
  * IO. */

@@ -6,14 +6,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "notebook/commands.h"
+#include "common/files.h"
+#include "common/must.h"
 #include "tty/candidates.h"
-#include "verbs/app.h"
 
 /* The word before the cursor. */
 struct word {
     size_t start; // of the text
-    int number;   // words before it on the line
     char quote;   // it stands in an open '…' or "…"
     char *plain;  // without quotes and backslashes
 };
@@ -28,7 +27,6 @@ static struct word last_word(const char *text, size_t from, size_t cursor)
     for (size_t i = from; i < cursor; i++) {
         char c = text[i];
         if (!w.quote && isspace((unsigned char)c)) {
-            w.number += i > w.start;
             w.start = i + 1;
             text_free(&plain);
         } else if (w.quote ? c == w.quote : c == '"' || c == '\'') {
@@ -39,7 +37,7 @@ static struct word last_word(const char *text, size_t from, size_t cursor)
             text_addn(&plain, &c, 1);
         }
     }
-    w.plain = text_take(&plain);
+    w.plain = xtake(&plain);
     return w;
 }
 
@@ -52,7 +50,7 @@ static char *escaped(const char *word, bool for_shell)
             text_add(&out, "\\");
         text_addn(&out, word, 1);
     }
-    return text_take(&out);
+    return xtake(&out);
 }
 
 /* The word as it must stand in the line: in quotes where the typed part began with one. A folder's
@@ -71,11 +69,6 @@ static bool begins(const char *word, const char *with)
     return !strncmp(word, with, strlen(with));
 }
 
-static void add_if(struct line_candidates *ret, const char *name, const char *typed)
-{
-    if (begins(name, typed)) strings_add(&ret->words, name);
-}
-
 /* -- Files ---------------------------------------------------------------------------------- */
 
 static bool is_folder(const char *path)
@@ -91,7 +84,7 @@ static void add_files(struct line_candidates *ret, const struct word *w, size_t 
 {
     const char *typed = w->plain + skip, *slash = strrchr(typed, '/');
     char *folder = xstrndup(typed, slash ? (size_t)(slash + 1 - typed) : 0);
-    char *real = expand_home(*folder ? folder : "./");
+    char *real = must(expand_home(*folder ? folder : "./"));
     const char *begun = slash ? slash + 1 : typed;
     struct dirent **list;
     int n = scandir(real, &list, NULL, alphasort);
@@ -119,66 +112,7 @@ static void add_files(struct line_candidates *ret, const struct word *w, size_t 
     ret->append_blank = true;
 }
 
-/* -- Names ---------------------------------------------------------------------------------- */
-
-static void add_commands(struct line_candidates *ret, const char *typed, const char *before)
-{
-    for (int i = 0; i < n_commands; i++) {
-        char *name = xasprintf("%s%s", before, command_table[i].name);
-        add_if(ret, name, typed);
-        free(name);
-    }
-    ret->append_blank = true;
-}
-
-static void add_settings(struct line_candidates *ret, const char *typed, int use,
-                         const char *behind)
-{
-    for (int i = 0; i < n_options; i++) {
-        if (!(option_table[i].use & use)) continue;
-        char *name = xasprintf("%s%s", option_table[i].name, behind);
-        for (char *p = name; *p; p++)
-            if (*p == '-') *p = '_';
-        add_if(ret, name, typed);
-        free(name);
-    }
-}
-
-static void add_choices(struct line_candidates *ret, const char *typed, const char *choices,
-                        const char *before)
-{
-    while (choices && *choices) {
-        size_t n = strcspn(choices, "|");
-        char *value = xasprintf("%s%.*s", before, (int)n, choices);
-        add_if(ret, value, typed);
-        free(value);
-        choices += n + (choices[n] == '|');
-    }
-    ret->append_blank = true;
-}
-
-static void add_values(struct line_candidates *ret, const char *key, const char *typed,
-                       const char *before)
-{
-    const struct option_spec *spec = option_find(key, OPTION_SETTING);
-    if (!spec) return;
-    bool on_off = spec->type == OPTION_FLAG || spec->type == OPTION_ONOFF;
-    add_choices(ret, typed, on_off ? "on|off" : spec->choices, before);
-}
-
-/* "temp…" becomes "temperature=", "stop_mode=r…" its value. */
-static void add_pairs(struct line_candidates *ret, const char *typed)
-{
-    const char *equal = strchr(typed, '=');
-    if (!equal) {
-        add_settings(ret, typed, OPTION_ANSWER, "=");
-        return;
-    }
-    char *key = xstrndup(typed, (size_t)(equal - typed)), *before = xasprintf("%s=", key);
-    add_values(ret, key, typed, before);
-    free(before);
-    free(key);
-}
+/* -- By position ------------------------------------------------------------------------------ */
 
 struct model_search {
     struct line_candidates *ret;
@@ -189,148 +123,31 @@ static void add_model(const char *name, const char *path, void *user)
 {
     struct model_search *search = user;
     (void)path;
-    add_if(search->ret, name, search->typed);
+    if (begins(name, search->typed)) strings_add(&search->ret->words, name);
 }
 
-/* Known models; folders where the word looks like a path or no model begins so. */
-static void add_models(struct line_candidates *ret, const struct word *w)
+/* A setting that wants its value, or a folder, is not finished. */
+static bool wants_blank(const struct nb_candidates *found)
 {
-    struct model_search search = {ret, w->plain};
-    ret->append_blank = true;
-    app_each_model(add_model, &search);
-    if (!ret->words.n || strchr("./~", w->plain[0] ? w->plain[0] : ' '))
-        add_files(ret, w, 0, false);
+    const char *only = found->words.n ? found->words.v[0] : "";
+    size_t n = strlen(only);
+    return n > 0 && only[n - 1] != '=';
 }
 
-static void add_handles(struct line_candidates *ret, const struct handles *h, const char *typed)
+void candidates_find(struct notebook *nb, each_model_fn each_model, const char *text, size_t cursor,
+                     struct line_candidates *ret)
 {
-    char label[64];
-    for (int i = 0; i < h->n; i++) {
-        if (h->v[i].dropped) continue;
-        snprintf(label, sizeof label, "@%d", i + 1);
-        add_if(ret, label, typed);
-        if (!h->v[i].name) continue;
-        char *name = xasprintf("@%s", h->v[i].name);
-        add_if(ret, name, typed);
-        free(name);
+    struct nb_candidates found;
+    if (nb_candidates(nb, text, cursor, &found, NULL)) return;
+    *ret = (struct line_candidates){
+        .start = found.start, .words = found.words, .append_blank = wants_blank(&found)};
+    struct word w = last_word(text, found.start, cursor);
+    if (found.models && each_model) {
+        struct model_search search = {ret, w.plain};
+        each_model(add_model, &search);
+        ret->append_blank = true;
     }
-    ret->append_blank = true;
-}
-
-/* -- By position ---------------------------------------------------------------------------- */
-
-static bool is_one_of(const char *name, const char *const *names)
-{
-    for (; *names; names++)
-        if (!strcmp(name, *names)) return true;
-    return false;
-}
-
-/* Arguments of a command; w counts from behind its name. */
-static void of_command(struct repl *r, const char *name, const char *first, const struct word *w,
-                       struct line_candidates *ret)
-{
-    static const char *const files[] = {"load", "save", "open", "foreach", NULL};
-    static const char *const pictures[] = {"show", "drop", "foreach", NULL};
-    static const char *const pairs[] = {"run", NULL};
-    if (!strcmp(name, "set") && w->number == 0)
-        add_settings(ret, w->plain, OPTION_SETTING, "");
-    else if (!strcmp(name, "set") && w->number == 1)
-        add_values(ret, first, w->plain, "");
-    else if (!strcmp(name, "help"))
-        add_commands(ret, w->plain, w->plain[0] == ':' ? ":" : "");
-    else if (!strcmp(name, "model"))
-        add_models(ret, w);
-    else if (is_one_of(name, pairs) && w->number > 0)
-        add_pairs(ret, w->plain);
-    else if (w->plain[0] == '@' && is_one_of(name, pictures))
-        add_handles(ret, &r->book.handles, w->plain);
-    else if (is_one_of(name, files))
-        add_files(ret, w, 0, false);
-    else if (is_one_of(name, pictures))
-        add_handles(ret, &r->book.handles, w->plain);
-    if (!strcmp(name, "set") && w->number == 0) ret->append_blank = true;
-}
-
-static void in_command(struct repl *r, const char *text, size_t cursor, struct line_candidates *ret)
-{
-    size_t n = strcspn(text, " \t\n");
-    if (cursor <= n) {
-        char *typed = xstrndup(text, cursor);
-        add_commands(ret, typed, ":");
-        free(typed);
-        return;
-    }
-    struct phi3v_error err;
-    char *name = xstrndup(text + 1, n - 1);
-    const struct command *command = command_find(name, &err);
-    const char *args = text + n + strspn(text + n, " \t\n");
-    char *first = xstrndup(args, strcspn(args, " \t\n"));
-    struct word w = last_word(text, n, cursor);
-    ret->start = w.start;
-    if (command) of_command(r, command->name, first, &w, ret);
+    bool path = strchr("./~", w.plain[0] ? w.plain[0] : ' ');
+    if (found.files && (!ret->words.n || path)) add_files(ret, &w, found.skip, found.shell);
     free(w.plain);
-    free(first);
-    free(name);
-}
-
-/* Where an @word that holds the cursor begins: blanks end it, unless quoted or behind \. SIZE_MAX:
- * nowhere. */
-static size_t reference_start(const char *text, size_t cursor)
-{
-    size_t at = SIZE_MAX;
-    bool quote = false;
-    for (size_t i = 0; i < cursor; i++) {
-        unsigned char before = i ? (unsigned char)text[i - 1] : ' ';
-        if (at == SIZE_MAX && text[i] == '@' && (isspace(before) || strchr("([{\"',;", before))) {
-            at = i;
-            quote = i + 1 < cursor && text[i + 1] == '"';
-            i += quote;
-        } else if (at != SIZE_MAX && text[i] == '\\' && !quote) {
-            i++;
-        } else if (at != SIZE_MAX && (quote ? text[i] == '"' : isspace((unsigned char)text[i]))) {
-            at = SIZE_MAX;
-        }
-    }
-    return at;
-}
-
-static void in_prompt(struct repl *r, const char *text, size_t cursor, struct line_candidates *ret)
-{
-    size_t at = reference_start(text, cursor);
-    if (at == SIZE_MAX) return;
-    struct word w = last_word(text, at, cursor);
-    ret->start = at;
-    add_handles(ret, &r->book.handles, w.plain);
-    if (!ret->words.n && w.plain[1]) add_files(ret, &w, 1, false);
-    free(w.plain);
-}
-
-static void in_shell(const char *text, size_t cursor, struct line_candidates *ret)
-{
-    struct word w = last_word(text, 1, cursor);
-    ret->start = w.start;
-    if (w.number > 0 || strchr(w.plain, '/')) add_files(ret, &w, 0, true);
-    free(w.plain);
-}
-
-static void in_help(const char *text, size_t cursor, struct line_candidates *ret)
-{
-    struct word w = last_word(text, 1, cursor);
-    ret->start = w.start;
-    if (w.number == 0) add_commands(ret, w.plain, w.plain[0] == ':' ? ":" : "");
-    free(w.plain);
-}
-
-void candidates_find(void *user, const char *text, size_t cursor, struct line_candidates *ret)
-{
-    struct repl *r = user;
-    if (text[0] == '!')
-        in_shell(text, cursor, ret);
-    else if (text[0] == '?')
-        in_help(text, cursor, ret);
-    else if (is_command_line(text))
-        in_command(r, text, cursor, ret);
-    else
-        in_prompt(r, text, cursor, ret);
 }

@@ -1,13 +1,18 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What Tab can put in the place of the word before the cursor: commands, settings and their values,
- * models, pictures, files. */
+ * What Tab can put in the place of the word before the cursor: what the notebook offers, and the
+ * files and models of this machine. */
 #ifndef TTY_CANDIDATES_H
 #define TTY_CANDIDATES_H
 
-#include "notebook/repl.h"
+#include "notebook/notebook.h"
 #include "tty/line.h"
 
-/* Fits line_host.candidates; user is the struct repl. */
-void candidates_find(void *user, const char *text, size_t cursor, struct line_candidates *ret);
+/* Calls back for every model that has a name. */
+typedef void (*each_model_fn)(void (*fn)(const char *name, const char *path, void *user),
+                              void *user);
+
+/* each_model may be NULL. */
+void candidates_find(struct notebook *nb, each_model_fn each_model, const char *text, size_t cursor,
+                     struct line_candidates *ret);
 
 #endif

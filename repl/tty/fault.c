@@ -9,10 +9,10 @@
 #include <unistd.h>
 
 #include "term/term.h"
-#include "verbs/app.h"
 
 static _Atomic(const phi3v_model *) model;
 static atomic_bool autosaves, as_json;
+static atomic_int status;
 
 /* A sentence put together where nothing but write() may be called. */
 struct sentence {
@@ -36,7 +36,7 @@ static void say(const char *name)
 {
     struct sentence s = {.n = 0};
     const bool json = atomic_load(&as_json);
-    add(&s, json ? "{\"error\": {\"code\": -3, \"message\": \"" : "\nphiscope: ");
+    add(&s, json ? "{\"error\":{\"code\":\"model\",\"message\":\"" : "\nphiscope: ");
     add_name(&s, name ? name : "a file of the model");
     add(&s,
         " was cut short, or its disk no longer gives it, while the model was in use; start again "
@@ -53,14 +53,15 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
     if (info->si_code == BUS_ADRERR) {
         term_restore();
         say(phi3v_model_file_at(atomic_load(&model), info->si_addr));
-        _exit(EXIT_MODEL);
+        _exit(atomic_load(&status));
     }
     signal(sig, SIG_DFL); // a mistake of the program's own
     raise(sig);
 }
 
-void fault_catch(void)
+void fault_catch(int exit_status)
 {
+    atomic_store(&status, exit_status);
     struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESETHAND};
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);

@@ -7,8 +7,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/files.h"
 #include "tty/history.h"
-#include "base/json.h"
+#include "common/json.h"
 
 enum { MAX_FILE_BYTES = 64 << 20 };
 

@@ -5,7 +5,7 @@
 #ifndef REPL_HISTORY_H
 #define REPL_HISTORY_H
 
-#include "base/util.h"
+#include "common/must.h"
 
 enum {
     HISTORY_MAX = 5000

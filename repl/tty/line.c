@@ -12,6 +12,7 @@
 #include <readline/history.h>
 #include <readline/readline.h>
 
+#include "common/files.h"
 #include "term/clean.h"
 #include "term/view.h"
 #include "tty/child.h"

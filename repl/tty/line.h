@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "base/util.h"
+#include "common/must.h"
 #include "term/term.h"
 
 /* What Tab may put in the place of text[start … cursor). */

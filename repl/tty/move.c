@@ -6,7 +6,7 @@
 
 #include <readline/readline.h>
 
-#include "base/util.h"
+#include "common/must.h"
 #include "term/clean.h"
 #include "tty/move.h"
 

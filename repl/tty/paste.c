@@ -4,7 +4,7 @@
 
 #include <utf8proc.h>
 
-#include "base/util.h"
+#include "common/must.h"
 #include "tty/paste.h"
 
 /* Length of "In [3]: " or "In [3] @1 @cover: " at the beginning of a line; 0: none there. */

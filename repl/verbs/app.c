@@ -5,150 +5,154 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "verbs/app.h"
+#include "common/json.h"
+#include "common/must.h"
+#include "term/out.h"
 #include "tty/fault.h"
 #include "tty/interrupt.h"
-#include "base/json.h"
-#include "term/clean.h"
+#include "verbs/app.h"
 
-/* -- Model ---------------------------------------------------------------------------------- */
+/* -- Where models lie ------------------------------------------------------------------------- */
 
-void app_models_dirs(struct strings *ret_dirs)
+const char *app_model_name(const struct options *opt)
 {
+    const char *name = opt->model && *opt->model ? opt->model : getenv("PHISCOPE_MODEL");
+    return name && *name ? name : NULL;
+}
+
+enum { MAX_DIRS = 3 };
+
+/* Folders beside the program: build/repl/phiscope in the source tree, PREFIX/bin/phiscope when
+ * installed. */
+static int find_dirs(const char **dirs)
+{
+    static const char *const from_exe[] = {"../../models", "../share/phiscope/models"};
     char exe[PATH_MAX];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
-    *ret_dirs = (struct strings){0};
+    int found = 0;
     if (n > 0) {
         exe[n] = 0;
         char *slash = strrchr(exe, '/');
         if (slash) *slash = 0;
-        /* build/repl/phiscope in the source tree; PREFIX/bin/phiscope when installed */
-        static const char *const from_exe[] = {"../../models", "../share/phiscope/models"};
         for (int i = 0; i < 2; i++) {
             char *dir = xasprintf("%s/%s", exe, from_exe[i]);
-            char *real = realpath(dir, NULL);
-            if (real) strings_add(ret_dirs, real);
-            free(real);
+            dirs[found] = realpath(dir, NULL);
+            found += dirs[found] != NULL;
             free(dir);
         }
     }
-    if (!access(PHISCOPE_MODELS_DIR, F_OK)) strings_add(ret_dirs, PHISCOPE_MODELS_DIR);
-    strings_add(ret_dirs, ""); /* becomes the terminating NULL */
-    free(ret_dirs->v[--ret_dirs->n]);
-    ret_dirs->v[ret_dirs->n] = NULL;
+    if (!access(PHISCOPE_MODELS_DIR, F_OK)) dirs[found++] = PHISCOPE_MODELS_DIR;
+    return found;
 }
 
-static int find_model(const char *name, char **ret_path, struct phi3v_error *err)
+const char *const *app_model_dirs(void)
 {
-    const char *wanted = name && *name ? name : getenv("PHISCOPE_MODEL");
-    struct strings dirs;
-    app_models_dirs(&dirs);
-    int rc = phi3v_model_find(wanted && *wanted ? wanted : "default", (const char *const *)dirs.v,
-                              ret_path, err);
-    strings_free(&dirs);
-    if (rc && !(wanted && *wanted))
-        return refuse(
-            err, PHI3V_E_MODEL,
-            "the built-in model is not beside the program; give -m FOLDER or -m ORG/NAME");
-    return rc;
+    static const char *dirs[MAX_DIRS + 1];
+    if (!dirs[0]) dirs[find_dirs(dirs)] = NULL;
+    return dirs;
 }
 
-int app_on_progress(const struct phi3v_event *event, void *user)
+/* -- An engine without a notebook ------------------------------------------------------------- */
+
+static void no_output(void *user, const struct nb_output *out) { (void)user, (void)out; }
+
+static void show_progress(void *user, const struct nb_progress *p)
 {
-    static const struct {
-        const char *name;
-        enum progress_unit unit;
-    } stage[] = {[PHI3V_STAGE_LOAD] = {"loading the model", PROGRESS_BYTES},
-                 [PHI3V_STAGE_VISION] = {"looking at pictures", PROGRESS_CROPS},
-                 [PHI3V_STAGE_PREFILL] = {"reading the prompt", PROGRESS_TOKENS}};
     struct app *a = user;
-    if (event->type == PHI3V_EVENT_PROGRESS && event->stage <= PHI3V_STAGE_PREFILL)
-        progress_update(&a->progress, stage[event->stage].name, stage[event->stage].unit,
-                        event->done, event->total);
+    if (p)
+        progress_update(&a->progress, p->stage, (enum progress_unit)p->unit, p->done, p->total);
+    else
+        progress_clear(&a->progress);
+}
+
+static bool stopped(void *user)
+{
+    (void)user;
     return interrupt_requested();
 }
 
-static void cancel(void *session) { phi3v_session_cancel(session); }
+static void begins(void *user) { (void)user; }
 
-void app_interrupts(phi3v_session *session) { interrupt_calls(session ? cancel : NULL, session); }
-
-static int open_path(struct app *a, const char *path, phi3v_model **ret_model,
-                     phi3v_session **ret_session, struct phi3v_error *err)
+static void model_changed(void *user, const phi3v_model *model)
 {
-    struct phi3v_model_options how;
-    phi3v_model_options_default(&how);
-    how.device = a->opt.device;
-    how.dtype = a->opt.dtype;
-    how.kv = a->opt.kv;
-    how.vision_dtype = a->opt.vision_dtype;
-    how.n_threads = a->opt.threads;
-    how.ctx = a->opt.ctx;
-    how.on_event = app_on_progress;
-    how.user = a;
-    progress_init(&a->progress, stderr, 0, false);
-    phi3v_model *model;
-    int rc = phi3v_model_open(path, &how, &model, err);
-    if (!rc && (rc = phi3v_session_new(model, ret_session, err))) phi3v_model_close(model);
-    if (!rc) *ret_model = model;
-    progress_clear(&a->progress);
-    return rc;
+    (void)user;
+    fault_model(model);
 }
 
-int app_switch_model(struct app *a, const char *name, struct phi3v_error *err)
+static void cancel(void *engine) { engine_cancel(engine); }
+
+void app_init(struct app *a, const struct options *opt)
 {
-    double begun = now_s();
-    char *path;
-    int rc = find_model(name, &path, err);
-    if (rc) return rc;
-    phi3v_model *model;
-    phi3v_session *session;
-    rc = open_path(a, path, &model, &session, err);
-    phi3v_string_free(path);
-    if (rc) return rc;
-    app_close_model(a);
-    a->model = model;
-    a->session = session;
-    a->info = phi3v_model_info(model);
-    a->load_s = now_s() - begun;
-    app_interrupts(session);
-    fault_model(model);
-    if (a->opt.json) fault_as_json();
-    if (a->info->note && !a->opt.json) {
-        fputs("phiscope: ", stderr);
-        clean_print(stderr, CLEAN_NAME, a->info->note);
-        fputc('\n', stderr);
-    }
-    return 0;
+    *a = (struct app){.front = {.output = no_output,
+                                .progress = show_progress,
+                                .stopped = stopped,
+                                .begins = begins,
+                                .model_changed = model_changed,
+                                .user = a,
+                                .standard_input = true}};
+    options_copy(&a->opt, opt);
+    engine_init(&a->engine, &a->front);
+    progress_init(&a->progress, stderr, 0, false);
+    interrupt_catch();
+    if (opt->json) fault_as_json();
+    interrupt_calls(cancel, &a->engine);
 }
 
 int app_open_model(struct app *a, struct phi3v_error *err)
 {
-    return app_switch_model(a, a->opt.model, err);
+    int rc = engine_open(&a->engine, app_model_name(&a->opt), app_model_dirs(), &a->opt.set, err);
+    if (!rc && a->engine.info->note && !a->opt.json) {
+        struct out out;
+        out_init(&out, stderr, NULL);
+        out_format(&out, "phiscope: %s\n", a->engine.info->note);
+    }
+    return rc;
 }
 
-void app_close_model(struct app *a)
+void app_close_model(struct app *a) { engine_close(&a->engine); }
+
+void app_fini(struct app *a)
 {
-    app_interrupts(NULL);
-    fault_model(NULL);
-    phi3v_session_free(a->session);
-    phi3v_model_close(a->model);
-    a->session = NULL;
-    a->model = NULL;
-    a->info = NULL;
+    interrupt_calls(NULL, NULL);
+    engine_close(&a->engine);
+    options_free(&a->opt);
 }
 
-/* -- Reports -------------------------------------------------------------------------------- */
+int app_load_picture(struct app *a, const char *what, struct loaded *ret, struct phi3v_error *err)
+{
+    struct loader how = {&a->opt.set, &a->front};
+    return load_picture(what, &how, NB_TYPED, ret, err);
+}
+
+int app_on_progress(const struct phi3v_event *event, void *user)
+{
+    struct app *a = user;
+    return engine_on_event(event, &a->engine);
+}
+
+/* -- Reports ---------------------------------------------------------------------------------- */
 
 int app_report(const struct options *opt, const struct phi3v_error *err, int status)
 {
+    struct out out;
     if (opt->json) {
-        json_print_error(stdout, err);
+        json_t *line = json_pack("{s:{s:s,s:o}}", "error", "code", error_name(err->code), "message",
+                                 json_text(err->text));
+        char *json = json_line(line);
+        out_init(&out, stdout, NULL);
+        out_json(&out, json ? json : "null");
+        free(json);
+        json_decref(line);
     } else {
+        out_init(&out, stderr, NULL);
         fputs("phiscope: ", stderr);
-        clean_print(stderr, CLEAN_NAME, err->text);
+        out_name(&out, err->text);
         fputc('\n', stderr);
     }
+    out_flush(&out);
     return status;
 }
 
 int app_status(int code) { return code == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_CELL; }
+
+int app_model_status(int code) { return code == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_MODEL; }

@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What every verb with a model has: settings, the model, one session. */
-#ifndef REPL_APP_H
-#define REPL_APP_H
+ * What verbs share: exit statuses, reports, where models lie, and an engine of their own for those
+ * that need no cells. */
+#ifndef VERBS_APP_H
+#define VERBS_APP_H
 
-#include "notebook/options.h"
+#include "notebook/engine.h"
+#include "notebook/load.h"
 #include "term/progress.h"
-
-struct app {
-    struct options opt;
-    phi3v_model *model;
-    phi3v_session *session;
-    const struct phi3v_model_info *info; // of model
-    double load_s;
-    struct progress progress; // of whatever is at work
-};
+#include "verbs/options.h"
 
 enum exit_status {
     EXIT_FINE = 0,
@@ -24,26 +18,39 @@ enum exit_status {
     EXIT_INTERRUPTED = 130
 };
 
-/* Finds and opens opt.model (else PHISCOPE_MODEL, else "default") with progress on stderr. */
+/* A model and a session without a notebook. */
+struct app {
+    struct options opt;
+    struct engine engine;
+    struct nb_front front; // progress on stderr, stopped by Ctrl-C
+    struct progress progress;
+};
+
+/* Takes over the options of the command line, and Ctrl-C. Not to be moved afterwards. */
+void app_init(struct app *a, const struct options *opt);
+/* Finds and opens opt.model with progress on stderr. */
 int app_open_model(struct app *a, struct phi3v_error *err);
 void app_close_model(struct app *a);
-/* Opens another model by name; on failure the old one stays. */
-int app_switch_model(struct app *a, const char *name, struct phi3v_error *err);
-/* Where short model names lie, NULL-terminated: beside the source tree and in the data directories.
- * Freed with strings_free. */
-void app_models_dirs(struct strings *ret_dirs);
+void app_fini(struct app *a);
+/* A picture as the person at the command line names it. */
+int app_load_picture(struct app *a, const char *what, struct loaded *ret, struct phi3v_error *err);
+/* A phi3v_event_fn for user = struct app. */
+int app_on_progress(const struct phi3v_event *event, void *user);
+
+/* The model that is meant: opt.model, else PHISCOPE_MODEL; NULL: the default. */
+const char *app_model_name(const struct options *opt);
+/* Where short model names lie, NULL-terminated; valid until the program ends. */
+const char *const *app_model_dirs(void);
 /* Every model found there and in the Hugging Face cache. */
 typedef void (*app_model_fn)(const char *name, const char *path, void *user);
 void app_each_model(app_model_fn fn, void *user);
-/* A phi3v_event_fn for user = struct app: shows progress, stops on Ctrl-C. */
-int app_on_progress(const struct phi3v_event *event, void *user);
 
 /* Reports an error (stdout as JSON with --json, else one clean line on stderr) and returns
  * `status`. */
 int app_report(const struct options *opt, const struct phi3v_error *err, int status);
-/* From now on Ctrl-C stops the session's work; NULL: nothing. */
-void app_interrupts(phi3v_session *session);
 /* The exit status that goes with an error while an answer is made. */
 int app_status(int code);
+/* That of a model that cannot be opened. */
+int app_model_status(int code);
 
 #endif

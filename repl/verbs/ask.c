@@ -1,186 +1,115 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope ask: one answer to stdout. */
+ * phiscope ask: one answer to standard output. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-#include "verbs/answer.h"
-#include "tty/interrupt.h"
-#include "notebook/media.h"
-#include "term/stream.h"
-#include "term/term.h"
+#include "common/files.h"
+#include "notebook/source.h"
+#include "verbs/plain.h"
 #include "verbs/verbs.h"
-#include "notebook/words.h"
 
 enum { MAX_PROMPT_BYTES = 16 << 20 };
 
-struct ask {
-    struct app app;
-    char *text;           // the prompt as given
-    struct media *images; // opt.images, decoded
-    size_t n_images;
-    struct term *term;     // of stdout, or NULL
-    struct stream *stream; // with term
-    char last;             // last byte written
-};
+/* -- Input ------------------------------------------------------------------------------------ */
 
-/* -- Input ---------------------------------------------------------------------------------- */
-
-static int read_prompt(struct ask *k, const char *word, struct phi3v_error *err)
+static int read_prompt(const struct options *opt, const char *word, char **ret,
+                       struct phi3v_error *err)
 {
-    if (strcmp(word, "-") != 0) {
-        k->text = xstrdup(word);
-        return 0;
-    }
-    size_t n;
-    int rc = load_file("-", MAX_PROMPT_BYTES, &k->text, &n, err);
+    size_t n = strlen(word);
+    char *bytes = NULL;
+    bool from_input = !strcmp(word, "-");
+    int rc = from_input ? load_file("-", MAX_PROMPT_BYTES, &bytes, &n, err) : 0;
     if (rc) return rc;
-    if (memchr(k->text, 0, n))
-        return refuse(err, PHI3V_E_IO,
-                      "standard input has a zero byte: a prompt is text (-i - reads a picture)");
+    if (bytes && memchr(bytes, 0, n))
+        rc = refuse(err, PHI3V_E_IO,
+                    "standard input has a zero byte: a prompt is text (-i - reads a picture)");
+    if (!rc) rc = source_normalise(bytes ? bytes : word, n, "the prompt", ret, err);
+    free(bytes);
+    if (rc) return rc;
     /* a formatted prompt ends with the line break after <|assistant|> */
-    if (!k->app.opt.raw && n > 0 && k->text[n - 1] == '\n') k->text[n - 1] = 0;
+    size_t end = strlen(*ret);
+    if (from_input && !opt->raw && end > 0 && (*ret)[end - 1] == '\n') (*ret)[end - 1] = 0;
     return 0;
 }
 
-static int load_images(struct ask *k, struct phi3v_error *err)
+/* The first bytes of standard input, without taking them: what is no picture may be somebody
+ * else's, such as the list that a shell loop reads. */
+static size_t peek_input(char *bytes, size_t n)
 {
-    const struct strings *list = &k->app.opt.images;
-    k->images = xcalloc(list->n, sizeof *k->images);
-    for (; k->n_images < list->n; k->n_images++) {
-        int rc = media_load(list->v[k->n_images], &k->app.opt, true, &k->images[k->n_images], err);
-        if (rc) return rc;
+    enum { WAIT_MS = 300 };
+    struct stat st;
+    int between[2];
+    if (fstat(STDIN_FILENO, &st)) return 0;
+    ssize_t got = 0;
+    if (S_ISREG(st.st_mode)) {
+        got = pread(STDIN_FILENO, bytes, n, lseek(STDIN_FILENO, 0, SEEK_CUR));
+    } else if (S_ISFIFO(st.st_mode) && !pipe2(between, O_CLOEXEC)) {
+        struct pollfd in = {.fd = STDIN_FILENO, .events = POLLIN};
+        if (poll(&in, 1, WAIT_MS) > 0) got = tee(STDIN_FILENO, between[1], n, SPLICE_F_NONBLOCK);
+        if (got > 0) got = read(between[0], bytes, n);
+        close(between[0]);
+        close(between[1]);
     }
-    return 0;
+    return got > 0 ? (size_t)got : 0;
 }
 
-/* -- Prompt --------------------------------------------------------------------------------- */
-
-static int build_prompt(struct ask *k, phi3v_prompt **ret, struct phi3v_error *err)
+static bool is_picture_piped(void)
 {
-    const struct options *opt = &k->app.opt;
-    phi3v_image **images = xcalloc(k->n_images, sizeof *images);
-    for (size_t i = 0; i < k->n_images; i++) images[i] = k->images[i].image;
-    int rc, n = (int)k->n_images;
-    if (opt->raw) {
-        rc = phi3v_prompt_raw(k->app.model, k->text, images, n, opt->num_crops, ret, err);
-    } else if (n == 0 && has_image_tag(k->text)) {
-        rc = refuse(err, PHI3V_E_PROMPT, "the prompt names a picture, but none is given: -i FILE");
-    } else {
-        char *text = with_image_tags(k->text, k->n_images);
-        struct phi3v_turn turns[2] = {
-            {.role = "system", .text = opt->system},
-            {.role = "user", .text = text, .images = images, .n_images = n}};
-        int skip = !*opt->system;
-        rc = phi3v_prompt_chat(k->app.model, turns + skip, 2 - skip, opt->num_crops, ret, err);
-        free(text);
-    }
-    free(images);
+    static const struct {
+        const char *magic;
+        size_t at, n;
+    } known[] = {{"\x89PNG", 0, 4}, {"\xFF\xD8\xFF", 0, 3}, {"GIF8", 0, 4},  {"WEBP", 8, 4},
+                 {"BM", 0, 2},      {"II*\0", 0, 4},        {"MM\0*", 0, 4}, {"ftyp", 4, 4}};
+    char bytes[16] = {0};
+    size_t n = peek_input(bytes, sizeof bytes);
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (n >= known[i].at + known[i].n &&
+            !memcmp(bytes + known[i].at, known[i].magic, known[i].n))
+            return true;
+    return false;
+}
+
+/* Pictures first: a wrong path is told before a large model is opened. */
+static int stage_pictures(struct plain *p, const struct options *opt, bool prompt_from_input,
+                          struct phi3v_error *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < opt->images.n && !rc; i++) rc = nb_stage(p->nb, opt->images.v[i], err);
+    if (!opt->images.n && !prompt_from_input && is_picture_piped()) rc = nb_stage(p->nb, "-", err);
     return rc;
 }
 
-/* -- Answer --------------------------------------------------------------------------------- */
+/* -- Verb ------------------------------------------------------------------------------------- */
 
-static void begin_output(struct ask *k)
+static int answer(struct plain *p, const struct options *opt, const char *text,
+                  struct nb_result *ret, struct phi3v_error *err)
 {
-    if (k->app.opt.json || !isatty(STDOUT_FILENO)) return;
-    struct term_options how = {.in_fd = STDIN_FILENO,
-                               .out_fd = STDOUT_FILENO,
-                               .plain = k->app.opt.plain,
-                               .graphics = "none",
-                               .silent = true};
-    k->term = term_open(&how);
-    struct stream_options show = {
-        .term = k->term, .out = stdout, .layout = STREAM_NO_PICTURES, .verbatim = k->app.opt.plain};
-    k->stream = k->term ? stream_new(&show) : NULL;
+    return opt->raw ? nb_answer_raw(p->nb, text, &opt->images, ret, err)
+                    : nb_ask(p->nb, text, NB_TYPED, ret, err);
 }
 
-static int on_event(const struct phi3v_event *event, void *user)
-{
-    struct ask *k = user;
-    if (event->type == PHI3V_EVENT_TEXT && !k->app.opt.json) {
-        progress_clear(&k->app.progress);
-        if (k->stream) {
-            stream_text(k->stream, event->text, event->n_text_bytes);
-        } else {
-            fwrite(event->text, 1, event->n_text_bytes, stdout);
-            fflush(stdout);
-        }
-        k->last = event->text[event->n_text_bytes - 1];
-    }
-    return app_on_progress(event, &k->app);
-}
-
-static void end_output(struct ask *k)
-{
-    if (k->stream)
-        stream_end(k->stream);
-    else if (!k->app.opt.json && k->last != '\n')
-        putchar('\n');
-    stream_free(k->stream);
-    term_close(k->term);
-}
-
-static void print_json(const struct ask *k, const phi3v_prompt *prompt,
-                       const struct phi3v_result *result)
-{
-    const char **sources = xcalloc(k->n_images, sizeof *sources);
-    double decode_s = 0;
-    for (size_t i = 0; i < k->n_images; i++) {
-        sources[i] = k->images[i].source;
-        decode_s += k->images[i].decode_s;
-    }
-    json_t *line = answer_json(&k->app, prompt, result, sources, decode_s);
-    json_print(stdout, line);
-    json_decref(line);
-    free(sources);
-}
-
-static int answer(struct ask *k, const phi3v_prompt *prompt, struct phi3v_error *err)
-{
-    struct phi3v_params params;
-    const char **stop = xcalloc(k->app.opt.stop.n + 1, sizeof *stop);
-    options_params(&k->app.opt, &params, stop);
-    progress_init(&k->app.progress, stderr, 0, false);
-    begin_output(k);
-    struct phi3v_result result = {.size = sizeof result};
-    int rc = phi3v_generate(k->app.session, prompt, &params, on_event, k, &result, err);
-    progress_clear(&k->app.progress);
-    int status = EXIT_FINE;
-    if (rc) {
-        stream_free(k->stream);
-        term_close(k->term);
-        status = app_report(&k->app.opt, err, app_status(rc));
-    } else {
-        end_output(k);
-        if (k->app.opt.json) print_json(k, prompt, &result);
-        if (result.finish == PHI3V_FINISH_INTERRUPTED) status = EXIT_INTERRUPTED;
-        phi3v_result_fini(&result);
-    }
-    free(stop);
-    return status;
-}
-
-/* -- Verb ----------------------------------------------------------------------------------- */
-
-static int ask(struct ask *k, const char *word)
+static int ask(struct plain *p, const struct options *opt, const char *word)
 {
     struct phi3v_error err;
-    struct options *opt = &k->app.opt;
-    int rc = read_prompt(k, word, &err);
+    struct nb_result result = {0};
+    char *text;
+    int rc = read_prompt(opt, word, &text, &err);
     if (rc) return app_report(opt, &err, EXIT_INPUT);
-    if ((rc = load_images(k, &err)))
-        return app_report(opt, &err, rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT);
-    if ((rc = app_open_model(&k->app, &err)))
-        return app_report(opt, &err, rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_MODEL);
-    phi3v_prompt *prompt;
-    if ((rc = build_prompt(k, &prompt, &err))) {
-        int status = rc == PHI3V_E_IMAGE ? EXIT_INPUT : EXIT_CELL;
-        return app_report(opt, &err, status);
-    }
-    int status = answer(k, prompt, &err);
-    phi3v_prompt_free(prompt);
-    return status;
+    int status = EXIT_FINE;
+    if (!opt->raw) rc = stage_pictures(p, opt, !strcmp(word, "-"), &err);
+    if (rc) status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
+    if (!rc && (rc = nb_open_model(p->nb, app_model_name(opt), &err)))
+        status = app_model_status(rc);
+    if (!rc && (rc = answer(p, opt, text, &result, &err)))
+        status = rc == PHI3V_E_IMAGE || rc == PHI3V_E_IO ? EXIT_INPUT : app_status(rc);
+    free(text);
+    if (rc) return app_report(opt, &err, status);
+    return result.interrupted ? EXIT_INTERRUPTED : EXIT_FINE;
 }
 
 int ask_main(struct options *opt, int argc, char **argv)
@@ -197,14 +126,9 @@ int ask_main(struct options *opt, int argc, char **argv)
     for (size_t i = 0; i < opt->images.n; i++)
         if (!strcmp(opt->images.v[i], "-") && !strcmp(words[0], "-"))
             return verb_misuse(opt, "only one of picture and prompt can come from standard input");
-    interrupt_catch();
-    struct ask k = {0};
-    options_copy(&k.app.opt, opt);
-    status = ask(&k, words[0]);
-    for (size_t i = 0; i < k.n_images; i++) media_fini(&k.images[i]);
-    free(k.images);
-    free(k.text);
-    app_close_model(&k.app);
-    options_free(&k.app.opt);
-    return status;
+    struct plain p;
+    struct phi3v_error err;
+    if (plain_open(&p, opt, true, &err)) return app_report(opt, &err, EXIT_CELL);
+    p.answers_alone = true;
+    return plain_close(&p, ask(&p, opt, words[0]));
 }

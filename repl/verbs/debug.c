@@ -7,8 +7,10 @@
 #include "verbs/app.h"
 #include "verbs/divergence.h"
 #include "tty/interrupt.h"
-#include "base/json.h"
-#include "notebook/media.h"
+#include "common/files.h"
+#include "common/json.h"
+#include "common/must.h"
+#include "common/names.h"
 #include "phi3v_tools.h"
 #include "verbs/rounding.h"
 #include "verbs/tensorfile.h"
@@ -18,8 +20,8 @@ enum { MAX_IDS_BYTES = 64 << 20 };
 
 struct debug {
     struct app app;
-    struct media *media;
-    phi3v_image **images; // of media
+    struct loaded *loaded;
+    phi3v_image **images; // of loaded
     int n_images;
     char **words; // behind the verb's name
     int n_words;
@@ -30,13 +32,13 @@ struct debug {
 static int open_images(struct debug *d, struct phi3v_error *err)
 {
     const struct strings *list = &d->app.opt.images;
-    d->media = xcalloc(list->n, sizeof *d->media);
+    d->loaded = xcalloc(list->n, sizeof *d->loaded);
     d->images = xcalloc(list->n, sizeof(phi3v_image *));
     for (; d->n_images < (int)list->n; d->n_images++) {
-        struct media *m = &d->media[d->n_images];
-        int rc = media_load(list->v[d->n_images], &d->app.opt, true, m, err);
+        struct loaded *l = &d->loaded[d->n_images];
+        int rc = app_load_picture(&d->app, list->v[d->n_images], l, err);
         if (rc) return rc;
-        d->images[d->n_images] = m->image;
+        d->images[d->n_images] = l->image;
     }
     return 0;
 }
@@ -80,14 +82,14 @@ static int build_prompt(struct debug *d, phi3v_prompt **ret, struct phi3v_error 
 {
     const struct options *opt = &d->app.opt;
     if (!opt->ids_file)
-        return phi3v_prompt_raw(d->app.model, d->words[0], d->images, d->n_images, opt->num_crops,
-                                ret, err);
+        return phi3v_prompt_raw(d->app.engine.model, d->words[0], d->images, d->n_images,
+                                opt->set.num_crops, ret, err);
     int32_t *ids;
     size_t n;
     int rc = read_ids(opt->ids_file, &ids, &n, err);
     if (rc) return rc;
-    rc = phi3v_prompt_ids_new(d->app.model, ids, n, d->images, d->n_images, opt->num_crops, ret,
-                              err);
+    rc = phi3v_prompt_ids_new(d->app.engine.model, ids, n, d->images, d->n_images,
+                              opt->set.num_crops, ret, err);
     free(ids);
     return rc;
 }
@@ -102,7 +104,7 @@ static json_t *encode_line(const struct debug *d, const json_t *value, struct ph
         refuse(err, PHI3V_E_IO, "standard input: a line is not a JSON string");
         return NULL;
     }
-    if (phi3v_tokenize(d->app.model, json_string_value(value), json_string_length(value),
+    if (phi3v_tokenize(d->app.engine.model, json_string_value(value), json_string_length(value),
                        !d->app.opt.no_bos, 1, &ids, &n, err))
         return NULL;
     json_t *list = json_ids(ids, n);
@@ -116,7 +118,8 @@ static json_t *decode_line(const struct debug *d, const json_t *value, struct ph
     size_t n, n_bytes;
     if (ids_from_json(value, "standard input", &ids, &n, err)) return NULL;
     char *text;
-    int rc = phi3v_detokenize(d->app.model, ids, n, d->app.opt.keep_special, &text, &n_bytes, err);
+    int rc = phi3v_detokenize(d->app.engine.model, ids, n, d->app.opt.set.keep_special, &text,
+                              &n_bytes, err);
     free(ids);
     if (rc) return NULL;
     json_t *line = json_textn(text, n_bytes);
@@ -174,10 +177,10 @@ static int preprocess(struct debug *d, struct phi3v_error *err)
 {
     float *crops;
     struct phi3v_image_plan plan;
-    int rc =
-        phi3v_image_crops(d->app.model, d->images[0], d->app.opt.num_crops, &crops, &plan, err);
+    int rc = phi3v_image_crops(d->app.engine.model, d->images[0], d->app.opt.set.num_crops, &crops,
+                               &plan, err);
     if (rc) return rc;
-    int side = d->app.info->crop_side;
+    int side = d->app.engine.info->crop_side;
     int64_t shape[4] = {1 + plan.crop_rows * plan.crop_cols, 3, side, side};
     rc = npy_write(d->app.opt.out, 4, shape, crops, err);
     phi3v_floats_free(crops);
@@ -200,13 +203,12 @@ static int logits(struct debug *d, struct phi3v_error *err)
     if (rc) return rc;
     float *values;
     size_t rows;
-    progress_init(&d->app.progress, stderr, 0, false);
-    rc = phi3v_logits(d->app.session, p, d->app.opt.all, app_on_progress, &d->app, &values, &rows,
-                      err);
+    rc = phi3v_logits(d->app.engine.session, p, d->app.opt.all, app_on_progress, &d->app, &values,
+                      &rows, err);
     progress_clear(&d->app.progress);
     phi3v_prompt_free(p);
     if (rc) return rc;
-    int64_t shape[2] = {(int64_t)rows, d->app.info->n_vocab};
+    int64_t shape[2] = {(int64_t)rows, d->app.engine.info->n_vocab};
     int only_last = !d->app.opt.all;
     rc = npy_write(d->app.opt.out, 2 - only_last, shape + only_last, values, err);
     phi3v_floats_free(values);
@@ -221,9 +223,8 @@ static int all_logits(struct debug *d, phi3v_prompt **ret_prompt, float **ret_va
     size_t rows;
     int rc = build_prompt(d, ret_prompt, err);
     if (rc) return rc;
-    progress_init(&d->app.progress, stderr, 0, false);
-    rc = phi3v_logits(d->app.session, *ret_prompt, 1, app_on_progress, &d->app, ret_values, &rows,
-                      err);
+    rc = phi3v_logits(d->app.engine.session, *ret_prompt, 1, app_on_progress, &d->app, ret_values,
+                      &rows, err);
     progress_clear(&d->app.progress);
     if (rc) phi3v_prompt_free(*ret_prompt);
     return rc;
@@ -237,21 +238,20 @@ static int divergence(struct debug *d, struct phi3v_error *err)
     float *a, *b = NULL;
     int rc = all_logits(d, &p, &a, err);
     if (rc) return rc;
-    exact.app = (struct app){0};
-    options_copy(&exact.app.opt, &d->app.opt);
-    rounding_exact(&exact.app.opt);
+    app_init(&exact.app, &d->app.opt);
+    rounding_exact(&exact.app.opt.set);
     rc = app_open_model(&exact.app, err);
     if (!rc) rc = all_logits(&exact, &q, &b, err);
     if (!rc) {
         struct divergence sum = {0}, is;
         size_t n;
         const int32_t *ids = phi3v_prompt_ids(p, &n);
-        divergence_add(&sum, a, b, ids, n, (size_t)d->app.info->n_vocab);
+        divergence_add(&sum, a, b, ids, n, (size_t)d->app.engine.info->n_vocab);
         is = divergence_means(&sum);
-        json_t *line =
-            json_pack("{s:o,s:I,s:f,s:f,s:f,s:f,s:f}", "dtype", json_text(d->app.info->dtype),
-                      "tokens", (json_int_t)is.n, "nll", is.nll, "nll_f32", is.reference, "kl",
-                      is.kl, "kl_max", is.kl_max, "agree", is.agree);
+        json_t *line = json_pack("{s:o,s:I,s:f,s:f,s:f,s:f,s:f}", "dtype",
+                                 json_text(d->app.engine.info->dtype), "tokens", (json_int_t)is.n,
+                                 "nll", is.nll, "nll_f32", is.reference, "kl", is.kl, "kl_max",
+                                 is.kl_max, "agree", is.agree);
         json_print(stdout, line);
         json_decref(line);
         phi3v_prompt_free(q);
@@ -259,8 +259,7 @@ static int divergence(struct debug *d, struct phi3v_error *err)
     phi3v_floats_free(a);
     phi3v_floats_free(b);
     phi3v_prompt_free(p);
-    app_close_model(&exact.app);
-    options_free(&exact.app.opt);
+    app_fini(&exact.app);
     return rc;
 }
 
@@ -279,7 +278,7 @@ static int activations(struct debug *d, struct phi3v_error *err)
     int rc = build_prompt(d, &p, err);
     if (rc) return rc;
     struct tensor_list list = {0};
-    rc = phi3v_activations(d->app.session, p, keep_tensor, &list, err);
+    rc = phi3v_activations(d->app.engine.session, p, keep_tensor, &list, err);
     phi3v_prompt_free(p);
     if (!rc) rc = tensor_list_write(d->app.opt.out, &list, err);
     tensor_list_free(&list);
@@ -354,13 +353,11 @@ int debug_main(struct options *opt, int argc, char **argv)
     }
     d.words++;
     d.n_words = n - 1;
-    interrupt_catch();
-    options_copy(&d.app.opt, opt);
+    app_init(&d.app, opt);
     status = run_stage(&d, s);
-    for (int i = 0; i < d.n_images; i++) media_fini(&d.media[i]);
-    free(d.media);
+    for (int i = 0; i < d.n_images; i++) loaded_fini(&d.loaded[i]);
+    free(d.loaded);
     free(d.images);
-    app_close_model(&d.app);
-    options_free(&d.app.opt);
+    app_fini(&d.app);
     return status;
 }

@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "tty/interrupt.h"
-#include "base/json.h"
-#include "notebook/media.h"
+#include "common/files.h"
+#include "common/json.h"
+#include "common/must.h"
+#include "notebook/refs.h"
 #include "verbs/rounding.h"
 #include "verbs/score.h"
 #include "verbs/verbs.h"
@@ -144,18 +146,18 @@ static int white_like(phi3v_image **image, struct phi3v_error *err)
     return 0;
 }
 
-static int load_pictures(const struct eval *e, struct talk *t, struct phi3v_error *err)
+static int load_pictures(struct eval *e, struct talk *t, struct phi3v_error *err)
 {
     const json_t *names = json_object_get(t->entry, "images");
     t->images = xcalloc(json_array_size(names), sizeof(phi3v_image *));
     for (size_t i = 0; i < json_array_size(names); i++) {
         char *path = picture_path(e, json_string_value(json_array_get(names, i)));
-        struct media media;
-        int rc = media_load(path, &e->app.opt, true, &media, err);
+        struct loaded loaded;
+        int rc = app_load_picture(&e->app, path, &loaded, err);
         free(path);
         if (rc) return rc;
-        t->images[t->n_images++] = phi3v_image_ref(media.image);
-        media_fini(&media);
+        t->images[t->n_images++] = phi3v_image_ref(loaded.image);
+        loaded_fini(&loaded);
         if (e->app.opt.blank && (rc = white_like(&t->images[i], err))) return rc;
     }
     return 0;
@@ -271,9 +273,9 @@ static void print_json_summary(const struct eval *e)
                              "letters_wrong", share(t->edits, t->letters), "seconds",
                              t->seconds / (double)t->n));
     }
-    json_t *line = json_pack("{s:{s:o,s:o,s:b,s:o}}", "summary", "model",
-                             json_text(e->app.info->name), "dtype", json_text(e->app.info->dtype),
-                             "blank", e->app.opt.blank, "kinds", kinds);
+    json_t *line = json_pack(
+        "{s:{s:o,s:o,s:b,s:o}}", "summary", "model", json_text(e->app.engine.info->name), "dtype",
+        json_text(e->app.engine.info->dtype), "blank", e->app.opt.blank, "kinds", kinds);
     json_print(stdout, line);
     json_decref(line);
 }
@@ -349,12 +351,14 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
     phi3v_prompt *prompt;
     add_question(t, turn);
     double begin = now_s();
-    int rc = phi3v_prompt_chat(e->app.model, t->turns, t->n_turns, opt->num_crops, &prompt, err);
+    int rc = phi3v_prompt_chat(e->app.engine.model, t->turns, t->n_turns, opt->set.num_crops,
+                               &prompt, err);
     if (rc) return rc;
     struct phi3v_params params;
-    const char **stop = xcalloc(opt->stop.n + 1, sizeof *stop);
-    options_params(opt, &params, stop);
-    rc = phi3v_generate(e->app.session, prompt, &params, app_on_progress, &e->app, result, err);
+    const char **stop = xcalloc(opt->set.stop.n + 1, sizeof *stop);
+    settings_params(&opt->set, &params, stop);
+    rc = phi3v_generate(e->app.engine.session, prompt, &params, app_on_progress, &e->app, result,
+                        err);
     progress_clear(&e->app.progress);
     free(stop);
     phi3v_prompt_free(prompt);
@@ -415,10 +419,8 @@ static int run(struct eval *e)
     struct phi3v_error err;
     int rc = read_questions(e, &err);
     if (rc) return app_report(&e->app.opt, &err, EXIT_INPUT);
-    progress_init(&e->app.progress, stderr, 0, false);
     if ((rc = app_open_model(&e->app, &err)))
-        return app_report(&e->app.opt, &err,
-                          rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_MODEL);
+        return app_report(&e->app.opt, &err, app_model_status(rc));
     if (e->app.opt.rounding && (rc = rounding_open(&e->app, &e->rounding, &err)))
         return app_report(&e->app.opt, &err, EXIT_MODEL);
     rc = ask_all(e, &err);
@@ -442,16 +444,14 @@ int eval_main(struct options *opt, int argc, char **argv)
         return verb_misuse(opt, "eval wants one file: phiscope eval -m MODEL QUESTIONS.json");
     if (opt->images.n)
         return verb_misuse(opt, "eval takes its pictures from %s: leave -i out", words[0]);
-    interrupt_catch();
     struct eval e = {.path = words[0]};
-    options_copy(&e.app.opt, opt);
-    if (opt->rounding) rounding_exact(&e.app.opt);
+    app_init(&e.app, opt);
+    if (opt->rounding) rounding_exact(&e.app.opt.set);
     status = run(&e);
     for (size_t i = 0; i < e.n_tallies; i++) free(e.tallies[i].kind);
     free(e.tallies);
     json_decref(e.file);
     rounding_close(e.rounding);
-    app_close_model(&e.app);
-    options_free(&e.app.opt);
+    app_fini(&e.app);
     return status;
 }

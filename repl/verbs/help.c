@@ -3,15 +3,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/must.h"
 #include "notebook/commands.h"
 #include "verbs/verbs.h"
 
 static void print_options(int use)
 {
-    for (int i = 0; i < n_options; i++) {
-        const struct option_spec *spec = &option_table[i];
+    int has;
+    const struct setting *spec;
+    for (int i = 0; (spec = option_at(i, &has)); i++) {
         char letter[8] = "    ", left[60];
-        if (!(spec->use & use)) continue;
+        if (!(has & use)) continue;
         if (spec->letter) snprintf(letter, sizeof letter, "-%c, ", spec->letter);
         snprintf(left, sizeof left, "%s--%s %s", letter, spec->name, spec->arg ? spec->arg : "");
         printf("  %-32s %s\n", left, spec->help);
@@ -22,7 +24,7 @@ static void print_options(int use)
 void help_print(void)
 {
     printf("phiscope %s: Phi-3-Vision in a notebook in the terminal\n\n"
-           "  phiscope [-m MODEL] [NOTEBOOK.ipynb]   the notebook\n",
+           "  phiscope [-m MODEL] [NOTEBOOK.ipynb | PICTURE...]   the notebook\n",
            phi3v_version());
     for (int i = 0; i < n_verbs; i++) {
         char *left = xasprintf("phiscope %s %s", verb_table[i].name, verb_table[i].usage);
@@ -69,11 +71,7 @@ int help_main(struct options *opt, int argc, char **argv)
         help_verb(verb);
         return EXIT_FINE;
     }
-    if (!strcmp(topic, "settings")) {
-        print_options(OPTION_SETTING);
-        return EXIT_FINE;
-    }
-    char *text = command_help(topic);
+    char *text = help_text(topic);
     if (!text)
         return verb_misuse(opt,
                            "no help on \"%s\": phiscope help lists verbs, phiscope help commands "

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * phiscope: the table of verbs, and which one was meant. */
+#include <errno.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -7,8 +8,11 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "common/names.h"
+#include "common/files.h"
 #include "net/fetch.h"
 #include "tty/fault.h"
+#include "tty/repl.h"
 #include "verbs/verbs.h"
 
 static int version_main(struct options *opt, int argc, char **argv)
@@ -20,15 +24,39 @@ static int version_main(struct options *opt, int argc, char **argv)
 
 static int bench_verb(struct options *opt, int argc, char **argv)
 {
-    const char *environment = getenv("PHISCOPE_MODEL");
-    const char *model = opt->model                    ? opt->model
-                        : environment && *environment ? environment
-                                                      : "default";
-    struct strings dirs;
-    app_models_dirs(&dirs);
-    int status = bench_main(argc, argv, model, (const char *const *)dirs.v);
-    strings_free(&dirs);
-    return status;
+    const char *model = app_model_name(opt);
+    return bench_main(argc, argv, model ? model : "default", app_model_dirs());
+}
+
+/* The notebook, with what stands on the command line. */
+static int notebook(const struct options *opt, const char *file, const struct strings *pictures)
+{
+    struct phi3v_error err;
+    struct repl_options how = {.settings = &opt->set,
+                               .model = app_model_name(opt),
+                               .model_dirs = app_model_dirs(),
+                               .each_model = app_each_model,
+                               .notebook = file,
+                               .go_on = opt->go_on,
+                               .pictures = pictures,
+                               .no_history = opt->no_history};
+    int rc = repl_run(&how, &err);
+    if (!rc) return EXIT_FINE;
+    return app_report(opt, &err, rc == PHI3V_E_IO ? EXIT_CELL : app_model_status(rc));
+}
+
+/* Words that are no verb: a notebook to open, or pictures to load. */
+static int notebook_of_words(struct options *opt, int n, char **words)
+{
+    const char *file = n > 0 && (has_ending(words[0], ".ipynb") || has_ending(words[0], ".jsonl"))
+                           ? words[0]
+                           : NULL;
+    if (file && n > 1) return verb_misuse(opt, "one notebook at a time, please");
+    for (int i = 0; !file && i < n; i++)
+        if (!strings_add(&opt->images, words[i])) return EXIT_CELL;
+    if (isatty(STDIN_FILENO)) return notebook(opt, file, &opt->images);
+    if (file) return verb_misuse(opt, "a notebook opens in a terminal only; a script can :open it");
+    return script_run(opt, "-");
 }
 
 const struct verb verb_table[] = {
@@ -146,12 +174,24 @@ static int dispatch(struct options *opt, int argc, char **argv)
         help_print();
         return EXIT_FINE;
     }
-    if (at < argc && !has_ending(argv[at], ".ipynb")) {
-        const struct verb *verb = find_verb(argv[at]);
-        return verb ? verb->run(opt, argc - at, argv + at) : unknown_verb(opt, argv[at]);
-    }
-    if (argc - at > 1) return verb_misuse(opt, "one notebook at a time, please");
-    return repl_main(opt, argc - at, argv + at);
+    const struct verb *verb = at < argc ? find_verb(argv[at]) : NULL;
+    if (verb) return verb->run(opt, argc - at, argv + at);
+    bool known = at == argc || has_ending(argv[at], ".ipynb") || has_ending(argv[at], ".jsonl") ||
+                 names_picture(argv[at]) || is_plain_file(argv[at]);
+    if (!known) return unknown_verb(opt, argv[at]);
+    return notebook_of_words(opt, argc - at, argv + at);
+}
+
+/* Standard output has taken everything; else the status says so, with a sentence where none was
+ * told yet. */
+static int end_output(int status)
+{
+    errno = 0;
+    if (!fflush(stdout) && !ferror(stdout)) return status;
+    if (!status)
+        fprintf(stderr, "phiscope: standard output cannot be written: %s\n",
+                strerror(errno ? errno : EIO));
+    return status ? status : EXIT_CELL;
 }
 
 int main(int argc, char **argv)
@@ -159,13 +199,12 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point everywhere */
     struct options opt;
+    fault_catch(EXIT_MODEL);
     options_init(&opt);
     opt.program = argv[0];
-    fault_catch();
     fetch_global_init();
     int status = dispatch(&opt, argc, argv);
     fetch_global_fini();
     options_free(&opt);
-    if (fflush(stdout) && !status) status = EXIT_CELL;
-    return status;
+    return end_output(status);
 }

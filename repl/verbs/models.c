@@ -6,7 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "base/json.h"
+#include "common/json.h"
+#include "common/must.h"
 #include "term/clean.h"
 #include "verbs/verbs.h"
 
@@ -91,10 +92,7 @@ static void list_hub(app_model_fn fn, void *user)
 
 void app_each_model(app_model_fn fn, void *user)
 {
-    struct strings dirs;
-    app_models_dirs(&dirs);
-    for (size_t i = 0; i < dirs.n; i++) list_short_names(dirs.v[i], fn, user);
-    strings_free(&dirs);
+    for (const char *const *dir = app_model_dirs(); *dir; dir++) list_short_names(*dir, fn, user);
     list_hub(fn, user);
 }
 

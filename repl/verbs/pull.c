@@ -2,7 +2,7 @@
  * phiscope pull: a model from the Hugging Face hub into the cache that Python uses too. */
 #include <stdlib.h>
 
-#include "base/json.h"
+#include "common/json.h"
 #include "net/hub.h"
 #include "term/clean.h"
 #include "term/progress.h"
@@ -75,7 +75,7 @@ int pull_main(struct options *opt, int argc, char **argv)
     struct hub_pulled pulled = {0};
     struct phi3v_error err;
     interrupt_catch();
-    int rc = pull_model(words[0], opt->offline, &pulled, &err);
+    int rc = pull_model(words[0], opt->set.offline, &pulled, &err);
     if (rc) return app_report(opt, &err, status_of(rc));
     report(opt, words[0], &pulled);
     hub_pulled_fini(&pulled);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "term/clean.h"
+#include "common/must.h"
 #include "verbs/verbs.h"
 
 static void set_text(char **field, const char *text)
@@ -18,21 +19,19 @@ int quantize_main(struct options *opt, int argc, char **argv)
     if (status >= 0) return status;
     if (!opt->type) return verb_misuse(opt, "quantize needs --type q8 or --type q4");
     if (n != 1) return verb_misuse(opt, "quantize needs one folder to write, after the options");
-    struct app a = {0};
+    struct app a;
     struct phi3v_error err;
-    options_copy(&a.opt, opt);
-    set_text(&a.opt.device, "cpu");
-    set_text(&a.opt.dtype, opt->type);
+    app_init(&a, opt);
+    set_text(&a.opt.set.device, "cpu");
+    set_text(&a.opt.set.dtype, opt->type);
     status = EXIT_FINE;
     if (app_open_model(&a, &err))
-        status =
-            app_report(opt, &err, err.code == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_MODEL);
-    else if (phi3v_model_write(a.model, words[0], &err))
+        status = app_report(opt, &err, app_model_status(err.code));
+    else if (phi3v_model_write(a.engine.model, words[0], &err))
         status = app_report(opt, &err, err.code == PHI3V_E_IO ? EXIT_INPUT : EXIT_MODEL);
     else
         fprintf(stderr, "phiscope: %.2f GB of weights as %s\n",
-                (double)a.info->weights_bytes * 1e-9, opt->type);
-    app_close_model(&a);
-    options_free(&a.opt);
+                (double)a.engine.info->weights_bytes * 1e-9, opt->type);
+    app_fini(&a);
     return status;
 }

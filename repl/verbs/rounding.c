@@ -6,7 +6,8 @@
 #include <string.h>
 
 #include "verbs/divergence.h"
-#include "base/json.h"
+#include "common/json.h"
+#include "common/must.h"
 #include "phi3v_tools.h"
 
 /* Keys and values of the types of weights are those that --kv auto takes. */
@@ -25,7 +26,7 @@ static const struct choice {
 enum { N_FORMS = sizeof choices / sizeof *choices };
 
 struct form {
-    struct app app;
+    struct app *app;
     size_t right, changed, lost, won;
     struct divergence sum;
 };
@@ -33,6 +34,7 @@ struct form {
 struct rounding {
     struct app *exact;
     struct form forms[N_FORMS]; // the first is the exact one
+    struct app rounded[N_FORMS - 1];
     size_t n_asked;
 };
 
@@ -52,7 +54,7 @@ static int force_truth(struct forced *f, struct app *a, const phi3v_prompt *prom
 {
     int32_t *answer;
     size_t n_answer;
-    int rc = phi3v_tokenize(a->model, truth, strlen(truth), 0, 0, &answer, &n_answer, err);
+    int rc = phi3v_tokenize(a->engine.model, truth, strlen(truth), 0, 0, &answer, &n_answer, err);
     if (rc) return rc;
     const int32_t *ids = phi3v_prompt_ids(prompt, &f->n_prompt);
     f->n = f->n_prompt + n_answer;
@@ -77,15 +79,15 @@ static void forced_free(struct forced *f)
 static int forced_logits(const struct forced *f, struct app *a, float **ret_logits,
                          struct phi3v_error *err)
 {
-    size_t n_vocab = (size_t)a->info->n_vocab;
+    size_t n_vocab = (size_t)a->engine.info->n_vocab;
     float *all = xcalloc(f->n - f->n_prompt, n_vocab * sizeof *all), *one;
     int rc = 0;
     for (size_t i = f->n_prompt; !rc && i < f->n; i++) {
         phi3v_prompt *p;
-        rc = phi3v_prompt_ids_new(a->model, f->ids, i, f->images, f->n_images, a->opt.num_crops, &p,
-                                  err);
+        rc = phi3v_prompt_ids_new(a->engine.model, f->ids, i, f->images, f->n_images,
+                                  a->opt.set.num_crops, &p, err);
         if (rc) break;
-        rc = phi3v_logits(a->session, p, 0, app_on_progress, a, &one, NULL, err);
+        rc = phi3v_logits(a->engine.session, p, 0, app_on_progress, a, &one, NULL, err);
         phi3v_prompt_free(p);
         if (rc) break;
         memcpy(all + (i - f->n_prompt) * n_vocab, one, n_vocab * sizeof *all);
@@ -102,11 +104,11 @@ static int forced_logits(const struct forced *f, struct app *a, float **ret_logi
 static int compare_distributions(struct form *form, struct forced *f, struct phi3v_error *err)
 {
     float *logits;
-    int rc = forced_logits(f, &form->app, &logits, err);
+    int rc = forced_logits(f, form->app, &logits, err);
     if (rc) return rc;
     if (!f->exact) f->exact = logits;
     divergence_add(&form->sum, logits, f->exact, f->ids + f->n_prompt - 1, f->n - f->n_prompt + 1,
-                   (size_t)form->app.info->n_vocab);
+                   (size_t)form->app->engine.info->n_vocab);
     if (logits != f->exact) free(logits);
     return 0;
 }
@@ -116,12 +118,12 @@ static int compare_distributions(struct form *form, struct forced *f, struct phi
 static int compare_answers(struct form *form, const phi3v_prompt *prompt,
                            const struct rounding_turn *turn, struct phi3v_error *err)
 {
-    struct app *a = &form->app;
+    struct app *a = form->app;
     struct phi3v_params params;
     struct phi3v_result result = {.size = sizeof result};
-    const char **stop = xcalloc(a->opt.stop.n + 1, sizeof *stop);
-    options_params(&a->opt, &params, stop);
-    int rc = phi3v_generate(a->session, prompt, &params, app_on_progress, a, &result, err);
+    const char **stop = xcalloc(a->opt.set.stop.n + 1, sizeof *stop);
+    settings_params(&a->opt.set, &params, stop);
+    int rc = phi3v_generate(a->engine.session, prompt, &params, app_on_progress, a, &result, err);
     free(stop);
     if (rc) return rc;
     const char *text = result.text ? result.text : "";
@@ -140,13 +142,11 @@ static int compare_answers(struct form *form, const phi3v_prompt *prompt,
 static int ask_form(struct form *form, bool is_exact, const struct rounding_turn *turn,
                     struct forced *f, struct phi3v_error *err)
 {
-    struct app *a = &form->app;
+    struct app *a = form->app;
     phi3v_prompt *prompt;
-    int rc =
-        phi3v_prompt_chat(a->model, turn->turns, turn->n_turns, a->opt.num_crops, &prompt, err);
+    int rc = phi3v_prompt_chat(a->engine.model, turn->turns, turn->n_turns, a->opt.set.num_crops,
+                               &prompt, err);
     if (rc) return rc;
-    app_interrupts(a->session);
-    progress_init(&a->progress, stderr, 0, false);
     if (turn->truth && !f->ids) rc = force_truth(f, a, prompt, turn->truth, err);
     if (!rc && turn->truth) rc = compare_distributions(form, f, err);
     if (!rc && !is_exact) rc = compare_answers(form, prompt, turn, err);
@@ -161,7 +161,6 @@ int rounding_ask(struct rounding *r, const struct rounding_turn *turn, struct ph
     int rc = 0;
     r->forms[0].right += turn->right;
     for (int i = 0; !rc && i < N_FORMS; i++) rc = ask_form(&r->forms[i], i == 0, turn, &f, err);
-    app_interrupts(r->exact->session);
     forced_free(&f);
     r->n_asked += !rc;
     return rc;
@@ -175,28 +174,27 @@ static void choose(char **option, const char *value)
     *option = xstrdup(value);
 }
 
-static void choose_form(struct options *opt, const struct choice *c)
+static void choose_form(struct settings *s, const struct choice *c)
 {
-    choose(&opt->dtype, c->dtype);
-    choose(&opt->vision_dtype, c->vision_dtype);
-    choose(&opt->kv, c->kv);
+    choose(&s->dtype, c->dtype);
+    choose(&s->vision_dtype, c->vision_dtype);
+    choose(&s->kv, c->kv);
 }
 
-void rounding_exact(struct options *opt) { choose_form(opt, &choices[0]); }
+void rounding_exact(struct settings *s) { choose_form(s, &choices[0]); }
 
 int rounding_open(struct app *exact, struct rounding **ret, struct phi3v_error *err)
 {
     struct rounding *r = xcalloc(1, sizeof *r);
     r->exact = exact;
-    r->forms[0].app = *exact;
+    r->forms[0].app = exact;
     int rc = 0;
     for (int i = 1; !rc && i < N_FORMS; i++) {
-        struct app *a = &r->forms[i].app;
-        options_copy(&a->opt, &exact->opt);
-        choose_form(&a->opt, &choices[i]);
+        struct app *a = r->forms[i].app = &r->rounded[i - 1];
+        app_init(a, &exact->opt);
+        choose_form(&a->opt.set, &choices[i]);
         rc = app_open_model(a, err);
     }
-    app_interrupts(exact->session);
     if (rc)
         rounding_close(r);
     else
@@ -207,10 +205,8 @@ int rounding_open(struct app *exact, struct rounding **ret, struct phi3v_error *
 void rounding_close(struct rounding *r)
 {
     if (!r) return;
-    for (int i = 1; i < N_FORMS; i++) {
-        app_close_model(&r->forms[i].app);
-        options_free(&r->forms[i].app.opt);
-    }
+    for (int i = 1; i < N_FORMS; i++)
+        if (r->forms[i].app) app_fini(r->forms[i].app);
     free(r);
 }
 

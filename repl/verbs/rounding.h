@@ -20,7 +20,7 @@ struct rounding_turn {
 };
 
 /* Makes a model that is opened with these options exact. */
-void rounding_exact(struct options *opt);
+void rounding_exact(struct settings *s);
 /* The forms that are compared, over the model of `exact`, opened so. All of them
  * are held in memory at once. Errors: those of opening a model. */
 int rounding_open(struct app *exact, struct rounding **ret, struct phi3v_error *err);

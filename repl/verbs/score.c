@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "verbs/score.h"
-#include "base/util.h"
+#include "common/must.h"
 
 /* -- Letters -------------------------------------------------------------------------------- */
 

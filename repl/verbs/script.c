@@ -1,82 +1,115 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * phiscope script: what one would type, from a file, up to the first failing cell. */
+#define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "common/must.h"
+#include "notebook/source.h"
 #include "tty/interrupt.h"
-#include "base/json.h"
-#include "notebook/repl.h"
+#include "verbs/plain.h"
 #include "verbs/verbs.h"
-#include "notebook/words.h"
 
-/* The next complete cell; NULL at the end. A closing backslash becomes the line break. */
-static char *next_cell(FILE *f)
+/* One line, without its end and without a byte order mark. Returns 1, 0 at the end, or an error. */
+static int next_line(FILE *f, bool first, char **ret, struct phi3v_error *err)
 {
-    char *line = NULL;
+    char *bytes = NULL;
     size_t cap = 0;
-    ssize_t n;
-    struct text cell = {0};
-    bool more = true, any = false;
-    while (more && (n = getline(&line, &cap, f)) >= 0) {
-        any = true;
-        if (n > 0 && line[n - 1] == '\n') line[--n] = 0;
-        text_addn(&cell, line, strlen(line));
-        more = line_incomplete(cell.s);
-        if (!more) break;
-        if (cell.s[cell.n - 1] == '\\') cell.s[--cell.n] = 0;
-        text_add(&cell, "\n");
+    ssize_t n = getline(&bytes, &cap, f);
+    int rc = n < 0 ? 0 : 1;
+    if (n > 0 && bytes[n - 1] == '\n') n--;
+    if (n > 0 && bytes[n - 1] == '\r') n--;
+    if (rc) {
+        int why = source_normalise(bytes, (size_t)n, first ? "the script" : "a line of the script",
+                                   ret, err);
+        if (why) rc = why;
+    } else if (ferror(f)) {
+        rc = refuse(err, PHI3V_E_IO, "the script cannot be read: %s", strerror(errno));
     }
-    free(line);
-    if (any) return text_take(&cell);
-    text_free(&cell);
-    return NULL;
+    free(bytes);
+    return rc;
 }
 
-static int status_of(int rc)
+/* The next complete cell. In a prompt a closing backslash becomes the line break; a command keeps
+ * it. Returns as next_line. */
+static int next_cell(FILE *f, bool first, char **ret, struct phi3v_error *err)
 {
-    if (rc > 0 || rc == PHI3V_E_CANCELLED) return EXIT_INTERRUPTED;
+    struct text cell = {0};
+    char *line;
+    int rc;
+    bool any = false;
+    while ((rc = next_line(f, first && !any, &line, err)) > 0) {
+        any = true;
+        text_add(&cell, line);
+        free(line);
+        if (!source_incomplete(cell.s ? cell.s : "")) break;
+        if (cell.s[cell.n - 1] == '\\' && !source_is_command(cell.s)) cell.s[--cell.n] = 0;
+        text_add(&cell, "\n");
+    }
+    if (rc < 0 || !any) {
+        text_free(&cell);
+        return rc;
+    }
+    *ret = xtake(&cell);
+    return 1;
+}
+
+static int status_of(int rc, bool interrupted)
+{
+    if (interrupted || rc == PHI3V_E_CANCELLED) return EXIT_INTERRUPTED;
+    if (!rc) return EXIT_FINE;
     return rc == PHI3V_E_IO || rc == PHI3V_E_IMAGE ? EXIT_INPUT : EXIT_CELL;
 }
 
-static int run_lines(struct repl *r, FILE *f)
+static int run_cells(struct plain *p, const struct options *opt, FILE *f)
 {
+    struct nb_result result = {0};
+    struct phi3v_error err;
     int rc = 0;
     bool first = true;
-    char *cell;
-    while (!rc && !r->quit && (cell = next_cell(f))) {
-        struct phi3v_error err;
+    while (!rc && !result.quit && !result.interrupted && !p->out.error) {
+        char *cell;
+        int got = next_cell(f, first, &cell, &err);
+        if (got <= 0) {
+            rc = got;
+            break;
+        }
         bool hash_bang = first && !strncmp(cell, "#!", 2);
         first = false;
-        if (!hash_bang) rc = repl_eval(r, cell, &err);
+        if (!hash_bang) rc = nb_eval(p->nb, cell, NB_TYPED, &result, &err);
         free(cell);
-        if (rc < 0) repl_report(r, &err);
-        if (!rc && interrupt_requested()) rc = 1;
+        if (!rc && interrupt_requested()) result.interrupted = true;
     }
-    return rc ? status_of(rc) : EXIT_FINE;
+    if (rc) app_report(opt, &err, 0);
+    return status_of(rc, result.interrupted);
 }
 
-int repl_script(struct repl *r, const char *file)
+static int run(struct plain *p, const struct options *opt, FILE *f)
 {
-    bool is_stdin = !strcmp(file, "-");
-    FILE *f = is_stdin ? stdin : fopen(file, "re");
+    struct phi3v_error err;
+    int status = EXIT_FINE, rc = 0;
+    for (size_t i = 0; i < opt->images.n && !rc; i++)
+        if ((rc = nb_stage(p->nb, opt->images.v[i], &err)))
+            status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
+    if (!rc && (rc = nb_open_model(p->nb, app_model_name(opt), &err)))
+        status = app_model_status(rc);
+    return rc ? app_report(opt, &err, status) : run_cells(p, opt, f);
+}
+
+int script_run(const struct options *opt, const char *file)
+{
+    bool is_input = !strcmp(file, "-");
+    FILE *f = is_input ? stdin : fopen(file, "re");
     struct phi3v_error err;
     if (!f) {
         refuse(&err, PHI3V_E_IO, "cannot open %.300s: %s", file, strerror(errno));
-        int status = app_report(&r->app.opt, &err, EXIT_INPUT);
-        repl_close(r);
-        return status;
+        return app_report(opt, &err, EXIT_INPUT);
     }
-    r->script = true;
-    r->script_stdin = is_stdin;
-    r->say = stderr;
-    int rc = repl_open(r, &err);
-    int status =
-        rc ? app_report(&r->app.opt, &err, rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_MODEL)
-           : run_lines(r, f);
-    if (!is_stdin) fclose(f);
-    repl_close(r);
+    struct plain p;
+    int status = plain_open(&p, opt, !is_input, &err) ? app_report(opt, &err, EXIT_CELL)
+                                                      : plain_close(&p, run(&p, opt, f));
+    if (!is_input) fclose(f);
     return status;
 }
 
@@ -86,7 +119,5 @@ int script_main(struct options *opt, int argc, char **argv)
     int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
     if (status >= 0) return status;
     if (n != 1) return verb_misuse(opt, "script wants one file, or - for standard input");
-    struct repl r = {0};
-    options_copy(&r.app.opt, opt);
-    return repl_script(&r, words[0]);
+    return script_run(opt, words[0]);
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/json.h"
+#include "common/json.h"
 #include "verbs/tensorfile.h"
 
 #if __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__

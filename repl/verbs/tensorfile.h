@@ -3,7 +3,7 @@
 #ifndef REPL_TENSORFILE_H
 #define REPL_TENSORFILE_H
 
-#include "base/util.h"
+#include "common/must.h"
 
 int npy_write(const char *path, int n_dims, const int64_t *shape, const float *data,
               struct phi3v_error *err);

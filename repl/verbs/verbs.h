@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The verbs of the command line. Each gets the options read so far and its own words (argv[0] is
  * the verb), and returns an exit status. */
-#ifndef REPL_VERBS_H
-#define REPL_VERBS_H
+#ifndef VERBS_VERBS_H
+#define VERBS_VERBS_H
 
 #include "verbs/app.h"
 
@@ -26,7 +26,8 @@ int quantize_main(struct options *opt, int argc, char **argv);
 int pull_main(struct options *opt, int argc, char **argv);
 int devices_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);
-int repl_main(struct options *opt, int argc, char **argv);
+/* The lines of a file, or of standard input ("-"). Exit status. */
+int script_run(const struct options *opt, const char *file);
 
 /* Brings a model from the hub, with progress on stderr; Ctrl-C stops. Errors as hub_pull. */
 struct hub_pulled;

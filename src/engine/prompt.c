@@ -154,7 +154,8 @@ int prompt_new_chat(const struct phi3v_model *m, const struct phi3v_turn *turns,
     struct ids ids = {0};
     struct phi3v_prompt *prompt;
     for (int i = 0; i < n_turns && !rc; i++)
-        rc = pictures_add(&p, &m->config, turns[i].images, turns[i].n_images, num_crops, err);
+        rc = pictures_add(&p, &m->config, turns[i].images, turns[i].n_images,
+                          turns[i].num_crops ? turns[i].num_crops : num_crops, err);
     if (!rc) rc = chat_ids(m, turns, n_turns, &p, &ids, err);
     if (!rc) rc = finish(m, ids.data, ids.n, &p, &prompt, err);
     if (!rc) {

@@ -45,11 +45,15 @@ static void first_cells(void)
     pty_type(p, ":show @co\t\r");
     tap_ok(pty_expect(p, "@cover") && pty_expect(p, "1x1+1"), "and pictures");
     pty_type(p, ":quit\r");
-    tap_ok(pty_expect(p, "last.ipynb") && pty_end(p) == 0,
+    tap_ok(pty_expect(p, "phiscope -c opens") && pty_end(p) == 0,
            ":quit leaves; unsaved cells stay behind");
-    struct stat st;
-    tap_ok(!stat(drive_file("state/phiscope/last.ipynb"), &st) && st.st_size > 500,
-           "in the state directory");
+    p = pty_start((const char *const[]){"-c", "-m", model(), NULL});
+    tap_ok(pty_expect(p, "2 cells") && pty_expect(p, "In [3]:"), "phiscope -c opens them again");
+    pty_type(p, ":cells\r");
+    tap_ok(pty_expect(p, "In [1] ok: Hello there") && pty_expect(p, "In [2] stale: what is this?"),
+           "as they were");
+    pty_type(p, ":q\r");
+    tap_ok(pty_end(p) == 0, "and they stay behind once more");
 }
 
 static void many_lines(void)

@@ -9,14 +9,14 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct book b;
+    struct settings base;
     struct phi3v_error err;
-    char *system;
-    book_init(&b);
-    if (!ipynb_parse((const char *)data, size, "fuzz", &b, &system, &err)) {
-        struct ipynb_session session = {system, NULL};
-        free(ipynb_text(&b, &session));
-        free(system);
+    if (settings_init(&base, &err) || book_init(&b, &base, &err)) {
+        settings_free(&base);
+        return 0;
     }
+    settings_free(&base);
+    if (!ipynb_parse((const char *)data, size, "fuzz", &b, &err)) free(ipynb_text(&b, NULL, &err));
     book_free(&b);
     return 0;
 }

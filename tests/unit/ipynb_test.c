@@ -11,23 +11,31 @@
 #include <cmocka.h>
 
 #include "notebook/ipynb.h"
-#include "base/json.h"
+#include "common/json.h"
 #include "nbformat.h"
 
-static const struct ipynb_session session = {"", "tiny"};
+static struct book new_book(void)
+{
+    struct settings base;
+    struct book b;
+    assert_int_equal(settings_init(&base, NULL), 0);
+    assert_int_equal(book_init(&b, &base, NULL), 0);
+    settings_free(&base);
+    return b;
+}
 
 static struct cell *add_cell(struct book *b, const char *typed, const char *answer)
 {
     struct cell *c = book_append(b);
-    c->typed = xstrdup(typed);
-    c->text = xstrdup(typed);
+    c->prompt = text_copy(typed);
+    c->text = text_copy(typed);
     if (answer) {
-        c->answer = xstrdup(answer);
-        c->ids = xcalloc(2, sizeof *c->ids);
+        c->answer = text_copy(answer);
+        c->ids = memory_zero(2, sizeof *c->ids);
         c->ids[0] = 5;
         c->ids[1] = 32000;
         c->n_ids = 2;
-        c->context = book_context(b, b->n - 1, "");
+        assert_int_equal(book_digest(b, b->n - 1, c->digest, NULL), 0);
     }
     return c;
 }
@@ -42,9 +50,9 @@ static json_t *valid(const char *text)
     return notebook;
 }
 
-static char *written(const struct book *b)
+static char *written(struct book *b)
 {
-    char *text = ipynb_text(b, &session);
+    char *text = ipynb_text(b, "tiny", NULL);
     json_decref(valid(text));
     return text;
 }
@@ -52,50 +60,45 @@ static char *written(const struct book *b)
 static void reads(const char *text, struct book *b, const char *system)
 {
     struct phi3v_error err;
-    char *turn;
-    book_init(b);
-    assert_int_equal(ipynb_parse(text, strlen(text), "x.ipynb", b, &turn, &err), 0);
-    assert_string_equal(turn, system);
-    free(turn);
+    *b = new_book();
+    assert_int_equal(ipynb_parse(text, strlen(text), "x.ipynb", b, &err), 0);
+    assert_string_equal(b->base.system, system);
 }
 
 static void round_trip(void **state)
 {
     (void)state;
-    struct book b, again;
-    struct media none = {0};
-    struct phi3v_error err;
+    struct book b = new_book(), again;
+    struct loaded none = {0};
     int index;
-    book_init(&b);
-    assert_int_equal(handles_add(&b.handles, &none, "charts/a b.png", "cover", true, &index, &err),
-                     0);
-    strcpy(b.handles.v[0].sha256, "ab12");
+    assert_int_equal(
+        images_add(&b.images, &none, "charts/a b.png", "cover", NB_TYPED, &index, NULL), 0);
+    strcpy(b.images.v[0].sha256, "ab12");
     struct cell *c = add_cell(&b, "What is @cover?\nIn two lines.", "**Three**\nlines é");
-    strings_add(&c->commands, ":load charts/a\\ b.png as cover");
-    c->pictures = xcalloc(1, sizeof *c->pictures);
-    c->n_pictures = 1;
-    c->context = book_context(&b, 0, "");
+    assert_true(int_list_add(&c->images, 0));
+    assert_true(lines_add(&c->lines, ":load charts/a\\ b.png as cover", &c->images));
+    assert_int_equal(book_digest(&b, 0, c->digest, NULL), 0);
     c = add_cell(&b, "and \x01 now?", "part");
-    c->interrupted = true;
     c->finish = PHI3V_FINISH_INTERRUPTED;
     add_cell(&b, "never run", NULL);
     char *text = written(&b);
 
     reads(text, &again, "");
     assert_int_equal(again.n, 3);
-    assert_string_equal(again.v[0].typed, "What is @cover?\nIn two lines.");
+    assert_string_equal(again.v[0].prompt, "What is @cover?\nIn two lines.");
     assert_string_equal(again.v[0].answer, "**Three**\nlines é");
     assert_int_equal(again.v[0].n_ids, 2);
     assert_int_equal(again.v[0].ids[1], 32000);
-    assert_string_equal(again.v[0].commands.v[0], ":load charts/a\\ b.png as cover");
-    assert_string_equal(again.handles.v[0].what, "charts/a b.png");
-    assert_string_equal(again.handles.v[0].name, "cover");
-    assert_false(again.handles.v[0].typed);
-    assert_null(again.handles.v[0].media.image);
-    assert_int_equal(book_state(&again, 0, ""), CELL_OK);
-    assert_int_equal(book_state(&again, 1, ""), CELL_INTERRUPTED);
-    assert_int_equal(book_state(&again, 2, ""), CELL_NEW);
-    assert_string_equal(again.v[1].typed, "and \x01 now?");
+    assert_string_equal(again.v[0].lines.v[0].text, ":load charts/a\\ b.png as cover");
+    assert_string_equal(again.images.v[0].what, "charts/a b.png");
+    assert_string_equal(again.images.v[0].name, "cover");
+    assert_int_equal(again.images.v[0].origin, NB_FILE);
+    assert_null(again.images.v[0].loaded.image);
+    assert_int_equal(again.v[0].lines.v[0].images.n, 1);
+    assert_int_equal(book_state(&again, 0), CELL_OK);
+    assert_int_equal(book_state(&again, 1), CELL_INTERRUPTED);
+    assert_int_equal(book_state(&again, 2), CELL_NEW);
+    assert_string_equal(again.v[1].prompt, "and \x01 now?");
 
     char *same = written(&again);
     assert_string_equal(same, text);
@@ -114,18 +117,16 @@ static void round_trip(void **state)
 static void pictures_are_outputs(void **state)
 {
     (void)state;
-    struct book b;
+    struct book b = new_book();
     struct phi3v_error err;
-    struct media media = {0};
+    struct loaded loaded = {0};
     uint8_t rgb[3 * 800 * 2] = {200};
     int index;
-    assert_int_equal(phi3v_image_from_rgb(rgb, 800, 2, &media.image, &err), 0);
-    media.source = xstrdup("wide.png");
-    book_init(&b);
-    assert_int_equal(handles_add(&b.handles, &media, "wide.png", NULL, true, &index, &err), 0);
+    assert_int_equal(phi3v_image_from_rgb(rgb, 800, 2, &loaded.image, &err), 0);
+    loaded.source = text_copy("wide.png");
+    assert_int_equal(images_add(&b.images, &loaded, "wide.png", NULL, NB_TYPED, &index, &err), 0);
     struct cell *c = add_cell(&b, "what?", "a line");
-    c->pictures = xcalloc(1, sizeof *c->pictures);
-    c->n_pictures = 1;
+    assert_true(int_list_add(&c->images, 0));
     char *text = written(&b);
     json_t *notebook = valid(text);
     json_t *cell = json_array_get(json_object_get(notebook, "cells"), 0);
@@ -167,14 +168,14 @@ static void foreign_things_stay(void **state)
     struct book b;
     reads(foreign, &b, "");
     assert_int_equal(b.n, 1);
-    assert_string_equal(b.v[0].typed, "ask me");
+    assert_string_equal(b.v[0].prompt, "ask me");
     char *text = written(&b);
     assert_string_equal(text, foreign);
     free(text);
     /* Answered now: our outputs, their metadata. */
     json_decref(b.v[0].saved);
     b.v[0].saved = NULL;
-    b.v[0].answer = xstrdup("yes");
+    b.v[0].answer = text_copy("yes");
     b.changed = true;
     text = written(&b);
     assert_non_null(strstr(text, "\"weight\": 0.1"));
@@ -225,13 +226,10 @@ static void damaged_files(void **state)
          "of the kernel python3"},
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct book b;
+        struct book b = new_book();
         struct phi3v_error err;
-        char *system;
-        book_init(&b);
-        assert_int_equal(
-            ipynb_parse(bad[i].text, strlen(bad[i].text), "x.ipynb", &b, &system, &err),
-            PHI3V_E_IO);
+        assert_int_equal(ipynb_parse(bad[i].text, strlen(bad[i].text), "x.ipynb", &b, &err),
+                         PHI3V_E_IO);
         assert_non_null(strstr(err.text, bad[i].says));
         book_free(&b);
     }
@@ -245,13 +243,60 @@ static void nesting_is_bounded(void **state)
     for (int i = 0; i < 200; i++) text_add(&deep, "[");
     for (int i = 0; i < 200; i++) text_add(&deep, "]");
     text_add(&deep, "}}");
-    struct book b;
+    struct book b = new_book();
     struct phi3v_error err;
-    char *system;
-    book_init(&b);
-    assert_int_equal(ipynb_parse(deep.s, deep.n, "x.ipynb", &b, &system, &err), PHI3V_E_IO);
+    assert_int_equal(ipynb_parse(deep.s, deep.n, "x.ipynb", &b, &err), PHI3V_E_IO);
     assert_non_null(strstr(err.text, "nested too deeply"));
     text_free(&deep);
+    book_free(&b);
+}
+
+/* What strict readers refuse or round passes through as it was. */
+static void foreign_values_stay(void **state)
+{
+    (void)state;
+    static const char text[] = "{\n \"cells\": [\n  {\n   \"cell_type\": \"code\",\n   "
+                               "\"execution_count\": null,\n   \"id\": "
+                               "\"p\",\n   \"metadata\": {\n    \"duration\": NaN,\n    \"lone\": "
+                               "\"\\ud83d x \\u0000\",\n    "
+                               "\"mark\": \"\xEE\x83\xB5n1\"\n   },\n   \"outputs\": [],\n   "
+                               "\"source\": \"df.plot()\"\n  }\n ],\n "
+                               "\"metadata\": {\n  \"big\": 123456789012345678901234567890,\n  "
+                               "\"e\": 1E400,\n  \"minus\": -0,\n  "
+                               "\"n\": [\n   -Infinity,\n   1.00,\n   7\n  ]\n },\n \"nbformat\": "
+                               "4,\n \"nbformat_minor\": 5\n}\n";
+    struct book b;
+    reads(text, &b, "");
+    assert_int_equal(b.n, 1);
+    char *same = ipynb_text(&b, NULL, NULL);
+    assert_string_equal(same, text);
+    free(same);
+    book_free(&b);
+    static const char *const bad[] = {"{\"a\": NaNa}", "{\"a\": 01}", "{\"a\": 1.}",
+                                      "{\"a\": nan}",  "{\"a\": +1}", "[1,]"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct phi3v_error err;
+        struct book c = new_book();
+        assert_int_equal(ipynb_parse(bad[i], strlen(bad[i]), "x", &c, &err), PHI3V_E_IO);
+        assert_non_null(strstr(err.text, "is not JSON"));
+        book_free(&c);
+    }
+}
+
+/* A notebook of ours whose kernel was switched keeps all its cells, added ones too. */
+static void a_switched_kernel_hides_nothing(void **state)
+{
+    (void)state;
+    struct book b;
+    reads("{\"cells\":[{\"cell_type\":\"code\",\"id\":\"a\",\"source\":\"x\",\"metadata\":{"
+          "\"phiscope\":{}},"
+          "\"outputs\":[],\"execution_count\":null},{\"cell_type\":\"code\",\"id\":\"b\","
+          "\"source\":\"y\","
+          "\"metadata\":{},\"outputs\":[],\"execution_count\":null}],\"metadata\":{\"kernelspec\":{"
+          "\"name\":"
+          "\"python3\"}},\"nbformat\":4,\"nbformat_minor\":5}",
+          &b, "");
+    assert_int_equal(b.n, 2);
     book_free(&b);
 }
 
@@ -272,8 +317,8 @@ static void odd_metadata_is_ignored(void **state)
     assert_string_equal(b.v[0].answer, "ab");
     assert_null(b.v[0].ids);
     assert_null(b.v[0].text);
-    assert_int_equal(b.handles.n, 0);
-    assert_int_equal(book_state(&b, 0, ""), CELL_STALE);
+    assert_int_equal(b.images.n, 0);
+    assert_int_equal(book_state(&b, 0), CELL_STALE);
     book_free(&b);
 }
 
@@ -282,6 +327,8 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(round_trip),
                                        cmocka_unit_test(pictures_are_outputs),
                                        cmocka_unit_test(foreign_things_stay),
+                                       cmocka_unit_test(foreign_values_stay),
+                                       cmocka_unit_test(a_switched_kernel_hides_nothing),
                                        cmocka_unit_test(ids_are_repaired),
                                        cmocka_unit_test(damaged_files),
                                        cmocka_unit_test(nesting_is_bounded),

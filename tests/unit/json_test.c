@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "base/json.h"
+#include "common/json.h"
 
 static void line_is(json_t *value, const char *want)
 {

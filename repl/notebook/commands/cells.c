@@ -1,32 +1,28 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Commands about cells: :cells :edit :run :retry :more :undo :reset */
 #include <stdlib.h>
 #include <string.h>
 
+#include "notebook/autosave.h"
 #include "notebook/commands.h"
-#include "notebook/words.h"
+#include "notebook/run.h"
+#include "notebook/source.h"
 
-int cell_index(const struct repl *r, const char *word, int *ret_index, struct phi3v_error *err)
+int cell_index(const struct notebook *nb, const char *word, int *ret_index, struct phi3v_error *err)
 {
-    int first, last, rc = range_parse(word, r->book.n, &first, &last, err);
+    int first, last, rc = range_parse(*word ? word : "_", nb->book.n, &first, &last, err);
     if (rc) return rc;
     if (first != last) return refuse(err, PHI3V_E_ARGUMENT, "one cell, not %.40s", word);
     *ret_index = first - 1;
     return 0;
 }
 
-static int optional_cell(const struct repl *r, const char *word, int *ret_index,
-                         struct phi3v_error *err)
-{
-    return cell_index(r, *word ? word : "_", ret_index, err);
-}
-
-/* -- :cells --------------------------------------------------------------------------------- */
+/* -- :cells ----------------------------------------------------------------------------------- */
 
 enum { LINE_BYTES = 100 };
 
 /* The beginning of a text on one line. */
-static void say_begin(struct repl *r, const char *label, const char *s)
+static void say_begin(struct notebook *nb, const char *label, const char *s)
 {
     size_t n = strcspn(s, "\n");
     bool more = s[n] != 0;
@@ -35,182 +31,221 @@ static void say_begin(struct repl *r, const char *label, const char *s)
         more = true;
         while (n > 0 && ((unsigned char)s[n] & 0xC0) == 0x80) n--; /* not inside a letter */
     }
-    char *line = xasprintf("%.*s%s", (int)n, s, more ? " …" : "");
-    fputs(label, r->say);
-    say_name(r, line);
-    fputc('\n', r->say);
-    free(line);
+    report(nb, "%s%.*s%s\n", label, (int)n, s, more ? " …" : "");
 }
 
-static void say_cell(struct repl *r, int i)
+static void say_cell(struct notebook *nb, int i, enum cell_state state)
 {
-    const struct cell *c = &r->book.v[i];
+    const struct cell *c = &nb->book.v[i];
     char label[64];
-    snprintf(label, sizeof label, "In [%d] %s: ", i + 1,
-             state_name(book_state(&r->book, i, r->app.opt.system)));
-    say_begin(r, label, c->typed);
+    snprintf(label, sizeof label, "In [%d] %s: ", i + 1, state_name(state));
+    say_begin(nb, label, c->prompt);
     snprintf(label, sizeof label, "Out[%d]: ", i + 1);
-    if (c->answer) say_begin(r, label, c->answer);
-    if (c->error) say_begin(r, "  error: ", c->error);
+    if (c->answer) say_begin(nb, label, c->answer);
+    if (c->error) say_begin(nb, "  error: ", c->error);
 }
 
-int command_cells(struct repl *r, char *args, struct phi3v_error *err)
+int command_cells(struct call *c, struct phi3v_error *err)
 {
+    struct notebook *nb = c->nb;
     int first, last;
-    if (!r->book.n && !*args) {
-        fprintf(r->say, "no cells yet\n");
+    if (!nb->book.n && !*c->args) {
+        report(nb, "no cells yet\n");
         return 0;
     }
-    int rc = range_parse(*args ? args : "all", r->book.n, &first, &last, err);
-    for (int i = first - 1; !rc && i < last; i++) say_cell(r, i);
+    int rc = range_parse(*c->args ? c->args : "all", nb->book.n, &first, &last, err);
+    if (rc) return rc;
+    enum cell_state *state = memory_zero((size_t)nb->book.n, sizeof *state);
+    rc = state ? book_states(&nb->book, state, err) : memory_error(err);
+    for (int i = first - 1; !rc && i < last; i++) say_cell(nb, i, state[i]);
+    free(state);
     return rc;
 }
 
-/* -- :edit ---------------------------------------------------------------------------------- */
+/* -- :edit ------------------------------------------------------------------------------------ */
 
-int command_edit(struct repl *r, char *args, struct phi3v_error *err)
+int command_edit(struct call *c, struct phi3v_error *err)
 {
-    size_t n = strcspn(args, " \t\n");
-    char *text = args + n;
-    if (*text) *text++ = 0;
-    int i, rc = optional_cell(r, args, &i, err);
+    struct notebook *nb = c->nb;
+    size_t n = strcspn(c->args, " \t\n");
+    const char *text = c->args + n + (c->args[n] != 0);
+    char *word = text_copyn(c->args, n);
+    int i, rc = word ? cell_index(nb, word, &i, err) : memory_error(err);
+    free(word);
     if (rc) return rc;
     if (*text) {
-        rc = run_edited(r, i, text, err);
-        if (rc >= 0) run_tell_stale(r, i);
-        return rc;
+        struct nb_result result;
+        rc = nb_edit(nb, i + 1, text, c->origin, &result, err);
+        return rc ? rc : result.interrupted;
     }
-    if (!r->line) return refuse(err, PHI3V_E_ARGUMENT, ":edit %d wants the new text here", i + 1);
-    r->editing = i + 1;
-    free(r->returned);
-    r->returned = line_of_typed(r->book.v[i].typed);
+    if (!nb->front.next_input)
+        return refuse(err, PHI3V_E_ARGUMENT, ":edit %d wants the new text here", i + 1);
+    char *source = source_of_prompt(nb->book.v[i].prompt);
+    if (!source) return memory_error(err);
+    nb->front.next_input(nb->front.user, i + 1, source);
+    free(source);
     return 0;
 }
 
-/* -- :run, :retry, :more -------------------------------------------------------------------- */
+/* -- :run, :retry, :more ---------------------------------------------------------------------- */
 
-/* Sets "key=value" words in opt. */
-static int set_pairs(struct options *opt, const struct strings *words, size_t from,
-                     struct phi3v_error *err)
-{
-    int rc = 0;
-    for (size_t k = from; k < words->n && !rc; k++) {
-        const char *equal = strchr(words->v[k], '=');
-        if (!equal) return refuse(err, PHI3V_E_ARGUMENT, "key=value, not \"%.60s\"", words->v[k]);
-        char *key = xstrndup(words->v[k], (size_t)(equal - words->v[k]));
-        rc = options_set(opt, key, equal + 1, OPTION_ANSWER, err);
-        free(key);
-    }
-    return rc;
-}
-
-/* Cell i with the settings as its own commands leave them, and the pairs behind the range. */
-static int run_with(struct repl *r, int i, const struct strings *words, struct phi3v_error *err)
-{
-    int rc = run_commands(r, i, err);
-    if (rc) return rc;
-    struct options opt;
-    options_copy(&opt, &r->app.opt);
-    rc = set_pairs(&opt, words, 1, err);
-    if (!rc) rc = run_again(r, i, &opt, err);
-    options_free(&opt);
-    return rc;
-}
-
-static int run_range(struct repl *r, int first, int last, const struct strings *words,
+static int run_range(struct notebook *nb, int first, int last, const struct strings *pairs,
                      struct phi3v_error *err)
 {
     int rc = 0;
     for (int i = first - 1; i < last && !rc; i++) {
-        if (!r->script && first != last) {
+        if (first != last && !nb->front.one_at_a_time) {
             char label[32];
             snprintf(label, sizeof label, "In [%d]: ", i + 1);
-            say_begin(r, label, r->book.v[i].typed);
+            say_begin(nb, label, nb->book.v[i].prompt);
         }
-        rc = run_with(r, i, words, err);
+        rc = run_again(nb, i, pairs, err);
     }
-    if (rc >= 0) run_tell_stale(r, last - 1);
+    if (rc >= 0) run_tell_stale(nb, last - 1);
     return rc;
 }
 
-int command_run(struct repl *r, char *args, struct phi3v_error *err)
+/* The pairs must be good before anything runs. */
+static int check_pairs(const struct notebook *nb, const struct strings *pairs,
+                       struct phi3v_error *err)
 {
-    struct strings words;
-    struct options opt;
-    int first, last, rc;
-    words_split(args, &words);
-    options_copy(&opt, &r->app.opt);
-    if (!words.n)
+    struct settings trial;
+    int rc = settings_copy(&trial, &nb->now, err);
+    if (rc) return rc;
+    for (size_t k = 0; k < pairs->n && !rc; k++) {
+        const char *equal = strchr(pairs->v[k], '=');
+        char *key = equal ? text_copyn(pairs->v[k], (size_t)(equal - pairs->v[k])) : NULL;
+        rc = !equal ? refuse(err, PHI3V_E_ARGUMENT, "key=value, not \"%.60s\"", pairs->v[k])
+             : key  ? settings_set(&trial, key, equal + 1, SETTING_ANSWER, err)
+                    : memory_error(err);
+        free(key);
+    }
+    settings_free(&trial);
+    return rc;
+}
+
+int command_run(struct call *c, struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    struct words words;
+    struct strings pairs = {0};
+    int first, last, rc = words_split(c->args, &words, err);
+    if (rc) return rc;
+    bool whole = true;
+    for (size_t k = 1; k < words.n; k++) whole &= strings_add(&pairs, words.v[k].text);
+    if (!whole)
+        rc = memory_error(err);
+    else if (!words.n)
         rc = refuse(err, PHI3V_E_ARGUMENT, ":run wants cells: 3, 2-5, 4-, all or _");
     else
-        rc = range_parse(words.v[0], r->book.n, &first, &last, err);
-    if (!rc) rc = set_pairs(&opt, &words, 1, err);
-    if (!rc) rc = run_range(r, first, last, &words, err);
-    options_free(&opt);
-    strings_free(&words);
+        rc = range_parse(words.v[0].text, nb->book.n, &first, &last, err);
+    if (!rc) rc = check_pairs(nb, &pairs, err);
+    if (!rc) rc = run_range(nb, first, last, &pairs, err);
+    strings_free(&pairs);
+    words_free(&words);
     return rc;
 }
 
-int command_retry(struct repl *r, char *args, struct phi3v_error *err)
+/* The settings that give another answer than the last one. */
+static int pairs_for_retry(const struct notebook *nb, int i, struct strings *pairs,
+                           struct phi3v_error *err)
 {
-    int i, rc = optional_cell(r, args, &i, err);
-    if (!rc) rc = run_commands(r, i, err);
+    struct standing s;
+    int rc = book_standing(&nb->book, i, &s, err);
     if (rc) return rc;
-    struct options opt;
-    options_copy(&opt, &r->app.opt);
-    opt.seed = r->book.v[i].seed + 1;
-    if (opt.temperature <= 0) {
-        opt.temperature = 0.7; /* the most probable token again would be the same answer again */
-        fprintf(r->say, "(at temperature 0.7, seed %llu)\n", (unsigned long long)opt.seed);
-    }
-    rc = run_again(r, i, &opt, err);
-    if (rc >= 0) run_tell_stale(r, i);
-    options_free(&opt);
+    rc = standing_apply(&s, &nb->book.v[i].lines, nb->book.v[i].lines_origin, err);
+    bool greedy = s.settings.temperature <= 0 && nb->now.temperature <= 0;
+    standing_free(&s);
+    if (rc) return rc;
+    unsigned long long seed = nb->book.v[i].seed + 1;
+    bool whole = strings_take(pairs, text_format("seed=%llu", seed));
+    if (greedy) whole &= strings_add(pairs, "temperature=0.7");
+    if (greedy && whole)
+        report((struct notebook *)(uintptr_t)nb, "(at temperature 0.7, seed %llu)\n", seed);
+    return whole ? 0 : memory_error(err);
+}
+
+int command_retry(struct call *c, struct phi3v_error *err)
+{
+    int i, rc = cell_index(c->nb, c->args, &i, err);
+    if (rc) return rc;
+    struct strings pairs = {0};
+    rc = pairs_for_retry(c->nb, i, &pairs, err);
+    if (!rc) rc = run_again(c->nb, i, &pairs, err);
+    strings_free(&pairs);
+    if (rc >= 0) run_tell_stale(c->nb, i);
     return rc;
 }
 
-int command_more(struct repl *r, char *args, struct phi3v_error *err)
+int command_more(struct call *c, struct phi3v_error *err)
 {
-    int i, rc = optional_cell(r, args, &i, err);
-    if (!rc) rc = run_more(r, i, err);
-    if (rc >= 0) run_tell_stale(r, i);
+    int i, rc = cell_index(c->nb, c->args, &i, err);
+    if (!rc) rc = run_more(c->nb, i, err);
+    if (rc >= 0) run_tell_stale(c->nb, i);
     return rc;
 }
 
-/* -- :undo, :reset -------------------------------------------------------------------------- */
+/* -- :undo, :reset ---------------------------------------------------------------------------- */
 
-int command_undo(struct repl *r, char *args, struct phi3v_error *err)
+int command_undo(struct call *c, struct phi3v_error *err)
 {
-    (void)args;
-    int number = book_undo(&r->book);
-    if (!number) return refuse(err, PHI3V_E_ARGUMENT, "nothing to take back");
-    if (number > r->book.n)
-        fprintf(r->say, "cell %d is gone\n", number);
+    struct notebook *nb = c->nb;
+    int number = 0;
+    enum book_undone what = book_undo(&nb->book, &number);
+    int rc = what == BOOK_NOTHING ? refuse(err, PHI3V_E_ARGUMENT, "nothing to take back")
+                                  : notebook_refresh(nb, err);
+    if (rc) return rc;
+    if (what == BOOK_CELL_GONE) report(nb, "cell %d is gone\n", number);
+    if (what == BOOK_CELL_BACK) report(nb, "cell %d is as it was\n", number);
+    if (what == BOOK_ALL_BACK)
+        report(nb, "the notebook from before is back: %d cell%s\n", nb->book.n,
+               nb->book.n == 1 ? "" : "s");
+    if (what == BOOK_CELL_BACK)
+        autosave_cell(nb, number - 1);
     else
-        fprintf(r->say, "cell %d is as it was\n", number);
+        autosave_whole(nb);
     return 0;
 }
 
-static void default_settings(struct repl *r)
+/* The pictures stay, and those that are staged stay so. */
+static int keep_pictures(struct notebook *nb, struct book *fresh, struct phi3v_error *err)
 {
-    struct options fresh;
-    options_init(&fresh);
-    for (int k = 0; k < n_options; k++) {
-        const struct option_spec *spec = &option_table[k];
-        if (!(spec->use & OPTION_SETTING) || spec->use & OPTION_LOAD) continue;
-        char *value = option_value(&fresh, spec);
-        options_set(&r->app.opt, spec->name, value, OPTION_SETTING, NULL);
-        free(value);
+    struct standing s;
+    int rc = book_standing(&nb->book, nb->book.n, &s, err);
+    if (rc) return rc;
+    rc = images_copy(&fresh->images, &nb->book.images, err);
+    for (int k = 0; k < s.staged.n && !rc; k++) {
+        const struct image *m = &nb->book.images.v[s.staged.v[k]];
+        char *word = word_quote(m->what);
+        char *line =
+            word ? text_format(":load %s%s%s", word, m->name ? " as " : "", m->name ? m->name : "")
+                 : NULL;
+        bool added =
+            line && lines_add(&fresh->pending, line, &(struct int_list){&s.staged.v[k], 1});
+        free(line);
+        free(word);
+        if (!added) rc = memory_error(err);
     }
-    options_free(&fresh);
+    standing_free(&s);
+    return rc;
 }
 
-int command_reset(struct repl *r, char *args, struct phi3v_error *err)
+int command_reset(struct call *c, struct phi3v_error *err)
 {
-    bool all = !strcmp(args, "all");
-    if (*args && !all) return refuse(err, PHI3V_E_ARGUMENT, ":reset or :reset all");
-    book_clear(&r->book, all);
-    phi3v_session_clear(r->app.session);
-    if (all) default_settings(r);
+    struct notebook *nb = c->nb;
+    bool all = !strcmp(c->args, "all");
+    if (*c->args && !all) return refuse(err, PHI3V_E_ARGUMENT, ":reset or :reset all");
+    struct book fresh;
+    bool unsaved = nb->book.changed && nb->book.n > 0;
+    int rc = book_init(&fresh, all ? &nb->usual : &nb->now, err);
+    if (!rc && !all) rc = keep_pictures(nb, &fresh, err);
+    if (!rc) rc = book_replace(&nb->book, &fresh, err);
+    book_free(&fresh);
+    if (!rc) rc = notebook_refresh(nb, err);
+    if (rc) return rc;
+    phi3v_session_clear(nb->engine.session);
+    autosave_apart(nb);
+    if (unsaved) note(nb, "(:undo brings the cells back)");
+    if (nb->front.settings_changed) nb->front.settings_changed(nb->front.user, &nb->now);
     return 0;
 }

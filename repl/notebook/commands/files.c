@@ -1,149 +1,151 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
- * Commands about files and the rest: :save :open :history :help :quit */
+/* SPDX-License-Identifier: MIT
+ * Commands about notebook files: :save :open */
 #include <stdlib.h>
 #include <string.h>
 
+#include "notebook/autosave.h"
 #include "notebook/commands.h"
 #include "notebook/export.h"
-#include "tty/history.h"
 #include "notebook/ipynb.h"
-#include "notebook/words.h"
 
-enum { MAX_NOTEBOOK_BYTES = 256 << 20 };
+enum { MAX_NOTEBOOK_BYTES = 512 << 20 };
 
-/* One word, with ~ and quotes undone; NULL and an error when there are several. */
-static char *one_path(const char *args, const char *command, struct phi3v_error *err)
+/* One word, with ~ and quotes undone. */
+static int one_path(const char *args, const char *command, char **ret, struct phi3v_error *err)
 {
-    struct strings words;
-    words_split(args, &words);
-    char *path = words.n == 1 ? expand_home(words.v[0]) : NULL;
-    if (!path) refuse(err, PHI3V_E_ARGUMENT, "%s wants one file; quote names with blanks", command);
-    strings_free(&words);
-    return path;
+    struct words words;
+    int rc = words_split(args, &words, err);
+    if (rc) return rc;
+    *ret = words.n == 1 ? expand_home(words.v[0].text) : NULL;
+    if (words.n != 1)
+        rc = refuse(err, PHI3V_E_ARGUMENT, "%s wants one file; quote names with blanks", command);
+    else if (!*ret)
+        rc = memory_error(err);
+    words_free(&words);
+    return rc;
 }
 
-/* -- :save ---------------------------------------------------------------------------------- */
+/* -- :save ------------------------------------------------------------------------------------ */
 
-static int save_notebook(struct repl *r, const char *path, struct phi3v_error *err)
+static int save_notebook(struct notebook *nb, const char *path, struct phi3v_error *err)
 {
-    struct ipynb_session session = {r->app.opt.system, r->app.info->name};
-    int rc = ipynb_write(&r->book, &session, path, err);
-    if (rc) return rc;
-    char *kept = xstrdup(path);
-    free(r->book.path);
-    r->book.path = kept;
-    r->book.changed = false;
+    char *kept = text_copy(path);
+    int rc = kept ? ipynb_write(&nb->book, nb->engine.info->name, path, err) : memory_error(err);
+    if (rc) {
+        free(kept);
+        return rc;
+    }
+    free(nb->book.path);
+    nb->book.path = kept;
+    nb->book.changed = false;
+    autosave_saved(nb);
     return 0;
 }
 
-static int save_other(struct repl *r, const char *path, struct phi3v_error *err)
+static int save_other(struct notebook *nb, const char *path, struct phi3v_error *err)
 {
-    char *text = export_text(&r->book, r->app.opt.system, path);
-    if (!text)
-        return refuse(err, PHI3V_E_ARGUMENT,
-                      "%.200s: the name must end in .ipynb, .md, .txt or .json", path);
-    int rc = store_file(path, text, strlen(text), err);
+    char *text;
+    int rc = export_text(&nb->book, path, &text, err);
+    if (rc) return rc;
+    rc = store_file(path, text, strlen(text), 0666, err);
     free(text);
     return rc;
 }
 
-int command_save(struct repl *r, char *args, struct phi3v_error *err)
+/* The path that is meant: that of the notebook without words, .ipynb where there is no ending. */
+static int path_to_save(const struct call *c, char **ret, struct phi3v_error *err)
 {
-    if (!*args && !r->book.path) return refuse(err, PHI3V_E_ARGUMENT, ":save wants a file name");
-    if (!r->book.n) return refuse(err, PHI3V_E_ARGUMENT, "there are no cells to save yet");
-    char *path = *args ? one_path(args, ":save", err) : xstrdup(r->book.path);
-    if (!path) return PHI3V_E_ARGUMENT;
-    const char *slash = strrchr(path, '/');
-    if (!strchr(slash ? slash + 1 : path, '.')) {
-        char *longer = xasprintf("%s.ipynb", path);
-        free(path);
-        path = longer;
-    }
-    int rc = has_ending(path, ".ipynb") ? save_notebook(r, path, err) : save_other(r, path, err);
+    const struct book *b = &c->nb->book;
+    if (!*c->args && !b->path) return refuse(err, PHI3V_E_ARGUMENT, ":save wants a file name");
+    if (!b->n) return refuse(err, PHI3V_E_ARGUMENT, "there are no cells to save yet");
+    int rc = 0;
+    if (*c->args)
+        rc = one_path(c->args, ":save", ret, err);
+    else if (!(*ret = text_copy(b->path)))
+        rc = memory_error(err);
+    if (rc) return rc;
+    const char *slash = strrchr(*ret, '/');
+    if (strchr(slash ? slash + 1 : *ret, '.')) return 0;
+    char *longer = text_format("%s.ipynb", *ret);
+    free(*ret);
+    *ret = longer;
+    return longer ? 0 : memory_error(err);
+}
+
+int command_save(struct call *c, struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    char *path;
+    int rc = path_to_save(c, &path, err);
+    if (rc) return rc;
+    if (!c->forced) rc = own_file_check(nb, path, ":save!", err);
+    if (!rc)
+        rc = has_ending(path, ".ipynb") ? save_notebook(nb, path, err) : save_other(nb, path, err);
     if (!rc) {
-        fprintf(r->say, "saved %d cell%s to ", r->book.n, r->book.n == 1 ? "" : "s");
-        say_name(r, path);
-        fputc('\n', r->say);
+        own_file_keep(nb, path);
+        report(nb, "saved %d cell%s to %s\n", nb->book.n, nb->book.n == 1 ? "" : "s", path);
     }
     free(path);
     return rc;
 }
 
-/* -- :open ---------------------------------------------------------------------------------- */
+/* -- :open ------------------------------------------------------------------------------------ */
 
-/* Replaces the notebook only when the file could be read. */
-static int open_notebook(struct repl *r, const char *path, struct phi3v_error *err)
+static int parse(struct notebook *nb, const char *path, const char *text, size_t n,
+                 struct book *fresh, struct phi3v_error *err)
 {
-    char *text, *system;
+    json_t *file;
+    if (!has_ending(path, ".jsonl")) {
+        int rc = ipynb_parse(text, n, path, fresh, err);
+        if (rc || autosave_is(nb, path)) return rc;
+        fresh->path = text_copy(path);
+        return fresh->path ? 0 : memory_error(err);
+    }
+    int rc = autosave_read(text, n, path, &file, &fresh->path, err);
+    if (rc) return rc;
+    char *of = fresh->path;
+    rc = ipynb_read(file, path, fresh, err);
+    json_decref(file);
+    if (rc) free(of);
+    return rc;
+}
+
+/* Replaces the notebook only when the file could be read; :undo brings the old one back. */
+static int open_notebook(struct notebook *nb, const char *path, struct phi3v_error *err)
+{
+    char *text;
     size_t n;
     int rc = load_file(path, MAX_NOTEBOOK_BYTES, &text, &n, err);
     if (rc) return rc;
     struct book fresh;
-    book_init(&fresh);
-    rc = ipynb_parse(text, n, path, &fresh, &system, err);
+    rc = book_init(&fresh, &nb->usual, err);
+    if (!rc) rc = parse(nb, path, text, n, &fresh, err);
     free(text);
-    if (rc) {
-        book_free(&fresh);
-        return rc;
-    }
-    fresh.path = xstrdup(path);
-    book_free(&r->book);
-    r->book = fresh;
-    free(r->app.opt.system);
-    r->app.opt.system = system;
-    return 0;
+    if (!rc) rc = book_replace(&nb->book, &fresh, err);
+    book_free(&fresh);
+    if (!rc) rc = notebook_refresh(nb, err);
+    return rc;
 }
 
-int command_open(struct repl *r, char *args, struct phi3v_error *err)
+int command_open(struct call *c, struct phi3v_error *err)
 {
-    if (!*args) return refuse(err, PHI3V_E_ARGUMENT, ":open wants a notebook");
-    char *path = one_path(args, ":open", err);
-    if (!path) return PHI3V_E_ARGUMENT;
-    int rc = open_notebook(r, path, err);
-    free(path);
+    struct notebook *nb = c->nb;
+    char *path;
+    bool unsaved = nb->book.changed && nb->book.n > 0;
+    if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":open wants a notebook");
+    int rc = one_path(c->args, ":open", &path, err);
     if (rc) return rc;
-    fprintf(r->say, "%d cell%s; nothing was run: :cells lists them, :run all runs them\n",
-            r->book.n, r->book.n == 1 ? "" : "s");
-    return 0;
-}
-
-/* -- :history, :help, :quit ----------------------------------------------------------------- */
-
-int command_history(struct repl *r, char *args, struct phi3v_error *err)
-{
-    const char *pattern = NULL;
-    if (!strncmp(args, "-g", 2) && strspn(args + 2, " \t"))
-        pattern = args + 2 + strspn(args + 2, " \t");
-    if (*args && (!pattern || !*pattern))
-        return refuse(err, PHI3V_E_ARGUMENT, ":history [-g PATTERN]");
-    struct strings list;
-    char *path = r->app.opt.no_history ? NULL : history_path();
-    history_read(path, &list);
-    for (size_t i = 0; i < list.n; i++) {
-        if (pattern && !strstr(list.v[i], pattern)) continue;
-        say_text(r, list.v[i]);
-        fputc('\n', r->say);
+    rc = open_notebook(nb, path, err);
+    if (!rc) {
+        autosave_apart(nb);
+        if (autosave_is(nb, path))
+            autosave_adopted(nb, path);
+        else
+            own_file_keep(nb, path);
+        report(nb, "%d cell%s; nothing was run: :cells lists them, :run all runs them\n",
+               nb->book.n, nb->book.n == 1 ? "" : "s");
+        if (unsaved) note(nb, "(:undo brings back the cells from before)");
     }
-    strings_free(&list);
     free(path);
-    return 0;
-}
-
-int command_help_show(struct repl *r, char *args, struct phi3v_error *err)
-{
-    char *text = command_help(args);
-    if (!text) {
-        command_find(*args == ':' ? args + 1 : args, err);
-        return PHI3V_E_ARGUMENT;
-    }
-    fputs(text, r->say);
-    free(text);
-    return 0;
-}
-
-int command_quit(struct repl *r, char *args, struct phi3v_error *err)
-{
-    (void)args, (void)err;
-    r->quit = true;
-    return 0;
+    return rc;
 }

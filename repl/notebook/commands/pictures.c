@@ -1,151 +1,170 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Commands about pictures: :load :images :show :unstage :drop */
 #include <stdlib.h>
 #include <string.h>
 
 #include "notebook/commands.h"
-#include "net/fetch.h"
-#include "term/picture.h"
-#include "notebook/words.h"
 
-enum { DRAW_ROWS = 14 };
+/* -- The price, before it is paid ------------------------------------------------------------- */
 
-/* -- Drawing -------------------------------------------------------------------------------- */
-
-static void draw(struct repl *r, const struct picture *p)
+static double expected_s(const struct engine *e, const struct phi3v_image_plan *plan)
 {
-    if (!r->term || r->app.opt.json) return;
-    int cols = term_facts(r->term)->cols * 2 / 3;
-    picture_show(term_facts(r->term), p, cols, DRAW_ROWS, stdout);
-    fflush(stdout);
+    if (e->s_per_crop <= 0 || e->s_per_token <= 0) return 0;
+    return e->s_per_crop * (1 + plan->crop_rows * plan->crop_cols) +
+           e->s_per_token * plan->n_tokens;
 }
 
-static void draw_image(struct repl *r, const phi3v_image *image)
+static void add_price(struct text *t, const struct notebook *nb, int index,
+                      const struct phi3v_image_plan *plan)
 {
-    const struct phi3v_image_info *info = phi3v_image_info(image);
-    struct picture p = {info->width, info->height, phi3v_image_rgb(image),
-                        phi3v_image_alpha(image)};
-    draw(r, &p);
-}
-
-/* -- The price, before it is paid ----------------------------------------------------------- */
-
-static double expected_s(const struct repl *r, const struct phi3v_image_plan *plan)
-{
-    if (r->s_per_crop <= 0 || r->s_per_token <= 0) return 0;
-    return r->s_per_crop * (1 + plan->crop_rows * plan->crop_cols) +
-           r->s_per_token * plan->n_tokens;
-}
-
-static void say_price(struct repl *r, int index, const struct phi3v_image_plan *plan)
-{
-    const struct handle *h = &r->book.handles.v[index];
-    const struct phi3v_image_info *info = phi3v_image_info(h->media.image);
-    struct text t = {0};
-    text_addf(&t, "@%d %s%s%s%s", index + 1, h->name ? "@" : "", h->name ? h->name : "",
-              h->name ? " " : "", h->media.source);
-    text_addf(&t, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context", info->format,
+    const struct image *m = &nb->book.images.v[index];
+    const struct phi3v_image_info *info = phi3v_image_info(m->loaded.image);
+    int64_t ctx = nb->engine.info->ctx;
+    text_addf(t, "@%d %s%s%s%s", index + 1, m->name ? "@" : "", m->name ? m->name : "",
+              m->name ? " " : "", m->loaded.source);
+    text_addf(t, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context", info->format,
               info->width, info->height, plan->crop_rows, plan->crop_cols, plan->n_tokens,
-              100.0 * plan->n_tokens / (double)(r->app.info->ctx > 0 ? r->app.info->ctx : 1));
-    double s = expected_s(r, plan);
-    if (s > 0) text_addf(&t, s < 10 ? ", about %.1f s" : ", about %.0f s", s);
+              100.0 * plan->n_tokens / (double)(ctx > 0 ? ctx : 1));
+    double s = expected_s(&nb->engine, plan);
+    if (s > 0) text_addf(t, s < 10 ? ", about %.1f s" : ", about %.0f s", s);
     if (info->transparent_share > 0.01)
-        text_addf(&t,
-                  "; %.0f%% of it is transparent: the model sees the colours under the transparency",
-                  100 * info->transparent_share);
-    if (info->animated) text_add(&t, "; it is animated: only the first frame is used");
-    say_line(r, t.s, 2);
-    text_free(&t);
+        text_addf(
+            t, "; %.0f%% of it is transparent: the model sees the colours under the transparency",
+            100 * info->transparent_share);
+    if (info->animated) text_add(t, "; it is animated: only the first frame is used");
+    text_add(t, "\n");
 }
 
-/* -- :load ---------------------------------------------------------------------------------- */
-
-static int load_one(struct repl *r, const char *what, const char *name, struct phi3v_error *err)
+/* Draws pictures, and what each costs below. */
+static int show_images(struct call *c, const struct int_list *images, struct phi3v_error *err)
 {
-    struct media media;
-    struct phi3v_image_plan plan;
-    int index, rc = media_load(what, &r->app.opt, !r->from_file, &media, err);
-    if (rc) return rc;
-    rc = phi3v_image_plan(r->app.model, media.image, r->app.opt.num_crops, &plan, err);
-    if (!rc) rc = handles_add(&r->book.handles, &media, what, name, !r->from_file, &index, err);
-    if (rc) {
-        media_fini(&media);
-        return rc;
+    struct notebook *nb = c->nb;
+    struct text prices = {0};
+    size_t n = (size_t)images->n;
+    struct nb_picture *pictures = memory_zero(n, sizeof *pictures);
+    char(*labels)[64] = memory_zero(n, sizeof *labels);
+    int rc = pictures && labels ? 0 : memory_error(err);
+    for (int k = 0; k < images->n && !rc; k++) {
+        struct phi3v_image_plan plan;
+        const phi3v_image *image = nb->book.images.v[images->v[k]].loaded.image;
+        rc = phi3v_image_plan(nb->engine.model, image, c->settings->num_crops, &plan, err);
+        if (rc) break;
+        picture_of(nb, images->v[k], labels[k], &pictures[k]);
+        add_price(&prices, nb, images->v[k], &plan);
     }
-    book_stage(&r->book, index);
-    draw_image(r, r->book.handles.v[index].media.image);
-    say_price(r, index, &plan);
-    return 0;
-}
-
-/* Takes "as NAME" off the end; NULL when there is none. */
-static char *take_name(struct strings *words)
-{
-    if (words->n < 3 || strcmp(words->v[words->n - 2], "as") != 0) return NULL;
-    char *name = words->v[words->n - 1];
-    free(words->v[words->n - 2]);
-    words->n -= 2;
-    return name;
-}
-
-static int check_load(const struct repl *r, const struct strings *list, const char *name,
-                      struct phi3v_error *err)
-{
-    if (!list->n) return refuse(err, PHI3V_E_ARGUMENT, ":load wants a file, URL or pattern");
-    if (name && list->n > 1)
-        return refuse(err, PHI3V_E_ARGUMENT, "one name cannot stand for %zu pictures", list->n);
-    for (size_t i = 0; i < list->n; i++)
-        if (!strcmp(list->v[i], "-") && (!r->script || r->script_stdin || r->from_file))
-            return refuse(err, PHI3V_E_ARGUMENT, "standard input is where the commands come from");
-    return 0;
-}
-
-int command_load(struct repl *r, char *args, struct phi3v_error *err)
-{
-    struct strings words, list = {0};
-    words_split(args, &words);
-    char *name = take_name(&words);
-    int n_handles = r->book.handles.n, n_staged = r->book.n_staged;
-    int rc = media_expand(&words, &list, err);
-    if (!rc) rc = check_load(r, &list, name, err);
-    for (size_t i = 0; i < list.n && !rc; i++) rc = load_one(r, list.v[i], name, err);
-    if (rc) {
-        r->book.n_staged = n_staged;
-        handles_truncate(&r->book.handles, n_handles);
-    }
-    strings_free(&list);
-    strings_free(&words);
-    free(name);
+    if (!rc && prices.failed) rc = memory_error(err);
+    if (!rc)
+        nb->front.output(nb->front.user, &(struct nb_output){.kind = NB_IMAGE,
+                                                             .text = prices.s ? prices.s : "",
+                                                             .n_bytes = prices.n,
+                                                             .pictures = pictures,
+                                                             .n_pictures = images->n});
+    text_free(&prices);
+    free(labels);
+    free(pictures);
     return rc;
 }
 
-/* -- The others ----------------------------------------------------------------------------- */
+/* -- :load ------------------------------------------------------------------------------------ */
 
-static bool is_staged(const struct book *b, int index)
+/* A picture that the cell named when it last ran is that picture still. */
+static int known_before(const struct call *c, const char *what)
 {
-    for (int i = 0; i < b->n_staged; i++)
-        if (b->staged[i] == index) return true;
-    return false;
+    const struct images *m = &c->nb->book.images;
+    for (int k = 0; c->cell && k < c->cell->images.n; k++) {
+        int image = c->cell->images.v[k];
+        if (!m->v[image].dropped && !strcmp(m->v[image].what, what)) return image;
+    }
+    return -1;
 }
 
-int command_images(struct repl *r, char *args, struct phi3v_error *err)
+static int load_one(struct call *c, const char *what, const char *name, struct phi3v_error *err)
 {
-    (void)args, (void)err;
-    const struct handles *h = &r->book.handles;
-    for (int i = 0; i < h->n; i++) {
-        const struct handle *p = &h->v[i];
-        if (p->dropped) continue;
-        fprintf(r->say, "@%d%s%s ", i + 1, p->name ? " @" : "", p->name ? p->name : "");
-        say_name(r, p->media.source ? p->media.source : p->what);
-        if (p->media.image) {
-            const struct phi3v_image_info *info = phi3v_image_info(p->media.image);
-            fprintf(r->say, ": %s %dx%d", info->format, info->width, info->height);
-        } else {
-            fprintf(r->say, ": not loaded yet");
-        }
-        fprintf(r->say, "%s\n", is_staged(&r->book, i) ? ", staged" : "");
+    struct notebook *nb = c->nb;
+    struct loader how = notebook_loader(nb, c->settings);
+    struct loaded loaded = {0};
+    struct phi3v_image_plan plan;
+    int index = known_before(c, what), rc = 0;
+    if (index < 0) {
+        rc = load_picture(what, &how, c->origin, &loaded, err);
+        if (!rc)
+            rc = phi3v_image_plan(nb->engine.model, loaded.image, c->settings->num_crops, &plan,
+                                  err);
+        if (!rc) rc = images_add(&nb->book.images, &loaded, what, name, c->origin, &index, err);
+        loaded_fini(&loaded);
     }
-    if (!h->n) fprintf(r->say, "no pictures yet: :load FILE or URL\n");
+    if (!rc && !int_list_add(&c->images, index)) rc = memory_error(err);
+    return rc;
+}
+
+/* "as NAME" at the end; the words before it are *ret_n. */
+static const char *name_of(const struct words *words, size_t *ret_n)
+{
+    size_t n = words->n;
+    bool named = n >= 3 && !strcmp(words->v[n - 2].text, "as") && !words->v[n - 2].quoted;
+    *ret_n = named ? n - 2 : n;
+    return named ? words->v[n - 1].text : NULL;
+}
+
+static int load_words(struct call *c, const struct words *words, struct phi3v_error *err)
+{
+    struct strings list = {0};
+    size_t n;
+    int rc = 0;
+    const char *name = name_of(words, &n);
+    for (size_t k = 0; k < n && !rc; k++) rc = load_expand(&words->v[k], &list, err);
+    if (!rc && !list.n) rc = refuse(err, PHI3V_E_ARGUMENT, ":load wants a file, URL or pattern");
+    if (!rc && name && list.n > 1)
+        rc = refuse(err, PHI3V_E_ARGUMENT, "one name cannot stand for %zu pictures", list.n);
+    for (size_t k = 0; k < list.n && !rc; k++) rc = load_one(c, list.v[k], name, err);
+    strings_free(&list);
+    return rc;
+}
+
+int command_load(struct call *c, struct phi3v_error *err)
+{
+    struct words words;
+    int n_images = c->nb->book.images.n;
+    engine_begin(&c->nb->engine);
+    int rc = words_split(c->args, &words, err);
+    if (rc) return rc;
+    rc = load_words(c, &words, err);
+    words_free(&words);
+    if (!rc && !c->cell) rc = show_images(c, &c->images, err);
+    if (rc) {
+        int_list_free(&c->images);
+        images_truncate(&c->nb->book.images, n_images);
+    }
+    return rc;
+}
+
+/* -- The others ------------------------------------------------------------------------------- */
+
+int command_images(struct call *c, struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    const struct images *m = &nb->book.images;
+    struct standing s;
+    int rc = book_standing(&nb->book, nb->book.n, &s, err);
+    if (rc) return rc;
+    for (int i = 0; i < m->n; i++) {
+        const struct image *p = &m->v[i];
+        struct text t = {0};
+        if (p->dropped) continue;
+        text_addf(&t, "@%d%s%s %s", i + 1, p->name ? " @" : "", p->name ? p->name : "",
+                  p->loaded.source ? p->loaded.source : p->what);
+        if (p->loaded.image) {
+            const struct phi3v_image_info *info = phi3v_image_info(p->loaded.image);
+            text_addf(&t, ": %s %dx%d", info->format, info->width, info->height);
+        } else {
+            text_add(&t, ": not loaded yet");
+        }
+        text_addf(&t, "%s\n", int_list_has(&s.staged, i) ? ", staged" : "");
+        report_text(nb, &t);
+        text_free(&t);
+    }
+    if (!m->n) report(nb, "no pictures yet: :load FILE or URL\n");
+    standing_free(&s);
     return 0;
 }
 
@@ -155,84 +174,97 @@ static uint8_t *global_view(const float *crop, int side)
     static const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
     static const float std[3] = {0.26862954f, 0.26130258f, 0.27577711f};
     size_t n = (size_t)side * (size_t)side;
-    uint8_t *rgb = xalloc(3 * n);
-    for (size_t i = 0; i < n; i++)
-        for (size_t c = 0; c < 3; c++) {
-            float x = (crop[c * n + i] * std[c] + mean[c]) * 255.0f + 0.5f;
-            rgb[3 * i + c] = (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
+    uint8_t *rgb = memory_new(3 * n);
+    for (size_t i = 0; rgb && i < n; i++)
+        for (size_t k = 0; k < 3; k++) {
+            float x = (crop[k * n + i] * std[k] + mean[k]) * 255.0f + 0.5f;
+            rgb[3 * i + k] = (uint8_t)(x < 0 ? 0 : x > 255 ? 255 : x);
         }
     return rgb;
 }
 
-static int show_model_view(struct repl *r, phi3v_image *image, struct phi3v_error *err)
+static int show_model_view(struct call *c, const phi3v_image *image, struct phi3v_error *err)
 {
+    struct notebook *nb = c->nb;
     float *crops;
     struct phi3v_image_plan plan;
-    int rc = phi3v_image_crops(r->app.model, image, r->app.opt.num_crops, &crops, &plan, err);
+    int rc = phi3v_image_crops(nb->engine.model, image, c->settings->num_crops, &crops, &plan, err);
     if (rc) return rc;
-    int side = r->app.info->crop_side;
+    int side = nb->engine.info->crop_side;
     uint8_t *rgb = global_view(crops, side);
-    struct picture p = {side, side, rgb, NULL};
-    draw(r, &p);
-    fprintf(r->say,
-            "the whole at %dx%d, then %d crops (%dx%d) of the picture scaled to %dx%d, padded to "
-            "%dx%d\n",
-            side, side, plan.crop_rows * plan.crop_cols, plan.crop_rows, plan.crop_cols,
-            plan.content_width, plan.content_height, plan.hd_width, plan.hd_height);
-    free(rgb);
+    phi3v_image *view = NULL;
     phi3v_floats_free(crops);
+    rc = rgb ? phi3v_image_from_rgb(rgb, side, side, &view, err) : memory_error(err);
+    free(rgb);
+    if (rc) return rc;
+    char *text =
+        text_format("the whole at %dx%d, then %d crops (%dx%d) of the picture scaled to "
+                    "%dx%d, padded to %dx%d\n",
+                    side, side, plan.crop_rows * plan.crop_cols, plan.crop_rows, plan.crop_cols,
+                    plan.content_width, plan.content_height, plan.hd_width, plan.hd_height);
+    struct nb_picture picture = {view, "the model's view", ""};
+    if (text)
+        nb->front.output(nb->front.user, &(struct nb_output){.kind = NB_IMAGE,
+                                                             .text = text,
+                                                             .n_bytes = strlen(text),
+                                                             .pictures = &picture,
+                                                             .n_pictures = 1});
+    free(text);
+    phi3v_image_free(view);
+    return text ? 0 : memory_error(err);
+}
+
+/* [@n] [model]; without @n the latest picture. */
+static int which_image(const struct notebook *nb, const struct words *words, bool *ret_model,
+                       int *ret_index, struct phi3v_error *err)
+{
+    const struct images *m = &nb->book.images;
+    *ret_model = words->n > 0 && !strcmp(words->v[words->n - 1].text, "model");
+    size_t n = words->n - *ret_model;
+    if (n > 1) return refuse(err, PHI3V_E_ARGUMENT, ":show [@n] [model]");
+    if (n == 1) return images_get(m, words->v[0].text, ret_index, err);
+    *ret_index = m->n - 1;
+    while (*ret_index >= 0 && m->v[*ret_index].dropped) --*ret_index;
+    if (*ret_index < 0) return refuse(err, PHI3V_E_ARGUMENT, "no pictures yet: :load FILE or URL");
     return 0;
 }
 
-int command_show(struct repl *r, char *args, struct phi3v_error *err)
+int command_show(struct call *c, struct phi3v_error *err)
 {
-    struct strings words;
-    words_split(args, &words);
-    struct handles *h = &r->book.handles;
-    bool model = words.n > 0 && !strcmp(words.v[words.n - 1], "model");
-    size_t n = words.n - model;
-    int index = h->n - 1, rc = 0;
-    if (n > 1)
-        rc = refuse(err, PHI3V_E_ARGUMENT, ":show [@n] [model]");
-    else if (n == 1)
-        rc = handles_get(h, words.v[0], &index, err);
-    else if (index < 0)
-        rc = refuse(err, PHI3V_E_ARGUMENT, "no pictures yet: :load FILE or URL");
-    strings_free(&words);
+    struct notebook *nb = c->nb;
+    struct words words;
+    bool model;
+    int index, rc = words_split(c->args, &words, err);
     if (rc) return rc;
-    phi3v_image *image;
-    char *dir = book_dir(&r->book);
-    rc = handles_image(h, index, &r->app.opt, dir, &image, err);
+    rc = which_image(nb, &words, &model, &index, err);
+    words_free(&words);
+    struct loader how = notebook_loader(nb, c->settings);
+    char *dir = book_dir(&nb->book);
+    if (!rc) rc = images_load(&nb->book.images, index, &how, dir, err);
     free(dir);
     if (rc) return rc;
-    if (model) return show_model_view(r, image, err);
-    struct phi3v_image_plan plan;
-    rc = phi3v_image_plan(r->app.model, image, r->app.opt.num_crops, &plan, err);
-    if (rc) return rc;
-    draw_image(r, image);
-    say_price(r, index, &plan);
-    return 0;
+    if (model) return show_model_view(c, nb->book.images.v[index].loaded.image, err);
+    return show_images(c, &(struct int_list){&index, 1}, err);
 }
 
-int command_unstage(struct repl *r, char *args, struct phi3v_error *err)
+int command_unstage(struct call *c, struct phi3v_error *err)
 {
-    (void)args, (void)err;
-    book_unstage(&r->book);
-    return 0;
+    (void)c, (void)err;
+    return 0; /* the line itself says it all */
 }
 
-int command_drop(struct repl *r, char *args, struct phi3v_error *err)
+int command_drop(struct call *c, struct phi3v_error *err)
 {
+    struct book *b = &c->nb->book;
     int index;
-    if (!*args) return refuse(err, PHI3V_E_ARGUMENT, ":drop wants a picture: :drop @2");
-    int rc = handles_get(&r->book.handles, args, &index, err);
+    if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":drop wants a picture: :drop @2");
+    int rc = images_get(&b->images, c->args, &index, err);
     if (rc) return rc;
-    for (int i = 0; i < r->book.n; i++)
-        for (int k = 0; k < r->book.v[i].n_pictures; k++)
-            if (r->book.v[i].pictures[k] == index)
-                return refuse(err, PHI3V_E_ARGUMENT,
-                              "cell %d uses @%d, so it stays (:reset begins anew)", i + 1,
-                              index + 1);
-    book_drop(&r->book, index);
+    for (int i = 0; i < b->n; i++)
+        if (&b->v[i] != c->cell && int_list_has(&b->v[i].images, index))
+            return refuse(err, PHI3V_E_ARGUMENT,
+                          "cell %d uses @%d, so it stays (:reset begins anew)", i + 1, index + 1);
+    if (!int_list_add(&c->images, index)) return memory_error(err);
+    images_drop(&b->images, index);
     return 0;
 }

@@ -1,13 +1,18 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * JSON as this program prints it: one object a line, UTF-8, every control character and U+2028/2029
  * escaped. */
-#ifndef REPL_JSON_H
-#define REPL_JSON_H
+#ifndef COMMON_JSON_H
+#define COMMON_JSON_H
 
 #include <jansson.h>
 
-#include "base/util.h"
+#include <stdint.h>
+#include <stdio.h>
 
+#include "common/text.h"
+
+/* From now on memory that jansson misses counts in memory_failures(). */
+void json_count_failures(void);
 /* The text as a JSON string; bytes that are not UTF-8 become U+FFFD. */
 json_t *json_text(const char *s);
 json_t *json_textn(const char *s, size_t n);

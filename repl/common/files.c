@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/files.h"
+
+/* -- Reading ---------------------------------------------------------------------------------- */
+
+static int read_stream(FILE *f, const char *path, size_t max_bytes, struct text *out,
+                       struct phi3v_error *err)
+{
+    char part[65536];
+    size_t n;
+    while ((n = fread(part, 1, sizeof part, f)) > 0) {
+        if (out->n + n > max_bytes)
+            return refuse(err, PHI3V_E_IO, "%s is larger than %zu MiB", path, max_bytes >> 20);
+        text_addn(out, part, n);
+        if (out->failed) return memory_error(err);
+    }
+    if (ferror(f)) return refuse(err, PHI3V_E_IO, "cannot read %s: %s", path, strerror(errno));
+    return 0;
+}
+
+int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_n,
+              struct phi3v_error *err)
+{
+    bool is_stdin = !strcmp(path, "-");
+    const char *name = is_stdin ? "standard input" : path;
+    FILE *f = is_stdin ? stdin : fopen(path, "rbe");
+    if (!f) return refuse(err, PHI3V_E_IO, "cannot open %s: %s", path, strerror(errno));
+    struct text out = {0};
+    int rc = read_stream(f, name, max_bytes, &out, err);
+    if (!is_stdin) fclose(f);
+    size_t n = out.n;
+    char *bytes = rc ? NULL : text_take(&out);
+    if (!rc && !bytes) rc = memory_error(err);
+    text_free(&out);
+    if (rc) return rc;
+    *ret_n = n;
+    *ret_bytes = bytes;
+    return 0;
+}
+
+/* -- Writing ---------------------------------------------------------------------------------- */
+
+static int write_all(int fd, const char *bytes, size_t n)
+{
+    while (n > 0) {
+        ssize_t k = write(fd, bytes, n);
+        if (k < 0 && errno == EINTR) continue;
+        if (k < 0) return -1;
+        bytes += k;
+        n -= (size_t)k;
+    }
+    return fsync(fd);
+}
+
+/* A rename is only certain once its folder is on the disk. */
+static void sync_folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder =
+        slash ? text_copyn(path, (size_t)(slash - path) + (slash == path)) : text_copy(".");
+    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    if (fd >= 0) {
+        (void)fsync(fd);
+        close(fd);
+    }
+    free(folder);
+}
+
+/* Writes the bytes into a new file beside `target` and moves it there. */
+static int replace_file(const char *target, const char *temporary, const char *bytes, size_t n,
+                        unsigned mode, const struct stat *old)
+{
+    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    if (fd < 0) return errno;
+    bool ok = (!old || !fchmod(fd, old->st_mode & 07777)) && !write_all(fd, bytes, n);
+    int why = errno;
+    if (close(fd) && ok) {
+        ok = false;
+        why = errno;
+    }
+    if (ok && !rename(temporary, target)) return 0;
+    if (ok) why = errno;
+    unlink(temporary);
+    return why;
+}
+
+int store_file(const char *path, const char *bytes, size_t n, unsigned mode,
+               struct phi3v_error *err)
+{
+    struct stat old;
+    bool exists = !stat(path, &old);
+    if (exists && !S_ISREG(old.st_mode))
+        return refuse(err, PHI3V_E_IO, "%s is not a plain file", path);
+    uint32_t id = 0;
+    (void)!getrandom(&id, sizeof id, 0);
+    char *real = exists ? realpath(path, NULL) : NULL;
+    const char *target = real ? real : path;
+    char *temporary = text_format("%s.part%08x", target, (unsigned)id);
+    int why = temporary ? replace_file(target, temporary, bytes, n, mode, exists ? &old : NULL) : 0;
+    if (temporary && !why) sync_folder_of(target);
+    int rc = !temporary ? memory_error(err)
+             : why      ? refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(why))
+                        : 0;
+    free(temporary);
+    free(real);
+    return rc;
+}
+
+/* -- Marks ------------------------------------------------------------------------------------ */
+
+struct file_mark file_mark(const char *path)
+{
+    struct stat st;
+    if (stat(path, &st)) return (struct file_mark){0};
+    return (struct file_mark){.there = true,
+                              .size = st.st_size,
+                              .seconds = st.st_mtim.tv_sec,
+                              .nanoseconds = st.st_mtim.tv_nsec,
+                              .device = st.st_dev,
+                              .inode = st.st_ino};
+}
+
+bool file_mark_same(const struct file_mark *a, const struct file_mark *b)
+{
+    return a->there == b->there && a->size == b->size && a->seconds == b->seconds &&
+           a->nanoseconds == b->nanoseconds && a->device == b->device && a->inode == b->inode;
+}
+
+/* -- Paths ------------------------------------------------------------------------------------ */
+
+static int make_dirs(char *path)
+{
+    for (char *p = path + 1; *p; p++) {
+        if (*p != '/') continue;
+        *p = 0;
+        int rc = mkdir(path, 0700);
+        *p = '/';
+        if (rc && errno != EEXIST) return -1;
+    }
+    return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
+}
+
+char *xdg_dir(const char *variable, const char *fallback)
+{
+    const char *base = getenv(variable), *home = getenv("HOME");
+    char *path = NULL;
+    if (base && *base == '/')
+        path = text_format("%s/phiscope", base);
+    else if (home && *home == '/')
+        path = text_format("%s/%s/phiscope", home, fallback);
+    if (path && make_dirs(path)) {
+        free(path);
+        path = NULL;
+    }
+    return path;
+}
+
+char *expand_home(const char *path)
+{
+    const char *home = getenv("HOME");
+    bool here = path[0] == '~' && (path[1] == '/' || !path[1]);
+    return here && home ? text_format("%s%s", home, path + 1) : text_copy(path);
+}
+
+bool is_plain_file(const char *path)
+{
+    struct stat st;
+    char *full = expand_home(path);
+    bool there = full && !stat(full, &st) && S_ISREG(st.st_mode);
+    free(full);
+    return there;
+}
+
+bool has_ending(const char *path, const char *ending)
+{
+    size_t n = strlen(path), k = strlen(ending);
+    return n > k && !strcasecmp(path + n - k, ending);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json_exact.h"
+
+/* U+E0F5, then a letter that says what follows:
+ *   n   the whole string stands for this number or word
+ *   u   four hexadecimal digits: an escape that is kept as it is
+ *   m   the mark itself */
+#define MARK "\xEE\x83\xB5"
+enum { MARK_BYTES = 3, CARRIED_BYTES = MARK_BYTES + 1 + 4 };
+
+/* -- Reading ---------------------------------------------------------------------------------- */
+
+static int hex4(const char *p)
+{
+    int value = 0;
+    for (int i = 0; i < 4; i++) {
+        if (!isxdigit((unsigned char)p[i])) return -1;
+        value = value * 16 + (isdigit((unsigned char)p[i]) ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+    }
+    return value;
+}
+
+static bool is_high(int u) { return u >= 0xD800 && u <= 0xDBFF; }
+static bool is_low(int u) { return u >= 0xDC00 && u <= 0xDFFF; }
+
+/* The escape \uXXXX at p: as it is where a reader takes it, else carried. Returns its bytes. */
+static size_t take_escape(const char *p, const char *end, struct text *out)
+{
+    int u = end - p >= 6 ? hex4(p + 2) : -1;
+    bool pair = is_high(u) && end - p >= 12 && p[6] == '\\' && p[7] == 'u' && is_low(hex4(p + 8));
+    bool fits = u < 0 || pair || !(is_high(u) || is_low(u) || u == 0 || u == 0xE0F5);
+    size_t n = u < 0 ? 2 : pair ? 12 : 6;
+    if (fits)
+        text_addn(out, p, n);
+    else
+        text_addf(out, MARK "u%.4s", p + 2);
+    return n;
+}
+
+/* The string at p, its quotes included. Returns its bytes. */
+static size_t take_string(const char *p, const char *end, struct text *out)
+{
+    const char *begun = p++;
+    text_add(out, "\"");
+    while (p < end && *p != '"') {
+        size_t n = strcspn(p, "\"\\\xEE"), left = (size_t)(end - p);
+        if (n > left) n = left;
+        text_addn(out, p, n);
+        p += n;
+        if (p >= end || *p == '"') break;
+        if (*p == '\\' && p + 1 < end && p[1] == 'u') {
+            p += take_escape(p, end, out);
+        } else if (*p == '\\') {
+            text_addn(out, p, p + 1 < end ? 2 : 1);
+            p += p + 1 < end ? 2 : 1;
+        } else if (end - p >= MARK_BYTES && !memcmp(p, MARK, MARK_BYTES)) {
+            text_add(out, MARK "m");
+            p += MARK_BYTES;
+        } else {
+            text_addn(out, p++, 1);
+        }
+    }
+    if (p < end) {
+        text_add(out, "\"");
+        p++;
+    }
+    return (size_t)(p - begun);
+}
+
+static bool is_small_integer(const char *s, size_t n)
+{
+    size_t at = *s == '-';
+    if (n - at < 1 || n - at > 15 || (s[at] == '0' && n > at + 1) || (*s == '-' && s[1] == '0'))
+        return false;
+    for (; at < n; at++)
+        if (!isdigit((unsigned char)s[at])) return false;
+    return true;
+}
+
+/* A number as JSON has it, or one of the three words that Python adds. */
+static bool is_number(const char *s, size_t n)
+{
+    static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
+    for (int i = 0; i < 3; i++)
+        if (strlen(words[i]) == n && !memcmp(words[i], s, n)) return true;
+    size_t at = n > 0 && *s == '-', digits = 0, k;
+    if (at < n && s[at] == '0' && at + 1 < n && isdigit((unsigned char)s[at + 1])) return false;
+    for (; at < n && isdigit((unsigned char)s[at]); at++) digits++;
+    if (!digits) return false;
+    if (at < n && s[at] == '.') {
+        for (k = ++at; at < n && isdigit((unsigned char)s[at]); at++) {}
+        if (at == k) return false;
+    }
+    if (at < n && (s[at] == 'e' || s[at] == 'E')) {
+        at++;
+        if (at < n && (s[at] == '+' || s[at] == '-')) at++;
+        for (k = at; at < n && isdigit((unsigned char)s[at]); at++) {}
+        if (at == k) return false;
+    }
+    return at == n;
+}
+
+/* A number or word at p. Returns its bytes. */
+static size_t take_word(const char *p, const char *end, struct text *out)
+{
+    size_t n = 0;
+    while (p + n < end && (isalnum((unsigned char)p[n]) || strchr("+-.", p[n])) && p[n]) n++;
+    if (!n) n = 1;
+    if (!is_small_integer(p, n) && is_number(p, n))
+        text_addf(out, "\"" MARK "n%.*s\"", (int)n, p);
+    else
+        text_addn(out, p, n);
+    return n;
+}
+
+json_t *json_exact_parse(const char *text, size_t n, const char *what, struct phi3v_error *err)
+{
+    struct text carried = {0};
+    for (const char *p = text, *end = text + n; p < end;)
+        p += *p == '"' ? take_string(p, end, &carried) : take_word(p, end, &carried);
+    json_error_t why;
+    unsigned before = memory_failures();
+    json_t *value = carried.failed
+                        ? NULL
+                        : json_loadb(carried.s ? carried.s : "", carried.n, JSON_DECODE_ANY, &why);
+    if (!value && (carried.failed || memory_failures() != before))
+        memory_error(err);
+    else if (!value)
+        refuse(err, PHI3V_E_IO, "%s is not JSON: line %d: %s", what, why.line, why.text);
+    text_free(&carried);
+    return value;
+}
+
+/* -- Writing ---------------------------------------------------------------------------------- */
+
+/* The JSON text with what was carried in its place. */
+char *json_exact_pretty(const json_t *value)
+{
+    char *json = json_pretty(value);
+    if (!json || !strstr(json, MARK)) return json;
+    struct text out = {0};
+    const char *p = json, *mark;
+    for (; (mark = strstr(p, MARK)); p = mark) {
+        char kind = mark[MARK_BYTES];
+        const char *rest = mark + MARK_BYTES + 1;
+        bool number = kind == 'n' && mark > json && mark[-1] == '"' && strchr(rest, '"');
+        text_addn(&out, p, (size_t)(mark - p) - number);
+        if (number) {
+            size_t n = strcspn(rest, "\"");
+            text_addn(&out, rest, n);
+            mark = rest + n + 1;
+        } else if (kind == 'u') {
+            text_addf(&out, "\\u%.4s", rest);
+            mark = rest + strnlen(rest, 4);
+        } else {
+            text_add(&out, MARK);
+            mark = kind ? rest : rest - 1;
+        }
+    }
+    text_add(&out, p);
+    free(json);
+    return text_take(&out);
+}
+
+char *json_exact_plain(const char *s)
+{
+    struct text out = {0};
+    const char *mark;
+    for (; (mark = strstr(s, MARK)); s = mark) {
+        text_addn(&out, s, (size_t)(mark - s));
+        char kind = mark[MARK_BYTES];
+        text_add(&out, kind == 'm' ? MARK : "\xEF\xBF\xBD");
+        size_t n = kind == 'u' ? CARRIED_BYTES : kind ? MARK_BYTES + 1 : MARK_BYTES;
+        mark += strnlen(mark, n);
+    }
+    text_add(&out, s);
+    return text_take(&out);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/memory.h"
+
+static _Thread_local unsigned failures;
+static atomic_long fail_at; /* requests until one fails; 0: none */
+
+void memory_fail_at(long n) { atomic_store(&fail_at, n); }
+
+static int must_fail(void)
+{
+    return atomic_load(&fail_at) > 0 && atomic_fetch_sub(&fail_at, 1) == 1;
+}
+
+static void *counted(void *p)
+{
+    if (!p) failures++;
+    return p;
+}
+
+void *memory_new(size_t n_bytes)
+{
+    return counted(must_fail() ? NULL : malloc(n_bytes ? n_bytes : 1));
+}
+
+void *memory_zero(size_t n, size_t size)
+{
+    return counted(must_fail() ? NULL : calloc(n ? n : 1, size ? size : 1));
+}
+
+void *memory_grow(void *p, size_t n, size_t size)
+{
+    return counted(must_fail() ? NULL : reallocarray(p, n ? n : 1, size));
+}
+
+void *memory_copy(const void *from, size_t n_bytes)
+{
+    void *to = from ? memory_new(n_bytes) : NULL;
+    if (to) memcpy(to, from, n_bytes);
+    return to;
+}
+
+unsigned memory_failures(void) { return failures; }
+
+int memory_error(struct phi3v_error *err)
+{
+    if (err) {
+        err->code = PHI3V_E_MEMORY;
+        snprintf(err->text, sizeof err->text, "out of memory; nothing has changed");
+    }
+    return PHI3V_E_MEMORY;
+}

@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <openssl/evp.h>
+
+#include "notebook/book.h"
+#include "notebook/lines.h"
+
+enum { MAX_UNDO = 50 };
+
+struct undo {
+    int index;
+    bool was_new;     /* the cell did not exist */
+    struct cell cell; /* as it was */
+    struct book *all; /* or everything as it was; its own undo is empty */
+};
+
+/* -- Cells ------------------------------------------------------------------------------------ */
+
+void cell_free(struct cell *c)
+{
+    lines_free(&c->lines);
+    free(c->prompt);
+    free(c->text);
+    int_list_free(&c->images);
+    strings_free(&c->overrides);
+    free(c->answer);
+    free(c->ids);
+    free(c->error);
+    json_decref(c->saved);
+    json_decref(c->metadata);
+    json_decref(c->before);
+    *c = (struct cell){0};
+}
+
+bool cell_copy(struct cell *to, const struct cell *from)
+{
+    unsigned before = memory_failures();
+    *to = *from;
+    lines_copy(&to->lines, &from->lines);
+    to->prompt = text_copy(from->prompt);
+    to->text = text_copy(from->text);
+    int_list_copy(&to->images, &from->images);
+    to->overrides = (struct strings){0};
+    strings_copy(&to->overrides, &from->overrides);
+    to->answer = text_copy(from->answer);
+    to->ids = memory_copy(from->ids, from->n_ids * sizeof *to->ids);
+    to->error = text_copy(from->error);
+    json_incref(to->saved);
+    json_incref(to->metadata);
+    json_incref(to->before);
+    if (memory_failures() == before) return true;
+    cell_free(to);
+    return false;
+}
+
+/* -- Life ------------------------------------------------------------------------------------- */
+
+int book_init(struct book *b, const struct settings *base, struct phi3v_error *err)
+{
+    *b = (struct book){.next_id = 1};
+    return settings_copy(&b->base, base, err);
+}
+
+static void undo_free(struct undo *u)
+{
+    cell_free(&u->cell);
+    if (u->all) book_free(u->all);
+    free(u->all);
+}
+
+static void forget_undo(struct book *b)
+{
+    for (int i = 0; i < b->n_undo; i++) undo_free(&b->undo[i]);
+    free(b->undo);
+    b->undo = NULL;
+    b->n_undo = 0;
+}
+
+void book_free(struct book *b)
+{
+    for (int i = 0; i < b->n; i++) cell_free(&b->v[i]);
+    free(b->v);
+    images_free(&b->images);
+    lines_free(&b->pending);
+    settings_free(&b->base);
+    forget_undo(b);
+    json_decref(b->file);
+    json_decref(b->after);
+    free(b->path);
+    *b = (struct book){0};
+}
+
+struct cell *book_append(struct book *b)
+{
+    bool full = (b->n & (b->n - 1)) == 0; /* room grows in powers of two */
+    if (full) {
+        struct cell *v = memory_grow(b->v, b->n ? 2 * (size_t)b->n : 1, sizeof *v);
+        if (!v) return NULL;
+        b->v = v;
+    }
+    struct cell *c = &b->v[b->n++];
+    *c = (struct cell){.lines_origin = NB_TYPED, .prompt_origin = NB_TYPED};
+    snprintf(c->id, sizeof c->id, "cell-%u", b->next_id++);
+    return c;
+}
+
+void book_remove_last(struct book *b) { cell_free(&b->v[--b->n]); }
+
+char *book_dir(const struct book *b)
+{
+    if (!b->path) return NULL;
+    const char *slash = strrchr(b->path, '/');
+    return slash ? text_copyn(b->path, (size_t)(slash - b->path) + (slash == b->path)) : NULL;
+}
+
+/* -- Undo ------------------------------------------------------------------------------------- */
+
+/* Room for one more; the oldest goes when there are many. */
+static struct undo *new_undo(struct book *b, struct phi3v_error *err)
+{
+    if (b->n_undo == MAX_UNDO) {
+        undo_free(&b->undo[0]);
+        memmove(b->undo, b->undo + 1, (MAX_UNDO - 1) * sizeof *b->undo);
+        b->n_undo--;
+    }
+    struct undo *v = memory_grow(b->undo, (size_t)b->n_undo + 1, sizeof *v);
+    if (!v) {
+        memory_error(err);
+        return NULL;
+    }
+    b->undo = v;
+    return &v[b->n_undo];
+}
+
+int book_remember(struct book *b, int i, struct phi3v_error *err)
+{
+    struct undo *u = new_undo(b, err);
+    if (!u) return PHI3V_E_MEMORY;
+    *u = (struct undo){.index = i, .was_new = i >= b->n};
+    if (!u->was_new && !cell_copy(&u->cell, &b->v[i])) return memory_error(err);
+    b->n_undo++;
+    return 0;
+}
+
+int book_replace(struct book *b, struct book *fresh, struct phi3v_error *err)
+{
+    struct undo *u = new_undo(b, err);
+    struct book *old = u ? memory_new(sizeof *old) : NULL;
+    if (!old) return memory_error(err);
+    struct undo *undo = b->undo;
+    int n_undo = b->n_undo;
+    b->undo = NULL;
+    b->n_undo = 0;
+    *old = *b;
+    *b = *fresh;
+    *fresh = (struct book){0};
+    undo[n_undo] = (struct undo){.all = old};
+    b->undo = undo;
+    b->n_undo = n_undo + 1;
+    return 0;
+}
+
+/* Pictures that a cell names are there again, if they had been dropped meanwhile. */
+static void bring_back(struct book *b, const struct int_list *images)
+{
+    for (int i = 0; i < images->n; i++)
+        if (images->v[i] < b->images.n) b->images.v[images->v[i]].dropped = false;
+}
+
+static void put_back(struct book *b, struct undo *u)
+{
+    cell_free(&b->v[u->index]);
+    b->v[u->index] = u->cell;
+    bring_back(b, &u->cell.images);
+    for (int k = 0; k < u->cell.lines.n; k++) bring_back(b, &u->cell.lines.v[k].images);
+}
+
+static void all_back(struct book *b, struct undo *u)
+{
+    struct undo *undo = b->undo;
+    int n_undo = b->n_undo;
+    struct book *old = u->all;
+    b->undo = NULL;
+    b->n_undo = 0;
+    book_free(b);
+    *b = *old;
+    b->undo = undo;
+    b->n_undo = n_undo;
+    free(old);
+}
+
+enum book_undone book_undo(struct book *b, int *ret_cell)
+{
+    if (!b->n_undo) return BOOK_NOTHING;
+    struct undo *u = &b->undo[--b->n_undo];
+    *ret_cell = u->index + 1;
+    if (u->all) {
+        all_back(b, u);
+        return BOOK_ALL_BACK;
+    }
+    b->changed = true;
+    if (!u->was_new) {
+        put_back(b, u);
+        return BOOK_CELL_BACK;
+    }
+    lines_join(&b->pending, &b->v[u->index].lines, true);
+    book_remove_last(b);
+    return BOOK_CELL_GONE;
+}
+
+/* -- Digests ---------------------------------------------------------------------------------- */
+
+static bool add(EVP_MD_CTX *h, const void *bytes, size_t n)
+{
+    /* Lengths keep "ab","c" and "a","bc" apart. */
+    uint64_t length = n;
+    return EVP_DigestUpdate(h, &length, sizeof length) && EVP_DigestUpdate(h, bytes, n);
+}
+
+static bool add_text(EVP_MD_CTX *h, const char *s) { return add(h, s ? s : "", s ? strlen(s) : 0); }
+
+static bool add_images(EVP_MD_CTX *h, const struct book *b, const struct int_list *images)
+{
+    bool ok = add(h, &images->n, sizeof images->n);
+    for (int k = 0; k < images->n && ok; k++) ok = add_text(h, b->images.v[images->v[k]].sha256);
+    return ok;
+}
+
+static void write_hex(const unsigned char *bytes, char ret[DIGEST_CHARS])
+{
+    for (int i = 0; i < (DIGEST_CHARS - 1) / 2; i++) snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
+}
+
+/* The digest of what `fill` adds. */
+static int digest_of(bool (*fill)(EVP_MD_CTX *h, const void *of), const void *of,
+                     char ret[DIGEST_CHARS], struct phi3v_error *err)
+{
+    unsigned char bytes[EVP_MAX_MD_SIZE];
+    EVP_MD_CTX *h = EVP_MD_CTX_new();
+    bool ok = h && EVP_DigestInit_ex(h, EVP_sha256(), NULL) && fill(h, of) &&
+              EVP_DigestFinal_ex(h, bytes, NULL);
+    EVP_MD_CTX_free(h);
+    if (!ok) return memory_error(err);
+    write_hex(bytes, ret);
+    return 0;
+}
+
+struct asked {
+    const struct book *book;
+    const struct cell *cell;
+    const struct standing *standing; // with the cell's own lines
+};
+
+static bool fill_turn(EVP_MD_CTX *h, const void *of)
+{
+    const struct asked *a = of;
+    const struct cell *c = a->cell;
+    bool ok = add_text(h, a->standing->conversation) &&
+              add_text(h, c->text ? c->text : c->prompt) &&
+              add(h, &c->num_crops, sizeof c->num_crops) && add_images(h, a->book, &c->images);
+    return ok && (c->ids ? add(h, c->ids, c->n_ids * sizeof *c->ids) : add_text(h, c->answer));
+}
+
+/* Every setting that belongs to a cell. */
+static bool add_settings(EVP_MD_CTX *h, const struct settings *s)
+{
+    for (int i = 0; i < n_settings; i++) {
+        if (!(setting_table[i].use & SETTING_CELL)) continue;
+        char *value = setting_value(s, &setting_table[i]);
+        bool ok = value && add_text(h, value);
+        free(value);
+        if (!ok) return false;
+    }
+    return true;
+}
+
+static bool fill_cell(EVP_MD_CTX *h, const void *of)
+{
+    const struct asked *a = of;
+    const struct cell *c = a->cell;
+    bool chat = strcmp(a->standing->settings.mode, "cell") != 0;
+    bool ok = add_text(h, chat ? a->standing->conversation : "") && add_text(h, c->prompt) &&
+              add_images(h, a->book, &c->images) && add_settings(h, &a->standing->settings);
+    for (int k = 0; k < c->lines.n && ok; k++) ok = add_text(h, c->lines.v[k].text);
+    for (size_t k = 0; k < c->overrides.n && ok; k++) ok = add_text(h, c->overrides.v[k]);
+    return ok;
+}
+
+/* -- Standing --------------------------------------------------------------------------------- */
+
+static int standing_init(struct standing *s, const struct book *b, struct phi3v_error *err)
+{
+    *s = (struct standing){0};
+    return settings_copy(&s->settings, &b->base, err);
+}
+
+void standing_free(struct standing *s)
+{
+    settings_free(&s->settings);
+    int_list_free(&s->staged);
+}
+
+int standing_apply(struct standing *s, const struct lines *lines, enum nb_origin origin,
+                   struct phi3v_error *err)
+{
+    int rc = 0;
+    for (int k = 0; k < lines->n && !rc; k++)
+        rc = line_apply(&lines->v[k], origin, &s->settings, &s->staged, err);
+    return rc;
+}
+
+void standing_take(struct standing *s, const struct cell *c)
+{
+    for (int k = 0; k < c->images.n; k++) int_list_remove(&s->staged, c->images.v[k]);
+}
+
+/* Behind a cell whose lines have been applied. */
+static int pass(struct standing *s, const struct book *b, const struct cell *c,
+                struct phi3v_error *err)
+{
+    standing_take(s, c);
+    if (!c->answer) return 0;
+    struct asked a = {b, c, s};
+    return digest_of(fill_turn, &a, s->conversation, err);
+}
+
+int book_standing(const struct book *b, int i, struct standing *ret, struct phi3v_error *err)
+{
+    int rc = standing_init(ret, b, err);
+    for (int k = 0; k < i && !rc; k++) {
+        rc = standing_apply(ret, &b->v[k].lines, b->v[k].lines_origin, err);
+        if (!rc) rc = pass(ret, b, &b->v[k], err);
+    }
+    if (!rc && i == b->n) rc = standing_apply(ret, &b->pending, NB_TYPED, err);
+    if (rc) standing_free(ret);
+    return rc;
+}
+
+/* -- State ------------------------------------------------------------------------------------ */
+
+int book_digest(const struct book *b, int i, char ret[DIGEST_CHARS], struct phi3v_error *err)
+{
+    struct standing s;
+    int rc = book_standing(b, i, &s, err);
+    if (rc) return rc;
+    const struct cell *c = &b->v[i];
+    rc = standing_apply(&s, &c->lines, c->lines_origin, err);
+    struct asked a = {b, c, &s};
+    if (!rc) rc = digest_of(fill_cell, &a, ret, err);
+    standing_free(&s);
+    return rc;
+}
+
+static enum cell_state state_with(const struct cell *c, const char *digest)
+{
+    if (c->error) return CELL_ERROR;
+    if (!c->answer) return CELL_NEW;
+    if (strcmp(c->digest, digest) != 0) return CELL_STALE;
+    return c->finish == PHI3V_FINISH_INTERRUPTED ? CELL_INTERRUPTED : CELL_OK;
+}
+
+int book_states(const struct book *b, enum cell_state *ret, struct phi3v_error *err)
+{
+    struct standing s;
+    int rc = standing_init(&s, b, err);
+    for (int k = 0; k < b->n && !rc; k++) {
+        const struct cell *c = &b->v[k];
+        char digest[DIGEST_CHARS];
+        struct asked a = {b, c, &s};
+        rc = standing_apply(&s, &c->lines, c->lines_origin, err);
+        if (!rc) rc = digest_of(fill_cell, &a, digest, err);
+        if (!rc) ret[k] = state_with(c, digest);
+        if (!rc) rc = pass(&s, b, c, err);
+    }
+    standing_free(&s);
+    return rc;
+}
+
+enum cell_state book_state(const struct book *b, int i)
+{
+    char digest[DIGEST_CHARS];
+    return book_digest(b, i, digest, NULL) ? CELL_NEW : state_with(&b->v[i], digest);
+}
+
+const char *state_name(enum cell_state state)
+{
+    static const char *const name[] = {"new", "ok", "stale", "interrupted", "error"};
+    return name[state];
+}
+
+const char *finish_name(enum phi3v_finish finish)
+{
+    static const char *const name[] = {[PHI3V_FINISH_STOP] = "stop",
+                                       [PHI3V_FINISH_LENGTH] = "length",
+                                       [PHI3V_FINISH_INTERRUPTED] = "interrupted"};
+    return name[finish];
+}

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: MIT
+ * The cells of a notebook and what follows from them. Nothing about a cell's standing is stored:
+ * the settings and staged pictures before it are what the lines of the cells above have left, and
+ * it is stale when what it was asked in is no longer what stands there. So an undo, an edit by
+ * another program, or a reopened file need no bookkeeping. */
+#ifndef NOTEBOOK_BOOK_H
+#define NOTEBOOK_BOOK_H
+
+#include <jansson.h>
+
+#include "common/files.h"
+#include "notebook/images.h"
+
+/* A command line at the head of a cell, and the pictures it brought or dropped. */
+struct line {
+    char *text; // with the command's full name
+    struct int_list images;
+};
+struct lines {
+    struct line *v;
+    int n;
+};
+bool lines_add(struct lines *l, const char *text, const struct int_list *images);
+bool lines_copy(struct lines *to, const struct lines *from); /* to is overwritten */
+/* Puts all of `more`, which is then empty, in front or behind. */
+bool lines_join(struct lines *l, struct lines *more, bool in_front);
+void lines_free(struct lines *l);
+
+enum { DIGEST_CHARS = 33 }; /* hexadecimal, with the NUL */
+
+struct cell {
+    /* Its source. */
+    struct lines lines;
+    char *prompt; // as it is meant, without quotes
+    enum nb_origin lines_origin, prompt_origin;
+    /* What was asked when it last ran. */
+    char *text;                // with tags <|image_1|> …; NULL: never
+    struct int_list images;    // in the order of the tags
+    int num_crops;             // of its pictures
+    struct strings overrides;  // "key=value": settings of that run that its source does not say
+    char digest[DIGEST_CHARS]; // of source, pictures, settings, conversation; "": never
+    /* What came. */
+    char *answer; // NULL: none
+    int32_t *ids; // [n_ids] of the answer, without the stop token; NULL: only its text is known
+    size_t n_ids;
+    enum phi3v_finish finish;
+    char *error; // why the last run failed; NULL
+    uint64_t seed;
+    struct phi3v_timing timing;
+    double first_token_s;
+    /* In the file. */
+    char id[65];      // nbformat cell id
+    json_t *saved;    // the cell as it stands in the file; NULL when it changed since
+    json_t *metadata; // of the cell in the file, with whatever others put there; NULL
+    json_t *before;   // array of the file's cells before it that are not ours; NULL
+};
+void cell_free(struct cell *c);
+bool cell_copy(struct cell *to, const struct cell *from); /* to is overwritten */
+
+struct undo; // an earlier form of a cell, or of the whole
+
+struct book {
+    struct cell *v; // cell number k is v[k - 1]
+    int n;
+    struct images images;
+    struct lines pending; // given since the last cell
+    struct settings base; // in effect before the first cell
+    struct undo *undo;    // [n_undo], the latest last
+    int n_undo;
+    char *path;            // of the notebook file, or NULL
+    struct file_mark mark; // of that file when it was read or written
+    bool changed;          // since saved
+    json_t *file;          // the notebook as it was read, without its cells; NULL when new
+    json_t *after;         // the file's cells behind the last of ours; NULL
+    unsigned next_id;      // for the ids of new cells
+};
+
+/* base: copied. Errors: MEMORY. */
+int book_init(struct book *b, const struct settings *base, struct phi3v_error *err);
+void book_free(struct book *b);
+
+/* A new cell at the end, empty; valid until the next one is added. NULL without memory. */
+struct cell *book_append(struct book *b);
+void book_remove_last(struct book *b);
+char *
+book_dir(const struct book *b); /* folder of the notebook file, NULL without one; to be freed */
+
+/* -- Undo ---------------------------------------------------------------------------------------
+ */
+
+/* Keeps cell i as it is now; i = n: the cell that is about to be added. Errors: MEMORY. */
+int book_remember(struct book *b, int i, struct phi3v_error *err);
+/* Replaces all cells and pictures by those of `fresh`, which is then empty; book_undo brings the
+ * old ones back. Errors: MEMORY; nothing has changed then. */
+int book_replace(struct book *b, struct book *fresh, struct phi3v_error *err);
+enum book_undone { BOOK_NOTHING, BOOK_CELL_GONE, BOOK_CELL_BACK, BOOK_ALL_BACK };
+/* Takes the latest change back; *ret_cell: number of the cell. A cell that goes gives its command
+ * lines back to the pending ones, so its pictures are staged again. */
+enum book_undone book_undo(struct book *b, int *ret_cell);
+
+/* -- What stands before a cell ------------------------------------------------------------------
+ */
+
+struct standing {
+    struct settings settings;
+    struct int_list staged;          // indices of images
+    char conversation[DIGEST_CHARS]; // of the answered cells
+};
+/* Before cell i; i = n: at the end, the pending lines included. Errors: MEMORY. */
+int book_standing(const struct book *b, int i, struct standing *ret, struct phi3v_error *err);
+/* What further lines do to it. Errors: MEMORY. */
+int standing_apply(struct standing *s, const struct lines *lines, enum nb_origin origin,
+                   struct phi3v_error *err);
+void standing_take(struct standing *s, const struct cell *c); /* the pictures a cell has used */
+void standing_free(struct standing *s);
+
+/* -- State --------------------------------------------------------------------------------------
+ */
+
+enum cell_state { CELL_NEW, CELL_OK, CELL_STALE, CELL_INTERRUPTED, CELL_ERROR };
+/* What cell i would be asked with now, as a digest. Errors: MEMORY. */
+int book_digest(const struct book *b, int i, char ret[DIGEST_CHARS], struct phi3v_error *err);
+/* Of all cells, in one pass: ret [n]. Errors: MEMORY. */
+int book_states(const struct book *b, enum cell_state *ret, struct phi3v_error *err);
+/* Of one; CELL_NEW without memory. */
+enum cell_state book_state(const struct book *b, int i);
+const char *state_name(enum cell_state state);
+const char *finish_name(enum phi3v_finish finish); /* "stop", "length", "interrupted" */
+
+#endif

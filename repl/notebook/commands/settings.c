@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT
+ * Commands that set: :set :system :mode :model. What belongs to cells is only checked here; it
+ * takes effect as a line of the next cell (notebook/lines). */
+#include <stdlib.h>
+#include <string.h>
+
+#include "notebook/autosave.h"
+#include "notebook/commands.h"
+#include "notebook/lines.h"
+#include "notebook/run.h"
+
+/* -- :set ------------------------------------------------------------------------------------- */
+
+static void say_setting(struct notebook *nb, const struct settings *now,
+                        const struct settings *fresh, const struct setting *spec)
+{
+    char *value = setting_value(now, spec), *usual = setting_value(fresh, spec);
+    char *name = setting_name(spec);
+    if (value && usual && name) {
+        bool same = !strcmp(value, usual);
+        report(nb, "%c %-19s %s%s%s%s   %s\n", same ? ' ' : '*', name, *value ? value : "-",
+               same ? "" : "   (default ",
+               same     ? ""
+               : *usual ? usual
+                        : "-",
+               same ? "" : ")", spec->help);
+    }
+    free(name);
+    free(value);
+    free(usual);
+}
+
+static int say_settings(struct call *c, const struct setting *only, struct phi3v_error *err)
+{
+    struct settings fresh;
+    int rc = settings_init(&fresh, err);
+    for (int i = 0; i < n_settings && !rc; i++)
+        if (only ? &setting_table[i] == only : setting_table[i].use & SETTING_SHOWN)
+            say_setting(c->nb, c->settings, &fresh, &setting_table[i]);
+    settings_free(&fresh);
+    c->shows_only = true;
+    return rc;
+}
+
+/* How things are shown is the notebook's alone and at once in effect. */
+static int set_shown(struct notebook *nb, const char *key, const char *value,
+                     struct phi3v_error *err)
+{
+    int rc = settings_set(&nb->book.base, key, value, SETTING_SHOWN, err);
+    if (!rc) rc = notebook_refresh(nb, err);
+    if (!rc && nb->front.settings_changed) nb->front.settings_changed(nb->front.user, &nb->now);
+    return rc;
+}
+
+static int check(struct call *c, const char *key, const char *value, struct phi3v_error *err)
+{
+    struct settings trial;
+    int rc = settings_copy(&trial, c->settings, err);
+    if (rc) return rc;
+    rc = c->origin == NB_TYPED ? settings_set(&trial, key, value, SETTING_SHOWN, err)
+                               : settings_set_from_file(&trial, key, value, err);
+    settings_free(&trial);
+    return rc;
+}
+
+static int set(struct call *c, const char *key, const char *value, struct phi3v_error *err)
+{
+    const struct setting *spec = setting_find(key, SETTING_SHOWN);
+    if (!value && spec) return say_settings(c, spec, err);
+    if (spec && spec->use & SETTING_LOAD && c->origin == NB_TYPED)
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%s is fixed once the model is loaded: start with --%s", key, spec->name);
+    int rc = check(c, key, value ? value : "", err);
+    if (rc || spec->use & SETTING_CELL) return rc;
+    c->shows_only = true;
+    return set_shown(c->nb, key, value, err);
+}
+
+int command_set(struct call *c, struct phi3v_error *err)
+{
+    if (!*c->args) return say_settings(c, NULL, err);
+    char *key, *value;
+    int rc = setting_words(c->args, &key, &value, err);
+    if (rc) return rc;
+    rc = set(c, key, value, err);
+    free(key);
+    free(value);
+    return rc;
+}
+
+/* -- :system, :mode --------------------------------------------------------------------------- */
+
+int command_system(struct call *c, struct phi3v_error *err)
+{
+    (void)err;
+    c->shows_only = !*c->args;
+    if (c->shows_only)
+        report(c->nb, "%s\n", *c->settings->system ? c->settings->system : "no system turn");
+    return 0;
+}
+
+int command_mode(struct call *c, struct phi3v_error *err)
+{
+    c->shows_only = !*c->args;
+    if (!c->shows_only) return check(c, "mode", c->args, err);
+    report(c->nb, "%s\n", c->settings->mode);
+    return 0;
+}
+
+/* -- :model ----------------------------------------------------------------------------------- */
+
+int command_model(struct call *c, struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    if (!*c->args) return command_info(c, err);
+    struct words words;
+    int rc = words_split(c->args, &words, err);
+    if (rc) return rc;
+    rc = words.n == 1
+             ? engine_open(&nb->engine, words.v[0].text, nb->model_dirs, &nb->now, err)
+             : refuse(err, PHI3V_E_ARGUMENT, ":model wants one name; quote names with blanks");
+    words_free(&words);
+    if (rc) return rc;
+    const struct phi3v_model_info *info = nb->engine.info;
+    report(nb, "model %s, %s\n", info->name, info->device);
+    if (info->note) note(nb, "(%s)", info->note);
+    return 0;
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: MIT
+ * The one owner of the model and its session. Everything that computes an answer asks here, so that
+ * another engine can stand in its place. */
+#ifndef NOTEBOOK_ENGINE_H
+#define NOTEBOOK_ENGINE_H
+
+#include <stdatomic.h>
+
+#include "notebook/notebook.h"
+
+struct engine {
+    phi3v_model *model;
+    phi3v_session *session;
+    const struct phi3v_model_info *info; // of model
+    double load_s;
+    _Atomic(phi3v_session *) working; // what engine_cancel stops
+    atomic_bool cancelled;            // since the last engine_begin
+    const struct nb_front *front;     // gets progress; asked whether to stop
+    /* Measured so far; 0: not yet. */
+    double s_per_crop, s_per_token;
+    struct phi3v_timing total;
+    int n_answers;
+};
+
+void engine_init(struct engine *e, const struct nb_front *front);
+/* Finds and opens a model; on failure the present one stays. name NULL: the default. */
+int engine_open(struct engine *e, const char *name, const char *const *model_dirs,
+                const struct settings *how, struct phi3v_error *err);
+void engine_close(struct engine *e);
+
+/* New work: earlier wishes to stop are forgotten. */
+void engine_begin(struct engine *e);
+bool engine_stopped(struct engine *e); /* by engine_cancel or the front end */
+void engine_cancel(struct engine *e);  /* from any thread or signal handler */
+/* A phi3v_event_fn for user = struct engine: shows progress, stops when wanted. */
+int engine_on_event(const struct phi3v_event *event, void *user);
+
+/* As phi3v_generate, in the engine's session; on_event also gets the progress. */
+int engine_answer(struct engine *e, const phi3v_prompt *prompt, const struct settings *how,
+                  phi3v_event_fn on_event, void *user, struct phi3v_result *ret,
+                  struct phi3v_error *err);
+/* As phi3v_generate_many, in sessions of the caller's. */
+int engine_answer_many(struct engine *e, struct phi3v_job *jobs, int n, const struct settings *how,
+                       phi3v_job_event_fn on_event, void *user, struct phi3v_error *err);
+int engine_session(struct engine *e, phi3v_session **ret, struct phi3v_error *err); /* one more */
+/* An answer's timing into the totals and what is known of speed. */
+void engine_add_up(struct engine *e, const struct phi3v_timing *t);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT
+ * The pictures of a notebook: @1, @2, … by order of arrival, never renumbered, optionally with a
+ * name. A picture of an opened notebook is known before it is loaded. */
+#ifndef NOTEBOOK_IMAGES_H
+#define NOTEBOOK_IMAGES_H
+
+#include "notebook/load.h"
+
+struct image {
+    char *name;            // without @; NULL
+    char *what;            // path or address, without secrets: how to load it again
+    struct loaded loaded;  // image NULL: not loaded yet, or dropped
+    char sha256[65];       // of the file; "" unknown
+    enum nb_origin origin; // who named `what`
+    bool dropped;
+    char *preview; // PNG in base64, made when first saved; NULL
+    int preview_width, preview_height;
+};
+
+struct images {
+    struct image *v; // picture @k is v[k - 1]
+    int n;
+};
+
+struct int_list {
+    int *v;
+    int n;
+};
+bool int_list_add(struct int_list *list, int value); /* false without memory */
+bool int_list_has(const struct int_list *list, int value);
+void int_list_remove(struct int_list *list, int value);
+bool int_list_copy(struct int_list *to, const struct int_list *from); /* to is overwritten */
+void int_list_free(struct int_list *list);
+
+/* A new picture; takes l's contents on success (all zero: to be loaded later). Errors: ARGUMENT
+ * (name taken or not a name), MEMORY. */
+int images_add(struct images *m, struct loaded *l, const char *what, const char *name,
+               enum nb_origin origin, int *ret_index, struct phi3v_error *err);
+/* Index by "1", "@1", "cover", "@cover"; -1. Dropped ones are not found. */
+int images_find(const struct images *m, const char *name);
+/* The same for a command's argument, with a sentence. */
+int images_get(const struct images *m, const char *name, int *ret_index, struct phi3v_error *err);
+/* Loads the picture where it is not there yet. dir: tried for relative paths of a notebook; NULL. A
+ * file that is no longer the one that was asked about is told by a note. Errors: as load_picture.
+ */
+int images_load(struct images *m, int index, const struct loader *how, const char *dir,
+                struct phi3v_error *err);
+void images_drop(struct images *m, int index);
+/* Back to the first n: takes away what a failed line had added. */
+void images_truncate(struct images *m, int n);
+/* The same pictures under the same numbers; the pixels are shared. to is empty. Errors: MEMORY. */
+int images_copy(struct images *to, const struct images *from, struct phi3v_error *err);
+void images_free(struct images *m);
+/* "@2" or "@cover": as shown in the prompt; text of at most n bytes into buf. */
+const char *image_label(const struct images *m, int index, char *buf, size_t n);
+
+#endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "notebook/lines.h"
+#include "notebook/source.h"
+
+/* -- Lists ------------------------------------------------------------------------------------ */
+
+bool lines_add(struct lines *l, const char *text, const struct int_list *images)
+{
+    struct line *v = memory_grow(l->v, (size_t)l->n + 1, sizeof *v);
+    if (!v) return false;
+    l->v = v;
+    v[l->n].text = text_copy(text);
+    if (!v[l->n].text || !int_list_copy(&v[l->n].images, images)) {
+        free(v[l->n].text);
+        return false;
+    }
+    l->n++;
+    return true;
+}
+
+void lines_free(struct lines *l)
+{
+    for (int k = 0; k < l->n; k++) {
+        free(l->v[k].text);
+        int_list_free(&l->v[k].images);
+    }
+    free(l->v);
+    *l = (struct lines){0};
+}
+
+bool lines_copy(struct lines *to, const struct lines *from)
+{
+    *to = (struct lines){0};
+    for (int k = 0; k < from->n; k++)
+        if (!lines_add(to, from->v[k].text, &from->v[k].images)) return false;
+    return true;
+}
+
+bool lines_join(struct lines *l, struct lines *more, bool in_front)
+{
+    if (!more->n) return true;
+    struct line *v = memory_grow(l->v, (size_t)(l->n + more->n), sizeof *v);
+    if (!v) return false;
+    if (in_front) memmove(v + more->n, v, (size_t)l->n * sizeof *v);
+    memcpy(in_front ? v : v + l->n, more->v, (size_t)more->n * sizeof *v);
+    l->v = v;
+    l->n += more->n;
+    free(more->v);
+    *more = (struct lines){0};
+    return true;
+}
+
+/* -- Effects ---------------------------------------------------------------------------------- */
+
+int setting_words(const char *args, char **ret_key, char **ret_value, struct phi3v_error *err)
+{
+    char *plain = source_arguments(args);
+    if (!plain) return memory_error(err);
+    size_t n = strcspn(plain, " \t\n=");
+    const char *value = plain + n + strspn(plain + n, " \t\n=");
+    bool empty = !strcmp(value, "\"\"") || !strcmp(value, "''");
+    *ret_key = text_copyn(plain, n);
+    *ret_value = plain[n] ? text_copy(empty ? "" : value) : NULL;
+    bool whole = *ret_key && (*ret_value || !plain[n]);
+    free(plain);
+    if (whole) return 0;
+    free(*ret_key);
+    free(*ret_value);
+    return memory_error(err);
+}
+
+char *system_turn(const char *args)
+{
+    bool off = !strcmp(args, "off") || !strcmp(args, "\"\"");
+    return off ? text_copy("") : source_arguments(args);
+}
+
+static int apply_set(const char *args, enum nb_origin origin, struct settings *s,
+                     struct phi3v_error *err)
+{
+    char *key, *value;
+    struct phi3v_error why;
+    int rc = setting_words(args, &key, &value, err);
+    if (rc) return rc;
+    if (value)
+        rc = origin == NB_TYPED ? settings_set(s, key, value, SETTING_SHOWN, &why)
+                                : settings_set_from_file(s, key, value, &why);
+    free(key);
+    free(value);
+    /* What may not be set was refused when the line ran; here it has just no effect. */
+    return rc == PHI3V_E_MEMORY ? memory_error(err) : 0;
+}
+
+static int apply_system(const char *args, struct settings *s, struct phi3v_error *err)
+{
+    char *turn = system_turn(args);
+    int rc = turn ? settings_set(s, "system", turn, SETTING_SHOWN, err) : memory_error(err);
+    free(turn);
+    return rc;
+}
+
+static int stage(const struct int_list *images, struct int_list *staged, struct phi3v_error *err)
+{
+    for (int k = 0; k < images->n; k++)
+        if (!int_list_has(staged, images->v[k]) && !int_list_add(staged, images->v[k]))
+            return memory_error(err);
+    return 0;
+}
+
+/* The words behind a command's name, or NULL when the line is another command. */
+static const char *words_of(const char *line, const char *command)
+{
+    size_t n = strlen(command);
+    if (strncmp(line, command, n) != 0 || (line[n] && !strchr(" \t\n", line[n]))) return NULL;
+    return line + n + strspn(line + n, " \t\n");
+}
+
+int line_apply(const struct line *line, enum nb_origin origin, struct settings *settings,
+               struct int_list *staged, struct phi3v_error *err)
+{
+    const char *args;
+    if (words_of(line->text, ":load")) return stage(&line->images, staged, err);
+    if ((args = words_of(line->text, ":set"))) return apply_set(args, origin, settings, err);
+    if ((args = words_of(line->text, ":system"))) return apply_system(args, settings, err);
+    if ((args = words_of(line->text, ":mode")))
+        return settings_set(settings, "mode", args, SETTING_SHOWN, NULL) == PHI3V_E_MEMORY
+                   ? memory_error(err)
+                   : 0;
+    if (words_of(line->text, ":unstage")) staged->n = 0;
+    if (words_of(line->text, ":drop"))
+        for (int k = 0; k < line->images.n; k++) int_list_remove(staged, line->images.v[k]);
+    return 0;
+}

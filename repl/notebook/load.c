@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <time.h>
+
+#include "common/files.h"
+#include "net/fetch.h"
+#include "notebook/load.h"
+
+static double now_s(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+/* -- Where from ------------------------------------------------------------------------------- */
+
+static int digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* The path of a file:// address, as terminals and file managers write them; NULL for others. */
+static char *path_of_file_url(const char *what)
+{
+    if (strncasecmp(what, "file://", 7) != 0) return NULL;
+    const char *p = strchr(what + 7, '/'); /* behind the host's name, if there is one */
+    struct text path = {0};
+    for (; p && *p; p++) {
+        int high = *p == '%' && p[1] ? digit(p[1]) : -1, low = high >= 0 ? digit(p[2]) : -1;
+        char c = low >= 0 ? (char)(16 * high + low) : *p;
+        if (c) text_addn(&path, &c, 1);
+        if (low >= 0) p += 2;
+    }
+    return text_take(&path);
+}
+
+/* The path that `what` stands for; NULL: it is an address, or there is no memory. */
+static char *path_of(const char *what)
+{
+    if (fetch_is_url(what)) return NULL;
+    char *path = path_of_file_url(what);
+    return path ? path : expand_home(what);
+}
+
+static int on_fetch(int64_t done, int64_t total, void *user)
+{
+    const struct nb_front *front = user;
+    front->progress(front->user, &(struct nb_progress){"fetching", NB_BYTES, done, total});
+    return front->stopped(front->user);
+}
+
+static int may_load(const char *what, const struct loader *how, enum nb_origin origin,
+                    struct phi3v_error *err)
+{
+    bool standard_input = !strcmp(what, "-");
+    if (origin == NB_REQUEST && !fetch_is_url(what))
+        return refuse(err, PHI3V_E_ARGUMENT, "a request may name addresses only, not files");
+    if (standard_input && (origin != NB_TYPED || !how->front->standard_input))
+        return refuse(err, PHI3V_E_ARGUMENT, "standard input is where the commands come from");
+    return 0;
+}
+
+/* A film or an archive need not come to its end before it is named. */
+static bool is_hopeless(const void *bytes, size_t n)
+{
+    int is_picture = 0;
+    phi3v_image_sniff(bytes, n, &is_picture);
+    return !is_picture;
+}
+
+static int get_bytes(const char *what, const struct loader *how, enum nb_origin origin,
+                     struct fetched *ret, struct phi3v_error *err)
+{
+    static const enum net_origin as[] = {
+        [NB_TYPED] = NET_TYPED, [NB_FILE] = NET_FILE, [NB_REQUEST] = NET_REQUEST};
+    struct fetch_options fetch = {.origin = as[origin],
+                                  .limit_bytes = (size_t)how->settings->fetch_mib << 20,
+                                  .timeout_s = how->settings->fetch_timeout,
+                                  .allow_private = how->settings->allow_private_urls,
+                                  .offline = how->settings->offline,
+                                  .is_hopeless = is_hopeless,
+                                  .on_progress = on_fetch,
+                                  .user = (void *)(uintptr_t)how->front};
+    char *path = path_of(what);
+    if (!path && !fetch_is_url(what)) return memory_error(err);
+    int rc = fetch_picture(path ? path : what, &fetch, ret, err);
+    how->front->progress(how->front->user, NULL);
+    free(path);
+    return rc;
+}
+
+int load_picture(const char *what, const struct loader *how, enum nb_origin origin,
+                 struct loaded *ret, struct phi3v_error *err)
+{
+    struct fetched file = {0};
+    int rc = may_load(what, how, origin, err);
+    if (!rc) rc = get_bytes(what, how, origin, &file, err);
+    if (rc) return rc;
+    struct phi3v_image_options decode;
+    phi3v_image_options_default(&decode);
+    decode.exif = how->settings->exif;
+    double begun = now_s();
+    struct phi3v_error why;
+    phi3v_image *image;
+    rc = phi3v_image_from_bytes(file.bytes, file.n_bytes, &decode, &image, &why);
+    if (rc) {
+        refuse(err, rc, "%.200s: %.280s", file.source, why.text);
+    } else {
+        *ret = (struct loaded){image, file.source, now_s() - begun};
+        file.source = NULL;
+    }
+    fetched_fini(&file);
+    return rc;
+}
+
+void loaded_fini(struct loaded *l)
+{
+    phi3v_image_free(l->image);
+    free(l->source);
+    *l = (struct loaded){0};
+}
+
+void load_note(const struct loader *how, const char *what)
+{
+    char *line = text_format("(%s has changed since it was asked about)", what);
+    if (!line) return;
+    how->front->output(how->front->user,
+                       &(struct nb_output){.kind = NB_NOTE, .text = line, .n_bytes = strlen(line)});
+    free(line);
+}
+
+/* -- Patterns --------------------------------------------------------------------------------- */
+
+static bool is_pattern(const struct word *word)
+{
+    return !word->quoted && !fetch_is_url(word->text) && strpbrk(word->text, "*?[") &&
+           !is_plain_file(word->text);
+}
+
+int load_expand(const struct word *word, struct strings *ret, struct phi3v_error *err)
+{
+    if (!is_pattern(word)) return strings_add(ret, word->text) ? 0 : memory_error(err);
+    char *path = expand_home(word->text);
+    if (!path) return memory_error(err);
+    glob_t found = {0};
+    int rc = glob(path, 0, NULL, &found);
+    bool whole = true;
+    for (size_t k = 0; !rc && k < found.gl_pathc; k++) whole &= strings_add(ret, found.gl_pathv[k]);
+    globfree(&found);
+    free(path);
+    if (rc == GLOB_NOSPACE || !whole) return memory_error(err);
+    /* A lone [ is more often part of a name than a pattern. */
+    if (rc && !strpbrk(word->text, "*?"))
+        return strings_add(ret, word->text) ? 0 : memory_error(err);
+    return rc ? refuse(err, PHI3V_E_IO, "no file matches %.200s", word->text) : 0;
+}
+
+/* -- What looks like a picture ---------------------------------------------------------------- */
+
+bool has_picture_name(const char *path)
+{
+    static const char *const ending[] = {".png",  ".jpg",  ".jpeg", ".webp", ".gif", ".bmp",
+                                         ".ppm",  ".pgm",  ".pbm",  ".pnm",  ".tif", ".tiff",
+                                         ".avif", ".heic", ".jxl",  ".ico"};
+    for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
+        if (has_ending(path, ending[i])) return true;
+    return false;
+}
+
+bool names_picture(const char *word)
+{
+    if (fetch_is_url(word)) return true;
+    char *path = path_of(word);
+    bool named = path && has_picture_name(path) && is_plain_file(path);
+    free(path);
+    return named;
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ * A picture out of whatever somebody points at, with where it came from. */
+#ifndef NOTEBOOK_LOAD_H
+#define NOTEBOOK_LOAD_H
+
+#include "notebook/notebook.h"
+#include "notebook/words.h"
+
+struct loaded {
+    phi3v_image *image;
+    char *source;    // for people and JSON, without secrets
+    double decode_s; // time to decode, fetching not counted
+};
+
+struct loader { // borrowed
+    const struct settings *settings;
+    const struct nb_front *front; // progress, stop, notes
+};
+
+/* what: a path, file:// path, http(s) or data: address, or - for the standard input where the front
+ * end has it. Errors: IO, IMAGE, ARGUMENT, CANCELLED, MEMORY; they name the source. */
+int load_picture(const char *what, const struct loader *how, enum nb_origin origin,
+                 struct loaded *ret, struct phi3v_error *err);
+void loaded_fini(struct loaded *l);
+/* "NAME has changed since it was asked about", as a note. */
+void load_note(const struct loader *how, const char *what);
+
+/* A word that is a pattern becomes the files it matches; an existing file, or a quoted word, is
+ * itself. Errors: IO (no file matches), MEMORY. */
+int load_expand(const struct word *word, struct strings *ret, struct phi3v_error *err);
+
+/* Has picture bytes' usual ending: .png, .jpg, .jpeg, … */
+bool has_picture_name(const char *path);
+/* Names a picture beyond doubt: an address, or an existing file with a picture's ending. */
+bool names_picture(const char *word);
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
+#include <ctype.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/json.h"
+#include "net/url.h"
+#include "notebook/autosave.h"
+#include "notebook/commands.h"
+#include "notebook/prompt.h"
+#include "notebook/refs.h"
+#include "notebook/run.h"
+#include "notebook/source.h"
+
+/* -- Showing ---------------------------------------------------------------------------------- */
+
+static void send_text(struct notebook *nb, enum nb_kind kind, const char *s)
+{
+    nb->front.output(nb->front.user,
+                     &(struct nb_output){.kind = kind, .text = s, .n_bytes = strlen(s)});
+}
+
+static void send_format(struct notebook *nb, enum nb_kind kind, const char *format, va_list ap)
+{
+    char line[512], *longer = NULL;
+    va_list again;
+    va_copy(again, ap);
+    int n = vsnprintf(line, sizeof line, format, ap);
+    if (n >= (int)sizeof line && (longer = memory_new((size_t)n + 1)))
+        vsnprintf(longer, (size_t)n + 1, format, again);
+    va_end(again);
+    send_text(nb, kind, longer ? longer : line);
+    free(longer);
+}
+
+void report(struct notebook *nb, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    send_format(nb, NB_REPORT, format, ap);
+    va_end(ap);
+}
+
+void report_text(struct notebook *nb, const struct text *t)
+{
+    if (t->s) send_text(nb, NB_REPORT, t->s);
+}
+
+void note(struct notebook *nb, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    send_format(nb, NB_NOTE, format, ap);
+    va_end(ap);
+}
+
+struct loader notebook_loader(const struct notebook *nb, const struct settings *s)
+{
+    return (struct loader){.settings = s, .front = &nb->front};
+}
+
+void picture_of(const struct notebook *nb, int index, char *label, struct nb_picture *ret)
+{
+    const struct image *m = &nb->book.images.v[index];
+    *ret = (struct nb_picture){m->loaded.image, image_label(&nb->book.images, index, label, 64),
+                               m->loaded.source ? m->loaded.source : m->what};
+}
+
+/* -- Files of the person's -------------------------------------------------------------------- */
+
+static char *real_path(const char *path)
+{
+    char *real = realpath(path, NULL);
+    return real ? real : text_copy(path);
+}
+
+static int own_file_index(const struct notebook *nb, const char *path)
+{
+    char *real = real_path(path);
+    int found = -1;
+    for (size_t k = 0; real && k < nb->own_files.n; k++)
+        if (!strcmp(nb->own_files.v[k], real)) found = (int)k;
+    free(real);
+    return found;
+}
+
+int own_file_check(const struct notebook *nb, const char *path, const char *command,
+                   struct phi3v_error *err)
+{
+    struct file_mark now = file_mark(path);
+    int k = own_file_index(nb, path);
+    if (!now.there || (k >= 0 && file_mark_same(&now, &nb->own_marks[k]))) return 0;
+    const char *why = k < 0 ? "exists already" : "was changed by another program meanwhile";
+    if (!command)
+        return refuse(err, PHI3V_E_IO, "%.300s %s; give another name, or remove it", path, why);
+    return refuse(err, PHI3V_E_IO, "%.200s %s; %s %.200s writes over it", path, why, command, path);
+}
+
+void own_file_keep(struct notebook *nb, const char *path)
+{
+    int k = own_file_index(nb, path);
+    if (k < 0) {
+        struct file_mark *marks = memory_grow(nb->own_marks, nb->own_files.n + 1, sizeof *marks);
+        if (marks) nb->own_marks = marks;
+        if (!marks || !strings_take(&nb->own_files, real_path(path))) return;
+        k = (int)nb->own_files.n - 1;
+    }
+    nb->own_marks[k] = file_mark(path);
+}
+
+/* -- Life ------------------------------------------------------------------------------------- */
+
+int notebook_refresh(struct notebook *nb, struct phi3v_error *err)
+{
+    struct standing s;
+    int rc = book_standing(&nb->book, nb->book.n, &s, err);
+    if (rc) return rc;
+    settings_free(&nb->now);
+    nb->now = s.settings;
+    int_list_free(&s.staged);
+    return 0;
+}
+
+int nb_new(const struct nb_options *opt, const struct nb_front *front, struct notebook **ret,
+           struct phi3v_error *err)
+{
+    struct notebook *nb = memory_zero(1, sizeof *nb);
+    if (!nb) return memory_error(err);
+    json_count_failures();
+    nb->front = *front;
+    nb->model_dirs = opt->model_dirs;
+    engine_init(&nb->engine, &nb->front);
+    int rc = settings_copy(&nb->usual, opt->settings, err);
+    if (!rc) rc = book_init(&nb->book, opt->settings, err);
+    if (!rc) rc = settings_copy(&nb->now, opt->settings, err);
+    if (!rc) rc = autosave_open(nb, opt->state_dir, err);
+    if (rc)
+        nb_free(nb);
+    else
+        *ret = nb;
+    return rc;
+}
+
+int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err)
+{
+    int rc = engine_open(&nb->engine, name, nb->model_dirs, &nb->now, err);
+    if (!rc && nb->engine.info->note) note(nb, "(%s)", nb->engine.info->note);
+    return rc;
+}
+
+void nb_free(struct notebook *nb)
+{
+    if (!nb) return;
+    autosave_close(nb);
+    engine_close(&nb->engine);
+    book_free(&nb->book);
+    settings_free(&nb->now);
+    settings_free(&nb->usual);
+    strings_free(&nb->own_files);
+    free(nb->own_marks);
+    free(nb);
+}
+
+void nb_cancel(struct notebook *nb) { engine_cancel(&nb->engine); }
+
+/* -- Evaluation ------------------------------------------------------------------------------- */
+
+/* A source in its parts; a prompt of nothing but pictures' paths is the command that loads them. */
+static int read_source(const char *text, enum nb_origin origin, struct source *ret,
+                       struct phi3v_error *err)
+{
+    char *normal;
+    int rc = source_normalise(text, strlen(text), "the prompt", &normal, err);
+    if (rc) return rc;
+    rc = source_read(normal, ret, err);
+    free(normal);
+    if (rc || origin != NB_TYPED || !*ret->prompt || !is_all_pictures(ret->prompt)) return rc;
+    char *line = text_format(":load %s", ret->prompt), *none = text_copy("");
+    for (char *p = line; p && *p; p++)
+        if (*p == '\n') *p = ' ';
+    if (!none || !strings_take(&ret->commands, line)) {
+        free(none);
+        source_free(ret);
+        return memory_error(err);
+    }
+    free(ret->prompt);
+    ret->prompt = none;
+    return 0;
+}
+
+/* "exit" and "quit" alone leave, as everywhere. */
+static bool means_quit(const char *prompt)
+{
+    size_t n = strcspn(prompt, " \t\n");
+    bool alone = !prompt[n + strspn(prompt + n, " \t\n")];
+    return alone && ((n == 4 && (!strncmp(prompt, "exit", 4) || !strncmp(prompt, "quit", 4))) ||
+                     (n == 6 && (!strncmp(prompt, "exit()", 6) || !strncmp(prompt, "quit()", 6))));
+}
+
+static int check_prompt(const char *prompt, struct phi3v_error *err)
+{
+    const char *ours = foreign_habit(prompt);
+    if (!ours) return 0;
+    return refuse(err, PHI3V_E_ARGUMENT, "that is %s here; nothing was sent", ours);
+}
+
+/* Commands from number `from` on, and the prompt, go back into the line. */
+static void give_back(struct notebook *nb, int cell, const struct source *s, size_t from)
+{
+    if (!nb->front.next_input || !*s->prompt) return;
+    struct text t = {0};
+    for (size_t k = from; k < s->commands.n; k++) text_addf(&t, "%s\n", s->commands.v[k]);
+    char *prompt = source_of_prompt(s->prompt);
+    text_add(&t, prompt ? prompt : s->prompt);
+    free(prompt);
+    if (!t.failed) nb->front.next_input(nb->front.user, cell, t.s);
+    text_free(&t);
+}
+
+static void result_of(const struct notebook *nb, int cell, int rc, struct nb_result *ret)
+{
+    if (ret)
+        *ret = (struct nb_result){
+            .cell = rc >= 0 ? cell : 0, .interrupted = rc == 1, .quit = nb->quit};
+}
+
+/* Runs the commands one after the other; *ret_done: how many. */
+static int run_commands(struct notebook *nb, const struct source *s, enum nb_origin origin,
+                        size_t *ret_done, struct phi3v_error *err)
+{
+    int rc = 0;
+    for (*ret_done = 0; *ret_done < s->commands.n && !rc && !nb->quit; ++*ret_done)
+        if ((rc = command_line(nb, s->commands.v[*ret_done], origin, err))) break;
+    return rc;
+}
+
+int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct nb_result *ret,
+            struct phi3v_error *err)
+{
+    struct source s;
+    size_t done = 0;
+    int cell = 0;
+    result_of(nb, 0, 0, ret);
+    int rc = read_source(text, origin, &s, err);
+    if (rc) return rc;
+    if (means_quit(s.prompt)) {
+        nb->quit = true;
+        *s.prompt = 0;
+    }
+    rc = run_commands(nb, &s, origin, &done, err);
+    if (!rc && *s.prompt && !nb->quit) {
+        rc = check_prompt(s.prompt, err);
+        if (!rc) rc = run_new(nb, s.prompt, origin, err);
+        if (rc >= 0) cell = nb->book.n;
+    }
+    if (rc < 0) give_back(nb, 0, &s, done);
+    source_free(&s);
+    int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
+    result_of(nb, cell, rc, ret);
+    return rc < 0 ? rc : refreshed;
+}
+
+int nb_ask(struct notebook *nb, const char *text, enum nb_origin origin, struct nb_result *ret,
+           struct phi3v_error *err)
+{
+    char *normal;
+    result_of(nb, 0, 0, ret);
+    int rc = source_normalise(text, strlen(text), "the prompt", &normal, err);
+    if (rc) return rc;
+    rc = run_new(nb, normal, origin, err);
+    free(normal);
+    int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
+    result_of(nb, nb->book.n, rc, ret);
+    return rc < 0 ? rc : refreshed;
+}
+
+static int edit(struct notebook *nb, int i, const struct source *s, enum nb_origin origin,
+                struct phi3v_error *err)
+{
+    struct lines more = {0};
+    int rc = check_prompt(s->prompt, err);
+    for (size_t k = 0; k < s->commands.n && !rc; k++)
+        rc = command_into(nb, s->commands.v[k], origin, &more, err);
+    if (!rc) rc = run_edited(nb, i, s->prompt, origin, &more, err);
+    lines_free(&more);
+    return rc;
+}
+
+int nb_edit(struct notebook *nb, int cell, const char *text, enum nb_origin origin,
+            struct nb_result *ret, struct phi3v_error *err)
+{
+    struct source s;
+    result_of(nb, 0, 0, ret);
+    if (cell < 1 || cell > nb->book.n)
+        return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %d", cell);
+    int rc = read_source(text, NB_FILE, &s, err); /* a path alone is a prompt's picture here */
+    if (rc) return rc;
+    if (!*s.prompt) {
+        source_free(&s);
+        return nb_eval(nb, text, origin, ret, err);
+    }
+    rc = edit(nb, cell - 1, &s, origin, err);
+    if (rc < 0) give_back(nb, cell, &s, 0);
+    source_free(&s);
+    if (rc >= 0) run_tell_stale(nb, cell - 1);
+    int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
+    result_of(nb, cell, rc, ret);
+    return rc < 0 ? rc : refreshed;
+}
+
+/* -- Outside the cells ------------------------------------------------------------------------ */
+
+int nb_stage(struct notebook *nb, const char *what, struct phi3v_error *err)
+{
+    struct loader how = notebook_loader(nb, &nb->now);
+    struct loaded loaded = {0};
+    int index = 0;
+    engine_begin(&nb->engine);
+    int rc = load_picture(what, &how, NB_TYPED, &loaded, err);
+    if (!rc) rc = images_add(&nb->book.images, &loaded, what, NULL, NB_TYPED, &index, err);
+    loaded_fini(&loaded);
+    if (rc) return rc;
+    char *word = word_quote(nb->book.images.v[index].what);
+    char *line = word ? text_format(":load %s", word) : NULL;
+    bool added = line && lines_add(&nb->book.pending, line, &(struct int_list){&index, 1});
+    free(line);
+    free(word);
+    return added ? notebook_refresh(nb, err) : memory_error(err);
+}
+
+static int load_all(struct notebook *nb, const struct strings *pictures, struct loaded *to,
+                    struct phi3v_error *err)
+{
+    struct loader how = notebook_loader(nb, &nb->now);
+    int rc = 0;
+    for (size_t k = 0; k < pictures->n && !rc; k++)
+        rc = load_picture(pictures->v[k], &how, NB_TYPED, &to[k], err);
+    return rc;
+}
+
+static int answer_raw(struct notebook *nb, const char *text, const struct loaded *loaded, size_t n,
+                      struct phi3v_error *err)
+{
+    phi3v_image **images = memory_zero(n, sizeof *images);
+    const char **sources = memory_zero(n, sizeof *sources);
+    phi3v_prompt *prompt;
+    double decode_s = 0;
+    int rc = images && sources ? 0 : memory_error(err);
+    for (size_t k = 0; k < n && !rc; k++) {
+        images[k] = loaded[k].image;
+        sources[k] = loaded[k].source;
+        decode_s += loaded[k].decode_s;
+    }
+    if (!rc)
+        rc = phi3v_prompt_raw(nb->engine.model, text, images, (int)n, nb->now.num_crops, &prompt,
+                              err);
+    if (!rc) {
+        rc = run_prompt(nb, prompt, &nb->now, sources, decode_s, err);
+        phi3v_prompt_free(prompt);
+    }
+    free(images);
+    free(sources);
+    return rc;
+}
+
+int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *pictures,
+                  struct nb_result *ret, struct phi3v_error *err)
+{
+    struct loaded *loaded = memory_zero(pictures->n, sizeof *loaded);
+    if (!loaded) return memory_error(err);
+    engine_begin(&nb->engine);
+    int rc = load_all(nb, pictures, loaded, err);
+    if (!rc) rc = answer_raw(nb, text, loaded, pictures->n, err);
+    for (size_t k = 0; k < pictures->n; k++) loaded_fini(&loaded[k]);
+    free(loaded);
+    result_of(nb, 0, rc, ret);
+    return rc < 0 ? rc : 0;
+}
+
+char *nb_for_keeping(const char *source) { return url_text_without_secrets(source, NULL); }
+
+/* -- Looking ---------------------------------------------------------------------------------- */
+
+enum nb_complete nb_is_complete(const char *source)
+{
+    return source_incomplete(source) ? NB_INCOMPLETE : NB_COMPLETE;
+}
+
+int nb_n_cells(const struct notebook *nb) { return nb->book.n; }
+
+static const struct cell *cell_of(const struct notebook *nb, int cell)
+{
+    return cell >= 1 && cell <= nb->book.n ? &nb->book.v[cell - 1] : NULL;
+}
+
+const char *nb_cell_prompt(const struct notebook *nb, int cell)
+{
+    const struct cell *c = cell_of(nb, cell);
+    return c ? c->prompt : "";
+}
+
+const char *nb_cell_answer(const struct notebook *nb, int cell)
+{
+    const struct cell *c = cell_of(nb, cell);
+    return c ? c->answer : NULL;
+}
+
+void nb_show_again(struct notebook *nb, int cell)
+{
+    const struct cell *c = cell_of(nb, cell);
+    if (c) run_show_again(nb, cell - 1);
+}
+
+char *nb_staged(struct notebook *nb, int cell)
+{
+    struct standing s = {0};
+    struct text t = {0};
+    const struct cell *c = cell_of(nb, cell);
+    if (!c && book_standing(&nb->book, nb->book.n, &s, NULL)) return NULL;
+    const struct int_list *list = c ? &c->images : &s.staged;
+    for (int k = 0; k < list->n; k++) {
+        char label[64];
+        text_addf(&t, "%s%s", k ? " " : "",
+                  image_label(&nb->book.images, list->v[k], label, sizeof label));
+    }
+    if (!c) standing_free(&s);
+    return text_take(&t);
+}
+
+const struct phi3v_model_info *nb_model(const struct notebook *nb) { return nb->engine.info; }
+
+const struct settings *nb_settings(const struct notebook *nb) { return &nb->now; }
+
+double nb_load_s(const struct notebook *nb) { return nb->engine.load_s; }
+
+void nb_tell_left_behind(struct notebook *nb) { autosave_tell(nb); }
+
+char *nb_latest_left_behind(struct notebook *nb) { return autosave_latest(nb); }

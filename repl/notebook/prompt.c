@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "notebook/prompt.h"
+#include "notebook/refs.h"
+
+/* -- Expanding -------------------------------------------------------------------------------- */
+
+struct expansion {
+    struct notebook *nb;
+    const struct cell *cell;
+    int i;
+    const struct standing *standing;
+    struct text text;
+    struct int_list images;
+    bool failed; // for want of memory
+};
+
+/* The tag's number of a picture: its place in this cell, taken now when it has none. */
+static int tag_of(struct expansion *x, int image)
+{
+    for (int k = 0; k < x->images.n; k++)
+        if (x->images.v[k] == image) return k + 1;
+    if (!int_list_add(&x->images, image)) x->failed = true;
+    return x->images.n;
+}
+
+static void take_staged(struct expansion *x)
+{
+    for (int k = 0; k < x->standing->staged.n; k++) tag_of(x, x->standing->staged.v[k]);
+}
+
+/* A picture that this cell named when it last ran is that picture still. */
+static int known_before(const struct expansion *x, const char *what)
+{
+    const struct images *m = &x->nb->book.images;
+    for (int k = 0; k < x->cell->images.n; k++) {
+        int image = x->cell->images.v[k];
+        if (!m->v[image].dropped && !strcmp(m->v[image].what, what)) return image;
+    }
+    return -1;
+}
+
+static int load_ref(struct expansion *x, struct ref *ref, struct phi3v_error *err)
+{
+    struct loader how = notebook_loader(x->nb, &x->standing->settings);
+    struct loaded loaded = {0};
+    ref->first = known_before(x, ref->what);
+    if (ref->first < 0) {
+        enum nb_origin origin = x->cell->prompt_origin;
+        int rc = load_picture(ref->what, &how, origin, &loaded, err);
+        if (!rc)
+            rc =
+                images_add(&x->nb->book.images, &loaded, ref->what, NULL, origin, &ref->first, err);
+        loaded_fini(&loaded);
+        if (rc) return rc;
+        if (ref->bare) note(x->nb, "(%s is sent as the picture @%d)", ref->what, ref->first + 1);
+    }
+    ref->last = ref->first;
+    return 0;
+}
+
+static int check_answer(const struct expansion *x, struct ref *ref, struct phi3v_error *err)
+{
+    const struct book *b = &x->nb->book;
+    if (!ref->first) ref->first = x->i;
+    if (ref->first < 1 || ref->first > b->n || !b->v[ref->first - 1].answer)
+        return refuse(err, PHI3V_E_PROMPT, "there is no answer %d to paste", ref->first);
+    return 0;
+}
+
+static int resolve(struct expansion *x, struct refs *refs, struct phi3v_error *err)
+{
+    int rc = 0;
+    for (size_t k = 0; k < refs->n && !rc; k++) {
+        if (refs->v[k].kind == REF_LOAD) rc = load_ref(x, &refs->v[k], err);
+        if (refs->v[k].kind == REF_ANSWER) rc = check_answer(x, &refs->v[k], err);
+    }
+    return rc;
+}
+
+/* Pictures named before any text go on lines of their own, as the model was trained. */
+static const char *add_pictures(struct expansion *x, const struct ref *ref, bool leading,
+                                const char *rest)
+{
+    for (int image = ref->first; image <= ref->last; image++)
+        text_addf(&x->text, "%s<|image_%d|>", image > ref->first ? leading ? "\n" : " " : "",
+                  tag_of(x, image));
+    if (!leading) return rest;
+    text_add(&x->text, "\n");
+    rest += strspn(rest, " \t");
+    return *rest == '\n' ? rest + 1 : rest;
+}
+
+static void replace(struct expansion *x, const char *typed, const struct refs *refs)
+{
+    const char *p = typed;
+    bool leading = true;
+    for (size_t k = 0; k < refs->n; k++) {
+        const struct ref *ref = &refs->v[k];
+        const char *at = typed + ref->start;
+        if (at < p) at = p; /* the line end behind a leading picture may be taken already */
+        leading = leading && ref->kind != REF_ANSWER && strspn(p, " \t") >= (size_t)(at - p);
+        if (!leading) text_addn(&x->text, p, (size_t)(at - p));
+        p = typed + ref->end;
+        if (ref->kind == REF_ANSWER)
+            text_add(&x->text, x->nb->book.v[ref->first - 1].answer);
+        else
+            p = add_pictures(x, ref, leading, p);
+    }
+    text_add(&x->text, p);
+}
+
+static bool names_pictures(const struct refs *refs)
+{
+    for (size_t k = 0; k < refs->n; k++)
+        if (refs->v[k].kind != REF_ANSWER) return true;
+    return false;
+}
+
+static int write_text(struct expansion *x, const char *typed, const struct refs *refs,
+                      struct phi3v_error *err)
+{
+    if (has_image_tag(typed)) {
+        take_staged(x); /* a tag's number counts these */
+    } else if (!names_pictures(refs)) {
+        take_staged(x);
+        for (int k = 0; k < x->images.n; k++) text_addf(&x->text, "<|image_%d|>\n", k + 1);
+    }
+    replace(x, typed, refs);
+    if (x->failed || x->text.failed) return memory_error(err);
+    if (x->images.n == 0 && has_image_tag(typed))
+        return refuse(err, PHI3V_E_PROMPT,
+                      "the text names a picture, but none is staged: :load one (ask: -i FILE)");
+    return 0;
+}
+
+int prompt_expand(struct notebook *nb, int i, const struct standing *s, struct phi3v_error *err)
+{
+    struct cell *c = &nb->book.v[i];
+    struct expansion x = {.nb = nb, .cell = c, .i = i, .standing = s};
+    struct refs refs;
+    int rc = refs_find(c->prompt, &nb->book.images, &refs, err);
+    if (rc) return rc;
+    rc = resolve(&x, &refs, err);
+    if (!rc) rc = write_text(&x, c->prompt, &refs, err);
+    refs_free(&refs);
+    char *text = rc ? NULL : text_take(&x.text);
+    if (!rc && !text) rc = memory_error(err);
+    if (rc) {
+        text_free(&x.text);
+        int_list_free(&x.images);
+        return rc;
+    }
+    free(c->text);
+    int_list_free(&c->images);
+    c->text = text;
+    c->images = x.images;
+    c->num_crops = s->settings.num_crops;
+    return 0;
+}
+
+/* -- Building --------------------------------------------------------------------------------- */
+
+/* The turns of a conversation with their pictures. */
+struct conversation {
+    struct phi3v_turn *turns;
+    int n;
+    phi3v_image **images;
+    int n_images;
+};
+
+static bool sees_above(const struct settings *s) { return strcmp(s->mode, "cell") != 0; }
+
+static bool is_part(const struct notebook *nb, int k, int i, const struct settings *s)
+{
+    return k == i || (sees_above(s) && nb->book.v[k].answer);
+}
+
+int prompt_images(const struct notebook *nb, int i, const struct settings *s, struct int_list *ret,
+                  struct phi3v_error *err)
+{
+    *ret = (struct int_list){0};
+    for (int k = 0; k <= i; k++) {
+        const struct int_list *images = &nb->book.v[k].images;
+        for (int j = 0; is_part(nb, k, i, s) && j < images->n; j++)
+            if (!int_list_add(ret, images->v[j])) {
+                int_list_free(ret);
+                return memory_error(err);
+            }
+    }
+    return 0;
+}
+
+/* All pictures of the conversation, loaded now where they were not. */
+static int load_images(struct notebook *nb, int i, const struct settings *s,
+                       struct conversation *to, struct phi3v_error *err)
+{
+    struct int_list list;
+    int rc = prompt_images(nb, i, s, &list, err);
+    if (rc) return rc;
+    struct loader how = notebook_loader(nb, s);
+    char *dir = book_dir(&nb->book);
+    to->images = memory_zero((size_t)list.n, sizeof *to->images);
+    if (!to->images) rc = memory_error(err);
+    for (int k = 0; k < list.n && !rc; k++) {
+        rc = images_load(&nb->book.images, list.v[k], &how, dir, err);
+        if (!rc) to->images[to->n_images++] = nb->book.images.v[list.v[k]].loaded.image;
+    }
+    free(dir);
+    int_list_free(&list);
+    return rc;
+}
+
+/* usual: crops of a picture whose cell asks for no number of its own. */
+static void add_cell(struct conversation *to, const struct cell *c, int usual, int *at, bool reply,
+                     bool open)
+{
+    to->turns[to->n++] = (struct phi3v_turn){.role = "user",
+                                             .text = c->text ? c->text : c->prompt,
+                                             .images = to->images + *at,
+                                             .n_images = c->images.n,
+                                             .num_crops = c->num_crops ? c->num_crops : usual};
+    *at += c->images.n;
+    if (reply)
+        to->turns[to->n++] = (struct phi3v_turn){.role = "assistant",
+                                                 .text = c->answer,
+                                                 .ids = c->ids,
+                                                 .n_ids = c->ids ? c->n_ids : 0,
+                                                 .open = open};
+}
+
+int prompt_build(struct notebook *nb, int i, const struct settings *s, bool go_on,
+                 phi3v_prompt **ret, struct phi3v_error *err)
+{
+    struct conversation talk = {0};
+    int at = 0, rc = load_images(nb, i, s, &talk, err);
+    talk.turns = rc ? NULL : memory_zero(2 * (size_t)i + 3, sizeof *talk.turns);
+    if (!rc && !talk.turns) rc = memory_error(err);
+    if (!rc && *s->system)
+        talk.turns[talk.n++] = (struct phi3v_turn){.role = "system", .text = s->system};
+    for (int k = 0; k <= i && !rc; k++)
+        if (is_part(nb, k, i, s))
+            add_cell(&talk, &nb->book.v[k], nb->engine.info->num_crops, &at, k < i || go_on,
+                     k == i);
+    if (!rc) rc = phi3v_prompt_chat(nb->engine.model, talk.turns, talk.n, s->num_crops, ret, err);
+    free(talk.turns);
+    free(talk.images);
+    return rc;
+}

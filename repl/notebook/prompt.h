@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: MIT
+ * From a prompt as it was typed to what the model is asked. */
+#ifndef NOTEBOOK_PROMPT_H
+#define NOTEBOOK_PROMPT_H
+
+#include "notebook/core.h"
+
+/* Turns the prompt of cell i into the text that is sent and the pictures it takes: @ references are
+ * loaded and replaced, {Out[n]} pasted; without any reference or tag the staged pictures go first,
+ * one a line. Sets text, images and num_crops of the cell. Errors: as they come; nothing has
+ * changed then but pictures added at the end. */
+int prompt_expand(struct notebook *nb, int i, const struct standing *s, struct phi3v_error *err);
+
+/* What is sent for cell i: system turn, the answered cells above where it sees them, the cell
+ * itself; go_on: with its answer so far, open. Loads pictures that are not there yet. */
+int prompt_build(struct notebook *nb, int i, const struct settings *s, bool go_on,
+                 phi3v_prompt **ret, struct phi3v_error *err);
+/* The pictures of that prompt in order, as indices. Errors: MEMORY. */
+int prompt_images(const struct notebook *nb, int i, const struct settings *s, struct int_list *ret,
+                  struct phi3v_error *err);
+
+#endif

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: MIT */
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/files.h"
+#include "net/fetch.h"
+#include "notebook/refs.h"
+
+enum { LONGEST_PATH = PATH_MAX, LONGEST_ADDRESS = 64 << 10 };
+
+static bool is_name_char(char c) { return isalnum((unsigned char)c) || c == '_' || c == '-'; }
+
+static bool is_beyond_ascii(char c) { return (unsigned char)c >= 0x80; }
+
+/* -- Handles ---------------------------------------------------------------------------------- */
+
+/* "1-3": a run of pictures. */
+static bool run_of_pictures(const char *name, const struct images *m, struct ref *ret)
+{
+    char *end;
+    long first = strtol(name, &end, 10), last;
+    if (!isdigit((unsigned char)*name) || *end != '-' || !isdigit((unsigned char)end[1]))
+        return false;
+    last = strtol(end + 1, &end, 10);
+    if (*end || first < 1 || last < first || last > m->n) return false;
+    for (long k = first; k <= last; k++)
+        if (m->v[k - 1].dropped) return false;
+    ret->first = (int)first - 1;
+    ret->last = (int)last - 1;
+    return true;
+}
+
+/* The name behind @: as long as it can be, then shorter, so that "@1-" and "@cover-like" are
+ * understood where there is @1 and @cover. Returns its bytes, 0: no picture of ours. */
+static size_t known_name(const char *s, const struct images *m, struct ref *ret)
+{
+    char name[64];
+    size_t n = 0;
+    while (n < sizeof name - 1 && is_name_char(s[n])) n++;
+    for (; n > 0; n--) {
+        memcpy(name, s, n);
+        name[n] = 0;
+        int index = images_find(m, name);
+        ret->first = ret->last = index;
+        if (index >= 0 || run_of_pictures(name, m, ret)) return n;
+        while (n > 1 && s[n - 1] != '-') n--; /* only before a hyphen can it end earlier */
+    }
+    return 0;
+}
+
+/* What follows a name belongs to it: a domain (@cover.org), a time (@5:30). */
+static bool goes_on(const char *rest)
+{
+    return (*rest == '.' || *rest == ':' || *rest == '@') && isalnum((unsigned char)rest[1]);
+}
+
+static int handle_ref(const char *at, const struct images *m, struct ref *ret,
+                      struct phi3v_error *err)
+{
+    size_t n = known_name(at + 1, m, ret), digits = strspn(at + 1, "0123456789");
+    if (n > 0 && !goes_on(at + 1 + n)) {
+        ret->kind = REF_PICTURE;
+        ret->end = n + 1;
+        return 1;
+    }
+    bool number = digits > 0 && !is_name_char(at[1 + digits]) && !goes_on(at + 1 + digits);
+    if (number)
+        return refuse(err, PHI3V_E_IMAGE, "there is no picture @%.*s: :images lists them",
+                      (int)(digits > 20 ? 20 : digits), at + 1);
+    return 0;
+}
+
+/* -- Paths ------------------------------------------------------------------------------------ */
+
+/* The word at s, unquoted, at most `most` bytes of text; *ret_n of them. NULL: too long, or no
+ * memory. */
+static char *word_at(const char *s, size_t most, size_t *ret_n)
+{
+    char quote = *s == '"' || *s == '\'' ? *s : 0;
+    const char *close = quote ? memchr(s + 1, quote, strnlen(s + 1, most)) : NULL;
+    if (close) {
+        *ret_n = (size_t)(close + 1 - s);
+        return text_copyn(s + 1, (size_t)(close - s - 1));
+    }
+    struct text word = {0};
+    const char *p = s;
+    for (; *p && !isspace((unsigned char)*p); p++) {
+        if ((size_t)(p - s) >= most) {
+            text_free(&word);
+            return NULL;
+        }
+        if (*p == '\\' && p[1]) p++;
+        text_addn(&word, p, 1);
+    }
+    *ret_n = (size_t)(p - s);
+    return text_take(&word);
+}
+
+/* The sentence may go on at s: with marks up to the word's end, or with a letter beyond ASCII. */
+static bool may_end_before(const char *s)
+{
+    static const char marks[] = ".,;:!?)]}'\"";
+    return ((unsigned char)*s & 0xC0) == 0xC0 || strspn(s, marks) == strlen(s);
+}
+
+/* Shortens the word to the file it begins with, where a sentence goes on behind it: "@a.png, and
+ * …", "@图.png和…". */
+static bool cut_to_file(char *word, size_t *n_bytes)
+{
+    enum { MAX_TRIES = 200 };
+    size_t whole = strlen(word);
+    if (is_plain_file(word)) return true;
+    int tries = 0;
+    for (size_t n = whole; n-- > 1 && tries < MAX_TRIES;) {
+        if (!may_end_before(word + n)) continue;
+        char kept = word[n];
+        word[n] = 0;
+        tries++;
+        if (is_plain_file(word)) {
+            *n_bytes -= whole - n;
+            return true;
+        }
+        word[n] = kept;
+    }
+    return false;
+}
+
+static bool looks_like_path(const char *path)
+{
+    return has_picture_name(path) || !strncmp(path, "./", 2) || !strncmp(path, "../", 3) ||
+           !strncmp(path, "~/", 2) || (*path == '/' && path[1]);
+}
+
+/* The sentence's marks at the end of a word that is no file. */
+static void cut_marks(char *word, size_t *n_bytes)
+{
+    size_t n = strlen(word);
+    while (n > 0 && strchr(".,;:!?)]}'\"", word[n - 1])) {
+        word[--n] = 0;
+        --*n_bytes;
+    }
+}
+
+static int path_ref(const char *at, struct ref *ret, struct phi3v_error *err)
+{
+    size_t n = 0;
+    bool address = fetch_is_url(at + 1);
+    char *path = word_at(at + 1, address ? LONGEST_ADDRESS : LONGEST_PATH, &n);
+    if (!path) return 0;
+    int found = address || cut_to_file(path, &n);
+    if (address || !found) cut_marks(path, &n);
+    if (!found && looks_like_path(path))
+        found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent", path);
+    if (found != 1) {
+        free(path);
+        return found;
+    }
+    *ret = (struct ref){.kind = REF_LOAD, .end = n + 1, .what = path};
+    return 1;
+}
+
+/* A picture's path as a word of its own, without @. */
+static int bare_ref(const char *at, struct ref *ret)
+{
+    size_t n = 0;
+    char *path = word_at(at, LONGEST_PATH, &n);
+    bool quoted = *at == '"' || *at == '\'';
+    if (path && !quoted && !is_plain_file(path) && strncmp(path, "file://", 7) != 0)
+        cut_marks(path, &n);
+    bool found = path && !fetch_is_url(path) && names_picture(path);
+    if (!found) {
+        free(path);
+        return 0;
+    }
+    *ret = (struct ref){.kind = REF_LOAD, .end = n, .what = path, .bare = true};
+    return 1;
+}
+
+/* -- Answers ---------------------------------------------------------------------------------- */
+
+static int answer_ref(const char *at, struct ref *ret)
+{
+    if (!strncmp(at, "{_}", 3)) {
+        *ret = (struct ref){.kind = REF_ANSWER, .end = 3};
+        return 1;
+    }
+    char *end;
+    if (strncmp(at, "{Out[", 5) != 0 || !isdigit((unsigned char)at[5])) return 0;
+    long n = strtol(at + 5, &end, 10);
+    if (strncmp(end, "]}", 2) != 0 || n < 1 || n > 1000000) return 0;
+    *ret = (struct ref){.kind = REF_ANSWER, .first = (int)n, .end = (size_t)(end + 2 - at)};
+    return 1;
+}
+
+/* -- The whole text --------------------------------------------------------------------------- */
+
+/* An @ may begin a reference behind a blank, a mark, or a script that has no blanks; behind ASCII
+ * letters it is an e-mail address or the like. */
+static bool may_refer(const char *text, const char *at)
+{
+    return at == text || isspace((unsigned char)at[-1]) || is_beyond_ascii(at[-1]) ||
+           strchr("([{\"',;:/=+&!?", at[-1]);
+}
+
+static bool begins_word(const char *text, const char *at)
+{
+    return !isspace((unsigned char)*at) && (at == text || isspace((unsigned char)at[-1]));
+}
+
+/* 1: a reference at p; 0: none; negative: an error. */
+static int ref_at(const char *text, const char *p, const struct images *images, struct ref *ret,
+                  struct phi3v_error *err)
+{
+    if (*p == '{') return answer_ref(p, ret);
+    if (*p == '@' && may_refer(text, p)) {
+        int found = path_ref(p, ret, err);
+        return found ? found : handle_ref(p, images, ret, err);
+    }
+    return begins_word(text, p) ? bare_ref(p, ret) : 0;
+}
+
+int refs_find(const char *text, const struct images *images, struct refs *ret,
+              struct phi3v_error *err)
+{
+    struct refs r = {0};
+    int rc = 0;
+    for (const char *p = text; *p && !rc;) {
+        struct ref ref = {0};
+        int found = ref_at(text, p, images, &ref, err);
+        if (found < 0) rc = found;
+        if (found != 1) {
+            p++;
+            continue;
+        }
+        struct ref *v = memory_grow(r.v, r.n + 1, sizeof *v);
+        if (v) {
+            r.v = v;
+            ref.start = (size_t)(p - text);
+            ref.end += ref.start;
+            p = text + ref.end;
+            r.v[r.n++] = ref;
+        } else {
+            free(ref.what);
+            rc = memory_error(err);
+        }
+    }
+    if (rc) refs_free(&r);
+    if (!rc) *ret = r;
+    return rc;
+}
+
+void refs_free(struct refs *r)
+{
+    for (size_t i = 0; i < r->n; i++) free(r->v[i].what);
+    free(r->v);
+    *r = (struct refs){0};
+}
+
+bool has_image_tag(const char *text)
+{
+    for (const char *p = text; (p = strstr(p, "<|image_")); p++) {
+        size_t digits = strspn(p + 8, "0123456789");
+        if (digits && !strncmp(p + 8 + digits, "|>", 2)) return true;
+    }
+    return false;
+}
+
+char *with_image_tags(const char *text, size_t n_images)
+{
+    struct text out = {0};
+    for (size_t k = 0; k < n_images && !has_image_tag(text); k++)
+        text_addf(&out, "<|image_%zu|>\n", k + 1);
+    text_add(&out, text);
+    return text_take(&out);
+}
+
+bool is_all_pictures(const char *text)
+{
+    struct words words;
+    if (strlen(text) > LONGEST_ADDRESS || words_split(text, &words, NULL)) return false;
+    bool all = words.n > 0;
+    for (size_t i = 0; i < words.n && all; i++) all = names_picture(words.v[i].text);
+    words_free(&words);
+    return all;
+}

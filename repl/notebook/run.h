@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ * Running cells: from a prompt to a kept answer. Errors leave the cells as they were. Returns 0, an
+ * error code, or 1 when the answer was interrupted and its part kept. */
+#ifndef NOTEBOOK_RUN_H
+#define NOTEBOOK_RUN_H
+
+#include "notebook/core.h"
+
+/* A new cell: the pending lines become its own. */
+int run_new(struct notebook *nb, const char *prompt, enum nb_origin origin,
+            struct phi3v_error *err);
+/* Cell i again, its source expanded anew. pairs: "key=value" settings of this run. */
+int run_again(struct notebook *nb, int i, const struct strings *pairs, struct phi3v_error *err);
+/* Cell i with another prompt, and further lines (taken) behind those it has. */
+int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
+               struct lines *more, struct phi3v_error *err);
+/* The answer of cell i goes on. */
+int run_more(struct notebook *nb, int i, struct phi3v_error *err);
+
+/* A prompt about pictures outside the cells, as the library takes it. Borrows prompt. */
+int run_prompt(struct notebook *nb, const phi3v_prompt *prompt, const struct settings *s,
+               const char *const *sources, double decode_image_s, struct phi3v_error *err);
+
+/* The answer of cell i once more, with its pictures. */
+void run_show_again(struct notebook *nb, int i);
+
+/* "cells 3-5 are stale now: …" where there are any behind cell i. */
+void run_tell_stale(struct notebook *nb, int i);
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The terminal's face of a notebook: draws its outputs, takes Ctrl-C and Ctrl-Z to it. */
+#ifndef TTY_FRONT_H
+#define TTY_FRONT_H
+
+#include "notebook/notebook.h"
+#include "term/out.h"
+#include "term/progress.h"
+#include "term/stream.h"
+
+struct front {
+    struct notebook *nb; // that is shown
+    struct term *term;   // of standard output; NULL: that is none
+    struct out out;
+    struct progress progress;
+    struct stream *stream;    // of the answer being shown; NULL: none
+    struct picture *pictures; // beside it
+    int cell;                 // number of its cell
+    char *history;            // file; NULL: none is kept
+    /* Text that goes back into the line; NULL: none. */
+    char *returned;
+    int editing; // number of the cell it belongs to; 0: a new one
+};
+
+/* plain, graphics: as the settings. history: copied; NULL: none is kept. */
+void front_init(struct front *f, const struct settings *s, const char *history);
+void front_fini(struct front *f);
+/* What the notebook is to be made with. */
+struct nb_front front_face(struct front *f);
+/* From now on Ctrl-C stops what this notebook computes. */
+void front_shows(struct front *f, struct notebook *nb);
+
+/* One clean line that says what went wrong. */
+void front_error(struct front *f, const struct phi3v_error *err);
+/* Clears the screen and draws the last cell again. */
+void front_redraw(struct front *f);
+
+#endif

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The notebook at the prompt: In [n], a line, Out[n]. */
+#ifndef TTY_REPL_H
+#define TTY_REPL_H
+
+#include "notebook/notebook.h"
+
+struct repl_options {
+    const struct settings *settings;
+    const char *model; // NULL: the default
+    const char *const *model_dirs;
+    /* Calls back for every model that has a name, for Tab; may be NULL. */
+    void (*each_model)(void (*fn)(const char *name, const char *path, void *user), void *user);
+    const char *notebook;           // to open; NULL: none
+    bool go_on;                     // open what was left unsaved last
+    const struct strings *pictures; // to load
+    bool no_history;
+};
+
+/* Until the person leaves. Returns 0, or why there was no notebook; err is filled then. */
+int repl_run(const struct repl_options *opt, struct phi3v_error *err);
+
+#endif

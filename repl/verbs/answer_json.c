@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _GNU_SOURCE
+#include <sys/resource.h>
+
+#include "notebook/book.h"
+#include "verbs/answer_json.h"
+
+static json_t *image_json(const phi3v_image *image, const struct phi3v_image_plan *plan,
+                          const char *source)
+{
+    const struct phi3v_image_info *info = phi3v_image_info(image);
+    return json_pack("{s:o,s:s,s:i,s:i,s:[i,i],s:i}", "source", json_text(source ? source : ""),
+                     "sha256", info->file_sha256, "width", info->width, "height", info->height,
+                     "crops", plan->crop_rows, plan->crop_cols, "tokens", plan->n_tokens);
+}
+
+static json_t *images_json(const struct nb_answer *a)
+{
+    json_t *images = json_array();
+    for (int i = 0; i < phi3v_prompt_n_images(a->prompt); i++) {
+        struct phi3v_image_plan plan;
+        const phi3v_image *image = phi3v_prompt_image(a->prompt, i, &plan);
+        json_array_append_new(images, image_json(image, &plan, a->sources[i]));
+    }
+    return images;
+}
+
+static json_t *timing_json(double load_s, const struct phi3v_timing *t, double decode_image_s)
+{
+    return json_pack("{s:f,s:f,s:f,s:f,s:f,s:I,s:I,s:I}", "load_s", load_s, "decode_image_s",
+                     decode_image_s, "vision_s", t->vision_s, "prefill_s", t->prefill_s, "decode_s",
+                     t->decode_s, "prefill_tokens", (json_int_t)t->prefill_tokens, "cached_tokens",
+                     (json_int_t)t->cached_tokens, "decode_tokens", (json_int_t)t->decode_tokens);
+}
+
+static json_int_t peak_rss_bytes(void)
+{
+    struct rusage usage;
+    return getrusage(RUSAGE_SELF, &usage) ? 0 : (json_int_t)usage.ru_maxrss * 1024;
+}
+
+json_t *answer_json(const struct phi3v_model_info *model, double load_s, int cell,
+                    const struct nb_answer *a)
+{
+    const struct phi3v_result *r = a->result;
+    size_t n_ids;
+    const int32_t *ids = phi3v_prompt_ids(a->prompt, &n_ids);
+    json_t *line =
+        json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:{s:I}}", "model", json_text(model->name),
+                  "device", json_text(model->device), "dtype", json_text(model->dtype), "input_ids",
+                  json_ids(ids, n_ids), "output_ids", json_ids(r->ids, r->n_ids), "text",
+                  json_textn(r->text ? r->text : "", r->n_text_bytes), "finish_reason",
+                  finish_name(r->finish), "images", images_json(a), "timing",
+                  timing_json(load_s, &r->timing, a->decode_image_s), "memory", "peak_rss_bytes",
+                  peak_rss_bytes());
+    if (cell) {
+        json_object_set_new(line, "cell", json_integer(cell));
+        json_object_set_new(line, "state", json_string(a->state));
+    }
+    if (a->picture) json_object_set_new(line, "picture", json_text(a->picture));
+    return line;
+}

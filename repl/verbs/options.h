@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The command line: every setting of the notebook, and what only a command line says. */
+#ifndef VERBS_OPTIONS_H
+#define VERBS_OPTIONS_H
+
+#include "notebook/settings.h"
+
+struct options {
+    struct settings set; // first: its table's offsets hold for this struct, too
+    const char *program; // argv[0], for messages
+    char *model;         // NULL: PHISCOPE_MODEL, else "default"
+    struct strings images;
+    char *type; /* of quantize */
+    bool json, no_history, raw, help, go_on;
+    /* debug */
+    char *out, *ids_file;
+    bool all, decode, no_bos;
+    /* eval */
+    bool blank, rounding;
+};
+
+enum option_use {                            /* bits besides those of enum setting_use */
+                  OPTION_COMMON = 1 << 8,    /* every verb that runs a model */
+                  OPTION_DEBUG = 1 << 9,     /* debug verbs only */
+                  OPTION_EVAL = 1 << 10,     /* eval only */
+                  OPTION_QUANTIZE = 1 << 11, /* quantize only */
+                  OPTION_NOTEBOOK = 1 << 12  /* the notebook only */
+};
+
+/* Row i of all, NULL behind the last; *ret_use: its mask. Settings count as OPTION_COMMON. */
+const struct setting *option_at(int i, int *ret_use);
+
+void options_init(struct options *opt);
+void options_free(struct options *opt);
+/* A deep copy; to is uninitialised. */
+void options_copy(struct options *to, const struct options *from);
+
+/* Reads options from argv[1 …] into opt. use: mask of enum option_use that is allowed. Stops at the
+ * first other word when `first_word`, else moves the other words to the end. Returns their index in
+ * argv, or ARGUMENT with a sentence that names the nearest option. */
+int options_parse(struct options *opt, int argc, char **argv, int use, bool first_word,
+                  struct phi3v_error *err);
+
+#endif

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What a prompt refers to. */
+#define _POSIX_C_SOURCE 200809L
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "notebook/refs.h"
+
+/* -- References ----------------------------------------------------------------------------- */
+
+static struct images pictures; // @1, @2 or @cover, @3
+
+static int setup(void **state)
+{
+    static const char *const names[] = {NULL, "cover", NULL};
+    (void)state;
+    for (int i = 0; i < 3; i++) {
+        struct loaded none = {0};
+        int index;
+        if (images_add(&pictures, &none, "x.png", names[i], NB_TYPED, &index, NULL)) return -1;
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    images_free(&pictures);
+    return 0;
+}
+
+/* "kind start-end index|what" of each, joined by ";". */
+static void refs_are(const char *text, const char *want)
+{
+    struct refs refs;
+    struct phi3v_error err;
+    struct text got = {0};
+    static const char *const kind[] = {"picture", "load", "answer"};
+    assert_int_equal(refs_find(text, &pictures, &refs, &err), 0);
+    for (size_t i = 0; i < refs.n; i++) {
+        const struct ref *r = &refs.v[i];
+        text_addf(&got, "%s%s %.*s=", i ? ";" : "", kind[r->kind], (int)(r->end - r->start),
+                  text + r->start);
+        if (r->what)
+            text_add(&got, r->what);
+        else
+            text_addf(&got, r->last > r->first ? "%d-%d" : "%d", r->first, r->last);
+    }
+    assert_string_equal(got.s ? got.s : "", want);
+    text_free(&got);
+    refs_free(&refs);
+}
+
+static void references(void **state)
+{
+    (void)state;
+    refs_are("what is @1?", "picture @1=0");
+    refs_are("@1 and @cover, (@2)", "picture @1=0;picture @cover=1;picture @2=1");
+    refs_are("@cover's title", "picture @cover=1");
+    refs_are("write to me@x.org or me@1", "");
+    refs_are("hey @people, at @5pm", "");
+    refs_are("{Out[3]} then {_}", "answer {Out[3]}=3;answer {_}=0");
+    refs_are("{Out[x]} {Out[0]} {}", "");
+    refs_are("@https://example.org/a.png, please",
+             "load @https://example.org/a.png=https://example.org/a.png");
+    refs_are("a\n@1", "picture @1=0");
+    refs_are("@", "");
+    refs_are("@types/node", "");
+    refs_are("比较@1和@2", "picture @1=0;picture @2=1");
+    refs_are("描述 @1？", "picture @1=0");
+    refs_are("@1和@cover有什么不同", "picture @1=0;picture @cover=1");
+    refs_are("@1-3 differ", "picture @1-3=0-2");
+    refs_are("@1-shot, @1-9", "picture @1=0;picture @1=0");
+    refs_are("is=@1/@2?", "picture @1=0;picture @2=1");
+}
+
+static void references_to_files(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/phiscope-words-XXXXXX";
+    assert_non_null(mkdtemp(dir));
+    char *path = text_format("%s/a b.png", dir), *want, *text;
+    fclose(fopen(path, "w"));
+    text = text_format("see @%s/a\\ b.png.", dir);
+    want = text_format("load @%s/a\\ b.png=%s", dir, path);
+    refs_are(text, want);
+    free(text);
+    free(want);
+    text = text_format("see @\"%s\", ok", path);
+    want = text_format("load @\"%s\"=%s", path, path);
+    refs_are(text, want);
+    free(text);
+    free(want);
+    text = text_format("what is in %s/a\\ b.png?", dir);
+    want = text_format("load %s/a\\ b.png=%s", dir, path);
+    refs_are(text, want);
+    free(text);
+    free(want);
+    text = text_format("看@%s/a\\ b.png和我说", dir);
+    want = text_format("load @%s/a\\ b.png=%s", dir, path);
+    refs_are(text, want);
+    free(text);
+    free(want);
+    text = text_format("'%s' \"%s\" %s/a\\ b.png", path, path, dir);
+    assert_true(is_all_pictures(text));
+    free(text);
+    text = text_format("file://%s/a%%20b.png", dir);
+    assert_true(is_all_pictures(text));
+    free(text);
+    remove(path);
+    rmdir(dir);
+    free(path);
+}
+
+static void missing_pictures(void **state)
+{
+    (void)state;
+    static const char *const bad[] = {"look at @nowhere.png", "@7", "@./thing", "see @/no/such, ok",
+                                      "@~/none.webp!"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        struct refs refs;
+        struct phi3v_error err;
+        assert_int_equal(refs_find(bad[i], &pictures, &refs, &err), PHI3V_E_IMAGE);
+    }
+}
+
+static void plain_paths_stay_text(void **state)
+{
+    (void)state;
+    refs_are("notes about /etc/passwd and chart.png that is not there", "");
+    assert_false(is_all_pictures("/etc/passwd"));
+    assert_false(is_all_pictures("hello"));
+    assert_false(is_all_pictures(""));
+    assert_true(is_all_pictures("https://example.org/a.png"));
+}
+
+/* A megabyte of anything is looked through once. */
+static void long_texts(void **state)
+{
+    (void)state;
+    enum { MEGABYTE = 1 << 20 };
+    char *text = calloc(1, MEGABYTE + 1);
+    assert_non_null(text);
+    for (int c = 1; c < 128; c++) {
+        struct refs refs;
+        memset(text, c, MEGABYTE);
+        assert_int_equal(refs_find(text, &pictures, &refs, NULL), 0);
+        refs_free(&refs);
+    }
+    free(text);
+}
+
+static void tags(void **state)
+{
+    (void)state;
+    assert_true(has_image_tag("x <|image_12|>"));
+    assert_false(has_image_tag("<|image_|> <|image_1>"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(references),       cmocka_unit_test(references_to_files),
+        cmocka_unit_test(missing_pictures), cmocka_unit_test(plain_paths_stay_text),
+        cmocka_unit_test(long_texts),       cmocka_unit_test(tags)};
+    return cmocka_run_group_tests(tests, setup, teardown);
+}
