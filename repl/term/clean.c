@@ -141,18 +141,23 @@ struct printer {
     int column;
 };
 
+void clean_write(int32_t cp, int *column, FILE *out)
+{
+    if (cp == '\t') {
+        int n = TAB_COLUMNS - *column % TAB_COLUMNS;
+        fprintf(out, "%*s", n, "");
+        *column += n;
+    } else {
+        utf8proc_uint8_t bytes[4];
+        fwrite(bytes, 1, (size_t)utf8proc_encode_char(cp, bytes), out);
+        *column = cp == '\n' ? 0 : *column + clean_width(cp);
+    }
+}
+
 static void print_char(int32_t cp, void *user)
 {
     struct printer *p = user;
-    if (cp == '\t') {
-        int n = TAB_COLUMNS - p->column % TAB_COLUMNS;
-        fprintf(p->out, "%*s", n, "");
-        p->column += n;
-    } else {
-        utf8proc_uint8_t bytes[4];
-        fwrite(bytes, 1, (size_t)utf8proc_encode_char(cp, bytes), p->out);
-        p->column = cp == '\n' ? 0 : p->column + clean_width(cp);
-    }
+    clean_write(cp, &p->column, p->out);
 }
 
 static void print_bytes(FILE *out, enum clean_mode mode, const char *bytes, size_t n)

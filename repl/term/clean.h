@@ -45,6 +45,10 @@ char *clean_string(const char *s, enum clean_mode mode);
 char *clean_bytes(const char *bytes, size_t n, enum clean_mode mode);
 void clean_print(FILE *out, enum clean_mode mode, const char *s);
 
+/* Writes one clean character; a tab as spaces up to the next multiple of 8 columns. *column counts
+ * from the line's beginning. */
+void clean_write(int32_t cp, int *column, FILE *out);
+
 /* Whether a character comes out of CLEAN_TEXT as it is (LF and TAB aside). */
 bool clean_passes(int32_t cp);
 /* Whether CLEAN_NAME shows it as <U+200B> because nothing else would be seen of it. */

@@ -91,14 +91,15 @@ static void bracket_pastes(struct modes *m, bool on)
 
 void modes_set(struct modes *m, enum term_mode mode)
 {
-    /* In the background the kernel would stop us; only who wants keys waits for the foreground. */
+    m->mode = mode;
+    /* In the background the kernel would stop us; only who wants keys waits for the foreground.
+     * What is not done now is done when SIGCONT tells that we are there. */
     if (!m->have_original || (mode != TERM_EDITING && !modes_in_foreground(m))) return;
     struct termios wanted = m->original;
     if (mode != TERM_USUAL) wanted = raw_mode(m->original, mode == TERM_QUIET);
     if (mode != TERM_EDITING) bracket_pastes(m, false);
     while (tcsetattr(m->in_fd, TCSADRAIN, &wanted) != 0 && errno == EINTR) continue;
     if (mode == TERM_EDITING) bracket_pastes(m, true);
-    m->mode = mode;
 }
 
 bool modes_ask(struct modes *m)

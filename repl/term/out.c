@@ -87,9 +87,10 @@ void out_json(struct out *o, const char *json)
     int n_marks = 0;
     for (utf8proc_ssize_t n; *json; json += n) {
         n = utf8proc_iterate((const utf8proc_uint8_t *)json, -1, &cp);
-        if (n < 1) n = 1, cp = 0xFFFD;
+        bool bad = n < 1;
+        if (bad) n = 1, cp = 0xFFFD;
         n_marks = clean_width(cp) > 0 ? 0 : n_marks + 1;
-        if (!o->terminal || (clean_passes(cp) && n_marks <= CLEAN_MARKS))
+        if (!o->terminal || (!bad && clean_passes(cp) && n_marks <= CLEAN_MARKS))
             fwrite(json, 1, (size_t)n, o->file);
         else
             put_escaped(cp, o->file);

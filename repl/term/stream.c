@@ -3,7 +3,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <utf8proc.h>
 
 #include "term/clean.h"
 #include "term/layout.h"
@@ -28,6 +27,7 @@ struct stream {
     size_t n_text, cap_text;
     bool text_lost; /* no memory for it: no redrawing */
     char last;      /* byte of the text */
+    int column;     /* in WAY_CLEAN */
     bool begun, ended;
 };
 
@@ -51,8 +51,7 @@ static void put_clean(int32_t cp, void *user)
     } else if (s->way == WAY_FULL) {
         layout_put(&s->layout, cp, 0);
     } else {
-        utf8proc_uint8_t bytes[4];
-        fwrite(bytes, 1, (size_t)utf8proc_encode_char(cp, bytes), s->opt.out);
+        clean_write(cp, &s->column, s->opt.out);
     }
 }
 
@@ -64,7 +63,10 @@ static void begin(struct stream *s)
     const struct term_facts *facts = s->opt.term ? term_facts(s->opt.term) : NULL;
     const char *label = s->label;
     clean_init(&s->clean, CLEAN_TEXT, put_clean, s);
-    if (s->way == WAY_CLEAN) fputs(label, s->opt.out);
+    if (s->way == WAY_CLEAN) {
+        fputs(label, s->opt.out);
+        s->column = clean_string_width(label);
+    }
     if (s->way != WAY_FULL) return;
     bool beside = s->opt.layout == STREAM_BESIDE ||
                   (s->opt.layout == STREAM_AUTO && facts->cols >= BESIDE_COLUMNS);

@@ -233,7 +233,7 @@ static void fill(struct view *v, const struct view_text *t)
 
 static void set_style(struct view *v, int style)
 {
-    if (!v->facts || !v->facts->is_tty) style = 0;
+    if (v->dumb || !v->facts->is_tty) style = 0;
     if (style == v->style) return;
     if (v->style) fputs("\033[0m", v->out);
     v->style = style && style_on(v->facts, style, v->out) ? style : 0;

@@ -63,6 +63,7 @@ bool pty_expect(struct pty *p, const char *text);
 /* Waits for a moment in which nothing comes, two seconds at most; true when `text` came since the
  * last found place. */
 bool pty_came(struct pty *p, const char *text);
+void pty_wait(struct pty *p, int ms); /* takes in what comes meanwhile */
 /* Waits until the screen has such a row, blanks at its end aside … */
 bool pty_sees(struct pty *p, const char *row);
 /* … and the cursor in a column of it (column < 0: of no matter which). */

@@ -74,12 +74,14 @@ static void be_shell(const char *const *words, const struct pty_options *opt, in
     struct timespec away = milliseconds(AWAY_MS);
     int status;
     tcgetattr(0, &sane);
-    signal(SIGTTOU, SIG_IGN);
+    sane.c_lflag &= (tcflag_t)~ECHO; /* what the kernel writes is none of the program's */
+    static const int ignored[] = {SIGTTOU, SIGTTIN, SIGINT, SIGQUIT, SIGTSTP};
+    for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
     pid_t job = fork();
     if (job == 0) {
         setpgid(0, 0);
         tcsetpgrp(0, getpid());
-        signal(SIGTTOU, SIG_DFL);
+        for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_DFL);
         be_program(words, opt);
     }
     if (write(tell, &job, sizeof job) != sizeof job) _exit(97);
@@ -147,6 +149,12 @@ static bool take(struct pty *p, int ms)
         pty_type(p, p->attributes);
     }
     return true;
+}
+
+void pty_wait(struct pty *p, int ms)
+{
+    double until = drive_now_s() + ms / 1000.0, left;
+    while ((left = until - drive_now_s()) > 0) take(p, (int)(left * 1000) + 1);
 }
 
 void pty_type(struct pty *p, const char *keys) { pty_send(p, keys, strlen(keys)); }
@@ -263,6 +271,21 @@ void pty_resize(struct pty *p, int cols, int rows)
 
 void pty_signal(struct pty *p, int signal_number) { kill(p->program, signal_number); }
 
+/* What came around the first wrong byte. */
+static void tell_error(const struct pty *p)
+{
+    size_t at = p->vt->error_at, from = at > 300 ? at - 300 : 0, to = at + 100;
+    char line[1700];
+    size_t n = 0;
+    if (!p->vt->error[0]) return;
+    for (size_t i = from; i < to && i < p->n; i++) {
+        unsigned char c = (unsigned char)p->text[i];
+        bool plain = c >= 0x20 && c < 0x7F;
+        n += (size_t)snprintf(line + n, sizeof line - n, plain ? "%c" : "\\%02x", c);
+    }
+    tap_note("%s", line);
+}
+
 /* -- The end -------------------------------------------------------------------------------- */
 
 int pty_end(struct pty *p)
@@ -271,6 +294,7 @@ int pty_end(struct pty *p)
     while (drive_now_s() < until && take(p, 1000)) {}
     int status = drive_wait(p->pid, until);
     vt_end(p->vt);
+    tell_error(p);
     tap_ok(!p->vt->error[0], "what the terminal got is text and whole sequences%s%s",
            p->vt->error[0] ? ": " : "", p->vt->error);
     close(p->fd);

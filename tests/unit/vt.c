@@ -12,6 +12,7 @@ static void wrong(struct vt *vt, const char *format, ...) __attribute__((format(
 static void wrong(struct vt *vt, const char *format, ...)
 {
     if (vt->error[0]) return;
+    vt->error_at = vt->n_fed;
     va_list args;
     va_start(args, format);
     int n = snprintf(vt->error, sizeof vt->error, "row %d column %d: ", vt->y, vt->x);
@@ -271,8 +272,10 @@ static void cover(struct vt *vt)
 {
     int rows = (vt->picture_h + vt->cell_h - 1) / vt->cell_h;
     int cols = (vt->picture_w + vt->cell_w - 1) / vt->cell_w;
-    if (vt->y + rows > vt->rows - 1) wrong(vt, "a picture of %d rows scrolls the screen", rows);
-    if (vt->x + cols > vt->cols) wrong(vt, "a picture of %d columns is too wide", cols);
+    if (vt->y + rows > vt->rows - 1 && !vt->may_clamp)
+        wrong(vt, "a picture of %d rows scrolls the screen", rows);
+    if (vt->x + cols > vt->cols && !vt->may_clamp)
+        wrong(vt, "a picture of %d columns is too wide", cols);
     for (int y = vt->y; y < vt->y + rows && y < vt->rows; y++) {
         for (int x = vt->x; x < vt->x + cols && x < vt->cols; x++) {
             bool covers = vt->cells[y][x].cp > ' ' || vt->cells[y][x].picture;
@@ -403,7 +406,7 @@ void vt_resize(struct vt *vt, int cols, int rows)
 
 void vt_feed(struct vt *vt, const char *bytes, size_t n)
 {
-    for (size_t i = 0; i < n; i++) take(vt, (unsigned char)bytes[i]);
+    for (size_t i = 0; i < n; i++, vt->n_fed++) take(vt, (unsigned char)bytes[i]);
 }
 
 void vt_end(struct vt *vt)

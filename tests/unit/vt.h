@@ -40,6 +40,7 @@ struct vt {
     char text[VT_TEXT];
     size_t n_text;
     char error[200];
+    size_t n_fed, error_at; /* bytes taken so far; by then the first error was found */
     /* the decoder's state */
     unsigned char sequence[1 << 20];
     size_t n_sequence;
