@@ -259,6 +259,7 @@ static int job_init(struct bench *b, int i, struct phi3v_job *job, struct phi3v_
     for (int k = 0; k < MANY_PROMPT; k++) ids[k] = k ? word(b->model, 1000 * i + k) : BOS;
     int rc = phi3v_prompt_ids_new(b->model, ids, MANY_PROMPT, NULL, 0, 0, &prompt, err);
     if (!rc && !b->many[i]) rc = phi3v_session_new(b->model, &b->many[i], err);
+    if (!rc) phi3v_session_alone(b->many[i]);
     *result = (struct phi3v_result){.size = sizeof *result};
     *job = (struct phi3v_job){
         .size = sizeof *job, .session = b->many[i], .prompt = prompt, .result = result};

@@ -372,6 +372,13 @@ void phi3v_session_cancel(phi3v_session *session) { work_cancel(&session->work);
 
 void phi3v_session_clear(phi3v_session *session) { session_clear(session); }
 
+int phi3v_session_fork(phi3v_session *session, phi3v_session **ret_session, struct phi3v_error *err)
+{
+    REFUSE_NULL(session, err);
+    REFUSE_NULL(ret_session, err);
+    return session_fork(session, ret_session, err);
+}
+
 int64_t phi3v_session_tokens(const phi3v_session *session) { return (int64_t)session->kv.held; }
 
 int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *prompt)
@@ -435,6 +442,8 @@ int phi3v_sampling(const float *logits, int n_vocab, const int32_t *previous, si
     sampler_free(s);
     return n < 0 ? PHI3V_E_ARGUMENT : n;
 }
+
+void phi3v_session_alone(phi3v_session *session) { session->kv.alone = true; }
 
 int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v_error *err)
 {

@@ -112,6 +112,8 @@ struct phi3v_model_options {
                                 on a GPU "bf16", "q8"; "auto": f32 with dtype f32, f16 otherwise,
                                 bf16 on a GPU */
     int64_t ctx;             /* tokens; 0: what free memory allows, at most what the model knows */
+    int64_t reuse_bytes;     /* of keys and values kept for prompts to come, beside those that
+                                 sessions hold; 0: an eighth of free memory; -1: none */
     int n_threads;           /* 0: one per core */
     const char *synthetic;   /* "phi3v": full-size pseudo-random weights in memory, path ignored */
     phi3v_event_fn on_event; /* progress of loading; may be NULL */
@@ -174,10 +176,11 @@ PHI3V_API const char *phi3v_model_file_at(const phi3v_model *model, const void *
  * IO, MEMORY. */
 PHI3V_API int phi3v_model_write(const phi3v_model *model, const char *dir, struct phi3v_error *err);
 
-/* Resolves what a person wrote after -m: a folder (quotes, ~ and file:// are understood), one of the
- * local Hugging Face cache, a file in one; a short name under one of models_dirs (NULL-terminated
- * list); org/name[@rev] or a pasted address of the hub, in the local cache. The caller frees
- * *ret_path with phi3v_string_free. Error MODEL names what was tried, and the nearest name. */
+/* Resolves what a person wrote after -m: a folder (quotes, ~ and file:// are understood), one of
+ * the local Hugging Face cache, a file in one; a short name under one of models_dirs
+ * (NULL-terminated list); org/name[@rev] or a pasted address of the hub, in the local cache. The
+ * caller frees *ret_path with phi3v_string_free. Error MODEL names what was tried, and the nearest
+ * name. */
 PHI3V_API int phi3v_model_find(const char *name, const char *const *models_dirs, char **ret_path,
                                struct phi3v_error *err);
 PHI3V_API void phi3v_string_free(char *s);
@@ -353,14 +356,15 @@ PHI3V_API int phi3v_session_new(phi3v_model *model, phi3v_session **ret_session,
                                 struct phi3v_error *err);
 PHI3V_API void phi3v_session_free(phi3v_session *session);
 
-/* Answers `prompt`, which must have been made for the session's model. Whatever the session already
- * holds of it (longest common prefix, pictures by content) is not computed again, and the result
- * equals a fresh run. The answer ends at a stop token, a stop string, max_new_tokens or the end of
- * the context. A callback that returns non-zero or phi3v_session_cancel while answering ends it
- * with FINISH_INTERRUPTED and 0; before the first token it is error CANCELLED, and pictures encoded
- * and tokens computed so far are kept for the next call. ret_result may be NULL; otherwise its size
- * is set, and its contents are freed with phi3v_result_fini. Errors: ARGUMENT, TOO_LONG (by how
- * many tokens; nothing held is lost), MEMORY, CANCELLED, MODEL (weights that compute no numbers).
+/* Answers `prompt`, which must have been made for the session's model. Whatever this session or
+ * another of the model has computed of it (longest common prefix, pictures by content) is not
+ * computed again, and the result equals a fresh run. The answer ends at a stop token, a stop
+ * string, max_new_tokens or the end of the context. A callback that returns non-zero or
+ * phi3v_session_cancel while answering ends it with FINISH_INTERRUPTED and 0; before the first
+ * token it is error CANCELLED, and pictures encoded and tokens computed so far are kept for the
+ * next call. ret_result may be NULL; otherwise its size is set, and its contents are freed with
+ * phi3v_result_fini. Errors: ARGUMENT, TOO_LONG (by how many tokens; nothing held is lost), MEMORY,
+ * CANCELLED, MODEL (weights that compute no numbers).
  */
 PHI3V_API int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
                              const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
@@ -380,7 +384,7 @@ struct phi3v_job {
 typedef int (*phi3v_job_event_fn)(const struct phi3v_event *event, int job, void *user);
 /* Answers n prompts side by side, each as phi3v_generate would: prompts one after the other, then
  * the steps of all answers together, so that weights are read once for all of them; a beginning
- * that prompts share (whole blocks of 64 tokens) is computed once. Each answer is the one that its
+ * that prompts share is computed once. Each answer is the one that its
  * session gives alone: on the CPU bit for bit, on a GPU too but for the rounding of prompts that
  * share a beginning. A job that fails or is stopped does not hold up the others. params: of all.
  * on_event may be NULL. Errors (of the whole; a job's own stand in it): ARGUMENT, MEMORY. */
@@ -394,10 +398,15 @@ PHI3V_API int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt,
                             struct phi3v_error *err);
 /* From any thread or a signal handler: stops the work in progress, or does nothing. */
 PHI3V_API void phi3v_session_cancel(phi3v_session *session);
-/* Forgets all keys and values (not the pictures' features). */
+/* Forgets what the session holds. The model keeps keys and values for any session that asks for the
+ * same again, as far as phi3v_model_options.reuse_bytes goes, and pictures' features. */
 PHI3V_API void phi3v_session_clear(phi3v_session *session);
-/* Tokens held, and how many of `prompt` would be reused (never its last: what comes behind it is
- * asked for). */
+/* A new session that holds what this one does, in the same memory: both go their own ways from
+ * there. Errors: MEMORY. */
+PHI3V_API int phi3v_session_fork(phi3v_session *session, phi3v_session **ret_session,
+                                 struct phi3v_error *err);
+/* Tokens held, and how many of `prompt` would be reused, of this session or of what the model keeps
+ * (never its last: what comes behind it is asked for). */
 PHI3V_API int64_t phi3v_session_tokens(const phi3v_session *session);
 PHI3V_API int64_t phi3v_session_common(const phi3v_session *session, const phi3v_prompt *prompt);
 

@@ -38,8 +38,11 @@ PHI3V_API int phi3v_activations(phi3v_session *session, const phi3v_prompt *prom
 PHI3V_API int phi3v_sampling(const float *logits, int n_vocab, const int32_t *previous,
                              size_t n_previous, const struct phi3v_params *params, int32_t *ret_ids,
                              float *ret_probs, int cap);
+/* From now on the session computes by itself whatever it does not hold: it takes no keys and values
+ * of other sessions, and gives them none. */
+PHI3V_API void phi3v_session_alone(phi3v_session *session);
 /* Benchmark aid: pretend the session already holds n times the token <s>, with pseudo-random keys
- * and values. Clear it afterwards. */
+ * and values. It is alone from then on. Clear it afterwards. */
 PHI3V_API int phi3v_session_fill(phi3v_session *session, int64_t n, struct phi3v_error *err);
 /* Benchmark aid: encode n_crops pseudo-random crops (one is a global view alone), uncached; seconds
  * it took. */

@@ -14,7 +14,7 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 8, BACKEND_STEP_SEQS = 8 /* that decode takes at most */ };
+enum { BACKEND_ABI = 9, BACKEND_STEP_SEQS = 8 /* that decode takes at most */ };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
@@ -64,6 +64,8 @@ struct backend_table {
     /* Bytes that blocks may take beside everything else; NULL: they come from the memory of the
      * system. */
     size_t (*kv_budget)(const struct backend *b);
+    /* The contents of one block to another; NULL: it cannot. */
+    void (*kv_copy)(struct backend *b, int from, int to);
     void (*kv_fill)(struct backend *b, int id,
                     uint64_t seed); /* pseudo-random contents, for bench */
 

@@ -154,6 +154,11 @@ static size_t cpu_kv_block_bytes(const struct backend *b)
     return kv_store_block_bytes(((const struct cpu_backend *)b)->kv);
 }
 
+static void cpu_kv_copy(struct backend *b, int from, int to)
+{
+    kv_store_copy(cpu_of(b)->kv, from, to);
+}
+
 /* Values in [-1, 1): a linear congruence per float is random enough to time attention. Heads are
  * alike but for where they begin in the sequence. */
 static void cpu_kv_fill(struct backend *base, int id, uint64_t seed)
@@ -271,6 +276,7 @@ static const struct backend_table cpu_table = {
     .kv_alloc = cpu_kv_alloc,
     .kv_free = cpu_kv_free,
     .kv_block_bytes = cpu_kv_block_bytes,
+    .kv_copy = cpu_kv_copy,
     .kv_fill = cpu_kv_fill,
     .forward = cpu_forward,
     .stage = cpu_stage,

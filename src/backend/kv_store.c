@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/mem.h"
 
@@ -132,6 +133,15 @@ void kv_store_resolve(struct kv_store *s, const int *ids, int n, char **ret_bloc
         ret_blocks[i] = slab->data + (size_t)(ids[i] % s->per_slab) * s->part_bytes;
     }
     pthread_mutex_unlock(&s->lock);
+}
+
+void kv_store_copy(struct kv_store *s, int from, int to)
+{
+    char *blocks[2];
+    size_t step = (size_t)s->per_slab * s->part_bytes;
+    kv_store_resolve(s, (int[]){from, to}, 2, blocks);
+    for (size_t at = 0; at < slab_bytes(s); at += step)
+        memcpy(blocks[1] + at, blocks[0] + at, s->part_bytes);
 }
 
 size_t kv_store_block_bytes(const struct kv_store *s) { return s->block_bytes; }

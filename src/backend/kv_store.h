@@ -23,6 +23,8 @@ void kv_store_give(struct kv_store *s, const int *ids, int n);
 /* Where the first part of each id in use lies; the others follow at a distance of slab_blocks *
  * part_bytes. Valid until the block is given back. */
 void kv_store_resolve(struct kv_store *s, const int *ids, int n, char **ret_blocks);
+/* Both in use. */
+void kv_store_copy(struct kv_store *s, int from, int to);
 size_t kv_store_block_bytes(const struct kv_store *s);
 /* Bytes of all slabs held. */
 size_t kv_store_bytes(struct kv_store *s);

@@ -61,7 +61,7 @@ int generate(struct phi3v_session *s, const struct phi3v_prompt *prompt,
     if (!rc) {
         answer_show_prompt(s, prompt, params);
         rc = timed_loop(&a, s, err);
-        kv_truncate(&s->kv, s->kv.held); // gives back the blocks taken ahead
+        session_settle(s);
     }
     if (!rc) rc = answer_flush(&a, err);
     work_end(&w);

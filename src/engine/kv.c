@@ -2,141 +2,165 @@
 #include "engine/kv.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 
 static int blocks_for(size_t n) { return (int)((n + KV_BLOCK - 1) / KV_BLOCK); }
 
-/* -- Shared blocks ----------------------------------------------------------------------------- */
+void kv_init(struct kv *kv, struct kv_pool *pool) { *kv = (struct kv){.pool = pool}; }
 
-void kv_shares_init(struct kv_shares *s)
+static void give_back(struct kv *kv, int first)
 {
-    *s = (struct kv_shares){0};
-    pthread_mutex_init(&s->lock, NULL);
-}
-
-void kv_shares_fini(struct kv_shares *s)
-{
-    mem_free(s->others);
-    pthread_mutex_destroy(&s->lock);
-}
-
-static bool is_shared(const struct kv *kv, int i)
-{
-    struct kv_shares *s = kv->shares;
-    pthread_mutex_lock(&s->lock);
-    bool shared = kv->blocks[i] < s->cap && s->others[kv->blocks[i]] > 0;
-    pthread_mutex_unlock(&s->lock);
-    return shared;
-}
-
-/* One holder less for each of the blocks from `first` on; the last one gives them back. */
-static void release(struct kv *kv, int first)
-{
-    struct kv_shares *s = kv->shares;
-    int n_own = first;
-    pthread_mutex_lock(&s->lock);
-    for (int i = first; i < kv->n_blocks; i++) {
-        int id = kv->blocks[i];
-        if (id < s->cap && s->others[id] > 0)
-            s->others[id]--;
-        else
-            kv->blocks[n_own++] = id;
-    }
-    pthread_mutex_unlock(&s->lock);
-    if (n_own > first) kv->backend->table->kv_free(kv->backend, kv->blocks + first, n_own - first);
+    if (first >= kv->n_blocks) return;
+    kv_pool_release(kv->pool, kv->blocks + first, kv->n_blocks - first);
     kv->n_blocks = first;
 }
 
-/* One holder more for each of n blocks. */
-static int hold(struct kv_shares *s, const int *blocks, int n, struct phi3v_error *err)
+void kv_publish(struct kv *kv)
 {
-    int end = 0, rc = 0;
-    for (int i = 0; i < n; i++)
-        if (blocks[i] >= end) end = blocks[i] + 1;
-    pthread_mutex_lock(&s->lock);
-    if (end > s->cap) {
-        int *others = mem_resize(s->others, (size_t)end, sizeof *others);
-        if (!others) rc = err_memory(err, "shared keys and values", (size_t)end * sizeof *others);
-        if (others) s->others = others;
-        while (others && s->cap < end) s->others[s->cap++] = 0;
-    }
-    for (int i = 0; i < n && !rc; i++) s->others[blocks[i]]++;
-    pthread_mutex_unlock(&s->lock);
-    return rc;
+    if (kv->alone) return;
+    kv_pool_publish(kv->pool, &kv->seq, kv->regime, kv->blocks, (int)(kv->held / KV_BLOCK));
 }
 
-size_t kv_keepable(const struct kv *kv, size_t n)
+void kv_clear(struct kv *kv)
 {
-    size_t part = n % KV_BLOCK;
-    return part > 0 && is_shared(kv, (int)(n / KV_BLOCK)) ? n - part : n;
-}
-
-int kv_share(struct kv *kv, const struct kv *from, size_t n, struct phi3v_error *err)
-{
-    assert(n % KV_BLOCK == 0 && n <= from->held && kv != from && kv->shares == from->shares);
-    int n_blocks = (int)(n / KV_BLOCK);
-    struct sequence seq;
-    int *blocks = mem_array((size_t)n_blocks, sizeof *blocks);
-    if (!blocks) return err_memory(err, "keys and values", (size_t)n_blocks * sizeof *blocks);
-    int rc = sequence_copy(&from->seq, 0, &seq, err);
-    if (!rc && (rc = hold(kv->shares, from->blocks, n_blocks, err))) sequence_fini(&seq);
-    if (rc) {
-        mem_free(blocks);
-        return rc;
-    }
-    kv_fini(kv);
-    memcpy(blocks, from->blocks, (size_t)n_blocks * sizeof *blocks);
-    kv->blocks = blocks;
-    kv->n_blocks = kv->cap_blocks = n_blocks;
-    kv->seq = seq;
-    kv->seq.n = kv->held = n;
-    kv->regime = from->regime;
-    return 0;
-}
-
-void kv_rewind(struct kv *kv)
-{
-    bool shared = false;
-    for (int i = 0; i < kv->n_blocks; i++) shared |= is_shared(kv, i);
-    if (shared) release(kv, 0);
+    kv_publish(kv);
+    give_back(kv, 0);
+    sequence_fini(&kv->seq); // its pictures too
     kv->held = 0;
-}
-
-/* -- One cache --------------------------------------------------------------------------------- */
-
-void kv_init(struct kv *kv, struct backend *backend, struct kv_shares *shares)
-{
-    *kv = (struct kv){.backend = backend, .shares = shares};
 }
 
 void kv_fini(struct kv *kv)
 {
-    kv_truncate(kv, 0);
-    sequence_fini(&kv->seq);
+    kv_clear(kv);
     mem_free(kv->blocks);
     kv->blocks = NULL;
     kv->cap_blocks = 0;
 }
 
-size_t kv_common(const struct kv *kv, const struct sequence *seq, enum rope_regime regime)
+/* -- What need not be computed ----------------------------------------------------------------- */
+
+/* Of the first n positions of seq those that are held here. */
+static size_t common(const struct kv *kv, const struct sequence *seq, size_t n,
+                     enum rope_regime regime)
 {
     if (kv->held == 0 || kv->regime != regime) return 0;
-    size_t n = sequence_common(&kv->seq, seq);
-    return n < kv->held ? n : kv->held;
+    size_t same = sequence_common(&kv->seq, seq);
+    if (kv->held < same) same = kv->held;
+    return same < n ? same : n;
 }
 
-void kv_adopt(struct kv *kv, struct sequence *seq, size_t n_keep, enum rope_regime regime)
+/* n, less the positions of a block that is not whole, is shared and cannot be copied. */
+static size_t usable(const struct kv *kv, size_t n, int last_block, int own)
 {
-    assert(n_keep <= kv->held && (n_keep == 0 || regime == kv->regime));
-    kv_truncate(kv, n_keep);
+    size_t part = n % KV_BLOCK;
+    bool copies = kv->pool->backend->table->kv_copy;
+    return part == 0 || copies || !kv_pool_shared(kv->pool, last_block, own) ? n : n - part;
+}
+
+size_t kv_reusable(const struct kv *kv, const struct sequence *seq, size_t n,
+                   enum rope_regime regime)
+{
+    size_t here = common(kv, seq, n, regime);
+    size_t there = kv->alone ? 0 : kv_pool_find(kv->pool, seq, n, regime, NULL);
+    if (here > 0) here = usable(kv, here, kv->blocks[(here - 1) / KV_BLOCK], 1);
+    if (!kv->pool->backend->table->kv_copy) there -= there % KV_BLOCK;
+    return here > there ? here : there;
+}
+
+/* A copy of a block in place of it; false: there is none. */
+static bool copy_block(struct kv_pool *p, int *block)
+{
+    int copy;
+    if (!p->backend->table->kv_copy || kv_pool_alloc(p, 1, &copy, NULL)) return false;
+    p->backend->table->kv_copy(p->backend, *block, copy);
+    kv_pool_release(p, block, 1);
+    *block = copy;
+    return true;
+}
+
+/* The last block is to be written behind the first positions: it must be nobody else's. own:
+ * holders that are this cache and this start. */
+static void own_last(const struct kv *kv, struct kv_start *start, int own)
+{
+    size_t part = start->n % KV_BLOCK;
+    int *last = &start->blocks[start->n_blocks - 1];
+    if (part == 0 || !kv_pool_shared(kv->pool, *last, own) || copy_block(kv->pool, last)) return;
+    kv_pool_release(kv->pool, last, 1);
+    start->n_blocks--;
+    start->n -= part;
+}
+
+int kv_start(struct kv *kv, const struct sequence *seq, size_t n, enum rope_regime regime,
+             struct kv_start *ret, struct phi3v_error *err)
+{
+    kv_publish(kv); // so that no block that is published later is written to
+    size_t here = common(kv, seq, n, regime), count = (size_t)blocks_for(n);
+    struct kv_start start = {.blocks = mem_array(count, sizeof *start.blocks)};
+    if (!start.blocks) return err_memory(err, "keys and values", count * sizeof *start.blocks);
+    if (!kv->alone) start.n = kv_pool_find(kv->pool, seq, n, regime, start.blocks);
+    start.n_blocks = blocks_for(start.n);
+    const bool own = here >= start.n;
+    if (own) {
+        kv_pool_release(kv->pool, start.blocks, start.n_blocks);
+        start.n = here;
+        start.n_blocks = blocks_for(here);
+        if (here > 0) memcpy(start.blocks, kv->blocks, (size_t)start.n_blocks * sizeof(int));
+        kv_pool_hold(kv->pool, start.blocks, start.n_blocks);
+    }
+    if (start.n > 0) own_last(kv, &start, own ? 2 : 1);
+    *ret = start;
+    return 0;
+}
+
+void kv_start_fini(const struct kv *kv, struct kv_start *start)
+{
+    kv_pool_release(kv->pool, start->blocks, start->n_blocks);
+    mem_free(start->blocks);
+    *start = (struct kv_start){0};
+}
+
+void kv_adopt(struct kv *kv, struct sequence *seq, struct kv_start *start, enum rope_regime regime)
+{
+    give_back(kv, 0);
+    mem_free(kv->blocks);
+    kv->blocks = start->blocks;
+    kv->n_blocks = kv->cap_blocks = start->n_blocks;
+    kv->held = start->n;
+    kv->regime = regime;
+    *start = (struct kv_start){0};
+    if (!seq) return;
     sequence_fini(&kv->seq);
     kv->seq = *seq;
     *seq = (struct sequence){0};
-    kv->regime = regime;
 }
+
+int kv_fork(struct kv *kv, struct kv *from, struct phi3v_error *err)
+{
+    assert(kv->n_blocks == 0 && kv->pool == from->pool);
+    kv_publish(from);
+    struct sequence seq;
+    struct kv_start start = {.n = from->held, .n_blocks = blocks_for(from->held)};
+    size_t n = (size_t)start.n_blocks;
+    int rc = sequence_copy(&from->seq, 0, &seq, err);
+    if (rc) return rc;
+    start.blocks = mem_array(n, sizeof *start.blocks);
+    if (!start.blocks) {
+        sequence_fini(&seq);
+        return err_memory(err, "keys and values", n * sizeof *start.blocks);
+    }
+    if (n > 0) memcpy(start.blocks, from->blocks, n * sizeof *start.blocks);
+    kv_pool_hold(kv->pool, start.blocks, start.n_blocks);
+    if (start.n > 0) own_last(from, &start, 1);
+    seq.n = start.n;
+    kv_adopt(kv, &seq, &start, from->regime);
+    kv->alone = from->alone;
+    return 0;
+}
+
+/* -- Room -------------------------------------------------------------------------------------- */
 
 int kv_reserve(struct kv *kv, size_t n, struct phi3v_error *err)
 {
@@ -148,16 +172,13 @@ int kv_reserve(struct kv *kv, size_t n, struct phi3v_error *err)
         kv->blocks = blocks;
         kv->cap_blocks = want;
     }
-    int rc = kv->backend->table->kv_alloc(kv->backend, want - kv->n_blocks,
-                                          kv->blocks + kv->n_blocks, err);
+    int rc = kv_pool_alloc(kv->pool, want - kv->n_blocks, kv->blocks + kv->n_blocks, err);
     if (!rc) kv->n_blocks = want;
     return rc;
 }
 
-void kv_truncate(struct kv *kv, size_t n)
+void kv_trim(struct kv *kv)
 {
-    if (n < kv->held) kv->held = n;
     if (kv->seq.n > kv->held) kv->seq.n = kv->held;
-    int keep = blocks_for(kv->held);
-    if (keep < kv->n_blocks) release(kv, keep);
+    give_back(kv, blocks_for(kv->held));
 }

@@ -1,53 +1,59 @@
 /* SPDX-License-Identifier: MIT
  * What a session's cache holds: a token sequence, the blocks of keys and values of its first `held`
  * positions, and the rope factors they were computed with. Positions computed under other factors
- * are worth nothing (phi3v.md 7), so the cache holds one regime at a time. Caches of one model may
- * share whole blocks: what several hold is only read. */
+ * are worth nothing (phi3v.md 7), so the cache holds one regime at a time. Whole blocks are
+ * published in the model's pool, and what is shared there is only read. */
 #ifndef ENGINE_KV_H
 #define ENGINE_KV_H
 
-#include <pthread.h>
+#include <stdbool.h>
 
-#include "backend/backend.h"
-#include "engine/sequence.h"
-
-/* How many caches hold each block. Locks itself. */
-struct kv_shares {
-    pthread_mutex_t lock;
-    int *others; // [cap] by block: holders beside the first
-    int cap;
-};
-void kv_shares_init(struct kv_shares *s);
-void kv_shares_fini(struct kv_shares *s);
+#include "engine/kv_pool.h"
 
 struct kv {
-    struct backend *backend;
-    struct kv_shares *shares; // of the model
-    struct sequence seq;      // seq.n >= held: the rest is being computed
+    struct kv_pool *pool; // of the model
+    struct sequence seq;  // seq.n >= held: the rest is being computed
     size_t held;
     enum rope_regime regime;
     int *blocks; // [n_blocks], KV_BLOCK positions each
     int n_blocks, cap_blocks;
+    bool alone; // takes nothing from the pool and publishes nothing
 };
 
-void kv_init(struct kv *kv, struct backend *backend, struct kv_shares *shares);
+/* What a sequence need not have computed: its first n positions lie in blocks that are held for it,
+ * the last of which it may write to where the n positions end within it. */
+struct kv_start {
+    size_t n;
+    int *blocks; // [n_blocks]
+    int n_blocks;
+};
+
+void kv_init(struct kv *kv, struct kv_pool *pool);
 void kv_fini(struct kv *kv);
-/* Positions that a sequence to be computed under `regime` has in common with what is held. */
-size_t kv_common(const struct kv *kv, const struct sequence *seq, enum rope_regime regime);
-/* The most positions, at most n, that may stay when others are written behind them: whole blocks of
- * what is shared. */
-size_t kv_keepable(const struct kv *kv, size_t n);
-/* Holds the first n positions of `from`, whole blocks, too, in place of what it held. Error:
- * MEMORY; what is held stays. */
-int kv_share(struct kv *kv, const struct kv *from, size_t n, struct phi3v_error *err);
-/* Every position is to be computed again: gives back what is shared. */
-void kv_rewind(struct kv *kv);
-/* From now on seq (taken), of which the first n_keep positions (keepable) stay as held. */
-void kv_adopt(struct kv *kv, struct sequence *seq, size_t n_keep, enum rope_regime regime);
+/* Forgets everything. */
+void kv_clear(struct kv *kv);
+
+/* How many of the first n positions of a sequence, to be computed under `regime`, kv_start would
+ * find, here or in the pool. */
+size_t kv_reusable(const struct kv *kv, const struct sequence *seq, size_t n,
+                   enum rope_regime regime);
+/* Finds them, and holds their blocks until kv_adopt or kv_start_fini. A block that is shared and
+ * whose end is to be computed is copied; where the device cannot, it is left out. Publishes what is
+ * held here: it may be given up next. Error: MEMORY. */
+int kv_start(struct kv *kv, const struct sequence *seq, size_t n, enum rope_regime regime,
+             struct kv_start *ret, struct phi3v_error *err);
+void kv_start_fini(const struct kv *kv, struct kv_start *start);
+/* From now on seq (taken; NULL: the same), beginning with what start (taken) has of it. */
+void kv_adopt(struct kv *kv, struct sequence *seq, struct kv_start *start, enum rope_regime regime);
+/* An empty cache comes to hold what another one does, without the end of its last block where the
+ * device cannot copy it. Error: MEMORY. */
+int kv_fork(struct kv *kv, struct kv *from, struct phi3v_error *err);
+
 /* Blocks for n positions. Error: MEMORY; what is held stays. */
 int kv_reserve(struct kv *kv, size_t n, struct phi3v_error *err);
-/* Shortens the sequence to what is held, at most n (keepable) positions, and gives back blocks
- * behind it. */
-void kv_truncate(struct kv *kv, size_t n);
+/* Shortens the sequence to what is held, and gives back blocks behind it. */
+void kv_trim(struct kv *kv);
+/* Gives the whole blocks that are held to the pool, for any session of the model. */
+void kv_publish(struct kv *kv);
 
 #endif

@@ -275,6 +275,15 @@ static size_t feature_budget(const struct phi3v_model *m)
     return budget < 2048 * mib ? budget : 2048 * mib;
 }
 
+/* Of keys and values that no session holds: an eighth of what is free, at most 4 GiB. */
+static size_t reuse_budget(const struct phi3v_model *m, int64_t asked)
+{
+    size_t budget = free_bytes(m) / 8, gib = 1024 * 1024 * 1024;
+    if (asked > 0) return (size_t)asked;
+    if (asked < 0) return 0;
+    return budget < 4 * gib ? budget : 4 * gib;
+}
+
 /* Free memory that keys and values may take: on the system's side mapped weights will be paged in
  * yet. A device has no other memory for pictures to go to. */
 static double kv_budget_bytes(const struct phi3v_model *m)
@@ -388,7 +397,7 @@ int model_open(const char *path, const struct phi3v_model_options *opt, struct p
     if (!rc) rc = open_backend(&open, err);
     if (!rc) {
         feature_cache_init(&m->features, m->backend->table, feature_budget(m));
-        kv_shares_init(&m->shares);
+        kv_pool_init(&m->kv, m->backend, reuse_budget(m, opt->reuse_bytes));
         fill_info(m);
         rc = set_ctx(m, opt->ctx, err);
     }
@@ -408,7 +417,7 @@ void model_close(struct phi3v_model *m)
     if (!m) return;
     if (m->backend) {
         feature_cache_fini(&m->features);
-        kv_shares_fini(&m->shares);
+        kv_pool_fini(&m->kv);
         m->backend->table->close(m->backend);
     }
     model_weights_fini(&m->bound);

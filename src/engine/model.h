@@ -8,7 +8,7 @@
 #include "backend/backend.h"
 #include "base/buf.h"
 #include "engine/feature_cache.h"
-#include "engine/kv.h"
+#include "engine/kv_pool.h"
 #include "text/tokenizer.h"
 
 struct pool;
@@ -22,7 +22,7 @@ struct phi3v_model {
     struct pool *pool;
     struct backend *backend;
     struct feature_cache features;
-    struct kv_shares shares;
+    struct kv_pool kv;
     char *path, *name;
     struct buf note;
 };

@@ -17,7 +17,7 @@ int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_
     if (!s) return err_memory(err, "a session", sizeof *s);
     s->model = m;
     atomic_init(&s->work, WORK_IDLE);
-    kv_init(&s->kv, m->backend, &m->shares);
+    kv_init(&s->kv, &m->kv);
     size_t n_vocab = (size_t)m->config.n_vocab;
     s->logits = mem_array(n_vocab, sizeof *s->logits);
     s->piece = m->backend->table->piece_rows(m->backend);
@@ -49,10 +49,25 @@ void session_free(struct phi3v_session *s)
     mem_free(s);
 }
 
-void session_clear(struct phi3v_session *s)
+int session_fork(struct phi3v_session *from, struct phi3v_session **ret, struct phi3v_error *err)
 {
-    kv_truncate(&s->kv, 0);
-    sequence_fini(&s->kv.seq); // its pictures too
+    struct phi3v_session *s;
+    int rc = session_new(from->model, &s, err);
+    if (rc) return rc;
+    rc = kv_fork(&s->kv, &from->kv, err);
+    if (rc)
+        session_free(s);
+    else
+        *ret = s;
+    return rc;
+}
+
+void session_clear(struct phi3v_session *s) { kv_clear(&s->kv); }
+
+void session_settle(struct phi3v_session *s)
+{
+    kv_trim(&s->kv);
+    kv_publish(&s->kv);
 }
 
 /* -- Pictures ---------------------------------------------------------------------------------- */
@@ -241,10 +256,8 @@ static int check_prompt(const struct phi3v_session *s, const struct phi3v_prompt
 
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt)
 {
-    const struct sequence *seq = &prompt->seq;
-    size_t n = kv_common(&s->kv, seq, model_regime(s->model, seq->n));
-    if (n == seq->n) n--; // the last one's logits are wanted
-    return kv_keepable(&s->kv, n);
+    const struct sequence *seq = &prompt->seq; // the logits behind its last position are wanted
+    return kv_reusable(&s->kv, seq, seq->n - 1, model_regime(s->model, seq->n));
 }
 
 /* Blocks for what follows, so that a step takes no memory. */
@@ -262,11 +275,11 @@ static int reserve_row(struct kv *kv, struct phi3v_error *err)
 
 /* Copies the prompt's sequence before anything held is given up. */
 static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t extra,
-                 size_t n_keep, struct phi3v_error *err)
+                 struct kv_start *start, struct phi3v_error *err)
 {
     struct sequence seq;
     int rc = sequence_copy(prompt, extra, &seq, err);
-    if (!rc) kv_adopt(&s->kv, &seq, n_keep, model_regime(s->model, prompt->n));
+    if (!rc) kv_adopt(&s->kv, &seq, start, model_regime(s->model, prompt->n));
     return rc;
 }
 
@@ -275,16 +288,21 @@ int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, siz
 {
     int rc = check_prompt(s, prompt, extra, err);
     if (rc) return rc;
-    struct in_use u;
-    size_t n_keep = all_logits ? 0 : session_common(s, prompt);
-    rc = pictures_use(s, &prompt->seq, n_keep, w, &u, err);
+    struct in_use u = {0};
+    struct kv_start start;
+    size_t n = all_logits ? 0 : prompt->seq.n - 1; // the logits behind the last one are wanted
+    rc = kv_start(&s->kv, &prompt->seq, n, model_regime(s->model, prompt->seq.n), &start, err);
     if (rc) return rc;
-    rc = adopt(s, &prompt->seq, extra, n_keep, err);
-    if (!rc) {
-        w->timing.cached_tokens = (int64_t)n_keep;
+    w->timing.cached_tokens = (int64_t)start.n;
+    rc = pictures_use(s, &prompt->seq, start.n, w, &u, err);
+    if (!rc) rc = adopt(s, &prompt->seq, extra, &start, err);
+    if (rc) {
+        kv_start_fini(&s->kv, &start);
+    } else {
         rc = compute(s, &u, all_logits, w, err);
+        kv_publish(&s->kv); // whoever asks next, perhaps beside this answer
         if (!rc) rc = reserve_ahead(&s->kv, extra, err);
-        if (rc) kv_truncate(&s->kv, s->kv.held);
+        if (rc) kv_trim(&s->kv);
     }
     in_use_fini(&u);
     return rc;
@@ -296,11 +314,16 @@ static int recompute(struct phi3v_session *s, struct work *w, struct phi3v_error
 {
     struct kv *kv = &s->kv;
     struct in_use u;
+    struct kv_start start;
     struct work outer = *w;
-    int rc = pictures_use(s, &kv->seq, 0, w, &u, err);
-    if (!rc) {
-        kv_rewind(kv);
-        kv->regime = model_regime(s->model, kv->seq.n);
+    enum rope_regime regime = model_regime(s->model, kv->seq.n);
+    int rc = kv_start(kv, &kv->seq, kv->seq.n - 1, regime, &start, err);
+    if (rc) return rc;
+    rc = pictures_use(s, &kv->seq, start.n, w, &u, err);
+    if (rc) {
+        kv_start_fini(kv, &start);
+    } else {
+        kv_adopt(kv, NULL, &start, regime);
         rc = compute(s, &u, NULL, w, err);
         in_use_fini(&u);
     }
@@ -324,21 +347,12 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
     } else {
         rc = recompute(s, w, err);
     }
-    if (rc) kv_truncate(kv, kv->held);
+    if (rc) kv_trim(kv);
     return rc;
 }
 
 /* -- Several sessions ----------------------------------------------------------------------------
  */
-
-void session_borrow(struct phi3v_session *s, const struct phi3v_session *from,
-                    const struct phi3v_prompt *prompt)
-{
-    size_t n = kv_common(&from->kv, &prompt->seq, model_regime(s->model, prompt->seq.n));
-    n -= n % KV_BLOCK;
-    if (prompt->model == s->model && n > session_common(s, prompt))
-        kv_share(&s->kv, &from->kv, n, NULL);
-}
 
 bool session_steps(const struct phi3v_session *s)
 {
@@ -518,15 +532,18 @@ int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, st
     struct in_use u;
     if ((rc = trace_pictures(s, &prompt->seq, w, trace, &u, err))) return rc;
     size_t n = prompt->seq.n;
+    struct kv_start start = {0};
     struct prompt_row *rows = mem_array(n, sizeof *rows);
     if (!rows) rc = err_memory(err, "a traced pass", n * sizeof *rows);
-    if (!rc) rc = adopt(s, &prompt->seq, 0, 0, err);
+    if (!rc) rc = kv_start(&s->kv, &prompt->seq, 0, s->kv.regime, &start, err);
+    if (!rc) rc = adopt(s, &prompt->seq, 0, &start, err);
     if (!rc) {
         rc = kv_reserve(&s->kv, n, err);
         fill_rows(s, rows, 0, n, &u);
         if (!rc) rc = forward(s, rows, (int)n, NULL, s->logits, w, trace, err);
-        if (rc) kv_truncate(&s->kv, 0);
+        if (rc) kv_clear(&s->kv);
     }
+    kv_start_fini(&s->kv, &start);
     mem_free(rows);
     in_use_fini(&u);
     return rc;
@@ -543,8 +560,9 @@ int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err)
     if (!rc) rc = kv_reserve(kv, (size_t)n, err);
     if (rc) return rc;
     for (int64_t i = 0; i < n; i++) sequence_push(&kv->seq, s->model->config.bos_id);
-    for (int i = 0; i < kv->n_blocks; i++)
-        kv->backend->table->kv_fill(kv->backend, kv->blocks[i], (uint64_t)i);
+    struct backend *b = s->model->backend;
+    for (int i = 0; i < kv->n_blocks; i++) b->table->kv_fill(b, kv->blocks[i], (uint64_t)i);
+    kv->alone = true; // nobody is to take these for what they stand for
     kv->held = (size_t)n;
     kv->regime = model_regime(s->model, kv->held);
     return 0;

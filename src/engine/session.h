@@ -43,11 +43,6 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
  * is worth nothing afterwards. Errors: as session_push. */
 int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
                    struct work *w, struct phi3v_error *err);
-/* Takes over, without computing or copying, the whole blocks that another session of the model
- * holds of the prompt, where those are more than s holds itself. Without memory for it nothing
- * changes. */
-void session_borrow(struct phi3v_session *s, const struct phi3v_session *from,
-                    const struct phi3v_prompt *prompt);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
 /* How many sessions session_follow_together takes. */
@@ -64,6 +59,10 @@ int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, 
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt);
 /* Forgets what is held. */
 void session_clear(struct phi3v_session *s);
+/* Another session that holds the same, or nearly: see kv_fork. */
+int session_fork(struct phi3v_session *s, struct phi3v_session **ret, struct phi3v_error *err);
+/* Behind an answer: gives back what was taken ahead, and publishes what is held. */
+void session_settle(struct phi3v_session *s);
 
 /* One fresh traced pass; afterwards the session holds the prompt. */
 int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, struct work *w,

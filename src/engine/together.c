@@ -82,7 +82,7 @@ static void seat_end(struct seat *seat, int rc)
     seat->live = false;
     if (seat->start_s > 0) {
         t->decode_s += clock_s() - seat->start_s;
-        kv_truncate(&job->session->kv, job->session->kv.held); // the blocks taken ahead
+        session_settle(job->session);
     }
     if (!rc) rc = answer_flush(&seat->a, &job->error);
     work_end(&seat->w);
@@ -103,8 +103,6 @@ static void seat_begin(struct seat *seat, const struct phi3v_params *params)
     seat->turn = (struct turn){.a = &seat->a, .s = s, .err = err};
     work_begin(&seat->w, &s->work, seat->table->on_event ? tell : NULL, seat);
     int rc = answer_init(&seat->a, s, job->prompt, room, err);
-    for (struct seat *other = seat->table->seats; other < seat && !rc; other++)
-        if (other->live) session_borrow(s, other->job->session, job->prompt);
     if (!rc) rc = session_load(s, job->prompt, room, NULL, &seat->w, err);
     if (!rc && work_stopped(&seat->w)) rc = work_cancelled(err);
     if (rc) {

@@ -135,7 +135,7 @@ static float *logits_of(phi3v_session *s, const phi3v_prompt *prompt)
 static void assert_holds_truth(phi3v_session *s, const phi3v_prompt *prompt,
                                const struct phi3v_result *r)
 {
-    phi3v_session *fresh = test_session(model);
+    phi3v_session *fresh = test_fresh_session(model);
     phi3v_prompt *grown = test_extended(model, prompt, r->ids, r->n_ids);
     float *held = logits_of(s, grown), *anew = logits_of(fresh, grown);
     int n = phi3v_model_info(model)->n_vocab;
@@ -307,7 +307,7 @@ static void assert_side_by_side(int n, const struct phi3v_params *params)
     assert_int_equal(phi3v_generate_many(jobs, n, params, NULL, NULL, NULL), 0);
     for (int i = 0; i < n; i++) {
         struct phi3v_result *r = &results[i];
-        phi3v_session *s = test_session(model);
+        phi3v_session *s = test_fresh_session(model);
         struct phi3v_result alone = answer_with(s, prompts[i], N_NEW, params, NULL, NULL);
         assert_int_equal(jobs[i].code, 0);
         assert_int_equal(r->n_ids, alone.n_ids);

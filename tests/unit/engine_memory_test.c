@@ -121,7 +121,7 @@ static void answering_text(void **state)
 {
     (void)state;
     struct asking a = {.model = test_model("tiny-gqa-bf16", 1, 0)};
-    a.session = test_session(a.model);
+    a.session = test_fresh_session(a.model); // what is given to others may fail unseen
     a.prompt = test_prompt(a.model, "What is this?", NULL, 0);
     assert_int_equal(try_answer(&a, NULL), 0); // what stays taken from now on is taken
     assert_true(walk(try_answer, &a, 1, 1) > 5);
@@ -163,7 +163,7 @@ static void answering_side_by_side(void **state)
                                        "until the block is full and there is a second one "
                                        "that has to be computed by each of the two?",
                                        NULL, 0);
-    answer_both(model, prompt); // the counts of holders stay
+    answer_both(model, prompt); // what is known of blocks stays
     size_t before = mem_in_use_bytes();
     bool came_through = false;
     long n = 0;
@@ -192,6 +192,7 @@ static int try_picture(void *arg, struct phi3v_error *err)
     int rc = phi3v_model_open(path, NULL, &model, err);
     free(path);
     if (!rc) rc = phi3v_session_new(model, &session, err);
+    if (!rc) phi3v_session_alone(session);
     if (!rc) rc = phi3v_image_from_rgb(rgb, 4, 4, &image, err);
     struct phi3v_turn turn = {
         .role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1};
@@ -215,7 +216,7 @@ static void failing_keeps_what_is_held(void **state)
 {
     (void)state;
     phi3v_model *model = test_model("tiny-gqa-bf16", 1, 0);
-    phi3v_session *session = test_session(model), *fresh = test_session(model);
+    phi3v_session *session = test_session(model), *fresh = test_fresh_session(model);
     phi3v_prompt *prompt = test_prompt(model, "One, two, three?", NULL, 0);
     struct phi3v_result r = test_answer(session, prompt, 2);
     phi3v_result_fini(&r);
@@ -248,7 +249,7 @@ static void the_decode_loop_takes_no_memory(void **state)
 {
     (void)state;
     phi3v_model *model = test_model("tiny-gqa-bf16", 2, 0);
-    phi3v_session *session = test_session(model);
+    phi3v_session *session = test_fresh_session(model);
     phi3v_prompt *prompt = test_prompt(model, "Tell me a long story.", NULL, 0);
     struct phi3v_params params;
     phi3v_params_default(&params);

@@ -246,12 +246,20 @@ static void only_what_differs_is_computed(void **state)
     t = prefill(s, edited);
     assert_int_equal(t.cached_tokens, 120);
     assert_int_equal(t.prefill_tokens, 280);
-    assert_int_equal(phi3v_session_common(s, part), 120);
-    prefill(s, part);
+    assert_int_equal(phi3v_session_common(s, part), 299); // what was given up is not forgotten
+    assert_int_equal(prefill(s, part).prefill_tokens, 1);
     assert_int_equal(phi3v_session_tokens(s), 300);
     phi3v_session_clear(s);
     assert_int_equal(phi3v_session_tokens(s), 0);
-    assert_int_equal(phi3v_session_common(s, part), 0);
+    assert_int_equal(phi3v_session_common(s, part), 299);
+    phi3v_session *other = test_session(gqa), *alone = test_fresh_session(gqa);
+    assert_int_equal(prefill(other, edited).cached_tokens, 384); // whole blocks
+    assert_int_equal(phi3v_session_common(alone, part), 0);
+    assert_int_equal(prefill(alone, part).prefill_tokens, 300);
+    assert_true(test_same_logits(other, alone, edited));
+    assert_true(test_same_logits(s, alone, all));
+    phi3v_session_free(other);
+    phi3v_session_free(alone);
 
     phi3v_prompt_free(all);
     phi3v_prompt_free(part);
@@ -608,7 +616,7 @@ static void cancelled_pictures_keep_their_crops(void **state)
     (void)state;
     phi3v_session *s = test_session(gqa), *other = test_session(gqa);
     phi3v_model *elsewhere = test_model("tiny-gqa-bf16", 2, 0);
-    phi3v_session *fresh = test_session(elsewhere);
+    phi3v_session *fresh = test_fresh_session(elsewhere);
     phi3v_image *image = test_image(201, 50);
     struct phi3v_turn turn = {
         .role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1};
@@ -638,7 +646,7 @@ static void cancelled_pictures_keep_their_crops(void **state)
 static void cancelled_prefill_keeps_whole_pieces(void **state)
 {
     (void)state;
-    phi3v_session *s = test_session(gqa), *fresh = test_session(gqa);
+    phi3v_session *s = test_session(gqa), *fresh = test_fresh_session(gqa);
     phi3v_image *image = test_image(200, 30);
     int32_t ids[700];
     for (int i = 0; i < 700; i++) ids[i] = 500 + i;
@@ -708,7 +716,7 @@ static void another_thread_cancels(void **state)
     pthread_join(thread, NULL);
     assert_int_equal(r.finish, PHI3V_FINISH_INTERRUPTED);
     assert_true(r.n_ids >= 1);
-    phi3v_session *fresh = test_session(gqa);
+    phi3v_session *fresh = test_fresh_session(gqa);
     phi3v_prompt *grown = test_extended(gqa, prompt, r.ids, r.n_ids);
     assert_true(test_same_logits(c.session, fresh, grown));
     phi3v_result_fini(&r);

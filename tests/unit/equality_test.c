@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  * Fresh-run equality: whatever was asked, edited, undone, cancelled or crossed before, the logits
  * of a session equal bit for bit those of a new session, and those of a new process, for the same
- * prompt. Random conversations with pictures; tiny-long crosses its switch of rope factors (256
- * tokens) in both directions. */
+ * prompt. Random conversations with pictures, in several sessions that take over from each other,
+ * are forked and cleared, and go back to what was before; tiny-long crosses its switch of rope
+ * factors (256 tokens) in both directions. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <spawn.h>
@@ -21,6 +22,7 @@
 extern char **environ;
 
 enum { MAX_TURNS = 24, MAX_TEXT = 500, N_IMAGES = 3, IMAGE_SIDE = 40, N_VOCAB = 32064 };
+enum { N_SESSIONS = 3, N_SAVED = 3 };
 
 struct exchange { // a question and its answer
     char text[MAX_TEXT];
@@ -29,12 +31,18 @@ struct exchange { // a question and its answer
     size_t n_ids;
 };
 
+struct saved { // a conversation as it was
+    struct exchange list[MAX_TURNS];
+    int n;
+};
+
 struct talk {
     phi3v_model *model;
-    phi3v_session *session, *fresh;
+    phi3v_session *sessions[N_SESSIONS], *session, *fresh; // session: the one whose turn it is
     phi3v_image *images[N_IMAGES];
     struct exchange list[MAX_TURNS];
     int n;
+    struct saved saved[N_SAVED];
     unsigned seed, image_odds;
     int shorter, longer; // crossings of the rope switch
     int64_t last_tokens;
@@ -212,10 +220,30 @@ static void cancelled_run(struct talk *t)
     phi3v_prompt_free(prompt);
 }
 
+static void fork_one(struct talk *t)
+{
+    unsigned from = next_random(t, N_SESSIONS), to = (from + 1) % N_SESSIONS;
+    phi3v_session_free(t->sessions[to]);
+    assert_int_equal(phi3v_session_fork(t->sessions[from], &t->sessions[to], NULL), 0);
+}
+
+static void save_or_go_back(struct talk *t)
+{
+    struct saved *s = &t->saved[next_random(t, N_SAVED)];
+    if (s->n == 0 || next_random(t, 3) == 0) {
+        memcpy(s->list, t->list, sizeof s->list);
+        s->n = t->n;
+    } else {
+        memcpy(t->list, s->list, sizeof t->list);
+        t->n = s->n;
+    }
+}
+
 static void step(struct talk *t)
 {
     enum { UNDO = 4, OFTEN = 6 }; // exchanges after which undoing takes its turn
-    switch (t->n == 0 ? 0 : t->n > OFTEN ? UNDO : next_random(t, 8)) {
+    t->session = t->sessions[next_random(t, N_SESSIONS)];
+    switch (t->n == 0 ? 0 : t->n > OFTEN ? UNDO : next_random(t, 12)) {
     case 0:
     case 1:
     case 2: // ask
@@ -240,31 +268,43 @@ static void step(struct talk *t)
     case 7: // retry
         t->list[t->n - 1].n_ids = 0;
         break;
+    case 8:
+    case 9:
+        save_or_go_back(t);
+        break;
+    case 10:
+        fork_one(t);
+        break;
+    case 11:
+        phi3v_session_clear(t->session);
+        break;
     }
+    t->session = t->sessions[next_random(t, N_SESSIONS)];
 }
 
-static void talk_init(struct talk *t, const char *model, unsigned image_odds)
+static void talk_init(struct talk *t, const char *model, unsigned image_odds, int64_t reuse_bytes)
 {
     *t = (struct talk){.seed = 1234, .image_odds = image_odds};
-    t->model = test_model(model, 2, 0);
-    t->session = test_session(t->model);
-    t->fresh = test_session(t->model);
+    t->model = test_model_reusing(model, 2, 0, reuse_bytes);
+    for (int i = 0; i < N_SESSIONS; i++) t->sessions[i] = test_session(t->model);
+    t->session = t->sessions[0];
+    t->fresh = test_fresh_session(t->model);
     for (int i = 0; i < N_IMAGES; i++) t->images[i] = test_image((unsigned)i, IMAGE_SIDE);
 }
 
 static void talk_fini(struct talk *t)
 {
     for (int i = 0; i < N_IMAGES; i++) phi3v_image_free(t->images[i]);
-    phi3v_session_free(t->session);
+    for (int i = 0; i < N_SESSIONS; i++) phi3v_session_free(t->sessions[i]);
     phi3v_session_free(t->fresh);
     phi3v_model_close(t->model);
 }
 
-static void script(const char *model, unsigned image_odds, int n_steps, int elsewhere_every,
-                   int min_crossings)
+static void script(const char *model, unsigned image_odds, int64_t reuse_bytes, int n_steps,
+                   int elsewhere_every, int min_crossings)
 {
-    struct talk t;
-    talk_init(&t, model, image_odds);
+    static struct talk t;
+    talk_init(&t, model, image_odds, reuse_bytes);
     for (int i = 0; i < n_steps; i++) {
         step(&t);
         check(&t, i % elsewhere_every == elsewhere_every - 1);
@@ -274,24 +314,37 @@ static void script(const char *model, unsigned image_odds, int n_steps, int else
     talk_fini(&t);
 }
 
+static int longer = 1; // so many times more steps
+
 static void equal_in_one_regime(void **state)
 {
     (void)state;
-    script("tiny-gqa-bf16", 6, 24, 8, 0);
+    script("tiny-gqa-bf16", 6, 0, 40 * longer, 20, 0);
 }
 
 static void equal_across_the_switch(void **state)
 {
     (void)state;
-    script("tiny-long-bf16", 40, 80, 16, 3);
+    script("tiny-long-bf16", 40, 0, 80 * longer, 20, 3);
+}
+
+/* Blocks of a few conversations, then of none: most of what is looked for is gone. */
+static void equal_when_little_is_kept(void **state)
+{
+    (void)state;
+    phi3v_model *model = test_model("tiny-long-bf16", 1, 0);
+    int64_t block = 64 * phi3v_model_info(model)->kv_bytes_per_token;
+    phi3v_model_close(model);
+    script("tiny-long-bf16", 40, 8 * block, 40 * longer, 40, 0);
+    script("tiny-long-bf16", 40, -1, 20 * longer, 20, 0);
 }
 
 /* Crossing while answering: each new token's logits, at the limit, one before, one behind. */
 static void equal_while_crossing(void **state)
 {
     (void)state;
-    struct talk t;
-    talk_init(&t, "tiny-long-bf16", 1);
+    static struct talk t;
+    talk_init(&t, "tiny-long-bf16", 1, 0);
     int32_t ids[250];
     for (int i = 0; i < 250; i++) ids[i] = i ? 300 + i * 7 : 1;
     phi3v_prompt *prompt;
@@ -314,6 +367,12 @@ static void equal_while_crossing(void **state)
         phi3v_floats_free(logits);
         phi3v_prompt_free(grown);
     }
+    /* Once more, elsewhere: what was computed on either side is found again. */
+    struct phi3v_result again = test_answer(t.sessions[1], prompt, 12);
+    assert_int_equal(again.n_ids, r.n_ids);
+    assert_memory_equal(again.ids, r.ids, r.n_ids * sizeof *r.ids);
+    assert_int_equal(again.timing.prefill_tokens, 1 + 1); // the last one before each choice
+    phi3v_result_fini(&again);
     phi3v_result_fini(&r);
     phi3v_prompt_free(prompt);
     talk_fini(&t);
@@ -323,8 +382,8 @@ static void equal_while_crossing(void **state)
 static void equal_to_all_rows(void **state)
 {
     (void)state;
-    struct talk t;
-    talk_init(&t, "tiny-gqa-bf16", 1);
+    static struct talk t;
+    talk_init(&t, "tiny-gqa-bf16", 1, 0);
     phi3v_prompt *prompt = test_prompt(t.model, "<|image_1|>\nHow many?", t.images, 1);
     float *all, *one;
     size_t rows, n;
@@ -347,12 +406,12 @@ static void equal_to_all_rows(void **state)
 int main(int argc, char **argv)
 {
     if (argc == 3 && !strcmp(argv[1], "--child")) return child_main(argv[2]);
+    if (argc == 2) longer = atoi(argv[1]);
     level_require();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_while_crossing),
-        cmocka_unit_test(equal_to_all_rows),
-        cmocka_unit_test(equal_in_one_regime),
-        cmocka_unit_test(equal_across_the_switch),
+        cmocka_unit_test(equal_while_crossing),      cmocka_unit_test(equal_to_all_rows),
+        cmocka_unit_test(equal_in_one_regime),       cmocka_unit_test(equal_across_the_switch),
+        cmocka_unit_test(equal_when_little_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

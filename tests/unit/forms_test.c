@@ -87,7 +87,7 @@ static void check_form(const char *dtype, const char *kv)
 {
     static const char name[] = "tiny-gqa-bf16";
     phi3v_model *one = open_form(name, dtype, kv, 1), *three = open_form(name, dtype, kv, 3);
-    phi3v_session *fresh = test_session(one), *session = test_session(three);
+    phi3v_session *fresh = test_fresh_session(one), *session = test_fresh_session(three);
     phi3v_image *image = test_image(5, 40);
     phi3v_prompt *start = test_prompt(one, "<|image_1|>\nHow many?", &image, 1);
     phi3v_prompt *whole = grown(one, start, N_EXTRA, 0);
@@ -123,7 +123,7 @@ struct rounded { // a form, and how far apart the exact two best logits must be 
 static float *all_logits(const char *name, const char *dtype, const char *kv, size_t *ret_rows)
 {
     phi3v_model *model = open_form(name, dtype, kv, 2);
-    phi3v_session *session = test_session(model);
+    phi3v_session *session = test_fresh_session(model);
     phi3v_image *image = test_image(5, 40);
     phi3v_prompt *start = test_prompt(model, "<|image_1|>\nHow many?", &image, 1);
     phi3v_prompt *whole = grown(model, start, 150, 0);

@@ -90,7 +90,7 @@ static void check_position(const float *logits, const struct phi3v_result *r, si
 static void check_answer(phi3v_model *model, const phi3v_prompt *prompt,
                          const struct phi3v_result *r)
 {
-    phi3v_session *fresh = test_session(model);
+    phi3v_session *fresh = test_fresh_session(model);
     assert_int_equal(r->n_top, N_TOP);
     for (size_t i = 0; i < r->n_ids; i++) {
         phi3v_prompt *grown = test_extended(model, prompt, r->ids, i);

@@ -31,7 +31,7 @@ static void set_up(struct group *g, const char *model, const char *const *texts,
     *g = (struct group){.model = test_model(model, 2, ctx), .stop_job = -1};
     phi3v_params_default(&g->params);
     g->params.max_new_tokens = N_NEW;
-    g->alone = test_session(g->model);
+    g->alone = test_fresh_session(g->model);
     for (int i = 0; i < N; i++) {
         g->sessions[i] = test_session(g->model);
         g->prompts[i] = test_prompt(g->model, texts[i], NULL, 0);
@@ -174,7 +174,7 @@ static void computed_once(void **state)
     char *text = long_text(N_WORDS / 4, "then the sea.");
     phi3v_prompt *other = test_prompt(g.model, text, NULL, 0);
     free(text);
-    assert_int_equal(phi3v_session_common(g.sessions[1], other), 0); // whole blocks
+    assert_in_range(phi3v_session_common(g.sessions[1], other), N_WORDS / 4, 63);
     assert_true(test_same_logits(g.sessions[1], g.alone, other));
     assert_true(test_same_logits(g.sessions[0], g.alone, other));
     phi3v_prompt_free(other);
