@@ -16,6 +16,8 @@ exec setsid nice -n 19 sh -c '
 folder=$1 python=$2
 shift 2
 echo $$ > "$folder/pid"
+# where the kernel shares the processor out by sessions first, the nice value of a process counts within its own only
+[ ! -w /proc/self/autogroup ] || echo 19 > /proc/self/autogroup
 [ -z "$PID_FILE" ] || echo $$ > "$PID_FILE"
 until $python render.py --out "$folder/pictures" >> "$folder/render.log" 2>&1; do sleep 5; done &
 until $python train.py --run "$folder/run" --pictures "$folder/pictures" "$@" >> "$folder/train.out" 2>&1; do

@@ -4,6 +4,7 @@ Debian package chromium, driven by Playwright's Python package."""
 
 import io
 from functools import lru_cache
+from pathlib import Path
 
 from PIL import Image
 from playwright.sync_api import sync_playwright
@@ -44,7 +45,7 @@ def page():
         sync_playwright()
         .start()
         .chromium.launch(
-            executable_path="/usr/bin/chromium",
+            executable_path=str(Path(__file__).with_name("chromium.sh")),
             args=["--no-sandbox", "--disable-lcd-text", "--force-color-profile=srgb"],
         )
     )
