@@ -46,7 +46,7 @@ def crop_batch(rng, size, c, store=None):
     kinds = (draw.chart, draw.cover, draw.shapes, draw.table, draw.unknown)
     programs = store.kinds() if store else []
     while total < size:
-        if total < size * 0.4:
+        if total < size * 0.5:
             parts.append(lone_crop(rng, c)[1:])
         else:
             if programs and rng.random() < 0.75:

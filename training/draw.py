@@ -456,10 +456,10 @@ def page(rng, test=False):
     return c.done("page", text=span)
 
 
-def free_line(rng, longest):
-    """Words, names, numbers and invented words, at most `longest` characters."""
+def free_line(rng, longest, most=3):
+    """Up to `most` words, names, numbers and invented words, at most `longest` characters."""
     line = ""
-    for _ in range(rng.integers(1, 4)):
+    for _ in range(rng.integers(1, most + 1)):
         draw = rng.random()
         if draw < 0.35:
             word = pick(rng, words.TITLE_NOUNS + words.TITLE_ADJECTIVES)
@@ -519,7 +519,8 @@ def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100):
         y += size
         if y > side - 4 or len(lines) == most:
             break
-        text = free_line(rng, int((side - x) / (size * 0.55)))
+        # lines that are full give more letters to learn for the same work
+        text = free_line(rng, int((side - x) / (size * 0.5)), 3 if rng.random() < 0.3 else 12)
         if not text:
             text = pick(rng, GLYPHS[:62])
         while font(face, size).getlength(text) > side - x - 1 and len(text) > 1:
