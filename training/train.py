@@ -235,8 +235,10 @@ def train(rank, world, args):
     torch.set_num_threads(1)
     torch.manual_seed(args.seed)
     if world > 1:
-        dist.init_process_group("gloo", rank=rank, world_size=world,
-                                init_method=f"file://{args.run}/meeting.{args.stage}.{args.start}")
+        meeting = args.run / f"meeting.{args.stage}.{args.start}"
+        dist.init_process_group("gloo", rank=rank, world_size=world, init_method=f"file://{meeting}")
+        dist.barrier()
+        meeting.unlink(missing_ok=True)
     settings, c = STAGES[args.stage], SIZES[args.size]
     model, head = Phi3V(c).to(args.device), PatchHead(c.vision_hidden).to(args.device)
     model.bfloat16(), head.bfloat16()
