@@ -103,7 +103,9 @@ const struct verb verb_table[] = {
      "are names too. A token (HF_TOKEN, or hf auth login) opens what is gated. Standard output "
      "gets the folder.\n"
      "Example: phiscope pull microsoft/Phi-3.5-vision-instruct\n"},
-    {"models", models_main, "", "models found on this machine", NULL},
+    {"models", models_main, "[rm NAME]", "models on this machine, their sizes, what they lack",
+     "models rm ORG/NAME removes one of the Hugging Face cache, all revisions, after asking.\n"
+     "Example: phiscope models rm microsoft/Phi-3.5-vision-instruct\n"},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",
      "speeds as shares of what this machine can do",
