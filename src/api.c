@@ -16,7 +16,6 @@
 #include "engine/together.h"
 #include "image/image.h"
 #include "weights/find.h"
-#include "weights/list.h"
 
 const char *phi3v_version(void) { return PHI3V_VERSION; }
 
@@ -108,11 +107,6 @@ int phi3v_model_find(const char *name, const char *const *models_dirs, char **re
     REFUSE_NULL(name, err);
     REFUSE_NULL(ret_path, err);
     return model_find(name, models_dirs, ret_path, err);
-}
-
-int phi3v_models(const char *const *models_dirs, phi3v_found_fn fn, void *user)
-{
-    return models_list(models_dirs, fn, user);
 }
 
 int phi3v_devices(phi3v_device_fn fn, void *user) { return model_devices(fn, user); }

@@ -62,16 +62,6 @@ static int write_small(const char *path, const char *text, struct phi3v_error *e
     return rc;
 }
 
-/* The mark by which back-up programs know a cache. */
-static void write_tag(const struct hub_cache *c)
-{
-    static const char text[] = "Signature: 8a477f597d28d172789f06886806bc55\n"
-                               "# Models from the Hugging Face hub, which can be fetched again.\n";
-    char *path = net_text("%s/CACHEDIR.TAG", c->root);
-    if (path && access(path, F_OK) != 0) write_small(path, text, NULL);
-    free(path);
-}
-
 static char *folder_name(const char *root, const char *repo)
 {
     const char *slash = strchr(repo, '/');
@@ -101,7 +91,6 @@ int hub_cache_make(const struct hub_cache *c, struct phi3v_error *err)
         free(path);
     }
     if (rc == 0) rc = make_folders(c->locks, err);
-    if (rc == 0) write_tag(c);
     return rc;
 }
 

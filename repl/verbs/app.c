@@ -100,7 +100,9 @@ void app_init(struct app *a, const struct options *opt)
 
 int app_open_model(struct app *a, struct phi3v_error *err)
 {
-    int rc = engine_open(&a->engine, app_model_name(&a->opt), app_model_dirs(), &a->opt.set, err);
+    int rc = pull_offer(&a->opt, err);
+    if (rc) return rc;
+    rc = engine_open(&a->engine, app_model_name(&a->opt), app_model_dirs(), &a->opt.set, err);
     if (!rc && a->engine.info->note && !a->opt.json) {
         struct out out;
         out_init(&out, stderr, NULL);

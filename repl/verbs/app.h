@@ -30,6 +30,9 @@ struct app {
 void app_init(struct app *a, const struct options *opt);
 /* Finds and opens opt.model with progress on stderr. */
 int app_open_model(struct app *a, struct phi3v_error *err);
+/* At a terminal, where the model that is meant is one of the hub and not here: offers to pull it.
+ * 0: go on, whatever was answered. Errors as hub_pull. Called before a model is opened. */
+int pull_offer(const struct options *opt, struct phi3v_error *err);
 void app_close_model(struct app *a);
 void app_fini(struct app *a);
 /* A picture as the person at the command line names it. */
@@ -41,7 +44,7 @@ int app_on_progress(const struct phi3v_event *event, void *user);
 const char *app_model_name(const struct options *opt);
 /* Where short model names lie, NULL-terminated; valid until the program ends. */
 const char *const *app_model_dirs(void);
-/* Every model there and in the Hugging Face cache that can be opened. */
+/* Every model found there and in the Hugging Face cache. */
 typedef void (*app_model_fn)(const char *name, const char *path, void *user);
 void app_each_model(app_model_fn fn, void *user);
 

@@ -103,6 +103,7 @@ static int ask(struct plain *p, const struct options *opt, const char *word)
     int status = EXIT_FINE;
     if (!opt->raw) rc = stage_pictures(p, opt, !strcmp(word, "-"), &err);
     if (rc) status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
+    if (!rc && (rc = pull_offer(opt, &err))) status = app_model_status(rc);
     if (!rc && (rc = nb_open_model(p->nb, app_model_name(opt), &err)))
         status = app_model_status(rc);
     if (!rc && (rc = answer(p, opt, text, &result, &err)))

@@ -40,7 +40,9 @@ static int notebook(const struct options *opt, const char *file, const struct st
                                .go_on = opt->go_on,
                                .pictures = pictures,
                                .no_history = opt->no_history};
-    int rc = repl_run(&how, &err);
+    int rc = pull_offer(opt, &err);
+    if (rc) return app_report(opt, &err, app_model_status(rc));
+    rc = repl_run(&how, &err);
     if (!rc) return EXIT_FINE;
     return app_report(opt, &err, rc == PHI3V_E_IO ? EXIT_CELL : app_model_status(rc));
 }
@@ -103,9 +105,7 @@ const struct verb verb_table[] = {
      "are names too. A token (HF_TOKEN, or hf auth login) opens what is gated. Standard output "
      "gets the folder.\n"
      "Example: phiscope pull microsoft/Phi-3.5-vision-instruct\n"},
-    {"models", models_main, "[rm NAME]", "models on this machine, their sizes, what they lack",
-     "models rm ORG/NAME removes one of the Hugging Face cache, all revisions, after asking.\n"
-     "Example: phiscope models rm microsoft/Phi-3.5-vision-instruct\n"},
+    {"models", models_main, "", "models found on this machine", NULL},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",
      "speeds as shares of what this machine can do",

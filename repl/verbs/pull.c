@@ -1,10 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope pull: a model from the Hugging Face hub into the cache that Python uses too. */
+ * phiscope pull: a model from the Hugging Face hub into the cache that Python uses too; and the
+ * offer to do so where a model is named that is not here. */
+#include <poll.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
 #include "common/json.h"
 #include "net/hub.h"
 #include "term/clean.h"
+#include "term/out.h"
 #include "term/progress.h"
 #include "tty/interrupt.h"
 #include "verbs/verbs.h"
@@ -24,20 +29,26 @@ static int show(const struct hub_progress *p, void *user)
     return interrupt_requested();
 }
 
-int pull_model(const char *name, bool offline, struct hub_pulled *ret, struct phi3v_error *err)
+/* With progress on stderr; Ctrl-C stops. */
+static int pull(const char *name, const struct hub_env *env, struct hub_pulled *ret,
+                struct phi3v_error *err)
 {
-    struct hub_env env;
     struct progress line;
-    int rc = hub_env_init(&env, err);
-    if (rc) return rc;
-    env.offline |= offline;
     progress_init(&line, stderr, 0, false);
-    const struct hub_options how = {.env = &env, .on_progress = show, .user = &line};
-    rc = hub_pull(name, &how, ret, err);
+    const struct hub_options how = {.env = env, .on_progress = show, .user = &line};
+    int rc = hub_pull(name, &how, ret, err);
     progress_clear(&line);
-    hub_env_fini(&env);
     return rc;
 }
+
+static int find_env(const struct options *opt, struct hub_env *ret, struct phi3v_error *err)
+{
+    int rc = hub_env_init(ret, err);
+    if (!rc) ret->offline |= opt->set.offline;
+    return rc;
+}
+
+/* -- The verb --------------------------------------------------------------------------------- */
 
 static void report(const struct options *opt, const char *name, const struct hub_pulled *p)
 {
@@ -49,12 +60,14 @@ static void report(const struct options *opt, const char *name, const struct hub
         json_decref(line);
         return;
     }
-    char size[32], fetched[32], *path = clean_string(p->path, CLEAN_NAME);
+    char size[32], fetched[32];
+    struct out out;
     fprintf(stderr, "phiscope: %d files, %s, of which %s came now\n", p->n_files,
             human_bytes((double)p->size, size, sizeof size),
             human_bytes((double)p->fetched, fetched, sizeof fetched));
-    printf("%s\n", path ? path : "");
-    free(path);
+    out_init(&out, stdout, NULL);
+    out_name(&out, p->path);
+    out_text(&out, "\n", 1);
 }
 
 static int status_of(int code)
@@ -74,10 +87,76 @@ int pull_main(struct options *opt, int argc, char **argv)
         return verb_misuse(opt, "pull needs one name: ORG/NAME, with @REVISION if you like");
     struct hub_pulled pulled = {0};
     struct phi3v_error err;
+    struct hub_env env;
     interrupt_catch();
-    int rc = pull_model(words[0], opt->set.offline, &pulled, &err);
+    int rc = find_env(opt, &env, &err);
+    if (!rc) {
+        rc = pull(words[0], &env, &pulled, &err);
+        hub_env_fini(&env);
+    }
     if (rc) return app_report(opt, &err, status_of(rc));
     report(opt, words[0], &pulled);
     hub_pulled_fini(&pulled);
     return EXIT_FINE;
+}
+
+/* -- The offer -------------------------------------------------------------------------------- */
+
+/* A line that begins with y or Y; anything else, the end and Ctrl-C mean no. */
+static bool says_yes(void)
+{
+    char line[64] = "";
+    struct pollfd p = {.fd = STDIN_FILENO, .events = POLLIN};
+    while (!interrupt_requested())
+        if (poll(&p, 1, 100) > 0) break;
+    if (!interrupt_requested() && read(STDIN_FILENO, line, sizeof line - 1) <= 0) line[0] = 0;
+    if (interrupt_requested()) fputc('\n', stderr);
+    return line[0] == 'y' || line[0] == 'Y';
+}
+
+static bool asks(const char *name, const struct hub_env *env, int64_t missing)
+{
+    char size[32];
+    struct out out;
+    out_init(&out, stderr, NULL);
+    out_name(&out, name);
+    out_format(&out, " is not here. Fetch it, %s, from ",
+               human_bytes((double)missing, size, sizeof size));
+    out_name(&out, env->endpoint);
+    out_text(&out, "? [y/N] ", 8);
+    out_flush(&out);
+    return says_yes();
+}
+
+/* A name of the hub that no folder and no cache answers to. */
+static bool is_missing(const char *name, const struct hub_env *env)
+{
+    char *path = NULL;
+    struct hub_name parsed = {0};
+    bool is_name = hub_name_parse(name, env, &parsed, NULL) == 0;
+    hub_name_fini(&parsed);
+    if (!is_name) return false;
+    bool found = phi3v_model_find(name, app_model_dirs(), &path, NULL) == 0;
+    phi3v_string_free(path);
+    return !found;
+}
+
+int pull_offer(const struct options *opt, struct phi3v_error *err)
+{
+    const char *name = app_model_name(opt);
+    struct hub_env env;
+    if (!name || opt->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return 0;
+    if (find_env(opt, &env, NULL)) return 0;
+    interrupt_catch();
+    int rc = 0;
+    int64_t size = 0, missing = 0;
+    const struct hub_options how = {.env = &env};
+    if (!env.offline && is_missing(name, &env) && !hub_size(name, &how, &size, &missing, NULL) &&
+        asks(name, &env, missing)) {
+        struct hub_pulled pulled = {0};
+        rc = pull(name, &env, &pulled, err);
+        hub_pulled_fini(&pulled);
+    }
+    hub_env_fini(&env);
+    return rc;
 }

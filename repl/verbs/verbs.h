@@ -29,10 +29,6 @@ int help_main(struct options *opt, int argc, char **argv);
 /* The lines of a file, or of standard input ("-"). Exit status. */
 int script_run(const struct options *opt, const char *file);
 
-/* Brings a model from the hub, with progress on stderr; Ctrl-C stops. Errors as hub_pull. */
-struct hub_pulled;
-int pull_model(const char *name, bool offline, struct hub_pulled *ret, struct phi3v_error *err);
-
 /* Reads the verb's options; *ret_words is then the first other word, *ret_n their number. Returns
  * -1 to go on, else the exit status (a mistake was reported, or --help was answered). */
 int verb_options(struct options *opt, int argc, char **argv, int use, char ***ret_words,

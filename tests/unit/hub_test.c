@@ -286,8 +286,6 @@ static void test_pull(void **state)
     char path[300];
     snprintf(path, sizeof path, "%s/models--acme--tiny-vision/refs/" MOCK_COMMIT, cache);
     assert_int_not_equal(access(path, F_OK), 0);
-    snprintf(path, sizeof path, "%s/CACHEDIR.TAG", cache);
-    assert_int_equal(access(path, F_OK), 0);
     snprintf(path, sizeof path, "%s/models--acme--tiny-vision", cache);
     assert_int_equal(access(path, F_OK), 0);
 }

@@ -2,10 +2,12 @@
 #define _GNU_SOURCE
 #include "mock_hub.h"
 
+#include <dirent.h>
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "loopback.h"
@@ -13,12 +15,19 @@
 #define PIECE_BYTES 65536
 #define PAGE_FILES 3 /* of a listing */
 
-static const struct mock_file shapes[] = {
+#define FIRST_SHARD 1 /* stand for sizes that the test chooses */
+#define SECOND_SHARD 2
+
+static const struct {
+    const char *name;
+    size_t n;
+    int is_large;
+} shapes[] = {
     {.name = "config.json", .n = 700},
     {.name = "README.md", .n = 900},
     {.name = "generation_config.json", .n = 150},
-    {.name = "model-00001-of-00002.safetensors", .n = 1, .is_large = 1},
-    {.name = "model-00002-of-00002.safetensors", .n = 2, .is_large = 1},
+    {.name = "model-00001-of-00002.safetensors", .n = FIRST_SHARD, .is_large = 1},
+    {.name = "model-00002-of-00002.safetensors", .n = SECOND_SHARD, .is_large = 1},
     {.name = "model.safetensors.index.json", .n = 3000},
     {.name = "modeling_phi3_v.py", .n = 800},
     {.name = "onnx/model.safetensors", .n = 500, .is_large = 1},
@@ -290,32 +299,65 @@ static void answer_hub(struct loopback_request *r, void *user)
 
 /* -- Life ------------------------------------------------------------------------------------- */
 
-void mock_hub_start(struct mock_hub *m, size_t large_bytes)
+static struct mock_file *add_file(struct mock_hub *m, const char *name, size_t n, int is_large)
 {
-    memset(m, 0, sizeof *m);
-    m->n_files = sizeof shapes / sizeof *shapes;
-    m->files = calloc(m->n_files, sizeof *m->files);
-    if (!m->files) abort();
-    for (size_t i = 0; i < m->n_files; i++) {
-        struct mock_file *f = &m->files[i];
-        *f = shapes[i];
-        if (f->n == 1) f->n = large_bytes;
-        if (f->n == 2) f->n = large_bytes / 8 + 12345;
-        f->bytes = malloc(f->n + 1);
-        if (!f->bytes) abort();
-        mock_bytes(f->bytes, f->n, i + 1);
-        make_key(f);
-    }
+    struct mock_file *more = realloc(m->files, (m->n_files + 1) * sizeof *more);
+    if (!more) abort();
+    m->files = more;
+    struct mock_file *f = &more[m->n_files++];
+    *f = (struct mock_file){strdup(name), n, is_large, malloc(n + 1), ""};
+    if (!f->name || !f->bytes) abort();
+    return f;
+}
+
+static void serve(struct mock_hub *m)
+{
+    for (size_t i = 0; i < m->n_files; i++) make_key(&m->files[i]);
     m->storage = loopback_start(answer_storage, m);
     m->hub = loopback_start(answer_hub, m);
     snprintf(m->endpoint, sizeof m->endpoint, "http://127.0.0.1:%d", loopback_port(m->hub));
+}
+
+void mock_hub_start(struct mock_hub *m, size_t large_bytes)
+{
+    memset(m, 0, sizeof *m);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        size_t n = shapes[i].n;
+        if (n == FIRST_SHARD) n = large_bytes;
+        if (n == SECOND_SHARD) n = large_bytes / 8 + 12345;
+        struct mock_file *f = add_file(m, shapes[i].name, n, shapes[i].is_large);
+        mock_bytes(f->bytes, n, i + 1);
+    }
+    serve(m);
+}
+
+void mock_hub_start_folder(struct mock_hub *m, const char *folder)
+{
+    char path[1000];
+    struct stat st;
+    memset(m, 0, sizeof *m);
+    DIR *d = opendir(folder);
+    for (struct dirent *e; d && (e = readdir(d));) {
+        snprintf(path, sizeof path, "%s/%s", folder, e->d_name);
+        FILE *in = stat(path, &st) == 0 && S_ISREG(st.st_mode) ? fopen(path, "rb") : NULL;
+        if (!in) continue;
+        struct mock_file *f =
+            add_file(m, e->d_name, (size_t)st.st_size, strstr(e->d_name, ".safetensors") != NULL);
+        if (fread(f->bytes, 1, f->n, in) != f->n) abort();
+        fclose(in);
+    }
+    if (d) closedir(d);
+    serve(m);
 }
 
 void mock_hub_stop(struct mock_hub *m)
 {
     loopback_stop(m->hub);
     loopback_stop(m->storage);
-    for (size_t i = 0; i < m->n_files; i++) free(m->files[i].bytes);
+    for (size_t i = 0; i < m->n_files; i++) {
+        free(m->files[i].name);
+        free(m->files[i].bytes);
+    }
     free(m->files);
 }
 

@@ -13,7 +13,7 @@
 #define MOCK_REPO "acme/tiny-vision"
 
 struct mock_file {
-    const char *name;
+    char *name;
     size_t n;
     int is_large; /* behind the storage, named by SHA-256; else in git, named by its SHA-1 */
     uint8_t *bytes;
@@ -52,6 +52,8 @@ struct mock_hub {
 /* The usual repository: weights in two files of large_bytes and large_bytes / 8 + 12345, JSON
  * files, and what must not be fetched. */
 void mock_hub_start(struct mock_hub *m, size_t large_bytes);
+/* The files of a model's folder instead. */
+void mock_hub_start_folder(struct mock_hub *m, const char *folder);
 void mock_hub_stop(struct mock_hub *m);
 void mock_hub_calm(struct mock_hub *m); /* all knobs and counts to nothing */
 
