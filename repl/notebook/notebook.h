@@ -63,6 +63,7 @@ struct nb_output {
     size_t n_bytes;                    // of text
     const struct nb_picture *pictures; // IMAGE, ANSWER_BEGIN
     int n_pictures;
+    bool large;        // IMAGE: as large as fits; else small ones
     const char *label;               // ANSWER_BEGIN outside a cell: what stands above it; NULL
     const struct nb_answer *answer;  // ANSWER_END
     const struct phi3v_error *error; // ERROR

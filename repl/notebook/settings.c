@@ -67,6 +67,10 @@ const struct setting setting_table[] = {
      "pictures beside the answer or above it: auto|beside|above"},
     {"graphics", 0, SETTING_CHOICE, SHOWN, AT(graphics), 0, 0, 0, "auto|sixel|blocks|ascii|none",
      "KIND", "how to draw: auto|sixel|blocks|ascii|none"},
+    {"picture-rows", 0, SETTING_INT, SHOWN, AT(picture_rows), 0, 200, 0, NULL, "N",
+     "rows of a picture beside an answer; 0: what suits the screen"},
+    {"stats", 0, SETTING_ONOFF, SHOWN, AT(stats), 0, 0, 0, NULL, "on|off",
+     "a line about speed behind each answer; on unless said otherwise"},
     {"plain", 0, SETTING_FLAG, SHOWN, AT(plain), 0, 0, 0, NULL, NULL,
      "no pictures, no colours, no styling"},
     {"offline", 0, SETTING_FLAG, 0, AT(offline), 0, 0, 0, NULL, NULL,
@@ -100,6 +104,7 @@ int settings_init(struct settings *s, struct phi3v_error *err)
                            .repetition_penalty = params.repetition_penalty,
                            .seed = params.seed,
                            .exif = true,
+                           .stats = true,
                            .fetch_timeout = (int)NET_PICTURE_S,
                            .fetch_mib = NET_PICTURE_MIB};
     unsigned before = memory_failures();

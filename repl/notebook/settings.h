@@ -25,6 +25,8 @@ struct settings {
     char *layout;   // "auto", "beside", "above"
     char *graphics; // "auto", "sixel", "blocks", "ascii", "none"
     bool plain;
+    int picture_rows; // of a picture beside an answer; 0: what suits the screen
+    bool stats;       // a line about speed behind each answer
     /* How a model is opened. */
     char *device, *dtype, *vision_dtype, *kv;
     int threads;

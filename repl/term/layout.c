@@ -4,12 +4,13 @@
 #include <utf8proc.h>
 
 #include "term/clean.h"
+#include "term/gallery.h"
 
 #define GAP_COLUMNS 2
 #define TAB_COLUMNS 4
 #define MIN_TEXT_COLUMNS 20 /* less beside a picture is not worth it */
 #define MIN_PICTURE_ROWS 3
-#define MAX_PICTURES 16
+#define USUAL_ROWS 14
 
 /* -- Writing ---------------------------------------------------------------------------------- */
 
@@ -24,6 +25,7 @@ bool style_on(const struct term_facts *facts, int style, FILE *out)
     if (style & STYLE_LABEL) fputs(colours ? "\033[31m" : "\033[1m", out);
     if (style & STYLE_PROMPT) fputs("\033[32m", out);
     if (style & STYLE_CONTROL) fputs("\033[7m", out);
+    if (style & STYLE_DIM) fputs("\033[2m", out);
     return style != 0;
 }
 
@@ -139,46 +141,23 @@ void layout_indent(struct layout *l, int columns) { l->indent = columns; }
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
 
-/* A column of pictures, an empty row between two, each with an equal share of the rows; returns the
- * rows and columns all take. */
-static struct picture_size draw_column(const struct term_facts *facts, FILE *out,
-                                       const struct picture *pictures, int n, int max_cols,
-                                       int max_rows)
-{
-    struct picture_size all = {0, 0}, sizes[MAX_PICTURES];
-    n = smaller(smaller(n, MAX_PICTURES), larger(1, (max_rows + 1) / (MIN_PICTURE_ROWS + 1)));
-    int share = (max_rows + 1) / n - 1;
-    for (int i = 0; i < n; i++) {
-        sizes[i] = picture_fit(facts, pictures[i].width, pictures[i].height, max_cols, share);
-        all.cols = larger(all.cols, sizes[i].cols);
-        all.rows += sizes[i].rows;
-    }
-    if (all.rows == 0) return all;
-    all.rows += n - 1;
-    picture_reserve(all.rows, out);
-    for (int i = 0; i < n; i++) {
-        picture_draw(facts, &pictures[i], sizes[i], 0, out);
-        fprintf(out, "\033[%dB", sizes[i].rows + (i < n - 1));
-    }
-    fprintf(out, "\033[%dA", all.rows);
-    return all;
-}
-
 void layout_begin(struct layout *l, const struct term_facts *facts, FILE *out,
-                  const struct picture *pictures, int n_pictures, bool beside)
+                  const struct picture *pictures, int n_pictures, int max_rows, bool beside)
 {
     *l = (struct layout){.facts = facts, .out = out};
     int max_cols = beside ? facts->cols * 2 / 5 : facts->cols - 1;
-    /* the question stays in sight, and some of an answer below */
-    int max_rows = larger(1, beside ? facts->rows - 4 : facts->rows / 2);
+    int usual = smaller(USUAL_ROWS, larger(MIN_PICTURE_ROWS, facts->rows / 3));
+    int rows = smaller(max_rows > 0 ? max_rows : usual, larger(1, facts->rows - 4));
+    struct gallery g;
     if (n_pictures < 1) return;
-    struct picture_size size = draw_column(facts, out, pictures, n_pictures, max_cols, max_rows);
-    if (beside && size.rows > 0 && facts->cols - size.cols - GAP_COLUMNS > MIN_TEXT_COLUMNS) {
-        l->left = size.cols + GAP_COLUMNS;
-        l->picture_rows = size.rows;
+    gallery_plan(&g, facts, pictures, n_pictures, max_cols, rows, true);
+    gallery_draw(&g, facts, out);
+    if (beside && g.rows > 0 && facts->cols - g.cols - GAP_COLUMNS > MIN_TEXT_COLUMNS) {
+        l->left = g.cols + GAP_COLUMNS;
+        l->picture_rows = g.rows;
         skip_pictures(l);
-    } else if (size.rows > 0) {
-        fprintf(out, "\033[%dB\r", size.rows);
+    } else if (g.rows > 0) {
+        fprintf(out, "\033[%dB\r", g.rows);
     }
 }
 

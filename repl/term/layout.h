@@ -19,7 +19,8 @@ enum style {
     STYLE_LABEL = 8,
     STYLE_LITERAL = 16, /* spaces count: break anywhere, not between words */
     STYLE_PROMPT = 32,
-    STYLE_CONTROL = 64 /* what stands for a control character */
+    STYLE_CONTROL = 64, /* what stands for a control character */
+    STYLE_DIM = 128
 };
 
 /* Switches styles on; true when anything was written, which "\033[0m" takes back. */
@@ -44,10 +45,11 @@ struct layout {
     int n_word, word_width;
 };
 
-/* Draws as many of the pictures as fit, in a column, and prepares for text at their right (beside)
- * or below them. The cursor must be in the first column. facts must allow cursor movement. */
+/* Draws the pictures side by side, at most max_rows high (0: what suits the screen), and prepares
+ * for text at their right (beside) or below them. The cursor must be in the first column. facts must
+ * allow cursor movement. */
 void layout_begin(struct layout *l, const struct term_facts *facts, FILE *out,
-                  const struct picture *pictures, int n_pictures, bool beside);
+                  const struct picture *pictures, int n_pictures, int max_rows, bool beside);
 /* One clean character: LF, TAB or printable. Words appear when they are complete. */
 void layout_put(struct layout *l, int32_t cp, int style);
 /* Lines that continue the present one begin `columns` to the right, until the next LF. */

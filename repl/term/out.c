@@ -63,7 +63,7 @@ void out_line(struct out *o, const char *s, int indent)
     }
     struct layout l;
     struct clean c;
-    layout_begin(&l, o->facts, o->file, NULL, 0, false);
+    layout_begin(&l, o->facts, o->file, NULL, 0, 0, false);
     layout_indent(&l, indent);
     clean_init(&c, CLEAN_NAME, put_in_layout, &l);
     clean_feed(&c, s, strlen(s));

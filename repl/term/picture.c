@@ -105,12 +105,43 @@ void picture_reserve(int rows, FILE *out)
     fprintf(out, "\033[%dA", rows);
 }
 
+/* A picture whose rim has the colour of the terminal would seem to have no end: it gets a frame of
+ * one pixel. */
+static bool rim_is_background(const struct source *s, const uint8_t *rgb, int width, int height)
+{
+    enum { NEAR = 12 };
+    for (int y = 0; y < height; y++) {
+        int step = y == 0 || y == height - 1 ? 1 : width - 1;
+        for (int x = 0; x < width; x += step < 1 ? 1 : step)
+            for (int c = 0; c < 3; c++)
+                if (abs(rgb[((size_t)y * (size_t)width + (size_t)x) * 3 + (size_t)c] -
+                        s->background[c]) > NEAR)
+                    return false;
+    }
+    return true;
+}
+
+static void add_frame(const struct source *s, uint8_t *rgb, int width, int height)
+{
+    enum { FRAME = 72 }; /* of 255, towards the middle */
+    for (int y = 0; y < height; y++)
+        for (int x = 0; x < width; x++) {
+            if (x > 0 && x < width - 1 && y > 0 && y < height - 1) continue;
+            uint8_t *to = rgb + ((size_t)y * (size_t)width + (size_t)x) * 3;
+            for (int c = 0; c < 3; c++)
+                to[c] = (uint8_t)(s->background[c] < 128 ? s->background[c] + FRAME
+                                                         : s->background[c] - FRAME);
+        }
+}
+
 static int draw_sixel(const struct term_facts *t, const struct source *s, struct picture_size size,
                       FILE *out)
 {
     int height = size.rows * t->cell_h, full = size.cols * t->cell_w;
     int width = smaller(full, at_least_1((double)height / s->p->height * s->p->width + 0.5));
     uint8_t *rgb = scale(s, width, height);
+    if (rgb && width > 2 && rim_is_background(s, rgb, width, height))
+        add_frame(s, rgb, width, height);
     int rc = rgb ? sixel_write(rgb, width, height, t->registers, out) : -1;
     free(rgb);
     return rc;

@@ -57,6 +57,20 @@ static void put_clean(int32_t cp, void *user)
 
 /* -- Beginning, and beginning again ----------------------------------------------------------- */
 
+static void put_dim(int32_t cp, void *user)
+{
+    layout_put(&((struct stream *)user)->layout, cp, STYLE_DIM);
+}
+
+static void put_tag(struct stream *s)
+{
+    struct clean c;
+    clean_init(&c, CLEAN_NAME, put_dim, s);
+    clean_feed(&c, s->opt.tag, strlen(s->opt.tag));
+    clean_end(&c);
+    layout_put(&s->layout, ' ', 0);
+}
+
 static void begin(struct stream *s)
 {
     s->begun = true;
@@ -72,8 +86,10 @@ static void begin(struct stream *s)
                   (s->opt.layout == STREAM_AUTO && facts->cols >= BESIDE_COLUMNS);
     int n_pictures = s->opt.layout == STREAM_NO_PICTURES ? 0 : s->opt.n_pictures;
     markdown_init(&s->markdown, put_layout, put_indent, s);
-    layout_begin(&s->layout, facts, s->opt.out, s->opt.pictures, n_pictures, beside);
+    layout_begin(&s->layout, facts, s->opt.out, s->opt.pictures, n_pictures, s->opt.picture_rows,
+                 beside);
     for (; *label; label++) layout_put(&s->layout, *label, STYLE_LABEL);
+    if (s->opt.tag) put_tag(s);
 }
 
 /* The terminal may have moved lines about: only a clear screen is known. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/must.h"
+#include "term/gallery.h"
 #include "tty/child.h"
 #include "tty/fault.h"
 #include "tty/front.h"
@@ -12,15 +13,81 @@
 #include "tty/interrupt.h"
 #include "tty/line.h"
 
-enum { DRAW_ROWS = 14 };
+enum { THUMBNAIL_ROWS = 7 /* the caption's included */ };
 
 /* -- Pictures --------------------------------------------------------------------------------- */
 
-static struct picture drawable(const phi3v_image *image)
+/* "@1 chart.png", to be freed. */
+static char *caption_of(const struct nb_picture *p)
 {
-    const struct phi3v_image_info *info = phi3v_image_info(image);
-    return (struct picture){info->width, info->height, phi3v_image_rgb(image),
-                            phi3v_image_alpha(image)};
+    const char *slash = strrchr(p->source, '/');
+    const char *name = slash && slash[1] ? slash + 1 : p->source;
+    return *name ? xasprintf("%s %s", p->label, name) : xstrdup(p->label);
+}
+
+static struct picture drawable(const struct nb_picture *p, const char *caption)
+{
+    const struct phi3v_image_info *info = phi3v_image_info(p->image);
+    return (struct picture){info->width, info->height, phi3v_image_rgb(p->image),
+                            phi3v_image_alpha(p->image), caption};
+}
+
+static bool draws(const struct front *f)
+{
+    const struct term_facts *facts = f->term ? term_facts(f->term) : NULL;
+    return facts && facts->is_tty && facts->graphics != TERM_GRAPHICS_NONE;
+}
+
+static bool in_sight(struct front *f, const phi3v_image *image)
+{
+    const char *sha = phi3v_image_info(image)->content_sha256;
+    int n = f->n_shown < FRONT_SHOWN ? f->n_shown : FRONT_SHOWN;
+    for (int i = 0; i < n && f->screen; i++)
+        if (!strcmp(f->shown[i].sha256, sha) && screen_shows(f->screen, f->shown[i].row))
+            return true;
+    return false;
+}
+
+static void remember_shown(struct front *f, const phi3v_image *image, long row)
+{
+    struct front_shown *s = &f->shown[f->n_shown++ % FRONT_SHOWN];
+    snprintf(s->sha256, sizeof s->sha256, "%s", phi3v_image_info(image)->content_sha256);
+    s->row = row;
+}
+
+static void free_pictures(struct front *f)
+{
+    for (int i = 0; i < f->n_pictures; i++) free(f->captions[i]);
+    free(f->captions);
+    free(f->pictures);
+    free(f->tag);
+    f->captions = NULL;
+    f->pictures = NULL;
+    f->tag = NULL;
+    f->n_pictures = 0;
+}
+
+/* The pictures of an output; skip: those that are in sight are only named. */
+static void take_pictures(struct front *f, const struct nb_output *out, bool skip)
+{
+    struct text tag = {0};
+    free_pictures(f);
+    f->pictures = xcalloc((size_t)out->n_pictures, sizeof *f->pictures);
+    f->captions = xcalloc((size_t)out->n_pictures, sizeof *f->captions);
+    long row = f->screen ? screen_row(f->screen) : 0;
+    for (int i = 0; i < out->n_pictures; i++) {
+        char *caption = caption_of(&out->pictures[i]);
+        if (skip && in_sight(f, out->pictures[i].image)) {
+            text_addf(&tag, "%s%s", tag.n ? ", " : "[", caption);
+            free(caption);
+            continue;
+        }
+        f->captions[f->n_pictures] = caption;
+        f->pictures[f->n_pictures++] = drawable(&out->pictures[i], caption);
+        if (f->screen && draws(f)) remember_shown(f, out->pictures[i].image, row);
+    }
+    if (tag.n) text_add(&tag, "]");
+    if (tag.n) f->tag = xtake(&tag);
 }
 
 static void say_lines(struct front *f, const char *text)
@@ -36,10 +103,10 @@ static void say_lines(struct front *f, const char *text)
 
 static void show_images(struct front *f, const struct nb_output *out)
 {
-    for (int i = 0; i < out->n_pictures && f->term; i++) {
-        struct picture p = drawable(out->pictures[i].image);
-        picture_show(term_facts(f->term), &p, term_facts(f->term)->cols * 2 / 3, DRAW_ROWS, stdout);
-    }
+    take_pictures(f, out, false);
+    if (draws(f))
+        gallery_show(term_facts(f->term), f->pictures, f->n_pictures,
+                     out->large ? term_facts(f->term)->rows - 3 : THUMBNAIL_ROWS, stdout);
     say_lines(f, out->text);
 }
 
@@ -67,27 +134,45 @@ static void answer_begin(struct front *f, const struct nb_output *out)
     char label[32];
     f->cell = out->cell;
     if (out->label) out_line(&f->out, out->label, 2);
-    free(f->pictures);
-    f->pictures = xcalloc((size_t)out->n_pictures, sizeof *f->pictures);
-    for (int i = 0; i < out->n_pictures; i++) f->pictures[i] = drawable(out->pictures[i].image);
+    take_pictures(f, out, true);
     snprintf(label, sizeof label, "Out[%d]: ", out->cell);
     struct stream_options how = {.term = f->term,
                                  .out = stdout,
                                  .layout = layout_of(s),
                                  .verbatim = s->plain,
                                  .pictures = f->pictures,
-                                 .n_pictures = out->n_pictures,
+                                 .n_pictures = f->n_pictures,
+                                 .picture_rows = s->picture_rows,
                                  .label = out->cell ? label : NULL,
+                                 .tag = f->tag,
                                  .head = draw_head,
                                  .user = f};
     f->stream = stream_new(&how);
 }
 
-static void answer_end(struct front *f)
+/* "0.5 s to first word · 104 tokens, 257/s · 316 of 332 reused" */
+static void say_stats(struct front *f, const struct nb_answer *a)
 {
+    const struct phi3v_timing *t = &a->result->timing;
+    struct text line = {0};
+    if (!nb_settings(f->nb)->stats || !f->out.facts) return;
+    if (a->first_token_s > 0) text_addf(&line, "%.2g s to first word · ", a->first_token_s);
+    text_addf(&line, "%lld tokens", (long long)t->decode_tokens);
+    if (t->decode_s > 0) text_addf(&line, ", %.0f/s", (double)t->decode_tokens / t->decode_s);
+    text_addf(&line, " · %lld of %lld reused", (long long)t->cached_tokens, (long long)a->n_tokens);
+    out_styled(&f->out, STYLE_DIM, line.s);
+    out_text(&f->out, "\n", 1);
+    text_free(&line);
+}
+
+static void answer_end(struct front *f, const struct nb_answer *answer)
+{
+    f->n_answers++;
     if (f->stream) stream_end(f->stream);
     stream_free(f->stream);
     f->stream = NULL;
+    free_pictures(f);
+    if (answer) say_stats(f, answer);
 }
 
 /* -- The face --------------------------------------------------------------------------------- */
@@ -113,7 +198,7 @@ static void output(void *user, const struct nb_output *out)
         if (f->stream) stream_text(f->stream, out->text, out->n_bytes);
         break;
     case NB_ANSWER_END:
-        answer_end(f);
+        answer_end(f, out->answer);
         break;
     case NB_ERROR:
         front_error(f, out->error);
@@ -155,6 +240,7 @@ static void next_input(void *user, int cell, const char *text)
 static int shell(void *user, const char *command, struct phi3v_error *err)
 {
     const struct front *f = user;
+    if (f->screen) screen_lost(f->screen);
     return child_run(f->term, command) == -1
                ? refuse(err, PHI3V_E_IO, "the shell cannot be started")
                : 0;
@@ -224,6 +310,10 @@ void front_init(struct front *f, const struct settings *s, const char *history_f
         term_watch_size(f->term);
         term_guard(f->term);
     }
+    /* All that is written to the terminal goes through the stream that counts its rows. */
+    f->usual_out = stdout;
+    f->screen = f->term ? screen_open(STDOUT_FILENO, term_facts(f->term)) : NULL;
+    if (f->screen) stdout = screen_stream(f->screen);
     out_init(&f->out, stdout, f->term);
     progress_init(&f->progress, stderr, f->term ? term_facts(f->term)->cols : 0, false);
 }
@@ -237,8 +327,11 @@ void front_shows(struct front *f, struct notebook *nb)
 void front_fini(struct front *f)
 {
     interrupt_calls(NULL, NULL);
+    fflush(stdout);
+    stdout = f->usual_out;
+    free_pictures(f);
+    screen_close(f->screen);
     term_close(f->term);
-    free(f->pictures);
     free(f->history);
     free(f->returned);
 }
@@ -247,6 +340,12 @@ void front_error(struct front *f, const struct phi3v_error *err)
 {
     struct out out;
     out_flush(&f->out);
+    if (f->out.facts) {
+        out_styled(&f->out, STYLE_LABEL, err->text);
+        out_text(&f->out, "\n", 1);
+        out_flush(&f->out);
+        return;
+    }
     out_init(&out, stderr, NULL);
     fputs("phiscope: ", stderr);
     out_name(&out, err->text);

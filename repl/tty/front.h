@@ -6,17 +6,33 @@
 #include "notebook/notebook.h"
 #include "term/out.h"
 #include "term/progress.h"
+#include "term/screen.h"
 #include "term/stream.h"
 
+/* A picture that was drawn, to be not drawn again while it is in sight. */
+struct front_shown {
+    char sha256[65]; // of its content
+    long row;        // of the screen, where it begins
+};
+enum { FRONT_SHOWN = 64 };
+
 struct front {
-    struct notebook *nb; // that is shown
-    struct term *term;   // of standard output; NULL: that is none
+    struct notebook *nb;                   // that is shown
+    struct term *term;                     // of standard output; NULL: that is none
+    struct screen *screen;                 // in front of it; NULL: nothing is counted
+    FILE *usual_out;                       // standard output as it was
+    struct front_shown shown[FRONT_SHOWN]; // the latest ones, in a ring
+    int n_shown;
+    int n_answers; // shown so far
     struct out out;
     struct progress progress;
     struct stream *stream;    // of the answer being shown; NULL: none
     struct picture *pictures; // beside it
-    int cell;                 // number of its cell
-    char *history;            // file; NULL: none is kept
+    char **captions;          // [n_pictures] of them
+    int n_pictures;
+    char *tag;     // names those that are in sight already; NULL: none
+    int cell;      // number of its cell
+    char *history; // file; NULL: none is kept
     /* Text that goes back into the line; NULL: none. */
     char *returned;
     int editing; // number of the cell it belongs to; 0: a new one

@@ -14,6 +14,8 @@
 #include "tty/paste.h"
 #include "tty/repl.h"
 
+enum { MAX_NOTICED_BYTES = 1 << 20 };
+
 struct repl {
     const struct repl_options *opt;
     struct front front;
@@ -24,6 +26,12 @@ struct repl {
 };
 
 /* -- One source ------------------------------------------------------------------------------- */
+
+/* A blank line between what belongs together and what comes next. */
+static void space(struct repl *r)
+{
+    if (r->front.out.facts) out_text(&r->front.out, "\n", 1);
+}
 
 static void tell(struct repl *r, int rc, const struct phi3v_error *err)
 {
@@ -38,11 +46,13 @@ static void evaluate(struct repl *r, const char *source)
 {
     struct nb_result result = {0};
     struct phi3v_error err;
-    int cell = r->editing;
+    int cell = r->editing, n_answers = r->front.n_answers;
     r->editing = 0;
     int rc = cell ? nb_edit(r->nb, cell, source, NB_TYPED, &result, &err)
                   : nb_eval(r->nb, source, NB_TYPED, &result, &err);
     tell(r, rc, &err);
+    if (r->front.n_answers > n_answers) space(r);
+    out_flush(&r->front.out);
     r->quit = result.quit;
 }
 
@@ -131,18 +141,33 @@ static bool step(struct repl *r)
 
 /* -- The whole -------------------------------------------------------------------------------- */
 
-static void banner(struct repl *r)
+/* A model's own words about itself are told once on a machine. */
+static bool is_new_here(const struct phi3v_model_info *m, const char *state)
+{
+    char *path = state ? xasprintf("%s/noticed", state) : NULL, *text = NULL;
+    size_t n;
+    bool known = path && !load_file(path, MAX_NOTICED_BYTES, &text, &n, NULL) &&
+                 strstr(text, m->description);
+    free(text);
+    FILE *f = known || !path ? NULL : fopen(path, "ae");
+    if (f) {
+        fprintf(f, "%s\n", m->description);
+        fclose(f);
+    }
+    free(path);
+    return !known;
+}
+
+static void banner(struct repl *r, const char *state)
 {
     const struct phi3v_model_info *m = nb_model(r->nb);
-    char *first = xasprintf("phiscope %s: %s on %s, %lld tokens of context", phi3v_version(),
-                            m->name, m->device, (long long)m->ctx);
-    out_line(&r->front.out, first, 0);
-    if (m->description) out_line(&r->front.out, m->description, 0);
-    out_line(&r->front.out,
-             ":load FILE or URL takes a picture, then ask about it. :help lists commands, Ctrl-D "
-             "leaves.",
-             0);
+    char *first = xasprintf("phiscope %s · %s · %s on %s · %lld tokens of context", phi3v_version(),
+                            m->name, m->dtype, m->device, (long long)m->ctx);
+    out_line(&r->front.out, first, 2);
+    out_line(&r->front.out, "try  :load samples/chart.png   :help   Ctrl-D", 5);
+    if (m->description && is_new_here(m, state)) out_line(&r->front.out, m->description, 0);
     free(first);
+    space(r);
 }
 
 /* What the command line asked for. */
@@ -159,14 +184,12 @@ static void begin(struct repl *r)
     out_flush(&r->front.out);
 }
 
-static int open_notebook(struct repl *r, struct phi3v_error *err)
+static int open_notebook(struct repl *r, const char *state, struct phi3v_error *err)
 {
     struct nb_front face = front_face(&r->front);
-    char *state = xdg_dir("XDG_STATE_HOME", ".local/state");
     struct nb_options how = {
         .settings = r->opt->settings, .model_dirs = r->opt->model_dirs, .state_dir = state};
     int rc = nb_new(&how, &face, &r->nb, err);
-    free(state);
     if (rc) return rc;
     front_shows(&r->front, r->nb);
     return nb_open_model(r->nb, r->opt->model, err);
@@ -176,11 +199,12 @@ int repl_run(const struct repl_options *opt, struct phi3v_error *err)
 {
     struct repl r = {.opt = opt};
     char *history = opt->no_history ? NULL : history_path();
+    char *state = xdg_dir("XDG_STATE_HOME", ".local/state");
     front_init(&r.front, opt->settings, history);
     free(history);
-    int rc = open_notebook(&r, err);
+    int rc = open_notebook(&r, state, err);
     if (!rc) {
-        banner(&r);
+        banner(&r, state);
         begin(&r);
         open_line(&r);
         fault_autosaves();
@@ -193,5 +217,6 @@ int repl_run(const struct repl_options *opt, struct phi3v_error *err)
         rc = refuse(err, PHI3V_E_IO, "standard output cannot be written: %s",
                     strerror(r.front.out.error));
     front_fini(&r.front);
+    free(state);
     return rc;
 }

@@ -16,7 +16,7 @@ static struct pty *start(const char *max_new_tokens)
 {
     struct pty *p = pty_start((const char *const[]){"-m", model(), "--num-crops", "1",
                                                     "--max-new-tokens", max_new_tokens, NULL});
-    tap_ok(pty_expect(p, ":load FILE") && pty_expect(p, "In [1]:"), "the notebook opens");
+    tap_ok(pty_expect(p, ":help   Ctrl-D") && pty_expect(p, "In [1]:"), "the notebook opens");
     return p;
 }
 

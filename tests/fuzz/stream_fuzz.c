@@ -39,7 +39,7 @@ static void write_answer(const uint8_t *bytes, size_t n, const struct term_facts
     struct clean clean;
     clean_init(&clean, CLEAN_TEXT, put_markdown, &line);
     markdown_init(&line.markdown, put_layout, put_indent, &line);
-    layout_begin(&line.layout, facts, out, &p, 1, true);
+    layout_begin(&line.layout, facts, out, &p, 1, 0, true);
     for (size_t at = 0; at < n; at += piece)
         clean_feed(&clean, (const char *)bytes + at, n - at < piece ? n - at : piece);
     clean_end(&clean);

@@ -220,7 +220,7 @@ static void test_resize(void **state)
     assert_int_equal(term_facts(f.term)->generation, 1);
     assert_int_equal(f.vt->n_pictures, 2);
     assert_string_equal(vt_row(f.vt, 0), "In [1]: ask");
-    assert_string_equal(vt_row(f.vt, 11),
+    assert_string_equal(vt_row(f.vt, 7),
                         "Out[1]: Some words before the size changes and some after.");
     fake_term_close(&f);
     free((void *)p.rgb);

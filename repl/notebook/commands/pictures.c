@@ -36,7 +36,8 @@ static void add_price(struct text *t, const struct notebook *nb, int index,
 }
 
 /* Draws pictures, and what each costs below. */
-static int show_images(struct call *c, const struct int_list *images, struct phi3v_error *err)
+static int show_images(struct call *c, const struct int_list *images, bool large,
+                       struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     struct text prices = {0};
@@ -58,7 +59,8 @@ static int show_images(struct call *c, const struct int_list *images, struct phi
                                                              .text = prices.s ? prices.s : "",
                                                              .n_bytes = prices.n,
                                                              .pictures = pictures,
-                                                             .n_pictures = images->n});
+                                                             .n_pictures = images->n,
+                                                             .large = large});
     text_free(&prices);
     free(labels);
     free(pictures);
@@ -130,7 +132,7 @@ int command_load(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     rc = load_words(c, &words, err);
     words_free(&words);
-    if (!rc && !c->cell) rc = show_images(c, &c->images, err);
+    if (!rc && !c->cell) rc = show_images(c, &c->images, false, err);
     if (rc) {
         int_list_free(&c->images);
         images_truncate(&c->nb->book.images, n_images);
@@ -208,7 +210,8 @@ static int show_model_view(struct call *c, const phi3v_image *image, struct phi3
                                                              .text = text,
                                                              .n_bytes = strlen(text),
                                                              .pictures = &picture,
-                                                             .n_pictures = 1});
+                                                             .n_pictures = 1,
+                                                             .large = true});
     free(text);
     phi3v_image_free(view);
     return text ? 0 : memory_error(err);
@@ -244,7 +247,7 @@ int command_show(struct call *c, struct phi3v_error *err)
     free(dir);
     if (rc) return rc;
     if (model) return show_model_view(c, nb->book.images.v[index].loaded.image, err);
-    return show_images(c, &(struct int_list){&index, 1}, err);
+    return show_images(c, &(struct int_list){&index, 1}, true, err);
 }
 
 int command_unstage(struct call *c, struct phi3v_error *err)
