@@ -6,6 +6,7 @@
 #include "notebook/book.h"
 #include "notebook/engine.h"
 
+struct ahead;
 struct autosave;
 
 struct notebook {
@@ -15,6 +16,7 @@ struct notebook {
     struct book book;
     struct settings now;         // what the next cell would be asked with
     struct settings usual;       // at the start: what :reset all goes back to
+    struct ahead *ahead;         // NULL: nothing is done ahead (yet)
     struct autosave *autosave;   // NULL: none is kept
     struct strings own_files;    // [n] paths this run has written or opened, and
     struct file_mark *own_marks; // [n] what they looked like then

@@ -8,6 +8,7 @@
 
 #include "common/json.h"
 #include "net/url.h"
+#include "notebook/ahead.h"
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
 #include "notebook/prompt.h"
@@ -154,6 +155,7 @@ int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err
 void nb_free(struct notebook *nb)
 {
     if (!nb) return;
+    ahead_free(nb->ahead);
     autosave_close(nb);
     engine_close(&nb->engine);
     book_free(&nb->book);
@@ -243,6 +245,7 @@ int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct
     struct source s;
     size_t done = 0;
     int cell = 0;
+    ahead_stop(nb->ahead);
     result_of(nb, 0, 0, ret);
     int rc = read_source(text, origin, &s, err);
     if (rc) return rc;
@@ -267,6 +270,7 @@ int nb_ask(struct notebook *nb, const char *text, enum nb_origin origin, struct 
            struct phi3v_error *err)
 {
     char *normal;
+    ahead_stop(nb->ahead);
     result_of(nb, 0, 0, ret);
     int rc = source_normalise(text, strlen(text), "the prompt", &normal, err);
     if (rc) return rc;
@@ -293,6 +297,7 @@ int nb_edit(struct notebook *nb, int cell, const char *text, enum nb_origin orig
             struct nb_result *ret, struct phi3v_error *err)
 {
     struct source s;
+    ahead_stop(nb->ahead);
     result_of(nb, 0, 0, ret);
     if (cell < 1 || cell > nb->book.n)
         return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %d", cell);
@@ -371,6 +376,7 @@ int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *p
 {
     struct loaded *loaded = memory_zero(pictures->n, sizeof *loaded);
     if (!loaded) return memory_error(err);
+    ahead_stop(nb->ahead);
     engine_begin(&nb->engine);
     int rc = load_all(nb, pictures, loaded, err);
     if (!rc) rc = answer_raw(nb, text, loaded, pictures->n, err);
@@ -379,6 +385,24 @@ int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *p
     result_of(nb, 0, rc, ret);
     return rc < 0 ? rc : 0;
 }
+
+/* -- Work ahead ------------------------------------------------------------------------------- */
+
+void nb_typing(struct notebook *nb, const char *so_far)
+{
+    struct standing s;
+    phi3v_prompt *prompt;
+    /* A command may change everything; it is not guessed at. */
+    if (!nb->now.ahead || source_is_command(so_far)) return;
+    if (!nb->ahead) nb->ahead = ahead_new(&nb->engine);
+    if (!nb->ahead || book_standing(&nb->book, nb->book.n, &s, NULL)) return;
+    bool chat = strcmp(s.settings.mode, "cell") != 0;
+    bool worth_it = s.staged.n > 0 || (chat && nb->book.n > 0);
+    if (worth_it && !prompt_build_ahead(nb, &s, &prompt, NULL)) ahead_read(nb->ahead, prompt);
+    standing_free(&s);
+}
+
+bool nb_is_ready(struct notebook *nb) { return ahead_is_done(nb->ahead); }
 
 char *nb_for_keeping(const char *source) { return url_text_without_secrets(source, NULL); }
 

@@ -63,7 +63,7 @@ struct nb_output {
     size_t n_bytes;                    // of text
     const struct nb_picture *pictures; // IMAGE, ANSWER_BEGIN
     int n_pictures;
-    bool large;        // IMAGE: as large as fits; else small ones
+    bool large;                      // IMAGE: as large as fits; else small ones
     const char *label;               // ANSWER_BEGIN outside a cell: what stands above it; NULL
     const struct nb_answer *answer;  // ANSWER_END
     const struct phi3v_error *error; // ERROR
@@ -152,6 +152,12 @@ void nb_cancel(struct notebook *nb);
 
 /* -- While a person types -----------------------------------------------------------------------
  */
+
+/* The person begins to type, or goes on: what can be read already is, until the next evaluation.
+ * Returns at once. */
+void nb_typing(struct notebook *nb, const char *so_far);
+/* All that could be read ahead has been. */
+bool nb_is_ready(struct notebook *nb);
 
 enum nb_complete { NB_COMPLETE, NB_INCOMPLETE };
 /* Whether another line is wanted: an open """ or a closing backslash. */

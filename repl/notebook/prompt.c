@@ -175,41 +175,49 @@ static bool sees_above(const struct settings *s) { return strcmp(s->mode, "cell"
 
 static bool is_part(const struct notebook *nb, int k, int i, const struct settings *s)
 {
-    return k == i || (sees_above(s) && nb->book.v[k].answer);
+    return k < i && sees_above(s) && nb->book.v[k].answer;
+}
+
+static bool add_images(struct int_list *to, const struct int_list *more)
+{
+    for (int j = 0; j < more->n; j++)
+        if (!int_list_add(to, more->v[j])) return false;
+    return true;
+}
+
+/* Of the cells that cell i sees, and of `last` in its place. */
+static int images_of(const struct notebook *nb, int i, const struct cell *last,
+                     const struct settings *s, struct int_list *ret, struct phi3v_error *err)
+{
+    *ret = (struct int_list){0};
+    bool whole = true;
+    for (int k = 0; k < i && whole; k++)
+        if (is_part(nb, k, i, s)) whole = add_images(ret, &nb->book.v[k].images);
+    if (whole && add_images(ret, &last->images)) return 0;
+    int_list_free(ret);
+    return memory_error(err);
 }
 
 int prompt_images(const struct notebook *nb, int i, const struct settings *s, struct int_list *ret,
                   struct phi3v_error *err)
 {
-    *ret = (struct int_list){0};
-    for (int k = 0; k <= i; k++) {
-        const struct int_list *images = &nb->book.v[k].images;
-        for (int j = 0; is_part(nb, k, i, s) && j < images->n; j++)
-            if (!int_list_add(ret, images->v[j])) {
-                int_list_free(ret);
-                return memory_error(err);
-            }
-    }
-    return 0;
+    return images_of(nb, i, &nb->book.v[i], s, ret, err);
 }
 
 /* All pictures of the conversation, loaded now where they were not. */
-static int load_images(struct notebook *nb, int i, const struct settings *s,
+static int load_images(struct notebook *nb, const struct int_list *list, const struct settings *s,
                        struct conversation *to, struct phi3v_error *err)
 {
-    struct int_list list;
-    int rc = prompt_images(nb, i, s, &list, err);
-    if (rc) return rc;
     struct loader how = notebook_loader(nb, s);
     char *dir = book_dir(&nb->book);
-    to->images = memory_zero((size_t)list.n, sizeof *to->images);
+    int rc = 0;
+    to->images = memory_zero((size_t)list->n, sizeof *to->images);
     if (!to->images) rc = memory_error(err);
-    for (int k = 0; k < list.n && !rc; k++) {
-        rc = images_load(&nb->book.images, list.v[k], &how, dir, err);
-        if (!rc) to->images[to->n_images++] = nb->book.images.v[list.v[k]].loaded.image;
+    for (int k = 0; k < list->n && !rc; k++) {
+        rc = images_load(&nb->book.images, list->v[k], &how, dir, err);
+        if (!rc) to->images[to->n_images++] = nb->book.images.v[list->v[k]].loaded.image;
     }
     free(dir);
-    int_list_free(&list);
     return rc;
 }
 
@@ -231,21 +239,64 @@ static void add_cell(struct conversation *to, const struct cell *c, int usual, i
                                                  .open = open};
 }
 
+/* The turns of the cells that cell i sees, with `last` in its place. */
+static int add_turns(struct notebook *nb, int i, const struct cell *last, const struct settings *s,
+                     bool go_on, struct conversation *to, struct phi3v_error *err)
+{
+    int at = 0, usual = nb->engine.info->num_crops;
+    to->turns = memory_zero(2 * (size_t)i + 3, sizeof *to->turns);
+    if (!to->turns) return memory_error(err);
+    if (*s->system) to->turns[to->n++] = (struct phi3v_turn){.role = "system", .text = s->system};
+    for (int k = 0; k < i; k++)
+        if (is_part(nb, k, i, s)) add_cell(to, &nb->book.v[k], usual, &at, true, false);
+    add_cell(to, last, usual, &at, go_on, go_on);
+    return 0;
+}
+
+static int build(struct notebook *nb, int i, const struct cell *last, const struct settings *s,
+                 bool go_on, phi3v_prompt **ret, struct phi3v_error *err)
+{
+    struct conversation talk = {0};
+    struct int_list images;
+    int rc = images_of(nb, i, last, s, &images, err);
+    if (rc) return rc;
+    rc = load_images(nb, &images, s, &talk, err);
+    if (!rc) rc = add_turns(nb, i, last, s, go_on, &talk, err);
+    if (!rc) rc = phi3v_prompt_chat(nb->engine.model, talk.turns, talk.n, s->num_crops, ret, err);
+    int_list_free(&images);
+    free(talk.turns);
+    free(talk.images);
+    return rc;
+}
+
 int prompt_build(struct notebook *nb, int i, const struct settings *s, bool go_on,
                  phi3v_prompt **ret, struct phi3v_error *err)
 {
-    struct conversation talk = {0};
-    int at = 0, rc = load_images(nb, i, s, &talk, err);
-    talk.turns = rc ? NULL : memory_zero(2 * (size_t)i + 3, sizeof *talk.turns);
-    if (!rc && !talk.turns) rc = memory_error(err);
-    if (!rc && *s->system)
-        talk.turns[talk.n++] = (struct phi3v_turn){.role = "system", .text = s->system};
-    for (int k = 0; k <= i && !rc; k++)
-        if (is_part(nb, k, i, s))
-            add_cell(&talk, &nb->book.v[k], nb->engine.info->num_crops, &at, k < i || go_on,
-                     k == i);
-    if (!rc) rc = phi3v_prompt_chat(nb->engine.model, talk.turns, talk.n, s->num_crops, ret, err);
-    free(talk.turns);
-    free(talk.images);
+    return build(nb, i, &nb->book.v[i], s, go_on, ret, err);
+}
+
+static bool all_loaded(const struct notebook *nb, const struct int_list *images)
+{
+    for (int k = 0; k < images->n; k++)
+        if (!nb->book.images.v[images->v[k]].loaded.image) return false;
+    return true;
+}
+
+int prompt_build_ahead(struct notebook *nb, const struct standing *s, phi3v_prompt **ret,
+                       struct phi3v_error *err)
+{
+    /* One letter stands for the text: what is behind the pictures will be read again anyway. */
+    struct cell next = {.images = s->staged, .num_crops = s->settings.num_crops};
+    struct int_list images;
+    int rc = images_of(nb, nb->book.n, &next, &s->settings, &images, err);
+    if (rc) return rc;
+    if (!all_loaded(nb, &images))
+        rc = refuse(err, PHI3V_E_IMAGE, "not all pictures are loaded yet");
+    int_list_free(&images);
+    if (rc) return rc;
+    next.text = with_image_tags("?", (size_t)next.images.n);
+    rc =
+        next.text ? build(nb, nb->book.n, &next, &s->settings, false, ret, err) : memory_error(err);
+    free(next.text);
     return rc;
 }

@@ -71,6 +71,8 @@ const struct setting setting_table[] = {
      "rows of a picture beside an answer; 0: what suits the screen"},
     {"stats", 0, SETTING_ONOFF, SHOWN, AT(stats), 0, 0, 0, NULL, "on|off",
      "a line about speed behind each answer; on unless said otherwise"},
+    {"ahead", 0, SETTING_ONOFF, SHOWN, AT(ahead), 0, 0, 0, NULL, "on|off",
+     "read pictures and the conversation while you type; on unless said otherwise"},
     {"plain", 0, SETTING_FLAG, SHOWN, AT(plain), 0, 0, 0, NULL, NULL,
      "no pictures, no colours, no styling"},
     {"offline", 0, SETTING_FLAG, 0, AT(offline), 0, 0, 0, NULL, NULL,
@@ -105,6 +107,7 @@ int settings_init(struct settings *s, struct phi3v_error *err)
                            .seed = params.seed,
                            .exif = true,
                            .stats = true,
+                           .ahead = true,
                            .fetch_timeout = (int)NET_PICTURE_S,
                            .fetch_mib = NET_PICTURE_MIB};
     unsigned before = memory_failures();

@@ -129,6 +129,7 @@ static bool step(struct repl *r)
     r->front.returned = NULL;
     r->editing = preset ? r->front.editing : 0;
     char *prompt = prompt_text(r);
+    nb_typing(r->nb, preset ? preset : "");
     enum line_end end = line_read(r->line, prompt, preset, &text);
     free(prompt);
     free(preset);
