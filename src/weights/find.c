@@ -207,6 +207,7 @@ static int not_found(struct search *s, const char *name, const char *path, const
     each_short(s, offer_short, &near);
     if (s->hub) hub_cache_each(s->hub, offer_hub, &near);
     if (*near.best) buf_printf(&tried, "; did you mean %s?", near.best);
+    if (h && !*near.best) buf_printf(&tried, "; \"phiscope pull %s\" fetches it", plain);
     int code = tried.failed
                    ? no_memory(s)
                    : err_set(s->err, PHI3V_E_MODEL, "no model \"%s\": %s", name, tried.data);
