@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "cases.h"
+#include "term/clean.h"
 
 static const char help_text[] =
     "phiscope bench [-m MODEL | --synthetic phi3v] [options]\n"
@@ -48,14 +49,17 @@ int settings_report(const struct settings *s, int status, int code, const char *
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
+    char *clean = clean_string(text, CLEAN_NAME); /* words of the command line stand in it */
     if (!s->json) {
-        fprintf(stderr, "phiscope bench: %s\n", text);
-        return status;
+        fprintf(stderr, "phiscope bench: %s\n", clean ? clean : "");
+    } else {
+        json_t *error =
+            json_pack("{s:{s:i,s:s}}", "error", "code", code, "message", clean ? clean : "");
+        if (error) json_dumpf(error, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+        putchar('\n');
+        json_decref(error);
     }
-    json_t *error = json_pack("{s:{s:i,s:s}}", "error", "code", code, "message", text);
-    if (error) json_dumpf(error, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
-    putchar('\n');
-    json_decref(error);
+    free(clean);
     return status;
 }
 

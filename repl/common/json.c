@@ -86,14 +86,6 @@ char *json_line(const json_t *value)
     return line;
 }
 
-void json_print(FILE *f, const json_t *value)
-{
-    char *line = json_line(value);
-    fprintf(f, "%s\n", line ? line : "null");
-    fflush(f);
-    free(line);
-}
-
 /* -- Indented ------------------------------------------------------------------------------- */
 
 static void pretty_string(struct text *out, const json_t *value)
@@ -228,12 +220,10 @@ const char *error_name(int code)
     }
 }
 
-void json_print_error(FILE *f, const struct phi3v_error *err)
+json_t *json_error(const struct phi3v_error *err)
 {
-    json_t *line = json_pack("{s:{s:s,s:o}}", "error", "code", error_name(err->code), "message",
-                             json_text(err->text));
-    json_print(f, line);
-    json_decref(line);
+    return json_pack("{s:{s:s,s:o}}", "error", "code", error_name(err->code), "message",
+                     json_text(err->text));
 }
 
 json_t *json_parse(const char *text, size_t n, const char *what, struct phi3v_error *err)

@@ -7,7 +7,6 @@
 #include <jansson.h>
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include "common/text.h"
 
@@ -19,10 +18,8 @@ json_t *json_textn(const char *s, size_t n);
 json_t *json_ids(const int32_t *ids, size_t n);
 /* Compact, no line break inside; the caller frees. */
 char *json_line(const json_t *value);
-/* Prints json_line and a line break. */
-void json_print(FILE *f, const json_t *value);
 /* {"error": {"code", "message"}} */
-void json_print_error(FILE *f, const struct phi3v_error *err);
+json_t *json_error(const struct phi3v_error *err);
 /* "model", "image", … for an enum phi3v_code. */
 const char *error_name(int code);
 /* As Python's notebooks: indented by one, numbers in their shortest form, a line break at the end.

@@ -52,6 +52,15 @@ void out_name(struct out *o, const char *s)
         fputs(s, o->file);
 }
 
+void out_padded(struct out *o, const char *s, int columns)
+{
+    char *name = clean_string(s, CLEAN_NAME);
+    int n = columns - (name ? clean_string_width(name) : 0);
+    out_name(o, s);
+    fprintf(o->file, "%*s", n > 0 ? n : 0, "");
+    free(name);
+}
+
 static void put_in_layout(int32_t cp, void *layout) { layout_put(layout, cp, 0); }
 
 void out_line(struct out *o, const char *s, int indent)

@@ -34,6 +34,8 @@ void out_text(struct out *o, const char *bytes, size_t n);
 void out_format(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A name, an address, an error, within a line: what is unsafe shows as ^J or <U+202E>. */
 void out_name(struct out *o, const char *s);
+/* The same in so many columns at least. */
+void out_padded(struct out *o, const char *s, int columns);
 /* The same as a line of its own, wrapped by words on a terminal; what continues it begins `indent`
  * columns to the right. */
 void out_line(struct out *o, const char *s, int indent);

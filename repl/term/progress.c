@@ -7,6 +7,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "term/clean.h"
+
 #define REDRAW_S 0.1
 #define LINE_BYTES 256
 
@@ -57,13 +59,30 @@ static void print_line(char *to, size_t size, const struct progress *p, enum pro
                  left_s < 120 ? left_s : left_s / 60);
 }
 
+struct row {
+    FILE *out;
+    int column, limit;
+};
+
+static void put_in_row(int32_t cp, void *user)
+{
+    struct row *row = user;
+    if (row->column + clean_width(cp) < row->limit) clean_write(cp, &row->column, row->out);
+}
+
 /* At most one line, however wide the terminal is by now: the last column stays free. */
-static void cut_to_width(const struct progress *p, char *line)
+static void draw_line(const struct progress *p, const char *line)
 {
     struct winsize size;
-    int cols = p->cols;
-    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) cols = size.ws_col;
-    if ((int)strlen(line) >= cols) line[cols - 1] = 0;
+    struct row row = {.out = p->out, .limit = p->cols};
+    struct clean c;
+    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) row.limit = size.ws_col;
+    fputc('\r', p->out);
+    clean_init(&c, CLEAN_NAME, put_in_row, &row);
+    clean_feed(&c, line, strlen(line));
+    clean_end(&c);
+    fputs("\033[K", p->out);
+    fflush(p->out);
 }
 
 void progress_update(struct progress *p, const char *stage, enum progress_unit unit, int64_t done,
@@ -80,9 +99,7 @@ void progress_update(struct progress *p, const char *stage, enum progress_unit u
     if (now - p->first_s < p->delay_s || (p->visible && now - p->shown_s < REDRAW_S)) return;
     char line[LINE_BYTES];
     print_line(line, sizeof line, p, unit, done, total, now - p->begun_s);
-    cut_to_width(p, line);
-    fprintf(p->out, "\r%s\033[K", line);
-    fflush(p->out);
+    draw_line(p, line);
     p->shown_s = now;
     p->visible = true;
 }

@@ -28,8 +28,10 @@ static void add(struct sentence *s, const char *part)
 /* A file's name: in JSON and for people alike without what would need to be escaped. */
 static void add_name(struct sentence *s, const char *name)
 {
-    for (; *name && s->n < sizeof s->text; name++)
-        s->text[s->n++] = *name == '"' || *name == '\\' ? '\'' : *name;
+    for (; *name && s->n < sizeof s->text; name++) {
+        bool plain = *name >= ' ' && *name < 0x7F; /* the terminal gets nothing else */
+        s->text[s->n++] = !plain ? '?' : *name == '"' || *name == '\\' ? '\'' : *name;
+    }
 }
 
 static void say(const char *name)

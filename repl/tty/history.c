@@ -5,13 +5,14 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/files.h"
 #include "tty/history.h"
 #include "common/json.h"
 
-enum { MAX_FILE_BYTES = 64 << 20 };
+enum { READ_BYTES = 16 << 20, ENTRY_BYTES = 1 << 20 };
 
 char *history_path(void)
 {
@@ -20,6 +21,8 @@ char *history_path(void)
     free(dir);
     return path;
 }
+
+/* -- Entries -------------------------------------------------------------------------------- */
 
 static void add_line(struct strings *list, const char *line, size_t n)
 {
@@ -45,51 +48,111 @@ static char *entry_line(const char *entry)
     return line;
 }
 
-/* Shortens a file that has grown long; another program's lock makes this one wait its turn. */
-static void cut_back(const char *path, const struct strings *list)
+/* -- The file ------------------------------------------------------------------------------- */
+
+/* A plain file, or -1: a pipe of that name would make us wait. */
+static int open_plain(const char *path, int flags)
 {
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    if (fd < 0 || flock(fd, LOCK_EX)) {
-        if (fd >= 0) close(fd);
-        return;
-    }
-    struct text all = {0};
-    for (size_t i = 0; i < list->n; i++) {
-        char *line = entry_line(list->v[i]);
-        text_addf(&all, "%s\n", line);
-        free(line);
-    }
-    /* In place: others hold the same file open and append to it. */
-    if (!ftruncate(fd, 0) && pwrite(fd, all.s, all.n, 0) < 0) (void)ftruncate(fd, 0);
-    text_free(&all);
-    close(fd);
+    struct stat st;
+    int fd = open(path, flags | O_CLOEXEC | O_NONBLOCK, 0600);
+    if (fd >= 0 && !fstat(fd, &st) && S_ISREG(st.st_mode)) return fd;
+    if (fd >= 0) close(fd);
+    return -1;
 }
 
-void history_read(const char *path, struct strings *ret)
+/* Others hold the lock for a moment only; one that was stopped meanwhile is not waited for. */
+static void lock_briefly(int fd)
 {
-    char *bytes;
-    size_t n;
-    *ret = (struct strings){0};
-    if (!path || load_file(path, MAX_FILE_BYTES, &bytes, &n, NULL)) return;
-    for (const char *p = bytes; *p;) {
+    struct timespec moment = {.tv_nsec = 10000000};
+    for (int i = 0; i < 50 && flock(fd, LOCK_EX | LOCK_NB); i++) nanosleep(&moment, NULL);
+}
+
+/* Locked, and still the file of that name: another program may have put a shorter one there. */
+static int open_locked(const char *path, int flags)
+{
+    struct stat ours, now;
+    for (int i = 0; i < 5; i++) {
+        int fd = open_plain(path, flags);
+        if (fd < 0) return -1;
+        lock_briefly(fd);
+        if (!fstat(fd, &ours) && !stat(path, &now) && ours.st_ino == now.st_ino) return fd;
+        close(fd);
+    }
+    return -1;
+}
+
+/* The end of the file, from a line's beginning on; NUL-terminated. *ret_all: it is all of it. */
+static char *read_end(int fd, bool *ret_all)
+{
+    struct stat st;
+    if (fstat(fd, &st)) return NULL;
+    off_t from = st.st_size > READ_BYTES ? st.st_size - READ_BYTES : 0;
+    char *bytes = xalloc(READ_BYTES + 1);
+    ssize_t n = 0, k;
+    while (n < READ_BYTES && (k = pread(fd, bytes + n, (size_t)(READ_BYTES - n), from + n)) > 0)
+        n += k;
+    bytes[n] = 0;
+    *ret_all = from == 0;
+    char *line = from ? strchr(bytes, '\n') : NULL;
+    if (line) memmove(bytes, line + 1, strlen(line + 1) + 1);
+    return bytes;
+}
+
+/* True when the file should be shorter. */
+static bool read_entries(int fd, struct strings *ret)
+{
+    bool all = true;
+    char *bytes = read_end(fd, &all);
+    for (const char *p = bytes; p && *p;) {
         size_t k = strcspn(p, "\n");
         add_line(ret, p, k);
         p += k + (p[k] == '\n');
     }
     free(bytes);
-    bool long_file = ret->n > 2 * HISTORY_MAX;
+    bool is_long = !all || ret->n > 2 * HISTORY_MAX;
     keep_last(ret, HISTORY_MAX);
-    if (long_file) cut_back(path, ret);
+    return is_long;
+}
+
+/* Under the lock, and as it is by then: others append to it. */
+static void cut_back(const char *path)
+{
+    struct strings list = {0};
+    struct text all = {0};
+    int fd = open_locked(path, O_RDWR);
+    if (fd < 0) return;
+    if (read_entries(fd, &list)) {
+        for (size_t i = 0; i < list.n; i++) {
+            char *line = entry_line(list.v[i]);
+            text_addf(&all, "%s\n", line);
+            free(line);
+        }
+        char *bytes = xtake(&all);
+        store_file(path, bytes, strlen(bytes), 0600, NULL);
+        free(bytes);
+    }
+    strings_free(&list);
+    close(fd);
+}
+
+void history_read(const char *path, struct strings *ret)
+{
+    *ret = (struct strings){0};
+    int fd = path ? open_plain(path, O_RDONLY) : -1;
+    if (fd < 0) return;
+    bool is_long = read_entries(fd, ret);
+    close(fd);
+    if (is_long) cut_back(path);
 }
 
 void history_append(const char *path, const char *entry)
 {
-    int fd = path ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0600) : -1;
+    if (!path || strlen(entry) > ENTRY_BYTES) return;
+    int fd = open_locked(path, O_WRONLY | O_APPEND | O_CREAT);
     if (fd < 0) return;
     char *line = entry_line(entry);
     char *whole = xasprintf("%s\n", line);
-    if (!flock(fd, LOCK_EX) &&
-        write(fd, whole, strlen(whole)) < 0) { /* history is not worth a word */
+    if (write(fd, whole, strlen(whole)) < 0) { /* history is not worth a word */
     }
     free(whole);
     free(line);

@@ -11,10 +11,9 @@ static volatile sig_atomic_t requested, stop_requested;
 static _Atomic(void (*)(void *)) stop_work;
 static _Atomic(void *) stop_user;
 
-static void catch (int signal_number, void (*handler)(int))
+static void take(int signal_number, void (*handler)(int), int flags)
 {
-    /* No SA_RESTART: a wait in poll() or read() ends, so that loops see the flag at once. */
-    struct sigaction action = {.sa_handler = handler};
+    struct sigaction action = {.sa_handler = handler, .sa_flags = flags};
     sigemptyset(&action.sa_mask);
     sigaction(signal_number, &action, NULL);
 }
@@ -29,7 +28,9 @@ static void on_sigint(int signal_number)
     if (stop) stop(atomic_load(&stop_user));
 }
 
-void interrupt_catch(void) { catch (SIGINT, on_sigint); }
+void interrupt_catch(void) { take(SIGINT, on_sigint, SA_RESTART); }
+
+void interrupt_ends_reads(bool ends) { take(SIGINT, on_sigint, ends ? 0 : SA_RESTART); }
 
 bool interrupt_requested(void) { return requested; }
 
@@ -50,7 +51,7 @@ static void on_sigtstp(int signal_number)
     stop_requested = 1;
 }
 
-void interrupt_catch_stop(void) { catch (SIGTSTP, on_sigtstp); }
+void interrupt_catch_stop(void) { take(SIGTSTP, on_sigtstp, SA_RESTART); }
 
 bool interrupt_stop_requested(void) { return stop_requested; }
 

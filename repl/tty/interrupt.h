@@ -8,6 +8,9 @@
 void interrupt_catch(void);     /* from now on SIGINT only sets the flag */
 bool interrupt_requested(void); /* since the last interrupt_clear */
 void interrupt_clear(void);
+/* Whether Ctrl-C ends a read that waits, as of standard input. Not otherwise: it would end a write,
+ * too, which would be cut in two. */
+void interrupt_ends_reads(bool ends);
 /* What SIGINT does besides, from the handler and on any thread: `stop` must be safe there. NULL:
  * nothing. */
 void interrupt_calls(void (*stop)(void *user), void *user);

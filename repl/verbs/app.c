@@ -134,24 +134,30 @@ int app_on_progress(const struct phi3v_event *event, void *user)
 
 /* -- Reports ---------------------------------------------------------------------------------- */
 
+void app_print_json(const json_t *value)
+{
+    struct out out;
+    char *json = json_line(value);
+    out_init(&out, stdout, NULL);
+    out_json(&out, json ? json : "null");
+    out_flush(&out);
+    free(json);
+}
+
 int app_report(const struct options *opt, const struct phi3v_error *err, int status)
 {
     struct out out;
     if (opt->json) {
-        json_t *line = json_pack("{s:{s:s,s:o}}", "error", "code", error_name(err->code), "message",
-                                 json_text(err->text));
-        char *json = json_line(line);
-        out_init(&out, stdout, NULL);
-        out_json(&out, json ? json : "null");
-        free(json);
+        json_t *line = json_error(err);
+        app_print_json(line);
         json_decref(line);
     } else {
         out_init(&out, stderr, NULL);
         fputs("phiscope: ", stderr);
         out_name(&out, err->text);
         fputc('\n', stderr);
+        out_flush(&out);
     }
-    out_flush(&out);
     return status;
 }
 

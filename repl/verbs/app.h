@@ -4,6 +4,7 @@
 #ifndef VERBS_APP_H
 #define VERBS_APP_H
 
+#include "common/json.h"
 #include "notebook/engine.h"
 #include "notebook/load.h"
 #include "term/progress.h"
@@ -51,6 +52,8 @@ void app_each_model(app_model_fn fn, void *user);
 /* Reports an error (stdout as JSON with --json, else one clean line on stderr) and returns
  * `status`. */
 int app_report(const struct options *opt, const struct phi3v_error *err, int status);
+/* An object on a line of standard output. */
+void app_print_json(const json_t *value);
 /* The exit status that goes with an error while an answer is made. */
 int app_status(int code);
 /* That of a model that cannot be opened. */

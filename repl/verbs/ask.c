@@ -10,6 +10,7 @@
 
 #include "common/files.h"
 #include "notebook/source.h"
+#include "tty/interrupt.h"
 #include "verbs/plain.h"
 #include "verbs/verbs.h"
 
@@ -98,10 +99,12 @@ static int ask(struct plain *p, const struct options *opt, const char *word)
     struct phi3v_error err;
     struct nb_result result = {0};
     char *text;
+    interrupt_ends_reads(true);
     int rc = read_prompt(opt, word, &text, &err);
-    if (rc) return app_report(opt, &err, EXIT_INPUT);
+    if (rc) return interrupt_requested() ? EXIT_INTERRUPTED : app_report(opt, &err, EXIT_INPUT);
     int status = EXIT_FINE;
     if (!opt->raw) rc = stage_pictures(p, opt, !strcmp(word, "-"), &err);
+    interrupt_ends_reads(false);
     if (rc) status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
     if (!rc && (rc = pull_offer(opt, &err))) status = app_model_status(rc);
     if (!rc && (rc = nb_open_model(p->nb, app_model_name(opt), &err)))

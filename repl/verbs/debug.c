@@ -133,7 +133,7 @@ static int tokenize_line(const struct debug *d, const char *line, size_t n, stru
     json_t *value = json_loadb(line, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (!value) return refuse(err, PHI3V_E_IO, "standard input: a line is not JSON: %s", why.text);
     json_t *out = d->app.opt.decode ? decode_line(d, value, err) : encode_line(d, value, err);
-    if (out) json_print(stdout, out);
+    if (out) app_print_json(out);
     json_decref(out);
     json_decref(value);
     return out ? 0 : err->code;
@@ -167,7 +167,7 @@ static int prompt(struct debug *d, struct phi3v_error *err)
         json_array_append_new(tokens, json_integer(plan.n_tokens));
     }
     json_t *line = json_pack("{s:o,s:o}", "input_ids", json_ids(ids, n), "num_img_tokens", tokens);
-    json_print(stdout, line);
+    app_print_json(line);
     json_decref(line);
     phi3v_prompt_free(p);
     return 0;
@@ -189,7 +189,7 @@ static int preprocess(struct debug *d, struct phi3v_error *err)
         json_pack("{s:[i,i],s:i,s:[I,I,I,I]}", "image_size", plan.hd_height, plan.hd_width,
                   "num_img_tokens", plan.n_tokens, "shape", (json_int_t)shape[0],
                   (json_int_t)shape[1], (json_int_t)shape[2], (json_int_t)shape[3]);
-    json_print(stdout, line);
+    app_print_json(line);
     json_decref(line);
     return 0;
 }
@@ -252,7 +252,7 @@ static int divergence(struct debug *d, struct phi3v_error *err)
                                  json_text(d->app.engine.info->dtype), "tokens", (json_int_t)is.n,
                                  "nll", is.nll, "nll_f32", is.reference, "kl", is.kl, "kl_max",
                                  is.kl_max, "agree", is.agree);
-        json_print(stdout, line);
+        app_print_json(line);
         json_decref(line);
         phi3v_prompt_free(q);
     }

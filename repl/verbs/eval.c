@@ -11,6 +11,7 @@
 #include "notebook/refs.h"
 #include "verbs/rounding.h"
 #include "verbs/score.h"
+#include "term/out.h"
 #include "verbs/verbs.h"
 #include "notebook/words.h"
 
@@ -257,7 +258,7 @@ static void print_turn(const struct eval *e, const struct talk *t, const char *k
         m->right, "exact", m->has_answer ? json_boolean(m->exact) : json_null(), "facts",
         (json_int_t)m->found, (json_int_t)m->facts, "letters_wrong", share(m->edits, m->letters),
         "seconds", seconds);
-    json_print(stdout, line);
+    app_print_json(line);
     json_decref(line);
 }
 
@@ -276,7 +277,7 @@ static void print_json_summary(const struct eval *e)
     json_t *line = json_pack(
         "{s:{s:o,s:o,s:b,s:o}}", "summary", "model", json_text(e->app.engine.info->name), "dtype",
         json_text(e->app.engine.info->dtype), "blank", e->app.opt.blank, "kinds", kinds);
-    json_print(stdout, line);
+    app_print_json(line);
     json_decref(line);
 }
 
@@ -292,9 +293,12 @@ static void print_table(const struct eval *e)
 {
     printf("%-32s %6s  %8s %8s %8s %8s\n", "kind", "n", "right", "exact", "letters", "seconds");
     printf("%-32s %6s  %8s %8s %8s %8s\n", "", "", "", "", "wrong", "each");
+    struct out out;
+    out_init(&out, stdout, NULL);
     for (size_t i = 0; i < e->n_tallies; i++) {
         const struct tally *t = &e->tallies[i];
-        printf("%-32s %6zu ", t->kind, t->n);
+        out_padded(&out, t->kind, 32);
+        printf(" %6zu ", t->n);
         print_share(t->right, t->n);
         print_share(t->exact, t->n_exact);
         print_share(t->edits, t->letters);

@@ -8,7 +8,7 @@
 
 #include "common/json.h"
 #include "common/must.h"
-#include "term/clean.h"
+#include "term/out.h"
 #include "verbs/verbs.h"
 
 /* -- Models --------------------------------------------------------------------------------- */
@@ -24,14 +24,14 @@ static void show_model(const char *name, const char *path, void *user)
     f->n++;
     if (f->json) {
         json_t *line = json_pack("{s:o,s:o}", "name", json_text(name), "path", json_text(path));
-        json_print(stdout, line);
+        app_print_json(line);
         json_decref(line);
         return;
     }
-    char *clean_name = clean_string(name, CLEAN_NAME), *clean_path = clean_string(path, CLEAN_NAME);
-    printf("%-40s %s\n", clean_name ? clean_name : "", clean_path ? clean_path : "");
-    free(clean_name);
-    free(clean_path);
+    struct out out;
+    out_init(&out, stdout, NULL);
+    out_padded(&out, name, 40);
+    out_format(&out, " %s\n", path);
 }
 
 static bool has_config(const char *dir)
@@ -120,11 +120,13 @@ static int show_device(const char *name, const char *description, int usable, co
         json_t *line = json_pack("{s:s,s:o,s:b,s:o}", "name", name, "description",
                                  json_text(description ? description : ""), "usable", usable,
                                  "why_not", why_not ? json_text(why_not) : json_null());
-        json_print(stdout, line);
+        app_print_json(line);
         json_decref(line);
     } else {
-        printf("%-8s %s%s%s\n", name, description ? description : "",
-               usable ? "" : "  not usable: ", usable || !why_not ? "" : why_not);
+        struct out out;
+        out_init(&out, stdout, NULL);
+        out_format(&out, "%-8s %s%s%s\n", name, description ? description : "",
+                   usable ? "" : "  not usable: ", usable || !why_not ? "" : why_not);
     }
     return 0;
 }

@@ -56,7 +56,7 @@ static void report(const struct options *opt, const char *name, const struct hub
         json_t *line = json_pack("{s:o,s:o,s:s,s:i,s:I,s:I}", "name", json_text(name), "path",
                                  json_text(p->path), "commit", p->commit, "files", p->n_files,
                                  "bytes", (json_int_t)p->size, "fetched", (json_int_t)p->fetched);
-        json_print(stdout, line);
+        app_print_json(line);
         json_decref(line);
         return;
     }

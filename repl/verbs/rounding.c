@@ -222,7 +222,7 @@ static void print_json(const struct rounding *r, int i)
         "right_in_f32_only", (json_int_t)f->lost, "right_in_this_only", (json_int_t)f->won,
         "tokens", (json_int_t)mean.n, "perplexity", exp(mean.nll), "kl", mean.kl, "kl_max",
         mean.kl_max, "agree", mean.agree);
-    json_print(stdout, line);
+    app_print_json(line);
     json_decref(line);
 }
 

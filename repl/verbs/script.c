@@ -16,7 +16,9 @@ static int next_line(FILE *f, bool first, char **ret, struct phi3v_error *err)
 {
     char *bytes = NULL;
     size_t cap = 0;
+    interrupt_ends_reads(true);
     ssize_t n = getline(&bytes, &cap, f);
+    interrupt_ends_reads(false);
     int rc = n < 0 ? 0 : 1;
     if (n > 0 && bytes[n - 1] == '\n') n--;
     if (n > 0 && bytes[n - 1] == '\r') n--;
@@ -71,10 +73,11 @@ static int run_cells(struct plain *p, const struct options *opt, FILE *f)
     while (!rc && !result.quit && !result.interrupted && !p->out.error) {
         char *cell;
         int got = next_cell(f, first, &cell, &err);
-        if (got <= 0) {
-            rc = got;
-            break;
-        }
+        if (got < 0 && interrupt_requested())
+            result.interrupted = true;
+        else
+            rc = got < 0 ? got : 0;
+        if (got <= 0) break;
         bool hash_bang = first && !strncmp(cell, "#!", 2);
         first = false;
         if (!hash_bang) rc = nb_eval(p->nb, cell, NB_TYPED, &result, &err);

@@ -282,6 +282,83 @@ static void completing(void)
     if (chdir("/")) return;
 }
 
+/* -- Hostile text ---------------------------------------------------------------------------- */
+
+#define HOSTILE                                                                                    \
+    "h\033]52;c;QQ==\a\xc2\x9b"                                                                    \
+    "2J\u202e\x9b"
+
+/* The strict terminal of the driver looks at each byte. */
+static void hostile_notebook(void)
+{
+    static const char history[] = "\"h\\u001b]52;c;QQ==\\u0007\\u009b2J\\u202e\\nsecond\"\n";
+    mkdir(drive_file("state"), 0700);
+    mkdir(drive_file("state/phiscope"), 0700);
+    drive_write("state/phiscope/history", history);
+    mkdir(drive_file("names"), 0700);
+    drive_write("names/" HOSTILE "1.png", "x");
+    drive_write("names/" HOSTILE "2.png", "x");
+    drive_write(
+        "names/n.ipynb",
+        "{\"nbformat\": 4, \"nbformat_minor\": 5, \"metadata\": {\"kernelspec\": {\"name\": "
+        "\"phiscope\", \"display_name\": \"\\u001b[2J\"}}, \"cells\": [{\"cell_type\": "
+        "\"code\", \"id\": \"c0\", \"metadata\": {\"phiscope\": {\"state\": \"ok\", \"text\": \"hi "
+        "<|image_1|>\", \"pictures\": [{\"handle\": 1, \"source\": \"x\\u001b]0;t\\u0007.png\", "
+        "\"name\": \"n\\u001b]52;c;UFdO\\u0007\"}]}}, \"source\": \"hi \\u009b2J\", \"outputs\": "
+        "[{\"output_type\": \"execute_result\", \"data\": {\"text/plain\": \"\\u001bc\"}, "
+        "\"metadata\": {}, \"execution_count\": 1}], \"execution_count\": 1}]}");
+    if (chdir(drive_file("names"))) return;
+    struct pty *p = start(NULL);
+    pty_type(p, "\033[A");
+    tap_ok(pty_sees(p, "In [1]: h^[]52;c;QQ==^G<U+009B>2J<U+202E>"), "history shows as what it is");
+    pty_type(p, "\003\022]52");
+    tap_ok(pty_came(p, "reverse-i-search"), "in a search, too");
+    pty_type(p, "\003:history\r");
+    tap_ok(pty_came(p, "second"), "and in a list");
+    pty_type(p, ":load h\t\t");
+    tap_ok(pty_came(p, "^[]52;c;QQ==^G2J<U+202E>\ufffd2.png"), "so do names that Tab lists");
+    pty_type(p, "1\t\r");
+    tap_ok(pty_came(p, "1.png"), "and errors");
+    pty_type(p, ":open n.ipynb\r:images\r:cells\r:run 1\r:context\r:info\r");
+    tap_ok(pty_came(p, "Out[1]"), "and what stands in a notebook");
+    pty_type(p, "\033[200~:" HOSTILE "\033[201~\r\033[200~:set " HOSTILE
+                " 1\033[201~\r\033[200~:help " HOSTILE "\033[201~\r\033[200~:model " HOSTILE
+                "\033[201~\r\033[200~!printf x; : " HOSTILE "\033[201~\r\033[200~" HOSTILE
+                " prompt\033[201~\r:prompt\r:cells\r");
+    tap_ok(pty_came(p, "unknown command"), "and what was pasted");
+    leave(p);
+    if (chdir("/")) return;
+}
+
+static void hostile_words(void)
+{
+    const char *model = drive_golden("models/tiny-gqa-bf16");
+    const char *const runs[][8] = {
+        {"ask", "--json", "-m", model, "--max-new-tokens", "3", HOSTILE, NULL},
+        {"ask", "-m", model, "--max-new-tokens", "3", HOSTILE, NULL},
+        {"ask", "-m", model, "-i", HOSTILE, "x", NULL},
+        {"ask", "--json", "-m", model, "-i", HOSTILE, "x", NULL},
+        {"ask", "-m", HOSTILE, "x", NULL},
+        {"script", HOSTILE, NULL},
+        {"bench", "--case", HOSTILE, NULL},
+        {"bench", "--json", "--case", HOSTILE, NULL},
+        {"eval", HOSTILE, NULL},
+        {"debug", HOSTILE, NULL},
+        {"quantize", "--type", HOSTILE, HOSTILE, NULL},
+        {"models", HOSTILE, NULL},
+        {"models", NULL},
+        {"devices", NULL},
+        {"help", HOSTILE, NULL},
+        {"--" HOSTILE, NULL},
+        {HOSTILE, NULL},
+    };
+    for (size_t i = 0; i < sizeof runs / sizeof *runs; i++) {
+        struct pty *p = pty_start(runs[i]);
+        tap_note("command line %zu", i);
+        pty_end(p);
+    }
+}
+
 /* -- What stays behind ----------------------------------------------------------------------- */
 
 static void stopping(void)
@@ -370,8 +447,9 @@ static void dumb(void)
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
-        moving,       cancelling,   editor, pasting,  huge_paste,       locales,     stopping,
-        typing_ahead, late_answers, dumb,   resizing, ending_by_signal, into_a_file, completing};
+        moving,      cancelling,   editor,           pasting,      huge_paste, locales,
+        stopping,    typing_ahead, late_answers,     dumb,         resizing,   ending_by_signal,
+        into_a_file, completing,   hostile_notebook, hostile_words};
     drive_init(argc, argv);
     if (golden_exists("models/tiny-gqa-bf16"))
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tests[i]();
