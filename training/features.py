@@ -35,6 +35,7 @@ SHARES = {  # what is kept: of render.py's kinds, and drawn here
     "own-unknown": 2,
     "own-pair": 9,
 }
+TURNS = (0.2, 0.25, 0.25, 0.15, 0.15)  # shares of one, two, ... questions: the picture costs more than they do
 LONGEST_TEXT = 220  # letters of a page that is to be read aloud
 
 
@@ -80,7 +81,7 @@ def about(rng, pictures, looks):
     if kind == "unknown":
         turns = [(ask(rng, pick(rng, tasks.UNKNOWN_ASKED)), tasks.say(tasks.CANNOT))]
     else:
-        turns = tasks.turns_about(rng, pictures[0])
+        turns = tasks.turns_about(rng, pictures[0], TURNS)
     return tasks.Sample(pictures, turns, kind), looks
 
 

@@ -352,13 +352,13 @@ def several(picture):
     return "several" if len(picture.facts.get("rows", [])) > 1 else None
 
 
-def turns_about(rng, picture):
-    """One to three turns about one picture of a known kind."""
+def turns_about(rng, picture, shares_of_counts=(0.3, 0.35, 0.35)):
+    """One, two, three... turns about one picture of a known kind."""
     kind = picture.kind
     makers, shares = zip(*TURNS[several(picture) or kind])
     shares = np.array(shares) / sum(shares)
     turns, used = [], set()
-    for _ in range(1 if kind == "page" else rng.choice([1, 2, 3], p=[0.3, 0.35, 0.35])):
+    for _ in range(1 if kind == "page" else 1 + rng.choice(len(shares_of_counts), p=shares_of_counts)):
         chance = rng.random()
         maker = makers[rng.choice(len(makers), p=shares)]
         if chance < 0.09 and kind != "page":
