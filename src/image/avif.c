@@ -62,7 +62,6 @@ static int decode(avifDecoder *decoder, const struct source *s, struct decoded *
                   struct phi3v_error *err)
 {
     decoder->maxThreads = 1;
-    decoder->ignoreExif = decoder->ignoreXMP = AVIF_TRUE;
     decoder->strictFlags = AVIF_STRICT_DISABLED;
     avifResult result = avifDecoderSetIOMemory(decoder, s->bytes, s->n);
     if (result == AVIF_RESULT_OK) result = avifDecoderParse(decoder);
@@ -74,6 +73,10 @@ static int decode(avifDecoder *decoder, const struct source *s, struct decoded *
     if (result != AVIF_RESULT_OK) return refuse(result, s, err);
     if ((code = to_pixels(image, s, &ret->pixels, err)) < 0) return code;
     ret->orientation = turn_of(image);
+    if (ret->orientation == 1 && !exif_orientation(image->exif.data, image->exif.size)) {
+        int xmp = xmp_orientation(image->xmp.data, image->xmp.size);
+        if (xmp) ret->orientation = xmp;
+    }
     ret->animated = decoder->imageCount > 1;
     return 0;
 }

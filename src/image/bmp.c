@@ -127,6 +127,7 @@ static void put(struct runs *r, uint8_t colour)
 /* Pixels as they are, padded to words. 0: the data ends. */
 static int literal(struct runs *r, size_t n, int rle4)
 {
+    if (n > r->n - r->at) n = r->n - r->at;
     size_t n_bytes = rle4 ? (n + 1) / 2 : n;
     if ((size_t)(r->end - r->in) < n_bytes) return 0;
     for (size_t i = 0; i < n; i++) {
@@ -304,6 +305,7 @@ int dib_decode(const struct source *s, size_t header_at, int in_icon, struct dec
 int bmp_decode(const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
     struct dib d;
+    if (s->bytes[0] != 'B') return dib_decode(s, 0, 0, ret, err); // as a clipboard has it
     int code = read_header(s, 14, &d, err);
     if (code < 0) return code;
     d.pixels_at = le32(s->bytes + 10);

@@ -136,9 +136,9 @@ static int first_of(int exif, struct span xmp)
 /* The next APP1 segment before the picture data; 0 when there is none. */
 static int next_app1(const uint8_t *bytes, size_t n, size_t *at, struct span *ret)
 {
-    while (*at + 4 <= n && bytes[*at] == 0xff) {
+    while (*at + 4 <= n) {
         int marker = bytes[*at + 1];
-        if (marker == 0xff) { // filling
+        if (bytes[*at] != 0xff || marker == 0xff || marker == 0) { // filling, or no marker at all
             ++*at;
             continue;
         }

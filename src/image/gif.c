@@ -31,13 +31,17 @@ static int give_bytes(GifFileType *gif, GifByteType *to, int n_wanted)
     return (int)n;
 }
 
-/* Reads on to the next frame; 0 when there is none. *transparent: the colour that the frame leaves
- * out, if an extension says so. */
+/* Reads on to the next frame, over bytes that belong to nothing; 0 when there is none.
+ * *transparent: the colour that the frame leaves out, if an extension says so. */
 static int find_frame(GifFileType *gif, int *transparent)
 {
     for (;;) {
         GifRecordType kind;
-        if (DGifGetRecordType(gif, &kind) == GIF_ERROR) return 0;
+        if (DGifGetRecordType(gif, &kind) == GIF_ERROR) {
+            const struct feed *feed = gif->UserData;
+            if (gif->Error != D_GIF_ERR_WRONG_RECORD || feed->at == feed->s->n) return 0;
+            continue;
+        }
         if (kind == IMAGE_DESC_RECORD_TYPE) return 1;
         if (kind != EXTENSION_RECORD_TYPE) return 0;
         int label;
@@ -50,6 +54,16 @@ static int find_frame(GifFileType *gif, int *transparent)
         while (block)
             if (DGifGetExtensionNext(gif, &block) == GIF_ERROR) return 0;
     }
+}
+
+/* Why reading ended: giflib finds empty blocks where the file ends. */
+static int cut_or_damaged(const GifFileType *gif, const struct source *s, struct phi3v_error *err)
+{
+    const struct feed *feed = gif->UserData;
+    if (feed->at == s->n) return truncated(s, err);
+    return err_set(err, PHI3V_E_IMAGE,
+                   "the GIF picture is damaged (%s); with lenient on, what is there is read",
+                   GifErrorString(gif->Error));
 }
 
 /* The frame's rows to canvas, [height][width]; 0 when the data ends or makes no sense first. */
@@ -93,7 +107,7 @@ static int decode(GifFileType *gif, const struct source *s, struct decoded *ret,
 {
     int transparent = NO_TRANSPARENT_COLOR;
     if (!find_frame(gif, &transparent) || DGifGetImageDesc(gif) == GIF_ERROR)
-        return truncated(s, err);
+        return cut_or_damaged(gif, s, err);
     const GifImageDesc *frame = &gif->Image;
     if (frame->Width < 1 || frame->Height < 1)
         return size_allowed(s, frame->Width, frame->Height, 0, 0, err);
@@ -107,7 +121,7 @@ static int decode(GifFileType *gif, const struct source *s, struct decoded *ret,
     if (!canvas) return err_memory(err, "the picture", (size_t)width * (size_t)height);
     if (transparent > 0) memset(canvas, transparent, (size_t)width * (size_t)height);
     int complete = read_rows(gif, canvas, (size_t)width);
-    if (!complete && !s->lenient) return truncated(s, err);
+    if (!complete && !s->lenient) return cut_or_damaged(gif, s, err);
     const ColorMapObject *map = frame->ColorMap ? frame->ColorMap : gif->SColorMap;
     code = look_up(canvas, map, transparent, width, height, &ret->pixels, err);
     if (code < 0) return code;

@@ -73,7 +73,13 @@ static void on_message(j_common_ptr lib, int level)
         return;
     default:
         job->damage = 1;
-        if (!job->s->lenient) on_error(lib);
+        if (job->s->lenient) return;
+        char text[JMSG_LENGTH_MAX];
+        lib->err->format_message(lib, text);
+        leave(job,
+              err_set(job->err, PHI3V_E_IMAGE,
+                      "the JPEG picture is damaged (%s); with lenient on, what is there is read",
+                      text));
     }
 }
 

@@ -74,8 +74,21 @@ static int data_vouched_for(const struct source *s)
     return status == Z_STREAM_END;
 }
 
-/* Checksums of what decides about the picture, and whether there is more than one frame. */
-static int check_chunks(const struct source *s, int *ret_animated, struct phi3v_error *err)
+/* Frames of an animation; a picture that stands before the first of them is one more. */
+static int64_t count_frames(const struct source *s)
+{
+    struct png_chunk c;
+    int64_t n = 0, n_before = 0;
+    for (size_t at = 8; png_next_chunk(s->bytes, s->n, &at, &c);) {
+        if (memcmp(c.type, "IDAT", 4) == 0) break;
+        if (memcmp(c.type, "fcTL", 4) == 0) n_before++;
+        if (memcmp(c.type, "acTL", 4) == 0 && c.n >= 8) n = be32(c.data);
+    }
+    return n && n <= INT32_MAX && !n_before ? n + 1 : n;
+}
+
+/* Checksums of what decides about the picture. */
+static int check_chunks(const struct source *s, struct phi3v_error *err)
 {
     struct png_chunk c;
     int data_doubtful = 0;
@@ -89,7 +102,6 @@ static int check_chunks(const struct source *s, int *ret_animated, struct phi3v_
                                (const char *)c.type);
             data_doubtful = 1;
         }
-        if (memcmp(c.type, "acTL", 4) == 0 && c.n >= 8) *ret_animated = be32(c.data) > 1;
     }
     if (data_doubtful && !data_vouched_for(s))
         return err_set(err, PHI3V_E_IMAGE,
@@ -162,6 +174,7 @@ static void find_last_row(struct job *job, int interlaced)
 static void on_header(png_structp lib, png_infop info)
 {
     struct job *job = png_get_progressive_ptr(lib);
+    if (job->samples) png_error(lib, "its data lie in two places");
     int interlaced = png_get_interlace_type(lib, info) != PNG_INTERLACE_NONE;
     job->palette = png_get_color_type(lib, info) == PNG_COLOR_TYPE_PALETTE;
     job->width = (int)png_get_image_width(lib, info);
@@ -252,9 +265,8 @@ static int run(struct job *job, struct decoded *ret)
 
 int png_decode(const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
-    int animated = 0;
     int code = check_header(s, err);
-    if (code < 0 || (code = check_chunks(s, &animated, err)) < 0) return code;
+    if (code < 0 || (code = check_chunks(s, err)) < 0) return code;
     struct job job = {.s = s, .err = err};
     job.lib = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, NULL,
                                        give_memory, take_memory);
@@ -265,6 +277,6 @@ int png_decode(const struct source *s, struct decoded *ret, struct phi3v_error *
         code = err_set(err, PHI3V_E_MEMORY, "not enough memory for the PNG picture");
     png_destroy_read_struct(&job.lib, &job.info, NULL);
     mem_free(job.samples);
-    if (code == 0) ret->animated = animated;
+    if (code == 0) ret->animated = count_frames(s) > 1;
     return code;
 }

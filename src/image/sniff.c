@@ -28,6 +28,7 @@ struct magic {
         at, s, sizeof(s) - 1, IMAGE_UNREAD, name, remedy                                           \
     }
 
+static const char unknown[] = "data of an unknown kind";
 static const char save_as_png[] = "save it as PNG";
 static const char develop[] = "develop it to JPEG or PNG first, or use the JPEG the camera made";
 static const char take_a_still[] =
@@ -60,7 +61,9 @@ static const struct magic magics[] = {
     UNREAD(0, "II\xbc\1", "a JPEG XR picture", save_as_png),
     UNREAD(0, "8BPS", "a Photoshop document", save_as_png),
     UNREAD(0, "gimp xcf", "a GIMP document", save_as_png),
-    UNREAD(0, "\0\0\2\0", "a mouse pointer file", save_as_png),
+    UNREAD(0, "\0\0\2\0\1\0", "a mouse pointer file", save_as_png),
+    UNREAD(0, "\0\0\2\0\2\0", "a mouse pointer file", save_as_png),
+    UNREAD(0, "\0\0\2\0\3\0", "a mouse pointer file", save_as_png),
     UNREAD(0, "icns", "a macOS icon", save_as_png),
     UNREAD(0, "DDS ", "a DDS texture", save_as_png),
     UNREAD(0, "qoif", "a QOI picture", save_as_png),
@@ -69,6 +72,12 @@ static const struct magic magics[] = {
     UNREAD(0, "P7\n", "a PAM picture", save_as_png),
     UNREAD(0, "PF\n", "a PFM picture", save_as_png),
     UNREAD(0, "Pf\n", "a PFM picture", save_as_png),
+    UNREAD(0, "\n\5\1", "a PCX picture", save_as_png),
+    UNREAD(0, "\1\xda", "an SGI picture", save_as_png),
+    UNREAD(0, "\x59\xa6\x6a\x95", "a Sun raster picture", save_as_png),
+    UNREAD(0, "/* XPM */", "an XPM picture", save_as_png),
+    UNREAD(0, "SIMPLE  =", "a FITS picture", save_as_png),
+    UNREAD(0, "\xc5\xd0\xd3\xc6", "a PostScript picture", save_as_png),
     UNREAD(0, "AT&TFORM", "a DjVu document", save_as_png),
     UNREAD(0, "\xd7\xcd\xc6\x9a", "a Windows metafile", save_as_png),
     UNREAD(0, "\x8aMNG\r\n\x1a\n", "an MNG animation", "save its first frame as PNG"),
@@ -145,6 +154,27 @@ static int is_bmp(const uint8_t *bytes, size_t n)
     static const uint8_t header_sizes[] = {12, 16, 40, 52, 56, 64, 108, 124};
     return !bytes[15] && !bytes[16] && !bytes[17] &&
            memchr(header_sizes, bytes[14], sizeof header_sizes);
+}
+
+/* A bitmap without its file header: the size of the header that follows, then fields of which some
+ * have one sensible value. */
+static int is_dib(const uint8_t *bytes, size_t n)
+{
+    static const uint8_t header_sizes[] = {12, 40, 52, 56, 64, 108, 124},
+                         depths[] = {1, 4, 8, 16, 24, 32};
+    if (n < 20 || bytes[1] || bytes[2] || bytes[3]) return 0;
+    if (!memchr(header_sizes, bytes[0], sizeof header_sizes)) return 0;
+    const uint8_t *planes = bytes + (bytes[0] == 12 ? 8 : 12); // 1; the depth follows
+    return planes[0] == 1 && !planes[1] && memchr(depths, planes[2], sizeof depths) && !planes[3];
+}
+
+/* TGA has no mark: a header whose fields all have values that exist, or the mark at its end. */
+static int is_tga(const uint8_t *bytes, size_t n)
+{
+    if (n >= 26 + 18 && memcmp(bytes + n - 18, "TRUEVISION-XFILE.", 17) == 0) return 1;
+    if (n < 18 || bytes[1] > 1 || !bytes[2] || bytes[2] > 11 || (bytes[2] & 7) > 3) return 0;
+    int has_size = (bytes[12] || bytes[13]) && (bytes[14] || bytes[15]);
+    return has_size && memchr("\x08\x10\x18\x20", bytes[16], 4) && bytes[17] < 64;
 }
 
 static int is_pnm(const uint8_t *bytes, size_t n)
@@ -336,7 +366,7 @@ static struct sniffed name_of_rest(struct text t)
                                 "copying or downloading it was not finished: fetch it again"};
     if (starts_with(t, "\xef\xbb\xbf")) skip(&t, 3); // a byte order mark
     if (is_text(t)) return name_of_text(t);
-    return (struct sniffed){IMAGE_OTHER, "data of an unknown kind", NULL};
+    return (struct sniffed){IMAGE_OTHER, unknown, NULL};
 }
 
 /* -- All -----------------------------------------------------------------------------------------
@@ -350,10 +380,14 @@ struct sniffed image_sniff(const uint8_t *bytes, size_t n)
     if (is_webp(bytes, n)) return (struct sniffed){IMAGE_WEBP, "WebP", NULL};
     if (is_bmp(bytes, n)) return (struct sniffed){IMAGE_BMP, "BMP", NULL};
     if (is_pnm(bytes, n)) return (struct sniffed){IMAGE_PNM, "PNM", NULL};
+    if (is_dib(bytes, n)) return (struct sniffed){IMAGE_BMP, "BMP", NULL};
     for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
         const struct magic *m = &magics[i];
         if (n >= m->at + m->n && memcmp(bytes + m->at, m->bytes, m->n) == 0)
             return (struct sniffed){m->format, m->name, m->remedy};
     }
-    return name_of_rest((struct text){bytes, n});
+    struct sniffed rest = name_of_rest((struct text){bytes, n});
+    if (rest.name == unknown && is_tga(bytes, n))
+        return (struct sniffed){IMAGE_UNREAD, "a TGA picture", save_as_png};
+    return rest;
 }

@@ -99,8 +99,8 @@ static int decode_first_frame(const struct source *s, const WebPIterator *frame,
     int inside = frame->x_offset >= 0 && frame->y_offset >= 0 && frame->width > 0 &&
                  frame->height > 0 && frame->x_offset <= f->width - frame->width &&
                  frame->y_offset <= f->height - frame->height;
-    if (!inside || (!frame->complete && !s->lenient))
-        return refuse(VP8_STATUS_BITSTREAM_ERROR, s, err);
+    if (!inside) return refuse(VP8_STATUS_BITSTREAM_ERROR, s, err);
+    if (!frame->complete && !s->lenient) return refuse(VP8_STATUS_NOT_ENOUGH_DATA, s, err);
     uint8_t *canvas = mem_zalloc(n);
     if (!canvas) return err_memory(err, "the WebP picture", n);
     size_t start = (size_t)frame->y_offset * stride + (size_t)frame->x_offset * 4;
@@ -123,16 +123,18 @@ static int decode_animation(const struct source *s, const WebPBitstreamFeatures 
 {
     WebPData data = {.bytes = s->bytes, .size = s->n};
     WebPDemuxState state;
-    WebPDemuxer *demuxer = s->lenient ? WebPDemuxPartial(&data, &state) : WebPDemux(&data);
+    WebPDemuxer *demuxer = WebPDemuxPartial(&data, &state); // later frames may be missing
     if (!demuxer) return refuse(VP8_STATUS_NOT_ENOUGH_DATA, s, err);
     WebPIterator frame;
     int code;
     if (WebPDemuxGetFrame(demuxer, 1, &frame)) {
         code = decode_first_frame(s, &frame, f, ret, err);
-        ret->animated = frame.num_frames > 1;
+        ret->animated = frame.num_frames > 1 || state != WEBP_DEMUX_DONE;
         WebPDemuxReleaseIterator(&frame);
     } else {
-        code = refuse(VP8_STATUS_BITSTREAM_ERROR, s, err);
+        code = refuse(state == WEBP_DEMUX_PARSE_ERROR ? VP8_STATUS_BITSTREAM_ERROR
+                                                      : VP8_STATUS_NOT_ENOUGH_DATA,
+                      s, err);
     }
     WebPDemuxDelete(demuxer);
     return code;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "base/mem.h"
 #include "base/sha256.h"
 #include "golden.h"
 #include "phi3v.h"
@@ -186,6 +187,49 @@ static void refuses(int code, int want, const struct phi3v_error *err, const cha
     tap_ok(code == want && err->code == want && err->text[0], "refused: %s (%s)", what, err->text);
 }
 
+/* A file cut in half is refused, or on request read as far as it goes. */
+static void check_lenient(void)
+{
+    size_t n;
+    CLEANUP(mem_free_ptr) char *bytes = golden_bytes("images/photo_baseline_420.jpg", &n);
+    if (!bytes) return;
+    struct phi3v_image_options opt;
+    phi3v_image_options_default(&opt);
+    struct phi3v_error err = {0};
+    phi3v_image *whole = NULL, *half = NULL;
+    refuses(phi3v_image_from_bytes(bytes, n / 2, &opt, &half, &err), PHI3V_E_IMAGE, &err,
+            "half a picture");
+    opt.lenient = 1;
+    tap_ok(phi3v_image_from_bytes(bytes, n, &opt, &whole, &err) == 0 &&
+               !phi3v_image_info(whole)->incomplete,
+           "lenient: a whole picture is complete");
+    tap_ok(phi3v_image_from_bytes(bytes, n / 2, &opt, &half, &err) == 0 &&
+               phi3v_image_info(half)->incomplete,
+           "lenient: half a picture is read and incomplete");
+    if (whole && half) {
+        size_t row = 3 * (size_t)phi3v_image_info(whole)->width;
+        tap_ok(phi3v_image_info(half)->height == phi3v_image_info(whole)->height &&
+                   !memcmp(phi3v_image_rgb(half), phi3v_image_rgb(whole), 8 * row),
+               "lenient: its first rows are the picture's");
+    }
+    phi3v_image_free(whole);
+    phi3v_image_free(half);
+}
+
+static void check_sniffing(void)
+{
+    int is_picture = -1;
+    tap_ok(!strcmp(phi3v_image_sniff("GIF89a", 6, &is_picture), "GIF") && is_picture == 1,
+           "bytes named: a picture");
+    tap_ok(!strcmp(phi3v_image_sniff("8BPS", 4, &is_picture), "a Photoshop document") &&
+               is_picture == 1,
+           "bytes named: a picture of a kind that is not read");
+    tap_ok(!strcmp(phi3v_image_sniff("<!-- x --><html>", 16, &is_picture), "a web page") &&
+               is_picture == 0,
+           "bytes named: no picture");
+    tap_ok(!strcmp(phi3v_image_sniff("", 0, NULL), "empty"), "bytes named: none");
+}
+
 static void check_refusals(const phi3v_model *model)
 {
     struct phi3v_error err = {0};
@@ -230,6 +274,8 @@ int main(int argc, char **argv)
         json_array_foreach(json_object_get(all, "images"), i, picture)
             check_picture(model, picture);
         check_exif();
+        check_lenient();
+        check_sniffing();
         check_refusals(model);
     }
     phi3v_model_close(model);

@@ -4,7 +4,8 @@
     python3 tests/reference/pictures.py tests/pictures [--newer PYTHON]
 
 Run by hand with Pillow 9.4 (the reference) and pillow_heif 0.9 (whose libheif is Debian 12's) and, as PYTHON, an
-interpreter with the newest Pillow, pillow_heif and pillow_jxl for what 9.4 does not read or make. The tests themselves need no Python. Every picture is made here.
+interpreter with the newest Pillow, pillow_heif and pillow_jxl for what 9.4 does not read or make; cjpeg of
+libjpeg-turbo makes JPEG that Pillow does not. The tests themselves need no Python. Every picture is made here.
 """
 import base64
 import gzip
@@ -274,6 +275,9 @@ def make_png():
         b"fdAT", struct.pack(">I", 2) + zlib.compress(bytes(H * (W * 3 + 1))))
     equal("png-animated.png", "PNG, animated", png(before=animation + chunk(b"fcTL", struct.pack(">I", 0) + control),
                                                    after=second))
+    equal("png-animated-apart.png", "PNG, an animation of one frame behind a picture of its own",
+          png(before=chunk(b"acTL", struct.pack(">II", 1, 0)), after=chunk(b"fcTL", struct.pack(">I", 0) + control) +
+              chunk(b"fdAT", struct.pack(">I", 1) + zlib.compress(bytes(H * (W * 3 + 1))))))
     equal("png-one-frame.png", "PNG, an animation of one frame",
           png(before=chunk(b"acTL", struct.pack(">II", 1, 0)) + chunk(b"fcTL", struct.pack(">I", 0) + control)))
     for order, name in (("<", "little"), (">", "big")):
@@ -301,6 +305,9 @@ def make_png():
           png(before=chunk(b"iTXt", key + b"\1\0\0\0" + zlib.compress(XMP_ATTRIBUTE))))
     equal("png-xmp-and-exif.png", "PNG, EXIF and XMP that differ",
           png(before=chunk(b"iTXt", key + b"\0\0\0\0" + XMP_ATTRIBUTE) + chunk(b"eXIf", exif(3))))
+    plain = zlib.compress(bytes(1000 * 126), 9)
+    equal("png-plain-large.png", "PNG of 1000 x 1000 in about 200 bytes",
+          png(header=struct.pack(">IIBBBBB", 1000, 1000, 1, 0, 0, 0, 0), packed=plain))
     cut = png(filters=(2,))[:150]
     refused("png-cut.png", "PNG cut in its data", cut, "truncated")
     equal("png-cut-lenient.png", "PNG cut in its data, read leniently", cut, lenient=True)
@@ -339,7 +346,17 @@ def make_jpeg():
     equal("jpeg-optimized.jpg", "JPEG, Huffman tables of its own", saved(big, "JPEG", optimize=True, quality=30))
     equal("jpeg-restart.jpg", "JPEG with restart marks", newer_save("JPEG", restart_marker_blocks=2))
     equal("jpeg-rgb.jpg", "JPEG, RGB kept as RGB", newer_save("JPEG", keep_rgb=True))
+    for sampling in ("4x1", "1x2", "4x2", "1x4", "2x2,1x2,2x1"):
+        equal("jpeg-%s.jpg" % sampling.replace(",", "-"), "JPEG, brightness sampled %s" % sampling,
+              cjpeg(big, "-sample", sampling))
+    equal("jpeg-arithmetic.jpg", "JPEG, arithmetic coding", cjpeg(big, "-arithmetic"))
+    equal("jpeg-arithmetic-progressive.jpg", "JPEG, arithmetic coding, progressive",
+          cjpeg(big, "-arithmetic", "-progressive"))
     base = saved(rgb, "JPEG", quality=85)
+    equal("jpeg-scans.jpg", "JPEG, not progressive, a scan for each colour", cjpeg(big, "-scans", scans("0; 1; 2;")))
+    equal("jpeg-odd-size.jpg", "JPEG, 4:2:0 of 1 x 1", saved(picture(size=(1, 1)), "JPEG", subsampling=2))
+    equal("jpeg-junk.jpg", "JPEG with bytes that are no marker before its EXIF",
+          base[:20] + b"\0\1" + with_app1(base, b"Exif\0\0" + exif(6))[2:])
     equal("jpeg-behind.jpg", "JPEG with other bytes behind it", base + b"more bytes")
     equal("jpeg-filling.jpg", "JPEG with filling before a marker", base[:2] + b"\xff\xff\xff" + base[2:])
     same("jpeg-no-end.jpg", "JPEG without end mark", base[:-2], base, "the whole file")
@@ -392,6 +409,18 @@ def make_jpeg():
     refused("jpeg-bomb.jpg", "JPEG of few bytes that announces 13000 x 13000",
             base[:at + 5] + struct.pack(">HH", 13000, 13000) + base[at + 9:], "too few for 13000 x 13000")
     refused("jpeg-mark-only.jpg", "JPEG's mark alone", b"\xff\xd8\xff", "JPEG")
+
+
+def cjpeg(im, *options):
+    pnm_ = saved(im, "PPM")
+    return subprocess.run(["cjpeg", "-quality", "75", *options], input=pnm_, capture_output=True, check=True).stdout
+
+
+def scans(text):
+    path = os.path.join(out_dir, "scans.tmp")
+    with open(path, "w", encoding="utf-8") as f:
+        f.write(text)
+    return path
 
 
 NEWER_SAVE = """
@@ -448,6 +477,8 @@ def make_webp():
     equal("webp-exif-mark.webp", "WebP, EXIF with the mark for JPEG",
           saved(rgb, "WEBP", lossless=True, exif=b"Exif\0\0" + exif(6)))
     equal("webp-xmp.webp", "WebP, orientation in XMP", saved(rgb, "WEBP", lossless=True, xmp=XMP_ATTRIBUTE), newest=True)
+    equal("webp-plain-large.webp", "WebP, lossless, 2000 x 2000 of one colour",
+          saved(Image.new("RGB", (2000, 2000), (90, 120, 200)), "WEBP", lossless=True))
     big = saved(picture(size=(120, 90)), "WEBP", quality=60)
     refused("webp-cut.webp", "WebP cut in its data", big[:-150], "truncated")
     refused("webp-mark-only.webp", "WebP's mark alone", b"RIFF\x10\0\0\0WEBP", "truncated")
@@ -536,11 +567,14 @@ def make_gif():
     big = picture(size=(60, 50)).convert("P", palette=Image.ADAPTIVE, colors=200)
     equal("gif-tables.gif", "GIF with growing code tables", saved(big, "GIF"))
     equal("gif-256.gif", "GIF of 256 greys", saved(picture("L", size=(60, 50)), "GIF"))
+    equal("gif-junk.gif", "GIF with bytes between its blocks that are no block", gif(b"\x55\0" + whole + b"\0\x55" + small))
+    equal("gif-canvas-large.gif", "GIF of few bytes with a canvas of 2000 x 1900",
+          gif(gif_frame(7, 9, 1, 1, [3]), size=(2000, 1900)))
     equal("gif-no-end.gif", "GIF without end mark", gif(whole, end=b""))
     equal("gif-no-terminator.gif", "GIF without the end of its data blocks", gif(whole[:-1], end=b""))
     equal("gif-too-much.gif", "GIF with more data than pixels", gif(gif_frame(0, 0, 2, 1, numbers, raw=lzw([1, 2, 3, 3, 3], 4, 16))))
     refused("gif-cut.gif", "GIF cut in its data", gif(whole)[:-40], "truncated")
-    refused("gif-early-end.gif", "GIF with less data than pixels", gif(gif_frame(0, 0, W, H, numbers, raw=lzw([16, 1, 17], 4))), "truncated")
+    refused("gif-early-end.gif", "GIF with less data than pixels", gif(gif_frame(0, 0, W, H, numbers, raw=lzw([16, 1, 17], 4))), "before image complete")
     refused("gif-bomb.gif", "GIF of 35 bytes with a canvas of 13000 x 13000", gif(b"", palette=b"", size=(13000, 13000)) +
             gif_frame(0, 0, 1, 1, [0]), "GIF")
     refused("gif-canvas-bomb.gif", "GIF of few bytes with a canvas of 13000 x 13000",
@@ -672,6 +706,11 @@ def make_bmp():
          bmp(8, b"".join(bytes(line).ljust(16, b"\0") for line in lines), pal, colours=16), "the same without runs")
     same("bmp-rle8-top.bmp", "BMP, RLE8, top row first", bmp(8, runs8, pal, compression=1, colours=16, height=-H),
          bmp(8, bmp_rows(8, lambda x, y: (x * 3 + H - 1 - y) % 16, True), pal, colours=16, height=-H), "the same without runs")
+    for bits, header in ((24, 40), (8, 40), (24, 12)):
+        whole = bmp(bits, bmp_rows(bits, bgr if bits == 24 else number(16)), b"" if bits == 24 else pal,
+                    header=header, colours=0 if bits == 24 else 16)
+        equal("bmp-%d-%d.dib" % (bits, header), "BMP without its file header, %d bits, header of %d bytes" % (bits, header),
+              whole[14:])
     refused("bmp-cut.bmp", "BMP cut in its last row", bmp(24, bmp_rows(24, bgr))[:-4], "truncated")
     equal("bmp-filling.bmp", "BMP without the filling of its last row", bmp(24, bmp_rows(24, bgr))[:-1])
     refused("bmp-rle8-cut.bmp", "BMP, RLE8, cut", bmp(8, runs8[:60], pal, compression=1, colours=16), "truncated")
@@ -855,6 +894,8 @@ def make_tiff():
     equal("tiff-cmyk-raw.tif", "TIFF, CMYK", tiff(base_tags((8,) * 4, 5), [rgba]))
     grey16 = b"".join(struct.pack("<H", v << 8 | 77) for v in rgb[::3])
     same("tiff-grey-16.tif", "TIFF, grey, 16 bits", tiff(base_tags((16,), 1), [grey16]), tiff(base_tags((8,), 1), [rgb[::3]]), "its high bytes")
+    page = Image.new("1", (2480, 3508), 1)
+    equal("tiff-blank-page.tif", "TIFF, group4, an empty page at 300 dots to the inch", saved(page, "TIFF", compression="group4"))
     refused("tiff-float.tif", "TIFF with fractions", tiff(base_tags((32,), 1, tags={339: (3, [3])}), [bytes(4 * W * H)]), "signed or fractions")
     refused("tiff-lab.tif", "TIFF, Lab", tiff(base_tags(photometric=8), [rgb]), "unusual colour space")
     refused("tiff-cut.tif", "TIFF cut in its data", saved(picture(size=(90, 80)), "TIFF", compression="tiff_lzw")[:900], "truncated")
@@ -877,6 +918,8 @@ def make_new():
     for value in range(2, 9):
         equal("avif-orientation-%d.avif" % value, "AVIF, orientation %d" % value,
               newer_save("AVIF", rgb, quality=100, subsampling="4:4:4", exif=exif(value)))
+    equal("avif-xmp.avif", "AVIF, orientation in XMP",
+          newer_save("AVIF", rgb, quality=100, subsampling="4:4:4", xmp=XMP_ATTRIBUTE))
     whole = newer_save("AVIF", big, quality=80)
     refused("avif-cut.avif", "AVIF cut in its data", whole[:-100], "AVIF picture is")
     refused("avif-mark-only.avif", "AVIF's mark alone", b"\0\0\0\x1cftypavif\0\0\0\0avifmif1miaf", "AVIF picture")
@@ -940,6 +983,11 @@ def make_other():
         ("postscript", "PostScript", b"%!PS-Adobe-3.0\n"),
         ("psd", "Photoshop", b"8BPS\0\1" + bytes(20)),
         ("jp2", "JPEG 2000", b"\0\0\0\x0cjP  \r\n\x87\n"),
+        ("tga", "a TGA picture", struct.pack("<BBBHHBHHHHBB", 0, 0, 2, 0, 0, 0, 0, 0, 2, 2, 24, 0) + bytes(range(12))),
+        ("pcx", "a PCX picture", b"\n\5\1\x08" + bytes(124)),
+        ("xpm", "an XPM picture", b"/* XPM */\nstatic char *x[] = {\"1 1 1 1\"};"),
+        ("sgi", "an SGI picture", b"\1\xda\1\1" + bytes(508)),
+        ("fits", "a FITS picture", b"SIMPLE  =                    T"),
         ("cr2", "raw file", b"II*\0\x10\0\0\0CR\2\0"),
         ("mp4", "film", b"\0\0\0\x18ftypisom\0\0\2\0isomiso2"),
         ("mov", "film", b"\0\0\0\x14ftypqt  \0\0\2\0qt  "),
@@ -971,6 +1019,7 @@ def main():
         os.remove(os.path.join(out_dir, name))
     for make in (make_png, make_jpeg, make_webp, make_gif, make_bmp, make_pnm, make_ico, make_tiff, make_new, make_other):
         make()
+    os.remove(os.path.join(out_dir, "scans.tmp"))
     with open(os.path.join(out_dir, "expected.tsv"), "w", encoding="utf-8") as f:
         f.writelines("\t".join(r) + "\n" for r in rows)
     print(len(rows), "files,", sum(r[2] != "refused" for r in rows), "equal")
