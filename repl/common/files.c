@@ -97,25 +97,51 @@ static int replace_file(const char *target, const char *temporary, const char *b
     return why;
 }
 
+/* Where a symbolic link that leads nowhere yet points to; NULL: path is no such link, or there is
+ * no memory. */
+static char *end_of_link(const char *path)
+{
+    char to[PATH_MAX];
+    ssize_t n = readlink(path, to, sizeof to);
+    if (n <= 0 || n == sizeof to) return NULL;
+    const char *slash = *to == '/' ? NULL : strrchr(path, '/');
+    return text_format("%.*s%.*s", slash ? (int)(slash - path + 1) : 0, path, (int)n, to);
+}
+
+/* The file that is to be written: behind every link of the name. NULL without memory. */
+static char *target_of(const char *path, bool exists)
+{
+    enum { MOST_LINKS = 40 };
+    char *real = exists ? realpath(path, NULL) : NULL, *next;
+    if (real) return real;
+    char *at = text_copy(path);
+    for (int k = 0; at && k < MOST_LINKS && (next = end_of_link(at)); k++) {
+        free(at);
+        at = next;
+    }
+    return at;
+}
+
 int store_file(const char *path, const char *bytes, size_t n, unsigned mode,
                struct phi3v_error *err)
 {
     struct stat old;
     bool exists = !stat(path, &old);
+    if (!exists && errno == ELOOP)
+        return refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
     if (exists && !S_ISREG(old.st_mode))
         return refuse(err, PHI3V_E_IO, "%s is not a plain file", path);
     uint32_t id = 0;
     (void)!getrandom(&id, sizeof id, 0);
-    char *real = exists ? realpath(path, NULL) : NULL;
-    const char *target = real ? real : path;
-    char *temporary = text_format("%s.part%08x", target, (unsigned)id);
+    char *target = target_of(path, exists);
+    char *temporary = target ? text_format("%s.part%08x", target, (unsigned)id) : NULL;
     int why = temporary ? replace_file(target, temporary, bytes, n, mode, exists ? &old : NULL) : 0;
     if (temporary && !why) sync_folder_of(target);
     int rc = !temporary ? memory_error(err)
              : why      ? refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(why))
                         : 0;
     free(temporary);
-    free(real);
+    free(target);
     return rc;
 }
 

@@ -7,6 +7,7 @@
 
 #include "notebook/book.h"
 #include "notebook/lines.h"
+#include "notebook/refs.h"
 
 enum { MAX_UNDO = 50 };
 
@@ -102,12 +103,21 @@ struct cell *book_append(struct book *b)
         b->v = v;
     }
     struct cell *c = &b->v[b->n++];
-    *c = (struct cell){.lines_origin = NB_TYPED, .prompt_origin = NB_TYPED};
+    *c = (struct cell){.prompt_origin = NB_TYPED};
     snprintf(c->id, sizeof c->id, "cell-%u", b->next_id++);
     return c;
 }
 
 void book_remove_last(struct book *b) { cell_free(&b->v[--b->n]); }
+
+int images_of_cell(const struct book *b, const struct cell *c, const char *what)
+{
+    for (int k = 0; c && k < c->images.n; k++) {
+        const struct image *m = &b->images.v[c->images.v[k]];
+        if (!m->dropped && !strcmp(m->what, what)) return c->images.v[k];
+    }
+    return -1;
+}
 
 char *book_dir(const struct book *b)
 {
@@ -277,13 +287,20 @@ static bool add_settings(EVP_MD_CTX *h, const struct settings *s)
     return true;
 }
 
+/* What stands above is a part of the question: as the conversation, or because an answer is pasted.
+ */
+static bool depends_on_above(const struct asked *a)
+{
+    return strcmp(a->standing->settings.mode, "cell") != 0 || refs_paste(a->cell->prompt);
+}
+
 static bool fill_cell(EVP_MD_CTX *h, const void *of)
 {
     const struct asked *a = of;
     const struct cell *c = a->cell;
-    bool chat = strcmp(a->standing->settings.mode, "cell") != 0;
-    bool ok = add_text(h, chat ? a->standing->conversation : "") && add_text(h, c->prompt) &&
-              add_images(h, a->book, &c->images) && add_settings(h, &a->standing->settings);
+    bool ok = add_text(h, depends_on_above(a) ? a->standing->conversation : "") &&
+              add_text(h, c->prompt) && add_images(h, a->book, &c->images) &&
+              add_settings(h, &a->standing->settings);
     for (int k = 0; k < c->lines.n && ok; k++) ok = add_text(h, c->lines.v[k].text);
     for (size_t k = 0; k < c->overrides.n && ok; k++) ok = add_text(h, c->overrides.v[k]);
     return ok;
@@ -303,12 +320,11 @@ void standing_free(struct standing *s)
     int_list_free(&s->staged);
 }
 
-int standing_apply(struct standing *s, const struct lines *lines, enum nb_origin origin,
-                   struct phi3v_error *err)
+int standing_apply(struct standing *s, const struct lines *lines, struct phi3v_error *err)
 {
     int rc = 0;
     for (int k = 0; k < lines->n && !rc; k++)
-        rc = line_apply(&lines->v[k], origin, &s->settings, &s->staged, err);
+        rc = line_apply(&lines->v[k], &s->settings, &s->staged, err);
     return rc;
 }
 
@@ -331,10 +347,10 @@ int book_standing(const struct book *b, int i, struct standing *ret, struct phi3
 {
     int rc = standing_init(ret, b, err);
     for (int k = 0; k < i && !rc; k++) {
-        rc = standing_apply(ret, &b->v[k].lines, b->v[k].lines_origin, err);
+        rc = standing_apply(ret, &b->v[k].lines, err);
         if (!rc) rc = pass(ret, b, &b->v[k], err);
     }
-    if (!rc && i == b->n) rc = standing_apply(ret, &b->pending, NB_TYPED, err);
+    if (!rc && i == b->n) rc = standing_apply(ret, &b->pending, err);
     if (rc) standing_free(ret);
     return rc;
 }
@@ -347,7 +363,7 @@ int book_digest(const struct book *b, int i, char ret[DIGEST_CHARS], struct phi3
     int rc = book_standing(b, i, &s, err);
     if (rc) return rc;
     const struct cell *c = &b->v[i];
-    rc = standing_apply(&s, &c->lines, c->lines_origin, err);
+    rc = standing_apply(&s, &c->lines, err);
     struct asked a = {b, c, &s};
     if (!rc) rc = digest_of(fill_cell, &a, ret, err);
     standing_free(&s);
@@ -370,7 +386,7 @@ int book_states(const struct book *b, enum cell_state *ret, struct phi3v_error *
         const struct cell *c = &b->v[k];
         char digest[DIGEST_CHARS];
         struct asked a = {b, c, &s};
-        rc = standing_apply(&s, &c->lines, c->lines_origin, err);
+        rc = standing_apply(&s, &c->lines, err);
         if (!rc) rc = digest_of(fill_cell, &a, digest, err);
         if (!rc) ret[k] = state_with(c, digest);
         if (!rc) rc = pass(&s, b, c, err);

@@ -14,13 +14,16 @@
 /* A command line at the head of a cell, and the pictures it brought or dropped. */
 struct line {
     char *text; // with the command's full name
+    enum nb_origin origin;
     struct int_list images;
 };
 struct lines {
     struct line *v;
     int n;
 };
-bool lines_add(struct lines *l, const char *text, const struct int_list *images);
+bool lines_add(struct lines *l, const char *text, enum nb_origin origin,
+               const struct int_list *images);
+void lines_remove_last(struct lines *l);
 bool lines_copy(struct lines *to, const struct lines *from); /* to is overwritten */
 /* Puts all of `more`, which is then empty, in front or behind. */
 bool lines_join(struct lines *l, struct lines *more, bool in_front);
@@ -32,7 +35,7 @@ struct cell {
     /* Its source. */
     struct lines lines;
     char *prompt; // as it is meant, without quotes
-    enum nb_origin lines_origin, prompt_origin;
+    enum nb_origin prompt_origin;
     /* What was asked when it last ran. */
     char *text;                // with tags <|image_1|> …; NULL: never
     struct int_list images;    // in the order of the tags
@@ -82,6 +85,9 @@ void book_free(struct book *b);
 /* A new cell at the end, empty; valid until the next one is added. NULL without memory. */
 struct cell *book_append(struct book *b);
 void book_remove_last(struct book *b);
+/* The picture that a cell (NULL: none) has used under this name: it is that picture still. -1:
+ * none. */
+int images_of_cell(const struct book *b, const struct cell *c, const char *what);
 char *
 book_dir(const struct book *b); /* folder of the notebook file, NULL without one; to be freed */
 
@@ -109,8 +115,7 @@ struct standing {
 /* Before cell i; i = n: at the end, the pending lines included. Errors: MEMORY. */
 int book_standing(const struct book *b, int i, struct standing *ret, struct phi3v_error *err);
 /* What further lines do to it. Errors: MEMORY. */
-int standing_apply(struct standing *s, const struct lines *lines, enum nb_origin origin,
-                   struct phi3v_error *err);
+int standing_apply(struct standing *s, const struct lines *lines, struct phi3v_error *err);
 void standing_take(struct standing *s, const struct cell *c); /* the pictures a cell has used */
 void standing_free(struct standing *s);
 

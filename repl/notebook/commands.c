@@ -201,13 +201,23 @@ static char *line_to_keep(const struct taken *t, const char *line)
     return kept;
 }
 
-static int keep_line(const struct taken *t, const char *line, const struct int_list *images,
-                     struct lines *to, struct phi3v_error *err)
+/* All memory is there before the command runs: what it did is then never without its line. */
+static int run_recorded(struct call *c, const struct taken *t, const char *line, struct lines *to,
+                        struct phi3v_error *err)
 {
+    static const struct int_list none = {0};
     char *kept = line_to_keep(t, line);
-    bool added = kept && lines_add(to, kept, images);
+    bool added = kept && lines_add(to, kept, c->origin, &none);
     free(kept);
-    return added ? 0 : memory_error(err);
+    if (!added) return memory_error(err);
+    int rc = t->command->run(c, err);
+    if (rc || c->shows_only) {
+        lines_remove_last(to);
+        return rc;
+    }
+    to->v[to->n - 1].images = c->images;
+    c->images = (struct int_list){0};
+    return notebook_refresh(c->nb, err);
 }
 
 static int run_taken(struct notebook *nb, const struct taken *t, const char *line,
@@ -219,11 +229,8 @@ static int run_taken(struct notebook *nb, const struct taken *t, const char *lin
                      .args = t->args,
                      .forced = t->forced,
                      .settings = &nb->now};
-    int rc = t->command->run(&c, err);
-    if (!rc && t->command->use & COMMAND_RECORD && !c.shows_only) {
-        rc = keep_line(t, line, &c.images, to, err);
-        if (!rc) rc = notebook_refresh(nb, err);
-    }
+    bool recorded = t->command->use & COMMAND_RECORD;
+    int rc = recorded ? run_recorded(&c, t, line, to, err) : t->command->run(&c, err);
     int_list_free(&c.images);
     return rc;
 }
@@ -266,12 +273,12 @@ static int run_at_head(struct notebook *nb, struct cell *cell, struct line *line
 {
     struct taken t = {0};
     int rc = *line->text == ':' ? take_apart(line->text, &t, err) : 0;
-    if (!rc) rc = check_class(t.command, line->text, cell->lines_origin, err);
+    if (!rc) rc = check_class(t.command, line->text, line->origin, err);
     if (!rc && (!t.command || !(t.command->use & COMMAND_RECORD)))
         rc = refuse(err, PHI3V_E_ARGUMENT, "%.60s does not belong into a cell", line->text);
     if (!rc && line->images.n == 0) {
         struct call c = {.nb = nb,
-                         .origin = cell->lines_origin,
+                         .origin = line->origin,
                          .name = t.command->name,
                          .args = t.args,
                          .cell = cell,
@@ -293,7 +300,7 @@ int commands_at_head(struct notebook *nb, struct cell *cell, struct standing *s,
     for (int k = 0; k < cell->lines.n && !rc; k++) {
         struct line *line = &cell->lines.v[k];
         rc = run_at_head(nb, cell, line, s, err);
-        if (!rc) rc = line_apply(line, cell->lines_origin, &s->settings, &s->staged, err);
+        if (!rc) rc = line_apply(line, &s->settings, &s->staged, err);
     }
     return rc;
 }

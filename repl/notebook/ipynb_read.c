@@ -6,6 +6,7 @@
 
 #include "common/json_exact.h"
 #include "notebook/ipynb.h"
+#include "notebook/lines.h"
 #include "notebook/source.h"
 
 enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_IMAGES = 10000 };
@@ -169,7 +170,7 @@ static int read_source(struct cell *c, const char *text, const char *name, struc
     free(normal);
     if (rc) return rc;
     for (size_t k = 0; k < source.commands.n && !rc; k++)
-        if (!lines_add(&c->lines, source.commands.v[k], &none)) rc = memory_error(err);
+        if (!lines_add(&c->lines, source.commands.v[k], NB_FILE, &none)) rc = memory_error(err);
     c->prompt = source.prompt;
     source.prompt = NULL;
     source_free(&source);
@@ -213,15 +214,34 @@ static bool is_digest(const char *s)
     return s && strlen(s) == DIGEST_CHARS - 1 && strspn(s, "0123456789abcdef") == DIGEST_CHARS - 1;
 }
 
+/* "key=value" as a file may say it, in the form in which it is kept. */
+static bool is_override(const char *pair, struct settings *trial)
+{
+    char *key, *value;
+    if (!pair || setting_words(pair, &key, &value, NULL)) return false;
+    const struct setting *spec = setting_find(key, SETTING_ANSWER);
+    bool good = spec && value && !settings_set_from_file(trial, key, value, NULL);
+    free(key);
+    free(value);
+    return good;
+}
+
 static void read_overrides(struct cell *c, const json_t *list)
 {
     size_t i;
-    json_t *pair;
-    if (json_array_size(list) > (size_t)n_settings) return;
-    json_array_foreach(list, i, pair)
-    {
-        if (json_is_string(pair)) strings_add(&c->overrides, json_string_value(pair));
+    json_t *item;
+    struct settings trial;
+    if (!json_array_size(list) || json_array_size(list) > (size_t)n_settings) return;
+    if (settings_init(&trial, NULL)) {
+        settings_free(&trial);
+        return;
     }
+    json_array_foreach(list, i, item)
+    {
+        const char *pair = json_string_value(item);
+        if (is_override(pair, &trial)) strings_add(&c->overrides, pair);
+    }
+    settings_free(&trial);
 }
 
 static void read_metadata(struct book *b, struct cell *c, const json_t *ours)
@@ -264,7 +284,7 @@ static int read_cell(struct reader *rd, json_t *cell, size_t k, struct phi3v_err
     }
     rd->book->next_id--; /* it has its own */
     snprintf(c->id, sizeof c->id, "%s", json_string_value(json_object_get(cell, "id")));
-    c->lines_origin = c->prompt_origin = NB_FILE;
+    c->prompt_origin = NB_FILE;
     c->saved = json_incref(cell);
     c->metadata = json_is_object(metadata) ? json_copy(metadata) : NULL;
     c->before = rd->foreign;

@@ -7,12 +7,14 @@
 
 /* -- Lists ------------------------------------------------------------------------------------ */
 
-bool lines_add(struct lines *l, const char *text, const struct int_list *images)
+bool lines_add(struct lines *l, const char *text, enum nb_origin origin,
+               const struct int_list *images)
 {
     struct line *v = memory_grow(l->v, (size_t)l->n + 1, sizeof *v);
     if (!v) return false;
     l->v = v;
     v[l->n].text = text_copy(text);
+    v[l->n].origin = origin;
     if (!v[l->n].text || !int_list_copy(&v[l->n].images, images)) {
         free(v[l->n].text);
         return false;
@@ -21,12 +23,16 @@ bool lines_add(struct lines *l, const char *text, const struct int_list *images)
     return true;
 }
 
+void lines_remove_last(struct lines *l)
+{
+    struct line *last = &l->v[--l->n];
+    free(last->text);
+    int_list_free(&last->images);
+}
+
 void lines_free(struct lines *l)
 {
-    for (int k = 0; k < l->n; k++) {
-        free(l->v[k].text);
-        int_list_free(&l->v[k].images);
-    }
+    while (l->n > 0) lines_remove_last(l);
     free(l->v);
     *l = (struct lines){0};
 }
@@ -35,7 +41,7 @@ bool lines_copy(struct lines *to, const struct lines *from)
 {
     *to = (struct lines){0};
     for (int k = 0; k < from->n; k++)
-        if (!lines_add(to, from->v[k].text, &from->v[k].images)) return false;
+        if (!lines_add(to, from->v[k].text, from->v[k].origin, &from->v[k].images)) return false;
     return true;
 }
 
@@ -118,12 +124,12 @@ static const char *words_of(const char *line, const char *command)
     return line + n + strspn(line + n, " \t\n");
 }
 
-int line_apply(const struct line *line, enum nb_origin origin, struct settings *settings,
-               struct int_list *staged, struct phi3v_error *err)
+int line_apply(const struct line *line, struct settings *settings, struct int_list *staged,
+               struct phi3v_error *err)
 {
     const char *args;
     if (words_of(line->text, ":load")) return stage(&line->images, staged, err);
-    if ((args = words_of(line->text, ":set"))) return apply_set(args, origin, settings, err);
+    if ((args = words_of(line->text, ":set"))) return apply_set(args, line->origin, settings, err);
     if ((args = words_of(line->text, ":system"))) return apply_system(args, settings, err);
     if ((args = words_of(line->text, ":mode")))
         return settings_set(settings, "mode", args, SETTING_SHOWN, NULL) == PHI3V_E_MEMORY

@@ -125,6 +125,16 @@ int notebook_refresh(struct notebook *nb, struct phi3v_error *err)
     return 0;
 }
 
+/* A system turn goes into files, as prompts do. */
+static int forget_secrets(struct settings *s, struct phi3v_error *err)
+{
+    char *kept = nb_for_keeping(s->system);
+    if (!kept) return memory_error(err);
+    free(s->system);
+    s->system = kept;
+    return 0;
+}
+
 int nb_new(const struct nb_options *opt, const struct nb_front *front, struct notebook **ret,
            struct phi3v_error *err)
 {
@@ -135,8 +145,9 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     nb->model_dirs = opt->model_dirs;
     engine_init(&nb->engine, &nb->front);
     int rc = settings_copy(&nb->usual, opt->settings, err);
-    if (!rc) rc = book_init(&nb->book, opt->settings, err);
-    if (!rc) rc = settings_copy(&nb->now, opt->settings, err);
+    if (!rc) rc = forget_secrets(&nb->usual, err);
+    if (!rc) rc = book_init(&nb->book, &nb->usual, err);
+    if (!rc) rc = settings_copy(&nb->now, &nb->usual, err);
     if (!rc) rc = autosave_open(nb, opt->state_dir, err);
     if (rc)
         nb_free(nb);
@@ -196,6 +207,7 @@ static int read_source(const char *text, enum nb_origin origin, struct source *r
 /* "exit" and "quit" alone leave, as everywhere. */
 static bool means_quit(const char *prompt)
 {
+    prompt += strspn(prompt, " \t\n");
     size_t n = strcspn(prompt, " \t\n");
     bool alone = !prompt[n + strspn(prompt + n, " \t\n")];
     return alone && ((n == 4 && (!strncmp(prompt, "exit", 4) || !strncmp(prompt, "quit", 4))) ||
@@ -209,10 +221,11 @@ static int check_prompt(const char *prompt, struct phi3v_error *err)
     return refuse(err, PHI3V_E_ARGUMENT, "that is %s here; nothing was sent", ours);
 }
 
-/* Commands from number `from` on, and the prompt, go back into the line. */
-static void give_back(struct notebook *nb, int cell, const struct source *s, size_t from)
+/* Commands from number `from` on, and the prompt, go back into the line of the person. */
+static void give_back(struct notebook *nb, int cell, const struct source *s, size_t from,
+                      enum nb_origin origin)
 {
-    if (!nb->front.next_input || !*s->prompt) return;
+    if (!nb->front.next_input || !*s->prompt || origin != NB_TYPED) return;
     struct text t = {0};
     for (size_t k = from; k < s->commands.n; k++) text_addf(&t, "%s\n", s->commands.v[k]);
     char *prompt = source_of_prompt(s->prompt);
@@ -249,7 +262,7 @@ int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct
     result_of(nb, 0, 0, ret);
     int rc = read_source(text, origin, &s, err);
     if (rc) return rc;
-    if (means_quit(s.prompt)) {
+    if (origin == NB_TYPED && means_quit(s.prompt)) {
         nb->quit = true;
         *s.prompt = 0;
     }
@@ -259,7 +272,7 @@ int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct
         if (!rc) rc = run_new(nb, s.prompt, origin, err);
         if (rc >= 0) cell = nb->book.n;
     }
-    if (rc < 0) give_back(nb, 0, &s, done);
+    if (rc < 0) give_back(nb, 0, &s, done, origin);
     source_free(&s);
     int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
     result_of(nb, cell, rc, ret);
@@ -308,7 +321,7 @@ int nb_edit(struct notebook *nb, int cell, const char *text, enum nb_origin orig
         return nb_eval(nb, text, origin, ret, err);
     }
     rc = edit(nb, cell - 1, &s, origin, err);
-    if (rc < 0) give_back(nb, cell, &s, 0);
+    if (rc < 0) give_back(nb, cell, &s, 0, origin);
     source_free(&s);
     if (rc >= 0) run_tell_stale(nb, cell - 1);
     int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
@@ -330,7 +343,8 @@ int nb_stage(struct notebook *nb, const char *what, struct phi3v_error *err)
     if (rc) return rc;
     char *word = word_quote(nb->book.images.v[index].what);
     char *line = word ? text_format(":load %s", word) : NULL;
-    bool added = line && lines_add(&nb->book.pending, line, &(struct int_list){&index, 1});
+    bool added =
+        line && lines_add(&nb->book.pending, line, NB_TYPED, &(struct int_list){&index, 1});
     free(line);
     free(word);
     return added ? notebook_refresh(nb, err) : memory_error(err);

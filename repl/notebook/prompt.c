@@ -31,22 +31,11 @@ static void take_staged(struct expansion *x)
     for (int k = 0; k < x->standing->staged.n; k++) tag_of(x, x->standing->staged.v[k]);
 }
 
-/* A picture that this cell named when it last ran is that picture still. */
-static int known_before(const struct expansion *x, const char *what)
-{
-    const struct images *m = &x->nb->book.images;
-    for (int k = 0; k < x->cell->images.n; k++) {
-        int image = x->cell->images.v[k];
-        if (!m->v[image].dropped && !strcmp(m->v[image].what, what)) return image;
-    }
-    return -1;
-}
-
 static int load_ref(struct expansion *x, struct ref *ref, struct phi3v_error *err)
 {
     struct loader how = notebook_loader(x->nb, &x->standing->settings);
     struct loaded loaded = {0};
-    ref->first = known_before(x, ref->what);
+    ref->first = images_of_cell(&x->nb->book, x->cell, ref->what);
     if (ref->first < 0) {
         enum nb_origin origin = x->cell->prompt_origin;
         int rc = load_picture(ref->what, &how, origin, &loaded, err);
@@ -65,8 +54,9 @@ static int check_answer(const struct expansion *x, struct ref *ref, struct phi3v
 {
     const struct book *b = &x->nb->book;
     if (!ref->first) ref->first = x->i;
-    if (ref->first < 1 || ref->first > b->n || !b->v[ref->first - 1].answer)
-        return refuse(err, PHI3V_E_PROMPT, "there is no answer %d to paste", ref->first);
+    if (ref->first < 1 || ref->first > x->i || !b->v[ref->first - 1].answer)
+        return refuse(err, PHI3V_E_PROMPT, "there is no answer %d above this cell to paste",
+                      ref->first);
     return 0;
 }
 
@@ -146,13 +136,21 @@ int prompt_expand(struct notebook *nb, int i, const struct standing *s, struct p
     rc = resolve(&x, &refs, err);
     if (!rc) rc = write_text(&x, c->prompt, &refs, err);
     refs_free(&refs);
-    char *text = rc ? NULL : text_take(&x.text);
-    if (!rc && !text) rc = memory_error(err);
+    /* From here on the passwords of addresses are gone: neither the model nor any file gets them.
+     */
+    char *typed = rc ? NULL : text_take(&x.text);
+    char *text = typed ? nb_for_keeping(typed) : NULL, *prompt = nb_for_keeping(c->prompt);
+    free(typed);
+    if (!rc && (!text || !prompt)) rc = memory_error(err);
     if (rc) {
+        free(text);
+        free(prompt);
         text_free(&x.text);
         int_list_free(&x.images);
         return rc;
     }
+    free(c->prompt);
+    c->prompt = prompt;
     free(c->text);
     int_list_free(&c->images);
     c->text = text;

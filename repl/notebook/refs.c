@@ -60,6 +60,11 @@ static int handle_ref(const char *at, const struct images *m, struct ref *ret,
                       struct phi3v_error *err)
 {
     size_t n = known_name(at + 1, m, ret), digits = strspn(at + 1, "0123456789");
+    size_t run = digits && at[1 + digits] == '-' ? strspn(at + 2 + digits, "0123456789") : 0;
+    if (run) run += digits + 1;
+    if (run && n < run && !is_name_char(at[1 + run]) && !goes_on(at + 1 + run))
+        return refuse(err, PHI3V_E_IMAGE, "there are no pictures @%.*s: :images lists them",
+                      (int)(run > 40 ? 40 : run), at + 1);
     if (n > 0 && !goes_on(at + 1 + n)) {
         ret->kind = REF_PICTURE;
         ret->end = n + 1;
@@ -249,6 +254,14 @@ int refs_find(const char *text, const struct images *images, struct refs *ret,
     if (rc) refs_free(&r);
     if (!rc) *ret = r;
     return rc;
+}
+
+bool refs_paste(const char *text)
+{
+    struct ref ref;
+    for (const char *p = text; (p = strchr(p, '{')); p++)
+        if (answer_ref(p, &ref)) return true;
+    return false;
 }
 
 void refs_free(struct refs *r)

@@ -28,6 +28,8 @@ struct refs {
 int refs_find(const char *text, const struct images *images, struct refs *ret,
               struct phi3v_error *err);
 void refs_free(struct refs *r);
+/* The text pastes an earlier answer: {Out[3]}, {_}. */
+bool refs_paste(const char *text);
 /* The text has raw tags such as <|image_1|>. */
 bool has_image_tag(const char *text);
 /* The text of a question about n pictures: without tags of its own they go first, one a line, as

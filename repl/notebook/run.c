@@ -255,6 +255,21 @@ static int override_pairs(struct cell *c, struct settings *s, const struct strin
     return rc;
 }
 
+/* What held for the run that :more goes on from holds for its rest. */
+static int override_as_before(const struct cell *c, struct settings *s, struct phi3v_error *err)
+{
+    int rc = 0;
+    for (size_t k = 0; k < c->overrides.n && !rc; k++) {
+        char *key, *value;
+        rc = setting_words(c->overrides.v[k], &key, &value, err);
+        if (rc) return rc;
+        if (value) rc = settings_set(s, key, value, SETTING_ANSWER, err);
+        free(key);
+        free(value);
+    }
+    return rc;
+}
+
 /* How answers are drawn, as set since the last cell, holds for what is run now. */
 static int override_pending(struct notebook *nb, struct cell *c, struct settings *s,
                             struct phi3v_error *err)
@@ -308,8 +323,11 @@ static int run(struct notebook *nb, int i, const struct strings *pairs, bool aga
     engine_begin(&nb->engine);
     int rc = ready(nb, i, &s, err);
     if (rc) return rc;
-    if (!go_on) strings_free(&c->overrides);
-    if (again) rc = override_pending(nb, c, &s.settings, err);
+    if (go_on)
+        rc = override_as_before(c, &s.settings, err);
+    else
+        strings_free(&c->overrides);
+    if (again && !rc) rc = override_pending(nb, c, &s.settings, err);
     if (!rc) rc = override_pairs(c, &s.settings, pairs, err);
     if (!rc && (!go_on || !c->text)) rc = prompt_expand(nb, i, &s, err);
     if (!rc) rc = answer(nb, i, &s.settings, go_on, err);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#define _GNU_SOURCE
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -82,7 +83,8 @@ static size_t command_length(const char *s)
     bool open = false;
     for (;;) {
         size_t end = n + strcspn(s + n, "\n");
-        for (const char *q = s + n; (q = strstr(q, quotes)) && q < s + end; q += 3) open = !open;
+        for (const char *q = s + n; (q = memmem(q, (size_t)(s + end - q), quotes, 3)); q += 3)
+            open = !open;
         n = end;
         if (!s[n] || (!open && !ends_in_backslash(s, n))) return n;
         n++;

@@ -34,7 +34,7 @@ static int picture(struct book *b, const char *name)
 static void line(struct book *b, const char *text, int image)
 {
     struct int_list images = {&image, image >= 0};
-    assert_true(lines_add(&b->pending, text, &images));
+    assert_true(lines_add(&b->pending, text, NB_TYPED, &images));
 }
 
 /* A cell that takes the pending lines, asked about `image` (-1: none), answered with one id. */
@@ -100,7 +100,7 @@ static void settings_belong_to_cells(void **state)
     line(&b, ":system off", -1);
     assert_int_equal(book_standing(&b, 0, &s, NULL), 0);
     assert_int_equal(s.settings.num_crops, 0);
-    assert_int_equal(standing_apply(&s, &b.v[0].lines, NB_TYPED, NULL), 0);
+    assert_int_equal(standing_apply(&s, &b.v[0].lines, NULL), 0);
     assert_int_equal(s.settings.num_crops, 4);
     assert_string_equal(s.settings.system, "Be brief.");
     standing_free(&s);
@@ -114,7 +114,8 @@ static void settings_belong_to_cells(void **state)
     struct settings before;
     assert_int_equal(settings_copy(&before, &b.base, NULL), 0);
     assert_int_equal(book_standing(&b, 0, &s, NULL), 0);
-    assert_int_equal(standing_apply(&s, &b.pending, NB_FILE, NULL), 0);
+    b.pending.v[b.pending.n - 1].origin = NB_FILE;
+    assert_int_equal(standing_apply(&s, &b.pending, NULL), 0);
     assert_int_equal(s.settings.max_new_tokens, before.max_new_tokens);
     settings_free(&before);
     standing_free(&s);

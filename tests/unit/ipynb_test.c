@@ -76,7 +76,7 @@ static void round_trip(void **state)
     strcpy(b.images.v[0].sha256, "ab12");
     struct cell *c = add_cell(&b, "What is @cover?\nIn two lines.", "**Three**\nlines é");
     assert_true(int_list_add(&c->images, 0));
-    assert_true(lines_add(&c->lines, ":load charts/a\\ b.png as cover", &c->images));
+    assert_true(lines_add(&c->lines, ":load charts/a\\ b.png as cover", NB_TYPED, &c->images));
     assert_int_equal(book_digest(&b, 0, c->digest, NULL), 0);
     c = add_cell(&b, "and \x01 now?", "part");
     c->finish = PHI3V_FINISH_INTERRUPTED;

@@ -78,7 +78,7 @@ static void references(void **state)
     refs_are("描述 @1？", "picture @1=0");
     refs_are("@1和@cover有什么不同", "picture @1=0;picture @cover=1");
     refs_are("@1-3 differ", "picture @1-3=0-2");
-    refs_are("@1-shot, @1-9", "picture @1=0;picture @1=0");
+    refs_are("@1-shot, @1-9th", "picture @1=0;picture @1=0");
     refs_are("is=@1/@2?", "picture @1=0;picture @2=1");
 }
 
@@ -123,7 +123,7 @@ static void references_to_files(void **state)
 static void missing_pictures(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"look at @nowhere.png", "@7", "@./thing", "see @/no/such, ok",
+    static const char *const bad[] = {"look at @nowhere.png", "@7", "@1-9", "@./thing", "see @/no/such, ok",
                                       "@~/none.webp!"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct refs refs;

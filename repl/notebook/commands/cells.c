@@ -64,6 +64,20 @@ int command_cells(struct call *c, struct phi3v_error *err)
 
 /* -- :edit ------------------------------------------------------------------------------------ */
 
+/* A command alone is no prompt; in particular it is no other :edit. */
+static int check_text(int number, const char *text, struct phi3v_error *err)
+{
+    struct source s;
+    int rc = source_read(text, &s, err);
+    if (rc) return rc;
+    if (!*s.prompt)
+        rc = refuse(err, PHI3V_E_ARGUMENT,
+                    ":edit %d wants a prompt behind its commands; ::text begins with a colon",
+                    number);
+    source_free(&s);
+    return rc;
+}
+
 int command_edit(struct call *c, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
@@ -75,6 +89,8 @@ int command_edit(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     if (*text) {
         struct nb_result result;
+        rc = check_text(i + 1, text, err);
+        if (rc) return rc;
         rc = nb_edit(nb, i + 1, text, c->origin, &result, err);
         return rc ? rc : result.interrupted;
     }
@@ -153,7 +169,7 @@ static int pairs_for_retry(const struct notebook *nb, int i, struct strings *pai
     struct standing s;
     int rc = book_standing(&nb->book, i, &s, err);
     if (rc) return rc;
-    rc = standing_apply(&s, &nb->book.v[i].lines, nb->book.v[i].lines_origin, err);
+    rc = standing_apply(&s, &nb->book.v[i].lines, err);
     bool greedy = s.settings.temperature <= 0 && nb->now.temperature <= 0;
     standing_free(&s);
     if (rc) return rc;
@@ -220,8 +236,8 @@ static int keep_pictures(struct notebook *nb, struct book *fresh, struct phi3v_e
         char *line =
             word ? text_format(":load %s%s%s", word, m->name ? " as " : "", m->name ? m->name : "")
                  : NULL;
-        bool added =
-            line && lines_add(&fresh->pending, line, &(struct int_list){&s.staged.v[k], 1});
+        bool added = line && lines_add(&fresh->pending, line, m->origin,
+                                       &(struct int_list){&s.staged.v[k], 1});
         free(line);
         free(word);
         if (!added) rc = memory_error(err);

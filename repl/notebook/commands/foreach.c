@@ -73,7 +73,9 @@ static int text_of_prompt(struct foreach *f, const char *prompt, struct phi3v_er
     if (n > 0)
         return refuse(err, PHI3V_E_ARGUMENT,
                       "the prompt of :foreach names no picture or answer: it gets each in turn");
-    f->text = with_image_tags(prompt, 1);
+    char *kept = nb_for_keeping(prompt);
+    f->text = kept ? with_image_tags(kept, 1) : NULL;
+    free(kept);
     return f->text ? 0 : memory_error(err);
 }
 

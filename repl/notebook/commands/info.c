@@ -74,7 +74,7 @@ static int prompt_of(struct notebook *nb, int i, phi3v_prompt **ret, struct phi3
     struct cell *c = &nb->book.v[i];
     int rc = book_standing(&nb->book, i, &s, err);
     if (rc) return rc;
-    rc = standing_apply(&s, &c->lines, c->lines_origin, err);
+    rc = standing_apply(&s, &c->lines, err);
     if (!rc) rc = prompt_build(nb, i, &s.settings, false, ret, err);
     standing_free(&s);
     return rc;

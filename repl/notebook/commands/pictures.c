@@ -69,24 +69,13 @@ static int show_images(struct call *c, const struct int_list *images, bool large
 
 /* -- :load ------------------------------------------------------------------------------------ */
 
-/* A picture that the cell named when it last ran is that picture still. */
-static int known_before(const struct call *c, const char *what)
-{
-    const struct images *m = &c->nb->book.images;
-    for (int k = 0; c->cell && k < c->cell->images.n; k++) {
-        int image = c->cell->images.v[k];
-        if (!m->v[image].dropped && !strcmp(m->v[image].what, what)) return image;
-    }
-    return -1;
-}
-
 static int load_one(struct call *c, const char *what, const char *name, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     struct loader how = notebook_loader(nb, c->settings);
     struct loaded loaded = {0};
     struct phi3v_image_plan plan;
-    int index = known_before(c, what), rc = 0;
+    int index = images_of_cell(&nb->book, c->cell, what), rc = 0;
     if (index < 0) {
         rc = load_picture(what, &how, c->origin, &loaded, err);
         if (!rc)

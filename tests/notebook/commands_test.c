@@ -1,0 +1,722 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * The commands of the notebook before a front end that writes down what it is shown. */
+#define _GNU_SOURCE
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "recorder.h"
+
+static struct recorder r;
+
+static int setup(void **state)
+{
+    (void)state;
+    recorder_open(&r, true);
+    recorder_picture(&r, "a.ppm", 1);
+    recorder_picture(&r, "b.ppm", 2);
+    recorder_picture(&r, "c.ppm", 3);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    recorder_close(&r);
+    return 0;
+}
+
+static const struct cell *cell(int number) { return &r.nb->book.v[number - 1]; }
+
+static void staged_is(const char *labels)
+{
+    char *now = nb_staged(r.nb, 0);
+    assert_string_equal(now, labels);
+    free(now);
+}
+
+static void state_is(int number, enum cell_state state)
+{
+    assert_string_equal(state_name(book_state(&r.nb->book, number - 1)), state_name(state));
+}
+
+/* -- Pictures --------------------------------------------------------------------------------- */
+
+static void load_stages_and_shows(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm");
+    assert_saw(&r, "image @1: @1 a.ppm: PNM 30x20, 1x1+1 crops");
+    staged_is("@1");
+    works(&r, ":l b.ppm as cover");
+    assert_saw(&r, "image @cover: @2 @cover b.ppm");
+    staged_is("@1 @cover");
+    works(&r, "What?");
+    assert_saw(&r, "begin 1 @1 @cover\n");
+    assert_saw(&r, "end 1 ok\n");
+    assert_int_equal(r.result.cell, 1);
+    staged_is("");
+    /* Abbreviations stand in the cell by their whole names. */
+    assert_string_equal(cell(1)->lines.v[1].text, ":load b.ppm as cover");
+    assert_string_equal(cell(1)->text, "<|image_1|>\n<|image_2|>\nWhat?");
+    works(&r, ":images");
+    assert_saw(&r, "report: @1 a.ppm: PNM 30x20\nreport: @2 @cover b.ppm: PNM 30x20\n");
+}
+
+static void load_refuses(void **state)
+{
+    (void)state;
+    fails(&r, ":load", ":load wants a file, URL or pattern");
+    fails(&r, ":load no.ppm", "no.ppm");
+    fails(&r, ":load no*.ppm", "no file matches no*.ppm");
+    fails(&r, ":load a.ppm no.ppm", "no.ppm");
+    assert_int_equal(r.nb->book.images.n, 0);
+    fails(&r, ":load *.ppm as name", "one name cannot stand for 3 pictures");
+    fails(&r, ":load a.ppm as 1st", "is no name for a picture");
+    works(&r, ":load a.ppm as x");
+    fails(&r, ":load b.ppm as x", "another picture is called @x already");
+    fails(&r, ":load -", "standard input");
+    fails(&r, ":load! a.ppm", ":load has no form with !");
+    recorder_write("text.png", "no picture at all");
+    fails(&r, ":load text.png", "text.png");
+    assert_int_equal(r.nb->book.images.n, 1);
+    staged_is("@x");
+}
+
+static void patterns_and_brackets(void **state)
+{
+    (void)state;
+    recorder_picture(&r, "photo[1].ppm", 4);
+    recorder_picture(&r, "photo1.ppm", 5);
+    recorder_picture(&r, "two words.ppm", 6);
+    static const char *const spelled[] = {"photo[1].ppm", "\"photo[1].ppm\"", "'photo[1].ppm'",
+                                          "photo\\[1].ppm", "./photo[1].ppm"};
+    for (size_t i = 0; i < sizeof spelled / sizeof *spelled; i++) {
+        char line[80];
+        snprintf(line, sizeof line, ":load %s", spelled[i]);
+        works(&r, line);
+        assert_saw(&r, "photo[1].ppm: PNM");
+    }
+    works(&r, ":load photo?.ppm");
+    assert_saw(&r, "photo1.ppm: PNM");
+    works(&r, ":load two\\ words.ppm");
+    assert_saw(&r, "two words.ppm: PNM");
+    works(&r, ":load [ab].ppm");
+    assert_saw(&r, "a.ppm: PNM");
+    assert_saw(&r, "b.ppm: PNM");
+    fails(&r, ":load photo[2].ppm", "photo[2].ppm");
+}
+
+static void dropped_paths(void **state)
+{
+    (void)state;
+    char url[300];
+    recorder_picture(&r, "My Photo 1.ppm", 7);
+    snprintf(url, sizeof url, "file://%s/My%%20Photo%%201.ppm", r.folder.path);
+    works(&r, url);
+    assert_saw(&r, "My Photo 1.ppm: PNM");
+    assert_int_equal(r.nb->book.n, 0);
+    staged_is("@1");
+    snprintf(url, sizeof url, "file://localhost%s/My%%20Photo%%201.ppm", r.folder.path);
+    works(&r, url);
+    works(&r, "My\\ Photo\\ 1.ppm");
+    works(&r, "'My Photo 1.ppm' a.ppm");
+    staged_is("@1 @2 @3 @4 @5");
+    works(&r, "What is in My\\ Photo\\ 1.ppm?");
+    assert_saw(&r, "is sent as the picture @6");
+    assert_string_equal(cell(1)->text, "What is in <|image_1|>?");
+    /* A prompt that names its pictures takes those only. */
+    staged_is("@1 @2 @3 @4 @5");
+}
+
+static void handles(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm\n:load b.ppm\n:load c.ppm as cover");
+    static const struct {
+        const char *prompt, *text;
+        int images[3];
+    } table[] = {
+        {"比较@1和@2", "比较<|image_1|>和<|image_2|>", {1, 2}},
+        {"描述 @1？", "描述 <|image_1|>？", {1}},
+        {"@1和@2有什么不同", "<|image_1|>\n和<|image_2|>有什么不同", {1, 2}},
+        {"@1-3 differ?", "<|image_1|>\n<|image_2|>\n<|image_3|>\ndiffer?", {1, 2, 3}},
+        {"See @2-3.", "See <|image_1|> <|image_2|>.", {2, 3}},
+        {"(@cover)", "(<|image_1|>)", {3}},
+        {"@cover's title, @1-like", "<|image_1|>\n's title, <|image_2|>-like", {3, 1}},
+        {"Is @2, then @2, and @1?", "Is <|image_1|>, then <|image_1|>, and <|image_2|>?", {2, 1}},
+        {"me@1.org and @people",
+         "<|image_1|>\n<|image_2|>\n<|image_3|>\nme@1.org and @people",
+         {1, 2, 3}},
+        {"What is in a.ppm?", "What is in <|image_1|>?", {1}},
+        {"::colon @1", ":colon <|image_1|>", {1}},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        works(&r, table[i].prompt);
+        assert_string_equal(cell(1)->text, table[i].text);
+        for (int k = 0; k < cell(1)->images.n && strcmp(table[i].prompt, "What is in a.ppm?"); k++)
+            assert_int_equal(cell(1)->images.v[k] + 1, table[i].images[k]);
+        works(&r, ":undo");
+    }
+    fails(&r, "What is @7?", "there is no picture @7");
+    assert_saw(&r, "next 0: What is @7?\n");
+    fails(&r, "What is @nothing.png?", "@nothing.png: no such picture");
+    assert_saw(&r, "next 0: What is @nothing.png?\n");
+    assert_int_equal(r.nb->book.n, 0);
+}
+
+static void drop_and_unstage(void **state)
+{
+    (void)state;
+    fails(&r, ":drop", ":drop wants a picture");
+    fails(&r, ":drop @1", "there is no picture @1");
+    works(&r, ":load a.ppm b.ppm c.ppm");
+    works(&r, ":drop @2");
+    staged_is("@1 @3");
+    fails(&r, ":drop 2", "there is no picture");
+    works(&r, ":unstage");
+    staged_is("");
+    works(&r, "What of @1?");
+    fails(&r, ":drop @1", "cell 1 uses @1, so it stays");
+    fails(&r, "And @2?", "there is no picture @2");
+    fails(&r, "@1-3 differ?", "there are no pictures @1-3");
+    works(&r, ":undo");
+    staged_is("");
+    works(&r, ":show @1");
+    assert_saw(&r, "image @1: ");
+    works(&r, ":show @3 model");
+    assert_saw(&r, "image the model's view: the whole at");
+    works(&r, ":show");
+    assert_saw(&r, "image @3: ");
+    fails(&r, ":show @2", "there is no picture");
+    fails(&r, ":show @1 @3", ":show [@n] [model]");
+}
+
+/* -- Cells ------------------------------------------------------------------------------------ */
+
+static void undo_restages(void **state)
+{
+    (void)state;
+    fails(&r, ":undo", "nothing to take back");
+    works(&r, ":load a.ppm\n:system Be brief.\nOne?");
+    staged_is("");
+    works(&r, ":undo");
+    assert_saw(&r, "report: cell 1 is gone\n");
+    staged_is("@1");
+    assert_string_equal(nb_settings(r.nb)->system, "Be brief.");
+    works(&r, "Two?");
+    assert_int_equal(cell(1)->images.n, 1);
+    works(&r, ":edit 1 Three?");
+    assert_string_equal(cell(1)->prompt, "Three?");
+    works(&r, ":undo");
+    assert_saw(&r, "report: cell 1 is as it was\n");
+    assert_string_equal(cell(1)->prompt, "Two?");
+    state_is(1, CELL_OK);
+    works(&r, ":undo");
+    staged_is("@1");
+    fails(&r, ":undo", "nothing to take back");
+}
+
+static void edit_leads_to_stale(void **state)
+{
+    (void)state;
+    works(&r, "One");
+    works(&r, "Two");
+    works(&r, "Three");
+    works(&r, ":edit 2 Zwei");
+    assert_saw(&r, "note: (cell 3 is stale now; :run 3)\n");
+    works(&r, ":cells");
+    assert_saw(&r, "report: In [2] ok: Zwei\n");
+    assert_saw(&r, "report: In [3] stale: Three\n");
+    works(&r, ":edit 1 Eins");
+    assert_saw(&r, "note: (cells 2-3 are stale now; :run 2-3)\n");
+    works(&r, ":run 2-");
+    state_is(3, CELL_OK);
+    works(&r, ":edit 2");
+    assert_saw(&r, "next 2: Zwei\n");
+    works(&r, ":edit");
+    assert_saw(&r, "next 3: Three\n");
+    fails(&r, ":edit 4", "there is no cell 4");
+    fails(&r, ":edit x y", "is not a range of cells");
+    fails(&r, ":edit 2 @9", "there is no picture @9");
+    assert_saw(&r, "next 2: @9\n");
+    assert_string_equal(cell(2)->prompt, "Zwei");
+    state_is(2, CELL_OK);
+    assert_int_equal(nb_edit(r.nb, 2, "Deux", NB_TYPED, &r.result, &r.err), 0);
+    assert_int_equal(r.result.cell, 2);
+    assert_int_equal(nb_edit(r.nb, 9, "Deux", NB_TYPED, &r.result, &r.err), PHI3V_E_ARGUMENT);
+}
+
+/* A prompt may hold the words of an edit; an edit may not hold another. */
+static void edit_does_not_nest(void **state)
+{
+    (void)state;
+    works(&r, "One");
+    fails(&r, ":edit 1 :edit 1 Two", "edit");
+    assert_string_equal(cell(1)->prompt, "One");
+    struct text deep = {0};
+    for (int i = 0; i < 100000; i++) text_add(&deep, ":edit 1 ");
+    text_add(&deep, "Two");
+    fails(&r, deep.s, "edit");
+    text_free(&deep);
+    works(&r, ":edit 1 ::edit");
+    assert_string_equal(cell(1)->prompt, ":edit");
+    assert_int_equal(nb_edit(r.nb, 1, ":load a.ppm\nWhat?", NB_TYPED, &r.result, &r.err), 0);
+    assert_string_equal(cell(1)->lines.v[0].text, ":load a.ppm");
+    assert_string_equal(cell(1)->text, "<|image_1|>\nWhat?");
+    static const char *const others[] = {":cells\nWhat?", "!touch x\nWhat?", "?load\nWhat?"};
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        assert_int_equal(nb_edit(r.nb, 1, others[i], NB_TYPED, &r.result, &r.err),
+                         PHI3V_E_ARGUMENT);
+        assert_non_null(strstr(r.err.text, "does not belong into a cell"));
+        assert_saw(&r, others[i]);
+    }
+    assert_int_equal(r.n_shell, 0);
+    assert_string_equal(cell(1)->prompt, "What?");
+}
+
+static void run_retry_more(void **state)
+{
+    (void)state;
+    fails(&r, ":run 1", "there are no cells yet");
+    fails(&r, ":retry", "there are no cells yet");
+    fails(&r, ":more", "there are no cells yet");
+    works(&r, "One");
+    fails(&r, ":run", ":run wants cells");
+    fails(&r, ":run 2", "there is no cell 2");
+    fails(&r, ":run 1 seed", "key=value, not \"seed\"");
+    fails(&r, ":run 1 seed=x", "seed must be");
+    fails(&r, ":run 1 tempreature=1", "did you mean temperature?");
+    fails(&r, ":run 1 system=x", "there is no setting system");
+    char *first = text_copy(cell(1)->answer);
+    works(&r, ":retry");
+    assert_saw(&r, "(at temperature 0.7, seed 1)");
+    assert_int_equal(cell(1)->overrides.n, 2);
+    works(&r, ":run 1");
+    assert_string_equal(cell(1)->answer, first);
+    assert_int_equal(cell(1)->overrides.n, 0);
+    assert_int_equal(cell(1)->finish, PHI3V_FINISH_LENGTH);
+    works(&r, ":more");
+    assert_int_equal(cell(1)->n_ids, 6);
+    assert_memory_equal(cell(1)->answer, first, strlen(first));
+    works(&r, ":undo");
+    assert_int_equal(cell(1)->n_ids, 3);
+    free(first);
+}
+
+/* :more goes on as the run went that it goes on from. */
+static void more_keeps_the_run_s_settings(void **state)
+{
+    (void)state;
+    works(&r, "One");
+    works(&r, ":run 1 temperature=2 seed=7 max_new_tokens=8");
+    int32_t whole[8];
+    assert_true(cell(1)->n_ids > 4);
+    memcpy(whole, cell(1)->ids, sizeof whole);
+    works(&r, ":run 1 temperature=2 seed=7 max_new_tokens=4");
+    works(&r, ":more");
+    assert_true(cell(1)->n_ids > 4);
+    assert_memory_equal(cell(1)->ids, whole, 4 * sizeof *whole);
+    assert_int_equal(cell(1)->overrides.n, 3);
+    state_is(1, CELL_OK);
+}
+
+static void interrupted_keeps_its_part(void **state)
+{
+    (void)state;
+    int n_cancelled = 0, n_parts = 0, rc = -1;
+    works(&r, ":set max_new_tokens 8");
+    for (long after = 0; rc != 0 || r.nb->book.n == 0; after++) {
+        r.stop_after = after;
+        rc = recorder_eval(&r, "Two", NB_TYPED);
+        r.stop_after = -1;
+        bool part = rc == 0 && r.result.interrupted;
+        if (part) {
+            n_parts++;
+            state_is(1, CELL_INTERRUPTED);
+            size_t n = cell(1)->n_ids;
+            works(&r, ":more");
+            assert_true(cell(1)->n_ids > n);
+            works(&r, ":undo");
+            works(&r, ":undo");
+        } else if (rc < 0) {
+            n_cancelled++;
+            assert_int_equal(rc, PHI3V_E_CANCELLED);
+            assert_saw(&r, "next 0: Two\n");
+        }
+        assert_int_equal(r.nb->book.n, rc == 0 && !part);
+    }
+    assert_true(n_cancelled > 0 && n_parts > 0);
+}
+
+static void answers_are_pasted(void **state)
+{
+    (void)state;
+    fails(&r, "And {_}?", "there is no answer");
+    fails(&r, "And {Out[1]}?", "there is no answer 1 above");
+    works(&r, "One");
+    works(&r, "Say {Out[1]} again, {_}");
+    char *text = text_format("Say %s again, %s", cell(1)->answer, cell(1)->answer);
+    assert_string_equal(cell(2)->text, text);
+    free(text);
+    /* Only what stands above can be pasted, so that a cell follows from those above it. */
+    fails(&r, ":edit 1 {Out[2]}", "there is no answer 2 above");
+    fails(&r, ":edit 1 {Out[1]}", "there is no answer 1 above");
+    /* Also where cells stand by themselves, what was pasted is a part of the prompt. */
+    works(&r, ":mode cell\nOnly {Out[1]}");
+    works(&r, "By itself");
+    works(&r, ":edit 1 Eins");
+    state_is(3, CELL_STALE);
+    state_is(4, CELL_OK);
+}
+
+static void settings_are_bound_to_cells(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm\nWhat?");
+    char *before = recorder_ids(&r, 1);
+    works(&r, "Two");
+    works(&r, ":set num_crops 4\nThree");
+    works(&r, ":load a.ppm\nFour");
+    char *after = recorder_ids(&r, 1);
+    assert_string_equal(after, before);
+    state_is(1, CELL_OK);
+    state_is(2, CELL_OK);
+    assert_int_equal(cell(1)->num_crops, 1);
+    assert_int_equal(cell(4)->num_crops, 4);
+    works(&r, ":set temperature 0.5");
+    works(&r, ":system Other.");
+    works(&r, ":mode cell");
+    for (int i = 1; i <= 4; i++) state_is(i, CELL_OK);
+    works(&r, ":run all");
+    for (int i = 1; i <= 4; i++) state_is(i, CELL_OK);
+    free(before);
+    free(after);
+}
+
+static void reset_and_undo(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm b.ppm\nOf @1?");
+    fails(&r, ":reset everything", ":reset or :reset all");
+    works(&r, ":reset");
+    assert_saw(&r, "note: (:undo brings the cells back)\n");
+    assert_int_equal(r.nb->book.n, 0);
+    staged_is("@2");
+    works(&r, "What of @1?");
+    works(&r, ":undo");
+    works(&r, ":undo");
+    assert_saw(&r, "report: the notebook from before is back: 1 cell\n");
+    assert_string_equal(cell(1)->prompt, "Of @1?");
+    state_is(1, CELL_OK);
+    works(&r, ":set layout above");
+    assert_saw(&r, "settings: layout above\n");
+    works(&r, ":reset all");
+    staged_is("");
+    assert_string_equal(nb_settings(r.nb)->layout, "auto");
+    fails(&r, "What of @1?", "there is no picture @1");
+    works(&r, ":undo");
+    assert_string_equal(nb_settings(r.nb)->layout, "above");
+    works(&r, ":retry");
+}
+
+/* -- Settings --------------------------------------------------------------------------------- */
+
+static void settings_show_and_set(void **state)
+{
+    (void)state;
+    works(&r, ":set");
+    assert_saw(&r, "* max_new_tokens");
+    assert_saw(&r, "  temperature");
+    works(&r, ":set temperature");
+    assert_saw(&r, "report:   temperature         0 ");
+    works(&r, ":set temperature=0.5");
+    works(&r, ":set temperature");
+    assert_saw(&r, "* temperature         0.5   (default 0)");
+    fails(&r, ":set temperature warm", "temperature must be a number from 0 to 100");
+    fails(&r, ":set tempreature 1", "did you mean temperature?");
+    fails(&r, ":set dtype q8", "dtype is fixed once the model is loaded");
+    fails(&r, ":set offline on", "there is no setting offline");
+    fails(&r, ":mode sideways", "mode must be chat|cell");
+    works(&r, ":mode cell\n:mode");
+    assert_saw(&r, "report: cell\n");
+    works(&r, ":system");
+    assert_saw(&r, "report: no system turn\n");
+    works(&r, ":system \"\"\"Answer in German,\nin one sentence.\"\"\"\n:system");
+    assert_saw(&r, "report: Answer in German,\nin one sentence.\n");
+    works(&r, ":sys off\n:system");
+    assert_saw(&r, "report: no system turn\n");
+    works(&r, "One");
+    assert_int_equal(cell(1)->lines.n, 4);
+    assert_string_equal(cell(1)->lines.v[2].text,
+                        ":system \"\"\"Answer in German,\nin one sentence.\"\"\"");
+    assert_string_equal(cell(1)->lines.v[3].text, ":system off");
+}
+
+static void multi_line_commands(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm \\\n  b.ppm\n:system Answer \\\nbriefly.\nWhat?");
+    assert_int_equal(cell(1)->lines.n, 2);
+    assert_int_equal(cell(1)->images.n, 2);
+    works(&r, ":system");
+    assert_saw(&r, "report: Answer \nbriefly.\n");
+    works(&r, ":save x.ipynb");
+    char *ids = recorder_ids(&r, 1);
+    works(&r, ":open x.ipynb");
+    assert_int_equal(cell(1)->lines.n, 2);
+    assert_int_equal(cell(1)->lines.v[0].images.n, 2);
+    assert_string_equal(cell(1)->prompt, "What?");
+    state_is(1, CELL_OK);
+    char *again = recorder_ids(&r, 1);
+    assert_string_equal(ids, again);
+    free(ids);
+    free(again);
+}
+
+/* -- Looking ---------------------------------------------------------------------------------- */
+
+static void looking(void **state)
+{
+    (void)state;
+    works(&r, ":cells");
+    assert_saw(&r, "report: no cells yet\n");
+    works(&r, ":images");
+    assert_saw(&r, "report: no pictures yet");
+    works(&r, ":context");
+    assert_saw(&r, "report: 0 of ");
+    fails(&r, ":prompt", "there are no cells yet");
+    works(&r, ":load a.ppm\nWhat?");
+    works(&r, ":info");
+    assert_saw(&r, "model    tiny-gqa-bf16");
+    assert_saw(&r, "shown    in a test\n");
+    works(&r, ":stats");
+    assert_saw(&r, "1 answer\n");
+    works(&r, ":context");
+    assert_saw(&r, "report: cell 1 ");
+    works(&r, ":prompt");
+    assert_saw(&r, "<|image_1|>×313");
+    works(&r, ":prompt 1 ids");
+    assert_saw(&r, " tokens\n");
+    fails(&r, ":prompt 1 2", ":prompt [n] [ids]");
+    works(&r, ":history");
+    assert_saw(&r, "report: line 1\nreport: line 2\nreport: line 3\n");
+    works(&r, ":history -g 2");
+    assert_not_saw(&r, "line 1");
+    assert_saw(&r, "report: line 2\n");
+    fails(&r, ":history x", ":history [-g PATTERN]");
+    works(&r, ":help");
+    assert_saw(&r, ":load WHAT... [as NAME]");
+    works(&r, "?load");
+    assert_saw(&r, "e.g. :load chart.png");
+    fails(&r, ":help frobnicate", "unknown command :frobnicate");
+    fails(&r, "?s", ":s can mean");
+    works(&r, ":model");
+    assert_saw(&r, "model    tiny-gqa-bf16");
+    works(&r, "!echo a");
+    assert_saw(&r, "shell: echo a\n");
+    fails(&r, "! ", "! wants a command");
+    fails(&r, ":frobnicate", "unknown command :frobnicate");
+    fails(&r, ":s", ":s can mean");
+    fails(&r, "/image a.png", "that is :load FILE here; nothing was sent");
+    assert_saw(&r, "next 0: /image a.png\n");
+}
+
+static void quit(void **state)
+{
+    (void)state;
+    works(&r, "exit strategies of banks?");
+    assert_false(r.result.quit);
+    static const char *const words[] = {":quit", ":q", "exit", "quit", "exit()", " quit()\n"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        recorder_restart(&r, true);
+        works(&r, words[i]);
+        assert_true(r.result.quit);
+        assert_int_equal(r.nb->book.n, 0);
+    }
+    recorder_restart(&r, true);
+    works(&r, ":quit\nnever asked");
+    assert_int_equal(r.nb->book.n, 0);
+}
+
+/* What had run is not given back; what failed and what stands behind it is. */
+static void refused_text_comes_back(void **state)
+{
+    (void)state;
+    fails(&r, ":load a.ppm\n:load no.ppm\n:system x\nWhat?", "no.ppm");
+    assert_saw(&r, "next 0: :load no.ppm\n:system x\nWhat?\n");
+    staged_is("@1");
+    fails(&r, ":system y\n@4?", "there is no picture @4");
+    assert_saw(&r, "next 0: @4?\n");
+    assert_string_equal(nb_settings(r.nb)->system, "y");
+    fails(&r, ":load no.ppm\n\"\"\"\n:not a command\n\"\"\"", "no.ppm");
+    assert_saw(&r, "next 0: :load no.ppm\n::not a command\n");
+}
+
+/* -- Files ------------------------------------------------------------------------------------ */
+
+static void save_guards_files(void **state)
+{
+    (void)state;
+    fails(&r, ":save x.ipynb", "there are no cells to save yet");
+    works(&r, "One");
+    fails(&r, ":save", ":save wants a file name");
+    recorder_write("notes.md", "mine");
+    fails(&r, ":save notes.md", "notes.md exists already; :save! notes.md writes over it");
+    char *still = recorder_read("notes.md", NULL);
+    assert_string_equal(still, "mine");
+    free(still);
+    works(&r, ":save! notes.md");
+    works(&r, ":save notes.md");
+    works(&r, ":save x");
+    assert_saw(&r, "report: saved 1 cell to x.ipynb\n");
+    works(&r, "Two");
+    works(&r, ":save");
+    recorder_write("x.ipynb", "somebody else's");
+    fails(&r, ":save", "x.ipynb was changed by another program meanwhile");
+    works(&r, ":save! x.ipynb");
+    fails(&r, ":save x.pdf", "the name must end in .ipynb, .md, .txt or .json");
+    fails(&r, ":save nowhere/x.ipynb", "cannot write nowhere/x.ipynb");
+    fails(&r, ":save a b", ":save wants one file");
+    assert_int_equal(mkdir("folder.ipynb", 0700), 0);
+    fails(&r, ":save folder.ipynb", "folder.ipynb");
+    works(&r, ":save y.json\n:save y.txt");
+    assert_int_equal(recorder_files(".", ".part"), 0);
+}
+
+static void links_are_kept(void **state)
+{
+    (void)state;
+    struct stat st;
+    works(&r, "One");
+    assert_int_equal(mkdir("real", 0700), 0);
+    recorder_write("real/x.ipynb", "old");
+    assert_int_equal(chmod("real/x.ipynb", 0640), 0);
+    assert_int_equal(symlink("real/x.ipynb", "x.ipynb"), 0);
+    assert_int_equal(symlink("real/new.ipynb", "dangling.ipynb"), 0);
+    assert_int_equal(symlink("dangling.ipynb", "twice.ipynb"), 0);
+    assert_int_equal(symlink("loop.ipynb", "loop.ipynb"), 0);
+    fails(&r, ":save x.ipynb", "exists already");
+    works(&r, ":save! x.ipynb");
+    assert_int_equal(lstat("x.ipynb", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(stat("real/x.ipynb", &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0640);
+    works(&r, ":save twice.ipynb");
+    assert_int_equal(lstat("twice.ipynb", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(lstat("dangling.ipynb", &st), 0);
+    assert_true(S_ISLNK(st.st_mode));
+    assert_int_equal(lstat("real/new.ipynb", &st), 0);
+    assert_true(S_ISREG(st.st_mode));
+    fails(&r, ":save loop.ipynb", "loop.ipynb");
+}
+
+static void open_and_undo(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm as cover\nOf @cover?");
+    works(&r, ":save x.ipynb");
+    works(&r, "Two");
+    fails(&r, ":open", ":open wants a notebook");
+    fails(&r, ":open no.ipynb", "no.ipynb");
+    recorder_write("bad.ipynb", "{");
+    fails(&r, ":open bad.ipynb", "bad.ipynb is not JSON");
+    assert_int_equal(r.nb->book.n, 2);
+    works(&r, ":open x.ipynb");
+    assert_saw(&r, "report: 1 cell; nothing was run");
+    assert_saw(&r, "note: (:undo brings back the cells from before)\n");
+    state_is(1, CELL_OK);
+    works(&r, ":images");
+    assert_saw(&r, "report: @1 @cover a.ppm: not loaded yet\n");
+    works(&r, ":undo");
+    assert_saw(&r, "report: the notebook from before is back: 2 cells\n");
+    works(&r, ":save y.ipynb");
+    works(&r, ":open y.ipynb");
+    works(&r, ":run all");
+    state_is(2, CELL_OK);
+    works(&r, ":save");
+    assert_saw(&r, "report: saved 2 cells to y.ipynb\n");
+}
+
+static void model_keeps_cells(void **state)
+{
+    (void)state;
+    works(&r, "One");
+    fails(&r, ":model " TEST_MODELS "/nothing", "nothing");
+    fails(&r, ":model a b", ":model wants one name");
+    works(&r, "Two");
+    works(&r, ":model " TEST_MODELS "/tiny-gqa-bf16");
+    assert_saw(&r, "report: model tiny-gqa-bf16, ");
+    assert_int_equal(r.nb->book.n, 2);
+    works(&r, ":undo");
+    assert_int_equal(r.nb->book.n, 1);
+    works(&r, ":run 1");
+    state_is(1, CELL_OK);
+}
+
+static void foreach_asks_each(void **state)
+{
+    (void)state;
+    fails(&r, ":foreach", ":foreach wants pictures");
+    fails(&r, ":foreach a.ppm", "there is no cell to ask yet");
+    works(&r, ":foreach a.ppm b.ppm \"What?\"");
+    assert_saw(&r, "begin 0 a.ppm (1 of 2)\n");
+    assert_saw(&r, "note: (2 of 2 pictures answered)\n");
+    fails(&r, ":foreach a.ppm no.ppm \"What?\" to out.csv", "1 of 2 pictures gave no answer");
+    assert_saw(&r, "error: ");
+    char *csv = recorder_read("out.csv", NULL);
+    assert_non_null(strstr(csv, "\na.ppm,"));
+    assert_non_null(strstr(csv, "\nno.ppm,,,"));
+    free(csv);
+    works(&r, ":foreach a.ppm \"What?\" to out.csv");
+    recorder_write("mine.csv", "mine");
+    fails(&r, ":foreach a.ppm \"What?\" to mine.csv", "mine.csv exists already");
+    fails(&r, ":foreach a.ppm \"What?\" to mine.txt", "the name must end in .csv or .jsonl");
+    fails(&r, ":foreach @1 \"What?\"", "there is no picture @1");
+    fails(&r, ":foreach a.ppm \"What of @1?\"", "there is no picture @1");
+    works(&r, ":load a.ppm b.ppm\nWhat of @1?");
+    works(&r, ":foreach @all 1");
+    assert_saw(&r, "(2 of 2)");
+    fails(&r, ":foreach @3-4 1", "there are no pictures @3-4");
+    fails(&r, ":foreach @1 2", "there is no cell 2");
+    assert_int_equal(r.nb->book.n, 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+    const struct CMUnitTest tests[] = {TEST(load_stages_and_shows),
+                                       TEST(load_refuses),
+                                       TEST(patterns_and_brackets),
+                                       TEST(dropped_paths),
+                                       TEST(handles),
+                                       TEST(drop_and_unstage),
+                                       TEST(undo_restages),
+                                       TEST(edit_leads_to_stale),
+                                       TEST(edit_does_not_nest),
+                                       TEST(run_retry_more),
+                                       TEST(more_keeps_the_run_s_settings),
+                                       TEST(interrupted_keeps_its_part),
+                                       TEST(answers_are_pasted),
+                                       TEST(settings_are_bound_to_cells),
+                                       TEST(reset_and_undo),
+                                       TEST(settings_show_and_set),
+                                       TEST(multi_line_commands),
+                                       TEST(looking),
+                                       TEST(quit),
+                                       TEST(refused_text_comes_back),
+                                       TEST(save_guards_files),
+                                       TEST(links_are_kept),
+                                       TEST(open_and_undo),
+                                       TEST(model_keeps_cells),
+                                       TEST(foreach_asks_each)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * A front end for tests: a notebook on a tiny model, and all it is shown as text, a line for each
+ * output. Nothing here needs a terminal.
+ *
+ *     report: In [1] ok: Hello
+ *     note: (cell 2 is stale now; :run 2)
+ *     image @1: @1 a.ppm: PNM 30x20, …
+ *     begin 1 @1
+ *     text 1: …
+ *     end 1 ok
+ *     error: …
+ *     next 0: what goes back into the line
+ *     shell: echo
+ *     model, settings
+ */
+#ifndef NOTEBOOK_RECORDER_H
+#define NOTEBOOK_RECORDER_H
+
+#include "folder.h"
+#include "notebook/core.h"
+
+struct recorder {
+    struct folder folder; // the tests' files; the state directory is below it
+    struct settings settings;
+    struct notebook *nb;
+    struct nb_result result;
+    struct phi3v_error err;
+    struct text seen;  // since the last evaluation began
+    struct text ids;   // of the last prompt that was answered, as ":prompt ids" would say it
+    int n_shell;       // commands given to the shell
+    long stop_after;   // questions "stopped?" that are still answered with no; -1: always no
+    int history_lines; // that the front end has: "line 1", …
+    char *cwd;         // to go back to
+};
+
+/* In an empty folder, which becomes the working directory. state: keep autosaves in state/. */
+void recorder_open(struct recorder *r, bool state);
+/* The notebook alone, again, as after a restart. */
+void recorder_restart(struct recorder *r, bool state);
+void recorder_stop(struct recorder *r); /* the notebook is freed */
+void recorder_close(struct recorder *r);
+
+/* Evaluates and returns the code. */
+int recorder_eval(struct recorder *r, const char *source, enum nb_origin origin);
+/* The same, typed, which must succeed, or fail with a sentence that holds `why`. */
+void works(struct recorder *r, const char *source);
+void fails(struct recorder *r, const char *source, const char *why);
+void fails_as(struct recorder *r, const char *source, enum nb_origin origin, const char *why);
+bool saw(const struct recorder *r, const char *text);
+#define assert_saw(r, text)                                                                        \
+    do {                                                                                           \
+        if (!saw(r, text)) fail_msg("\"%s\" was not shown, but:\n%s", text, (r)->seen.s);          \
+    } while (0)
+#define assert_not_saw(r, text)                                                                    \
+    do {                                                                                           \
+        if (saw(r, text)) fail_msg("\"%s\" was shown:\n%s", text, (r)->seen.s);                    \
+    } while (0)
+
+/* A picture of noise as a file; its bytes depend on the seed alone. */
+void recorder_picture(struct recorder *r, const char *name, unsigned seed);
+char *recorder_read(const char *path, size_t *ret_n); /* free; NULL when there is none */
+void recorder_write(const char *path, const char *text);
+/* The ids of cell n's prompt as it stands, answer included: free. */
+char *recorder_ids(struct recorder *r, int cell);
+/* Files of a folder whose names hold a text. */
+int recorder_files(const char *dir, const char *text);
+
+#endif
