@@ -3,6 +3,7 @@
 #include "term/screen.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -90,8 +91,9 @@ static void control_end(struct screen *s, unsigned char c)
     if (c == 'H') s->at = (struct place){.row = top_of(s)};
     /* A cleared screen is a new one: what was there is gone. */
     if (c == 'J' && s->parameter == 2) {
-        s->begin = s->at.row;
-        s->bottom = s->at.row;
+        long below_top = s->at.row - top_of(s);
+        s->begin = s->bottom + 1;
+        go_to_row(s, s->begin + below_top);
     }
 }
 
@@ -160,6 +162,11 @@ static ssize_t on_write(void *cookie, const char *bytes, size_t n)
     while (done < n) {
         ssize_t k = write(s->fd, bytes + done, n - done);
         if (k < 0 && errno == EINTR) continue;
+        if (k < 0 && errno == EAGAIN) { /* another program has made it so */
+            struct pollfd out = {.fd = s->fd, .events = POLLOUT};
+            poll(&out, 1, -1);
+            continue;
+        }
         if (k <= 0) return done ? (ssize_t)done : 0; /* 0: the stream's error flag */
         done += (size_t)k;
     }

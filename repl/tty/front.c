@@ -124,8 +124,11 @@ static void draw_head(FILE *file, void *user)
     const struct front *f = user;
     struct out out;
     if (!f->cell) return;
+    char label[32];
     out_init(&out, file, f->term);
-    out_format(&out, "In [%d]: %s\n", f->cell, nb_cell_prompt(f->nb, f->cell));
+    snprintf(label, sizeof label, "In [%d]: ", f->cell);
+    out_styled(&out, STYLE_PROMPT, label);
+    out_format(&out, "%s\n", nb_cell_prompt(f->nb, f->cell));
 }
 
 static void answer_begin(struct front *f, const struct nb_output *out)
@@ -219,7 +222,11 @@ static void show_progress(void *user, const struct nb_progress *p)
 static bool stopped(void *user)
 {
     struct front *f = user;
-    if (f->stream && line_stop_answering(f->term)) stream_redraw(f->stream);
+    if (interrupt_stop_requested()) progress_clear(&f->progress);
+    if (line_stop_answering(f->term)) {
+        if (f->screen) screen_lost(f->screen);
+        if (f->stream) stream_redraw(f->stream);
+    }
     return interrupt_requested();
 }
 
@@ -304,6 +311,7 @@ void front_init(struct front *f, const struct settings *s, const char *history_f
         .in_fd = STDIN_FILENO, .out_fd = STDOUT_FILENO, .plain = s->plain, .graphics = s->graphics};
     *f = (struct front){.history = history_file ? xstrdup(history_file) : NULL};
     interrupt_catch();
+    interrupt_catch_stop();
     f->term = term_open(&how);
     term_mode(f->term, TERM_QUIET); /* what is typed while we work waits for the line */
     if (f->term) {

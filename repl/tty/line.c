@@ -68,6 +68,12 @@ static void leave(struct line *l)
     l->changed = false;
 }
 
+static void others_wrote(struct line *l)
+{
+    if (l->host.others_wrote) l->host.others_wrote(l->host.user);
+    l->changed = true;
+}
+
 static void draw_afresh(struct line *l, bool asked)
 {
     if (!l->host.redraw(l->host.user, asked))
@@ -165,7 +171,7 @@ static int key_editor(int count, int key)
     }
     free(text);
     fputc('\r', l->screen);
-    l->changed = true;
+    others_wrote(l);
     return 0;
 }
 
@@ -254,7 +260,6 @@ struct line *line_new(const struct line_host *host)
     history_read(l->history, &entries);
     for (size_t i = 0; i < entries.n; i++) add_history(entries.v[i]);
     strings_free(&entries);
-    interrupt_catch_stop();
     return l;
 }
 
@@ -337,7 +342,7 @@ static void stop_program(struct line *l)
     interrupt_stop();
     term_mode(l->host.term, TERM_EDITING);
     term_update(l->host.term);
-    l->changed = true;
+    others_wrote(l);
 }
 
 bool line_stop_answering(struct term *t)
@@ -396,7 +401,7 @@ static void look_at_signals(struct line *l)
         draw_afresh(l, false);
     } else { /* stopped and continued from outside */
         leave(l);
-        l->changed = true;
+        others_wrote(l);
     }
 }
 

@@ -28,6 +28,9 @@ struct line_host {
     bool (*complete_enough)(void *user, const char *text);
     /* What pasted bytes become in the line; to be freed. */
     char *(*pasted)(void *user, const char *bytes, size_t n);
+    /* Others have written to the terminal: what was on it is not known any more. NULL: no matter.
+     */
+    void (*others_wrote)(void *user);
     void *user;
     struct term *term;   /* open for as long as the editor is */
     const char *history; /* file; NULL: none is kept */
@@ -41,7 +44,7 @@ enum line_end {
 
 struct line;
 
-/* One at a time. Copies *host. */
+/* One at a time. Copies *host. SIGINT and SIGTSTP are to be caught (interrupt.h). */
 struct line *line_new(const struct line_host *host);
 void line_free(struct line *l);
 /* Reads one cell. prompt: plain text, "In [3]: ". preset: text to begin with, or NULL. *ret_text

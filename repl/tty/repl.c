@@ -79,6 +79,12 @@ static bool redraw(void *user, bool asked)
     return !keep;
 }
 
+static void others_wrote(void *user)
+{
+    struct repl *r = user;
+    if (r->front.screen) screen_lost(r->front.screen);
+}
+
 static bool complete_enough(void *user, const char *text)
 {
     (void)user;
@@ -97,6 +103,7 @@ static void open_line(struct repl *r)
                              .candidates = candidates,
                              .complete_enough = complete_enough,
                              .pasted = paste_read,
+                             .others_wrote = others_wrote,
                              .user = r,
                              .term = r->front.term,
                              .history = r->front.history};
