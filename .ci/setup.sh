@@ -5,6 +5,9 @@
 PACKAGES="gcc libc6-dev pkg-config meson ninja-build libreadline-dev libsixel-dev libstb-dev libjpeg-dev
 libpng-dev libgif-dev libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev libcmocka-dev ca-certificates"
 
+# What ./test needs besides, to see that sources are laid out as agreed.
+TEST_PACKAGES="clang-format"
+
 # What ./test all needs besides, to build the kernels for AArch64 and run them under an emulator.
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 

@@ -17,12 +17,12 @@ struct pixels {
 
 /* image/crops: what the HD transform will do with a width x height picture (phi3v.md 4.2). */
 struct crop_plan {
-    int crop_side;            // pixels
-    int transposed;           // taller than wide: handled on its side
-    int scaled_w, scaled_h;   // after resizing, before padding, in the picture's own orientation
-    int pad_left, pad_top;    // white margin before the picture
-    int hd_w, hd_h;           // multiples of crop_side
-    int rows, cols;           // the crop grid
+    int crop_side;          // pixels
+    int transposed;         // taller than wide: handled on its side
+    int scaled_w, scaled_h; // after resizing, before padding, in the picture's own orientation
+    int pad_left, pad_top;  // white margin before the picture
+    int hd_w, hd_h;         // multiples of crop_side
+    int rows, cols;         // the crop grid
 };
 
 /* image/crops: normalised crops, all at once. Owner: whoever called crops_make; free with mem_free(data). */
@@ -77,8 +77,8 @@ struct pulse {
 struct batch_seq {
     const struct prompt_row *rows; // [n_rows]
     int n_rows;
-    int64_t first_pos;             // position of rows[0]: the blocks hold positions 0 … first_pos-1
-    const int *blocks;             // KV block ids covering positions 0 … first_pos+n_rows-1
+    int64_t first_pos; // position of rows[0]: the blocks hold positions 0 … first_pos-1
+    const int *blocks; // KV block ids covering positions 0 … first_pos+n_rows-1
     enum rope_regime regime;
 };
 
@@ -86,11 +86,12 @@ struct batch_seq {
 struct batch {
     const struct batch_seq *seqs;
     int n_seqs;
-    const int *logit_rows;     // indices over all rows of all seqs, ascending
+    const int *logit_rows; // indices over all rows of all seqs, ascending
     int n_logit_rows;
     float *logits;             // out: [n_logit_rows][n_vocab]
     const struct trace *trace; // or NULL; a traced pass is one piece, and takes the memory for it
-    const struct pulse *pulse; // or NULL; called at least every ~0.1 s of work, on the calling thread
+    const struct pulse
+        *pulse; // or NULL; called at least every ~0.1 s of work, on the calling thread
 };
 
 #endif

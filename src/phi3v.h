@@ -269,7 +269,7 @@ struct phi3v_turn {
                          token in it is ordinary text */
     phi3v_image *const *images; /* of this turn; one without a tag in the text is an error */
     int n_images;
-    int num_crops; /* of these pictures; 0: what the whole prompt has */
+    int num_crops;      /* of these pictures; 0: what the whole prompt has */
     const int32_t *ids; /* assistant only: the exact ids it answered with (no stop token), used
                            in place of text; NULL: tokenise text */
     size_t n_ids;

@@ -21,9 +21,9 @@ struct stream_options {
     bool verbatim;                  /* no markdown */
     const struct picture *pictures; /* borrowed until stream_free; as many as fit are drawn */
     int n_pictures;
-    int picture_rows; /* at most, captions included; 0: what suits the screen */
+    int picture_rows;  /* at most, captions included; 0: what suits the screen */
     const char *label; /* own text before the answer, "Out[3]: "; copied; NULL: none */
-    const char *tag; /* dim, behind the label: a name; borrowed until stream_free; NULL: none */
+    const char *tag;   /* dim, behind the label: a name; borrowed until stream_free; NULL: none */
     /* After a resize the screen is cleared and the cell drawn again; this prints what stands above
      * the answer (the person's prompt), ending in a line end. May be NULL. */
     void (*head)(FILE *out, void *user);

@@ -461,10 +461,11 @@ int weights_check(const struct weights *w, struct phi3v_error *err)
     for (size_t i = 0; i < w->n_shards; i++) {
         enum file_map_state state = file_map_state(&w->shards[i].map);
         if (state != FILE_MAP_AS_IT_WAS)
-            return err_set(err, PHI3V_E_MODEL,
-                           "%s was %s while the model is in use; open the model again when the file "
-                           "is whole",
-                           w->shards[i].name, state == FILE_MAP_CUT ? "cut short" : "changed");
+            return err_set(
+                err, PHI3V_E_MODEL,
+                "%s was %s while the model is in use; open the model again when the file "
+                "is whole",
+                w->shards[i].name, state == FILE_MAP_CUT ? "cut short" : "changed");
     }
     return 0;
 }

@@ -74,8 +74,7 @@ static void states(void)
     tap_ok(r->status == 0 && strstr(r->err, "In [1] ok: one\n"),
            "a system turn leaves the cells above it as they are");
     r = script("one\n:system Be terse.\ntwo\n:edit 1 three\n:cells\n");
-    tap_ok(r->status == 0 && strstr(r->err, "In [2] stale: two\n"),
-           "and belongs to those below");
+    tap_ok(r->status == 0 && strstr(r->err, "In [2] stale: two\n"), "and belongs to those below");
     r = script("one\n:run 1 seed=x\n");
     tap_ok(r->status == 1, ":run with a wrong value fails");
     r = script("one\n:run 1 max_new_tokens=2\nfive\n");

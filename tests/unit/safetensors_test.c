@@ -291,8 +291,8 @@ static void write_model(const struct config *c, int skip, int reshape, int retyp
     for (size_t i = 0; i < all.n; i++) {
         if ((int)i == skip) continue;
         struct tensor *t = &tensors[n++];
-        *t =
-            (struct tensor){.name = all.entries[i].name, .n_dims = all.entries[i].n_dims, .data = data};
+        *t = (struct tensor){
+            .name = all.entries[i].name, .n_dims = all.entries[i].n_dims, .data = data};
         memcpy(t->shape, all.entries[i].shape, sizeof all.entries[i].shape);
         if ((int)i == reshape) t->shape[0]++;
         if ((int)i == retype) t->dtype = DTYPE_I8;
