@@ -109,24 +109,27 @@ static void take_field(struct hub_head *h, const char *name, size_t n_name, cons
 }
 
 /* Each answer, an interim one or a proxy's too, begins anew with its status line. */
-static size_t take_head(char *line, size_t size, size_t n, void *user)
+void hub_head_take(struct hub_head *h, const char *line, size_t n)
 {
-    struct hub_head *h = user;
     char value[2048];
-    n *= size;
     if (n >= 5 && !strncasecmp(line, "HTTP/", 5)) {
         hub_head_fini(h);
         h->size = h->from = h->total = -1;
-        return n;
+        return;
     }
     const char *colon = memchr(line, ':', n);
-    if (!colon) return n;
+    if (!colon) return;
     const char *begin = colon + 1, *end = line + n;
     while (begin < end && isspace((unsigned char)*begin)) begin++;
     while (end > begin && isspace((unsigned char)end[-1])) end--;
     keep(value, sizeof value, begin, (size_t)(end - begin));
     take_field(h, line, (size_t)(colon - line), value);
-    return n;
+}
+
+static size_t take_head(char *line, size_t size, size_t n, void *user)
+{
+    hub_head_take(user, line, size * n);
+    return size * n;
 }
 
 /* -- One request ------------------------------------------------------------------------------ */

@@ -27,6 +27,8 @@ struct hub_head {
     size_t n_body;
 };
 
+/* One line of a head, with or without its line end. */
+void hub_head_take(struct hub_head *head, const char *line, size_t n);
 void hub_head_fini(struct hub_head *head);
 
 /* Takes body bytes of a 2xx answer; returns how many, less ends the request. */

@@ -10,6 +10,7 @@
 
 #define MAX_FILES 2000
 #define MAX_PAGES 1000
+#define MAX_BYTES ((json_int_t)1 << 50) /* of a file */
 
 static bool is_hex(const char *s, size_t n)
 {
@@ -67,35 +68,46 @@ bool hub_is_wanted(const char *name)
 
 /* -- The tree --------------------------------------------------------------------------------- */
 
-static int add_file(struct hub_client *c, struct hub_listing *l, const json_t *entry,
-                    struct phi3v_error *err)
+/* Git's own object, or the large file that it points to. */
+static int add_file(struct hub_listing *l, const json_t *entry)
 {
     const char *type = json_string_value(json_object_get(entry, "type"));
     const char *path = json_string_value(json_object_get(entry, "path"));
-    const char *oid = json_string_value(json_object_get(entry, "oid"));
     const json_t *lfs = json_object_get(entry, "lfs");
-    json_int_t size = json_integer_value(json_object_get(entry, "size"));
-    if (!type || !path) return fail_foreign(c, err);
+    const json_t *object = json_is_object(lfs) ? lfs : entry;
+    const char *oid = json_string_value(json_object_get(object, "oid"));
+    json_int_t size = json_integer_value(json_object_get(object, "size"));
+    if (!type || !path) return PHI3V_E_IO;
     if (strcmp(type, "file") || !hub_is_wanted(path)) return 0;
-    if (json_is_object(lfs)) {
-        oid = json_string_value(json_object_get(lfs, "oid"));
-        size = json_integer_value(json_object_get(lfs, "size"));
-    }
-    if (!oid || size < 0 || size > ((json_int_t)1 << 50) ||
-        !is_hex(oid, json_is_object(lfs) ? 64 : 40))
-        return fail_foreign(c, err);
-    if (l->n_files == MAX_FILES)
-        return net_fail(err, PHI3V_E_MODEL, "the hub lists more than %d files", MAX_FILES);
+    if (!oid || size < 0 || size > MAX_BYTES || !is_hex(oid, object == lfs ? 64 : 40))
+        return PHI3V_E_IO;
+    if (l->n_files == MAX_FILES) return PHI3V_E_MODEL;
     struct hub_file *more = realloc(l->files, (l->n_files + 1) * sizeof *more);
-    if (!more) return net_fail_memory(err, "a model");
+    if (!more) return PHI3V_E_MEMORY;
     l->files = more;
     struct hub_file *f = &more[l->n_files];
     *f = (struct hub_file){.name = strdup(path), .size = size};
-    if (!f->name) return net_fail_memory(err, "a model");
+    if (!f->name) return PHI3V_E_MEMORY;
     memcpy(f->key, oid, strlen(oid) + 1);
     l->n_files++;
     l->size += size;
     return 0;
+}
+
+int hub_listing_add(struct hub_listing *l, const json_t *page)
+{
+    int rc = json_is_array(page) ? 0 : PHI3V_E_IO;
+    for (size_t i = 0; rc == 0 && i < json_array_size(page); i++)
+        rc = add_file(l, json_array_get(page, i));
+    return rc;
+}
+
+static int fail_page(const struct hub_client *c, int rc, struct phi3v_error *err)
+{
+    if (rc == PHI3V_E_MEMORY) return net_fail_memory(err, "a model");
+    if (rc == PHI3V_E_MODEL)
+        return net_fail(err, rc, "the hub lists more than %d files", MAX_FILES);
+    return fail_foreign(c, err);
 }
 
 static int add_page(struct hub_client *c, const struct hub_name *name, char **url,
@@ -104,9 +116,8 @@ static int add_page(struct hub_client *c, const struct hub_name *name, char **ur
     json_t *page = NULL;
     char *next = NULL;
     int rc = hub_get_json(c, *url, name, &page, &next, err);
-    if (rc == 0 && !json_is_array(page)) rc = fail_foreign(c, err);
-    for (size_t i = 0; rc == 0 && i < json_array_size(page); i++)
-        rc = add_file(c, l, json_array_get(page, i), err);
+    int bad = rc == 0 ? hub_listing_add(l, page) : 0;
+    if (bad) rc = fail_page(c, bad, err);
     json_decref(page);
     free(*url);
     *url = next;

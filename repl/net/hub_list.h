@@ -21,6 +21,9 @@ struct hub_listing {
 /* Errors: as hub_pull. */
 int hub_list(struct hub_client *c, const struct hub_name *name, struct hub_listing *ret,
              struct phi3v_error *err);
+/* The files of one page of the API's tree that are wanted. 0; IO: that is no such page; MODEL: too
+ * many files; MEMORY. */
+int hub_listing_add(struct hub_listing *l, const json_t *page);
 void hub_listing_fini(struct hub_listing *l);
 
 /* Whether a file of that name is fetched at all: configuration, tokenizer, safetensors. */

@@ -60,7 +60,7 @@ static char *spell(const char *s, size_t n, const char *scheme)
         uint8_t c = (uint8_t)s[i];
         if (c == '\t' || c == '\r' || c == '\n') continue;
         bool plain = c > ' ' && c < 0x7F && !strchr("\"<>^`{|}", c);
-        if (plain || (i < host_end && c > ' ')) {
+        if (plain || (i < host_end && c > ' ' && c != 0x7F)) {
             *out++ = (char)c;
             continue;
         }
@@ -279,10 +279,17 @@ static size_t user_bytes(const char *s, size_t n, size_t n_authority)
     return 0;
 }
 
+/* Where the authority begins: behind "https://" or "www."; 0: that is no address. */
+static size_t authority_at(const char *s, size_t n)
+{
+    size_t scheme = scheme_bytes(s, n);
+    return scheme ? scheme + 3 : n >= 4 && begins(s, "www.") ? 4 : 0;
+}
+
 /* s: one address of n bytes. */
 static void put_url(struct out *o, const char *s, size_t n)
 {
-    size_t scheme = scheme_bytes(s, n), i = scheme ? scheme + 3 : 0, end = i;
+    size_t i = authority_at(s, n), end = i;
     put(o, s, i);
     while (end < n && !strchr("/?#\\", s[end])) end++;
     size_t user = user_bytes(s + i, n - i, end - i);
@@ -341,7 +348,7 @@ char *url_without_secrets(const char *url, bool *ret_removed)
     struct out o;
     size_t n = strlen(url), from = strspn(url, " \t\r\n<");
     if (ret_removed) *ret_removed = false;
-    if (!scheme_bytes(url + from, n - from) && !begins(url + from, "www.")) return strdup(url);
+    if (!authority_at(url + from, n - from)) return strdup(url);
     if (!out_init(&o, n)) return NULL;
     put(&o, url, from);
     put_url(&o, url + from, n - from);
@@ -365,9 +372,9 @@ char *url_text_without_secrets(const char *text, bool *ret_removed)
 bool url_lacks_secret(const char *url)
 {
     url += strspn(url, " \t\r\n<");
-    size_t scheme = scheme_bytes(url, strlen(url));
-    if (!scheme && !begins(url, "www.")) return false;
-    if (!strncmp(url + (scheme ? scheme + 3 : 0), REMOVED "@", 4)) return true;
+    size_t authority = authority_at(url, strlen(url));
+    if (!authority) return false;
+    if (!strncmp(url + authority, REMOVED "@", 4)) return true;
     for (const char *at = strstr(url, "=" REMOVED); at; at = strstr(at + 1, "=" REMOVED))
         if (!at[4] || strchr("&;?#/> \t\r\n", at[4])) return true;
     return false;
