@@ -23,7 +23,7 @@ struct settings {
     char *mode;   // "chat", "cell"
     /* How it is shown. */
     char *layout;   // "auto", "beside", "above"
-    char *graphics; // "auto", "sixel", "blocks", "ascii", "none"
+    char *graphics; // "auto", "kitty", "sixel", "blocks", "ascii", "none"
     bool plain;
     int picture_rows; // of a picture beside an answer; 0: what suits the screen
     bool stats;       // a line about speed behind each answer

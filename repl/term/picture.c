@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "term/blocks.h"
+#include "term/kitty.h"
 #include "term/sixel.h"
 
 /* -- Scaling ---------------------------------------------------------------------------------- */
@@ -70,6 +71,7 @@ struct picture_size picture_fit(const struct term_facts *t, int width, int heigh
     struct picture_size none = {0, 0};
     int cell_w = t->cell_w, cell_h = t->cell_h;
     bool sixel = t->graphics == TERM_GRAPHICS_SIXEL;
+    bool pixels = sixel || t->graphics == TERM_GRAPHICS_KITTY;
     max_cols = smaller(max_cols, t->cols - 1);
     max_rows = smaller(max_rows, t->rows - 1);
     if (sixel) {
@@ -82,7 +84,7 @@ struct picture_size picture_fit(const struct term_facts *t, int width, int heigh
     double scale_w = (double)max_cols * cell_w / width,
            scale_h = (double)max_rows * cell_h / height;
     double scale = scale_w < scale_h ? scale_w : scale_h;
-    double largest = sixel ? 1 : cell_w; /* text: a column of pixels may fill a column of cells */
+    double largest = pixels ? 1 : cell_w; /* text: a column of pixels may fill a column of cells */
     if (scale > largest) scale = largest;
     /* rows are rounded first: the picture's height becomes whole cells, its width follows */
     int rows = smaller(max_rows, at_least_1(height * scale / cell_h + 0.5));
@@ -134,15 +136,19 @@ static void add_frame(const struct source *s, uint8_t *rgb, int width, int heigh
         }
 }
 
-static int draw_sixel(const struct term_facts *t, const struct source *s, struct picture_size size,
-                      FILE *out)
+/* In the terminal's own pixels, as sixel or in kitty's protocol. */
+static int draw_pixels(const struct term_facts *t, const struct source *s, struct picture_size size,
+                       FILE *out)
 {
     int height = size.rows * t->cell_h, full = size.cols * t->cell_w;
     int width = smaller(full, at_least_1((double)height / s->p->height * s->p->width + 0.5));
     uint8_t *rgb = scale(s, width, height);
     if (rgb && width > 2 && rim_is_background(s, rgb, width, height))
         add_frame(s, rgb, width, height);
-    int rc = rgb ? sixel_write(rgb, width, height, t->registers, out) : -1;
+    int rc = !rgb ? -1
+             : t->graphics == TERM_GRAPHICS_KITTY
+                 ? kitty_write(rgb, width, height, size.cols, size.rows, out)
+                 : sixel_write(rgb, width, height, t->registers, out);
     free(rgb);
     return rc;
 }
@@ -176,8 +182,8 @@ int picture_draw(const struct term_facts *t, const struct picture *p, struct pic
     if (size.cols < 1 || size.rows < 1) return 0;
     fputs("\033[?25l\0337", out);
     move_right(indent, out);
-    int rc = t->graphics == TERM_GRAPHICS_SIXEL ? draw_sixel(t, &s, size, out)
-                                                : draw_text(t, &s, size, indent, out);
+    bool pixels = t->graphics == TERM_GRAPHICS_SIXEL || t->graphics == TERM_GRAPHICS_KITTY;
+    int rc = pixels ? draw_pixels(t, &s, size, out) : draw_text(t, &s, size, indent, out);
     fputs("\0338\033[?25h", out);
     return rc;
 }

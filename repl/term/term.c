@@ -74,8 +74,12 @@ static void decide(struct term *t)
         choose(t, TERM_GRAPHICS_BLOCKS, "set by hand");
     else if (!strcmp(setting, "sixel"))
         choose(t, TERM_GRAPHICS_SIXEL, "set by hand");
+    else if (!strcmp(setting, "kitty"))
+        choose(t, TERM_GRAPHICS_KITTY, "set by hand");
     else if (t->multiplexed)
         choose(t, TERM_GRAPHICS_BLOCKS, "inside tmux or screen");
+    else if (t->facts.has_kitty)
+        choose(t, TERM_GRAPHICS_KITTY, "the terminal says it has kitty's protocol");
     else if (t->facts.has_sixel)
         choose(t, TERM_GRAPHICS_SIXEL, "the terminal says it has sixel");
     else if (!t->facts.asked)
@@ -83,12 +87,13 @@ static void decide(struct term *t)
     else if (!t->facts.answered)
         choose(t, TERM_GRAPHICS_BLOCKS, "the terminal did not answer in time");
     else
-        choose(t, TERM_GRAPHICS_BLOCKS, "the terminal says it has no sixel");
+        choose(t, TERM_GRAPHICS_BLOCKS,
+               "the terminal says it has neither kitty's protocol nor sixel");
 }
 
 int term_set_graphics(struct term *t, const char *setting)
 {
-    static const char *const known[] = {"auto", "sixel", "blocks", "ascii", "none"};
+    static const char *const known[] = {"auto", "kitty", "sixel", "blocks", "ascii", "none"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(setting, known[i]) != 0) continue;
         strcpy(t->setting, setting);
@@ -415,5 +420,4 @@ void term_describe(const struct term *t, FILE *out)
     if (f->has_sixel)
         fprintf(out, "sixel     %d registers, at most %d x %d pixels\n", f->registers, f->max_w,
                 f->max_h);
-    if (f->has_kitty) fprintf(out, "kitty     has its graphics protocol (not used yet)\n");
 }

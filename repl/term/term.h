@@ -14,7 +14,8 @@ enum term_graphics {
     TERM_GRAPHICS_NONE,
     TERM_GRAPHICS_ASCII,
     TERM_GRAPHICS_BLOCKS,
-    TERM_GRAPHICS_SIXEL
+    TERM_GRAPHICS_SIXEL,
+    TERM_GRAPHICS_KITTY
 };
 
 /* Colours that may be used for decoration (prompts, markdown, blocks); NO_COLOR means none. */
@@ -22,10 +23,12 @@ enum term_colour { TERM_COLOUR_NONE, TERM_COLOUR_16, TERM_COLOUR_256, TERM_COLOU
 
 struct term_options {
     int in_fd, out_fd;
-    bool plain;           /* --plain */
-    bool silent;          /* nothing will be drawn: no questions */
-    const char *graphics; /* the setting: "sixel", "blocks", "ascii", "none"; NULL or "auto": ask */
-    int timeout_ms;       /* 0: 300, or 1000 over ssh */
+    bool plain;  /* --plain */
+    bool silent; /* nothing will be drawn: no questions */
+    const char
+        *graphics;  /* the setting: "kitty", "sixel", "blocks", "ascii", "none"; NULL or "auto":
+                             ask */
+    int timeout_ms; /* 0: 300, or 1000 over ssh */
     const char *(*env)(const char *name); /* NULL: getenv; tests bring their own */
 };
 
@@ -59,7 +62,7 @@ struct term *term_open(const struct term_options *opt); /* NULL: defaults */
 /* Restores the terminal, after the last answer to what was asked has come. NULL is harmless. */
 void term_close(struct term *t);
 const struct term_facts *term_facts(const struct term *t);
-/* Chooses again by the setting "auto", "sixel", "blocks", "ascii" or "none"; -1: unknown word. */
+/* Chooses again by the setting "auto", "kitty", "sixel", "blocks", "ascii" or "none"; -1: unknown word. */
 int term_set_graphics(struct term *t, const char *setting);
 /* A few lines for `doctor` and bug reports. */
 void term_describe(const struct term *t, FILE *out);

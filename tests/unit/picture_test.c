@@ -307,6 +307,40 @@ static void test_blocks(void **state)
     expect_drawn(TERM_GRAPHICS_ASCII, TERM_COLOUR_NONE, WRAP(":#"));
 }
 
+/* kitty's protocol: one picture, in pieces of at most 4096 letters, that decodes to its pixels. */
+static void test_kitty(void **state)
+{
+    (void)state;
+    struct term_facts t = screen(TERM_GRAPHICS_KITTY, 80, 24);
+    struct picture p = gradient(160, 96); /* 20 x 6 cells of 8 x 16 */
+    char *bytes;
+    size_t n;
+    FILE *out = open_memstream(&bytes, &n);
+    struct picture_size size = picture_show(&t, &p, 80, 20, out);
+    fclose(out);
+    assert_int_equal(size.cols, 20);
+    assert_int_equal(size.rows, 6);
+    const char *at = strstr(bytes, "\033_G");
+    assert_non_null(at);
+    static const char head[] = "\033_Ga=T,f=24,q=2,C=1,s=160,v=96,c=20,r=6,m=1;";
+    assert_int_equal(strncmp(at, head, sizeof head - 1), 0);
+    size_t letters = 0;
+    int pieces = 0;
+    for (; (at = strstr(at, "\033_G")); pieces++) {
+        const char *data = strchr(at, ';') + 1, *end = strstr(data, "\033\\");
+        assert_non_null(end);
+        assert_true(end - data <= 4096);
+        letters += (size_t)(end - data);
+        bool last = !strstr(end, "\033_G");
+        assert_int_equal(strncmp(data - 4, last ? "m=0;" : "m=1;", 4), 0);
+        at = end;
+    }
+    assert_int_equal(letters, 160 * 96 * 3 / 3 * 4);
+    assert_int_equal(pieces, (int)(letters + 4095) / 4096);
+    free(bytes);
+    free((void *)p.rgb);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,7 +348,7 @@ int main(void)
         cmocka_unit_test(test_plain_areas),   cmocka_unit_test(test_sixel),
         cmocka_unit_test(test_fit),           cmocka_unit_test(test_show),
         cmocka_unit_test(test_sixel_limits),  cmocka_unit_test(test_alpha),
-        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_blocks),        cmocka_unit_test(test_kitty),
     };
     return cmocka_run_group_tests_name("picture", tests, NULL, NULL);
 }

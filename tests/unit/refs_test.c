@@ -123,8 +123,8 @@ static void references_to_files(void **state)
 static void missing_pictures(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"look at @nowhere.png", "@7", "@1-9", "@./thing", "see @/no/such, ok",
-                                      "@~/none.webp!"};
+    static const char *const bad[] = {"look at @nowhere.png", "@7",           "@1-9", "@./thing",
+                                      "see @/no/such, ok",    "@~/none.webp!"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct refs refs;
         struct phi3v_error err;
