@@ -8,6 +8,9 @@ libpng-dev libgif-dev libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8pro
 # What ./test needs besides, to see that sources are laid out as agreed.
 TEST_PACKAGES="clang-format"
 
+# Libraries for pictures that a build does without where they are missing; tests that need them are then skipped by name.
+PICTURE_PACKAGES="libtiff-dev libavif-dev libheif-dev libjxl-dev"
+
 # What ./test all needs besides, to build the kernels for AArch64 and run them under an emulator.
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"
 

@@ -22,6 +22,12 @@ struct pnm {
 static int is_blank(uint8_t c) { return memchr(" \t\n\v\f\r", c, 6) != NULL; }
 static int is_line_end(uint8_t c) { return c == '\n' || c == '\r'; }
 
+/* From a # to the end of its line, or to the last byte there is. */
+static void skip_comment(const uint8_t *bytes, size_t n, size_t *at)
+{
+    while (*at + 1 < n && !is_line_end(bytes[*at])) ++*at;
+}
+
 /* A decimal number behind white space and comments, and the byte behind it; -1 when there is none
  * of a sensible size. */
 static int64_t next_number(const uint8_t *bytes, size_t n, size_t *at)
@@ -31,7 +37,7 @@ static int64_t next_number(const uint8_t *bytes, size_t n, size_t *at)
     for (; *at < n; ++*at) {
         uint8_t c = bytes[*at];
         if (c == '#') {
-            while (*at < n && !is_line_end(bytes[*at])) ++*at;
+            skip_comment(bytes, n, at);
         } else if (is_blank(c)) {
             if (n_digits == 0) continue;
             ++*at;
@@ -106,7 +112,7 @@ static int64_t next_bit(const struct pnm *p, size_t *at)
     for (; *at < p->n; ++*at) {
         uint8_t c = p->samples[*at];
         if (c == '#')
-            while (*at < p->n && !is_line_end(p->samples[*at])) ++*at;
+            skip_comment(p->samples, p->n, at);
         else if (!is_blank(c))
             return p->samples[(*at)++] == '0' ? 1 : c == '1' ? 0 : -1;
     }
