@@ -2,7 +2,7 @@
  * How a token is drawn from logits (engine/sample.h has the order of the operators), in terms that
  * give the same token on every processor: weights are integers, whose sums do not depend on their
  * order, and the exponential is made of single multiplications and additions, each rounded as IEEE
- * 754 says. The engine draws with them by sorting, a card by searching (kernels/cuda/sample.cu). */
+ * 754 says. The engine draws with them by sorting, a GPU by searching (kernels/cuda/sample.cu). */
 #ifndef DRAW_H
 #define DRAW_H
 

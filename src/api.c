@@ -13,7 +13,7 @@
 #include "engine/prompt.h"
 #include "engine/quantize.h"
 #include "engine/session.h"
-#include "engine/together.h"
+#include "engine/batch_generate.h"
 #include "image/image.h"
 #include "weights/find.h"
 
@@ -360,15 +360,15 @@ int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt, phi3v_even
 {
     REFUSE_NULL(session, err);
     REFUSE_NULL(prompt, err);
-    struct work w;
-    work_begin(&w, &session->work, on_event, user);
-    int rc = session_load(session, prompt, 0, NULL, &w, err);
-    work_end(&w);
-    if (!rc && ret_timing) *ret_timing = w.timing;
+    struct task task;
+    task_begin(&task, &session->task_state, on_event, user);
+    int rc = session_load(session, prompt, 0, NULL, &task, err);
+    task_end(&task);
+    if (!rc && ret_timing) *ret_timing = task.timing;
     return rc;
 }
 
-void phi3v_session_cancel(phi3v_session *session) { work_cancel(&session->work); }
+void phi3v_session_cancel(phi3v_session *session) { task_cancel(&session->task_state); }
 
 void phi3v_session_clear(phi3v_session *session) { session_clear(session); }
 
@@ -398,10 +398,10 @@ int phi3v_logits(phi3v_session *session, const phi3v_prompt *prompt, int all,
     size_t rows = all ? prompt->seq.n : 1, n_vocab = (size_t)session->model->config.n_vocab;
     float *logits = mem_array(rows, n_vocab * sizeof *logits);
     if (!logits) return err_memory(err, "logits", rows * n_vocab * sizeof *logits);
-    struct work w;
-    work_begin(&w, &session->work, on_event, user);
-    int rc = session_load(session, prompt, 0, all ? logits : NULL, &w, err);
-    work_end(&w);
+    struct task task;
+    task_begin(&task, &session->task_state, on_event, user);
+    int rc = session_load(session, prompt, 0, all ? logits : NULL, &task, err);
+    task_end(&task);
     if (rc) {
         mem_free(logits);
         return rc;
@@ -419,10 +419,10 @@ int phi3v_activations(phi3v_session *session, const phi3v_prompt *prompt, phi3v_
     REFUSE_NULL(prompt, err);
     REFUSE_NULL(fn, err);
     struct trace trace = {.fn = fn, .user = user};
-    struct work w;
-    work_begin(&w, &session->work, NULL, NULL);
-    int rc = session_trace(session, prompt, &w, &trace, err);
-    work_end(&w);
+    struct task task;
+    task_begin(&task, &session->task_state, NULL, NULL);
+    int rc = session_trace(session, prompt, &task, &trace, err);
+    task_end(&task);
     return rc;
 }
 

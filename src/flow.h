@@ -58,7 +58,7 @@ struct prompt_row {
 };
 
 /* Which rope factors: chosen by the length of the whole sequence (phi3v.md 7). */
-enum rope_regime { ROPE_SHORT_FACTORS, ROPE_LONG_FACTORS };
+enum rope_factors { ROPE_SHORT_FACTORS, ROPE_LONG_FACTORS };
 
 /* Handed out tensors by name during a traced pass (names and shapes: docs/model.md; a forward pass ends with
  * logits_last, the last wanted row). Non-zero return: stop with CANCELLED. */
@@ -79,7 +79,7 @@ struct batch_seq {
     int n_rows;
     int64_t first_pos; // position of rows[0]: the blocks hold positions 0 … first_pos-1
     const int *blocks; // KV block ids covering positions 0 … first_pos+n_rows-1
-    enum rope_regime regime;
+    enum rope_factors rope_factors;
 };
 
 /* One forward pass: any number of sequences, and the rows whose logits are wanted. */

@@ -137,7 +137,7 @@ struct phi3v_model_info {
     int n_layers, hidden, mlp_width, n_heads, n_kv_heads, head_dim, n_vocab;
     int64_t ctx;         /* tokens a session may hold */
     int64_t ctx_model;   /* max_position_embeddings */
-    int64_t rope_switch; /* longest sequence with the short factors; 0: one regime only */
+    int64_t rope_switch; /* longest sequence with the short factors; 0: one list only */
     /* The vision tower */
     int vision_layers; /* stored; the last one is never run */
     int vision_width, vision_mlp_width;

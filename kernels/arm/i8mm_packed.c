@@ -5,7 +5,7 @@
 #define MATMUL_PREPARED i8mm_pairs
 #define TILE_ROWS 6
 #define OWN_TILE
-enum { SIGNED = 0 };
+#define SIGNED 0
 
 #include "neon_packed.h"
 

@@ -33,6 +33,7 @@ typedef struct {
     float64x2_t a, b;
 } dvec;                 /* of W / 2 doubles */
 typedef unsigned vmask; /* a bit for each lane */
+#define LEVEL_VECTORS   /* vec, dvec, vmask, W and the v_ and d_ functions are there */
 enum { W = 8, ALL_LANES = 0xff };
 
 /* The lowest n lanes; all of them for n >= W. */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "neon.h"
 
-enum { SCORE_ROWS = 4, SCORE_VECS = 2, VALUE_ROWS = 2, VALUE_VECS = 6 };
+#define SCORE_ROWS 4
+#define SCORE_VECS 2
+#define VALUE_ROWS 2
+#define VALUE_VECS 6
 
 #include "body/no_pairs.h"
 

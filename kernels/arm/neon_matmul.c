@@ -3,7 +3,10 @@
 #include "neon.h"
 
 typedef float xval, wval;
-enum { TILE_ROWS = 3, STEP = W, CUT_IN = PANEL_IN, CUT_STRIDE = PANEL_STRIDE };
+#define TILE_ROWS 3
+#define STEP W
+#define CUT_IN PANEL_IN
+#define CUT_STRIDE PANEL_STRIDE
 
 static ALWAYS_INLINE vec load_x(const xval *x) { return v_load(x); }
 static ALWAYS_INLINE vec load_some_x(const xval *x, int n) { return v_load_some(x, v_first(n)); }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #define MATMUL_PREPARED neon_matmul_prepared
 #define TILE_ROWS 2
-enum { SIGNED = 1 };
+#define SIGNED 1
 
 #include "neon_packed.h"
 

@@ -2,9 +2,12 @@
  * Attention with products of bf16 pairs. */
 #include "neonbf16.h"
 
-enum { SCORE_ROWS = 4, SCORE_VECS = 2, VALUE_ROWS = 2, VALUE_VECS = 6 };
+#define SCORE_ROWS 4
+#define SCORE_VECS 2
+#define VALUE_ROWS 2
+#define VALUE_VECS 6
 
-enum { PAIRS = 1 };
+#define PAIRS 1
 
 static ALWAYS_INLINE float32x4_t first_halves4(float32x4_t a)
 {

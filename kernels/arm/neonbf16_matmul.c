@@ -5,7 +5,10 @@
 #include "ref/ref.h"
 
 typedef uint16_t xval, wval; /* bf16 */
-enum { TILE_ROWS = 3, STEP = 2 * W, CUT_IN = 2 * PANEL_IN, CUT_STRIDE = 2 * PANEL_STRIDE };
+#define TILE_ROWS 3
+#define STEP (2 * W)
+#define CUT_IN (2 * PANEL_IN)
+#define CUT_STRIDE (2 * PANEL_STRIDE)
 
 static ALWAYS_INLINE vec load_x(const xval *x)
 {

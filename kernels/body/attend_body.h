@@ -14,6 +14,14 @@
 #ifndef KERNELS_ATTEND_BODY_H
 #define KERNELS_ATTEND_BODY_H
 
+#ifndef LEVEL_VECTORS
+#error "attend_body.h needs the vectors of a level: include its header first"
+#endif
+#if !defined SCORE_ROWS || !defined SCORE_VECS || !defined VALUE_ROWS || !defined VALUE_VECS ||    \
+    !defined PAIRS
+#error "attend_body.h needs SCORE_ROWS, SCORE_VECS, VALUE_ROWS, VALUE_VECS and PAIRS"
+#endif
+
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>

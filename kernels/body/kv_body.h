@@ -4,6 +4,10 @@
 #ifndef KERNELS_KV_BODY_H
 #define KERNELS_KV_BODY_H
 
+#ifndef LEVEL_VECTORS
+#error "kv_body.h needs the vectors of a level: include its header first"
+#endif
+
 #include <string.h>
 
 #include "ref/ref.h"

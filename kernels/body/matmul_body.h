@@ -10,6 +10,13 @@
 #ifndef KERNELS_MATMUL_BODY_H
 #define KERNELS_MATMUL_BODY_H
 
+#ifndef LEVEL_VECTORS
+#error "matmul_body.h needs the vectors of a level: include its header first"
+#endif
+#if !defined STEP
+#error "matmul_body.h needs STEP"
+#endif
+
 #include "matmul_driver.h"
 
 static ALWAYS_INLINE void add_row(float *y, const vec acc[TILE_OUTS], int n_outs);

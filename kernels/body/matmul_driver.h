@@ -14,6 +14,13 @@
 #ifndef KERNELS_MATMUL_DRIVER_H
 #define KERNELS_MATMUL_DRIVER_H
 
+#ifndef LEVEL_VECTORS
+#error "matmul_driver.h needs the vectors of a level: include its header first"
+#endif
+#if !defined TILE_ROWS || !defined CUT_IN || !defined CUT_STRIDE
+#error "matmul_driver.h needs TILE_ROWS, CUT_IN and CUT_STRIDE"
+#endif
+
 #include "levels.h"
 
 enum {

@@ -3,7 +3,7 @@
 #ifndef KERNELS_NO_PAIRS_H
 #define KERNELS_NO_PAIRS_H
 
-enum { PAIRS = 0 };
+#define PAIRS 0
 static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc) { return v_fma(a, b, acc); }
 static ALWAYS_INLINE vec v_pairs(vec low, vec high)
 {

@@ -16,6 +16,13 @@
 #ifndef KERNELS_PACKED_BODY_H
 #define KERNELS_PACKED_BODY_H
 
+#ifndef LEVEL_VECTORS
+#error "packed_body.h needs the vectors of a level: include its header first"
+#endif
+#if !defined TILE_ROWS || !defined SIGNED
+#error "packed_body.h needs TILE_ROWS and SIGNED"
+#endif
+
 #include <stdbool.h>
 #include <string.h>
 

@@ -6,6 +6,13 @@
 #ifndef KERNELS_PAIRS_BODY_H
 #define KERNELS_PAIRS_BODY_H
 
+#ifndef LEVEL_VECTORS
+#error "pairs_body.h needs the vectors of a level: include its header first"
+#endif
+#if !defined LOWER_PREPARE || !defined LOWER_MATMUL_PREPARED
+#error "pairs_body.h needs LOWER_PREPARE and LOWER_MATMUL_PREPARED"
+#endif
+
 #include "matmul_driver.h"
 
 static void tile_panel(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_BF16_PAIRS, t); }

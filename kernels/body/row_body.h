@@ -3,6 +3,10 @@
 #ifndef KERNELS_ROW_BODY_H
 #define KERNELS_ROW_BODY_H
 
+#ifndef LEVEL_VECTORS
+#error "row_body.h needs the vectors of a level: include its header first"
+#endif
+
 #include <math.h>
 
 #include "vexp.h"

@@ -4,6 +4,10 @@
 #ifndef KERNELS_WIDEN_BODY_H
 #define KERNELS_WIDEN_BODY_H
 
+#ifndef LEVEL_VECTORS
+#error "widen_body.h needs the vectors of a level: include its header first"
+#endif
+
 static void widen(float *y, const void *x, enum weight_type type, int64_t n)
 {
     const char *from = x;

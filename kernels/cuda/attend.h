@@ -4,7 +4,7 @@
  * with a running softmax (the scheme of FlashAttention-2, Dao 2023). Both softmaxes run in base 2,
  * scores being scaled by log2(e).
  *
- * A KV block on the card: [n_layers][2][n_kv_heads] planes (kv_plane) of 64 positions, keys before
+ * A KV block on the GPU: [n_layers][2][n_kv_heads] planes (kv_plane) of 64 positions, keys before
  * values, d = pad_head(head_dim), the columns behind head_dim zero; bf16, or 8-bit integers with
  * scales (kv8.h): offsets are in units of 16 bits for both. Sequences name their blocks by a table
  * of device pointers. */
@@ -19,7 +19,7 @@ extern "C" {
 
 enum { ATTEND_MAX_SPLITS = 16 };
 
-/* Splits of a row that sees n_keys: enough blocks to fill a card, few enough partial sums. They
+/* Splits of a row that sees n_keys: enough blocks to fill a GPU, few enough partial sums. They
  * follow from the row alone, so its sums have the same bits whichever rows stand beside it. */
 ON_BOTH int attend_splits(int64_t n_keys)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One row of each of up to STEP_SEQS sequences through the decoder as a captured graph. Tokens and
- * positions lie on the card, and the step's last launch writes the next ones there, so the same
+ * positions lie on the GPU, and the step's last launch writes the next ones there, so the same
  * graph serves every step and several can be under way. The number of sequences and the most splits
  * of their keys are fixed in a graph; there is one for each that was needed. What a sequence gets
  * has the same bits whichever others stand beside it. */
@@ -22,7 +22,7 @@ struct decode {
     cudaGraphExec_t graphs[STEP_SEQS][ATTEND_MAX_SPLITS]; // by sequences and splits, less one
     cudaEvent_t done[AHEAD];
     int max_blocks; // of a sequence
-    /* on the card; a row for each sequence */
+    /* on the GPU; a row for each sequence */
     void *memory;
     float *x, *qkv, *attn, *mlp, *wide, *logits, *cos, *sin, *parts;
     int *arrived, *pos;
@@ -40,13 +40,13 @@ struct decode {
     unsigned char *host_seen;  // [n_vocab]
     struct bf16 **host_blocks; // [max_blocks]: what blocks holds, up to n_blocks
     struct bf16 *const **host_table;
-    int *ids; // [N_IDS], written by the card
+    int *ids; // [N_IDS], written by the GPU
     int n_blocks[STEP_SEQS];
 };
 
 /* -- Memory ------------------------------------------------------------------------------------ */
 
-static void lay_card(struct decode *d, struct carve *m, const struct config *c)
+static void lay_gpu(struct decode *d, struct carve *m, const struct config *c)
 {
     size_t n = STEP_SEQS, f = n * sizeof(float);
     d->x = carve(m, (size_t)c->hidden * f);
@@ -100,21 +100,21 @@ int decode_new(struct backend_state *s, struct phi3v_error *err)
     if (!d) return err_set(err, PHI3V_E_MEMORY, "not enough memory for a session");
     s->decode = d;
     d->max_blocks = (int)((c->max_positions + KEYS_PER_BLOCK - 1) / KEYS_PER_BLOCK);
-    struct carve card = {0}, pinned = {0};
-    lay_card(d, &card, c);
+    struct carve gpu = {0}, pinned = {0};
+    lay_gpu(d, &gpu, c);
     lay_pinned(d, &pinned, c);
-    cudaError_t rc = cudaMalloc(&d->memory, card.used);
+    cudaError_t rc = cudaMalloc(&d->memory, gpu.used);
     if (rc == cudaSuccess) rc = cudaMallocHost(&d->pinned, pinned.used);
     for (int i = 0; i < AHEAD && rc == cudaSuccess; i++)
         rc = cudaEventCreateWithFlags(&d->done[i], cudaEventDisableTiming);
-    if (rc != cudaSuccess) return device_error(rc, "a session", card.used, err);
-    lay_card(d, &(struct carve){.base = d->memory}, c);
+    if (rc != cudaSuccess) return device_error(rc, "a session", gpu.used, err);
+    lay_gpu(d, &(struct carve){.base = d->memory}, c);
     lay_pinned(d, &(struct carve){.base = d->pinned}, c);
     for (int i = 0; i < STEP_SEQS; i++) {
         d->host_table[i] = d->blocks + (size_t)i * (size_t)d->max_blocks;
         d->host_draw[i] = (struct draw){0}; // a penalty of 0 is not plain: the first step sets it
     }
-    queue_zero(&s->q, d->memory, card.used); /* the counters of attention begin at zero */
+    queue_zero(&s->q, d->memory, gpu.used); /* the counters of attention begin at zero */
     queue_copy(&s->q, d->table, d->host_table, STEP_SEQS * sizeof *d->table);
     queue_wait(&s->q);
     return queue_error(&s->q, err);
@@ -231,7 +231,7 @@ static void launch_step(struct backend_state *s, int n, int64_t n_keys)
         queue_check(&s->q, "graph", cudaGraphLaunch(*graph, s->q.stream));
 }
 
-/* -- Between host and card -----------------------------------------------------------------------
+/* -- Between host and GPU -----------------------------------------------------------------------
  */
 
 /* A row's first n_blocks blocks where the graph finds them. Entries that are the same stay, so a
@@ -301,7 +301,8 @@ static void step_some(struct backend_state *s, const struct batch *b, int first,
     size_t n_vocab = (size_t)s->b->config->n_vocab;
     for (int i = 0; i < n; i++) {
         const struct batch_seq *seq = &b->seqs[first + i];
-        struct step_row row = {seq->rows[0].id, (int32_t)seq->first_pos, (int32_t)seq->regime};
+        struct step_row row = {seq->rows[0].id, (int32_t)seq->first_pos,
+                               (int32_t)seq->rope_factors};
         if (!draw_is_plain(&d->host_draw[i])) set_draw(s, i, &plain, NULL);
         set_row(s, i, row, seq->blocks, 1);
     }
@@ -345,7 +346,7 @@ int decode_ahead(struct backend_state *s, const struct decode_seq *seqs, int n, 
     int launched = 0;
     bool stop = false;
     for (int i = 0; i < n; i++) {
-        struct step_row row = {seqs[i].id, (int32_t)seqs[i].pos, (int32_t)seqs[i].regime};
+        struct step_row row = {seqs[i].id, (int32_t)seqs[i].pos, (int32_t)seqs[i].rope_factors};
         set_draw(s, i, seqs[i].draw, seqs[i].seen);
         set_row(s, i, row, seqs[i].blocks, n_steps);
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * The module's structs: a model's weights on one card, and the work area of a session. Files:
+ * The module's structs: a model's weights on one GPU, and the work area of a session. Files:
  * module.c opens and closes, weights.c carries the weights over, kv_pool.c owns keys and values,
  * prefill.c runs rows through the decoder, decode.c one row of each of a few sequences as a
- * captured graph, vision.c pictures, staging.c their way to the card, product.c the products of
+ * captured graph, vision.c pictures, staging.c their way to the GPU, product.c the products of
  * many rows by cuBLASLt. */
 #ifndef CUDA_DEVICE_H
 #define CUDA_DEVICE_H
@@ -27,7 +27,7 @@ struct carve {
 };
 void *carve(struct carve *c, size_t n_bytes);
 
-/* What the card could not give: PHI3V_E_MEMORY with what for, needed and free; any other failure
+/* What the GPU could not give: PHI3V_E_MEMORY with what for, needed and free; any other failure
  * PHI3V_E_DEVICE. */
 int device_error(cudaError_t rc, const char *what, size_t needed_bytes, struct phi3v_error *err);
 /* The queue's first error, if there was one. */
@@ -52,7 +52,7 @@ struct dev_weights {
     size_t bytes;
     struct dev_mat embed, head;
     const float *final_norm;
-    const float *inv_freq[2]; // [head_dim / 2], by enum rope_regime
+    const float *inv_freq[2]; // [head_dim / 2], by enum rope_factors
     float magnitude;
     struct dev_layer *layers; // [n_layers], host
     struct dev_mat patch, proj0, proj2;
@@ -60,7 +60,7 @@ struct dev_weights {
     const float *proj2_b, *class_token, *places, *pre_norm_w, *pre_norm_b, *sub_gn, *glb_gn;
     struct dev_tower_layer *tower; // [n_run_layers], host
 };
-/* Bytes that weights_upload will take of the card. */
+/* Bytes that weights_upload will take of the GPU. */
 size_t weights_dev_bytes(const struct config *c, const struct model_weights *w);
 /* Copies by way of two pinned buffers, each with a stream, so that filling one overlaps with
  * sending the other. Errors: MEMORY, DEVICE. */
@@ -70,7 +70,7 @@ void weights_release(struct dev_weights *w);
 
 /* -- Keys and values --------------------------------------------------------------------------- */
 
-/* Blocks by number, taken from the card in slabs as needed and kept until close. Thread-safe. */
+/* Blocks by number, taken from the GPU in slabs as needed and kept until close. Thread-safe. */
 struct kv_pool {
     pthread_mutex_t lock;
     size_t block_bytes;
@@ -100,7 +100,7 @@ struct cuda_backend {
     char name[320];
 };
 
-struct features { // pictures stay on the card
+struct features { // pictures stay on the GPU
     int n_rows, hidden;
     float *data; // [n_rows][hidden]
 };
@@ -119,7 +119,7 @@ struct backend_state {
     struct queue q;
     struct products *products;
     struct decode *decode;
-    void *memory;                  // of the card, everything below
+    void *memory;                  // of the GPU, everything below
     float *x, *cos, *sin, *logits; // [max_rows][H], [max_rows][half] twice, [LOGIT_ROWS][V]
     struct bf16 *normed, *qkv, *heads, *attn, *wide, *mlp;
     float *parts;
@@ -171,7 +171,7 @@ int vision_encode_cuda(struct backend_state *s, const struct crop_source *crops,
                        struct phi3v_error *err);
 void features_release(struct features *f);
 
-/* trace.c: tensors of the card, handed to a trace as f32; nothing happens when there is none.
+/* trace.c: tensors of the GPU, handed to a trace as f32; nothing happens when there is none.
  * Errors: CANCELLED, MEMORY, DEVICE. */
 int trace_floats(struct backend_state *s, const struct trace *t, const char *name, int n_dims,
                  const int64_t *shape, const float *x, struct phi3v_error *err);

@@ -59,7 +59,7 @@ static cudaError_t add_slab(struct kv_pool *p, int n)
     return cudaSuccess;
 }
 
-/* Whole slabs, or as little as is needed when the card is nearly full. */
+/* Whole slabs, or as little as is needed when the GPU is nearly full. */
 static cudaError_t grow(struct kv_pool *p, int n_missing)
 {
     int n = (int)(SLAB_BYTES / p->block_bytes);

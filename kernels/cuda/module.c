@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The module's entry: a card chosen and measured, weights carried over, and the backend table. */
+ * The module's entry: a GPU chosen and measured, weights carried over, and the backend table. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ enum { MIN_MAJOR = 8, ROWS_BIG = 2048, ROWS_SMALL = 512 };
 enum { UNPACK_LEAST = 1 << 20, UNPACK_SMALL = 16 << 20, UNPACK_BIG = 48 << 20 };
 
 static const double GIB = 1024.0 * 1024 * 1024, PULSE_S = 0.05;
-static const size_t ROOMY_BYTES = (size_t)16 << 30; // cards with less work in smaller pieces
+static const size_t ROOMY_BYTES = (size_t)16 << 30; // GPUs with less work in smaller pieces
 static const size_t SPARE_BYTES = (size_t)64 << 20; // for the driver and fragments
 static const int64_t MIN_TOKENS = 256; // of context; with less there is no point in opening
 
@@ -319,9 +319,9 @@ static const char *version_text(int version, char text[16])
     return text;
 }
 
-/* How many cards there are; an error when none can be used. A missing driver and one that is too
+/* How many GPUs there are; an error when none can be used. A missing driver and one that is too
  * old come as the same code: the driver's own version, 0 without one, tells them apart. */
-static int count_cards(int *ret, struct phi3v_error *err)
+static int count_gpus(int *ret, struct phi3v_error *err)
 {
     int has = 0;
     char needs_text[16], has_text[16];
@@ -344,39 +344,39 @@ static int count_cards(int *ret, struct phi3v_error *err)
     return rc == cudaSuccess ? 0 : device_error(rc, "its first call", 0, err);
 }
 
-static int choose_card(const char *device, int *ret, struct cudaDeviceProp *ret_card,
-                       struct phi3v_error *err)
+static int choose_gpu(const char *device, int *ret, struct cudaDeviceProp *ret_gpu,
+                      struct phi3v_error *err)
 {
     int n = 0, i = device[4] == ':' ? atoi(device + 5) : 0;
-    int none = count_cards(&n, err);
+    int none = count_gpus(&n, err);
     if (none) return none;
     if (i >= n)
         return err_set(err, PHI3V_E_DEVICE, "there is no GPU %d here; the numbers are 0 to %d", i,
                        n - 1);
     cudaError_t rc = cudaSetDevice(i);
-    if (rc == cudaSuccess) rc = cudaGetDeviceProperties(ret_card, i);
+    if (rc == cudaSuccess) rc = cudaGetDeviceProperties(ret_gpu, i);
     if (rc != cudaSuccess) return device_error(rc, "its first call", 0, err);
-    if (ret_card->major < MIN_MAJOR)
+    if (ret_gpu->major < MIN_MAJOR)
         return err_set(
             err, PHI3V_E_UNSUPPORTED,
             "%s has compute capability %d.%d; 8.0 (Ampere) or later is needed; use the device cpu",
-            ret_card->name, ret_card->major, ret_card->minor);
+            ret_gpu->name, ret_gpu->major, ret_gpu->minor);
     *ret = i;
     return 0;
 }
 
 static int cuda_describe(int i, char *text, size_t n_bytes, struct phi3v_error *err)
 {
-    struct cudaDeviceProp card;
+    struct cudaDeviceProp gpu;
     char device[24];
-    int n = 0, at, rc = count_cards(&n, err);
+    int n = 0, at, rc = count_gpus(&n, err);
     if (rc) return rc;
     if (i >= n) return 1;
     snprintf(device, sizeof device, "cuda:%d", i);
-    rc = choose_card(device, &at, &card, err);
+    rc = choose_gpu(device, &at, &gpu, err);
     if (rc) return rc;
-    snprintf(text, n_bytes, "%s, %.1f GiB, compute capability %d.%d", card.name,
-             (double)card.totalGlobalMem / GIB, card.major, card.minor);
+    snprintf(text, n_bytes, "%s, %.1f GiB, compute capability %d.%d", gpu.name,
+             (double)gpu.totalGlobalMem / GIB, gpu.major, gpu.minor);
     return 0;
 }
 
@@ -401,7 +401,7 @@ static const char *smaller(const struct cuda_backend *b)
 }
 
 /* Before anything is copied: weights, a session, and the smallest context must fit. */
-static int check_memory(struct cuda_backend *b, const struct model_weights *w, const char *card,
+static int check_memory(struct cuda_backend *b, const struct model_weights *w, const char *gpu,
                         struct phi3v_error *err)
 {
     size_t free_bytes = 0, total = 0;
@@ -416,7 +416,7 @@ static int check_memory(struct cuda_backend *b, const struct model_weights *w, c
                    "%s has %.1f GiB free, the model needs %.1f (weights %.1f, work memory %.1f, "
                    "%lld tokens of "
                    "context %.2f); use %s--device cpu",
-                   card, (double)free_bytes / GIB, (weights + session + kv) / GIB, weights / GIB,
+                   gpu, (double)free_bytes / GIB, (weights + session + kv) / GIB, weights / GIB,
                    session / GIB, (long long)MIN_TOKENS, kv / GIB, smaller(b));
 }
 
@@ -429,8 +429,8 @@ static int cuda_open(const char *device, const struct config *config,
                      const struct model_weights *weights, enum kv_type kv_type,
                      struct backend **ret, struct phi3v_error *err)
 {
-    struct cudaDeviceProp card;
-    int at = 0, rc = choose_card(device, &at, &card, err);
+    struct cudaDeviceProp gpu;
+    int at = 0, rc = choose_gpu(device, &at, &gpu, err);
     if (!rc) rc = check_model(config, err);
     if (rc) return rc;
     struct cuda_backend *b = calloc(1, sizeof *b);
@@ -438,14 +438,14 @@ static int cuda_open(const char *device, const struct config *config,
     b->base.table = &cuda_table;
     b->config = config;
     b->device = at;
-    b->n_sms = card.multiProcessorCount;
-    b->overlap = card.major >= 9;
+    b->n_sms = gpu.multiProcessorCount;
+    b->overlap = gpu.major >= 9;
     b->kv_q8 = kv_type == KV_Q8;
     b->dtype = dtype_of(weights);
     kv_pool_init(&b->kv, (size_t)kv_elements(b, config->n_layers, 0) * sizeof(struct bf16));
-    snprintf(b->name, sizeof b->name, "cuda:%d (%s, %.0f GiB)", at, card.name,
-             (double)card.totalGlobalMem / GIB);
-    rc = check_memory(b, weights, card.name, err);
+    snprintf(b->name, sizeof b->name, "cuda:%d (%s, %.0f GiB)", at, gpu.name,
+             (double)gpu.totalGlobalMem / GIB);
+    rc = check_memory(b, weights, gpu.name, err);
     if (!rc) rc = weights_upload(config, weights, &b->w, err);
     if (rc)
         cuda_close(&b->base);

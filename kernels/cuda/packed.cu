@@ -9,7 +9,7 @@ namespace
 
 enum { WARPS = 16, THREADS = 256 };
 enum { MAX_EXPONENT = 90 /* of activations, either way: kernels/packed.h */ };
-enum { SHARED_BYTES = 80 * 1024 /* for vectors: the smallest cards have 99 KiB a block */ };
+enum { SHARED_BYTES = 80 * 1024 /* for vectors: the smallest GPUs have 99 KiB a block */ };
 enum { GROUP = 4 * WARP /* values of a vector that a warp rounds together */ };
 
 template <bool SEVERAL> constexpr int VECTORS = SEVERAL ? (int)GEMV_MAX_VECTORS : 1;

@@ -23,7 +23,7 @@ struct shape {
 };
 
 /* Shared memory that a block of a launch may have, declared and dynamic together: what the smallest
- * cards of 8.0 and later give (8.6, 8.9 and 12.0: CUDA C++ Programming Guide, compute
+ * GPUs of 8.0 and later give (8.6, 8.9 and 12.0: CUDA C++ Programming Guide, compute
  * capabilities). */
 enum { MOST_SHARED_BYTES = 99 * 1024 };
 
@@ -40,7 +40,7 @@ enum { MOST_SHARED_BYTES = 99 * 1024 };
 /* Makes room for dynamic shared memory and looks whether the kernel waits as overlap wants it. What
  * a kernel declares counts towards the 48 KiB that are free to use, and sessions on other threads
  * may launch the same kernel with another size: so all there is is asked for, always. Code that the
- * driver makes from PTX of an older architecture has no grid_wait() (ptx.h) on a later card. */
+ * driver makes from PTX of an older architecture has no grid_wait() (ptx.h) on a later GPU. */
 static inline cudaError_t launch_allow(const void *kernel, bool has_shared, bool *overlap)
 {
     cudaFuncAttributes is;

@@ -18,7 +18,7 @@ struct part {
     int64_t first_block; // of the sequence, in the table of blocks
 };
 
-/* A piece as the card sees it; every array lies in the state's tables, twice: in the card's memory
+/* A piece as the GPU sees it; every array lies in the state's tables, twice: in the GPU's memory
  * and in the host's. */
 struct tables {
     struct row_source *rows;    // [n_rows]
@@ -34,12 +34,12 @@ struct pass {
     const struct batch *batch;
     struct part *parts; // [max_rows]
     int n_parts, n_rows;
-    struct tables host, card;
+    struct tables host, gpu;
     int64_t n_blocks;
     int seq, row;      // the next row
     int64_t first_row; // rows before the piece
     int next_logits;
-    enum rope_regime regime;
+    enum rope_factors rope_factors;
 };
 
 static int min_int(int a, int b) { return a < b ? a : b; }
@@ -74,10 +74,10 @@ static int reserve_tables(struct backend_state *s, size_t n_bytes, struct phi3v_
 
 static int64_t blocks_until(int64_t pos) { return (pos + KEYS_PER_BLOCK - 1) / KEYS_PER_BLOCK; }
 
-/* A piece has one regime: the angles of its rows are computed in one launch. */
+/* A piece has one list of rope factors: the angles of its rows are computed in one launch. */
 static bool joins(const struct pass *p, const struct batch_seq *seq)
 {
-    return p->n_rows == 0 || seq->regime == p->regime;
+    return p->n_rows == 0 || seq->rope_factors == p->rope_factors;
 }
 
 /* The next rows, at most n of them, as parts of their sequences. */
@@ -90,7 +90,7 @@ static void cut_piece(struct pass *p, int n)
         if (seq->n_rows > p->row && !joins(p, seq)) return;
         int take = min_int(seq->n_rows - p->row, n - p->n_rows);
         if (take > 0) {
-            p->regime = seq->regime;
+            p->rope_factors = seq->rope_factors;
             p->parts[p->n_parts++] = (struct part){.first_row = p->n_rows,
                                                    .n_rows = take,
                                                    .first_pos = seq->first_pos + p->row,
@@ -121,29 +121,29 @@ static void fill_part(struct pass *p, const struct part *part, const struct batc
             .id = from->id,
             .pos = (int32_t)pos};
         h->slots[at] = h->blocks[part->first_block + pos / KEYS_PER_BLOCK];
-        h->table[at] = p->card.blocks + part->first_block;
+        h->table[at] = p->gpu.blocks + part->first_block;
         h->pos[at] = (int)pos;
     }
 }
 
 static int plan_piece(struct pass *p, int n, struct phi3v_error *err)
 {
-    struct carve host = {0}, card = {0};
+    struct carve host = {0}, gpu = {0};
     int seq = p->seq, row = p->row;
     cut_piece(p, n);
-    lay_tables(&card, p->n_rows, p->n_blocks);
-    int rc = reserve_tables(p->s, card.used, err);
+    lay_tables(&gpu, p->n_rows, p->n_blocks);
+    int rc = reserve_tables(p->s, gpu.used, err);
     if (rc) return rc;
-    card = (struct carve){.base = p->s->tables};
+    gpu = (struct carve){.base = p->s->tables};
     host = (struct carve){.base = p->s->host_tables};
-    p->card = lay_tables(&card, p->n_rows, p->n_blocks);
+    p->gpu = lay_tables(&gpu, p->n_rows, p->n_blocks);
     p->host = lay_tables(&host, p->n_rows, p->n_blocks);
     for (int i = 0; i < p->n_parts; i++) {
         while (p->batch->seqs[seq].n_rows == row) seq++, row = 0;
         fill_part(p, &p->parts[i], &p->batch->seqs[seq], row);
         row += p->parts[i].n_rows;
     }
-    queue_copy(&p->s->q, p->s->tables, p->s->host_tables, card.used);
+    queue_copy(&p->s->q, p->s->tables, p->s->host_tables, gpu.used);
     return 0;
 }
 
@@ -185,25 +185,24 @@ static void attend_few(struct pass *p, int layer, int first, int n, int64_t n_ke
     int64_t width = (int64_t)c->n_heads * pad_head(c->head_dim),
             ld = pad_row((int64_t)c->n_heads * c->head_dim);
     for (int end = first + n; first < end; first += FEW_AT_ONCE)
-        attend_decode_launch(&s->q,
-                             &(struct attend_decode){
-                                 .q = s->heads + first * width,
-                                 .tables = (struct bf16 *const *const *)p->card.table + first,
-                                 .pos = p->card.pos + first,
-                                 .k_offset = kv_elements(s->b, layer, 0),
-                                 .v_offset = kv_elements(s->b, layer, 1),
-                                 .n_rows = min_int(end - first, FEW_AT_ONCE),
-                                 .n_heads = c->n_heads,
-                                 .n_kv_heads = c->n_kv_heads,
-                                 .head_dim = c->head_dim,
-                                 .is_q8 = s->b->kv_q8,
-                                 .n_splits = attend_splits(n_keys),
-                                 .parts = s->parts,
-                                 .arrived = s->arrived,
-                                 .out16 = s->attn + first * ld,
-                                 .out_stride = ld,
-                                 .n_keys_hint = n_keys,
-                             });
+        attend_decode_launch(&s->q, &(struct attend_decode){
+                                        .q = s->heads + first * width,
+                                        .tables = (struct bf16 *const *const *)p->gpu.table + first,
+                                        .pos = p->gpu.pos + first,
+                                        .k_offset = kv_elements(s->b, layer, 0),
+                                        .v_offset = kv_elements(s->b, layer, 1),
+                                        .n_rows = min_int(end - first, FEW_AT_ONCE),
+                                        .n_heads = c->n_heads,
+                                        .n_kv_heads = c->n_kv_heads,
+                                        .head_dim = c->head_dim,
+                                        .is_q8 = s->b->kv_q8,
+                                        .n_splits = attend_splits(n_keys),
+                                        .parts = s->parts,
+                                        .arrived = s->arrived,
+                                        .out16 = s->attn + first * ld,
+                                        .out_stride = ld,
+                                        .n_keys_hint = n_keys,
+                                    });
 }
 
 static void attend_part(struct pass *p, int layer, const struct part *part)
@@ -216,7 +215,7 @@ static void attend_part(struct pass *p, int layer, const struct part *part)
                                      .q = s->heads + part->first_row * width,
                                      .q_row = width,
                                      .q_head = d,
-                                     .table = p->card.blocks + part->first_block,
+                                     .table = p->gpu.blocks + part->first_block,
                                      .k_offset = kv_elements(s->b, layer, 0),
                                      .v_offset = kv_elements(s->b, layer, 1),
                                      .is_q8 = s->b->kv_q8,
@@ -259,12 +258,12 @@ static void rotate_and_store(struct pass *p, int layer)
                                   .cos = s->cos,
                                   .sin = s->sin,
                                   .q = s->heads,
-                                  .slots = p->card.slots,
+                                  .slots = p->gpu.slots,
                                   .k_offset = kv_elements(s->b, layer, 0),
                                   .v_offset = kv_elements(s->b, layer, 1),
                                   .head_step = kv_plane(s->b->kv_q8, pad_head(c->head_dim)),
                                   .is_q8 = s->b->kv_q8,
-                                  .pos = p->card.pos,
+                                  .pos = p->gpu.pos,
                                   .n_rows = p->n_rows,
                                   .n_heads = c->n_heads,
                                   .n_kv_heads = c->n_kv_heads,
@@ -441,10 +440,10 @@ static void head_many(struct pass *p, const int *rows, int n)
     struct backend_state *s = p->s;
     const struct config *c = p->c;
     memcpy(p->host.pos, rows, (size_t)n * sizeof *rows);
-    queue_copy(&s->q, p->card.pos, p->host.pos, (size_t)n * sizeof *rows);
+    queue_copy(&s->q, p->gpu.pos, p->host.pos, (size_t)n * sizeof *rows);
     rms_norm_launch(&s->q, &(struct norm){.x = s->x,
                                           .y = s->normed,
-                                          .rows = p->card.pos,
+                                          .rows = p->gpu.pos,
                                           .w = s->b->w.final_norm,
                                           .n_rows = n,
                                           .n = c->hidden,
@@ -493,9 +492,9 @@ static int run_piece(struct pass *p, int n, int64_t total, struct phi3v_error *e
         .cos = s->cos, .sin = s->sin, .half = p->c->head_dim / 2, .magnitude = s->b->w.magnitude};
     int rc = plan_piece(p, n, err);
     if (rc) return rc;
-    a.inv_freq = s->b->w.inv_freq[p->regime];
-    embed_launch(&s->q, s->x, p->card.rows, &s->b->w.embed, p->n_rows);
-    angles_launch(&s->q, &a, p->card.rows, p->n_rows);
+    a.inv_freq = s->b->w.inv_freq[p->rope_factors];
+    embed_launch(&s->q, s->x, p->gpu.rows, &s->b->w.embed, p->n_rows);
+    angles_launch(&s->q, &a, p->gpu.rows, p->n_rows);
     if (p->batch->trace)
         rc = layers_traced(p, p->batch->trace, err);
     else

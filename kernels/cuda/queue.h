@@ -31,7 +31,7 @@ struct queue {
     cudaStream_t stream;
     cudaError_t status;      // the first error of all launches and copies
     const char *failed;      // whose it was
-    int n_sms;               // multiprocessors of the card
+    int n_sms;               // multiprocessors of the GPU
     bool overlap;            // programmatic dependent launch works here (sm_90 and later)
     struct profile *profile; // or NULL; launches then run one by one
 };

@@ -25,7 +25,7 @@ void embed_launch(struct queue *q, float *x, const struct row_source *rows,
 /* cos and sin of every row's position, f32 at every step (phi3v.md 7): [n_rows][half]. */
 struct angles {
     float *cos, *sin;
-    const float *inv_freq; // [half], of the regime in force
+    const float *inv_freq; // [half], of the rope factors in force
     float magnitude;
     int half;
 };

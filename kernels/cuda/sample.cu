@@ -14,7 +14,7 @@ __global__ void __launch_bounds__(STEP_THREADS) step_begin_kernel(struct step_be
     grid_release();
     int i = (int)(blockIdx.x * STEP_THREADS + threadIdx.x), row = (int)blockIdx.y;
     struct step_row from = a.rows[row];
-    const float *inv_freq = from.regime ? a.inv_freq[1] : a.inv_freq[0];
+    const float *inv_freq = from.rope_factors ? a.inv_freq[1] : a.inv_freq[0];
     int id = from.id < 0 ? 0 : from.id; /* behind a step that chose nothing: its result is never
                                            looked at */
     if (i < a.embed.n_in)

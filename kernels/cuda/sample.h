@@ -16,7 +16,7 @@ extern "C" {
  * every step. */
 struct step_row {
     int32_t id, pos;
-    int32_t regime; // enum rope_regime
+    int32_t rope_factors; // enum rope_factors
 };
 
 /* x = embeddings of the rows' tokens; cos and sin of their positions, f32 at every step
@@ -27,7 +27,7 @@ struct step_begin {
     struct dev_mat embed;
     float *x;                 // [n][hidden]
     float *cos, *sin;         // [n][half]
-    const float *inv_freq[2]; // [half], by regime
+    const float *inv_freq[2]; // [half], by enum rope_factors
     float magnitude;
     int half;
     int *pos; // [n]
@@ -43,7 +43,7 @@ struct choose {
     uint32_t *keys; // [n][n_vocab] scratch
     uint64_t *weights;     // [n][n_vocab] scratch
     struct step_row *rows; // [n] the step's tokens and positions
-    int *ids;              // [n][n_ids], memory of the host that the card can write
+    int *ids;              // [n][n_ids], memory of the host that the GPU can write
     int n_ids;
 };
 /* For each row the id that the engine would draw (engine/sample.h, draw.h); -1 when a logit is not

@@ -15,9 +15,9 @@ int staging_init(struct staging *s, struct phi3v_error *err)
 
 static void give_memory(struct staging *s)
 {
-    cudaFree(s->card);
+    cudaFree(s->gpu);
     cudaFreeHost(s->host);
-    s->card = s->host = NULL;
+    s->gpu = s->host = NULL;
     s->slot_bytes = 0;
 }
 
@@ -36,7 +36,7 @@ int staging_reserve(struct staging *s, size_t slot_bytes, struct phi3v_error *er
 {
     if (slot_bytes <= s->slot_bytes) return 0;
     give_memory(s);
-    cudaError_t rc = cudaMalloc((void **)&s->card, STAGING_SLOTS * slot_bytes);
+    cudaError_t rc = cudaMalloc((void **)&s->gpu, STAGING_SLOTS * slot_bytes);
     if (rc == cudaSuccess) rc = cudaMallocHost((void **)&s->host, STAGING_SLOTS * slot_bytes);
     if (rc != cudaSuccess) {
         give_memory(s);
@@ -58,10 +58,10 @@ void *staging_send(struct staging *s, struct queue *q, size_t n_bytes)
     cudaEvent_t sent = s->sent[s->next];
     queue_check(q, "staging", cudaStreamWaitEvent(s->copies, s->read[s->next], 0));
     queue_check(q, "staging",
-                cudaMemcpyAsync(s->card + at, s->host + at, n_bytes, cudaMemcpyDefault, s->copies));
+                cudaMemcpyAsync(s->gpu + at, s->host + at, n_bytes, cudaMemcpyDefault, s->copies));
     queue_check(q, "staging", cudaEventRecord(sent, s->copies));
     queue_check(q, "staging", cudaStreamWaitEvent(q->stream, sent, 0));
-    return s->card + at;
+    return s->gpu + at;
 }
 
 void staging_done(struct staging *s, struct queue *q)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * What the host makes piece by piece for the card: two pinned buffers that take turns, each with
- * its place on the card and a stream of their own for the copies. So the host fills one while the
- * other is on its way, and both while the card computes with what came before. */
+ * What the host makes piece by piece for the GPU: two pinned buffers that take turns, each with
+ * its place on the GPU and a stream of their own for the copies. So the host fills one while the
+ * other is on its way, and both while the GPU computes with what came before. */
 #ifndef CUDA_STAGING_H
 #define CUDA_STAGING_H
 
@@ -13,10 +13,10 @@ enum { STAGING_SLOTS = 2 };
 
 struct staging {
     cudaStream_t copies;
-    char *host, *card; // [STAGING_SLOTS][slot_bytes]
+    char *host, *gpu; // [STAGING_SLOTS][slot_bytes]
     size_t slot_bytes;
-    cudaEvent_t sent[STAGING_SLOTS]; // a copy is done: read it on the card, fill the slot again
-    cudaEvent_t read[STAGING_SLOTS]; // the card has read it: it may be copied over
+    cudaEvent_t sent[STAGING_SLOTS]; // a copy is done: read it on the GPU, fill the slot again
+    cudaEvent_t read[STAGING_SLOTS]; // the GPU has read it: it may be copied over
     int next;                        // the slot in turn
 };
 

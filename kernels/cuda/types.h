@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Numbers and matrices as they lie in the card's memory, for the C and the CUDA files of the
+ * Numbers and matrices as they lie in the GPU's memory, for the C and the CUDA files of the
  * module. */
 #ifndef CUDA_TYPES_H
 #define CUDA_TYPES_H
@@ -23,14 +23,14 @@ struct bf16 {
 enum { ROW_PAD = 64 };
 ON_BOTH int64_t pad_row(int64_t n) { return (n + ROW_PAD - 1) / ROW_PAD * ROW_PAD; }
 
-/* Packed weights lie on the card as the CPU's pack lays them (kernels/packed.h has the definition):
+/* Packed weights lie on the GPU as the CPU's pack lays them (kernels/packed.h has the definition):
  * strips of STRIP_OUTS outputs, of which a block of BLOCK_INS inputs is one run of bytes - a warp
  * reads 512 of them in one go - and then f16 scales [n_blocks][STRIP_OUTS], times 2^6. So packed
- * files are copied to the card as they are. */
+ * files are copied to the GPU as they are. */
 enum { STRIP_OUTS = 16, BLOCK_INS = 32, SCALES_SHIFT = 6 };
 enum packing { PACKED_NOT, PACKED_Q8, PACKED_Q4 };
 
-/* A weight matrix on the card: [n_out][ld] bf16, columns n_in … ld-1 zero; or strips. */
+/* A weight matrix on the GPU: [n_out][ld] bf16, columns n_in … ld-1 zero; or strips. */
 struct dev_mat {
     const struct bf16 *data; // packed: NULL
     int n_out, n_in;

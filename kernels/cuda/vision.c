@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A picture's crops through the tower, merged and projected (phi3v.md 5, 6). The tower takes them
  * in groups of whole rows of the grid: the host resizes the picture from the top, and while it
- * makes the next group's crops, the card computes with those before. The global view is made of all
+ * makes the next group's crops, the GPU computes with those before. The global view is made of all
  * of the resized picture, so it comes last. Groups depend on the grid alone, so that the same
  * picture gives the same bits. */
 #include <stdio.h>
@@ -12,7 +12,7 @@
 
 enum {
     MAX_CROPS = 64,  // of a picture: bounds the work memory; 16 is what models use
-    LEAST_CROPS = 4, // of a group: fewer leave the products of a large card half empty
+    LEAST_CROPS = 4, // of a group: fewer leave the products of a large GPU half empty
 };
 
 struct tower {
@@ -29,7 +29,7 @@ struct tower {
     /* the group under way: crops first … first+n-1 of `tower` */
     int first, n, rows; // rows: all their tokens
     float *x;           // of their tokens in tower
-    /* on the card */
+    /* on the GPU */
     float *tower; // [crops][n_tokens][width]: the residual stream
     float *embedded;
     struct bf16 *patches, *normed, *qkv, *attn, *heads, *mlp, *merged, *hidden;
@@ -278,7 +278,7 @@ static int run_layers(struct tower *t, struct phi3v_error *err)
     return rc;
 }
 
-/* The group's crops as the host makes them, to the card's memory. */
+/* The group's crops as the host makes them, to the GPU's memory. */
 static int send_crops(struct tower *t, float **ret_pixels, struct phi3v_error *err)
 {
     struct staging *staging = &t->s->staging;
@@ -317,7 +317,7 @@ static int run_group(struct tower *t, struct phi3v_error *err)
     return rc ? rc : run_layers(t, err);
 }
 
-/* Group after group is queued; nothing waits for the card but the host's buffers. */
+/* Group after group is queued; nothing waits for the GPU but the host's buffers. */
 static int run_tower(struct tower *t, const struct pulse *pulse, struct phi3v_error *err)
 {
     int rc = 0, total = t->crops->n;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Weights to the card: one allocation, laid out in the order of the walk below. The walk runs
+ * Weights to the GPU: one allocation, laid out in the order of the walk below. The walk runs
  * twice: to measure, and to copy. */
 #include <math.h>
 #include <stdlib.h>
@@ -18,7 +18,7 @@ struct slot {
 };
 
 struct upload {
-    struct carve memory; // of the card; only counts while base is NULL
+    struct carve memory; // of the GPU; only counts while base is NULL
     struct slot slots[N_SLOTS];
     int next;
     cudaError_t status;
@@ -133,7 +133,7 @@ static void unpack_row(uint16_t *y, const struct mat *m, int out)
     }
 }
 
-/* Rows of m to the card, padded, as many at a time as a buffer holds. */
+/* Rows of m to the GPU, padded, as many at a time as a buffer holds. */
 static void send_rows(struct upload *u, struct bf16 *to, int64_t ld, const struct mat *m)
 {
     size_t item = m->type == WEIGHT_F32 ? 4 : 2, row_bytes = (size_t)ld * sizeof *to;

@@ -7,6 +7,10 @@
  * to the end of the range. For given integers q the squared error is least at scale
  * sum(x q) / sum(q q), where it is sum(x x) - sum(x q)^2 / sum(q q); so the best candidate has the
  * largest last term. */
+#if !defined PACK_NAME
+#error "pack_body.h needs PACK_NAME"
+#endif
+
 #include <math.h>
 #include <string.h>
 

@@ -40,11 +40,11 @@ static float largest_size(const float *x, int n)
 }
 
 /* Rounds n <= PACK_IN values; returns their sum. */
-static int round_block(int8_t *to, const float *x, int n, float shrink)
+static int round_block(int8_t *to, const float *x, int n, float row_scale)
 {
     int sum = 0;
     for (int i = 0; i < n; i++) {
-        float scaled = fminf(127, fmaxf(-127, x[i] * shrink));
+        float scaled = fminf(127, fmaxf(-127, x[i] * row_scale));
         to[i] = (int8_t)lrintf(scaled);
         sum += to[i];
     }
@@ -75,8 +75,8 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
     *(float *)row_unit(row, n_blocks) = finite == 0 ? unit_size(unit) : NAN;
     for (int b = 0; b < n_blocks; b++) {
         int i = b * PACK_IN, e = block_exponent(largest[b], unit);
-        float shrink = ldexpf(unit_inverse(unit), -e);
-        int sum = finite == 0 ? round_block(values + i, x + i, block_size(n_in, b), shrink) : 0;
+        float row_scale = ldexpf(unit_inverse(unit), -e);
+        int sum = finite == 0 ? round_block(values + i, x + i, block_size(n_in, b), row_scale) : 0;
         const int32_t bits = base_bits(e);
         start[b] = bits - offset * sum;
         memcpy(base + b, &bits, sizeof bits);

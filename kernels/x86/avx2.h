@@ -23,6 +23,7 @@ void avx2_attend_merge(float *out, float *states, int n_spans, int head_dim);
 typedef __m256 vec;   /* of W floats */
 typedef __m256d dvec; /* of W / 2 doubles */
 typedef __m256i vmask;
+#define LEVEL_VECTORS /* vec, dvec, vmask, W and the v_ and d_ functions are there */
 enum { W = 8 };
 
 /* The lowest n lanes; all of them for n >= W. */

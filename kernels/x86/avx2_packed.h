@@ -7,7 +7,7 @@
 #include "avx2.h"
 
 #define TILE_ROWS 2
-enum { SIGNED = 0 };
+#define SIGNED 0
 
 typedef __m256i ivec;
 

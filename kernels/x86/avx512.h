@@ -28,6 +28,7 @@ void avx512_attend_merge(float *out, float *states, int n_spans, int head_dim);
 typedef __m512 vec;   /* of W floats */
 typedef __m512d dvec; /* of W / 2 doubles */
 typedef __mmask16 vmask;
+#define LEVEL_VECTORS /* vec, dvec, vmask, W and the v_ and d_ functions are there */
 enum { W = 16 };
 
 /* The lowest n lanes; all of them for n >= W. */

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "avx512.h"
 
-enum { SCORE_ROWS = 8, SCORE_VECS = 2, VALUE_ROWS = 4, VALUE_VECS = 6 };
+#define SCORE_ROWS 8
+#define SCORE_VECS 2
+#define VALUE_ROWS 4
+#define VALUE_VECS 6
 
 #include "body/no_pairs.h"
 

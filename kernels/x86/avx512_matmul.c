@@ -3,7 +3,9 @@
 #include "avx512.h"
 
 typedef float xval, wval;
-enum { TILE_ROWS = 6, CUT_IN = PANEL_IN, CUT_STRIDE = PANEL_STRIDE };
+#define TILE_ROWS 6
+#define CUT_IN PANEL_IN
+#define CUT_STRIDE PANEL_STRIDE
 
 #include "avx512_fold.h"
 

@@ -2,9 +2,12 @@
  * Attention with products of bf16 pairs. */
 #include "avx512.h"
 
-enum { SCORE_ROWS = 6, SCORE_VECS = 4, VALUE_ROWS = 4, VALUE_VECS = 6 };
+#define SCORE_ROWS 6
+#define SCORE_VECS 4
+#define VALUE_ROWS 4
+#define VALUE_VECS 6
 
-enum { PAIRS = 1 };
+#define PAIRS 1
 static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc)
 {
     return _mm512_dpbf16_ps(acc, (__m512bh)_mm512_castps_si512(a),

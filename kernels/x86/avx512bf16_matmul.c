@@ -5,7 +5,9 @@
 #include "packed.h"
 
 typedef uint16_t xval, wval; /* bf16 */
-enum { TILE_ROWS = 6, CUT_IN = 2 * PANEL_IN, CUT_STRIDE = 2 * PANEL_STRIDE };
+#define TILE_ROWS 6
+#define CUT_IN (2 * PANEL_IN)
+#define CUT_STRIDE (2 * PANEL_STRIDE)
 
 #include "avx512_fold.h"
 

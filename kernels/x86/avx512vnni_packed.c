@@ -4,7 +4,7 @@
 #include "avx512.h"
 
 #define TILE_ROWS 6
-enum { SIGNED = 0 };
+#define SIGNED 0
 
 typedef __m512i ivec;
 
@@ -39,9 +39,9 @@ void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, in
 /* -- Activations ------------------------------------------------------------------------------ */
 
 /* Two vectors of 16 values to bytes; returns their sum. */
-static ALWAYS_INLINE int round_block(int8_t *to, vec a, vec b, vec shrink)
+static ALWAYS_INLINE int round_block(int8_t *to, vec a, vec b, vec row_scale)
 {
-    ivec ia = _mm512_cvtps_epi32(v_mul(a, shrink)), ib = _mm512_cvtps_epi32(v_mul(b, shrink));
+    ivec ia = _mm512_cvtps_epi32(v_mul(a, row_scale)), ib = _mm512_cvtps_epi32(v_mul(b, row_scale));
     ivec most = _mm512_set1_epi32(127), least = _mm512_set1_epi32(-127);
     ia = _mm512_max_epi32(least, _mm512_min_epi32(most, ia));
     ib = _mm512_max_epi32(least, _mm512_min_epi32(most, ib));
@@ -83,9 +83,9 @@ static void prepare_row(char *row, const float *x, int n_in, int offset)
         vec power = _mm512_castsi512_ps(_mm512_set1_epi32((127 - e) << 23));
         vec first = v_load_some(x + i, v_first(n_in - i));
         vec second = n_in - i > W ? v_load_some(x + i + W, v_first(n_in - i - W)) : v_set(0);
-        vec shrink = v_mul(power, v_set(unit_inverse(unit)));
+        vec row_scale = v_mul(power, v_set(unit_inverse(unit)));
         base[b] = base_bits(e);
-        start[b] = base[b] - offset * round_block((int8_t *)row + i, first, second, shrink);
+        start[b] = base[b] - offset * round_block((int8_t *)row + i, first, second, row_scale);
     }
 }
 

@@ -27,7 +27,7 @@ struct decode_seq {
     int32_t id;        // its newest token,
     int64_t pos;       // which stands there: the blocks hold positions 0 … pos - 1
     const int *blocks; // KV block ids covering positions 0 … pos + n_steps - 1
-    enum rope_regime regime;
+    enum rope_factors rope_factors;
     const struct draw *draw;   // settings and random state of the first draw
     const unsigned char *seen; // [n_vocab]: ids that its repetition penalty counts, with id
 };
@@ -79,7 +79,7 @@ struct backend_table {
 
     /* Answers without the host between two steps; NULL: the engine takes forward's logits itself.
      * Computes the row of each sequence's id, then of each step the row of the id drawn before,
-     * n_steps rows at most; they keep every sequence within its rope regime. n: at most
+     * n_steps rows at most; they keep every sequence within its rope factors. n: at most
      * step_seqs(). Each step's ids are those that engine/sample.h draws from its logits (-1 when a
      * logit is no number or the largest is infinite), the first with draw's random state and the
      * ids marked in seen, each further one with what the one before left. They are handed out step
@@ -101,13 +101,13 @@ int backend_cpu_open(const struct config *config, const struct model_weights *we
                      struct pool *pool, enum kv_type kv_type, struct backend **ret,
                      struct phi3v_error *err);
 /* Opens a backend module by absolute path (PHI3V_BACKEND_DIR, then the installed libdir). weights:
- * as stored (then they are bf16 on the card) or packed; kv_type: KV_BF16 or KV_Q8. The error names
+ * as stored (then they are bf16 on the GPU) or packed; kv_type: KV_BF16 or KV_Q8. The error names
  * what is missing. */
 int backend_cuda_open(const char *device, const struct config *config,
                       const struct model_weights *weights, enum kv_type kv_type,
                       struct backend **ret, struct phi3v_error *err);
 
-/* Whether a module lies where one is looked for; it may still not load, or find no card. */
+/* Whether a module lies where one is looked for; it may still not load, or find no GPU. */
 bool backend_cuda_installed(void);
 /* The i-th GPU that can be used, described for people ("NVIDIA H200, 139.8 GiB, compute capability
  * 9.0"). 0; 1 behind the last; or, for i 0, the error that backend_cuda_open would give. */
@@ -121,7 +121,7 @@ struct backend_module {
     int (*open)(const char *device, const struct config *config,
                 const struct model_weights *weights, enum kv_type kv_type, struct backend **ret,
                 struct phi3v_error *err);
-    /* backend_cuda_describe of the module's cards. */
+    /* backend_cuda_describe of the module's GPUs. */
     int (*describe)(int i, char *text, size_t n_bytes, struct phi3v_error *err);
 };
 typedef const struct backend_module *(*backend_entry_fn)(void);

@@ -33,7 +33,7 @@ static int find_module(char path[PATH_MAX], struct phi3v_error *err)
 }
 
 /* The dynamic linker's own words name the file that is missing. No driver is needed to load a
- * module: without one its cards answer (backend_cuda_describe). */
+ * module: without one its GPUs answer (backend_cuda_describe). */
 static int explain_load(const char *path, struct phi3v_error *err)
 {
     return err_set(err, PHI3V_E_DEVICE,

@@ -83,7 +83,7 @@ static void send_text(struct answer *a, size_t end)
 {
     while (end > a->n_sent && end < a->text.n && utf8_continues(a->text.data[end])) end--;
     if (end <= a->n_sent) return;
-    work_text(a->work, a->text.data + a->n_sent, end - a->n_sent, a->ids[a->n - 1]);
+    task_text(a->task, a->text.data + a->n_sent, end - a->n_sent, a->ids[a->n - 1]);
     a->n_sent = end;
 }
 
@@ -111,7 +111,7 @@ static void take_logprobs(struct answer *a, int32_t id, const struct sampler *s)
     size_t row = a->n * (size_t)a->n_top;
     a->logprobs[a->n] = sampler_logprob(s);
     memcpy(a->top + row, sampler_top(s), (size_t)a->n_top * sizeof *a->top);
-    work_token(a->work, id, a->logprobs[a->n], a->top + row, a->n_top);
+    task_token(a->task, id, a->logprobs[a->n], a->top + row, a->n_top);
 }
 
 static int take_id(struct answer *a, int32_t id, const struct sampler *s, struct phi3v_error *err)
@@ -143,7 +143,7 @@ int answer_on_id(struct turn *t, int32_t id)
     a->finish = stopped ? PHI3V_FINISH_STOP : PHI3V_FINISH_LENGTH;
     if (stopped || a->n == a->cap) return 1;
     a->finish = PHI3V_FINISH_INTERRUPTED;
-    t->ends = work_stopped(a->work);
+    t->ends = task_stopped(a->task);
     return t->ends;
 }
 
@@ -172,7 +172,7 @@ static size_t answer_ids(const struct answer *a)
 void answer_hand_over(struct answer *a, struct phi3v_result *ret)
 {
     size_t size = ret->size;
-    a->work->timing.decode_tokens = (int64_t)a->n;
+    a->task->timing.decode_tokens = (int64_t)a->n;
     memset(ret, 0, size); // of a newer caller's struct all that is unknown here, too
     *ret = (struct phi3v_result){.size = size,
                                  .finish = a->finish,
@@ -184,7 +184,7 @@ void answer_hand_over(struct answer *a, struct phi3v_result *ret)
                                  .logprobs = a->logprobs,
                                  .top = a->top,
                                  .n_top = a->n_top,
-                                 .timing = a->work->timing};
+                                 .timing = a->task->timing};
     for (size_t i = 0; i < a->n; i++)
         if (a->text_ends[i] > a->text.n) a->text_ends[i] = a->text.n; // cut at a stop string
     if (a->n) a->text_ends[a->n - 1] = a->text.n;                     // what was held back

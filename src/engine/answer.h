@@ -14,7 +14,7 @@ enum { MAX_STOP_IDS = CONFIG_MAX_EOS + 2 };
 /* The answer so far. */
 struct answer {
     const struct phi3v_params *params;
-    struct work *work;
+    struct task *task;
     int32_t stop_ids[MAX_STOP_IDS];
     int n_stop_ids;
     struct detok *detok; // NULL for a model without a tokenizer

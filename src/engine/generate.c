@@ -14,7 +14,7 @@ static int on_id(void *user, int i, int32_t id)
 static int go_on(struct turn *t, size_t n)
 {
     size_t left = t->a->cap - t->a->n;
-    return session_follow(t->s, t->id, left < n ? left : n, on_id, t, t->a->work, t->err);
+    return session_decode(t->s, t->id, left < n ? left : n, on_id, t, t->a->task, t->err);
 }
 
 int generate_rest(struct turn *t, size_t n)
@@ -39,9 +39,9 @@ static int answer_loop(struct answer *a, struct phi3v_session *s, struct phi3v_e
 /* Decoding is what the loop took, less what it spent on crossing into the long rope factors. */
 static int timed_loop(struct answer *a, struct phi3v_session *s, struct phi3v_error *err)
 {
-    struct phi3v_timing *t = &a->work->timing;
+    struct phi3v_timing *t = &a->task->timing;
     double start_s = clock_s(), other_s = t->vision_s + t->prefill_s;
-    work_stage(a->work, PHI3V_STAGE_DECODE, (int64_t)a->cap);
+    task_stage(a->task, PHI3V_STAGE_DECODE, (int64_t)a->cap);
     int rc = answer_loop(a, s, err);
     t->decode_s = clock_s() - start_s - (t->vision_s + t->prefill_s - other_s);
     return rc;
@@ -51,20 +51,20 @@ int generate(struct phi3v_session *s, const struct phi3v_prompt *prompt,
              const struct phi3v_params *params, phi3v_event_fn on_event, void *user,
              struct phi3v_result *ret_result, struct phi3v_error *err)
 {
-    struct work w;
-    struct answer a = {.params = params, .work = &w};
+    struct task task;
+    struct answer a = {.params = params, .task = &task};
     size_t room = answer_room(s, prompt, params->max_new_tokens);
-    work_begin(&w, &s->work, on_event, user);
+    task_begin(&task, &s->task_state, on_event, user);
     int rc = answer_init(&a, s, prompt, room, err);
-    if (!rc) rc = session_load(s, prompt, room, NULL, &w, err);
-    if (!rc && work_stopped(&w)) rc = work_cancelled(err);
+    if (!rc) rc = session_load(s, prompt, room, NULL, &task, err);
+    if (!rc && task_stopped(&task)) rc = task_cancelled(err);
     if (!rc) {
         answer_show_prompt(s, prompt, params);
         rc = timed_loop(&a, s, err);
         session_settle(s);
     }
     if (!rc) rc = answer_flush(&a, err);
-    work_end(&w);
+    task_end(&task);
     if (!rc && ret_result) answer_hand_over(&a, ret_result);
     answer_fini(&a);
     return rc;

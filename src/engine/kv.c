@@ -21,7 +21,7 @@ static void give_back(struct kv *kv, int first)
 void kv_publish(struct kv *kv)
 {
     if (kv->alone) return;
-    kv_pool_publish(kv->pool, &kv->seq, kv->regime, kv->blocks, (int)(kv->held / KV_BLOCK));
+    kv_pool_publish(kv->pool, &kv->seq, kv->rope_factors, kv->blocks, (int)(kv->held / KV_BLOCK));
 }
 
 void kv_clear(struct kv *kv)
@@ -44,9 +44,9 @@ void kv_fini(struct kv *kv)
 
 /* Of the first n positions of seq those that are held here. */
 static size_t common(const struct kv *kv, const struct sequence *seq, size_t n,
-                     enum rope_regime regime)
+                     enum rope_factors rope_factors)
 {
-    if (kv->held == 0 || kv->regime != regime) return 0;
+    if (kv->held == 0 || kv->rope_factors != rope_factors) return 0;
     size_t same = sequence_common(&kv->seq, seq);
     if (kv->held < same) same = kv->held;
     return same < n ? same : n;
@@ -61,10 +61,10 @@ static size_t usable(const struct kv *kv, size_t n, int last_block, int own)
 }
 
 size_t kv_reusable(const struct kv *kv, const struct sequence *seq, size_t n,
-                   enum rope_regime regime)
+                   enum rope_factors rope_factors)
 {
-    size_t here = common(kv, seq, n, regime);
-    size_t there = kv->alone ? 0 : kv_pool_find(kv->pool, seq, n, regime, NULL);
+    size_t here = common(kv, seq, n, rope_factors);
+    size_t there = kv->alone ? 0 : kv_pool_find(kv->pool, seq, n, rope_factors, NULL);
     if (here > 0) here = usable(kv, here, kv->blocks[(here - 1) / KV_BLOCK], 1);
     if (!kv->pool->backend->table->kv_copy) there -= there % KV_BLOCK;
     return here > there ? here : there;
@@ -93,14 +93,14 @@ static void own_last(const struct kv *kv, struct kv_start *start, int own)
     start->n -= part;
 }
 
-int kv_start(struct kv *kv, const struct sequence *seq, size_t n, enum rope_regime regime,
+int kv_start(struct kv *kv, const struct sequence *seq, size_t n, enum rope_factors rope_factors,
              struct kv_start *ret, struct phi3v_error *err)
 {
     kv_publish(kv); // so that no block that is published later is written to
-    size_t here = common(kv, seq, n, regime), count = (size_t)blocks_for(n);
+    size_t here = common(kv, seq, n, rope_factors), count = (size_t)blocks_for(n);
     struct kv_start start = {.blocks = mem_array(count, sizeof *start.blocks)};
     if (!start.blocks) return err_memory(err, "keys and values", count * sizeof *start.blocks);
-    if (!kv->alone) start.n = kv_pool_find(kv->pool, seq, n, regime, start.blocks);
+    if (!kv->alone) start.n = kv_pool_find(kv->pool, seq, n, rope_factors, start.blocks);
     start.n_blocks = blocks_for(start.n);
     const bool own = here >= start.n;
     if (own) {
@@ -122,14 +122,15 @@ void kv_start_fini(const struct kv *kv, struct kv_start *start)
     *start = (struct kv_start){0};
 }
 
-void kv_adopt(struct kv *kv, struct sequence *seq, struct kv_start *start, enum rope_regime regime)
+void kv_adopt(struct kv *kv, struct sequence *seq, struct kv_start *start,
+              enum rope_factors rope_factors)
 {
     give_back(kv, 0);
     mem_free(kv->blocks);
     kv->blocks = start->blocks;
     kv->n_blocks = kv->cap_blocks = start->n_blocks;
     kv->held = start->n;
-    kv->regime = regime;
+    kv->rope_factors = rope_factors;
     *start = (struct kv_start){0};
     if (!seq) return;
     sequence_fini(&kv->seq);
@@ -155,7 +156,7 @@ int kv_fork(struct kv *kv, struct kv *from, struct phi3v_error *err)
     kv_pool_hold(kv->pool, start.blocks, start.n_blocks);
     if (start.n > 0) own_last(from, &start, 1);
     seq.n = start.n;
-    kv_adopt(kv, &seq, &start, from->regime);
+    kv_adopt(kv, &seq, &start, from->rope_factors);
     kv->alone = from->alone;
     return 0;
 }

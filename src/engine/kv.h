@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * What a session's cache holds: a token sequence, the blocks of keys and values of its first `held`
  * positions, and the rope factors they were computed with. Positions computed under other factors
- * are worth nothing (phi3v.md 7), so the cache holds one regime at a time. Whole blocks are
+ * are worth nothing (phi3v.md 7), so the cache holds those of one list at a time. Whole blocks are
  * published in the model's pool, and what is shared there is only read. */
 #ifndef ENGINE_KV_H
 #define ENGINE_KV_H
@@ -14,7 +14,7 @@ struct kv {
     struct kv_pool *pool; // of the model
     struct sequence seq;  // seq.n >= held: the rest is being computed
     size_t held;
-    enum rope_regime regime;
+    enum rope_factors rope_factors;
     int *blocks; // [n_blocks], KV_BLOCK positions each
     int n_blocks, cap_blocks;
     bool alone; // takes nothing from the pool and publishes nothing
@@ -33,18 +33,19 @@ void kv_fini(struct kv *kv);
 /* Forgets everything. */
 void kv_clear(struct kv *kv);
 
-/* How many of the first n positions of a sequence, to be computed under `regime`, kv_start would
- * find, here or in the pool. */
+/* How many of the first n positions of a sequence, to be computed with those rope factors, kv_start
+ * would find, here or in the pool. */
 size_t kv_reusable(const struct kv *kv, const struct sequence *seq, size_t n,
-                   enum rope_regime regime);
+                   enum rope_factors rope_factors);
 /* Finds them, and holds their blocks until kv_adopt or kv_start_fini. A block that is shared and
  * whose end is to be computed is copied; where the device cannot, it is left out. Publishes what is
  * held here: it may be given up next. Error: MEMORY. */
-int kv_start(struct kv *kv, const struct sequence *seq, size_t n, enum rope_regime regime,
+int kv_start(struct kv *kv, const struct sequence *seq, size_t n, enum rope_factors rope_factors,
              struct kv_start *ret, struct phi3v_error *err);
 void kv_start_fini(const struct kv *kv, struct kv_start *start);
 /* From now on seq (taken; NULL: the same), beginning with what start (taken) has of it. */
-void kv_adopt(struct kv *kv, struct sequence *seq, struct kv_start *start, enum rope_regime regime);
+void kv_adopt(struct kv *kv, struct sequence *seq, struct kv_start *start,
+              enum rope_factors rope_factors);
 /* An empty cache comes to hold what another one does, without the end of its last block where the
  * device cannot copy it. Error: MEMORY. */
 int kv_fork(struct kv *kv, struct kv *from, struct phi3v_error *err);

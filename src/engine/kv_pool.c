@@ -269,14 +269,14 @@ bool kv_pool_shared(struct kv_pool *p, int block, int own)
 }
 
 size_t kv_pool_find(struct kv_pool *p, const struct sequence *seq, size_t n,
-                    enum rope_regime regime, int *ret_blocks)
+                    enum rope_factors rope_factors, int *ret_blocks)
 {
     struct reader r = {.pool = p, .seq = seq, .slot = -1};
     int64_t key[KV_BLOCK];
     size_t found = 0, n_part = 0;
     int n_blocks = 0;
     pthread_mutex_lock(&p->lock);
-    struct kv_node *at = &p->roots[regime], *next = at;
+    struct kv_node *at = &p->roots[rope_factors], *next = at;
     while (next && found < n) {
         size_t n_key = read_key(&r, found, n - found, key);
         next = n_key == KV_BLOCK ? find_child(at, key) : NULL;
@@ -298,13 +298,13 @@ size_t kv_pool_find(struct kv_pool *p, const struct sequence *seq, size_t n,
     return found;
 }
 
-void kv_pool_publish(struct kv_pool *p, const struct sequence *seq, enum rope_regime regime,
+void kv_pool_publish(struct kv_pool *p, const struct sequence *seq, enum rope_factors rope_factors,
                      int *blocks, int n)
 {
     struct reader r = {.pool = p, .seq = seq, .add = true, .slot = -1};
     int64_t key[KV_BLOCK];
     pthread_mutex_lock(&p->lock);
-    struct kv_node *at = &p->roots[regime];
+    struct kv_node *at = &p->roots[rope_factors];
     for (int i = 0; i < n; i++) {
         if (read_key(&r, (size_t)i * KV_BLOCK, KV_BLOCK, key) < KV_BLOCK) break;
         struct kv_node *next = find_child(at, key);

@@ -11,7 +11,7 @@
 #include "backend/backend.h"
 #include "engine/sequence.h"
 
-enum { ROPE_REGIMES = 2 };
+enum { N_ROPE_FACTORS = 2 };
 
 /* A published block: KV_BLOCK positions behind those of its parents. */
 struct kv_node {
@@ -34,10 +34,10 @@ struct kv_pool { // thread-safe
         struct kv_node *node; // NULL: not published
     } * blocks;               // [cap] by id
     int cap;
-    int64_t n_idle, most_idle;          // blocks that only the tree holds
-    struct kv_node roots[ROPE_REGIMES]; // of no block
-    struct kv_node *oldest, *newest;    // parents are newer than their children
-    struct kv_picture *pictures;        // [n_pictures]: those of all keys
+    int64_t n_idle, most_idle;            // blocks that only the tree holds
+    struct kv_node roots[N_ROPE_FACTORS]; // of no block
+    struct kv_node *oldest, *newest;      // parents are newer than their children
+    struct kv_picture *pictures;          // [n_pictures]: those of all keys
     int n_pictures, cap_pictures;
 };
 
@@ -53,13 +53,13 @@ void kv_pool_release(struct kv_pool *p, const int *blocks, int n);
 /* Whether somebody beside `own` holders holds a block: then it is only read. */
 bool kv_pool_shared(struct kv_pool *p, int block, int own);
 
-/* How many of the first n positions of seq the tree has under the regime. ret_blocks: NULL, or room
- * for the blocks they lie in, which have one holder more then. */
+/* How many of the first n positions of seq the tree has for the rope factors. ret_blocks: NULL,
+ * or room for the blocks they lie in, which have one holder more then. */
 size_t kv_pool_find(struct kv_pool *p, const struct sequence *seq, size_t n,
-                    enum rope_regime regime, int *ret_blocks);
+                    enum rope_factors rope_factors, int *ret_blocks);
 /* The first n blocks of seq are computed. Where the tree has a block of the same positions already,
  * that one takes the place of the caller's. Without memory for it less is published. */
-void kv_pool_publish(struct kv_pool *p, const struct sequence *seq, enum rope_regime regime,
+void kv_pool_publish(struct kv_pool *p, const struct sequence *seq, enum rope_factors rope_factors,
                      int *blocks, int n);
 
 #endif

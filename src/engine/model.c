@@ -9,14 +9,14 @@
 #include "base/cpu.h"
 #include "base/mem.h"
 #include "base/pool.h"
-#include "engine/form.h"
+#include "engine/weight_form.h"
 #include "weights/find.h"
 #include "weights/foreign.h"
 
 enum {
     CTX_WANTED = 8192, /* tokens: offered even when that takes most of the free memory */
     CTX_MIN = 256,
-    CARD_TEXT = 320,
+    GPU_TEXT = 320,
 };
 
 static const double GIB = 1024.0 * 1024 * 1024;
@@ -35,11 +35,11 @@ static int check_device(const char *device, struct phi3v_error *err)
                    "device is \"%.40s\"; allowed is auto, cpu, cuda or cuda:NUMBER", device);
 }
 
-static int check_options(const struct phi3v_model_options *opt, struct wanted *ret_wanted,
+static int check_options(const struct phi3v_model_options *opt, struct wanted_forms *ret_wanted,
                          struct phi3v_error *err)
 {
     int rc = check_device(opt->device, err);
-    if (!rc) rc = wanted_from_options(opt, ret_wanted, err);
+    if (!rc) rc = wanted_forms_from_options(opt, ret_wanted, err);
     if (rc) return rc;
     if (opt->n_threads < 0 || opt->n_threads > 1024)
         return err_set(err, PHI3V_E_ARGUMENT,
@@ -54,7 +54,7 @@ static int check_options(const struct phi3v_model_options *opt, struct wanted *r
 struct opening {
     struct phi3v_model *m;
     const struct phi3v_model_options *opt;
-    struct wanted wanted;
+    struct wanted_forms wanted;
     double start_s;
 };
 
@@ -93,15 +93,14 @@ static int set_names(struct phi3v_model *m, const char *path, const char *synthe
     return 0;
 }
 
-/* For a graphics processor as the release stores them, unless they are to be packed. */
+/* For a GPU as the release stores them, unless they are to be packed. */
 static int make_synthetic(const struct opening *open, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
     bool cuda = is_cuda(open->opt->device);
     enum weights_form form = open->wanted.weights.form;
-    char card[CARD_TEXT];
-    if (!strcmp(open->opt->device, "auto"))
-        cuda = !backend_cuda_describe(0, card, sizeof card, NULL);
+    char gpu[GPU_TEXT];
+    if (!strcmp(open->opt->device, "auto")) cuda = !backend_cuda_describe(0, gpu, sizeof gpu, NULL);
     if (open->wanted.weights.automatic) form = cuda ? FORM_F32 : FORM_Q8;
     if (cuda && form == FORM_BF16) form = FORM_F32;
     config_phi3v(&m->config);
@@ -154,34 +153,34 @@ static int pack_weights(struct opening *open, enum weights_form form, enum weigh
 }
 
 /* Whether a folder of packed weights suits what is asked for. */
-static int check_packed(const struct phi3v_model *m, const struct wanted *w,
+static int check_packed(const struct phi3v_model *m, const struct wanted_forms *w,
                         struct phi3v_error *err)
 {
     if (!w->vision.automatic && w->vision.form != m->bound.vision_form)
         return err_set(err, PHI3V_E_ARGUMENT,
                        "%s holds packed weights, their vision part as %s: leave vision dtype "
                        "auto, or open the folder they were made from",
-                       m->name, form_name(m->bound.vision_form));
+                       m->name, weight_form_name(m->bound.vision_form));
     if (w->weights.automatic || w->weights.form == m->bound.form) return 0;
     return err_set(err, PHI3V_E_ARGUMENT,
                    "%s holds weights packed as %s: use --dtype %s or auto, or open the folder "
                    "they were made from",
-                   m->name, form_name(m->bound.form), form_name(m->bound.form));
+                   m->name, weight_form_name(m->bound.form), weight_form_name(m->bound.form));
 }
 
 /* The weights in the form that is asked for, or that suits them and the memory. */
 static int convert_weights(struct opening *open, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
-    const struct wanted *w = &open->wanted;
+    const struct wanted_forms *w = &open->wanted;
     enum weights_form form = w->weights.form;
     if (open->opt->synthetic) return 0;
     if (m->bound.form != FORM_F32) return check_packed(m, w, err);
     if (w->weights.automatic) {
-        form = form_for(&m->bound, mem_available_bytes(), kv_wanted_bytes(m));
+        form = weight_form_for(&m->bound, mem_available_bytes(), kv_wanted_bytes(m));
         if (form != FORM_F32) {
             add_note(m, "the weights are rounded to ");
-            buf_puts(&m->note, form_name(form));
+            buf_puts(&m->note, weight_form_name(form));
             buf_puts(&m->note, " (--dtype f32 keeps them exact, and is several times slower)");
         }
     }
@@ -189,43 +188,43 @@ static int convert_weights(struct opening *open, struct phi3v_error *err)
                         err);
 }
 
-/* A card keeps keys and values as bf16 or q8. Error ARGUMENT. */
-static int kv_type_on_card(const struct wanted_kv *kv, enum kv_type *ret, struct phi3v_error *err)
+/* A GPU keeps keys and values as bf16 or q8. Error ARGUMENT. */
+static int kv_type_on_gpu(const struct wanted_kv *kv, enum kv_type *ret, struct phi3v_error *err)
 {
     *ret = kv->automatic ? KV_BF16 : kv->type;
     if (*ret == KV_BF16 || *ret == KV_Q8) return 0;
     return err_set(err, PHI3V_E_ARGUMENT, "kv is \"%s\"; on the GPU allowed is auto, bf16 or q8",
-                   kv_name(kv->type));
+                   kv_type_name(kv->type));
 }
 
-/* A card's products are of bf16 unless weights are packed. */
-static bool bf16_on_card(const struct wanted_form *w)
+/* A GPU's products are of bf16 unless weights are packed. */
+static bool bf16_on_gpu(const struct wanted_form *w)
 {
     return w->automatic || w->form == FORM_BF16;
 }
 
-/* On a graphics processor: bf16, whatever is stored, or packed; the tower bf16 unless packing it is
+/* On a GPU: bf16, whatever is stored, or packed; the tower bf16 unless packing it is
  * asked for, because its products are of bf16 either way. */
-static int open_on_card(struct opening *open, const char *device, struct phi3v_error *err)
+static int open_on_gpu(struct opening *open, const char *device, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
     const struct wanted_form *w = &open->wanted.weights, *vision = &open->wanted.vision;
     enum kv_type kv_type;
-    int rc = kv_type_on_card(&open->wanted.kv, &kv_type, err);
+    int rc = kv_type_on_gpu(&open->wanted.kv, &kv_type, err);
     if (rc) return rc;
     if ((!w->automatic && w->form == FORM_F32) || (!vision->automatic && vision->form == FORM_F32))
         return err_set(err, PHI3V_E_ARGUMENT,
                        "dtype is \"f32\", which is the CPU's; on the GPU allowed is auto, bf16, q8 "
                        "or q4");
-    bool as_stored = bf16_on_card(w) && bf16_on_card(vision);
+    bool as_stored = bf16_on_gpu(w) && bf16_on_gpu(vision);
     if (m->bound.form != FORM_F32 && !open->opt->synthetic) {
         rc = check_packed(m, &open->wanted, err);
     } else if (!as_stored && !open->opt->synthetic) {
-        rc = pack_weights(open, bf16_on_card(w) ? FORM_F32 : w->form,
-                          bf16_on_card(vision) ? FORM_F32 : vision->form, err);
+        rc = pack_weights(open, bf16_on_gpu(w) ? FORM_F32 : w->form,
+                          bf16_on_gpu(vision) ? FORM_F32 : vision->form, err);
     }
     if (rc) return rc;
-    m->info.kv = kv_name(kv_type);
+    m->info.kv = kv_type_name(kv_type);
     return backend_cuda_open(device, &m->config, &m->bound, kv_type, &m->backend, err);
 }
 
@@ -236,26 +235,26 @@ static enum kv_type kv_type_for(const struct wanted_kv *kv, enum weights_form fo
     return form == FORM_F32 ? KV_F32 : KV_F16;
 }
 
-/* "auto" takes the graphics processor where the module for it is installed and works; that it is
+/* "auto" takes the GPU where the module for it is installed and works; that it is
  * installed and does not work is worth a note. Then the weights may have been packed for it, in the
  * form that was asked for. */
 static int open_backend(struct opening *open, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
     const char *device = open->opt->device;
-    if (is_cuda(device)) return open_on_card(open, device, err);
+    if (is_cuda(device)) return open_on_gpu(open, device, err);
     struct phi3v_error why;
-    char card[CARD_TEXT];
+    char gpu[GPU_TEXT];
     if (!strcmp(device, "auto") && backend_cuda_installed()) {
-        int none = backend_cuda_describe(0, card, sizeof card, &why);
-        if (!none && !open_on_card(open, "cuda", &why)) return 0;
+        int none = backend_cuda_describe(0, gpu, sizeof gpu, &why);
+        if (!none && !open_on_gpu(open, "cuda", &why)) return 0;
         add_note(m, "on the CPU, because: ");
         buf_puts(&m->note, why.text);
     }
     int rc = convert_weights(open, err);
     if (rc) return rc;
     enum kv_type kv_type = kv_type_for(&open->wanted.kv, m->bound.form);
-    m->info.kv = kv_name(kv_type);
+    m->info.kv = kv_type_name(kv_type);
     return backend_cpu_open(&m->config, &m->bound, m->pool, kv_type, &m->backend, err);
 }
 
@@ -328,7 +327,7 @@ static int set_ctx(struct phi3v_model *m, int64_t asked, struct phi3v_error *err
     return m->note.failed ? err_memory(err, "a note", m->note.n) : 0;
 }
 
-/* One regime when no sequence can be long, or when both lists of factors are the same. */
+/* One list of factors when no sequence can be long, or when both lists of factors are the same. */
 static int64_t rope_switch(const struct config *c)
 {
     if (c->rope == ROPE_PLAIN || c->original_max_positions >= c->max_positions) return 0;
@@ -337,7 +336,7 @@ static int64_t rope_switch(const struct config *c)
     return same ? 0 : c->original_max_positions;
 }
 
-/* Of products with a matrix; on a card, of decoding. */
+/* Of products with a matrix; on a GPU, of decoding. */
 static const char *arithmetic(const struct phi3v_model *model, const struct mat *m)
 {
     if (m->type == WEIGHT_Q8 || m->type == WEIGHT_Q4) return "int8";
@@ -347,13 +346,13 @@ static const char *arithmetic(const struct phi3v_model *model, const struct mat 
 static void fill_info(struct phi3v_model *m)
 {
     const struct config *c = &m->config;
-    bool on_card = m->backend->table->dtype != NULL;
+    bool on_gpu = m->backend->table->dtype != NULL;
     m->info = (struct phi3v_model_info){
         .name = m->name,
         .path = m->path,
         .device = m->backend->table->name(m->backend),
         .dtype = m->backend->table->dtype ? m->backend->table->dtype(m->backend)
-                                          : form_name(m->bound.form),
+                                          : weight_form_name(m->bound.form),
         .description = c->description[0] ? c->description : NULL,
         .n_params = m->bound.n_params,
         .weights_bytes = (int64_t)m->bound.bytes,
@@ -378,7 +377,7 @@ static void fill_info(struct phi3v_model *m)
         .answers_at_once = m->backend->table->step_seqs(m->backend),
         .step_bytes = (int64_t)model_weights_step_bytes(&m->bound),
         .products = arithmetic(m, &m->bound.layers[0].down),
-        .vision_products = on_card ? "bf16" : arithmetic(m, &m->bound.vision_layers[0].fc2)};
+        .vision_products = on_gpu ? "bf16" : arithmetic(m, &m->bound.vision_layers[0].fc2)};
 }
 
 /* -- Public ------------------------------------------------------------------------------------ */
@@ -430,7 +429,7 @@ void model_close(struct phi3v_model *m)
     mem_free(m);
 }
 
-enum rope_regime model_regime(const struct phi3v_model *m, size_t n)
+enum rope_factors model_rope_factors(const struct phi3v_model *m, size_t n)
 {
     bool is_long = m->info.rope_switch && (int64_t)n > m->info.rope_switch;
     return is_long ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS;
@@ -453,13 +452,13 @@ int model_devices(phi3v_device_fn fn, void *user)
     int rc = fn("cpu", cpu, 1, NULL, user);
     if (rc) return rc;
     struct phi3v_error err;
-    char card[CARD_TEXT], name[16];
+    char gpu[GPU_TEXT], name[16];
     for (int i = 0;; i++) {
-        int state = backend_cuda_describe(i, card, sizeof card, &err);
+        int state = backend_cuda_describe(i, gpu, sizeof gpu, &err);
         if (state < 0) return fn("cuda", "NVIDIA GPU", 0, err.text, user);
         if (state > 0) return 0;
         snprintf(name, sizeof name, "cuda:%d", i);
-        rc = fn(name, card, 1, NULL, user);
+        rc = fn(name, gpu, 1, NULL, user);
         if (rc) return rc;
     }
 }

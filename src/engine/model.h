@@ -31,7 +31,7 @@ int model_open(const char *path, const struct phi3v_model_options *opt, struct p
                struct phi3v_error *err);
 void model_close(struct phi3v_model *m);
 /* The rope factors for a sequence of n tokens. */
-enum rope_regime model_regime(const struct phi3v_model *m, size_t n);
+enum rope_factors model_rope_factors(const struct phi3v_model *m, size_t n);
 /* The tokenizer, or error UNSUPPORTED for a model without one. */
 int model_tokenizer(const struct phi3v_model *m, const struct tokenizer **ret,
                     struct phi3v_error *err);

@@ -16,7 +16,7 @@ int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_
     struct phi3v_session *s = mem_zalloc(sizeof *s);
     if (!s) return err_memory(err, "a session", sizeof *s);
     s->model = m;
-    atomic_init(&s->work, WORK_IDLE);
+    atomic_init(&s->task_state, TASK_IDLE);
     kv_init(&s->kv, &m->kv);
     size_t n_vocab = (size_t)m->config.n_vocab;
     s->logits = mem_array(n_vocab, sizeof *s->logits);
@@ -94,16 +94,16 @@ static bool crops_fit(const struct config *c, const struct crop_source *crops)
            crops->n == 1 + p->rows * p->cols;
 }
 
-static int encode_crops(struct phi3v_session *s, const struct crop_source *crops, struct work *w,
+static int encode_crops(struct phi3v_session *s, const struct crop_source *crops, struct task *task,
                         const struct trace *trace, struct features **f, struct phi3v_error *err)
 {
     assert(crops_fit(&s->model->config, crops));
-    return s->model->backend->table->encode(s->state, crops, trace, &w->pulse, f, err);
+    return s->model->backend->table->encode(s->state, crops, trace, &task->pulse, f, err);
 }
 
 /* Goes on where a call that was stopped has left the picture, and leaves it so that the next can.
  */
-static int encode(struct phi3v_session *s, const struct slot *slot, struct work *w,
+static int encode(struct phi3v_session *s, const struct slot *slot, struct task *task,
                   const struct trace *trace, struct features **ret, struct phi3v_error *err)
 {
     const struct backend_table *table = s->model->backend->table;
@@ -113,13 +113,13 @@ static int encode(struct phi3v_session *s, const struct slot *slot, struct work 
     if (rc) return rc;
     struct features *f = trace ? NULL : feature_cache_take_unfinished(cache, slot);
     int n_done = f ? table->features_done(f) : 0;
-    work_share(w, crops.n);
-    rc = encode_crops(s, &crops, w, trace, &f, err);
-    if (!rc) w->timing.vision_crops += crops.n - n_done;
+    task_share(task, crops.n);
+    rc = encode_crops(s, &crops, task, trace, &f, err);
+    if (!rc) task->timing.vision_crops += crops.n - n_done;
     crops_end(&crops);
     if (!rc) {
         *ret = f;
-        work_done(w);
+        task_done(task);
     } else if (f) {
         feature_cache_put_unfinished(cache, slot, f);
     }
@@ -128,13 +128,13 @@ static int encode(struct phi3v_session *s, const struct slot *slot, struct work 
 
 /* Two slots of one prompt may show the same picture: the second finds what the first put. */
 static int encode_missing(struct phi3v_session *s, const struct slot *slots, const bool *missing,
-                          struct in_use *u, struct work *w, struct phi3v_error *err)
+                          struct in_use *u, struct task *task, struct phi3v_error *err)
 {
     for (int i = 0; i < u->n; i++) {
         if (!missing[i] || (u->entries[i] = feature_cache_get(u->cache, &slots[i]))) continue;
-        if (work_stopped(w)) return work_cancelled(err);
+        if (task_stopped(task)) return task_cancelled(err);
         struct features *features;
-        int rc = encode(s, &slots[i], w, NULL, &features, err);
+        int rc = encode(s, &slots[i], task, NULL, &features, err);
         if (!rc) rc = feature_cache_put(u->cache, &slots[i], features, &u->entries[i], err);
         if (rc) return rc;
     }
@@ -144,7 +144,7 @@ static int encode_missing(struct phi3v_session *s, const struct slot *slots, con
 /* Takes the features of all pictures with rows at or behind `from` into use, encoding what is not
  * cached. */
 static int pictures_use(struct phi3v_session *s, const struct sequence *seq, size_t from,
-                        struct work *w, struct in_use *u, struct phi3v_error *err)
+                        struct task *task, struct in_use *u, struct phi3v_error *err)
 {
     *u = (struct in_use){.cache = &s->model->features};
     if (seq->n_slots == 0) return 0;
@@ -166,9 +166,9 @@ static int pictures_use(struct phi3v_session *s, const struct sequence *seq, siz
             n_crops += 1 + seq->slots[i].plan.rows * seq->slots[i].plan.cols;
     }
     if (n_crops == 0) return 0;
-    work_stage(w, PHI3V_STAGE_VISION, n_crops);
-    int rc = encode_missing(s, seq->slots, missing, u, w, err);
-    w->timing.vision_s += work_stage_s(w);
+    task_stage(task, PHI3V_STAGE_VISION, n_crops);
+    int rc = encode_missing(s, seq->slots, missing, u, task, err);
+    task->timing.vision_s += task_stage_s(task);
     if (rc) in_use_fini(u);
     return rc;
 }
@@ -189,7 +189,7 @@ static void fill_rows(struct phi3v_session *s, struct prompt_row *rows, size_t f
 /* Rows held … held+n-1 through the backend; logits of the last one to `logits` (NULL: none), or of
  * all of them when all_rows lists them. */
 static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n,
-                   const int *all_rows, float *logits, struct work *w, const struct trace *trace,
+                   const int *all_rows, float *logits, struct task *task, const struct trace *trace,
                    struct phi3v_error *err)
 {
     int last = n - 1;
@@ -197,7 +197,7 @@ static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n
                             .n_rows = n,
                             .first_pos = (int64_t)s->kv.held,
                             .blocks = s->kv.blocks,
-                            .regime = s->kv.regime};
+                            .rope_factors = s->kv.rope_factors};
     struct batch batch = {.seqs = &seq,
                           .n_seqs = 1,
                           .logit_rows = all_rows ? all_rows : &last,
@@ -206,7 +206,7 @@ static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n
                                                    : 0,
                           .logits = logits,
                           .trace = trace,
-                          .pulse = &w->pulse};
+                          .pulse = &task->pulse};
     int rc = s->model->backend->table->forward(s->state, &batch, err);
     if (!rc) s->kv.held += (size_t)n;
     return rc;
@@ -214,28 +214,28 @@ static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n
 
 /* Everything behind what is held, piece by piece; all_logits: [seq.n][n_vocab] or NULL. */
 static int compute(struct phi3v_session *s, const struct in_use *u, float *all_logits,
-                   struct work *w, struct phi3v_error *err)
+                   struct task *task, struct phi3v_error *err)
 {
     struct kv *kv = &s->kv;
     int rc = kv_reserve(kv, kv->seq.n, err);
     if (rc) return rc;
     size_t piece = (size_t)s->piece;
-    work_stage(w, PHI3V_STAGE_PREFILL, (int64_t)(kv->seq.n - kv->held));
+    task_stage(task, PHI3V_STAGE_PREFILL, (int64_t)(kv->seq.n - kv->held));
     while (kv->held < kv->seq.n && !rc) {
         size_t left = kv->seq.n - kv->held, n = left < piece ? left : piece;
         fill_rows(s, s->rows, kv->held, n, u);
         float *logits = n == left ? s->logits : NULL;
         if (all_logits) logits = all_logits + kv->held * (size_t)s->model->config.n_vocab;
-        work_share(w, (int64_t)n);
-        rc = work_stopped(w) ? work_cancelled(err)
-                             : forward(s, s->rows, (int)n, all_logits ? s->all_rows : NULL, logits,
-                                       w, NULL, err);
+        task_share(task, (int64_t)n);
+        rc = task_stopped(task) ? task_cancelled(err)
+                                : forward(s, s->rows, (int)n, all_logits ? s->all_rows : NULL,
+                                          logits, task, NULL, err);
         if (!rc) {
-            w->timing.prefill_tokens += (int64_t)n;
-            work_done(w);
+            task->timing.prefill_tokens += (int64_t)n;
+            task_done(task);
         }
     }
-    w->timing.prefill_s += work_stage_s(w);
+    task->timing.prefill_s += task_stage_s(task);
     return rc;
 }
 
@@ -257,7 +257,7 @@ static int check_prompt(const struct phi3v_session *s, const struct phi3v_prompt
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt)
 {
     const struct sequence *seq = &prompt->seq; // the logits behind its last position are wanted
-    return kv_reusable(&s->kv, seq, seq->n - 1, model_regime(s->model, seq->n));
+    return kv_reusable(&s->kv, seq, seq->n - 1, model_rope_factors(s->model, seq->n));
 }
 
 /* Blocks for what follows, so that a step takes no memory. */
@@ -279,27 +279,28 @@ static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t 
 {
     struct sequence seq;
     int rc = sequence_copy(prompt, extra, &seq, err);
-    if (!rc) kv_adopt(&s->kv, &seq, start, model_regime(s->model, prompt->n));
+    if (!rc) kv_adopt(&s->kv, &seq, start, model_rope_factors(s->model, prompt->n));
     return rc;
 }
 
 int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
-                 float *all_logits, struct work *w, struct phi3v_error *err)
+                 float *all_logits, struct task *task, struct phi3v_error *err)
 {
     int rc = check_prompt(s, prompt, extra, err);
     if (rc) return rc;
     struct in_use u = {0};
     struct kv_start start;
     size_t n = all_logits ? 0 : prompt->seq.n - 1; // the logits behind the last one are wanted
-    rc = kv_start(&s->kv, &prompt->seq, n, model_regime(s->model, prompt->seq.n), &start, err);
+    rc =
+        kv_start(&s->kv, &prompt->seq, n, model_rope_factors(s->model, prompt->seq.n), &start, err);
     if (rc) return rc;
-    w->timing.cached_tokens = (int64_t)start.n;
-    rc = pictures_use(s, &prompt->seq, start.n, w, &u, err);
+    task->timing.cached_tokens = (int64_t)start.n;
+    rc = pictures_use(s, &prompt->seq, start.n, task, &u, err);
     if (!rc) rc = adopt(s, &prompt->seq, extra, &start, err);
     if (rc) {
         kv_start_fini(&s->kv, &start);
     } else {
-        rc = compute(s, &u, all_logits, w, err);
+        rc = compute(s, &u, all_logits, task, err);
         kv_publish(&s->kv); // whoever asks next, perhaps beside this answer
         if (!rc) rc = reserve_ahead(&s->kv, extra, err);
         if (rc) kv_trim(&s->kv);
@@ -310,30 +311,30 @@ int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, siz
 
 /* The whole sequence again, under the factors for its present length, as a stage within the present
  * one. */
-static int recompute(struct phi3v_session *s, struct work *w, struct phi3v_error *err)
+static int recompute(struct phi3v_session *s, struct task *task, struct phi3v_error *err)
 {
     struct kv *kv = &s->kv;
     struct in_use u;
     struct kv_start start;
-    struct work outer = *w;
-    enum rope_regime regime = model_regime(s->model, kv->seq.n);
-    int rc = kv_start(kv, &kv->seq, kv->seq.n - 1, regime, &start, err);
+    struct task outer = *task;
+    enum rope_factors rope_factors = model_rope_factors(s->model, kv->seq.n);
+    int rc = kv_start(kv, &kv->seq, kv->seq.n - 1, rope_factors, &start, err);
     if (rc) return rc;
-    rc = pictures_use(s, &kv->seq, start.n, w, &u, err);
+    rc = pictures_use(s, &kv->seq, start.n, task, &u, err);
     if (rc) {
         kv_start_fini(kv, &start);
     } else {
-        kv_adopt(kv, NULL, &start, regime);
-        rc = compute(s, &u, NULL, w, err);
+        kv_adopt(kv, NULL, &start, rope_factors);
+        rc = compute(s, &u, NULL, task, err);
         in_use_fini(&u);
     }
-    w->stage = outer.stage;
-    w->stage_start_s = outer.stage_start_s;
-    w->total = outer.total;
+    task->stage = outer.stage;
+    task->stage_start_s = outer.stage_start_s;
+    task->total = outer.total;
     return rc;
 }
 
-int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi3v_error *err)
+int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err)
 {
     struct kv *kv = &s->kv;
     assert(kv->held == kv->seq.n);
@@ -343,9 +344,9 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
     sequence_push(&kv->seq, id);
     if (steps) {
         fill_rows(s, s->rows, kv->held, 1, NULL);
-        rc = forward(s, s->rows, 1, NULL, s->logits, w, NULL, err);
+        rc = forward(s, s->rows, 1, NULL, s->logits, task, NULL, err);
     } else {
-        rc = recompute(s, w, err);
+        rc = recompute(s, task, err);
     }
     if (rc) kv_trim(kv);
     return rc;
@@ -356,7 +357,7 @@ int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi
 
 bool session_steps(const struct phi3v_session *s)
 {
-    return model_regime(s->model, s->kv.seq.n + 1) == s->kv.regime;
+    return model_rope_factors(s->model, s->kv.seq.n + 1) == s->kv.rope_factors;
 }
 
 /* -- Going on, one token after the other --------------------------------------------------------
@@ -364,8 +365,8 @@ bool session_steps(const struct phi3v_session *s)
 
 /* One row of each session as one forward; logits: [n][n_vocab]. A failure leaves all as they were.
  */
-static int push_together(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
-                         const struct pulse *pulse, struct phi3v_error *err)
+static int push_batch(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
+                      const struct pulse *pulse, struct phi3v_error *err)
 {
     CLEANUP(mem_free_ptr) struct batch_seq *seqs = mem_array((size_t)n, sizeof *seqs);
     CLEANUP(mem_free_ptr) struct prompt_row *rows = mem_array((size_t)n, sizeof *rows);
@@ -385,7 +386,7 @@ static int push_together(struct phi3v_session *const *s, const int32_t *ids, int
                                      .n_rows = 1,
                                      .first_pos = (int64_t)kv->held,
                                      .blocks = kv->blocks,
-                                     .regime = kv->regime};
+                                     .rope_factors = kv->rope_factors};
     }
     int rc = s[0]->model->backend->table->forward(s[0]->state, &batch, err);
     for (int i = 0; i < n && !rc; i++) {
@@ -396,37 +397,38 @@ static int push_together(struct phi3v_session *const *s, const int32_t *ids, int
 }
 
 /* The device draws: it can, and nobody asks for what its logits say besides. */
-static bool draws_ahead(const struct phi3v_session *s)
+static bool decodes_ahead(const struct phi3v_session *s)
 {
     return s->model->backend->table->decode && sampler_n_top(s->sampler) == 0;
 }
 
 /* Steps that the device may take by itself, at most n: with the blocks and the rope factors there
  * are. */
-static size_t steps_ahead(const struct phi3v_session *s, size_t n)
+static size_t decode_ahead_steps(const struct phi3v_session *s, size_t n)
 {
     const struct kv *kv = &s->kv;
     size_t rope_switch = (size_t)s->model->info.rope_switch, held = kv->held;
     size_t end = (size_t)kv->n_blocks * KV_BLOCK;
-    if (!draws_ahead(s)) return 0;
+    if (!decodes_ahead(s)) return 0;
     if (kv->seq.cap < end) end = kv->seq.cap;
-    if (rope_switch && kv->regime == ROPE_SHORT_FACTORS && rope_switch < end) end = rope_switch;
+    if (rope_switch && kv->rope_factors == ROPE_SHORT_FACTORS && rope_switch < end)
+        end = rope_switch;
     size_t room = end > held ? end - held : 0;
     return n < room ? n : room;
 }
 
 /* Sessions that the device takes ahead of the host. An id handed out says that the row of the one
  * before it is held. */
-struct followers {
+struct ahead {
     struct phi3v_session *const *s;
     int32_t ids[BACKEND_STEP_SEQS]; // whose rows are being computed
     backend_id_fn on_id;
     void *user;
 };
 
-static int on_followed(void *user, int i, int32_t id)
+static int on_ahead(void *user, int i, int32_t id)
 {
-    struct followers *f = user;
+    struct ahead *f = user;
     struct phi3v_session *s = f->s[i];
     sequence_push(&s->kv.seq, f->ids[i]);
     s->kv.held++;
@@ -437,7 +439,7 @@ static int on_followed(void *user, int i, int32_t id)
 }
 
 /* n_steps of each of n sessions, which have room for them. */
-static int follow(struct followers *f, int n, size_t n_steps, struct phi3v_error *err)
+static int decode_ahead(struct ahead *f, int n, size_t n_steps, struct phi3v_error *err)
 {
     struct decode_seq seqs[BACKEND_STEP_SEQS];
     for (int i = 0; i < n; i++) {
@@ -445,48 +447,48 @@ static int follow(struct followers *f, int n, size_t n_steps, struct phi3v_error
         seqs[i] = (struct decode_seq){.id = f->ids[i],
                                       .pos = (int64_t)s->kv.held,
                                       .blocks = s->kv.blocks,
-                                      .regime = s->kv.regime,
+                                      .rope_factors = s->kv.rope_factors,
                                       .draw = sampler_draw(s->sampler),
                                       .seen = sampler_seen(s->sampler)};
     }
     const struct phi3v_session *s = f->s[0];
-    return s->model->backend->table->decode(s->state, seqs, n, (int)n_steps, on_followed, f, err);
+    return s->model->backend->table->decode(s->state, seqs, n, (int)n_steps, on_ahead, f, err);
 }
 
-int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
-                   struct work *w, struct phi3v_error *err)
+int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
+                   struct task *task, struct phi3v_error *err)
 {
     assert(s->kv.held == s->kv.seq.n);
     sampler_saw(s->sampler, id);
-    n = steps_ahead(s, n);
+    n = decode_ahead_steps(s, n);
     if (n == 0) {
-        int rc = session_push(s, id, w, err);
+        int rc = session_push(s, id, task, err);
         if (!rc) on_id(user, 0, sampler_pick(s->sampler, s->logits));
         return rc;
     }
-    return follow(&(struct followers){.s = &s, .ids = {id}, .on_id = on_id, .user = user}, 1, n,
-                  err);
+    return decode_ahead(&(struct ahead){.s = &s, .ids = {id}, .on_id = on_id, .user = user}, 1, n,
+                        err);
 }
 
-int session_most_together(const struct phi3v_session *s)
+int session_batch_most(const struct phi3v_session *s)
 {
     struct backend *b = s->model->backend;
-    return draws_ahead(s) ? b->table->step_seqs(b) : INT_MAX;
+    return decodes_ahead(s) ? b->table->step_seqs(b) : INT_MAX;
 }
 
-static int follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
-                           size_t n_steps, backend_id_fn on_id, void *user, struct phi3v_error *err)
+static int batch_ahead(struct phi3v_session *const *s, const int32_t *ids, int n, size_t n_steps,
+                       backend_id_fn on_id, void *user, struct phi3v_error *err)
 {
-    struct followers f = {.s = s, .on_id = on_id, .user = user};
-    for (int i = 0; i < n; i++) n_steps = steps_ahead(s[i], n_steps);
+    struct ahead f = {.s = s, .on_id = on_id, .user = user};
+    for (int i = 0; i < n; i++) n_steps = decode_ahead_steps(s[i], n_steps);
     assert(n_steps > 0 && n <= BACKEND_STEP_SEQS);
     memcpy(f.ids, ids, (size_t)n * sizeof *ids);
-    return follow(&f, n, n_steps, err);
+    return decode_ahead(&f, n, n_steps, err);
 }
 
-int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
-                            size_t n_steps, float *logits, backend_id_fn on_id, void *user,
-                            const struct pulse *pulse, struct phi3v_error *err)
+int session_decode_batch(struct phi3v_session *const *s, const int32_t *ids, int n, size_t n_steps,
+                         float *logits, backend_id_fn on_id, void *user, const struct pulse *pulse,
+                         struct phi3v_error *err)
 {
     size_t n_vocab = (size_t)s[0]->model->config.n_vocab;
     int rc = 0;
@@ -496,8 +498,8 @@ int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, 
         rc = reserve_row(&s[i]->kv, err);
     }
     if (rc) return rc;
-    if (draws_ahead(s[0])) return follow_together(s, ids, n, n_steps, on_id, user, err);
-    rc = push_together(s, ids, n, logits, pulse, err);
+    if (decodes_ahead(s[0])) return batch_ahead(s, ids, n, n_steps, on_id, user, err);
+    rc = push_batch(s, ids, n, logits, pulse, err);
     for (int i = 0; i < n && !rc; i++)
         on_id(user, i, sampler_pick(s[i]->sampler, logits + (size_t)i * n_vocab));
     return rc;
@@ -505,7 +507,7 @@ int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, 
 
 /* -- For tests, debug and bench ---------------------------------------------------------------- */
 
-static int trace_pictures(struct phi3v_session *s, const struct sequence *seq, struct work *w,
+static int trace_pictures(struct phi3v_session *s, const struct sequence *seq, struct task *task,
                           const struct trace *trace, struct in_use *u, struct phi3v_error *err)
 {
     *u = (struct in_use){.cache = &s->model->features};
@@ -514,7 +516,7 @@ static int trace_pictures(struct phi3v_session *s, const struct sequence *seq, s
     u->n = seq->n_slots;
     for (int i = 0; i < seq->n_slots; i++) {
         struct features *features;
-        int rc = encode(s, &seq->slots[i], w, trace, &features, err);
+        int rc = encode(s, &seq->slots[i], task, trace, &features, err);
         if (!rc) rc = feature_cache_put(u->cache, &seq->slots[i], features, &u->entries[i], err);
         if (rc) {
             in_use_fini(u);
@@ -524,23 +526,23 @@ static int trace_pictures(struct phi3v_session *s, const struct sequence *seq, s
     return 0;
 }
 
-int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, struct work *w,
+int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, struct task *task,
                   const struct trace *trace, struct phi3v_error *err)
 {
     int rc = check_prompt(s, prompt, 0, err);
     if (rc) return rc;
     struct in_use u;
-    if ((rc = trace_pictures(s, &prompt->seq, w, trace, &u, err))) return rc;
+    if ((rc = trace_pictures(s, &prompt->seq, task, trace, &u, err))) return rc;
     size_t n = prompt->seq.n;
     struct kv_start start = {0};
     struct prompt_row *rows = mem_array(n, sizeof *rows);
     if (!rows) rc = err_memory(err, "a traced pass", n * sizeof *rows);
-    if (!rc) rc = kv_start(&s->kv, &prompt->seq, 0, s->kv.regime, &start, err);
+    if (!rc) rc = kv_start(&s->kv, &prompt->seq, 0, s->kv.rope_factors, &start, err);
     if (!rc) rc = adopt(s, &prompt->seq, 0, &start, err);
     if (!rc) {
         rc = kv_reserve(&s->kv, n, err);
         fill_rows(s, rows, 0, n, &u);
-        if (!rc) rc = forward(s, rows, (int)n, NULL, s->logits, w, trace, err);
+        if (!rc) rc = forward(s, rows, (int)n, NULL, s->logits, task, trace, err);
         if (rc) kv_clear(&s->kv);
     }
     kv_start_fini(&s->kv, &start);
@@ -564,7 +566,7 @@ int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err)
     for (int i = 0; i < kv->n_blocks; i++) b->table->kv_fill(b, kv->blocks[i], (uint64_t)i);
     kv->alone = true; // nobody is to take these for what they stand for
     kv->held = (size_t)n;
-    kv->regime = model_regime(s->model, kv->held);
+    kv->rope_factors = model_rope_factors(s->model, kv->held);
     return 0;
 }
 
@@ -601,12 +603,12 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
     }
     struct features *features = NULL;
     struct crop_source source = crops_ready(&crops);
-    struct work w;
-    work_begin(&w, &s->work, NULL, NULL);
-    work_stage(&w, PHI3V_STAGE_VISION, n_crops);
-    int rc = encode_crops(s, &source, &w, NULL, &features, err);
-    double seconds = work_stage_s(&w);
-    work_end(&w);
+    struct task task;
+    task_begin(&task, &s->task_state, NULL, NULL);
+    task_stage(&task, PHI3V_STAGE_VISION, n_crops);
+    int rc = encode_crops(s, &source, &task, NULL, &features, err);
+    double seconds = task_stage_s(&task);
+    task_end(&task);
     mem_free(crops.data);
     s->model->backend->table->features_free(features);
     if (!rc) *ret_seconds = seconds;

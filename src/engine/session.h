@@ -10,7 +10,7 @@
 #include "engine/model.h"
 #include "engine/prompt.h"
 #include "engine/sample.h"
-#include "engine/work.h"
+#include "engine/task.h"
 
 struct phi3v_session {
     struct phi3v_model *model;
@@ -21,7 +21,7 @@ struct phi3v_session {
     int piece;               // rows computed before they count as held: what a cancel can lose
     struct prompt_row *rows; // [piece]
     int *all_rows;           // [piece]: 0, 1, 2, …
-    atomic_int work;         // enum work_state
+    atomic_int task_state;   // enum task_state
 };
 
 int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_error *err);
@@ -34,27 +34,27 @@ void session_free(struct phi3v_session *s);
  * pieces computed so far stay held. Errors: ARGUMENT (another model's prompt), TOO_LONG, MEMORY,
  * CANCELLED. */
 int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
-                 float *all_logits, struct work *w, struct phi3v_error *err);
+                 float *all_logits, struct task *task, struct phi3v_error *err);
 /* One token more. Crossing into the long rope factors computes the whole sequence again. */
-int session_push(struct phi3v_session *s, int32_t id, struct work *w, struct phi3v_error *err);
+int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err);
 /* One token more, and behind it those that the sampler draws, as often as `on_id` (called with each
  * of them) returns 0, at most n of them and at least one: where the device can, without waiting for
  * the host between them. What was computed behind the last id handed out is thrown away. s->logits
  * is worth nothing afterwards. Errors: as session_push. */
-int session_follow(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
-                   struct work *w, struct phi3v_error *err);
+int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
+                   struct task *task, struct phi3v_error *err);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
-/* How many sessions session_follow_together takes. */
-int session_most_together(const struct phi3v_session *s);
-/* session_follow for n sessions of one model, computed side by side: ids[i] to s[i], and on_id with
+/* How many sessions session_decode_batch takes. */
+int session_batch_most(const struct phi3v_session *s);
+/* session_decode for n sessions of one model, computed side by side: ids[i] to s[i], and on_id with
  * i for each token behind it, n_steps times at most and at least once, until it returns non-zero
  * for one of them; the others' tokens of that step are handed out, too. All must session_steps(). A
  * device that does not draw takes one step; logits, [n][n_vocab], are its room for it, and the
  * pulse may stop it. A failure leaves every session with the rows of the ids it was handed. */
-int session_follow_together(struct phi3v_session *const *s, const int32_t *ids, int n,
-                            size_t n_steps, float *logits, backend_id_fn on_id, void *user,
-                            const struct pulse *pulse, struct phi3v_error *err);
+int session_decode_batch(struct phi3v_session *const *s, const int32_t *ids, int n, size_t n_steps,
+                         float *logits, backend_id_fn on_id, void *user, const struct pulse *pulse,
+                         struct phi3v_error *err);
 /* How many positions of the prompt session_load would not compute. */
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt);
 /* Forgets what is held. */
@@ -65,7 +65,7 @@ int session_fork(struct phi3v_session *s, struct phi3v_session **ret, struct phi
 void session_settle(struct phi3v_session *s);
 
 /* One fresh traced pass; afterwards the session holds the prompt. */
-int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, struct work *w,
+int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, struct task *task,
                   const struct trace *trace, struct phi3v_error *err);
 /* Pretends to hold n tokens <s>, with pseudo-random keys and values. */
 int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err);

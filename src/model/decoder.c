@@ -94,7 +94,7 @@ static void enter_rows(struct ops *o, void *arg, int begin, int end)
         while (row >= s->batch->seqs[seq].n_rows) row -= s->batch->seqs[seq++].n_rows;
         const struct batch_seq *from = &s->batch->seqs[seq];
         embed_row(s->d->weights, o->k, &from->rows[row], s->p.x + (size_t)i * s->d->config->hidden);
-        rope_row(rope, from->regime, from->first_pos + row, s->p.cos + (size_t)i * rope->half,
+        rope_row(rope, from->rope_factors, from->first_pos + row, s->p.cos + (size_t)i * rope->half,
                  s->p.sin + (size_t)i * rope->half);
     }
 }

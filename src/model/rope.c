@@ -19,10 +19,11 @@ void rope_init(struct rope *rope, const struct config *c)
     }
 }
 
-void rope_row(const struct rope *rope, enum rope_regime regime, int64_t pos, float *cos, float *sin)
+void rope_row(const struct rope *rope, enum rope_factors rope_factors, int64_t pos, float *cos,
+              float *sin)
 {
     for (int m = 0; m < rope->half; m++) {
-        float angle = (float)pos * rope->inv_freq[regime][m];
+        float angle = (float)pos * rope->inv_freq[rope_factors][m];
         cos[m] = cosf(angle) * rope->magnitude;
         sin[m] = sinf(angle) * rope->magnitude;
     }

@@ -11,12 +11,12 @@
 struct rope {
     int half;                           // head_dim / 2
     float magnitude;                    // multiplies cosine and sine
-    float inv_freq[2][CONFIG_MAX_ROPE]; // by enum rope_regime
+    float inv_freq[2][CONFIG_MAX_ROPE]; // by enum rope_factors
 };
 
 void rope_init(struct rope *rope, const struct config *c);
 /* cos, sin: [half], with the magnitude. golden: activations/rope.cos */
-void rope_row(const struct rope *rope, enum rope_regime regime, int64_t pos, float *cos,
+void rope_row(const struct rope *rope, enum rope_factors rope_factors, int64_t pos, float *cos,
               float *sin);
 
 #endif

@@ -35,13 +35,13 @@ void test_attend_decode(int pos, int n_heads, int n_kv, int head_dim, bool q8 = 
     int d = pad_head(head_dim), n_rows = 2;
     cache c(pos + 1, n_kv, head_dim, q8), shorter(pos / 2 + 1, n_kv, head_dim, q8);
     cache *caches[2] = {&c, &shorter};
-    cache_on_card dc(c), on_shorter(shorter);
+    cache_on_gpu dc(c), on_shorter(shorter);
     vector<struct bf16> q = random_rows((int64_t)n_rows * n_heads, head_dim, d);
-    on_card<struct bf16> dq(q);
-    on_card<struct bf16 *const *> tables({dc.table->data, on_shorter.table->data});
-    on_card<int> dpos({pos, pos / 2}), arrived(vector<int>((size_t)(n_rows * n_heads), 0));
-    on_card<float> parts(vector<float>(attend_parts_floats(n_rows, n_heads, head_dim), NAN));
-    on_card<float> out(vector<float>((size_t)(n_rows * n_heads * head_dim), NAN));
+    on_gpu<struct bf16> dq(q);
+    on_gpu<struct bf16 *const *> tables({dc.table->data, on_shorter.table->data});
+    on_gpu<int> dpos({pos, pos / 2}), arrived(vector<int>((size_t)(n_rows * n_heads), 0));
+    on_gpu<float> parts(vector<float>(attend_parts_floats(n_rows, n_heads, head_dim), NAN));
+    on_gpu<float> out(vector<float>((size_t)(n_rows * n_heads * head_dim), NAN));
     struct attend_decode a = {};
     a.q = dq.data;
     a.tables = tables.data;
@@ -51,7 +51,7 @@ void test_attend_decode(int pos, int n_heads, int n_kv, int head_dim, bool q8 = 
     a.n_splits = attend_splits(pos + 1), a.is_q8 = q8;
     a.parts = parts.data, a.arrived = arrived.data;
     a.out = out.data, a.out_stride = n_heads * head_dim;
-    attend_decode_launch(&card_queue, &a);
+    attend_decode_launch(&gpu_queue, &a);
     vector<double> want((size_t)(n_rows * n_heads * head_dim));
     for (int r = 0; r < n_rows; r++)
         for (int h = 0; h < n_heads; h++) {
@@ -73,15 +73,15 @@ void test_attend_step(int pos, int n_heads, int n_kv, int head_dim, bool q8 = fa
     snprintf(name, sizeof name, "attend_decode%s step at %d heads %d/%d of %d", q8 ? " q8" : "",
              pos, n_heads, n_kv, head_dim);
     cache c(pos, n_kv, head_dim, q8);
-    cache_on_card dc(c);
+    cache_on_gpu dc(c);
     vector<float> qkv = random_floats((size_t)((n_heads + 2 * n_kv) * head_dim));
     vector<float> cos = random_floats((size_t)head_dim / 2),
                   sin = random_floats((size_t)head_dim / 2);
-    on_card<float> dqkv(qkv), dcos(cos), dsin(sin);
-    on_card<struct bf16 *const *> tables({dc.table->data});
-    on_card<int> dpos({pos}), arrived(vector<int>((size_t)n_heads, 0));
-    on_card<float> parts(vector<float>(attend_parts_floats(1, n_heads, head_dim), NAN));
-    on_card<struct bf16> out(vector<struct bf16>((size_t)(n_heads * head_dim), NOT_A_NUMBER));
+    on_gpu<float> dqkv(qkv), dcos(cos), dsin(sin);
+    on_gpu<struct bf16 *const *> tables({dc.table->data});
+    on_gpu<int> dpos({pos}), arrived(vector<int>((size_t)n_heads, 0));
+    on_gpu<float> parts(vector<float>(attend_parts_floats(1, n_heads, head_dim), NAN));
+    on_gpu<struct bf16> out(vector<struct bf16>((size_t)(n_heads * head_dim), NOT_A_NUMBER));
     struct attend_decode a = {};
     a.qkv = dqkv.data, a.cos = dcos.data, a.sin = dsin.data;
     a.tables = tables.data;
@@ -91,7 +91,7 @@ void test_attend_step(int pos, int n_heads, int n_kv, int head_dim, bool q8 = fa
     a.n_splits = attend_splits(pos + 1), a.is_q8 = q8;
     a.parts = parts.data, a.arrived = arrived.data;
     a.out16 = out.data, a.out_stride = n_heads * head_dim;
-    attend_decode_launch(&card_queue, &a);
+    attend_decode_launch(&gpu_queue, &a);
 
     for (int h = 0; h < n_kv; h++) { // the new key and value, as the next step will read them
         const float *k = &qkv[(size_t)((n_heads + h) * head_dim)], *v = k + n_kv * head_dim;
@@ -126,20 +126,20 @@ void test_attend_together(int n_heads, int n_kv, int head_dim, bool q8)
     char name[120];
     snprintf(name, sizeof name, "attend_decode%s, %d steps in one launch", q8 ? " q8" : "", N);
     size_t width = (size_t)((n_heads + 2 * n_kv) * head_dim), wide = (size_t)(n_heads * head_dim);
-    vector<cache_on_card *> together, alone;
+    vector<cache_on_gpu *> together, alone;
     vector<struct bf16 *const *> of_together, of_alone;
     for (int p : pos) {
         cache c(p, n_kv, head_dim, q8);
-        together.push_back(new cache_on_card(c)), alone.push_back(new cache_on_card(c));
+        together.push_back(new cache_on_gpu(c)), alone.push_back(new cache_on_gpu(c));
         of_together.push_back(together.back()->table->data);
         of_alone.push_back(alone.back()->table->data);
     }
-    on_card<float> qkv(random_floats(N * width)), cos(random_floats(N * (size_t)head_dim / 2)),
+    on_gpu<float> qkv(random_floats(N * width)), cos(random_floats(N * (size_t)head_dim / 2)),
         sin(random_floats(N * (size_t)head_dim / 2));
-    on_card<struct bf16 *const *> tables(of_together), tables_alone(of_alone);
-    on_card<int> dpos(vector<int>(pos, pos + N)), arrived(vector<int>((size_t)(N * n_heads), 0));
-    on_card<float> parts(vector<float>(attend_parts_floats(N, n_heads, head_dim), NAN));
-    on_card<float> out(vector<float>(N * wide, NAN)), out_alone(vector<float>(N * wide, NAN));
+    on_gpu<struct bf16 *const *> tables(of_together), tables_alone(of_alone);
+    on_gpu<int> dpos(vector<int>(pos, pos + N)), arrived(vector<int>((size_t)(N * n_heads), 0));
+    on_gpu<float> parts(vector<float>(attend_parts_floats(N, n_heads, head_dim), NAN));
+    on_gpu<float> out(vector<float>(N * wide, NAN)), out_alone(vector<float>(N * wide, NAN));
     struct attend_decode a = {};
     a.qkv = qkv.data, a.cos = cos.data, a.sin = sin.data;
     a.tables = tables.data, a.pos = dpos.data;
@@ -149,7 +149,7 @@ void test_attend_together(int n_heads, int n_kv, int head_dim, bool q8)
     a.n_splits = ATTEND_MAX_SPLITS, a.is_q8 = q8;
     a.parts = parts.data, a.arrived = arrived.data;
     a.out = out.data, a.out_stride = (int64_t)wide;
-    attend_decode_launch(&card_queue, &a);
+    attend_decode_launch(&gpu_queue, &a);
     a.n_rows = 1;
     for (int r = 0; r < N; r++) {
         a.qkv = qkv.data + (size_t)r * width;
@@ -157,7 +157,7 @@ void test_attend_together(int n_heads, int n_kv, int head_dim, bool q8)
         a.tables = tables_alone.data + r, a.pos = dpos.data + r;
         a.n_splits = attend_splits(pos[r] + 1);
         a.out = out_alone.data + (size_t)r * wide;
-        attend_decode_launch(&card_queue, &a);
+        attend_decode_launch(&gpu_queue, &a);
     }
     compare_bits(name, out.read(), out_alone.read());
     for (int r = 0; r < N; r++) {
@@ -177,9 +177,9 @@ void test_attend_prefill(int first_pos, int n_rows, int n_heads, int n_kv, int h
              q8 ? " q8" : "", n_rows, first_pos, n_heads, n_kv, head_dim);
     int d = pad_head(head_dim), n_keys = first_pos + n_rows;
     cache c(n_keys, n_kv, head_dim, q8);
-    cache_on_card dc(c);
+    cache_on_gpu dc(c);
     vector<struct bf16> q = random_rows((int64_t)n_rows * n_heads, head_dim, d);
-    on_card<struct bf16> dq(q),
+    on_gpu<struct bf16> dq(q),
         out(vector<struct bf16>((size_t)n_rows * n_heads * head_dim, NOT_A_NUMBER));
     struct attend_prefill a = {};
     a.q = dq.data, a.q_row = n_heads * d, a.q_head = d;
@@ -189,7 +189,7 @@ void test_attend_prefill(int first_pos, int n_rows, int n_heads, int n_kv, int h
     a.n_batch = 1, a.n_rows = n_rows, a.n_heads = n_heads, a.n_kv_heads = n_kv,
     a.head_dim = head_dim;
     a.n_keys = n_keys, a.causal = true, a.first_pos = first_pos;
-    attend_prefill_launch(&card_queue, &a);
+    attend_prefill_launch(&gpu_queue, &a);
     vector<double> want((size_t)n_rows * n_heads * head_dim);
     for (int r = 0; r < n_rows; r++)
         for (int h = 0; h < n_heads; h++) {
@@ -212,7 +212,7 @@ void test_attend_tower(int n_batch, int n_tokens, int n_heads, int d)
     int c = n_heads * d;
     int64_t ld = pad_row(3 * c);
     vector<struct bf16> qkv = random_rows((int64_t)n_batch * n_tokens, 3 * c, ld);
-    on_card<struct bf16> dqkv(qkv),
+    on_gpu<struct bf16> dqkv(qkv),
         out(vector<struct bf16>((size_t)n_batch * n_tokens * c, NOT_A_NUMBER));
     struct attend_prefill a = {};
     a.q = dqkv.data, a.k = dqkv.data + c, a.v = dqkv.data + 2 * c;
@@ -220,7 +220,7 @@ void test_attend_tower(int n_batch, int n_tokens, int n_heads, int d)
     a.out = out.data, a.out_batch = n_tokens * c, a.out_row = c;
     a.n_batch = n_batch, a.n_rows = n_tokens, a.n_heads = a.n_kv_heads = n_heads, a.head_dim = d;
     a.n_keys = n_tokens;
-    attend_prefill_launch(&card_queue, &a);
+    attend_prefill_launch(&gpu_queue, &a);
     vector<double> want((size_t)n_batch * n_tokens * c);
     for (int b = 0; b < n_batch; b++) {
         cache keys(n_tokens, n_heads, d);

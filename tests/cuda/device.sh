@@ -4,7 +4,7 @@
 #                                       their libraries, models and goldens; PHI3V_GOLDENS names another set)
 #   device.sh run FOLDER OUT [GROUP…]   on a machine with a GPU, needing nothing but the CUDA driver, cuBLASLt (of a toolkit or of
 #                                       a Python wheel) and, for its parts, compute-sanitizer, Python and PyTorch
-#   device.sh --dry-run FOLDER OUT [GROUP…]   the same with the emulated card of the build, parts that need more skipped by name
+#   device.sh --dry-run FOLDER OUT [GROUP…]   the same with the emulated GPU of the build, parts that need more skipped by name
 #   device.sh budget                    what each group may take, in seconds
 # Groups are checks, bench and sanitize - these three are one call, and what is meant when none is named -, more and cycles.
 # Each part has its own time limit, and those of a call's parts add up to less than ten minutes, so that none is left without
@@ -25,7 +25,7 @@ all_parts() {
     part checks generation 40 env "$few" "$bin/generation_golden"
     part checks odd-sizes 25 "$bin/cuda_odd_sizes_test"
 
-    why=$no_card
+    why=$no_gpu
     bench bench bf16 40 bf16 auto 3 tg:0,tg:2560,tg:32768,many:4,many:8,pp:2600,vision:17,turn:17+40,edit:17+30
     bench bench q8 30 q8 auto 3 tg:0,tg:2560,many:4,many:8,pp:2600,vision:17,turn:17+40,edit:17+30
     bench bench q4 30 q4 auto 3 tg:0,tg:2560,tg:32768,many:4,many:8,pp:2600,vision:17,turn:17+40,edit:17+30
@@ -46,10 +46,10 @@ all_parts() {
     # shellcheck disable=SC2086 # the number of tokens, and perhaps a word
     part more long 130 "$bin/cuda_long_test" $long
     part more session 60 "$bin/cuda_session_test"
-    part more together 40 "$bin/cuda_together_test"
-    why=$no_card
+    part more batch 40 "$bin/cuda_batch_test"
+    why=$no_gpu
     part more session-q4-kv8 60 env PHI3V_TEST_DTYPE=q4 PHI3V_TEST_KV=q8 "$bin/cuda_session_test"
-    part more together-large 60 "$bin/cuda_together_test" large
+    part more batch-large 60 "$bin/cuda_batch_test" large
     bench more kv8 40 q4 q8 3 tg:2560,tg:32768
     why=$no_sanitizer
     part more memcheck-module 70 compute-sanitizer --tool memcheck --error-exitcode 9 "$bin/cuda_odd_sizes_test"
@@ -71,7 +71,7 @@ pack() {
     build=$root/build
     mkdir -p "$folder/bin" "$folder/lib" "$folder/cuda" "$folder/emulated" "$folder/peers"
     for program in repl/phiscope tests/golden/activations_golden tests/golden/generation_golden tests/cuda/cuda_session_test \
-        tests/cuda/cuda_odd_sizes_test tests/cuda/cuda_together_test tests/cuda/cuda_long_test tests/cuda/cuda_same_bits \
+        tests/cuda/cuda_odd_sizes_test tests/cuda/cuda_batch_test tests/cuda/cuda_long_test tests/cuda/cuda_same_bits \
         tests/cuda/cuda_kernels_device_test tests/cuda/cuda_kernels_test; do
         [ -e "$build/$program" ] || { echo "device.sh: $build/$program is not built" >&2; exit 1; }
         strip -o "$folder/bin/$(basename "$program")" "$build/$program"
@@ -151,7 +151,7 @@ part() {
     fi
 }
 
-# Everything in $out so far as one JSON object: the card, the parts, and what they measured.
+# Everything in $out so far as one JSON object: the GPU, the parts, and what they measured.
 summarize() {
     card=$(nvidia-smi --query-gpu=name,driver_version,clocks.max.sm,power.limit --format=csv,noheader 2>/dev/null | head -n 1)
     printf '{"card": "%s", "dry_run": %s,\n "parts": [' "$(in_json "$card")" "$([ -n "$dry" ] && echo true || echo false)"
@@ -172,12 +172,12 @@ summarize() {
 
 # Why parts of a kind cannot run here; empty: they can.
 look_around() {
-    no_card='' no_torch='' no_sanitizer='' no_goals=''
+    no_gpu='' no_torch='' no_sanitizer='' no_goals=''
     command -v compute-sanitizer >/dev/null || no_sanitizer='compute-sanitizer is not here'
     command -v python3 >/dev/null || no_goals='Python is not here'
-    python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || no_torch='no PyTorch that sees the card'
+    python3 -c 'import torch; assert torch.cuda.is_available()' 2>/dev/null || no_torch='no PyTorch that sees the GPU'
     [ -n "$dry" ] || return
-    no_card='no card' no_torch='no card' no_sanitizer='no card' no_goals='no card'
+    no_gpu='no GPU' no_torch='no GPU' no_sanitizer='no GPU' no_goals='no GPU'
 }
 
 run() {
@@ -200,7 +200,7 @@ run() {
     [ $failed = 0 ]
 }
 
-# What differs between a card and an emulated one.
+# What differs between a GPU and an emulated one.
 set_programs() {
     bin=$folder/bin
     phiscope=$bin/phiscope kernels=$bin/cuda_kernels_device_test
@@ -211,7 +211,7 @@ set_programs() {
 }
 
 mode=${1-} folder=${2-} out=${3-}
-dry='' found_path='' no_card='' no_torch='' no_sanitizer='' no_goals=''
+dry='' found_path='' no_gpu='' no_torch='' no_sanitizer='' no_goals=''
 case $mode in
 budget)
     set_programs

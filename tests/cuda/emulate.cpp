@@ -235,7 +235,7 @@ void run_grid(const struct shape &s, const std::function<void()> &thread)
     if (s.threads < 1 || s.threads > 1024 || s.threads % 32 || s.grid.y > 65535 ||
         s.grid.z > 65535 || !s.grid.x || !s.grid.y || !s.grid.z ||
         s.shared_bytes > MOST_SHARED_BYTES)
-        fail("a launch of a size no card takes");
+        fail("a launch of a size no GPU takes");
     thread_function = &thread;
     block_dim = {(unsigned)s.threads, 1, 1};
     grid_dim = {s.grid.x, s.grid.y, s.grid.z};
@@ -285,7 +285,7 @@ void *shared_array(const void *place, size_t bytes)
     std::unique_ptr<char[]> &array = shared_arrays[place];
     if (!array) {
         shared_bytes += bytes;
-        if (shared_bytes > MOST_SHARED_BYTES) fail("more shared memory than every card has");
+        if (shared_bytes > MOST_SHARED_BYTES) fail("more shared memory than every GPU has");
         array.reset(new char[bytes]);
         memset(array.get(), 0xff, bytes);
     }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The CUDA runtime's functions that the module calls, with the host's memory as the card's. What a
+/* The CUDA runtime's functions that the module calls, with the host's memory as the GPU's. What a
  * stream is asked to do happens at once or as late as the waits allow; of two streams made one
  * after the other each combination comes in turn. So a buffer that is filled again before its copy
  * was waited for, or read before it has come, holds something else. A captured graph is a list of
- * what to do. PHI3V_EMULATED_BYTES, PHI3V_EMULATED_SEED: the card's memory (1 GiB when not set),
+ * what to do. PHI3V_EMULATED_BYTES, PHI3V_EMULATED_SEED: the GPU's memory (1 GiB when not set),
  * and the order of threads. PHI3V_EMULATED_DRIVER: the driver's CUDA version as
- * cudaDriverGetVersion gives it (0: none). PHI3V_EMULATED_CARDS: how many there are. */
+ * cudaDriverGetVersion gives it (0: none). PHI3V_EMULATED_GPUS: how many there are. */
 #include <cuda_runtime_api.h>
 
 #include <deque>
@@ -24,7 +24,7 @@ typedef std::vector<std::function<void()>> steps;
 namespace
 {
 
-std::map<void *, size_t> allocated; // of the card
+std::map<void *, size_t> allocated; // of the GPU
 size_t n_allocated_bytes, n_pinned_bytes;
 std::map<void *, size_t> pinned;
 long fail_at;
@@ -129,7 +129,7 @@ cudaError_t cudaGetDeviceCount(int *n)
     if (seed) emulated_set_seed(strtoull(seed, nullptr, 10));
     if (number_of("PHI3V_EMULATED_DRIVER", CUDART_VERSION) < CUDART_VERSION)
         return cudaErrorInsufficientDriver;
-    *n = number_of("PHI3V_EMULATED_CARDS", 1);
+    *n = number_of("PHI3V_EMULATED_GPUS", 1);
     return *n > 0 ? cudaSuccess : cudaErrorNoDevice;
 }
 cudaError_t cudaDriverGetVersion(int *version)
@@ -141,7 +141,7 @@ cudaError_t cudaSetDevice(int) { return cudaSuccess; }
 cudaError_t cudaGetDeviceProperties(struct cudaDeviceProp *p, int)
 {
     memset(p, 0, sizeof *p);
-    snprintf(p->name, sizeof p->name, "emulated card");
+    snprintf(p->name, sizeof p->name, "emulated GPU");
     p->totalGlobalMem = total_bytes();
     p->multiProcessorCount = 3;
     p->major = 9;
@@ -218,7 +218,7 @@ cudaError_t cudaMemcpyAsync(void *to, const void *from, size_t n_bytes, enum cud
     if (!is_known(to) && !capturing) run_all(streams.at(stream));
     return cudaSuccess;
 }
-/* Follows those before it, but streams that do not block go on beside it; to the card it may still
+/* Follows those before it, but streams that do not block go on beside it; to the GPU it may still
  * be under way behind the call, though what it read of the host may be changed. */
 cudaError_t cudaMemcpy(void *to, const void *from, size_t n_bytes, enum cudaMemcpyKind)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What tests ask the emulated card. */
+ * What tests ask the emulated GPU. */
 #ifndef EMULATE_RUNTIME_H
 #define EMULATE_RUNTIME_H
 
@@ -13,7 +13,7 @@ extern "C" {
 /* Seen from outside, too: tests of sessions find them in the module. */
 #define EMULATED_API __attribute__((visibility("default")))
 
-/* Bytes of the card, and of pinned memory, that are allocated now. */
+/* Bytes of the GPU, and of pinned memory, that are allocated now. */
 EMULATED_API size_t emulated_bytes_in_use(void);
 /* The n-th allocation from now fails; 0: none. */
 EMULATED_API void emulated_fail_at(long n);

@@ -19,8 +19,8 @@ void test_gemv(int n_out, int n_in, enum gemv_then then, bool with_norm, int n =
     vector<struct bf16> w = random_rows(n_out, n_in, ld, 0.2f);
     vector<float> x = random_floats((size_t)(n * n_in)), norm = random_floats((size_t)n_in, 2),
                   y = random_floats((size_t)(n * n_y));
-    on_card<struct bf16> dw(w);
-    on_card<float> dnorm(norm);
+    on_gpu<struct bf16> dw(w);
+    on_gpu<float> dnorm(norm);
     struct gemv g = {};
     g.w = bf16_matrix(dw.data, n_out, n_in, ld);
     g.n = n;

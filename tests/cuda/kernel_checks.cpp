@@ -8,7 +8,7 @@
 namespace kernel_tests
 {
 
-struct queue card_queue;
+struct queue gpu_queue;
 
 namespace
 {
@@ -104,17 +104,17 @@ void check_product(const char *name, struct gemv g, const vector<float> &x, cons
                    const vector<double> &want)
 {
     size_t n = (size_t)g.n, n_in = x.size() / n, n_y = y.size() / n;
-    on_card<float> dx(x), dy(y), alone(y), wide(vector<float>(n * (size_t)g.w.n_out, NAN));
+    on_gpu<float> dx(x), dy(y), alone(y), wide(vector<float>(n * (size_t)g.w.n_out, NAN));
     g.x = dx.data;
     g.y = dy.data;
     g.wide = wide.data;
-    gemv_launch(&card_queue, name, &g);
+    gemv_launch(&gpu_queue, name, &g);
     compare(name, dy.read(), want, EXACT);
     g.n = 1;
     for (size_t v = 0; v < n && n > 1; v++) {
         g.x = dx.data + v * n_in;
         g.y = alone.data + v * n_y;
-        gemv_launch(&card_queue, name, &g);
+        gemv_launch(&gpu_queue, name, &g);
     }
     if (n > 1) compare_bits("  each as by itself", dy.read(), alone.read());
 }

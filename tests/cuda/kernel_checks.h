@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the tests of the kernels share: reproducible data, arrays on the card, the comparison with
+ * What the tests of the kernels share: reproducible data, arrays on the GPU, the comparison with
  * values in double precision, and the forms that several kernels have in common. */
 #ifndef CUDA_KERNEL_CHECKS_H
 #define CUDA_KERNEL_CHECKS_H
@@ -19,7 +19,7 @@ namespace kernel_tests
 using std::vector;
 
 /* Every launch goes here. */
-extern struct queue card_queue;
+extern struct queue gpu_queue;
 
 /* -- Verdicts ---------------------------------------------------------------------------------- */
 
@@ -44,23 +44,23 @@ vector<struct bf16> random_rows(int64_t n_rows, int64_t n, int64_t ld, float sca
 /* Ends the program when a call of the runtime failed. */
 void need(cudaError_t rc);
 
-/* An array on the card, gone at the end of the scope. */
-template <typename T> struct on_card {
+/* An array on the GPU, gone at the end of the scope. */
+template <typename T> struct on_gpu {
     T *data = nullptr;
     size_t n;
-    explicit on_card(const vector<T> &x) : n(x.size())
+    explicit on_gpu(const vector<T> &x) : n(x.size())
     {
         need(cudaMalloc((void **)&data, n * sizeof(T)));
         need(cudaMemcpy(data, x.data(), n * sizeof(T), cudaMemcpyDefault));
         need(cudaDeviceSynchronize()); /* it may go on, and the queue does not wait for it */
     }
-    on_card(const on_card &) = delete;
-    ~on_card() { cudaFree(data); }
+    on_gpu(const on_gpu &) = delete;
+    ~on_gpu() { cudaFree(data); }
     vector<T> read() const
     {
         vector<T> x(n);
-        queue_wait(&card_queue);
-        need(card_queue.status);
+        queue_wait(&gpu_queue);
+        need(gpu_queue.status);
         need(cudaMemcpy(x.data(), data, n * sizeof(T), cudaMemcpyDefault));
         return x;
     }

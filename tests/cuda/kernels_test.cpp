@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Every kernel of kernels/cuda against double precision, on sizes with tails and grouped heads. The
- * same program runs on the emulated card, with several orders of threads (arguments: seeds), and on
+ * same program runs on the emulated GPU, with several orders of threads (arguments: seeds), and on
  * a real one. The cases are in a file for each topic (kernel_checks.h lists them). */
 #include <cstdio>
 #include <cstdlib>
@@ -15,17 +15,17 @@ using namespace kernel_tests;
 
 int main(int argc, char **argv)
 {
-    int n_cards = 0;
-    cudaError_t rc = cudaGetDeviceCount(&n_cards);
-    if (rc != cudaSuccess || n_cards == 0) {
+    int n_gpus = 0;
+    cudaError_t rc = cudaGetDeviceCount(&n_gpus);
+    if (rc != cudaSuccess || n_gpus == 0) {
         printf("1..0 # SKIP no GPU: %s\n", cudaGetErrorString(rc));
         return 0;
     }
-    struct cudaDeviceProp card;
-    need(cudaGetDeviceProperties(&card, 0));
-    need(cudaStreamCreateWithFlags(&card_queue.stream, cudaStreamNonBlocking));
-    card_queue.n_sms = card.multiProcessorCount;
-    card_queue.overlap = card.major >= 9;
+    struct cudaDeviceProp gpu;
+    need(cudaGetDeviceProperties(&gpu, 0));
+    need(cudaStreamCreateWithFlags(&gpu_queue.stream, cudaStreamNonBlocking));
+    gpu_queue.n_sms = gpu.multiProcessorCount;
+    gpu_queue.overlap = gpu.major >= 9;
     for (int i = 1; i < argc || i == 1; i++) {
 #ifdef EMULATED
         emulated_set_seed(argc > 1 ? strtoull(argv[i], nullptr, 10) : 0);
@@ -40,6 +40,6 @@ int main(int argc, char **argv)
         test_pictures();
         test_choosing();
     }
-    cudaStreamDestroy(card_queue.stream);
+    cudaStreamDestroy(gpu_queue.stream);
     return !verdicts_end();
 }

@@ -73,22 +73,22 @@ struct cache {
     }
 };
 
-/* On the card: blocks in reverse order, and the table of their addresses. */
-struct cache_on_card {
-    vector<on_card<struct bf16> *> blocks;
-    on_card<struct bf16 *> *table;
-    explicit cache_on_card(const cache &c)
+/* On the GPU: blocks in reverse order, and the table of their addresses. */
+struct cache_on_gpu {
+    vector<on_gpu<struct bf16> *> blocks;
+    on_gpu<struct bf16 *> *table;
+    explicit cache_on_gpu(const cache &c)
     {
         vector<struct bf16 *> at(c.blocks.size());
         for (size_t i = at.size(); i-- > 0;) {
-            blocks.push_back(new on_card<struct bf16>(c.blocks[i]));
+            blocks.push_back(new on_gpu<struct bf16>(c.blocks[i]));
             at[i] = blocks.back()->data;
         }
-        table = new on_card<struct bf16 *>(at);
+        table = new on_gpu<struct bf16 *>(at);
     }
-    ~cache_on_card()
+    ~cache_on_gpu()
     {
-        for (on_card<struct bf16> *b : blocks) delete b;
+        for (on_gpu<struct bf16> *b : blocks) delete b;
         delete table;
     }
     vector<struct bf16> read(int block) const

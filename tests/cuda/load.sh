@@ -1,6 +1,6 @@
 #!/bin/sh
 # load.sh PHISCOPE MODULE MODEL: the module that nvcc built is loaded, and says in one sentence what this machine lacks, or
-# names its card. TAP.
+# names its GPU. TAP.
 set -u
 phiscope=$1
 PHI3V_BACKEND_DIR=$(CDPATH='' cd -- "$(dirname -- "$2")" && pwd)
@@ -16,7 +16,7 @@ trap 'rm -f "$log"' EXIT
 "$phiscope" devices >"$log" 2>&1
 status=$?
 ok 'devices end well' '[ $status = 0 ]'
-ok 'the module answers for its cards' 'grep -Eq "^cuda:[0-9]+ .* GiB|^cuda +NVIDIA GPU  not usable: (no NVIDIA driver|the NVIDIA driver here|no NVIDIA GPU)" "$log"'
+ok 'the module answers for its GPUs' 'grep -Eq "^cuda:[0-9]+ .* GiB|^cuda +NVIDIA GPU  not usable: (no NVIDIA driver|the NVIDIA driver here|no NVIDIA GPU)" "$log"'
 if grep -q '^cuda:' "$log"; then
     echo "ok $((n + 1)) - what is missing is explained # SKIP there is a GPU here"
     n=$((n + 1))

@@ -3,7 +3,7 @@
  * every row looks at a few keys only, anywhere in the sequence: a key that is lost, found in
  * another block, or turned by another angle changes the logits by their own size, where among
  * 131072 equal ones nobody would notice. Blocks lie in no order.
- * - The card against the CPU in f32: prompt rows of every length, and steps behind them.
+ * - The GPU against the CPU in f32: prompt rows of every length, and steps behind them.
  * - Steps against the prompt's last rows, which go through other kernels, at sizes where the CPU
  *   would take too long ("wide": widths of the published model, and more keys and values than 32
  *   bits count bytes).
@@ -128,7 +128,7 @@ static void rows_run(struct sequence_on *q, int first, int n, const int *wanted,
                             .n_rows = n,
                             .first_pos = first,
                             .blocks = q->blocks,
-                            .regime = ROPE_LONG_FACTORS};
+                            .rope_factors = ROPE_LONG_FACTORS};
     struct batch batch = {.seqs = &seq,
                           .n_seqs = 1,
                           .logit_rows = wanted,
@@ -186,9 +186,9 @@ static void agrees_with_the_cpu(void **state)
     size_t n = (size_t)(MOST_PROBES + N_STEPS) * (size_t)m.config.n_vocab;
     float *want = mem_array(n, sizeof *want), *got = mem_array(n, sizeof *got);
     int n_rows = prompt_and_steps(passes_cpu(&m), &m.config, want);
-    prompt_and_steps(passes_card(&m, KV_BF16), &m.config, got);
+    prompt_and_steps(passes_gpu(&m, KV_BF16), &m.config, got);
     assert_near("bf16 against the CPU", got, want, n_rows, m.config.n_vocab, 0.4, 0.05);
-    prompt_and_steps(passes_card(&m, KV_Q8), &m.config, got);
+    prompt_and_steps(passes_gpu(&m, KV_Q8), &m.config, got);
     assert_near("q8 against the CPU", got, want, n_rows, m.config.n_vocab, 0.5, 0.1);
     mem_free(want);
     mem_free(got);
@@ -226,7 +226,7 @@ static void assert_answer(struct sequence_on *q, int first, float *logits)
     struct decode_seq seq = {.id = id_at(q, first),
                              .pos = first,
                              .blocks = q->blocks,
-                             .regime = ROPE_LONG_FACTORS,
+                             .rope_factors = ROPE_LONG_FACTORS,
                              .draw = &plain,
                              .seen = seen};
     struct heard h = {0};
@@ -250,7 +250,7 @@ static void assert_steps_as_prompt(const struct passes_model *m, enum kv_type kv
     int first = n_tokens - N_STEPS, n = m->config.n_vocab, wanted[N_STEPS];
     size_t size = (size_t)N_STEPS * (size_t)n;
     float *prompt = mem_array(size, sizeof *prompt), *steps = mem_array(size, sizeof *steps);
-    begin(&q, passes_card(m, kv), &m->config);
+    begin(&q, passes_gpu(m, kv), &m->config);
     for (int i = 0; i < N_STEPS; i++) wanted[i] = first + i;
     rows_run(&q, 0, n_tokens, wanted, N_STEPS, prompt);
     for (int i = 0; i < N_STEPS; i++) step_run(&q, first + i, steps + (size_t)i * (size_t)n);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Random checkpoints of odd sizes (few dimensions are multiples of 16): a picture, a prompt, and
- * steps behind it, on the card against the CPU. Sizes and weights come from a seed. */
+ * steps behind it, on the GPU against the CPU. Sizes and weights come from a seed. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -47,20 +47,20 @@ static void odd_config(uint32_t seed, struct config *c)
 
 /* The same weights on both sides, in the form named; the CPU computes in f32 where they are not
  * packed. */
-static double card_from_cpu(uint32_t seed, enum weights_form form, enum kv_type kv)
+static double gpu_from_cpu(uint32_t seed, enum weights_form form, enum kv_type kv)
 {
     struct config c;
     struct passes_model m;
     odd_config(seed, &c);
     if (form == FORM_Q4) c.n_layers = 5; // the fifth is the first that has nothing but 4 bits
     passes_open(&m, &c, form, 1);
-    struct backend *cpu = passes_cpu(&m), *card = passes_card(&m, kv);
+    struct backend *cpu = passes_cpu(&m), *gpu = passes_gpu(&m, kv);
     size_t n = (1 + PASSES_STEPS) * (size_t)c.n_vocab;
     float *want = mem_array(n, sizeof *want), *got = mem_array(n, sizeof *got);
     const char *dtype = form == FORM_Q4 ? "q4" : form == FORM_Q8 ? "q8" : "bf16";
-    assert_string_equal(card->table->dtype(card), dtype);
+    assert_string_equal(gpu->table->dtype(gpu), dtype);
     passes_run(cpu, &c, want, NULL);
-    passes_run(card, &c, got, NULL);
+    passes_run(gpu, &c, got, NULL);
     double d = passes_distance(got, want, n);
     print_message("# seed %u, form %d, kv %d: %d x %d, heads %d/%d of %d, MLP %d, tower %d x %d: "
                   "%.4f\n",
@@ -68,7 +68,7 @@ static double card_from_cpu(uint32_t seed, enum weights_form form, enum kv_type 
                   c.intermediate, c.vision.hidden, c.vision.intermediate, d);
     mem_free(want);
     mem_free(got);
-    card->table->close(card);
+    gpu->table->close(gpu);
     cpu->table->close(cpu);
     passes_close(&m);
     return d;
@@ -79,10 +79,10 @@ static void bf16_agrees_with_f32(void **state)
 {
     (void)state;
     for (uint32_t seed = 1; seed <= 6; seed++)
-        assert_true(card_from_cpu(seed, FORM_F32, KV_BF16) < 0.02);
+        assert_true(gpu_from_cpu(seed, FORM_F32, KV_BF16) < 0.02);
 }
 
-/* The CPU rounds activations to 8 bits in every product, the card in steps. Of 32 normal values the
+/* The CPU rounds activations to 8 bits in every product, the GPU in steps. Of 32 normal values the
  * largest is about 2.1 times their spread s, so the unit is some 2.1 s / 90 and the error its share
  * 1 / sqrt(12): 0.7 % a product. Some 20 products follow each other from pixels to logits, 32 with
  * the layers of q4: 3 to 4 % if they add up as random numbers do; 8 % is another matrix, not
@@ -91,8 +91,8 @@ static void packed_agrees_with_packed(void **state)
 {
     (void)state;
     for (uint32_t seed = 1; seed <= 4; seed++) {
-        assert_true(card_from_cpu(seed, FORM_Q8, KV_BF16) < 0.08);
-        assert_true(card_from_cpu(seed, FORM_Q4, KV_Q8) < 0.08);
+        assert_true(gpu_from_cpu(seed, FORM_Q8, KV_BF16) < 0.08);
+        assert_true(gpu_from_cpu(seed, FORM_Q4, KV_Q8) < 0.08);
     }
 }
 
@@ -100,7 +100,7 @@ static void kv_q8_agrees(void **state)
 {
     (void)state;
     for (uint32_t seed = 1; seed <= 4; seed++)
-        assert_true(card_from_cpu(seed, FORM_F32, KV_Q8) < 0.04);
+        assert_true(gpu_from_cpu(seed, FORM_F32, KV_Q8) < 0.04);
 }
 
 /* -- Groups of crops --------------------------------------------------------------------------- */
@@ -140,10 +140,10 @@ static struct wanted embedded(struct backend *b, struct backend_state *s, const 
     return w;
 }
 
-/* A session for each grid: the emulated card makes the two streams of each run differently
+/* A session for each grid: the emulated GPU makes the two streams of each run differently
  * (emulate_runtime.cpp). A traced pass takes all crops at once and the global view first, any other
  * in groups, two of them on their way while a third is being computed. Products may choose by their
- * number of rows, so the last bits may differ on a card; a crop of another group would be another
+ * number of rows, so the last bits may differ on a GPU; a crop of another group would be another
  * picture. */
 static void assert_groups(struct backend *b, const struct config *c, int rows, int cols)
 {
@@ -181,10 +181,10 @@ static void groups_give_what_all_give(void **state)
     c.vision.image_size = 4 * c.vision.patch_size;
     c.n_layers = c.vision.n_run_layers = 1;
     passes_open(&m, &c, FORM_F32, 1);
-    struct backend *card = passes_card(&m, KV_BF16);
+    struct backend *gpu = passes_gpu(&m, KV_BF16);
     for (size_t i = 0; i < sizeof grids / sizeof *grids; i++)
-        assert_groups(card, &c, grids[i][0], grids[i][1]);
-    card->table->close(card);
+        assert_groups(gpu, &c, grids[i][0], grids[i][1]);
+    gpu->table->close(gpu);
     passes_close(&m);
 }
 

@@ -62,11 +62,11 @@ struct packed_matrix {
     {
         return weights[(size_t)(o * n_blocks * 32 + i)] * scales[(size_t)(o * n_blocks + i / 32)];
     }
-    struct dev_mat on(const on_card<char> &card) const
+    struct dev_mat on(const on_gpu<char> &gpu) const
     {
         struct dev_mat m = bf16_matrix(nullptr, n_out, n_in, pad_row(n_in));
         m.packing = packing;
-        m.strips = card.data;
+        m.strips = gpu.data;
         return m;
     }
 };
@@ -98,8 +98,8 @@ void test_gemv_packed(enum packing p, int n_out, int n_in, enum gemv_then then, 
     vector<float> x((size_t)(n * n_in)), norm((size_t)n_in), y = random_floats((size_t)(n * n_y));
     for (float &v : x) v = (float)lrintf(random_value() * 1000) * 0x1p-9f;
     for (float &v : norm) v = random_value() < 0 ? 0.5f : 1;
-    on_card<char> dw(w.bytes);
-    on_card<float> dnorm(norm);
+    on_gpu<char> dw(w.bytes);
+    on_gpu<float> dnorm(norm);
     struct gemv g = {};
     g.w = w.on(dw);
     g.n = n;
@@ -131,12 +131,12 @@ void test_gemv_packed_nan()
     packed_matrix w(PACKED_Q8, 20, 70);
     vector<float> x = random_floats(70);
     x[50] = NAN;
-    on_card<char> dw(w.bytes);
-    on_card<float> dx(x), dy(vector<float>(20, 0.0f));
+    on_gpu<char> dw(w.bytes);
+    on_gpu<float> dx(x), dy(vector<float>(20, 0.0f));
     struct gemv g = {};
     g.w = w.on(dw);
     g.n = 1, g.x = dx.data, g.y = dy.data, g.then = GEMV_STORE;
-    gemv_launch(&card_queue, "nan", &g);
+    gemv_launch(&gpu_queue, "nan", &g);
     vector<float> y = dy.read();
     int n_nan = 0;
     for (float v : y) n_nan += std::isnan(v);
@@ -151,10 +151,10 @@ void test_unpack(enum packing p, int n_out, int n_in, int first)
     packed_matrix w(p, n_out, n_in);
     int n = n_out - first;
     int64_t ld = pad_row(n_in);
-    on_card<char> dw(w.bytes);
-    on_card<struct bf16> dy(vector<struct bf16>((size_t)(n * ld), {0}));
+    on_gpu<char> dw(w.bytes);
+    on_gpu<struct bf16> dy(vector<struct bf16>((size_t)(n * ld), {0}));
     struct dev_mat m = w.on(dw);
-    unpack_launch(&card_queue, dy.data, &m, first, n);
+    unpack_launch(&gpu_queue, dy.data, &m, first, n);
     vector<double> want((size_t)(n * ld));
     for (int o = 0; o < n; o++)
         for (int i = 0; i < n_in; i++) want[(size_t)(o * ld + i)] = w.weight(first + o, i);

@@ -37,7 +37,7 @@ struct backend *passes_cpu(const struct passes_model *m)
     return b;
 }
 
-struct backend *passes_card(const struct passes_model *m, enum kv_type kv)
+struct backend *passes_gpu(const struct passes_model *m, enum kv_type kv)
 {
     struct backend *b;
     struct phi3v_error err;
@@ -104,7 +104,7 @@ void passes_run(struct backend *b, const struct config *c, float *logits, int32_
     int all = n + PASSES_STEPS + PASSES_DRAWN, last = n - 1, only = 0;
     int n_blocks = (all + KV_BLOCK - 1) / KV_BLOCK;
     if (t->kv_alloc(b, n_blocks, blocks, &err)) fail_msg("%s", err.text);
-    enum rope_regime regime =
+    enum rope_factors rope_factors =
         all > c->original_max_positions ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS;
     for (int i = 0; i <= PASSES_STEPS; i++) {
         struct prompt_row step = {.id = (i * 31 + 5) % c->n_vocab};
@@ -112,7 +112,7 @@ void passes_run(struct backend *b, const struct config *c, float *logits, int32_
                                 .n_rows = i ? 1 : n,
                                 .first_pos = i ? n + i - 1 : 0,
                                 .blocks = blocks,
-                                .regime = regime};
+                                .rope_factors = rope_factors};
         struct batch batch = {.seqs = &seq,
                               .n_seqs = 1,
                               .logit_rows = i ? &only : &last,
@@ -122,7 +122,7 @@ void passes_run(struct backend *b, const struct config *c, float *logits, int32_
     }
     if (ids) {
         struct decode_seq seq = {
-            .id = 7, .pos = n + PASSES_STEPS, .blocks = blocks, .regime = regime};
+            .id = 7, .pos = n + PASSES_STEPS, .blocks = blocks, .rope_factors = rope_factors};
         draw(b, s, c, seq, ids);
     }
     t->kv_free(b, blocks, n_blocks);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What tests below the engine share: synthetic weights, opened on a card or on the CPU, and a
+ * What tests below the engine share: synthetic weights, opened on a GPU or on the CPU, and a
  * sequence of everything (a picture, a prompt, steps, drawn tokens) computed with them. Helpers
  * fail the running cmocka test when something goes wrong. */
 #ifndef CUDA_PASSES_H
@@ -21,7 +21,7 @@ void passes_open(struct passes_model *m, const struct config *c, enum weights_fo
                  int n_threads);
 void passes_close(struct passes_model *m);
 struct backend *passes_cpu(const struct passes_model *m); // keys and values f32
-struct backend *passes_card(const struct passes_model *m, enum kv_type kv);
+struct backend *passes_gpu(const struct passes_model *m, enum kv_type kv);
 
 /* mem_free(data) */
 struct crops passes_crops(const struct config *c, int rows, int cols);

@@ -16,11 +16,11 @@ void test_pictures()
     vector<float> cls = random_floats((size_t)c),
                   places = random_floats((size_t)(1 + n_patches) * c);
     vector<float> sub = random_floats((size_t)4 * c), glb = random_floats((size_t)4 * c);
-    on_card<float> dcrops(crops), demb(embedded), dcls(cls), dplaces(places), dsub(sub), dglb(glb);
-    on_card<float> x(vector<float>((size_t)(n * (1 + n_patches) * c), NAN));
-    on_card<struct bf16> rows(vector<struct bf16>((size_t)(n * n_patches * ld), {0}));
-    patches_launch(&card_queue, rows.data, ld, dcrops.data, n, side, patch);
-    tokens_launch(&card_queue, x.data, demb.data, dcls.data, dplaces.data, n, n_patches, c);
+    on_gpu<float> dcrops(crops), demb(embedded), dcls(cls), dplaces(places), dsub(sub), dglb(glb);
+    on_gpu<float> x(vector<float>((size_t)(n * (1 + n_patches) * c), NAN));
+    on_gpu<struct bf16> rows(vector<struct bf16>((size_t)(n * n_patches * ld), {0}));
+    patches_launch(&gpu_queue, rows.data, ld, dcrops.data, n, side, patch);
+    tokens_launch(&gpu_queue, x.data, demb.data, dcls.data, dplaces.data, n, n_patches, c);
     vector<double> want((size_t)(n * n_patches * ld)), want_x, want_merged;
     for (int i = 0; i < n; i++)
         for (int p = 0; p < n_patches; p++)
@@ -40,10 +40,10 @@ void test_pictures()
     compare("tokens", x.read(), want_x, EXACT);
 
     vector<int> sources = {3, MERGE_SUB_GN, 4, MERGE_GLB_GN, 0};
-    on_card<int> dsources(sources);
-    on_card<struct bf16> y(vector<struct bf16>((size_t)(5 * merged_ld), {0}));
+    on_gpu<int> dsources(sources);
+    on_gpu<struct bf16> y(vector<struct bf16>((size_t)(5 * merged_ld), {0}));
     struct merge m = {x.data, dsub.data, dglb.data, dsources.data, y.data, merged_ld, 5, grid, c};
-    merge_launch(&card_queue, &m);
+    merge_launch(&gpu_queue, &m);
     for (int s : sources)
         for (int i = 0; i < merged_ld; i++) {
             int quarter = i / c, cell = s % (grid * grid);

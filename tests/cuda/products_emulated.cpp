@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* product.h without cuBLASLt: the same sums, one by one, after a look at what the card's library
+/* product.h without cuBLASLt: the same sums, one by one, after a look at what the GPU's library
  * would refuse. */
 #include <functional>
 #include <stdio.h>
@@ -50,7 +50,7 @@ static void refuse_unaligned(const struct product *a)
 
 static void multiply(const struct product *a)
 {
-    int depth = (a->w.n_in + 7) / 8 * 8; /* padding included, as on the card: it must be zero */
+    int depth = (a->w.n_in + 7) / 8 * 8; /* padding included, as on the GPU: it must be zero */
     std::vector<float> x((size_t)depth), w((size_t)a->w.n_out * (size_t)depth);
     for (int64_t o = 0; o < a->w.n_out; o++)
         for (int i = 0; i < depth; i++)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a card computes, for same_bits.sh to compare with what it computes again: same_bits FOLDER
+ * What a GPU computes, for same_bits.sh to compare with what it computes again: same_bits FOLDER
  * [large]. Writes a file for each type of weights and of keys and values: the logits behind a
  * prompt with a picture and behind steps, and tokens drawn. "large": widths of the published model,
  * where a product's sums may be split over blocks. */
@@ -48,9 +48,9 @@ static void write_pass(const struct passes_model *m, enum kv_type kv, const char
     char path[4096];
     size_t n = (1 + PASSES_STEPS) * (size_t)m->config.n_vocab;
     float *logits = mem_array(n, sizeof *logits);
-    struct backend *card = passes_card(m, kv);
-    passes_run(card, &m->config, logits, ids);
-    card->table->close(card);
+    struct backend *gpu = passes_gpu(m, kv);
+    passes_run(gpu, &m->config, logits, ids);
+    gpu->table->close(gpu);
     snprintf(path, sizeof path, "%s/%s", folder, name);
     FILE *f = fopen(path, "wb");
     assert_non_null(f);

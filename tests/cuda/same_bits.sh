@@ -1,5 +1,5 @@
 #!/bin/sh
-# same_bits.sh PROGRAM [large]: two processes of same_bits compute the same bits; on the emulated card also when its threads run
+# same_bits.sh PROGRAM [large]: two processes of same_bits compute the same bits; on the emulated GPU also when its threads run
 # in another order. TAP.
 set -u
 program=$1 size=${2-}

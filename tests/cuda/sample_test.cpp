@@ -20,13 +20,13 @@ enum { N_IDS = 4, N_STEPS = 3, FIRST_POS = 9, FIRST_ID = 5 };
 /* What a step's last launch reads and writes, for rows one behind the other. */
 struct chooser {
     int n;
-    on_card<float> logits;
-    on_card<struct draw> draw;
-    on_card<unsigned char> seen;
-    on_card<uint32_t> keys;
-    on_card<uint64_t> weights;
-    on_card<struct step_row> rows;
-    on_card<int> ids;
+    on_gpu<float> logits;
+    on_gpu<struct draw> draw;
+    on_gpu<unsigned char> seen;
+    on_gpu<uint32_t> keys;
+    on_gpu<uint64_t> weights;
+    on_gpu<struct step_row> rows;
+    on_gpu<int> ids;
     chooser(const vector<float> &x, const vector<struct draw> &d, const vector<unsigned char> &s)
         : n((int)d.size()), logits(x), draw(d), seen(s), keys(vector<uint32_t>(x.size())),
           weights(vector<uint64_t>(x.size())),
@@ -39,7 +39,7 @@ struct chooser {
         struct choose c = {logits.data, n,         (int)logits.n / n, draw.data,
                            seen.data,   keys.data, weights.data,      rows.data,
                            ids.data,    N_IDS};
-        choose_launch(&card_queue, &c);
+        choose_launch(&gpu_queue, &c);
     }
     int id(int row, int step) const
     {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Sessions on the card: answers whose steps run ahead of the host equal answers taken step by step,
+ * Sessions on the GPU: answers whose steps run ahead of the host equal answers taken step by step,
  * also when a stop or a cancel throws away what ran ahead; nothing leaks, whichever allocation
- * fails. The card is the one of PHI3V_BACKEND_DIR; what only an emulated one can count is left out
+ * fails. The GPU is the one of PHI3V_BACKEND_DIR; what only an emulated one can count is left out
  * on another. */
 #include <dlfcn.h>
 #include <math.h>
@@ -131,7 +131,7 @@ static float *logits_of(phi3v_session *s, const phi3v_prompt *prompt)
 
 /* What the session holds behind the answer is worth what a new session computes: within what two
  * orders of bf16 roundings differ by (activations_golden.c), for rows of a prompt and steps go
- * different ways on a card. Keys of another token would change the logits by their spread, 2.1. */
+ * different ways on a GPU. Keys of another token would change the logits by their spread, 2.1. */
 static void assert_holds_truth(phi3v_session *s, const phi3v_prompt *prompt,
                                const struct phi3v_result *r)
 {
@@ -416,17 +416,17 @@ static int cancel_at_once(const struct phi3v_event *event, void *user)
     return event->type == PHI3V_EVENT_TEXT || *(bool *)user;
 }
 
-/* What is left of the card's memory, what the library has of the host's, and what the process has
+/* What is left of the GPU's memory, what the library has of the host's, and what the process has
  * of it. */
 struct memory {
-    size_t card_free, in_use, resident;
+    size_t gpu_free, in_use, resident;
 };
 
 static struct memory memory_now(void)
 {
     long pages = 0;
     FILE *f = fopen("/proc/self/statm", "re");
-    struct memory m = {.card_free = model->backend->table->kv_budget(model->backend),
+    struct memory m = {.gpu_free = model->backend->table->kv_budget(model->backend),
                        .in_use = mem_in_use_bytes()};
     if (f && fscanf(f, "%*d %ld", &pages) == 1)
         m.resident = (size_t)pages * (size_t)sysconf(_SC_PAGESIZE);
@@ -449,9 +449,9 @@ static void cancel_twice(const phi3v_prompt *prompt)
 }
 
 /* PHI3V_TEST_CYCLES of them, in tenths that are compared with the first. By then there is what is
- * kept: the pool's slab, the driver's and the allocator's own. The card has as much free at the end
+ * kept: the pool's slab, the driver's and the allocator's own. The GPU has as much free at the end
  * of each as before, the library has as much of the host, and the process about as much, which an
- * emulated card's memory is a part of. */
+ * emulated GPU's memory is a part of. */
 static void cycles_leak_nothing(void **state)
 {
     (void)state;
@@ -465,12 +465,12 @@ static void cycles_leak_nothing(void **state)
         cancel_twice(prompt);
         if (i % part) continue;
         now = memory_now();
-        print_message("# %d cycles: free on the card %zu bytes, resident %zu KiB\n", 2 * i,
-                      now.card_free, now.resident / 1024);
+        print_message("# %d cycles: free on the GPU %zu bytes, resident %zu KiB\n", 2 * i,
+                      now.gpu_free, now.resident / 1024);
         if (i == part) before = now;
         if (i == part && bytes_in_use) in_use = bytes_in_use();
-        assert_true(now.card_free > 0);
-        assert_int_equal(now.card_free, before.card_free);
+        assert_true(now.gpu_free > 0);
+        assert_int_equal(now.gpu_free, before.gpu_free);
         assert_int_equal(now.in_use, before.in_use);
         assert_true(now.resident < before.resident + mood_bytes);
         if (bytes_in_use) assert_int_equal(bytes_in_use(), in_use);
@@ -478,7 +478,7 @@ static void cycles_leak_nothing(void **state)
     phi3v_prompt_free(prompt);
 }
 
-/* Everything that a person does, until the card has no memory: an error with a sentence, never a
+/* Everything that a person does, until the GPU has no memory: an error with a sentence, never a
  * crash, and all memory given back. */
 static int use_once(struct phi3v_error *err)
 {

@@ -62,7 +62,7 @@ static int forward(struct backend *b, struct backend_state *s, const struct conf
             rows[i] = (struct prompt_row){.id = -1, .feature_row = i, .features = f};
         rows[n - 1].id = c->n_vocab - 1;
         struct batch_seq seq = {.rows = rows, .n_rows = n, .blocks = blocks};
-        seq.regime = n > c->original_max_positions ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS;
+        seq.rope_factors = n > c->original_max_positions ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS;
         struct batch batch = {.seqs = &seq,
                               .n_seqs = 1,
                               .logit_rows = (int[]){n - 1},

@@ -134,7 +134,7 @@ static int forward(const struct fixture *f, struct backend_state *s, const struc
         struct batch_seq seq = {.rows = p->rows,
                                 .n_rows = p->n,
                                 .blocks = blocks,
-                                .regime = is_long ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS};
+                                .rope_factors = is_long ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS};
         struct batch b = {.seqs = &seq,
                           .n_seqs = 1,
                           .logit_rows = rows,

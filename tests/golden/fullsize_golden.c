@@ -129,7 +129,7 @@ static int forward(struct run *r, const struct prompt_row *rows, int n_rows, int
                             .n_rows = n_rows,
                             .first_pos = from,
                             .blocks = r->blocks,
-                            .regime = is_long ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS};
+                            .rope_factors = is_long ? ROPE_LONG_FACTORS : ROPE_SHORT_FACTORS};
     struct batch b = {.seqs = &seq,
                       .n_seqs = 1,
                       .logit_rows = &last,

@@ -206,8 +206,8 @@ static void test_module_answers(void **state)
     assert_says(&err, "asked for cuda");
 }
 
-/* The states that `phiscope devices` shows: no module, a module without a usable card, cards. */
-static void test_cards_are_described(void **state)
+/* The states that `phiscope devices` shows: no module, a module without a usable GPU, GPUs. */
+static void test_gpus_are_described(void **state)
 {
     (void)state;
     struct phi3v_error err;
@@ -218,14 +218,14 @@ static void test_cards_are_described(void **state)
     assert_says(&err, "no CUDA backend is installed");
     open_with(MODULE_GOOD, &err);
     assert_true(backend_cuda_installed());
-    unsetenv("FAKE_CARDS");
+    unsetenv("FAKE_GPUS");
     assert_int_equal(backend_cuda_describe(0, text, sizeof text, &err), PHI3V_E_DEVICE);
-    assert_says(&err, "no driver for the fake card");
-    setenv("FAKE_CARDS", "2", 1);
+    assert_says(&err, "no driver for the fake GPU");
+    setenv("FAKE_GPUS", "2", 1);
     assert_int_equal(backend_cuda_describe(1, text, sizeof text, &err), 0);
-    assert_string_equal(text, "fake card 1, 24.0 GiB");
+    assert_string_equal(text, "fake GPU 1, 24.0 GiB");
     assert_int_equal(backend_cuda_describe(2, text, sizeof text, &err), 1);
-    unsetenv("FAKE_CARDS");
+    unsetenv("FAKE_GPUS");
 }
 
 int main(void)
@@ -238,7 +238,7 @@ int main(void)
         cmocka_unit_test(test_no_module),
         cmocka_unit_test(test_broken_modules),
         cmocka_unit_test(test_module_answers),
-        cmocka_unit_test(test_cards_are_described),
+        cmocka_unit_test(test_gpus_are_described),
     };
     return cmocka_run_group_tests(tests, make_module_dir, remove_module_dir);
 }

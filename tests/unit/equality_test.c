@@ -316,7 +316,7 @@ static void script(const char *model, unsigned image_odds, int64_t reuse_bytes, 
 
 static int longer = 1; // so many times more steps
 
-static void equal_in_one_regime(void **state)
+static void equal_on_one_side_of_the_switch(void **state)
 {
     (void)state;
     script("tiny-gqa-bf16", 6, 0, 40 * longer, 20, 0);
@@ -409,8 +409,10 @@ int main(int argc, char **argv)
     if (argc == 2) longer = atoi(argv[1]);
     level_require();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equal_while_crossing),      cmocka_unit_test(equal_to_all_rows),
-        cmocka_unit_test(equal_in_one_regime),       cmocka_unit_test(equal_across_the_switch),
+        cmocka_unit_test(equal_while_crossing),
+        cmocka_unit_test(equal_to_all_rows),
+        cmocka_unit_test(equal_on_one_side_of_the_switch),
+        cmocka_unit_test(equal_across_the_switch),
         cmocka_unit_test(equal_when_little_is_kept),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -19,14 +19,14 @@ static int fake_open(const char *device, const struct config *config,
 
 static int fake_describe(int i, char *text, size_t n_bytes, struct phi3v_error *err)
 {
-    const char *cards = getenv("FAKE_CARDS"); // how many; not set: an error
-    if (!cards) {
+    const char *gpus = getenv("FAKE_GPUS"); // how many; not set: an error
+    if (!gpus) {
         err->code = PHI3V_E_DEVICE;
-        snprintf(err->text, sizeof err->text, "no driver for the fake card");
+        snprintf(err->text, sizeof err->text, "no driver for the fake GPU");
         return err->code;
     }
-    snprintf(text, n_bytes, "fake card %d, 24.0 GiB", i);
-    return i < atoi(cards) ? 0 : 1;
+    snprintf(text, n_bytes, "fake GPU %d, 24.0 GiB", i);
+    return i < atoi(gpus) ? 0 : 1;
 }
 
 __attribute__((visibility("default"))) const struct backend_module *phi3v_backend_entry(void);

@@ -77,13 +77,16 @@ static struct features *encode(struct backend_state *s, struct backend *b, struc
 
 /* Rows [from, from + n) of one sequence; all their logits. */
 static int forward(struct place *p, const struct prompt_row *rows, int from, int n,
-                   enum rope_regime regime, float *logits, const struct pulse *pulse,
+                   enum rope_factors rope_factors, float *logits, const struct pulse *pulse,
                    struct phi3v_error *err)
 {
     int wanted[N_ROWS];
     for (int i = 0; i < n; i++) wanted[i] = i;
-    struct batch_seq seq = {
-        .rows = rows + from, .n_rows = n, .first_pos = from, .blocks = p->blocks, .regime = regime};
+    struct batch_seq seq = {.rows = rows + from,
+                            .n_rows = n,
+                            .first_pos = from,
+                            .blocks = p->blocks,
+                            .rope_factors = rope_factors};
     struct batch b = {.seqs = &seq,
                       .n_seqs = 1,
                       .logit_rows = wanted,
@@ -102,7 +105,7 @@ struct expected {
 };
 
 static void expected_open(struct expected *e, struct place *p, const struct fixture *f,
-                          enum rope_regime regime)
+                          enum rope_factors rope_factors)
 {
     struct crops crops;
     make_crops(f, 1, 2, &crops);
@@ -112,7 +115,7 @@ static void expected_open(struct expected *e, struct place *p, const struct fixt
     e->logits = mem_array((size_t)N_ROWS * N_VOCAB, sizeof(float));
     e->got = mem_array((size_t)N_ROWS * N_VOCAB, sizeof(float));
     assert_true(e->logits && e->got);
-    assert_int_equal(forward(p, e->rows, 0, N_ROWS, regime, e->logits, NULL, NULL), 0);
+    assert_int_equal(forward(p, e->rows, 0, N_ROWS, rope_factors, e->logits, NULL, NULL), 0);
     for (int i = 0; i < N_ROWS * N_VOCAB; i++) assert_true(isfinite(e->logits[i]));
 }
 
@@ -133,20 +136,20 @@ static void assert_same_rows(const struct expected *e, int from, int n)
 
 /* The first n_rows again in pieces of the given lengths, over and over. */
 static void run_in_pieces(struct expected *e, struct place *p, const int *lengths, int n_lengths,
-                          int n_rows, enum rope_regime regime)
+                          int n_rows, enum rope_factors rope_factors)
 {
     int from = 0;
     memset(e->got, 0xff, (size_t)N_ROWS * N_VOCAB * sizeof(float));
     for (int i = 0; from < n_rows; i++) {
         int n = lengths[i % n_lengths];
         if (n > n_rows - from) n = n_rows - from;
-        assert_int_equal(forward(p, e->rows, from, n, regime, e->got, NULL, NULL), 0);
+        assert_int_equal(forward(p, e->rows, from, n, rope_factors, e->got, NULL, NULL), 0);
         from += n;
     }
     assert_same_rows(e, 0, n_rows);
 }
 
-static void check_pieces(const struct config *c, int n_threads, enum rope_regime regime)
+static void check_pieces(const struct config *c, int n_threads, enum rope_factors rope_factors)
 {
     static const int alone[] = {1}, odd[] = {7, 64, 1, 65, 3, 130, 17};
     struct fixture f, again;
@@ -157,9 +160,9 @@ static void check_pieces(const struct config *c, int n_threads, enum rope_regime
     place_open(&first, f.backend, 1);
     place_open(&second, again.backend,
                1000); // other contents: what lies behind the keys must not matter
-    expected_open(&e, &first, &f, regime);
-    run_in_pieces(&e, &second, odd, 7, N_ROWS, regime);
-    run_in_pieces(&e, &second, alone, 1, 140, regime);
+    expected_open(&e, &first, &f, rope_factors);
+    run_in_pieces(&e, &second, odd, 7, N_ROWS, rope_factors);
+    run_in_pieces(&e, &second, alone, 1, 140, rope_factors);
     expected_close(&e, &f);
     place_close(&first);
     place_close(&second);

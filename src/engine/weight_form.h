@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * --dtype, --vision-dtype and --kv: in which form weights, keys and values are kept and multiplied
  * on the CPU. */
-#ifndef ENGINE_FORM_H
-#define ENGINE_FORM_H
+#ifndef ENGINE_WEIGHT_FORM_H
+#define ENGINE_WEIGHT_FORM_H
 
 #include <stdbool.h>
 
@@ -18,21 +18,22 @@ struct wanted_kv {
     bool automatic;
     enum kv_type type;
 };
-struct wanted {
+struct wanted_forms {
     struct wanted_form weights;
     struct wanted_form vision; // of tower and projector, which take no 4 bits
     struct wanted_kv kv;
 };
 
 /* Error ARGUMENT for words that the options do not know. */
-int wanted_from_options(const struct phi3v_model_options *opt, struct wanted *ret,
-                        struct phi3v_error *err);
+int wanted_forms_from_options(const struct phi3v_model_options *opt, struct wanted_forms *ret,
+                              struct phi3v_error *err);
 
-const char *form_name(enum weights_form form); /* "f32", "bf16", "q8", "q4" */
-const char *kv_name(enum kv_type type);        /* "f32", "f16", "q8", "bf16" */
+const char *weight_form_name(enum weights_form form); /* "f32", "bf16", "q8", "q4" */
+const char *kv_type_name(enum kv_type type);          /* "f32", "f16", "q8", "bf16" */
 
 /* What auto takes for stored weights: exact f32 for small models; else 8 bits, or 4 where memory is
  * short. kv_bytes: of the shortest context worth having. */
-enum weights_form form_for(const struct model_weights *mw, size_t free_bytes, size_t kv_bytes);
+enum weights_form weight_form_for(const struct model_weights *mw, size_t free_bytes,
+                                  size_t kv_bytes);
 
 #endif

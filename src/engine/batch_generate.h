@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Several answers at once: each in its own session, their steps computed as one batch, so that the
  * weights are read once for all of them. */
-#ifndef ENGINE_TOGETHER_H
-#define ENGINE_TOGETHER_H
+#ifndef ENGINE_BATCH_GENERATE_H
+#define ENGINE_BATCH_GENERATE_H
 
 #include "engine/session.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "engine/form.h"
+#include "engine/weight_form.h"
 
 #include <string.h>
 
@@ -13,9 +13,9 @@ enum {
     SMALL_BYTES = 1 << 30     /* stored: f32 arithmetic on so few weights is fast enough */
 };
 
-const char *form_name(enum weights_form form) { return forms[form]; }
+const char *weight_form_name(enum weights_form form) { return forms[form]; }
 
-const char *kv_name(enum kv_type type) { return kv_types[type]; }
+const char *kv_type_name(enum kv_type type) { return kv_types[type]; }
 
 /* Index of a name among n, 0 for "auto", -1 for another word. */
 static int find_name(const char *const *names, int n, const char *name, bool *ret_auto)
@@ -26,10 +26,10 @@ static int find_name(const char *const *names, int n, const char *name, bool *re
     return *ret_auto ? 0 : -1;
 }
 
-int wanted_from_options(const struct phi3v_model_options *opt, struct wanted *ret,
-                        struct phi3v_error *err)
+int wanted_forms_from_options(const struct phi3v_model_options *opt, struct wanted_forms *ret,
+                              struct phi3v_error *err)
 {
-    struct wanted w;
+    struct wanted_forms w;
     int form = find_name(forms, N_FORMS, opt->dtype, &w.weights.automatic);
     int vision = find_name(forms, N_VISION_FORMS, opt->vision_dtype, &w.vision.automatic);
     int kv = find_name(kv_types, KV_TYPES, opt->kv, &w.kv.automatic);
@@ -50,7 +50,8 @@ int wanted_from_options(const struct phi3v_model_options *opt, struct wanted *re
     return 0;
 }
 
-enum weights_form form_for(const struct model_weights *mw, size_t free_bytes, size_t kv_bytes)
+enum weights_form weight_form_for(const struct model_weights *mw, size_t free_bytes,
+                                  size_t kv_bytes)
 {
     if (mw->bytes <= SMALL_BYTES) return FORM_F32;
     double q8 = (double)mw->n_params * 8.5 / 8;

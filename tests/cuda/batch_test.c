@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
  * Steps of several sequences together give each the bits that it gets by itself: of bf16, q8 and q4
- * weights, both types of keys and values, at positions of different lengths and rope regimes, for
+ * weights, both types of keys and values, at positions of different lengths and rope factors, for
  * one sequence and for more than a step holds, with blocks that two of them share. So do the tokens
- * that the card draws; when one sequence ends, the others' tokens of that step are still handed
+ * that the GPU draws; when one sequence ends, the others' tokens of that step are still handed
  * out. With the argument "large" widths are those of the published model, and contexts longer: for
- * a real card. */
+ * a real GPU. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -25,7 +25,7 @@ enum { N = 11, N_STEPS = 3, MOST_BLOCKS = 17, SHARING = 2, SHARED_FROM = 5 };
 static const int lengths[N] = {5, 63, 70, 1030, 0, 64, 127, 30, 700, 128, 2};
 static bool large;
 
-struct card {
+struct gpu {
     struct config config;
     struct model_weights weights;
     struct pool *pool;
@@ -37,19 +37,19 @@ struct sequences {
     int blocks[N][MOST_BLOCKS];
 };
 
-static int step_id(const struct card *c, int seq, int step)
+static int step_id(const struct gpu *c, int seq, int step)
 {
     return (seq * 17 + step * 31 + 5) % c->config.n_vocab;
 }
 static int blocks_of(int seq) { return (lengths[seq] + N_STEPS + KV_BLOCK - 1) / KV_BLOCK; }
-static enum rope_regime regime_of(const struct card *c, int seq)
+static enum rope_factors rope_factors_of(const struct gpu *c, int seq)
 {
     return lengths[seq] + N_STEPS > c->config.original_max_positions ? ROPE_LONG_FACTORS
                                                                      : ROPE_SHORT_FACTORS;
 }
 
 /* Of q4 weights the fifth layer is the first that has nothing but 4 bits. */
-static void open_card(struct card *c, enum weights_form form, enum kv_type kv, int intermediate)
+static void open_gpu(struct gpu *c, enum weights_form form, enum kv_type kv, int intermediate)
 {
     struct phi3v_error err;
     fixture_small_config(&c->config);
@@ -73,7 +73,7 @@ static void open_card(struct card *c, enum weights_form form, enum kv_type kv, i
     if (c->backend->table->state_new(c->backend, &c->state, &err)) fail_msg("%s", err.text);
 }
 
-static void close_card(struct card *c)
+static void close_gpu(struct gpu *c)
 {
     c->backend->table->state_free(c->state);
     c->backend->table->close(c->backend);
@@ -82,14 +82,14 @@ static void close_card(struct card *c)
 }
 
 /* Keys and values as they were before any step: pseudo-random ones. */
-static void begin(struct card *c, const struct sequences *s)
+static void begin(struct gpu *c, const struct sequences *s)
 {
     for (int seq = 0; seq < N; seq++)
         for (int i = 0; i < blocks_of(seq); i++)
             c->backend->table->kv_fill(c->backend, s->blocks[seq][i], (uint64_t)(seq * 100 + i));
 }
 
-static void take_blocks(struct card *c, struct sequences *s)
+static void take_blocks(struct gpu *c, struct sequences *s)
 {
     struct phi3v_error err;
     for (int seq = 0; seq < N; seq++)
@@ -101,7 +101,7 @@ static void take_blocks(struct card *c, struct sequences *s)
 /* -- Logits ------------------------------------------------------------------------------------ */
 
 /* Step `step` of sequences first … first + n - 1 as one batch; logits [n][n_vocab]. */
-static void step(struct card *c, const struct sequences *s, int first, int n, int at, float *logits)
+static void step(struct gpu *c, const struct sequences *s, int first, int n, int at, float *logits)
 {
     struct prompt_row rows[N];
     struct batch_seq seqs[N];
@@ -115,14 +115,14 @@ static void step(struct card *c, const struct sequences *s, int first, int n, in
                                      .n_rows = 1,
                                      .first_pos = lengths[seq] + at,
                                      .blocks = s->blocks[seq],
-                                     .regime = regime_of(c, seq)};
+                                     .rope_factors = rope_factors_of(c, seq)};
     }
     struct batch batch = {
         .seqs = seqs, .n_seqs = n, .logit_rows = wanted, .n_logit_rows = n, .logits = logits};
     if (c->backend->table->forward(c->state, &batch, &err)) fail_msg("%s", err.text);
 }
 
-static void assert_same_logits(struct card *c, const struct sequences *s, const float *alone)
+static void assert_same_logits(struct gpu *c, const struct sequences *s, const float *alone)
 {
     static const int numbers[] = {2, 3, 8, N};
     size_t row = (size_t)c->config.n_vocab;
@@ -143,7 +143,7 @@ static void assert_same_logits(struct card *c, const struct sequences *s, const 
     mem_free(logits);
 }
 
-/* -- Tokens that the card draws ---------------------------------------------------------------- */
+/* -- Tokens that the GPU draws ---------------------------------------------------------------- */
 
 struct heard {
     int ids[N][N_STEPS], n[N];
@@ -161,7 +161,7 @@ static int hear(void *user, int i, int32_t id)
     return seq == h->stop_seq && h->n[seq] == h->stop_after;
 }
 
-static void draw(struct card *c, const struct sequences *s, int first, int n, struct heard *h)
+static void draw(struct gpu *c, const struct sequences *s, int first, int n, struct heard *h)
 {
     static const struct draw settings[3] = {
         {.top_p = 1, .repetition_penalty = 1},
@@ -175,7 +175,7 @@ static void draw(struct card *c, const struct sequences *s, int first, int n, st
         seqs[i] = (struct decode_seq){.id = step_id(c, first + i, 0),
                                       .pos = lengths[first + i],
                                       .blocks = s->blocks[first + i],
-                                      .regime = regime_of(c, first + i),
+                                      .rope_factors = rope_factors_of(c, first + i),
                                       .draw = &settings[(first + i) % 3],
                                       .seen = seen};
     h->first = first;
@@ -184,7 +184,7 @@ static void draw(struct card *c, const struct sequences *s, int first, int n, st
     mem_free(seen);
 }
 
-static void assert_same_ids(struct card *c, const struct sequences *s)
+static void assert_same_ids(struct gpu *c, const struct sequences *s)
 {
     struct heard alone = {.stop_seq = -1}, together = {.stop_seq = 1, .stop_after = 2};
     begin(c, s);
@@ -207,9 +207,9 @@ static void assert_same_ids(struct card *c, const struct sequences *s)
 
 static void assert_together(enum weights_form form, enum kv_type kv, int intermediate)
 {
-    struct card c;
+    struct gpu c;
     struct sequences s;
-    open_card(&c, form, kv, intermediate);
+    open_gpu(&c, form, kv, intermediate);
     assert_int_equal(c.backend->table->step_seqs(c.backend), BACKEND_STEP_SEQS);
     size_t row = (size_t)c.config.n_vocab;
     float *alone = mem_array(N * N_STEPS * row, sizeof *alone);
@@ -222,7 +222,7 @@ static void assert_together(enum weights_form form, enum kv_type kv, int interme
     assert_same_logits(&c, &s, alone);
     assert_same_ids(&c, &s);
     mem_free(alone);
-    close_card(&c);
+    close_gpu(&c);
 }
 
 static void bf16_together(void **state)
