@@ -80,7 +80,7 @@ char *json_escape_controls(const char *json)
 
 char *json_line(const json_t *value)
 {
-    char *plain = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+    char *plain = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
     char *line = json_escape_controls(plain ? plain : "null");
     free(plain);
     return line;

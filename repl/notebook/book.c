@@ -6,6 +6,7 @@
 #include <openssl/evp.h>
 
 #include "notebook/book.h"
+#include "notebook/fork.h"
 #include "notebook/lines.h"
 #include "notebook/refs.h"
 
@@ -29,6 +30,7 @@ void cell_free(struct cell *c)
     strings_free(&c->overrides);
     free(c->answer);
     free(c->ids);
+    certainty_free(&c->certainty);
     free(c->error);
     json_decref(c->saved);
     json_decref(c->metadata);
@@ -48,6 +50,7 @@ bool cell_copy(struct cell *to, const struct cell *from)
     strings_copy(&to->overrides, &from->overrides);
     to->answer = text_copy(from->answer);
     to->ids = memory_copy(from->ids, from->n_ids * sizeof *to->ids);
+    certainty_copy(&to->certainty, &from->certainty);
     to->error = text_copy(from->error);
     json_incref(to->saved);
     json_incref(to->metadata);
@@ -124,6 +127,35 @@ char *book_dir(const struct book *b)
     if (!b->path) return NULL;
     const char *slash = strrchr(b->path, '/');
     return slash ? text_copyn(b->path, (size_t)(slash - b->path) + (slash == b->path)) : NULL;
+}
+
+/* -- Branches --------------------------------------------------------------------------------- */
+
+/* The last line that says so counts, as with settings. */
+static bool find_fork(const struct book *b, int i, struct fork *ret)
+{
+    const struct lines *lines = i < b->n ? &b->v[i].lines : &b->pending;
+    for (int k = lines->n - 1; k >= 0; k--)
+        if (fork_of_line(lines->v[k].text, ret)) return ret->cell >= 1 && ret->cell <= i;
+    return false;
+}
+
+int book_fork_of(const struct book *b, int i)
+{
+    struct fork fork;
+    return find_fork(b, i, &fork) ? fork.cell - 1 : -1;
+}
+
+int book_parent(const struct book *b, int i)
+{
+    for (int of; (of = book_fork_of(b, i)) >= 0;) i = of;
+    return i - 1;
+}
+
+bool book_is_above(const struct book *b, int k, int i)
+{
+    while (i > k) i = book_parent(b, i);
+    return i == k;
 }
 
 /* -- Undo ------------------------------------------------------------------------------------- */
@@ -216,7 +248,10 @@ enum book_undone book_undo(struct book *b, int *ret_cell)
         put_back(b, u);
         return BOOK_CELL_BACK;
     }
-    lines_join(&b->pending, &b->v[u->index].lines, true);
+    /* What :fork has put there is not the person's to begin the next prompt with. */
+    struct fork fork;
+    if (!find_fork(b, u->index, &fork) || !fork.token)
+        lines_join(&b->pending, &b->v[u->index].lines, true);
     book_remove_last(b);
     return BOOK_CELL_GONE;
 }
@@ -294,6 +329,16 @@ static bool depends_on_above(const struct asked *a)
     return strcmp(a->standing->settings.mode, "cell") != 0 || refs_paste(a->cell->prompt);
 }
 
+/* Of another cell's answer, what this one begins with. */
+static bool add_begun(EVP_MD_CTX *h, const struct book *b, int i)
+{
+    struct fork fork;
+    if (!find_fork(b, i, &fork) || !fork.token) return true;
+    const struct cell *of = &b->v[fork.cell - 1];
+    size_t n = of->n_ids < fork.token ? of->n_ids : fork.token;
+    return of->ids ? add(h, of->ids, n * sizeof *of->ids) : add_text(h, of->answer);
+}
+
 static bool fill_cell(EVP_MD_CTX *h, const void *of)
 {
     const struct asked *a = of;
@@ -303,7 +348,7 @@ static bool fill_cell(EVP_MD_CTX *h, const void *of)
               add_settings(h, &a->standing->settings);
     for (int k = 0; k < c->lines.n && ok; k++) ok = add_text(h, c->lines.v[k].text);
     for (size_t k = 0; k < c->overrides.n && ok; k++) ok = add_text(h, c->overrides.v[k]);
-    return ok;
+    return ok && add_begun(h, a->book, (int)(c - a->book->v));
 }
 
 /* -- Standing --------------------------------------------------------------------------------- */
@@ -343,13 +388,28 @@ static int pass(struct standing *s, const struct book *b, const struct cell *c,
     return digest_of(fill_turn, &a, s->conversation, err);
 }
 
+/* The cells that cell i goes on from, the first one first; to be freed; NULL without memory. */
+static int *chain(const struct book *b, int i, int *ret_n)
+{
+    int n = 0;
+    for (int k = book_parent(b, i); k >= 0; k = book_parent(b, k)) n++;
+    int *list = memory_zero((size_t)n, sizeof *list);
+    *ret_n = n;
+    for (int k = book_parent(b, i); list && k >= 0; k = book_parent(b, k)) list[--n] = k;
+    return list;
+}
+
 int book_standing(const struct book *b, int i, struct standing *ret, struct phi3v_error *err)
 {
+    int n, *above = chain(b, i, &n);
+    if (!above) return memory_error(err);
     int rc = standing_init(ret, b, err);
-    for (int k = 0; k < i && !rc; k++) {
-        rc = standing_apply(ret, &b->v[k].lines, err);
-        if (!rc) rc = pass(ret, b, &b->v[k], err);
+    for (int k = 0; k < n && !rc; k++) {
+        const struct cell *c = &b->v[above[k]];
+        rc = standing_apply(ret, &c->lines, err);
+        if (!rc) rc = pass(ret, b, c, err);
     }
+    free(above);
     if (!rc && i == b->n) rc = standing_apply(ret, &b->pending, err);
     if (rc) standing_free(ret);
     return rc;
@@ -386,6 +446,11 @@ int book_states(const struct book *b, enum cell_state *ret, struct phi3v_error *
         const struct cell *c = &b->v[k];
         char digest[DIGEST_CHARS];
         struct asked a = {b, c, &s};
+        if (book_fork_of(b, k) >= 0) {
+            standing_free(&s);
+            rc = book_standing(b, k, &s, err);
+            if (rc) return rc;
+        }
         rc = standing_apply(&s, &c->lines, err);
         if (!rc) rc = digest_of(fill_cell, &a, digest, err);
         if (!rc) ret[k] = state_with(c, digest);

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "common/files.h"
+#include "notebook/certainty.h"
 #include "notebook/images.h"
 
 /* A command line at the head of a cell, and the pictures it brought or dropped. */
@@ -46,6 +47,7 @@ struct cell {
     char *answer; // NULL: none
     int32_t *ids; // [n_ids] of the answer, without the stop token; NULL: only its text is known
     size_t n_ids;
+    struct certainty certainty; // of ids; n = 0: not known
     enum phi3v_finish finish;
     char *error; // why the last run failed; NULL
     uint64_t seed;
@@ -103,6 +105,18 @@ enum book_undone { BOOK_NOTHING, BOOK_CELL_GONE, BOOK_CELL_BACK, BOOK_ALL_BACK }
 /* Takes the latest change back; *ret_cell: number of the cell. A cell that goes gives its command
  * lines back to the pending ones, so its pictures are staged again. */
 enum book_undone book_undo(struct book *b, int *ret_cell);
+
+/* -- Branches -----------------------------------------------------------------------------------
+ */
+
+/* The cell in whose place cell i stands, because a line of it is ":fork n …", as an index; -1:
+ * none. i = n: the pending lines. */
+int book_fork_of(const struct book *b, int i);
+/* The cell that cell i goes on from: the one above, or, in the place of another, what that one goes
+ * on from; -1: it is a first cell. i = n: at the end. */
+int book_parent(const struct book *b, int i);
+/* Cell k is one of those that cell i goes on from. */
+bool book_is_above(const struct book *b, int k, int i);
 
 /* -- What stands before a cell ------------------------------------------------------------------
  */

@@ -90,6 +90,9 @@ COMMAND(retry);
 COMMAND(more);
 COMMAND(undo);
 COMMAND(reset);
+/* commands/alt.c */
+COMMAND(alt);
+COMMAND(fork);
 /* commands/foreach.c */
 COMMAND(foreach);
 /* commands/info.c */

@@ -21,6 +21,7 @@ struct notebook {
     struct strings own_files;    // [n] paths this run has written or opened, and
     struct file_mark *own_marks; // [n] what they looked like then
     bool quit;
+    bool prompt_follows; // behind the command line that is being evaluated
 };
 
 /* -- Showing ------------------------------------------------------------------------------------

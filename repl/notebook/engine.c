@@ -3,6 +3,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "notebook/certainty.h"
 #include "notebook/engine.h"
 
 static double now_s(void)
@@ -136,6 +137,7 @@ static int params_of(const struct settings *s, struct phi3v_params *ret, const c
     const char **stop = memory_zero(s->stop.n + 1, sizeof *stop);
     if (!stop) return memory_error(err);
     settings_params(s, ret, stop);
+    ret->logprobs = CERTAINTY_TOP;
     *ret_stop = stop;
     return 0;
 }

@@ -262,7 +262,10 @@ static void read_metadata(struct book *b, struct cell *c, const json_t *ours)
     c->finish = finish && !strcmp(finish, "interrupted") ? PHI3V_FINISH_INTERRUPTED
                 : finish && !strcmp(finish, "length")    ? PHI3V_FINISH_LENGTH
                                                          : PHI3V_FINISH_STOP;
+    if (c->ids && c->n_ids == json_array_size(json_object_get(ours, "logprobs")))
+        certainty_read(json_object_get(ours, "logprobs"), &c->certainty);
     if (!c->answer) {
+        certainty_free(&c->certainty);
         free(c->ids);
         c->ids = NULL;
         c->n_ids = 0;

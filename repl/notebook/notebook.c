@@ -266,7 +266,9 @@ int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct
         nb->quit = true;
         *s.prompt = 0;
     }
+    nb->prompt_follows = *s.prompt != 0;
     rc = run_commands(nb, &s, origin, &done, err);
+    nb->prompt_follows = false;
     if (!rc && *s.prompt && !nb->quit) {
         rc = check_prompt(s.prompt, err);
         if (!rc) rc = run_new(nb, s.prompt, origin, err);
@@ -299,8 +301,10 @@ static int edit(struct notebook *nb, int i, const struct source *s, enum nb_orig
 {
     struct lines more = {0};
     int rc = check_prompt(s->prompt, err);
+    nb->prompt_follows = true;
     for (size_t k = 0; k < s->commands.n && !rc; k++)
         rc = command_into(nb, s->commands.v[k], origin, &more, err);
+    nb->prompt_follows = false;
     if (!rc) rc = run_edited(nb, i, s->prompt, origin, &more, err);
     lines_free(&more);
     return rc;

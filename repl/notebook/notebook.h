@@ -36,6 +36,7 @@ enum nb_kind {
     NB_ANSWER_BEGIN, /* an answer to the pictures is about to come */
     NB_ANSWER_TEXT,  /* a piece of it, as it is said */
     NB_ANSWER_END,   /* the end; `answer` NULL: there will be none */
+    NB_CERTAINTY,    /* an answer once more, with how certain its pieces were */
     NB_ERROR         /* something failed and the rest goes on: `error` */
 };
 
@@ -43,6 +44,11 @@ struct nb_picture {
     const phi3v_image *image; // borrowed during the call
     const char *label;        // "@1" or "@cover"
     const char *source;       // path or address for people
+};
+
+struct nb_piece { // of a text
+    size_t n_bytes;
+    float probability; // that the model gave it, of its least certain token; 0: not known
 };
 
 struct nb_answer { // what was computed; borrowed during the call
@@ -53,14 +59,17 @@ struct nb_answer { // what was computed; borrowed during the call
     const char *state;          // of the cell: "ok", …; NULL: the answer belongs to no cell
     const char *picture;        // the only picture it is about (:foreach); NULL
     int64_t n_tokens;           // of the prompt
+    size_t n_begun;             // ids at its end that were given as the beginning of the answer
     double first_token_s;
 };
 
 struct nb_output {
     enum nb_kind kind;
-    int cell;                          // number of the cell it belongs to; 0: none
-    const char *text;                  // true text, not cleaned for a terminal; may be NULL
-    size_t n_bytes;                    // of text
+    int cell;                      // number of the cell it belongs to; 0: none
+    const char *text;              // true text, not cleaned for a terminal; may be NULL
+    size_t n_bytes;                // of text
+    const struct nb_piece *pieces; // all of text: ANSWER_TEXT, where known; CERTAINTY
+    int n_pieces;
     const struct nb_picture *pictures; // IMAGE, ANSWER_BEGIN
     int n_pictures;
     bool large;                      // IMAGE: as large as fits; else small ones

@@ -173,7 +173,7 @@ static bool sees_above(const struct settings *s) { return strcmp(s->mode, "cell"
 
 static bool is_part(const struct notebook *nb, int k, int i, const struct settings *s)
 {
-    return k < i && sees_above(s) && nb->book.v[k].answer;
+    return k < i && sees_above(s) && nb->book.v[k].answer && book_is_above(&nb->book, k, i);
 }
 
 static bool add_images(struct int_list *to, const struct int_list *more)

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
+#include "notebook/fork.h"
 #include "notebook/lines.h"
 #include "notebook/prompt.h"
 #include "notebook/run.h"
@@ -22,6 +24,14 @@ struct show {
     struct notebook *nb;
     int cell; // number; 0: none
     double begun, first_token_s;
+    float probability; // of the least certain token since the last piece of text; 0: none came
+};
+
+/* How an answer comes about. */
+enum way {
+    WAY_NEW,
+    WAY_MORE, /* goes on from what was shown */
+    WAY_BEGUN /* goes on from what is shown first */
 };
 
 static void send(struct notebook *nb, const struct nb_output *out)
@@ -57,13 +67,21 @@ static int show_begin(struct show *sh, const struct int_list *images, struct phi
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct show *sh = user;
+    if (event->type == PHI3V_EVENT_TOKEN) {
+        float p = fmaxf(expf(event->logprob), 1e-30f);
+        if (sh->probability == 0 || p < sh->probability) sh->probability = p;
+    }
     if (event->type == PHI3V_EVENT_TEXT) {
+        struct nb_piece piece = {event->n_text_bytes, sh->probability};
+        sh->probability = 0;
         if (sh->first_token_s == 0) sh->first_token_s = now_s() - sh->begun;
         sh->nb->front.progress(sh->nb->front.user, NULL);
         send(sh->nb, &(struct nb_output){.kind = NB_ANSWER_TEXT,
                                          .cell = sh->cell,
                                          .text = event->text,
-                                         .n_bytes = event->n_text_bytes});
+                                         .n_bytes = event->n_text_bytes,
+                                         .pieces = &piece,
+                                         .n_pieces = 1});
     }
     return engine_on_event(event, &sh->nb->engine);
 }
@@ -101,6 +119,13 @@ static int keep_answer(struct notebook *nb, int i, const struct phi3v_result *re
     if (n_before) memcpy(ids, c->ids, n_before * sizeof *ids);
     if (result->n_answer_ids)
         memcpy(ids + n_before, result->ids, result->n_answer_ids * sizeof *ids);
+    if (!go_on) certainty_free(&c->certainty);
+    if (!certainty_resize(&c->certainty, n_before) ||
+        !certainty_add(&c->certainty, result, result->n_answer_ids)) {
+        free(ids);
+        free(text);
+        return memory_error(err);
+    }
     free(c->answer);
     free(c->ids);
     free(c->error);
@@ -134,11 +159,50 @@ static const char **sources_of(struct notebook *nb, int i, const struct settings
     return sources;
 }
 
-static void show_result(struct show *sh, int i, const phi3v_prompt *prompt,
-                        const struct phi3v_result *result, const struct settings *s)
+/* The result of an answer that was begun, with its beginning: `whole` is shallow, and what it has
+ * of its own is freed by whole_free. False without memory. */
+static bool whole_of(const struct cell *c, const struct phi3v_result *result, size_t n_begun,
+                     struct phi3v_result *whole)
 {
+    size_t n = n_begun + result->n_ids, n_top = (size_t)result->n_top;
+    *whole = *result;
+    whole->text = c->answer;
+    whole->n_text_bytes = strlen(c->answer);
+    whole->n_ids = n;
+    whole->n_answer_ids = c->n_ids;
+    whole->text_ends = NULL;
+    whole->ids = memory_new(n * sizeof *whole->ids);
+    whole->logprobs = memory_new(n * sizeof *whole->logprobs);
+    whole->top = memory_new(n * n_top * sizeof *whole->top);
+    if (!whole->ids || !whole->logprobs || !whole->top) return false;
+    memcpy(whole->ids, c->ids, n_begun * sizeof *whole->ids);
+    memcpy(whole->ids + n_begun, result->ids, result->n_ids * sizeof *whole->ids);
+    memcpy(whole->logprobs + n_begun, result->logprobs, result->n_ids * sizeof *whole->logprobs);
+    memcpy(whole->top + n_begun * n_top, result->top, result->n_ids * n_top * sizeof *whole->top);
+    for (size_t k = 0; k < n_begun; k++) {
+        whole->logprobs[k] = c->certainty.v[k].logprob;
+        for (size_t j = 0; j < n_top; j++)
+            whole->top[k * n_top + j] =
+                j < CERTAINTY_TOP ? c->certainty.v[k].top[j] : (struct phi3v_logprob){.id = -1};
+    }
+    return true;
+}
+
+static void whole_free(struct phi3v_result *whole)
+{
+    free(whole->ids);
+    free(whole->logprobs);
+    free(whole->top);
+}
+
+static void show_result(struct show *sh, int i, const phi3v_prompt *prompt,
+                        const struct phi3v_result *result, size_t n_begun, const struct settings *s)
+{
+    struct phi3v_result whole = {0};
+    bool good = !n_begun || whole_of(&sh->nb->book.v[i], result, n_begun, &whole);
     struct nb_answer a = {.prompt = prompt,
-                          .result = result,
+                          .result = n_begun ? &whole : result,
+                          .n_begun = n_begun,
                           .first_token_s = sh->first_token_s,
                           .state = state_name(book_state(&sh->nb->book, i))};
     const char **sources = sources_of(sh->nb, i, s, &a.decode_image_s);
@@ -146,32 +210,56 @@ static void show_result(struct show *sh, int i, const phi3v_prompt *prompt,
     size_t n;
     phi3v_prompt_ids(prompt, &n);
     a.n_tokens = (int64_t)n;
-    show_end(sh, sources ? &a : NULL);
+    show_end(sh, sources && good ? &a : NULL);
     free(sources);
+    if (n_begun) whole_free(&whole);
     tell_end(sh->nb, result->finish);
 }
 
 /* -- One answer ------------------------------------------------------------------------------- */
 
-static int answer(struct notebook *nb, int i, const struct settings *s, bool go_on,
+/* The beginning that an answer was given. */
+static void show_begun(struct notebook *nb, int i)
+{
+    const char *text = nb->book.v[i].answer;
+    send(nb, &(struct nb_output){
+                 .kind = NB_ANSWER_TEXT, .cell = i + 1, .text = text, .n_bytes = strlen(text)});
+}
+
+/* What is left of the longest answer behind its beginning. */
+static int leave_room(struct settings *s, size_t n_begun, struct phi3v_error *err)
+{
+    if ((size_t)s->max_new_tokens <= n_begun)
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "the answer begins with %zu tokens, and max_new_tokens is %d: :set it higher",
+                      n_begun, s->max_new_tokens);
+    s->max_new_tokens -= (int)n_begun;
+    return 0;
+}
+
+static int answer(struct notebook *nb, int i, const struct settings *usual, enum way way,
                   struct phi3v_error *err)
 {
+    size_t n_begun = way == WAY_BEGUN ? nb->book.v[i].n_ids : 0;
+    struct settings own = *usual, *s = &own; // borrows
     static const struct int_list none = {0};
     struct show sh = {.nb = nb, .cell = i + 1};
     struct phi3v_result result;
     phi3v_prompt *prompt;
-    int rc = prompt_build(nb, i, s, go_on, &prompt, err);
+    int rc = n_begun ? leave_room(s, n_begun, err) : 0;
+    if (!rc) rc = prompt_build(nb, i, s, way != WAY_NEW, &prompt, err);
     if (rc) return rc;
-    rc = show_begin(&sh, go_on ? &none : &nb->book.v[i].images, err);
+    rc = show_begin(&sh, way == WAY_MORE ? &none : &nb->book.v[i].images, err);
     if (rc) {
         phi3v_prompt_free(prompt);
         return rc;
     }
+    if (n_begun) show_begun(nb, i);
     rc = engine_answer(&nb->engine, prompt, s, on_event, &sh, &result, err);
     if (!rc) {
-        rc = keep_answer(nb, i, &result, s, go_on, err);
+        rc = keep_answer(nb, i, &result, s, way != WAY_NEW, err);
         nb->book.v[i].first_token_s = sh.first_token_s;
-        if (!rc) show_result(&sh, i, prompt, &result, s);
+        if (!rc) show_result(&sh, i, prompt, &result, n_begun, s);
         phi3v_result_fini(&result);
     }
     if (rc) show_end(&sh, NULL);
@@ -330,7 +418,9 @@ static int run(struct notebook *nb, int i, const struct strings *pairs, bool aga
     if (again && !rc) rc = override_pending(nb, c, &s.settings, err);
     if (!rc) rc = override_pairs(c, &s.settings, pairs, err);
     if (!rc && (!go_on || !c->text)) rc = prompt_expand(nb, i, &s, err);
-    if (!rc) rc = answer(nb, i, &s.settings, go_on, err);
+    size_t n_begun = 0;
+    if (!rc && !go_on) rc = fork_begin(nb, i, &n_begun, err);
+    if (!rc) rc = answer(nb, i, &s.settings, go_on ? WAY_MORE : n_begun ? WAY_BEGUN : WAY_NEW, err);
     standing_free(&s);
     return rc;
 }
@@ -341,24 +431,35 @@ static int finish(struct notebook *nb, int i, int rc)
     return rc;
 }
 
+/* One more cell, which :undo takes back. */
+static int new_cell(struct notebook *nb, const char *prompt, enum nb_origin origin,
+                    struct phi3v_error *err)
+{
+    struct book *b = &nb->book;
+    char *copy = text_copy(prompt);
+    int rc = copy ? book_remember(b, b->n, err) : memory_error(err);
+    struct cell *c = rc ? NULL : book_append(b);
+    if (!rc && !c) {
+        b->n_undo--;
+        rc = memory_error(err);
+    }
+    if (rc) {
+        free(copy);
+        return rc;
+    }
+    c->prompt = copy;
+    c->prompt_origin = origin;
+    return 0;
+}
+
 int run_new(struct notebook *nb, const char *prompt, enum nb_origin origin, struct phi3v_error *err)
 {
     struct book *b = &nb->book;
     int i = b->n, n_images = b->images.n;
     bool changed = b->changed;
-    int rc = book_remember(b, i, err);
+    int rc = new_cell(nb, prompt, origin, err);
     if (rc) return rc;
-    struct cell *c = book_append(b);
-    char *copy = text_copy(prompt);
-    if (!c || !copy) {
-        free(copy);
-        if (!c) b->n_undo--;
-        if (c) give_back(nb, n_images, changed);
-        return memory_error(err);
-    }
-    c->prompt = copy;
-    c->prompt_origin = origin;
-    c->lines = b->pending;
+    b->v[i].lines = b->pending;
     b->pending = (struct lines){0};
     rc = run(nb, i, NULL, false, false, err);
     if (rc < 0 && !keeps_cell(rc)) {
@@ -366,6 +467,30 @@ int run_new(struct notebook *nb, const char *prompt, enum nb_origin origin, stru
         return rc;
     }
     if (rc < 0) b->v[i].error = text_copy(err->text);
+    return finish(nb, i, rc);
+}
+
+int run_fork(struct notebook *nb, int of, const char *line, enum nb_origin origin,
+             struct phi3v_error *err)
+{
+    static const struct int_list none = {0};
+    struct book *b = &nb->book;
+    int i = b->n, n_images = b->images.n;
+    bool changed = b->changed;
+    struct strings pairs = {0};
+    int rc = new_cell(nb, b->v[of].prompt, b->v[of].prompt_origin, err);
+    if (rc) return rc;
+    struct cell *c = &b->v[i];
+    if (!fork_lines(nb, of, &c->lines) || !lines_add(&c->lines, line, origin, &none) ||
+        !strings_copy(&pairs, &b->v[of].overrides))
+        rc = memory_error(err);
+    if (!rc) rc = run(nb, i, &pairs, false, false, err);
+    strings_free(&pairs);
+    if (rc < 0) {
+        lines_free(&b->v[i].lines); /* they would come back as pending ones */
+        give_back(nb, n_images, changed);
+        return rc;
+    }
     return finish(nb, i, rc);
 }
 

@@ -9,6 +9,9 @@
 /* A new cell: the pending lines become its own. */
 int run_new(struct notebook *nb, const char *prompt, enum nb_origin origin,
             struct phi3v_error *err);
+/* A new cell in the place of cell `of`, with its lines, its prompt and the :fork line. */
+int run_fork(struct notebook *nb, int of, const char *line, enum nb_origin origin,
+             struct phi3v_error *err);
 /* Cell i again, its source expanded anew. pairs: "key=value" settings of this run. */
 int run_again(struct notebook *nb, int i, const struct strings *pairs, struct phi3v_error *err);
 /* Cell i with another prompt, and further lines (taken) behind those it has. */

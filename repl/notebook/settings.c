@@ -74,6 +74,8 @@ const struct setting setting_table[] = {
      "a line about speed behind each answer; on unless said otherwise"},
     {"ahead", 0, SETTING_ONOFF, SHOWN, AT(ahead), 0, 0, 0, NULL, "on|off",
      "read pictures and the conversation while you type; on unless said otherwise"},
+    {"doubt", 0, SETTING_REAL, SHOWN, AT(doubt), 0, 1, 0, NULL, "X",
+     "underline words to which the model gave less than this probability; 0: none"},
     {"plain", 0, SETTING_FLAG, SHOWN, AT(plain), 0, 0, 0, NULL, NULL,
      "no pictures, no colours, no styling"},
     {"offline", 0, SETTING_FLAG, 0, AT(offline), 0, 0, 0, NULL, NULL,

@@ -23,6 +23,7 @@ struct settings {
     char *mode;   // "chat", "cell"
     /* How it is shown. */
     char *layout;   // "auto", "beside", "above"
+    double doubt;   // words below this probability are underlined; 0: none
     char *graphics; // "auto", "kitty", "sixel", "blocks", "ascii", "none"
     bool plain;
     int picture_rows; // of a picture beside an answer; 0: what suits the screen

@@ -19,13 +19,17 @@ bool style_on(const struct term_facts *facts, int style, FILE *out)
     const uint8_t *back = facts->background;
     bool light = back[0] + back[1] + back[2] > 384;
     bool colours = facts->colour != TERM_COLOUR_NONE;
-    style &= colours ? ~STYLE_LITERAL : ~(STYLE_LITERAL | STYLE_PROMPT);
+    style &= colours ? ~STYLE_LITERAL : ~(STYLE_LITERAL | STYLE_PROMPT | STYLE_LIKELY);
     if (style & (STYLE_BOLD | STYLE_HEADING)) fputs("\033[1m", out);
     if (style & STYLE_CODE) fputs(!colours ? "\033[4m" : light ? "\033[34m" : "\033[36m", out);
     if (style & STYLE_LABEL) fputs(colours ? "\033[31m" : "\033[1m", out);
     if (style & STYLE_PROMPT) fputs("\033[32m", out);
     if (style & STYLE_CONTROL) fputs("\033[7m", out);
     if (style & STYLE_DIM) fputs("\033[2m", out);
+    if (style & STYLE_DOUBT) fputs("\033[4m", out);
+    if (style & STYLE_LIKELY) fputs("\033[33m", out);
+    if (style & STYLE_UNSURE) fputs(colours ? "\033[35m" : "\033[4m", out);
+    if (style & STYLE_UNLIKELY) fputs(colours ? "\033[1;31m" : "\033[1;4m", out);
     return style != 0;
 }
 
@@ -82,10 +86,18 @@ static void continue_line(struct layout *l)
     write_spaces(l, indent, 0);
 }
 
+static void doubt_whole_word(struct layout *l)
+{
+    int doubt = 0;
+    for (int i = 0; i < l->n_word; i++) doubt |= l->word[i].style & STYLE_DOUBT;
+    for (int i = 0; i < l->n_word; i++) l->word[i].style |= doubt;
+}
+
 /* Writes the spaces and the word held back, on this line or the next. */
 static void place_word(struct layout *l)
 {
     if (!l->n_word) return;
+    doubt_whole_word(l);
     int style = l->word[0].style & l->style; /* a space between two words of a style has it, too */
     int room = line_width(l) - l->column - 1;
     if (l->column > 0 && l->spaces + l->word_width > room + 1)

@@ -20,7 +20,11 @@ enum style {
     STYLE_LITERAL = 16, /* spaces count: break anywhere, not between words */
     STYLE_PROMPT = 32,
     STYLE_CONTROL = 64, /* what stands for a control character */
-    STYLE_DIM = 128
+    STYLE_DIM = 128,
+    STYLE_DOUBT = 256,  /* underlines the whole word */
+    STYLE_LIKELY = 512, /* how certain something is, from fairly */
+    STYLE_UNSURE = 1024,
+    STYLE_UNLIKELY = 2048 /* to hardly */
 };
 
 /* Switches styles on; true when anything was written, which "\033[0m" takes back. */
@@ -46,8 +50,8 @@ struct layout {
 };
 
 /* Draws the pictures side by side, at most max_rows high (0: what suits the screen), and prepares
- * for text at their right (beside) or below them. The cursor must be in the first column. facts must
- * allow cursor movement. */
+ * for text at their right (beside) or below them. The cursor must be in the first column. facts
+ * must allow cursor movement. */
 void layout_begin(struct layout *l, const struct term_facts *facts, FILE *out,
                   const struct picture *pictures, int n_pictures, int max_rows, bool beside);
 /* One clean character: LF, TAB or printable. Words appear when they are complete. */

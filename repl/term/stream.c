@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "term/clean.h"
-#include "term/layout.h"
 #include "term/markdown.h"
 
 #define BESIDE_COLUMNS 80
@@ -26,8 +25,14 @@ struct stream {
     char *text; /* all of the answer, to be drawn again after a resize */
     size_t n_text, cap_text;
     bool text_lost; /* no memory for it: no redrawing */
-    char last;      /* byte of the text */
-    int column;     /* in WAY_CLEAN */
+    int style;      /* of the text that comes */
+    struct change { /* the text has another style from here on */
+        size_t at;
+        int style;
+    } * changes;
+    size_t n_changes;
+    char last;  /* byte of the text */
+    int column; /* in WAY_CLEAN */
     bool begun, ended;
 };
 
@@ -35,7 +40,8 @@ struct stream {
 
 static void put_layout(int32_t cp, int style, void *user)
 {
-    layout_put(&((struct stream *)user)->layout, cp, style);
+    struct stream *s = user;
+    layout_put(&s->layout, cp, style | s->style);
 }
 
 static void put_indent(int columns, void *user)
@@ -49,7 +55,7 @@ static void put_clean(int32_t cp, void *user)
     if (s->way == WAY_FULL && !s->opt.verbatim) {
         markdown_put(&s->markdown, cp);
     } else if (s->way == WAY_FULL) {
-        layout_put(&s->layout, cp, 0);
+        layout_put(&s->layout, cp, s->style);
     } else {
         clean_write(cp, &s->column, s->opt.out);
     }
@@ -97,8 +103,17 @@ static void draw_again(struct stream *s)
 {
     fputs("\033[0m\033[H\033[2J", s->opt.out);
     if (s->opt.head) s->opt.head(s->opt.out, s->opt.user);
+    int style = s->style;
+    size_t at = 0;
+    s->style = 0;
     begin(s);
-    clean_feed(&s->clean, s->text, s->n_text);
+    for (size_t k = 0; k <= s->n_changes; k++) {
+        size_t end = k < s->n_changes ? s->changes[k].at : s->n_text;
+        clean_feed(&s->clean, s->text + at, end - at);
+        if (k < s->n_changes) s->style = s->changes[k].style;
+        at = end;
+    }
+    s->style = style;
 }
 
 static void keep(struct stream *s, const char *bytes, size_t n)
@@ -149,6 +164,16 @@ void stream_text(struct stream *s, const char *bytes, size_t n)
     fflush(s->opt.out);
 }
 
+void stream_style(struct stream *s, int style)
+{
+    if (style == s->style) return;
+    struct change *v = realloc(s->changes, (s->n_changes + 1) * sizeof *v);
+    if (!v) return;
+    s->changes = v;
+    v[s->n_changes++] = (struct change){s->n_text, style};
+    s->style = style;
+}
+
 void stream_redraw(struct stream *s)
 {
     if (s->way != WAY_FULL || !s->begun || s->ended || s->text_lost) return;
@@ -175,5 +200,6 @@ void stream_free(struct stream *s)
 {
     if (!s) return;
     free(s->text);
+    free(s->changes);
     free(s);
 }

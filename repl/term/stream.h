@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdio.h>
 
+#include "term/layout.h"
 #include "term/picture.h"
 #include "term/term.h"
 
@@ -37,6 +38,8 @@ struct stream *stream_new(const struct stream_options *opt);
 /* Any bytes, cut anywhere. The first ones draw label and pictures: the cursor must then be in the
  * first column. Looks for a resize, too, so call it with n = 0 now and then when waiting. */
 void stream_text(struct stream *s, const char *bytes, size_t n);
+/* Of the text that comes from now on: bits of enum style; 0: none of its own. */
+void stream_style(struct stream *s, int style);
 /* Clears the screen and draws all again, when others have written there; nothing before the first
  * text. */
 void stream_redraw(struct stream *s);

@@ -178,6 +178,39 @@ static void answer_end(struct front *f, const struct nb_answer *answer)
     if (answer) say_stats(f, answer);
 }
 
+/* -- Certainty -------------------------------------------------------------------------------- */
+
+/* From green over nothing to red would say "right" and "wrong"; the model only says "sure". */
+static int style_of(float probability)
+{
+    if (probability <= 0 || probability >= 0.9f) return 0;
+    return probability >= 0.7f ? STYLE_LIKELY : probability >= 0.4f ? STYLE_UNSURE : STYLE_UNLIKELY;
+}
+
+static void show_certainty(struct front *f, const struct nb_output *out)
+{
+    struct stream_options how = {
+        .term = f->term, .out = stdout, .layout = STREAM_NO_PICTURES, .verbatim = true};
+    struct stream *s = stream_new(&how);
+    const char *text = out->text;
+    for (int i = 0; s && i < out->n_pieces; i++) {
+        stream_style(s, style_of(out->pieces[i].probability));
+        stream_text(s, text, out->pieces[i].n_bytes);
+        text += out->pieces[i].n_bytes;
+    }
+    if (s) stream_end(s);
+    stream_free(s);
+}
+
+static void answer_text(struct front *f, const struct nb_output *out)
+{
+    double doubt = nb_settings(f->nb)->doubt;
+    float p = out->n_pieces ? out->pieces[0].probability : 0;
+    if (!f->stream) return;
+    stream_style(f->stream, p > 0 && (double)p < doubt ? STYLE_DOUBT : 0);
+    stream_text(f->stream, out->text, out->n_bytes);
+}
+
 /* -- The face --------------------------------------------------------------------------------- */
 
 static void output(void *user, const struct nb_output *out)
@@ -198,10 +231,13 @@ static void output(void *user, const struct nb_output *out)
         answer_begin(f, out);
         break;
     case NB_ANSWER_TEXT:
-        if (f->stream) stream_text(f->stream, out->text, out->n_bytes);
+        answer_text(f, out);
         break;
     case NB_ANSWER_END:
         answer_end(f, out->answer);
+        break;
+    case NB_CERTAINTY:
+        show_certainty(f, out);
         break;
     case NB_ERROR:
         front_error(f, out->error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #define _GNU_SOURCE
+#include <math.h>
 #include <sys/resource.h>
 
 #include "notebook/book.h"
@@ -33,6 +34,35 @@ static json_t *timing_json(double load_s, const struct phi3v_timing *t, double d
                      (json_int_t)t->cached_tokens, "decode_tokens", (json_int_t)t->decode_tokens);
 }
 
+/* With six decimals, which a float has not many more of. */
+static json_t *logprob_json(double x)
+{
+    return isfinite(x) ? json_real(round(x * 1e6) / 1e6) : json_null();
+}
+
+static json_t *logprobs_json(const struct phi3v_result *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->n_ids; i++)
+        json_array_append_new(list, logprob_json((double)r->logprobs[i]));
+    return list;
+}
+
+/* For each token the most probable ones, [id, logprob] of each. */
+static json_t *top_json(const struct phi3v_result *r)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < r->n_ids; i++) {
+        json_t *of_token = json_array();
+        const struct phi3v_logprob *top = r->top + i * (size_t)r->n_top;
+        for (int k = 0; k < r->n_top && top[k].id >= 0; k++)
+            json_array_append_new(
+                of_token, json_pack("[i,o]", (int)top[k].id, logprob_json((double)top[k].logprob)));
+        json_array_append_new(list, of_token);
+    }
+    return list;
+}
+
 static json_int_t peak_rss_bytes(void)
 {
     struct rusage usage;
@@ -45,6 +75,7 @@ json_t *answer_json(const struct phi3v_model_info *model, double load_s, int cel
     const struct phi3v_result *r = a->result;
     size_t n_ids;
     const int32_t *ids = phi3v_prompt_ids(a->prompt, &n_ids);
+    n_ids -= a->n_begun;
     json_t *line =
         json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:{s:I}}", "model", json_text(model->name),
                   "device", json_text(model->device), "dtype", json_text(model->dtype), "input_ids",
@@ -53,6 +84,10 @@ json_t *answer_json(const struct phi3v_model_info *model, double load_s, int cel
                   finish_name(r->finish), "images", images_json(a), "timing",
                   timing_json(load_s, &r->timing, a->decode_image_s), "memory", "peak_rss_bytes",
                   peak_rss_bytes());
+    if (r->logprobs) {
+        json_object_set_new(line, "logprobs", logprobs_json(r));
+        json_object_set_new(line, "top_logprobs", top_json(r));
+    }
     if (cell) {
         json_object_set_new(line, "cell", json_integer(cell));
         json_object_set_new(line, "state", json_string(a->state));

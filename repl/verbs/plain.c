@@ -74,6 +74,7 @@ static void output(void *user, const struct nb_output *out)
     switch (out->kind) {
     case NB_REPORT:
     case NB_IMAGE:
+    case NB_CERTAINTY:
         if (!p->answers_alone) say(p, out);
         break;
     case NB_NOTE:

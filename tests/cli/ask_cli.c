@@ -91,9 +91,9 @@ static void json_shape(void)
     json_t *got = drive_json(0);
     tap_ok(r->status == 0 && strchr(r->out, '\n') == r->out + r->n_out - 1,
            "ask --json prints one line");
-    tap_ok(keys_are(got,
-                    (const char *[]){"model", "device", "dtype", "input_ids", "output_ids", "text",
-                                     "finish_reason", "images", "timing", "memory", NULL}),
+    tap_ok(keys_are(got, (const char *[]){"model", "device", "dtype", "input_ids", "output_ids",
+                                          "text", "finish_reason", "images", "timing", "memory",
+                                          "logprobs", "top_logprobs", NULL}),
            "ask --json: its keys");
     tap_ok(
         keys_are(json_object_get(got, "timing"),

@@ -56,6 +56,13 @@ static void output(void *user, const struct nb_output *out)
             for (size_t i = 0; i < n; i++) text_addf(&r->ids, "%d ", ids[i]);
         }
         break;
+    case NB_CERTAINTY:
+        text_addf(t, "certainty %d:", out->cell);
+        for (int i = 0, at = 0; i < out->n_pieces; at += (int)out->pieces[i++].n_bytes)
+            text_addf(t, " [%.*s]%s", (int)out->pieces[i].n_bytes, out->text + at,
+                      out->pieces[i].probability > 0 ? "%" : "");
+        text_add(t, "\n");
+        break;
     case NB_ERROR:
         text_addf(t, "error: %s\n", out->error->text);
         break;

@@ -190,6 +190,45 @@ static void test_markdown(void **state)
     fake_term_close(&f);
 }
 
+/* The sequences that stand before each letter of a word. */
+static void test_doubt(void **state)
+{
+    (void)state;
+    struct fake_term f;
+    fake_term_open(&f, "xterm-256color", "none", 80, 24, 10, 20);
+    char *raw = NULL;
+    size_t n;
+    FILE *out = open_memstream(&raw, &n);
+    struct stream *s = stream_new(&(struct stream_options){.term = f.term, .out = out});
+    stream_text(s, "sure per", 8);
+    stream_style(s, STYLE_DOUBT);
+    stream_text(s, "ha", 2);
+    stream_style(s, 0);
+    stream_text(s, "ps, **so**", 10);
+    stream_end(s);
+    fflush(out);
+    /* All of the word that holds a doubtful piece, and nothing else. */
+    assert_non_null(strstr(raw, "sure \033[4mperhaps,\033[0m \033[1mso\033[0m"));
+    size_t before = n;
+    stream_free(s);
+
+    s = stream_new(&(struct stream_options){.term = f.term, .out = out});
+    stream_text(s, "one ", 4);
+    stream_style(s, STYLE_UNLIKELY);
+    stream_text(s, "two ", 4);
+    stream_style(s, 0);
+    stream_text(s, "three ", 6);
+    stream_redraw(s);
+    stream_end(s);
+    stream_free(s);
+    assert_int_equal(fclose(out), 0);
+    const char *redrawn = strstr(raw + before, "\033[2J");
+    assert_non_null(redrawn);
+    assert_non_null(strstr(redrawn, "one \033[1;31mtwo\033[0m three"));
+    free(raw);
+    fake_term_close(&f);
+}
+
 static void print_head(FILE *out, void *user) { fprintf(out, "%s\r\n", (const char *)user); }
 
 static void test_resize(void **state)
@@ -258,10 +297,10 @@ static void test_pipe_and_dumb(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_beside),        cmocka_unit_test(test_short_answer),
-        cmocka_unit_test(test_any_screen),    cmocka_unit_test(test_words),
-        cmocka_unit_test(test_markdown),      cmocka_unit_test(test_resize),
-        cmocka_unit_test(test_pipe_and_dumb),
+        cmocka_unit_test(test_beside),     cmocka_unit_test(test_short_answer),
+        cmocka_unit_test(test_any_screen), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_markdown),   cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_resize),     cmocka_unit_test(test_pipe_and_dumb),
     };
     return cmocka_run_group_tests_name("layout", tests, NULL, NULL);
 }

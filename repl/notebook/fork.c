@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: MIT */
+#include <stdlib.h>
+#include <string.h>
+
+#include "notebook/core.h"
+#include "notebook/fork.h"
+#include "notebook/pieces.h"
+#include "notebook/source.h"
+
+/* -- The line --------------------------------------------------------------------------------- */
+
+/* A number of at most nine digits; 0: none. */
+static int number_of(const char *s, size_t *ret_bytes)
+{
+    size_t n = strspn(s, "0123456789");
+    *ret_bytes = n;
+    return n >= 1 && n <= 9 ? atoi(s) : 0;
+}
+
+bool fork_read(const char *args, struct fork *ret)
+{
+    size_t n;
+    *ret = (struct fork){.cell = number_of(args, &n)};
+    args += n;
+    if (!ret->cell || !*args) return ret->cell > 0;
+    if (*args++ != '@') return false;
+    ret->token = (size_t)number_of(args, &n);
+    args += n;
+    if (!ret->token || !*args) return ret->token > 0;
+    if (*args++ != '=' || !*args) return false;
+    ret->text = args;
+    return true;
+}
+
+bool fork_of_line(const char *line, struct fork *ret)
+{
+    static const char command[] = ":fork ";
+    return !strncmp(line, command, sizeof command - 1) &&
+           fork_read(line + sizeof command - 1 + strspn(line + sizeof command - 1, " \t"), ret);
+}
+
+/* Line ends go behind a backslash, as in every command. */
+char *fork_line(const struct fork *f)
+{
+    struct text t = {0};
+    text_addf(&t, ":fork %d", f->cell);
+    if (f->token) text_addf(&t, "@%zu", f->token);
+    if (f->text) text_add(&t, "=");
+    for (const char *p = f->text ? f->text : ""; *p;) {
+        size_t n = strcspn(p, "\n");
+        text_addn(&t, p, n);
+        if (p[n]) text_add(&t, "\\\n");
+        p += n + (p[n] != 0);
+    }
+    return text_take(&t);
+}
+
+/* The text in place of the token, without the quotes that keep blanks. */
+static char *plain_text(const char *text)
+{
+    char *plain = source_arguments(text);
+    size_t n = plain ? strlen(plain) : 0;
+    if (n < 2 || *plain != '"' || plain[n - 1] != '"') return plain;
+    memmove(plain, plain + 1, n - 2);
+    plain[n - 2] = 0;
+    return plain;
+}
+
+bool fork_lines(const struct notebook *nb, int of, struct lines *to)
+{
+    const struct lines *from = &nb->book.v[of].lines;
+    struct fork f;
+    bool whole = true;
+    for (int k = 0; k < from->n && whole; k++)
+        if (!fork_of_line(from->v[k].text, &f))
+            whole = lines_add(to, from->v[k].text, from->v[k].origin, &from->v[k].images);
+    return whole;
+}
+
+/* -- Checks ----------------------------------------------------------------------------------- */
+
+int fork_check(const struct notebook *nb, int i, const struct fork *f, struct phi3v_error *err)
+{
+    if (f->cell < 1 || f->cell > i)
+        return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %d above to stand in the place of",
+                      f->cell);
+    const struct cell *of = &nb->book.v[f->cell - 1];
+    if (!f->token) return 0;
+    if (!of->answer || !of->ids)
+        return refuse(err, PHI3V_E_ARGUMENT, "the tokens of cell %d are not known: :run %d first",
+                      f->cell, f->cell);
+    if (f->token > of->n_ids)
+        return refuse(err, PHI3V_E_ARGUMENT, "the answer of cell %d has %zu tokens: :alt %d",
+                      f->cell, of->n_ids, f->cell);
+    return 0;
+}
+
+/* -- The ids of a text ------------------------------------------------------------------------ */
+
+/* Text in the middle of a sequence: behind a line end, which no token spans, so that the blank
+ * which tokenizers put in front of a text goes there. */
+static int ids_within(const struct notebook *nb, const char *text, int32_t **ret, size_t *ret_n,
+                      struct phi3v_error *err)
+{
+    int32_t *end, *all;
+    size_t n_end, n_all;
+    char *behind = text_format("\n%s", text);
+    if (!behind) return memory_error(err);
+    int rc = phi3v_tokenize(nb->engine.model, "\n", 1, 0, 0, &end, &n_end, err);
+    if (rc) {
+        free(behind);
+        return rc;
+    }
+    rc = phi3v_tokenize(nb->engine.model, behind, strlen(behind), 0, 0, &all, &n_all, err);
+    free(behind);
+    if (!rc && n_all > n_end && !memcmp(all, end, n_end * sizeof *all)) {
+        memmove(all, all + n_end, (n_all - n_end) * sizeof *all);
+        *ret = all;
+        *ret_n = n_all - n_end;
+    } else if (!rc) {
+        phi3v_ids_free(all);
+        rc = phi3v_tokenize(nb->engine.model, text, strlen(text), 0, 0, ret, ret_n, err);
+    }
+    phi3v_ids_free(end);
+    return rc;
+}
+
+static size_t trimmed(const char **s)
+{
+    *s += strspn(*s, " ");
+    size_t n = strlen(*s);
+    while (n > 0 && (*s)[n - 1] == ' ') n--;
+    return n;
+}
+
+static bool same_text(const char *a, const char *b, bool but_for_blanks)
+{
+    if (!but_for_blanks) return !strcmp(a, b);
+    size_t n = trimmed(&a), n_b = trimmed(&b);
+    return n > 0 && n == n_b && !memcmp(a, b, n);
+}
+
+/* The runner-up that says this, as it is written or but for blanks around it; -1: none. */
+static int find_runner_up(const struct notebook *nb, const struct cell *of, size_t at,
+                          const char *text, int32_t *ret_id, struct phi3v_error *err)
+{
+    *ret_id = -1;
+    if (at >= of->certainty.n) return 0;
+    const struct phi3v_logprob *top = of->certainty.v[at].top;
+    for (int loosely = 0; loosely < 2 && *ret_id < 0; loosely++)
+        for (int k = 0; k < CERTAINTY_TOP && top[k].id >= 0 && *ret_id < 0; k++) {
+            char *says;
+            int rc = piece_text(nb, of->ids, at, top[k].id, &says, err);
+            if (rc) return rc;
+            if (same_text(says, text, loosely)) *ret_id = top[k].id;
+            phi3v_string_free(says);
+        }
+    return 0;
+}
+
+/* -- The beginning of the answer -------------------------------------------------------------- */
+
+/* Puts the first `keep` tokens of `of` and n more into the cell as its answer. */
+static int begin_with(const struct notebook *nb, struct cell *c, const struct cell *of, size_t keep,
+                      const int32_t *more, size_t n, struct phi3v_error *err)
+{
+    struct certainty certainty;
+    int32_t *ids = memory_new((keep + n) * sizeof *ids);
+    char *text = NULL, *answer = NULL;
+    bool whole = ids && certainty_copy(&certainty, &of->certainty);
+    if (!whole) {
+        free(ids);
+        return memory_error(err);
+    }
+    if (keep) memcpy(ids, of->ids, keep * sizeof *ids);
+    if (n) memcpy(ids + keep, more, n * sizeof *ids);
+    size_t n_text;
+    int rc = phi3v_detokenize(nb->engine.model, ids, keep + n, 0, &text, &n_text, err);
+    if (!rc) answer = text_copyn(text, n_text);
+    phi3v_string_free(text);
+    whole = certainty_resize(&certainty, keep) && certainty_resize(&certainty, keep + n);
+    if (!rc && (!answer || !whole)) rc = memory_error(err);
+    /* Of a runner-up it is known what the model thought. */
+    for (int k = 0; !rc && n == 1 && keep < of->certainty.n && k < CERTAINTY_TOP; k++) {
+        struct certain_token *t = &certainty.v[keep];
+        const struct certain_token *was = &of->certainty.v[keep];
+        t->top[k] = was->top[k];
+        if (was->top[k].id == more[0]) t->logprob = was->top[k].logprob;
+    }
+    if (rc) {
+        free(ids);
+        free(answer);
+        certainty_free(&certainty);
+        return rc;
+    }
+    free(c->answer);
+    free(c->ids);
+    certainty_free(&c->certainty);
+    c->answer = answer;
+    c->ids = ids;
+    c->n_ids = keep + n;
+    c->certainty = certainty;
+    return 0;
+}
+
+static int begin_with_text(const struct notebook *nb, struct cell *c, const struct cell *of,
+                           const struct fork *f, struct phi3v_error *err)
+{
+    char *text = plain_text(f->text);
+    int32_t id, *ids;
+    size_t n;
+    if (!text) return memory_error(err);
+    int rc = find_runner_up(nb, of, f->token - 1, text, &id, err);
+    if (!rc && id >= 0) {
+        rc = begin_with(nb, c, of, f->token - 1, &id, 1, err);
+    } else if (!rc && !(rc = ids_within(nb, text, &ids, &n, err))) {
+        rc = begin_with(nb, c, of, f->token - 1, ids, n, err);
+        phi3v_ids_free(ids);
+    }
+    free(text);
+    return rc;
+}
+
+int fork_begin(struct notebook *nb, int i, size_t *ret_n, struct phi3v_error *err)
+{
+    struct cell *c = &nb->book.v[i];
+    struct fork f;
+    bool found = false;
+    *ret_n = 0;
+    for (int k = c->lines.n - 1; k >= 0 && !found; k--)
+        found = fork_of_line(c->lines.v[k].text, &f);
+    if (!found || !f.token) return 0;
+    int rc = fork_check(nb, i, &f, err);
+    if (rc) return rc;
+    const struct cell *of = &nb->book.v[f.cell - 1];
+    rc =
+        f.text ? begin_with_text(nb, c, of, &f, err) : begin_with(nb, c, of, f.token, NULL, 0, err);
+    if (!rc) *ret_n = c->n_ids;
+    return rc;
+}
