@@ -11,17 +11,18 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/json_exact.h"
+#include "common/json.h"
 #include "notebook/autosave.h"
 #include "notebook/ipynb.h"
 
-enum { LAST_KEPT = 5, ID_CHARS = 16 };
+enum { MOST_KEPT = 20, ID_CHARS = 16 }; /* of journals, and of notebooks that ended unsaved */
 static const char journal_prefix[] = "autosave-", last_prefix[] = "last-";
 
 struct autosave {
     char *dir;
     char *path; // of the journal; NULL: none yet
     int fd;     // of the journal, locked; -1
+    bool cut;   // its last line may be a part of one
     bool told;  // that it cannot be written
 };
 
@@ -56,30 +57,58 @@ static void sync_dir(const char *dir)
     close(fd);
 }
 
+/* Waits for the lock of a file that others only try the lock of. */
+static bool lock(int fd)
+{
+    int rc;
+    do rc = flock(fd, LOCK_EX);
+    while (rc && errno == EINTR);
+    return !rc;
+}
+
+/* A new empty file, locked. Somebody who tidies up may take the name away between its making and
+ * its locking: then it is made again. -1: errno says why. */
+static int open_locked(const char *dir, const char *path)
+{
+    enum { MOST_TRIES = 1000 };
+    for (int tries = 0; tries < MOST_TRIES; tries++) {
+        struct stat st;
+        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+        if (fd < 0 && errno == ENOENT && !mkdir(dir, 0700)) continue;
+        if (fd < 0) return -1;
+        bool locked = lock(fd);
+        if (locked && !fstat(fd, &st) && st.st_nlink > 0) return fd;
+        int why = errno;
+        close(fd);
+        if (locked) continue;
+        unlink(path);
+        errno = why;
+        return -1;
+    }
+    return -1;
+}
+
 /* Writes a file under a temporary name, locked from its first moment, and moves it to `path`.
- * Returns its descriptor with the lock, or -1. Somebody who tidies up may take the name away
- * between its making and its locking: then it is made again. */
+ * Returns its descriptor with the lock, or -1: errno says why. */
 static int make_file(const struct autosave *a, const char *path, const char *bytes, size_t n)
 {
     char *part = text_format("%s.part", path);
-    int fd = -1;
-    bool ok = false;
-    for (int tries = 0; part && tries < 3 && !ok; tries++) {
-        fd = open(part, O_RDWR | O_CREAT | O_APPEND | O_TRUNC | O_CLOEXEC, 0600);
-        if (fd < 0) break;
-        ok = !flock(fd, LOCK_EX | LOCK_NB) && write_all(fd, bytes, n) && !fsync(fd) &&
-             !rename(part, path);
-        int why = errno;
-        if (!ok) close(fd);
-        if (!ok && why != ENOENT) break;
+    errno = ENOMEM;
+    int fd = part ? open_locked(a->dir, part) : -1;
+    int why = errno;
+    if (fd >= 0 && (!write_all(fd, bytes, n) || fsync(fd) || rename(part, path))) {
+        why = errno;
+        close(fd);
+        unlink(part);
+        fd = -1;
     }
-    if (!ok && fd >= 0 && part) unlink(part);
     free(part);
-    if (!ok) return -1;
-    sync_dir(a->dir);
+    if (fd >= 0) sync_dir(a->dir);
+    errno = why;
     return fd;
 }
 
+/* errno says why. */
 static void cannot_write(struct notebook *nb)
 {
     struct autosave *a = nb->autosave;
@@ -100,7 +129,7 @@ static bool is_left(const char *path, bool remove)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return false;
-    bool left = !flock(fd, LOCK_EX | LOCK_NB);
+    bool left = !flock(fd, LOCK_SH | LOCK_NB); /* shared: others may be looking, too */
     if (left && remove) unlink(path);
     close(fd);
     return left;
@@ -129,7 +158,8 @@ static int list_left(const struct autosave *a, const char *prefix, struct left *
     for (struct dirent *e; dir && (e = readdir(dir));) {
         struct stat st;
         char *path = text_format("%s/%s", a->dir, e->d_name);
-        if (path && strstr(e->d_name, ".part")) {
+        bool ours = starts_with(e->d_name, journal_prefix) || starts_with(e->d_name, last_prefix);
+        if (path && ours && has_ending(e->d_name, ".part")) {
             is_left(path, true);
         } else if (path && starts_with(e->d_name, prefix) && !stat(path, &st) &&
                    S_ISREG(st.st_mode) && is_left(path, false)) {
@@ -157,7 +187,7 @@ static void keep_newest_of(const struct autosave *a, const char *prefix)
 {
     struct left *list;
     int n = list_left(a, prefix, &list);
-    for (int i = LAST_KEPT; i < n; i++) is_left(list[i].path, true);
+    for (int i = MOST_KEPT; i < n; i++) is_left(list[i].path, true);
     left_free(list, n);
 }
 
@@ -205,6 +235,14 @@ static char *journal_line(json_t *value)
     return line;
 }
 
+/* The notebook's file by a name that holds in any folder; NULL: it has none. */
+static char *whole_path(const struct book *b)
+{
+    if (!b->path) return NULL;
+    char *real = realpath(b->path, NULL);
+    return real ? real : text_copy(b->path);
+}
+
 /* The first line: the notebook as it is. */
 static char *first_line(struct notebook *nb)
 {
@@ -223,7 +261,11 @@ static char *first_line(struct notebook *nb)
         json_decref(file);
         return NULL;
     }
-    return journal_line(json_pack("{s:s?,s:o}", "path", b->path, "notebook", file));
+    char *path = whole_path(b);
+    json_t *line =
+        json_pack("{s:o,s:o}", "path", path ? json_text(path) : json_null(), "notebook", file);
+    free(path);
+    return journal_line(line);
 }
 
 static void forget_journal(struct autosave *a, bool remove)
@@ -233,6 +275,15 @@ static void forget_journal(struct autosave *a, bool remove)
     free(a->path);
     a->path = NULL;
     a->fd = -1;
+    a->cut = false;
+}
+
+/* What this book had left behind when it was put aside is in the journal now. */
+static void forget_aside(struct book *b)
+{
+    if (b->journal) is_left(b->journal, true);
+    free(b->journal);
+    b->journal = NULL;
 }
 
 void autosave_whole(struct notebook *nb)
@@ -243,6 +294,7 @@ void autosave_whole(struct notebook *nb)
         forget_journal(a, true);
         return;
     }
+    errno = ENOMEM;
     char *line = first_line(nb);
     char *path = a->path ? text_copy(a->path) : random_path(a, journal_prefix, ".jsonl");
     int fd = line && path ? make_file(a, path, line, strlen(line)) : -1;
@@ -251,6 +303,7 @@ void autosave_whole(struct notebook *nb)
         a->path = path;
         a->fd = fd;
         path = NULL;
+        forget_aside(&nb->book);
     } else {
         cannot_write(nb);
     }
@@ -262,14 +315,16 @@ void autosave_cell(struct notebook *nb, int i)
 {
     struct autosave *a = nb->autosave;
     if (!a) return;
-    if (a->fd < 0) {
+    if (a->fd < 0 || a->cut) {
         autosave_whole(nb);
         return;
     }
     /* The state is worked out anew when it is opened; here it would cost a look at all cells. */
+    errno = ENOMEM;
     json_t *cell = ipynb_cell(&nb->book, i, nb->book.v[i].answer ? CELL_OK : CELL_ERROR);
     char *line = cell ? journal_line(json_pack("{s:o}", "cell", cell)) : NULL;
-    if (!line || !write_all(a->fd, line, strlen(line)) || fdatasync(a->fd)) cannot_write(nb);
+    a->cut = !line || !write_all(a->fd, line, strlen(line)) || fdatasync(a->fd);
+    if (a->cut) cannot_write(nb);
     free(line);
 }
 
@@ -282,6 +337,7 @@ void autosave_saved(struct notebook *nb)
 static void leave_behind(struct notebook *nb)
 {
     struct autosave *a = nb->autosave;
+    errno = ENOMEM;
     char *path = random_path(a, last_prefix, ".ipynb");
     char *text =
         path ? ipynb_text(&nb->book, nb->engine.info ? nb->engine.info->name : NULL, NULL) : NULL;
@@ -299,11 +355,16 @@ static void leave_behind(struct notebook *nb)
     free(path);
 }
 
-void autosave_apart(struct notebook *nb)
+void autosave_apart(struct notebook *nb, struct book *aside)
 {
     struct autosave *a = nb->autosave;
     if (!a || a->fd < 0) return;
     /* :undo may bring these cells back, and a crash must not lose them: their journal stays. */
+    if (aside) {
+        free(aside->journal);
+        aside->journal = a->path;
+        a->path = NULL;
+    }
     forget_journal(a, false);
     keep_newest(a);
 }
@@ -334,6 +395,7 @@ int autosave_open(struct notebook *nb, const char *state_dir, struct phi3v_error
     a->dir = dir;
     a->fd = -1;
     nb->autosave = a;
+    keep_newest(a);
     return 0;
 }
 
@@ -342,10 +404,14 @@ int autosave_open(struct notebook *nb, const char *state_dir, struct phi3v_error
 bool autosave_is(const struct notebook *nb, const char *path)
 {
     const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-    const struct autosave *a = nb->autosave;
-    return a && slash && strlen(a->dir) == (size_t)(slash - path) &&
-           !strncmp(a->dir, path, (size_t)(slash - path)) &&
-           (starts_with(name, journal_prefix) || starts_with(name, last_prefix));
+    if (!nb->autosave || !(starts_with(name, journal_prefix) || starts_with(name, last_prefix)))
+        return false;
+    char *dir = slash ? text_copyn(path, (size_t)(slash + 1 - path)) : text_copy(".");
+    struct stat own, its;
+    bool same = dir && !stat(dir, &its) && !stat(nb->autosave->dir, &own) &&
+                own.st_dev == its.st_dev && own.st_ino == its.st_ino;
+    free(dir);
+    return same;
 }
 
 /* Puts a changed cell in the place of the one with its id, or at the end. */

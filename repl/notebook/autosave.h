@@ -19,8 +19,9 @@ void autosave_close(struct notebook *nb);
 void autosave_cell(struct notebook *nb, int i); /* cell i is new or has changed */
 void autosave_whole(struct notebook *nb);       /* cells have gone or come back */
 void autosave_saved(struct notebook *nb);       /* all of it is in a file of the person's now */
-/* Other cells from now on. What was there and is unsaved stays behind. */
-void autosave_apart(struct notebook *nb);
+/* Other cells from now on. What was there and is unsaved stays behind; aside: the book that it is
+ * of, which may come back, or NULL. */
+void autosave_apart(struct notebook *nb, struct book *aside);
 
 /* The path of the newest notebook that was left behind, NULL: none. The caller frees. */
 char *autosave_latest(struct notebook *nb);

@@ -94,6 +94,7 @@ void book_free(struct book *b)
     json_decref(b->file);
     json_decref(b->after);
     free(b->path);
+    free(b->journal);
     *b = (struct book){0};
 }
 
@@ -203,6 +204,11 @@ int book_replace(struct book *b, struct book *fresh, struct phi3v_error *err)
     b->undo = undo;
     b->n_undo = n_undo + 1;
     return 0;
+}
+
+struct book *book_aside(const struct book *b)
+{
+    return b->n_undo ? b->undo[b->n_undo - 1].all : NULL;
 }
 
 /* Pictures that a cell names are there again, if they had been dropped meanwhile. */

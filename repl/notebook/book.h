@@ -72,12 +72,12 @@ struct book {
     struct settings base; // in effect before the first cell
     struct undo *undo;    // [n_undo], the latest last
     int n_undo;
-    char *path;            // of the notebook file, or NULL
-    struct file_mark mark; // of that file when it was read or written
-    bool changed;          // since saved
-    json_t *file;          // the notebook as it was read, without its cells; NULL when new
-    json_t *after;         // the file's cells behind the last of ours; NULL
-    unsigned next_id;      // for the ids of new cells
+    char *path;       // of the notebook file, or NULL
+    char *journal;    // of the unsaved cells, left behind when it was put aside; NULL
+    bool changed;     // since saved
+    json_t *file;     // the notebook as it was read, without its cells; NULL when new
+    json_t *after;    // the file's cells behind the last of ours; NULL
+    unsigned next_id; // for the ids of new cells
 };
 
 /* base: copied. Errors: MEMORY. */
@@ -101,6 +101,9 @@ int book_remember(struct book *b, int i, struct phi3v_error *err);
 /* Replaces all cells and pictures by those of `fresh`, which is then empty; book_undo brings the
  * old ones back. Errors: MEMORY; nothing has changed then. */
 int book_replace(struct book *b, struct book *fresh, struct phi3v_error *err);
+/* The book that book_replace has put aside and book_undo would bring back; NULL: another change is
+ * the latest. */
+struct book *book_aside(const struct book *b);
 enum book_undone { BOOK_NOTHING, BOOK_CELL_GONE, BOOK_CELL_BACK, BOOK_ALL_BACK };
 /* Takes the latest change back; *ret_cell: number of the cell. A cell that goes gives its command
  * lines back to the pending ones, so its pictures are staged again. */

@@ -207,6 +207,8 @@ int command_undo(struct call *c, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     int number = 0;
+    /* Unsaved cells that an earlier notebook comes back in place of stay behind. */
+    if (book_aside(&nb->book) && nb->book.changed && nb->book.n > 0) autosave_apart(nb, NULL);
     enum book_undone what = book_undo(&nb->book, &number);
     int rc = what == BOOK_NOTHING ? refuse(err, PHI3V_E_ARGUMENT, "nothing to take back")
                                   : notebook_refresh(nb, err);
@@ -260,7 +262,7 @@ int command_reset(struct call *c, struct phi3v_error *err)
     if (!rc) rc = notebook_refresh(nb, err);
     if (rc) return rc;
     phi3v_session_clear(nb->engine.session);
-    autosave_apart(nb);
+    autosave_apart(nb, book_aside(&nb->book));
     if (unsaved) note(nb, "(:undo brings the cells back)");
     if (nb->front.settings_changed) nb->front.settings_changed(nb->front.user, &nb->now);
     return 0;

@@ -95,18 +95,23 @@ static int parse(struct notebook *nb, const char *path, const char *text, size_t
                  struct book *fresh, struct phi3v_error *err)
 {
     json_t *file;
+    char *of;
     if (!has_ending(path, ".jsonl")) {
         int rc = ipynb_parse(text, n, path, fresh, err);
         if (rc || autosave_is(nb, path)) return rc;
         fresh->path = text_copy(path);
         return fresh->path ? 0 : memory_error(err);
     }
-    int rc = autosave_read(text, n, path, &file, &fresh->path, err);
+    int rc = autosave_read(text, n, path, &file, &of, err);
     if (rc) return rc;
-    char *of = fresh->path;
     rc = ipynb_read(file, path, fresh, err);
     json_decref(file);
-    if (rc) free(of);
+    /* Only a journal of our own says where its notebook is to be saved. */
+    if (rc || !autosave_is(nb, path) || (of && !has_ending(of, ".ipynb"))) {
+        free(of);
+        of = NULL;
+    }
+    if (!rc) fresh->path = of;
     return rc;
 }
 
@@ -137,7 +142,7 @@ int command_open(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     rc = open_notebook(nb, path, err);
     if (!rc) {
-        autosave_apart(nb);
+        autosave_apart(nb, book_aside(&nb->book));
         if (autosave_is(nb, path))
             autosave_adopted(nb, path);
         else
