@@ -4,54 +4,19 @@
  * progress. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "net/hub_part.h"
-#include "net/transfer.h"
-#include "term/clean.h"
+#include "net/hub_job.h"
 
-#define MAX_TRIES 5 /* in a row without a byte */
 #define MAX_CONNECTIONS 32
 #define DISK_MARGIN_BYTES ((int64_t)64 << 20)
 
-struct job { /* one file */
-    const struct hub_file *file;
-    struct hub_part part;
-    int lock_fd;
-    bool done;   /* published */
-    bool *taken; // [n_segments] some thread is at it
-    int n_taken;
-    bool one_stream; /* the server knows no ranges: one thread takes it all */
-    char *url;       /* where the bytes are; NULL: to be asked */
-    int n_wrong;     /* digests that did not fit */
-};
-
-struct pull {
-    const struct hub_env *env;
-    const struct hub_options *opt;
-    struct hub_name name;
-    struct hub_listing listing;
-    struct hub_cache cache;
-    struct job *jobs;
-    pthread_mutex_t lock; /* of all below and of the jobs' fields */
-    pthread_cond_t changed;
-    pthread_mutex_t asking; /* one thread at a time asks where a file is */
-    size_t n_done;
-    int rc; /* the first error */
-    struct phi3v_error err;
-    char waiting[80];
-    atomic_bool stop;
-    _Atomic int64_t fetched;
-};
-
 /* -- Ends ------------------------------------------------------------------------------------- */
 
-static void end_with(struct pull *p, const struct phi3v_error *err)
+void pull_end(struct pull *p, const struct phi3v_error *err)
 {
     pthread_mutex_lock(&p->lock);
     if (p->rc == 0) {
@@ -63,255 +28,18 @@ static void end_with(struct pull *p, const struct phi3v_error *err)
     pthread_mutex_unlock(&p->lock);
 }
 
-static int has_stopped(void *user)
+int pull_has_stopped(void *user)
 {
     struct pull *p = user;
     return atomic_load(&p->stop);
 }
 
-static void note_waiting(void *user, const char *why)
+void pull_note_waiting(void *user, const char *why)
 {
     struct pull *p = user;
     pthread_mutex_lock(&p->lock);
     snprintf(p->waiting, sizeof p->waiting, "%s", why ? why : "");
     pthread_mutex_unlock(&p->lock);
-}
-
-/* -- Where a file is -------------------------------------------------------------------------- */
-
-/* Asks the hub. A file that is not the listed one any more is an error. */
-static char *ask_address(struct pull *p, struct hub_client *c, const struct hub_file *f,
-                         struct phi3v_error *err)
-{
-    struct hub_head head = {0};
-    char *found = NULL, *ask = hub_file_url(p->env, &p->name, p->listing.commit, f->name);
-    int rc =
-        ask ? hub_resolve(c, ask, &p->name, &found, &head, err) : net_fail_memory(err, "a model");
-    bool other = rc == 0 && ((strlen(head.etag) == strlen(f->key) && strcmp(head.etag, f->key)) ||
-                             (head.is_linked && head.size >= 0 && head.size != f->size));
-    if (other) {
-        net_fail(err, PHI3V_E_IO, "%s of %s changed on the hub meanwhile: pull again", f->name,
-                 p->name.repo);
-        free(found);
-        found = NULL;
-    }
-    hub_head_fini(&head);
-    free(ask);
-    return found;
-}
-
-/* The job's address, asked for when there is none; new string (free). alone: an address that no
- * other thread uses, because one that was shared has been refused. */
-static char *address_of(struct pull *p, struct hub_client *c, struct job *j, bool alone,
-                        struct phi3v_error *err)
-{
-    if (alone) return ask_address(p, c, j->file, err);
-    pthread_mutex_lock(&p->asking);
-    pthread_mutex_lock(&p->lock);
-    char *url = j->url ? strdup(j->url) : NULL;
-    pthread_mutex_unlock(&p->lock);
-    if (!url && (url = ask_address(p, c, j->file, err)) != NULL) {
-        pthread_mutex_lock(&p->lock);
-        free(j->url);
-        j->url = strdup(url);
-        pthread_mutex_unlock(&p->lock);
-    }
-    pthread_mutex_unlock(&p->asking);
-    return url;
-}
-
-/* What led to a failure is asked for anew: signed addresses expire. */
-static void forget_address(struct pull *p, struct job *j, const char *url)
-{
-    pthread_mutex_lock(&p->lock);
-    if (j->url && url && !strcmp(j->url, url)) {
-        free(j->url);
-        j->url = NULL;
-    }
-    pthread_mutex_unlock(&p->lock);
-}
-
-/* -- One segment ------------------------------------------------------------------------------ */
-
-struct taking {
-    struct pull *pull;
-    struct job *job;
-    size_t segment;
-    int64_t from, end; /* asked for */
-    int n_tries;       /* in a row without a byte */
-    int n_refused, n_wrong;
-    int write_errno;
-    bool stream;    /* the whole file at once */
-    bool no_ranges; /* all came where a part was asked for */
-    bool wrong;     /* another part than asked for, or more of it */
-};
-
-static size_t take_bytes(const void *bytes, size_t n, const struct hub_head *head, void *user)
-{
-    struct taking *t = user;
-    struct hub_part *part = &t->job->part;
-    if (head->status == 200 && (t->from > 0 || t->end < t->job->file->size)) {
-        t->no_ranges = true;
-        return 0;
-    }
-    if (head->status == 206 &&
-        (head->from != t->from || (head->total >= 0 && head->total != t->job->file->size))) {
-        t->wrong = true;
-        return 0;
-    }
-    int64_t at = hub_part_begin(part, t->segment) + part->done[t->segment];
-    if ((int64_t)n > t->end - at) {
-        t->wrong = true;
-        return 0;
-    }
-    t->write_errno = hub_part_write(part, t->segment, bytes, n);
-    if (t->write_errno) return 0;
-    atomic_fetch_add(&t->pull->fetched, (int64_t)n);
-    return n;
-}
-
-/* A stream without ranges fills one segment after the other. */
-static size_t take_stream(const void *bytes, size_t n, const struct hub_head *head, void *user)
-{
-    struct taking *t = user;
-    struct hub_part *part = &t->job->part;
-    const char *from = bytes;
-    size_t left = n;
-    (void)head;
-    while (left > 0 && t->segment < part->n_segments) {
-        int64_t room = hub_part_end(part, t->segment) - hub_part_begin(part, t->segment) -
-                       part->done[t->segment];
-        size_t now = left < (size_t)room ? left : (size_t)room;
-        t->write_errno = hub_part_write(part, t->segment, from, now);
-        if (t->write_errno) return 0;
-        if ((int64_t)now == room) hub_part_note(part, t->segment++);
-        from += now;
-        left -= now;
-    }
-    if (left > 0) t->wrong = true;
-    atomic_fetch_add(&t->pull->fetched, (int64_t)n);
-    return left > 0 ? 0 : n;
-}
-
-static int fail_write(struct taking *t, struct phi3v_error *err)
-{
-    int why = t->write_errno;
-    return net_fail(err, PHI3V_E_IO, "cannot write %s in %.250s: %s%s", t->job->file->name,
-                    t->pull->cache.repo, strerror(why),
-                    why == ENOSPC || why == EDQUOT ? "; the same command goes on once there is room"
-                                                   : "");
-}
-
-/* One request for what the segment lacks. *ret_code and head: how it ended. */
-static int ask_once(struct taking *t, struct hub_client *c, char **ret_url, CURLcode *ret_code,
-                    struct hub_head *head, struct phi3v_error *err)
-{
-    struct job *j = t->job;
-    err->code = 0;
-    char *url = address_of(t->pull, c, j, t->n_refused > 0, err);
-    if (!url) return err->code ? err->code : net_fail_memory(err, "a model");
-    t->from = hub_part_begin(&j->part, t->segment) + j->part.done[t->segment];
-    t->end = hub_part_end(&j->part, t->segment);
-    struct hub_request r = {.url = url, .from = t->from, .end = t->end, .user = t};
-    r.sink = t->stream ? take_stream : take_bytes;
-    if (t->stream) {
-        hub_part_restart(&j->part);
-        t->segment = 0;
-        r.from = r.end = 0;
-    }
-    *ret_code = hub_send(c, &r, head);
-    *ret_url = url;
-    return t->write_errno ? fail_write(t, err) : 0;
-}
-
-static bool is_complete(const struct taking *t)
-{
-    const struct hub_part *part = &t->job->part;
-    if (t->stream) return hub_part_done(part) == t->job->file->size;
-    return hub_part_begin(part, t->segment) + part->done[t->segment] ==
-           hub_part_end(part, t->segment);
-}
-
-static int fail_bytes(const struct taking *t, struct phi3v_error *err)
-{
-    return net_fail(err, PHI3V_E_IO, "the hub's storage sends other bytes of %s than asked for",
-                    t->job->file->name);
-}
-
-/* What a person can use of the storage's page: S3's message, or a first line without markup. Never
- * an address, which may be signed. */
-static char *storage_words(const struct hub_head *head)
-{
-    const char *message = strstr(head->body, "<Message>");
-    const char *words = message ? message + 9 : head->body;
-    size_t n = strcspn(words, message ? "<" : "\r\n");
-    if (!message && (*words == '<' || *words == '{' || n > 120)) n = 0;
-    char *text = strndup(words, n);
-    char *clean = text && !strstr(text, "://") ? clean_string(text, CLEAN_NAME) : NULL;
-    free(text);
-    return clean;
-}
-
-static int fail_storage(const struct taking *t, const struct hub_head *head,
-                        struct phi3v_error *err)
-{
-    char *words = storage_words(head);
-    net_fail(err, PHI3V_E_IO, "the hub's storage refuses %s (HTTP status %ld)%s%.150s",
-             t->job->file->name, head->status, words && *words ? ": " : "", words ? words : "");
-    free(words);
-    return err->code;
-}
-
-/* An address that expired is asked for once more. */
-static bool is_refusal(const struct hub_head *head, CURLcode code)
-{
-    return code == CURLE_OK && head->status >= 300 && head->status < 500 && head->status != 408 &&
-           head->status != 429;
-}
-
-/* The request ended and bytes are still missing: whether and when to ask again. */
-static int weigh(struct taking *t, struct hub_client *c, CURLcode code, const struct hub_head *head,
-                 const char *url, double *ret_wait_s, struct phi3v_error *err)
-{
-    if (code == CURLE_OK && head->status < 300) code = CURLE_PARTIAL_FILE;
-    if (t->wrong) {
-        t->wrong = false;
-        return t->n_wrong++ ? fail_bytes(t, err) : 0;
-    }
-    if (is_refusal(head, code)) {
-        if (t->n_refused++ == 0) return 0;
-        return hub_is_hub(c->env, url) ? hub_fail(c, code, head, &t->pull->name, err)
-                                       : fail_storage(t, head, err);
-    }
-    if (hub_may_retry(c->env, code, head, ++t->n_tries, ret_wait_s)) return 0;
-    return hub_fail(c, code, head, &t->pull->name, err);
-}
-
-/* Until the segment is complete, or it turns out that there are no ranges. */
-static int fetch_segment(struct taking *t, struct hub_client *c, struct phi3v_error *err)
-{
-    int rc = 0;
-    while (rc == 0 && !is_complete(t) && !t->no_ranges) {
-        struct hub_head head = {0};
-        CURLcode code = CURLE_OK;
-        char *url = NULL;
-        double wait_s = 0;
-        rc = ask_once(t, c, &url, &code, &head, err);
-        if (!t->stream) {
-            hub_part_note(&t->job->part, t->segment);
-            if (hub_part_begin(&t->job->part, t->segment) + t->job->part.done[t->segment] > t->from)
-                t->n_tries = t->n_refused = 0;
-        }
-        if (rc == 0 && !is_complete(t) && !t->no_ranges) {
-            forget_address(t->pull, t->job, url);
-            rc = weigh(t, c, code, &head, url, &wait_s, err);
-        }
-        long status = code == CURLE_OK ? head.status : 0;
-        if (rc == 0 && wait_s > 0) rc = hub_wait(c, wait_s, status, err);
-        hub_head_fini(&head);
-        free(url);
-    }
-    return rc;
 }
 
 /* -- The threads that fetch ------------------------------------------------------------------- */
@@ -367,17 +95,17 @@ static void *fetch_thread(void *arg)
     struct phi3v_error err = {0};
     struct taking t;
     if (hub_client_init(&c, p->env, &err) != 0) {
-        end_with(p, &err);
+        pull_end(p, &err);
         return NULL;
     }
-    c.stop = has_stopped;
-    c.waiting = note_waiting;
+    c.stop = pull_has_stopped;
+    c.waiting = pull_note_waiting;
     c.user = p;
     while (next_segment(p, &t)) {
         size_t segment = t.segment;
-        int rc = fetch_segment(&t, &c, &err);
+        int rc = hub_fetch_segment(&t, &c, &err);
         release(p, &t, segment);
-        if (rc) end_with(p, &err);
+        if (rc) pull_end(p, &err);
     }
     hub_client_fini(&c);
     return NULL;
@@ -398,9 +126,9 @@ static void finish_job(struct pull *p, struct job *j)
         if (again) return;
         net_fail(&err, PHI3V_E_IO, "%s arrived damaged twice: its digest is not the hub's %.12s…",
                  j->file->name, j->file->key);
-        end_with(p, &err);
+        pull_end(p, &err);
     } else if (hub_part_publish(&j->part, &err) != 0) {
-        end_with(p, &err);
+        pull_end(p, &err);
     } else {
         pthread_mutex_lock(&p->lock);
         j->done = true;
@@ -578,7 +306,7 @@ static void watch(struct pull *p)
         if (show(p, NULL)) {
             struct phi3v_error err = {0};
             fail_stopped(p, &err);
-            end_with(p, &err);
+            pull_end(p, &err);
             return;
         }
         nanosleep(&nap, NULL);
@@ -596,7 +324,7 @@ static int fetch_all(struct pull *p, struct phi3v_error *err)
         if (pthread_create(&threads[n], NULL, fetch_thread, p) == 0) n++;
     if (n < 2) {
         net_fail_memory(err, "a model");
-        end_with(p, err);
+        pull_end(p, err);
     }
     watch(p);
     pthread_mutex_lock(&p->lock);
@@ -631,7 +359,7 @@ static int begin(struct pull *p, const char *what, const struct hub_options *opt
     if (rc) return rc;
     c.is_first = true;
     c.stop = show_idle;
-    c.waiting = note_waiting;
+    c.waiting = pull_note_waiting;
     c.user = p;
     rc = hub_list(&c, &p->name, &p->listing, err);
     hub_client_fini(&c);

@@ -310,7 +310,7 @@ static void test_troubles(void **state)
 {
     (void)state;
     fresh();
-    hub.n_busy = 2;
+    hub.n_busy = 1;
     pull(MOCK_REPO, -1);
     fresh();
     hub.n_broken = 3;
@@ -318,6 +318,9 @@ static void test_troubles(void **state)
     fresh();
     hub.n_storage_busy = 3;
     pull(MOCK_REPO, -1);
+    fresh();
+    hub.n_moved = 5;
+    pull(MOCK_REPO, wanted_bytes());
     fresh();
     hub.n_cut = 40;
     pull(MOCK_REPO, wanted_bytes());
@@ -354,7 +357,7 @@ static void test_stall(void **state)
     (void)state;
     fresh();
     env.stall_s = 0.01; /* a second, curl's smallest */
-    hub.n_stalled = 2;
+    hub.n_stalled = 1;
     pull(MOCK_REPO, wanted_bytes());
     env.stall_s = 30;
 }

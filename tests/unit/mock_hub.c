@@ -166,6 +166,12 @@ static void answer_storage(struct loopback_request *r, void *user)
         plain(r, "503 Slow Down", "", "");
         return;
     }
+    if (take(&m->n_moved)) {
+        char to[8300];
+        snprintf(to, sizeof to, "Location: %s?%s\r\n", r->path, r->query);
+        plain(r, "307 Temporary Redirect", to, "");
+        return;
+    }
     for (size_t i = 0; i < m->n_files; i++)
         if (!strcmp(m->files[i].key, key)) {
             send_file(m, r, &m->files[i], "ETag: \"" MOCK_COMMIT "0123456789abcdef01234567\"\r\n",
@@ -364,7 +370,8 @@ void mock_hub_stop(struct mock_hub *m)
 void mock_hub_calm(struct mock_hub *m)
 {
     m->token = m->refusal = NULL;
-    m->n_busy = m->n_broken = m->n_storage_busy = m->n_cut = m->n_stalled = m->n_wrong_range = 0;
+    m->n_busy = m->n_broken = m->n_storage_busy = m->n_moved = m->n_cut = m->n_stalled =
+        m->n_wrong_range = 0;
     m->n_damaged = m->signed_uses = m->no_ranges = m->no_commit = m->renamed = m->slow_us = 0;
     m->n_requests = m->n_leaks = m->n_storage_heads = m->n_unwanted = 0;
     m->n_sent = 0;

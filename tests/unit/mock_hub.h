@@ -31,6 +31,7 @@ struct mock_hub {
     atomic_int n_busy;         /* API answers 429 with a window of a second */
     atomic_int n_broken;       /* API answers 503 */
     atomic_int n_storage_busy; /* storage answers 503 */
+    atomic_int n_moved;        /* storage redirects to another path of its own */
     atomic_int n_cut;          /* storage ends the connection within the body */
     atomic_int n_stalled;      /* storage falls silent within the body */
     atomic_int n_wrong_range;  /* storage sends another range than asked for */

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What the threads of a pull share, and the work of one of them on one segment. */
+#ifndef NET_HUB_JOB_H
+#define NET_HUB_JOB_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "net/hub_part.h"
+
+struct job { /* one file */
+    const struct hub_file *file;
+    struct hub_part part;
+    int lock_fd;
+    bool done;   /* published */
+    bool *taken; // [n_segments] some thread is at it
+    int n_taken;
+    bool one_stream; /* the server knows no ranges: one thread takes it all */
+    char *url;       /* where the bytes are; NULL: to be asked */
+    int n_wrong;     /* digests that did not fit */
+};
+
+struct pull {
+    const struct hub_env *env;
+    const struct hub_options *opt;
+    struct hub_name name;
+    struct hub_listing listing;
+    struct hub_cache cache;
+    struct job *jobs;
+    pthread_mutex_t lock; /* of all below and of the jobs' fields */
+    pthread_cond_t changed;
+    pthread_mutex_t asking; /* one thread at a time asks where a file is */
+    size_t n_done;
+    int rc; /* the first error */
+    struct phi3v_error err;
+    char waiting[80];
+    atomic_bool stop;
+    _Atomic int64_t fetched;
+};
+
+/* The first error of all threads is the pull's, and stops it. */
+void pull_end(struct pull *p, const struct phi3v_error *err);
+/* For struct hub_client, with user = struct pull. */
+int pull_has_stopped(void *user);
+void pull_note_waiting(void *user, const char *why);
+
+/* A thread's present work: a segment, or a whole file where the server knows no ranges. Begin with
+ * the first four fields. */
+struct taking {
+    struct pull *pull;
+    struct job *job;
+    size_t segment;
+    bool stream;       /* the whole file at once */
+    bool no_ranges;    /* out: all came where a part was asked for */
+    int64_t from, end; /* asked for */
+    int n_tries;       /* in a row without a byte */
+    int n_refused, n_wrong;
+    int write_errno;
+    bool wrong; /* another part than asked for, or more of it */
+};
+
+/* Until the segment is complete, or it turns out that there are no ranges. Errors: as hub_pull. */
+int hub_fetch_segment(struct taking *t, struct hub_client *c, struct phi3v_error *err);
+
+#endif
