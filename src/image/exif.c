@@ -9,6 +9,8 @@
 
 #include "base/mem.h"
 
+enum { MAX_EXIF = 16 << 20 }; // bytes in a JPEG, where a segment has at most 64 KiB
+
 struct span {
     const uint8_t *bytes; // NULL: nothing found
     size_t n;
@@ -164,6 +166,7 @@ static size_t join_exif(const uint8_t *bytes, size_t n, uint8_t *to)
     size_t n_joined = 0;
     for (size_t at = 2; next_app1(bytes, n, &at, &part);) {
         if (!BEGINS(part, "Exif\0\0")) continue;
+        if (n_joined + part.n > MAX_EXIF) break;
         if (n_joined) part = behind(part, 6);
         if (to) memcpy(to + n_joined, part.bytes, part.n);
         n_joined += part.n;

@@ -49,7 +49,8 @@ static int find_frame(GifFileType *gif, int *transparent)
         if (DGifGetExtension(gif, &label, &block) == GIF_ERROR) return 0;
         GraphicsControlBlock control;
         if (label == GRAPHICS_EXT_FUNC_CODE && block &&
-            DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK)
+            DGifExtensionToGCB(block[0], block + 1, &control) == GIF_OK &&
+            control.TransparentColor != NO_TRANSPARENT_COLOR)
             *transparent = control.TransparentColor;
         while (block)
             if (DGifGetExtensionNext(gif, &block) == GIF_ERROR) return 0;
