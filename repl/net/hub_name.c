@@ -86,6 +86,13 @@ static bool split(const char *s, struct parts *p)
     return true;
 }
 
+/* "models/ORG/NAME", beside datasets and others. */
+static bool split_model(const char *s, struct parts *p)
+{
+    const char *rest = behind(s, "models/");
+    return rest && split(rest, p);
+}
+
 int hub_name_parse(const char *what, const struct hub_env *env, struct hub_name *ret,
                    struct phi3v_error *err)
 {
@@ -100,10 +107,8 @@ int hub_name_parse(const char *what, const struct hub_env *env, struct hub_name 
                         what, env->endpoint);
     }
     if (!path) path = what;
-    const char *model = behind(path, "models/");
-    if (model && strchr(model, '/')) path = model;
-    bool fine = split(path, &p) && is_plain(p.org, p.n_org) && is_plain(p.name, p.n_name) &&
-                (!p.rev || is_revision(p.rev, p.n_rev));
+    bool fine = (split_model(path, &p) || split(path, &p)) && is_plain(p.org, p.n_org) &&
+                is_plain(p.name, p.n_name) && (!p.rev || is_revision(p.rev, p.n_rev));
     if (fine)
         *ret = (struct hub_name){net_text("%.*s/%.*s", (int)p.n_org, p.org, (int)p.n_name, p.name),
                                  p.rev ? strndup(p.rev, p.n_rev) : strdup("main")};

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "net/error.h"
 #include "net/hub_job.h"
 
 #define MAX_CONNECTIONS 32
