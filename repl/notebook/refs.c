@@ -148,16 +148,18 @@ static void cut_marks(char *word, size_t *n_bytes)
     }
 }
 
-static int path_ref(const char *at, struct ref *ret, struct phi3v_error *err)
+static int path_ref(const char *at, enum nb_origin origin, struct ref *ret, struct phi3v_error *err)
 {
     size_t n = 0;
     bool address = fetch_is_url(at + 1);
     char *path = word_at(at + 1, address ? LONGEST_ADDRESS : LONGEST_PATH, &n);
     if (!path) return 0;
-    int found = address || cut_to_file(path, &n);
+    bool may_ask = origin != NB_REQUEST;
+    int found = address || (may_ask && cut_to_file(path, &n));
     if (address || !found) cut_marks(path, &n);
     if (!found && looks_like_path(path))
-        found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent", path);
+        found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent%s", path,
+                       may_ask ? "" : " (a request may name addresses only)");
     if (found != 1) {
         free(path);
         return found;
@@ -215,25 +217,25 @@ static bool begins_word(const char *text, const char *at)
 }
 
 /* 1: a reference at p; 0: none; negative: an error. */
-static int ref_at(const char *text, const char *p, const struct images *images, struct ref *ret,
-                  struct phi3v_error *err)
+static int ref_at(const char *text, const char *p, const struct images *images,
+                  enum nb_origin origin, struct ref *ret, struct phi3v_error *err)
 {
     if (*p == '{') return answer_ref(p, ret);
     if (*p == '@' && may_refer(text, p)) {
-        int found = path_ref(p, ret, err);
+        int found = path_ref(p, origin, ret, err);
         return found ? found : handle_ref(p, images, ret, err);
     }
-    return begins_word(text, p) ? bare_ref(p, ret) : 0;
+    return origin != NB_REQUEST && begins_word(text, p) ? bare_ref(p, ret) : 0;
 }
 
-int refs_find(const char *text, const struct images *images, struct refs *ret,
-              struct phi3v_error *err)
+int refs_find(const char *text, const struct images *images, enum nb_origin origin,
+              struct refs *ret, struct phi3v_error *err)
 {
     struct refs r = {0};
     int rc = 0;
     for (const char *p = text; *p && !rc;) {
         struct ref ref = {0};
-        int found = ref_at(text, p, images, &ref, err);
+        int found = ref_at(text, p, images, origin, &ref, err);
         if (found < 0) rc = found;
         if (found != 1) {
             p++;

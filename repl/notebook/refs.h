@@ -23,10 +23,10 @@ struct refs {
     size_t n;
 };
 
-/* Finds every reference in text. Errors: IMAGE (an @thing that must be a picture and is not there);
- * me@x.org and @people are left alone; MEMORY. */
-int refs_find(const char *text, const struct images *images, struct refs *ret,
-              struct phi3v_error *err);
+/* Finds every reference in text. A request may not even ask which files are there. Errors: IMAGE (an
+ * @thing that must be a picture and is not there); me@x.org and @people are left alone; MEMORY. */
+int refs_find(const char *text, const struct images *images, enum nb_origin origin,
+              struct refs *ret, struct phi3v_error *err);
 void refs_free(struct refs *r);
 /* The text pastes an earlier answer: {Out[3]}, {_}. */
 bool refs_paste(const char *text);

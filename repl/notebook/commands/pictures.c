@@ -97,13 +97,21 @@ static const char *name_of(const struct words *words, size_t *ret_n)
     return named ? words->v[n - 1].text : NULL;
 }
 
+/* A pattern of a request's looks at no folder. */
+static int expand(const struct call *c, const struct word *word, struct strings *ret,
+                  struct phi3v_error *err)
+{
+    if (c->origin != NB_REQUEST) return load_expand(word, ret, err);
+    return strings_add(ret, word->text) ? 0 : memory_error(err);
+}
+
 static int load_words(struct call *c, const struct words *words, struct phi3v_error *err)
 {
     struct strings list = {0};
     size_t n;
     int rc = 0;
     const char *name = name_of(words, &n);
-    for (size_t k = 0; k < n && !rc; k++) rc = load_expand(&words->v[k], &list, err);
+    for (size_t k = 0; k < n && !rc; k++) rc = expand(c, &words->v[k], &list, err);
     if (!rc && !list.n) rc = refuse(err, PHI3V_E_ARGUMENT, ":load wants a file, URL or pattern");
     if (!rc && name && list.n > 1)
         rc = refuse(err, PHI3V_E_ARGUMENT, "one name cannot stand for %zu pictures", list.n);
