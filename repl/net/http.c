@@ -281,6 +281,7 @@ static int begin_hop(struct transfer *t, const char *url, struct phi3v_error *er
     if (rc == CURLUE_OK) rc = curl_url_get(parts, CURLUPART_HOST, &host, CURLU_PUNYCODE);
     free(t->host);
     free(t->proxy);
+    t->refused = false;
     t->host = host ? strdup(host) : NULL;
     t->proxy = t->host ? proxy_for(scheme, t->host) : NULL;
     bool no_memory = rc == CURLUE_OUT_OF_MEMORY || (host && !t->host);
