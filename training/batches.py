@@ -180,15 +180,15 @@ def in_groups(samples, together):
             yield zip(*same[i:i + together])
 
 
-def make(stage, rng, size, c, mix, together=TOGETHER, store=None, features=None):
+def make(stage, rng, size, c, mix, together=TOGETHER, store=None, source=None):
     """List of batches that make one step. mix: kind -> share, for stage 3. store: pictures by other programs for
-    stage 1; features: the tower's of whole pictures for stage 3 (features.py), instead of drawing them."""
+    stage 1; source: conversations about theirs for stage 3 (sources.py), instead of the mix."""
     if stage == 1:
         return [crop_batch(rng, size, c, store)]
     if stage == 2:
         return [lone_batch(rng, size, c)]
-    if features:
-        samples = [features.sample(rng) for _ in range(size)]
+    if source:
+        samples = [source.sample(rng) for _ in range(size)]
     else:
         kinds, shares = zip(*mix.items())
         shares = np.array(shares) / sum(shares)

@@ -5,6 +5,7 @@ Debian packages PACKAGES that draws all letters and digits, all of them differen
 family in eight is for tests only."""
 
 import json
+import os
 import re
 import tempfile
 import zlib
@@ -14,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-FOLDER = Path("/usr/share/fonts")
+FOLDER = Path(os.environ.get("FACES", "/usr/share/fonts"))  # gpu.sh brings its own
 NARROW = [  # Debian packages fonts-dejavu-core and fonts-liberation
     "truetype/dejavu/DejaVuSans.ttf", "truetype/dejavu/DejaVuSans-Bold.ttf",
     "truetype/dejavu/DejaVuSerif.ttf", "truetype/dejavu/DejaVuSerif-Bold.ttf",

@@ -21,8 +21,16 @@ def _packed(image):
     return file.getvalue()
 
 
-def write(path, pictures):
-    data = [(_packed(p.image), p.mask and _packed(p.mask), p.glyphs, p.kind, p.facts) for p in pictures]
+def _small(image, quality):
+    file = io.BytesIO()
+    image.save(file, "WEBP", lossless=quality is None, quality=quality or 80)
+    return file.getvalue()
+
+
+def write(path, pictures, quality=0):
+    """quality: of WebP, which takes longer; None: lossless WebP; 0: PNG."""
+    packed = _packed if quality == 0 else lambda image: _small(image, quality)
+    data = [(packed(p.image), p.mask and _packed(p.mask), p.glyphs, p.kind, p.facts) for p in pictures]
     replace(path, pickle.dumps(data))
 
 
@@ -34,7 +42,8 @@ def replace(path, data):
 
 
 @lru_cache(maxsize=6)
-def _shard(path):
+def shard(path):
+    """The entries of a file, still packed."""
     return pickle.loads(path.read_bytes())
 
 
@@ -61,11 +70,7 @@ class Store:
         self.seen += 1
         return sorted(self.shards)
 
-    def shard(self, rng, name):
-        """All pictures of one shard, still packed."""
-        paths = self.shards[name]
-        return _shard(paths[rng.integers(len(paths))])
-
     def picture(self, rng, name):
-        entries = self.shard(rng, name)
+        paths = self.shards[name]
+        entries = shard(paths[rng.integers(len(paths))])
         return unpacked(entries[rng.integers(len(entries))])

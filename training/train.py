@@ -26,9 +26,9 @@ import batches
 import draw
 import export
 import labels
-from features import FeatureStore
 from model import SIZES, Config, Phi3V
 from optim import Optimiser
+from sources import Cached, Live
 from store import Store
 
 STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tower, patch loss
@@ -150,19 +150,22 @@ class Drawing(torch.utils.data.Dataset):
 
     def __init__(self, args, c, rank, share):
         self.args, self.c, self.rank, self.share = args, c, rank, share
+        draw.Domain.full = args.full
+        draw.Domain.faces(False)  # looked for once, before workers are forked
         self.store = Store(args.pictures) if args.pictures else None
-        self.features = FeatureStore(args.features) if args.features else None
+        self.source = Cached(args.features) if args.features else None
+        if args.stage == 3 and self.store and not self.source:
+            self.source = Live(self.store, c)
 
     def __len__(self):
         return 1 << 30
 
     def __getitem__(self, step):
-        draw.Domain.full = self.args.full
         torch.set_num_threads(1)
         mix = [m for share, m in MIXES if self.share.value >= share][-1]
         rng = np.random.default_rng([self.args.seed, self.args.stage, step, self.rank])
         return batches.make(self.args.stage, rng, self.args.batch, self.c, mix, self.args.together, self.store,
-                            self.features)
+                            self.source)
 
 
 def drawn(args, c, rank, share, first):
@@ -188,7 +191,8 @@ def start(args, model, head, optimiser):
         if source == own:
             return state["step"], state["elapsed"], state["average"]
     elif args.weights:
-        model.load_state_dict(fitting(args.weights, model.c), strict=False)
+        for folder in args.weights:
+            model.load_state_dict(fitting(folder, model.c), strict=False)
         if args.heads:
             saved = export.read_safetensors(args.heads)
             with torch.no_grad():  # kinds of objects that were added since stay new
@@ -311,7 +315,8 @@ def main():
     parser.add_argument("--stage", type=int, required=True, choices=STAGES)
     parser.add_argument("--minutes", type=float, required=True, help="budget of the whole stage: time of the CPU")
     parser.add_argument("--run", type=Path, required=True, help="folder of checkpoints and logs")
-    parser.add_argument("--weights", type=Path, help="model folder to start from when there is no checkpoint")
+    parser.add_argument("--weights", type=Path, nargs="+",
+                        help="model folders to start from when there is no checkpoint; the last one's tensors count")
     parser.add_argument("--checkpoint", type=Path, help="checkpoint of another run to start from")
     parser.add_argument("--pictures", type=Path, help="folder that render.py fills")
     parser.add_argument("--features", type=Path, help="folder that features.py has filled, for stage 3")

@@ -1,0 +1,123 @@
+"""Where stage 3 takes pictures of known facts from, and what it asks about them: pictures that render.py has stored
+and those drawn here, looked at as they come (Live), or what a finished tower has made of them (Cached)."""
+
+import pickle
+
+import numpy as np
+import torch
+
+import batches
+import draw
+import tasks
+from draw import pick
+from questions import ask
+
+SHARD = 32  # pictures in a file of cached features
+SHARES = {  # of render.py's kinds, and of those drawn here
+    "matplotlib": 20,
+    "svg": 10,
+    "html": 16,
+    "cover": 16,
+    "photo": 4,
+    "own-chart": 5,
+    "own-cover": 6,
+    "own-shapes": 5,
+    "own-table": 3,
+    "own-page": 4,
+    "own-unknown": 2,
+    "own-pair": 9,
+}
+NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
+TURNS = (0.2, 0.25, 0.25, 0.15, 0.15)  # shares of one, two, ... questions: the picture costs more than they do
+LONGEST_TEXT = 220  # letters of a page that is to be read aloud
+
+
+class Source:
+    """Conversations about entries, each of one or two pictures, in the shares above: (tasks.Sample, looks) as
+    batches.collate takes them. `kinds`: those there are; `entry` of a kind: pictures and looks."""
+
+    def __init__(self, kinds):
+        self.kinds = kinds
+        shares = np.array([SHARES[kind] for kind in kinds], float)
+        self.shares = shares / shares.sum()
+
+    def any(self, rng):
+        return self.entry(rng, self.kinds[rng.choice(len(self.kinds), p=self.shares)])
+
+    def sample(self, rng):
+        """One conversation. One in sixteen is about two unlike pictures, one in forty about two things in turn."""
+        chance = rng.random()
+        if chance < 1 / 16:
+            kinds = [kind for kind in self.kinds if kind in NAMABLE]
+            parts = [self.entry(rng, pick(rng, kinds)) for _ in range(2)]
+            return tasks.both_named(rng, [p[0][0] for p in parts]), [look for p in parts for look in p[1]]
+        if chance < 1 / 16 + 1 / 40:
+            parts = [about(rng, *self.any(rng)) for _ in range(2)]
+            parts.sort(key=lambda part: len(part[1]))
+            return tasks.in_turn([sample for sample, _ in parts]), [look for _, looks in parts for look in looks]
+        return about(rng, *self.any(rng))
+
+
+class Live(Source):
+    """Pictures drawn or unpacked now. `pictures`: a store.Store."""
+
+    def __init__(self, pictures, c):
+        pictures.look_again()
+        super().__init__([kind for kind in SHARES if kind.startswith("own-") or kind in pictures.shards])
+        self.pictures, self.c = pictures, c
+
+    def entry(self, rng, kind):
+        found = [draw.weather(rng, p) for p in drawn(rng, kind, self.pictures)]
+        return found, [batches.look(p, self.c) for p in found]
+
+
+class Cached(Source):
+    """What features.py has kept. Of each kind one shard is held and asked about as often as it has pictures, since to
+    read a shard takes longer than to learn from one of them."""
+
+    def __init__(self, folder):
+        self.shards = {kind: sorted((folder / kind).glob("*.pickle")) for kind in SHARES}
+        super().__init__([kind for kind in SHARES if self.shards[kind]])
+        self.held, self.uses = {}, dict.fromkeys(self.kinds, SHARD)
+
+    def entry(self, rng, kind):
+        if self.uses[kind] == SHARD:
+            self.held[kind], self.uses[kind] = read(pick(rng, self.shards[kind])), 0
+        self.uses[kind] += 1
+        return pick(rng, self.held[kind])
+
+
+def read(path):
+    entries = pickle.loads(path.read_bytes())
+    for _, looks in entries:
+        looks[:] = [(torch.from_numpy(f).view(torch.bfloat16), None, None, place) for f, place in looks]
+    return entries
+
+
+def about(rng, pictures, looks):
+    """A conversation about pictures of one kind."""
+    if len(pictures) == 2:
+        return tasks.compared(rng, pictures), looks
+    kind = pictures[0].kind
+    if kind == "unknown":
+        turns = [(ask(rng, pick(rng, tasks.UNKNOWN_ASKED)), tasks.say(tasks.CANNOT))]
+    else:
+        turns = tasks.turns_about(rng, pictures[0], TURNS)
+    return tasks.Sample(pictures, turns, kind), looks
+
+
+def drawn(rng, kind, pictures):
+    """One or two pictures of a kind, none with more text than can be asked for."""
+    while True:
+        found = _drawn(rng, kind, pictures)
+        if all(p.kind != "page" or len(p.facts["text"].text) <= LONGEST_TEXT for p in found):
+            return found
+
+
+def _drawn(rng, kind, pictures):
+    if not kind.startswith("own-"):
+        return [pictures.picture(rng, kind)]
+    kind = kind.removeprefix("own-")
+    if kind == "pair":
+        return [draw.shapes(rng, items=items) for items in tasks.changed_scene(rng)]
+    return [draw.unknown(rng) if kind == "unknown" else tasks.DRAWN[kind](rng)]
