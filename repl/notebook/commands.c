@@ -272,6 +272,16 @@ int command_into(struct notebook *nb, const char *line, enum nb_origin origin, s
     return rc;
 }
 
+int command_text(const char *line, char **ret, struct phi3v_error *err)
+{
+    struct taken t = {0};
+    *ret = NULL;
+    int rc = *line == ':' ? take_apart(line, &t, err) : 0;
+    if (!rc) *ret = t.command ? line_to_keep(&t, line) : text_copy(line);
+    free(t.args);
+    return rc ? rc : *ret ? 0 : memory_error(err);
+}
+
 /* -- At the head of a cell -------------------------------------------------------------------- */
 
 static int run_at_head(struct notebook *nb, struct cell *cell, struct line *line,

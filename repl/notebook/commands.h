@@ -57,6 +57,8 @@ int command_line(struct notebook *nb, const char *line, enum nb_origin origin,
 /* The same for lines that will belong to a cell: only what is recorded may stand there. */
 int command_into(struct notebook *nb, const char *line, enum nb_origin origin, struct lines *to,
                  struct phi3v_error *err);
+/* A line as it is kept in a cell: the command's whole name, no secrets. The caller frees *ret. */
+int command_text(const char *line, char **ret, struct phi3v_error *err);
 /* The lines at the head of a cell, checked and with their pictures known, applied to what stands
  * before it. */
 int commands_at_head(struct notebook *nb, struct cell *cell, struct standing *s,

@@ -310,8 +310,28 @@ static int edit(struct notebook *nb, int i, const struct source *s, enum nb_orig
     return rc;
 }
 
-int nb_edit(struct notebook *nb, int cell, const char *text, enum nb_origin origin,
-            struct nb_result *ret, struct phi3v_error *err)
+static int replace(struct notebook *nb, int i, const struct source *s, enum nb_origin origin,
+                   struct phi3v_error *err)
+{
+    static const struct int_list none = {0};
+    struct lines lines = {0};
+    int rc = check_prompt(s->prompt, err);
+    for (size_t k = 0; k < s->commands.n && !rc; k++) {
+        char *kept;
+        rc = command_text(s->commands.v[k], &kept, err);
+        if (!rc && !lines_add(&lines, kept, origin, &none)) rc = memory_error(err);
+        free(kept);
+    }
+    if (!rc) rc = run_replaced(nb, i, s->prompt, origin, &lines, err);
+    lines_free(&lines);
+    return rc;
+}
+
+/* Another text for a cell: `change` says how. */
+static int change_cell(struct notebook *nb, int cell, const char *text, enum nb_origin origin,
+                       int (*change)(struct notebook *nb, int i, const struct source *s,
+                                     enum nb_origin origin, struct phi3v_error *err),
+                       struct nb_result *ret, struct phi3v_error *err)
 {
     struct source s;
     ahead_stop(nb->ahead);
@@ -324,13 +344,25 @@ int nb_edit(struct notebook *nb, int cell, const char *text, enum nb_origin orig
         source_free(&s);
         return nb_eval(nb, text, origin, ret, err);
     }
-    rc = edit(nb, cell - 1, &s, origin, err);
+    rc = change(nb, cell - 1, &s, origin, err);
     if (rc < 0) give_back(nb, cell, &s, 0, origin);
     source_free(&s);
     if (rc >= 0) run_tell_stale(nb, cell - 1);
     int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
     result_of(nb, cell, rc, ret);
     return rc < 0 ? rc : refreshed;
+}
+
+int nb_edit(struct notebook *nb, int cell, const char *text, enum nb_origin origin,
+            struct nb_result *ret, struct phi3v_error *err)
+{
+    return change_cell(nb, cell, text, origin, edit, ret, err);
+}
+
+int nb_replace(struct notebook *nb, int cell, const char *text, enum nb_origin origin,
+               struct nb_result *ret, struct phi3v_error *err)
+{
+    return change_cell(nb, cell, text, origin, replace, ret, err);
 }
 
 /* -- Outside the cells ------------------------------------------------------------------------ */

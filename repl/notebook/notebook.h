@@ -150,6 +150,9 @@ int nb_ask(struct notebook *nb, const char *prompt, enum nb_origin origin, struc
 /* The same as the new text of a cell that is there; commands alone are evaluated as by nb_eval. */
 int nb_edit(struct notebook *nb, int cell, const char *source, enum nb_origin origin,
             struct nb_result *ret, struct phi3v_error *err);
+/* The same as the whole source of a cell: its command lines are replaced, too. */
+int nb_replace(struct notebook *nb, int cell, const char *source, enum nb_origin origin,
+               struct nb_result *ret, struct phi3v_error *err);
 /* A whole formatted prompt string with its special tokens, about pictures; answered outside the
  * cells. */
 int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *pictures,

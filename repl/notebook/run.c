@@ -508,8 +508,9 @@ int run_again(struct notebook *nb, int i, const struct strings *pairs, struct ph
     return finish(nb, i, rc);
 }
 
-int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
-               struct lines *more, struct phi3v_error *err)
+/* Puts a prompt, and lines behind or in place of those that are there, into a cell, and runs it. */
+static int run_changed(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
+                       struct lines *lines, bool replace, struct phi3v_error *err)
 {
     int n_images = nb->book.images.n;
     bool changed = nb->book.changed;
@@ -523,13 +524,26 @@ int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin or
     free(c->prompt);
     c->prompt = copy;
     c->prompt_origin = origin;
-    rc =
-        lines_join(&c->lines, more, false) ? run(nb, i, NULL, true, false, err) : memory_error(err);
+    if (replace) lines_free(&c->lines);
+    rc = lines_join(&c->lines, lines, false) ? run(nb, i, NULL, true, false, err)
+                                             : memory_error(err);
     if (rc < 0) {
         give_back(nb, n_images, changed);
         return rc;
     }
     return finish(nb, i, rc);
+}
+
+int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
+               struct lines *more, struct phi3v_error *err)
+{
+    return run_changed(nb, i, prompt, origin, more, false, err);
+}
+
+int run_replaced(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
+                 struct lines *lines, struct phi3v_error *err)
+{
+    return run_changed(nb, i, prompt, origin, lines, true, err);
 }
 
 int run_more(struct notebook *nb, int i, struct phi3v_error *err)

@@ -17,6 +17,9 @@ int run_again(struct notebook *nb, int i, const struct strings *pairs, struct ph
 /* Cell i with another prompt, and further lines (taken) behind those it has. */
 int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
                struct lines *more, struct phi3v_error *err);
+/* Cell i with another prompt and other lines (taken), whose pictures are not known yet. */
+int run_replaced(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
+                 struct lines *lines, struct phi3v_error *err);
 /* The answer of cell i goes on. */
 int run_more(struct notebook *nb, int i, struct phi3v_error *err);
 

@@ -105,6 +105,11 @@ const struct verb verb_table[] = {
      "are names too. A token (HF_TOKEN, or hf auth login) opens what is gated. Standard output "
      "gets the folder.\n"
      "Example: phiscope pull microsoft/Phi-3.5-vision-instruct\n"},
+    {"kernel", kernel_main, "install [--prefix DIR] | -f CONNECTION_FILE",
+     "the notebook in Jupyter",
+     "install writes the kernelspec, after which JupyterLab offers phiscope; -f is how Jupyter "
+     "then "
+     "starts it.\nExample: phiscope kernel install\n"},
     {"models", models_main, "", "models found on this machine", NULL},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",

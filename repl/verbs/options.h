@@ -17,6 +17,9 @@ struct options {
     bool all, decode, no_bos;
     /* eval */
     bool blank, rounding;
+    /* kernel */
+    char *connection, *prefix;
+    bool user;
 };
 
 enum option_use {                            /* bits besides those of enum setting_use */
@@ -24,7 +27,8 @@ enum option_use {                            /* bits besides those of enum setti
                   OPTION_DEBUG = 1 << 9,     /* debug verbs only */
                   OPTION_EVAL = 1 << 10,     /* eval only */
                   OPTION_QUANTIZE = 1 << 11, /* quantize only */
-                  OPTION_NOTEBOOK = 1 << 12  /* the notebook only */
+                  OPTION_NOTEBOOK = 1 << 12, /* the notebook only */
+                  OPTION_KERNEL = 1 << 13    /* kernel only */
 };
 
 /* Row i of all, NULL behind the last; *ret_use: its mask. Settings count as OPTION_COMMON. */

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _GNU_SOURCE
+#include "kernel/io.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <zmq.h>
+
+#include "common/must.h"
+
+/* Where a message of the notebook's thread is to go: the first byte of its first frame. */
+enum { TO_SHELL = 's', TO_IOPUB = 'i' };
+
+static const char to_sockets[] = "inproc://to-sockets", to_notebook[] = "inproc://to-notebook";
+
+struct io {
+    struct wire *wire;
+    struct io_host host;
+    void *context;
+    void *shell, *control, *iopub, *stdin_socket, *heart; // of the sockets' thread
+    void *from_notebook, *requests_in;                    // its ends of the queues
+    void *out, *requests;                                 // the notebook's ends
+    pthread_t thread;
+    atomic_bool running;
+    atomic_bool over;
+    pid_t parent; // to end with; 0: none
+};
+
+/* -- Names of messages ------------------------------------------------------------------------ */
+
+/* "execute_request" -> "execute_reply" */
+static char *reply_type(const char *request)
+{
+    size_t n = strlen(request), k = strlen("request");
+    bool usual = n > k && !strcmp(request + n - k, "request");
+    return usual ? xasprintf("%.*sreply", (int)(n - k), request) : xasprintf("%s_reply", request);
+}
+
+static void make_published(const struct io *io, const char *type, json_t *content,
+                           const struct request *parent, struct frames *ret)
+{
+    struct frames topic = {0};
+    frames_add(&topic, type, strlen(type));
+    wire_make(io->wire, &topic, type, content, parent, ret);
+    frames_free(&topic);
+}
+
+/* -- On the sockets' thread ------------------------------------------------------------------- */
+
+static void publish_now(struct io *io, const char *type, json_t *content,
+                        const struct request *parent)
+{
+    struct frames f;
+    make_published(io, type, content, parent, &f);
+    frames_send(io->iopub, &f);
+    frames_free(&f);
+}
+
+static void status_now(struct io *io, const char *state, const struct request *parent)
+{
+    publish_now(io, "status", json_pack("{s:s}", "execution_state", state), parent);
+}
+
+static void answer_control(struct io *io, const struct request *r, json_t *content)
+{
+    struct frames f;
+    char *type = reply_type(r->type);
+    wire_make(io->wire, &r->ids, type, content, r, &f);
+    frames_send(io->control, &f);
+    frames_free(&f);
+    free(type);
+}
+
+static void end(struct io *io)
+{
+    struct request *none = NULL;
+    if (atomic_exchange(&io->over, true)) return;
+    io->host.interrupt(io->host.user);
+    zmq_send(io->requests_in, &none, sizeof none, 0);
+}
+
+static void shut_down(struct io *io, const struct request *r)
+{
+    json_t *restart = json_object_get(r->content, "restart");
+    json_t *content = json_pack("{s:s,s:b}", "status", "ok", "restart", json_is_true(restart));
+    publish_now(io, "shutdown_reply", json_incref(content), r);
+    answer_control(io, r, content);
+}
+
+static void on_control(struct io *io)
+{
+    struct frames f;
+    struct request r;
+    if (frames_receive(io->control, 0, &f)) return;
+    bool good = wire_read(io->wire, &f, &r);
+    frames_free(&f);
+    if (!good) return;
+    status_now(io, "busy", &r);
+    bool ends = !strcmp(r.type, "shutdown_request");
+    if (!strcmp(r.type, "interrupt_request")) {
+        io->host.interrupt(io->host.user);
+        answer_control(io, &r, json_pack("{s:s}", "status", "ok"));
+    } else if (!strcmp(r.type, "kernel_info_request")) {
+        answer_control(io, &r, io->host.kernel_info(io->host.user));
+    } else if (ends) {
+        shut_down(io, &r);
+    }
+    status_now(io, "idle", &r);
+    request_free(&r);
+    if (ends) end(io);
+}
+
+static void on_shell(struct io *io)
+{
+    struct frames f;
+    struct request *r = xcalloc(1, sizeof *r);
+    bool good = !frames_receive(io->shell, 0, &f) && wire_read(io->wire, &f, r);
+    frames_free(&f);
+    if (good)
+        zmq_send(io->requests_in, &r, sizeof r, 0);
+    else
+        free(r);
+}
+
+static void on_heart(struct io *io)
+{
+    struct frames f;
+    if (!frames_receive(io->heart, 0, &f)) frames_send(io->heart, &f);
+    frames_free(&f);
+}
+
+/* A client that begins to listen is told so (protocol 5.4). */
+static void on_subscription(struct io *io)
+{
+    struct frames f;
+    if (frames_receive(io->iopub, 0, &f)) return;
+    if (f.n && f.v[0].n && f.v[0].bytes[0] == 1)
+        publish_now(io, "iopub_welcome",
+                    json_pack("{s:o}", "subscription", json_text(f.v[0].bytes + 1)), NULL);
+    frames_free(&f);
+}
+
+static void on_output(struct io *io)
+{
+    struct frames f;
+    if (frames_receive(io->from_notebook, 0, &f)) return;
+    struct frames rest = {f.v + 1, f.n - 1};
+    if (f.n > 1) frames_send(f.v[0].bytes[0] == TO_SHELL ? io->shell : io->iopub, &rest);
+    frames_free(&f);
+}
+
+static void *serve(void *user)
+{
+    struct io *io = user;
+    zmq_pollitem_t items[] = {{io->heart, 0, ZMQ_POLLIN, 0},
+                              {io->control, 0, ZMQ_POLLIN, 0},
+                              {io->shell, 0, ZMQ_POLLIN, 0},
+                              {io->iopub, 0, ZMQ_POLLIN, 0},
+                              {io->from_notebook, 0, ZMQ_POLLIN, 0}};
+    void (*const on[])(struct io *) = {on_heart, on_control, on_shell, on_subscription, on_output};
+    enum { N = sizeof items / sizeof *items, SECOND = 1000 };
+    for (;;) {
+        if (zmq_poll(items, N, SECOND) < 0 && errno == ETERM) break;
+        for (int i = 0; i < N; i++)
+            if (items[i].revents & ZMQ_POLLIN) on[i](io);
+        if (io->parent && getppid() != io->parent) end(io);
+        /* The notebook's thread closes its end when it is done; what it sent has come by then. */
+        if (atomic_load(&io->over) && !io->running) break;
+    }
+    return NULL;
+}
+
+/* -- Life ------------------------------------------------------------------------------------- */
+
+static void *open_socket(struct io *io, int type)
+{
+    int linger = 1000;
+    void *s = must(zmq_socket(io->context, type));
+    zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger);
+    return s;
+}
+
+static int bind_socket(struct io *io, void **ret, int type, const struct wire_connection *c,
+                       int port, struct phi3v_error *err)
+{
+    char *address = wire_address(c, port);
+    *ret = open_socket(io, type);
+    int on = 1, rc = 0;
+    if (type == ZMQ_ROUTER) zmq_setsockopt(*ret, ZMQ_ROUTER_HANDOVER, &on, sizeof on);
+    if (zmq_bind(*ret, address))
+        rc = refuse(err, PHI3V_E_IO, "%.200s cannot be listened at: %s", address,
+                    zmq_strerror(zmq_errno()));
+    free(address);
+    return rc;
+}
+
+static void open_queues(struct io *io)
+{
+    io->from_notebook = open_socket(io, ZMQ_PULL);
+    io->requests = open_socket(io, ZMQ_PULL);
+    zmq_bind(io->from_notebook, to_sockets);
+    zmq_bind(io->requests, to_notebook);
+    io->out = open_socket(io, ZMQ_PUSH);
+    io->requests_in = open_socket(io, ZMQ_PUSH);
+    zmq_connect(io->out, to_sockets);
+    zmq_connect(io->requests_in, to_notebook);
+}
+
+int io_new(const struct wire_connection *c, const struct io_host *host, struct io **ret,
+           struct phi3v_error *err)
+{
+    struct io *io = xcalloc(1, sizeof *io);
+    io->wire = wire_new(c->key);
+    io->host = *host;
+    io->context = must(zmq_ctx_new());
+    if (getenv("JPY_PARENT_PID")) io->parent = getppid();
+    int rc = bind_socket(io, &io->shell, ZMQ_ROUTER, c, c->shell_port, err);
+    if (!rc) rc = bind_socket(io, &io->control, ZMQ_ROUTER, c, c->control_port, err);
+    if (!rc) rc = bind_socket(io, &io->iopub, ZMQ_XPUB, c, c->iopub_port, err);
+    if (!rc) rc = bind_socket(io, &io->stdin_socket, ZMQ_ROUTER, c, c->stdin_port, err);
+    if (!rc) rc = bind_socket(io, &io->heart, ZMQ_REP, c, c->hb_port, err);
+    open_queues(io);
+    if (!rc && pthread_create(&io->thread, NULL, serve, io))
+        rc = refuse(err, PHI3V_E_MEMORY, "no thread for the sockets can be started");
+    io->running = !rc;
+    if (rc)
+        io_free(io);
+    else
+        *ret = io;
+    return rc;
+}
+
+void io_free(struct io *io)
+{
+    if (!io) return;
+    if (io->running) {
+        io->running = false;
+        atomic_store(&io->over, true);
+        frames_send(io->out, &(struct frames){&(struct frame){(char[]){"."}, 1}, 1});
+        pthread_join(io->thread, NULL);
+    }
+    void *const sockets[] = {io->shell,        io->control, io->iopub,
+                             io->stdin_socket, io->heart,   io->from_notebook,
+                             io->requests_in,  io->out,     io->requests};
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
+        if (sockets[i]) zmq_close(sockets[i]);
+    zmq_ctx_term(io->context);
+    wire_free(io->wire);
+    free(io);
+}
+
+/* -- On the notebook's thread ----------------------------------------------------------------- */
+
+bool io_next(struct io *io, bool wait, bool *ret_any, struct request *ret)
+{
+    struct request *r = NULL;
+    int n;
+    do n = zmq_recv(io->requests, &r, sizeof r, wait ? 0 : ZMQ_DONTWAIT);
+    while (n < 0 && zmq_errno() == EINTR);
+    *ret_any = n == (int)sizeof r && r;
+    if (!*ret_any) return n < 0 && !wait;
+    *ret = *r;
+    free(r);
+    return true;
+}
+
+static void send_to(struct io *io, char where, const struct frames *f)
+{
+    struct frames all = {0};
+    frames_add(&all, &where, 1);
+    for (size_t i = 0; i < f->n; i++) frames_add(&all, f->v[i].bytes, f->v[i].n);
+    frames_send(io->out, &all);
+    frames_free(&all);
+}
+
+void io_reply(struct io *io, const struct request *to, json_t *content)
+{
+    struct frames f;
+    char *type = reply_type(to->type);
+    wire_make(io->wire, &to->ids, type, content, to, &f);
+    send_to(io, TO_SHELL, &f);
+    frames_free(&f);
+    free(type);
+}
+
+void io_publish(struct io *io, const char *type, json_t *content, const struct request *parent)
+{
+    struct frames f;
+    make_published(io, type, content, parent, &f);
+    send_to(io, TO_IOPUB, &f);
+    frames_free(&f);
+}
+
+void io_status(struct io *io, const char *state, const struct request *parent)
+{
+    io_publish(io, "status", json_pack("{s:s}", "execution_state", state), parent);
+}

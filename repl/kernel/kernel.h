@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * A Jupyter kernel: the notebook core behind the protocol's sockets. */
+#ifndef KERNEL_KERNEL_H
+#define KERNEL_KERNEL_H
+
+#include "notebook/notebook.h"
+
+/* Serves until it is told to shut down, or its parent is gone. model NULL: the default. */
+int kernel_run(const char *connection_file, const struct settings *s, const char *model,
+               const char *const *model_dirs, struct phi3v_error *err);
+/* Writes the kernelspec that starts this program: below prefix, else for this person alone (user) or
+ * for all. *ret_path: the folder, to be freed. Errors: IO. */
+int kernel_install(const char *program, bool user, const char *prefix, char **ret_path,
+                   struct phi3v_error *err);
+
+#endif

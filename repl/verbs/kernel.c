@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * phiscope kernel: installs the Jupyter kernel, or is one. */
+#define _GNU_SOURCE
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/must.h"
+#include "kernel/kernel.h"
+#include "term/out.h"
+#include "verbs/verbs.h"
+
+static int install(const struct options *opt)
+{
+    char exe[PATH_MAX], *path;
+    struct phi3v_error err;
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof exe - 1);
+    if (n < 0) return verb_misuse(opt, "this program's own path is not known");
+    exe[n] = 0;
+    int rc = kernel_install(exe, opt->user || !opt->prefix, opt->prefix, &path, &err);
+    if (rc) return app_report(opt, &err, EXIT_INPUT);
+    struct out out;
+    out_init(&out, stdout, NULL);
+    out_format(&out, "%s\n", path);
+    out_flush(&out);
+    free(path);
+    return EXIT_FINE;
+}
+
+int kernel_main(struct options *opt, int argc, char **argv)
+{
+    char **words;
+    struct phi3v_error err;
+    int n, status = verb_options(opt, argc, argv, OPTION_COMMON | OPTION_KERNEL, &words, &n);
+    if (status >= 0) return status;
+    if (n == 1 && !strcmp(words[0], "install")) return install(opt);
+    if (n != 0 || !opt->connection)
+        return verb_misuse(opt, "kernel wants install [--prefix DIR], or -f CONNECTION_FILE");
+    int rc = kernel_run(opt->connection, &opt->set, app_model_name(opt), app_model_dirs(), &err);
+    if (!rc) return EXIT_FINE;
+    return app_report(opt, &err, rc == PHI3V_E_IO ? EXIT_INPUT : app_model_status(rc));
+}

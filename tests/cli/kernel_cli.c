@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * phiscope kernel, driven as a Jupyter client would: over its sockets, with signed messages. */
+#define _GNU_SOURCE
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <zmq.h>
+
+#include "drive.h"
+#include "golden.h"
+#include "kernel/wire.h"
+
+enum { WAIT_MS = 20000 };
+
+struct client {
+    pid_t pid;
+    void *context, *shell, *control, *iopub, *heart;
+    struct wire *wire;
+};
+
+/* -- Starting --------------------------------------------------------------------------------- */
+
+static int free_port(void)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    socklen_t n = sizeof at;
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(fd, (struct sockaddr *)&at, n) || getsockname(fd, (struct sockaddr *)&at, &n))
+        return 0;
+    close(fd);
+    return ntohs(at.sin_port);
+}
+
+static void *connected(struct client *c, int type, int port)
+{
+    char address[64];
+    int wait = WAIT_MS, linger = 0;
+    void *s = zmq_socket(c->context, type);
+    snprintf(address, sizeof address, "tcp://127.0.0.1:%d", port);
+    zmq_setsockopt(s, ZMQ_RCVTIMEO, &wait, sizeof wait);
+    zmq_setsockopt(s, ZMQ_LINGER, &linger, sizeof linger);
+    if (type == ZMQ_SUB) zmq_setsockopt(s, ZMQ_SUBSCRIBE, "", 0);
+    zmq_connect(s, address);
+    return s;
+}
+
+static struct client start(const char *program)
+{
+    struct client c = {.context = zmq_ctx_new(), .wire = wire_new("secret")};
+    int port[5];
+    char text[400];
+    for (int i = 0; i < 5; i++) port[i] = free_port();
+    snprintf(text, sizeof text,
+             "{\"transport\":\"tcp\",\"ip\":\"127.0.0.1\",\"key\":\"secret\",\"signature_scheme\":"
+             "\"hmac-sha256\",\"shell_port\":%d,\"control_port\":%d,\"iopub_port\":%d,"
+             "\"stdin_port\":%d,\"hb_port\":%d}",
+             port[0], port[1], port[2], port[3], port[4]);
+    const char *file = drive_write("connection.json", text);
+    c.shell = connected(&c, ZMQ_DEALER, port[0]);
+    c.control = connected(&c, ZMQ_DEALER, port[1]);
+    c.iopub = connected(&c, ZMQ_SUB, port[2]);
+    c.heart = connected(&c, ZMQ_REQ, port[4]);
+    c.pid = fork();
+    if (!c.pid) {
+        execl(program, program, "kernel", "-f", file, "-m", drive_golden("models/tiny-gqa-bf16"),
+              "--num-crops", "1", "--max-new-tokens", "100000", (char *)NULL);
+        _exit(127);
+    }
+    return c;
+}
+
+static int stop(struct client *c)
+{
+    int status = -1;
+    for (int i = 0; i < 100 && waitpid(c->pid, &status, WNOHANG) != c->pid; i++) usleep(100000);
+    void *const sockets[] = {c->shell, c->control, c->iopub, c->heart};
+    for (int i = 0; i < 4; i++) zmq_close(sockets[i]);
+    zmq_ctx_term(c->context);
+    wire_free(c->wire);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+/* -- Talking ---------------------------------------------------------------------------------- */
+
+static void ask(struct client *c, void *socket, const char *type, json_t *content)
+{
+    struct frames none = {0}, f;
+    wire_make(c->wire, &none, type, content, NULL, &f);
+    frames_send(socket, &f);
+    frames_free(&f);
+}
+
+/* The next message of a type; its content, to be json_decref'd. NULL: none came. */
+static json_t *await(struct client *c, void *socket, const char *type)
+{
+    struct frames f;
+    struct request r;
+    while (!frames_receive(socket, 0, &f)) {
+        bool good = wire_read(c->wire, &f, &r);
+        frames_free(&f);
+        if (!good) continue;
+        json_t *content = !strcmp(r.type, type) ? json_incref(r.content) : NULL;
+        request_free(&r);
+        if (content) return content;
+    }
+    return NULL;
+}
+
+static const char *value(const json_t *content, const char *key)
+{
+    const char *s = json_string_value(json_object_get(content, key));
+    return s ? s : "";
+}
+
+static void execute(struct client *c, const char *code)
+{
+    ask(c, c->shell, "execute_request",
+        json_pack("{s:s,s:b,s:b}", "code", code, "silent", 0, "store_history", 1));
+}
+
+static bool reply_is(struct client *c, void *socket, const char *type, const char *key,
+                     const char *want)
+{
+    json_t *content = await(c, socket, type);
+    bool same = !strcmp(value(content, key), want);
+    json_decref(content);
+    return same;
+}
+
+/* -- Cases ------------------------------------------------------------------------------------ */
+
+static void cells(struct client *c)
+{
+    ask(c, c->shell, "kernel_info_request", json_object());
+    tap_ok(reply_is(c, c->shell, "kernel_info_reply", "implementation", "phiscope"),
+           "kernel: kernel_info");
+    char beat[8] = "";
+    zmq_send(c->heart, "ping", 4, 0);
+    tap_ok(zmq_recv(c->heart, beat, sizeof beat, 0) == 4 && !memcmp(beat, "ping", 4),
+           "kernel: the heart beats");
+    execute(c, ":set max_new_tokens 5\nHello");
+    tap_ok(reply_is(c, c->shell, "execute_reply", "status", "ok"), "kernel: a cell is answered");
+    json_t *shown = await(c, c->iopub, "display_data");
+    json_t *data = json_object_get(shown, "data");
+    tap_ok(*value(data, "text/markdown") && *value(data, "text/plain"),
+           "kernel: as markdown and as text");
+    json_decref(shown);
+    execute(c, ":nosuch");
+    tap_ok(reply_is(c, c->shell, "execute_reply", "ename", "argument"), "kernel: an error is told");
+    char load[600];
+    snprintf(load, sizeof load, ":load %s", drive_golden("images/tiny_97x61.png"));
+    execute(c, load);
+    shown = await(c, c->iopub, "display_data");
+    tap_ok(*value(json_object_get(shown, "data"), "image/png"), "kernel: a picture is displayed");
+    json_decref(shown);
+    tap_ok(reply_is(c, c->shell, "execute_reply", "status", "ok"), "kernel: and loaded");
+}
+
+static void questions(struct client *c)
+{
+    ask(c, c->shell, "complete_request",
+        json_pack("{s:s,s:i}", "code", "é :x\n:lo", "cursor_pos", 8));
+    json_t *reply = await(c, c->shell, "complete_reply");
+    tap_ok(json_integer_value(json_object_get(reply, "cursor_start")) == 5 &&
+               json_array_size(json_object_get(reply, "matches")) == 1,
+           "kernel: completion counts letters, not bytes");
+    json_decref(reply);
+    ask(c, c->shell, "is_complete_request", json_pack("{s:s}", "code", "\"\"\"more"));
+    tap_ok(reply_is(c, c->shell, "is_complete_reply", "status", "incomplete"),
+           "kernel: is_complete");
+}
+
+static void interrupt(struct client *c)
+{
+    execute(c, ":set max_new_tokens 100000\nTell me more");
+    json_decref(await(c, c->iopub, "update_display_data"));
+    ask(c, c->control, "interrupt_request", json_object());
+    tap_ok(reply_is(c, c->control, "interrupt_reply", "status", "ok"),
+           "kernel: an interrupt is answered while a cell runs");
+    tap_ok(reply_is(c, c->shell, "execute_reply", "ename", "KeyboardInterrupt"),
+           "kernel: and stops the cell");
+}
+
+static void forged(struct client *c)
+{
+    struct wire *other = wire_new("guess");
+    struct frames none = {0}, f;
+    int soon = 300, usual = WAIT_MS;
+    wire_make(other, &none, "kernel_info_request", json_object(), NULL, &f);
+    frames_send(c->shell, &f);
+    frames_free(&f);
+    zmq_setsockopt(c->shell, ZMQ_RCVTIMEO, &soon, sizeof soon);
+    json_t *reply = await(c, c->shell, "kernel_info_reply");
+    tap_ok(!reply, "kernel: a wrong signature gets no answer");
+    json_decref(reply);
+    /* The same message twice: the second is a replay. */
+    wire_make(c->wire, &none, "kernel_info_request", json_object(), NULL, &f);
+    frames_send(c->shell, &f);
+    frames_send(c->shell, &f);
+    frames_free(&f);
+    json_t *first = await(c, c->shell, "kernel_info_reply");
+    json_t *second = await(c, c->shell, "kernel_info_reply");
+    tap_ok(first && !second, "kernel: a message counts once");
+    json_decref(first);
+    json_decref(second);
+    zmq_setsockopt(c->shell, ZMQ_RCVTIMEO, &usual, sizeof usual);
+    wire_free(other);
+}
+
+int main(int argc, char **argv)
+{
+    const char *program = argc > 1 ? argv[1] : "";
+    drive_init(argc, argv);
+    if (golden_exists("models/tiny-gqa-bf16")) {
+        struct client c = start(program);
+        cells(&c);
+        questions(&c);
+        interrupt(&c);
+        forged(&c);
+        ask(&c, c.control, "shutdown_request", json_pack("{s:b}", "restart", 0));
+        tap_ok(reply_is(&c, c.control, "shutdown_reply", "status", "ok"), "kernel: shutdown");
+        tap_ok(stop(&c) == 0, "kernel: it ends in order");
+    } else {
+        tap_skip("models/tiny-gqa-bf16", "the Jupyter kernel");
+    }
+    return drive_done();
+}
