@@ -20,7 +20,8 @@ static const char paste_begin[] = "\033[200~", paste_end[] = "\033[201~";
 static enum verdict judge_csi(const unsigned char *s, size_t n)
 {
     if (n < 3) return MORE;
-    if (!memcmp(s, paste_begin, n)) return paste_begin[n] ? MORE : COMPLETE;
+    if (n < sizeof paste_begin && !memcmp(s, paste_begin, n))
+        return paste_begin[n] ? MORE : COMPLETE;
     if (!is_one_of(s[2], "?>468")) return TYPED;
     unsigned char last = s[n - 1];
     if (last >= 0x20 && last < 0x40) return MORE;

@@ -104,7 +104,8 @@ void gallery_draw(const struct gallery *g, const struct term_facts *t, FILE *out
         const struct picture *p = &g->pictures[i];
         picture_draw(t, p, g->place[i].size, g->place[i].x, out);
         if (!p->caption || !has_captions(g->pictures, g->n)) continue;
-        fprintf(out, "\0337\033[%dB", g->rows - 1);
+        fputs("\0337", out);
+        if (g->rows > 1) fprintf(out, "\033[%dB", g->rows - 1); /* 0 would be 1 */
         if (g->place[i].x) fprintf(out, "\033[%dC", g->place[i].x);
         write_caption(t, p, g->place[i].columns, out);
         fputs("\0338", out);

@@ -61,20 +61,25 @@ static int open_plain(const char *path, int flags)
 }
 
 /* Others hold the lock for a moment only; one that was stopped meanwhile is not waited for. */
-static void lock_briefly(int fd)
+static bool lock_briefly(int fd)
 {
     struct timespec moment = {.tv_nsec = 10000000};
-    for (int i = 0; i < 50 && flock(fd, LOCK_EX | LOCK_NB); i++) nanosleep(&moment, NULL);
+    for (int i = 0; i < 200; i++) {
+        if (!flock(fd, LOCK_EX | LOCK_NB)) return true;
+        nanosleep(&moment, NULL);
+    }
+    return false;
 }
 
-/* Locked, and still the file of that name: another program may have put a shorter one there. */
-static int open_locked(const char *path, int flags)
+/* Locked where that was possible, and still the file of that name: another program may have put a
+ * shorter one there. */
+static int open_locked(const char *path, int flags, bool *ret_locked)
 {
     struct stat ours, now;
     for (int i = 0; i < 5; i++) {
         int fd = open_plain(path, flags);
         if (fd < 0) return -1;
-        lock_briefly(fd);
+        *ret_locked = lock_briefly(fd);
         if (!fstat(fd, &ours) && !stat(path, &now) && ours.st_ino == now.st_ino) return fd;
         close(fd);
     }
@@ -119,9 +124,10 @@ static void cut_back(const char *path)
 {
     struct strings list = {0};
     struct text all = {0};
-    int fd = open_locked(path, O_RDWR);
+    bool locked;
+    int fd = open_locked(path, O_RDWR, &locked);
     if (fd < 0) return;
-    if (read_entries(fd, &list)) {
+    if (locked && read_entries(fd, &list)) {
         for (size_t i = 0; i < list.n; i++) {
             char *line = entry_line(list.v[i]);
             text_addf(&all, "%s\n", line);
@@ -148,7 +154,8 @@ void history_read(const char *path, struct strings *ret)
 void history_append(const char *path, const char *entry)
 {
     if (!path || strlen(entry) > ENTRY_BYTES) return;
-    int fd = open_locked(path, O_WRONLY | O_APPEND | O_CREAT);
+    bool locked;
+    int fd = open_locked(path, O_WRONLY | O_APPEND | O_CREAT, &locked);
     if (fd < 0) return;
     char *line = entry_line(entry);
     char *whole = xasprintf("%s\n", line);

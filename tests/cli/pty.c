@@ -75,6 +75,7 @@ static void be_shell(const char *const *words, const struct pty_options *opt, in
     int status;
     tcgetattr(0, &sane);
     sane.c_lflag &= (tcflag_t)~ECHO; /* what the kernel writes is none of the program's */
+    tcsetattr(0, TCSADRAIN, &sane);
     static const int ignored[] = {SIGTTOU, SIGTTIN, SIGINT, SIGQUIT, SIGTSTP};
     for (size_t i = 0; i < sizeof ignored / sizeof *ignored; i++) signal(ignored[i], SIG_IGN);
     pid_t job = fork();
