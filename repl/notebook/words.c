@@ -5,11 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "net/url.h"
 #include "notebook/words.h"
 
 /* -- Words ------------------------------------------------------------------------------------ */
 
-/* Reads one word from *at on. */
+/* Reads one word from *at on. In an address quotes are letters (it's.png), and in one within <…> so
+ * are blanks. */
 static bool next_word(const char **at, struct word *ret)
 {
     struct text word = {0};
@@ -17,8 +19,10 @@ static bool next_word(const char **at, struct word *ret)
     char quote = 0;
     bool quoted = false;
     char first = *p == '"' || *p == '\'' ? *p : 0;
-    for (; *p && (quote || !isspace((unsigned char)*p)); p++) {
-        if (quote ? *p == quote : *p == '"' || *p == '\'') {
+    const char *close = *p == '<' && url_is_http(p + 1) ? strchr(p, '>') : NULL;
+    bool is_address = close || url_is_http(p);
+    for (; *p && (quote || (close && p < close) || !isspace((unsigned char)*p)); p++) {
+        if (quote ? *p == quote : !is_address && (*p == '"' || *p == '\'')) {
             quote = quote ? 0 : *p;
             quoted = true;
         } else if (*p == '\\' && quote != '\'' && p[1]) {
