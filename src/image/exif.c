@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include <webp/demux.h>
 #include <zlib.h>
 
 #include "base/mem.h"
@@ -127,11 +128,6 @@ int xmp_orientation(const uint8_t *xmp, size_t n)
     return 0;
 }
 
-static int first_of(int exif, struct span xmp)
-{
-    return exif ? exif : xmp_orientation(xmp.bytes, xmp.n);
-}
-
 /* -- JPEG ----------------------------------------------------------------------------------------
  */
 
@@ -183,27 +179,34 @@ static int orientation_of_jpeg(const uint8_t *bytes, size_t n)
     if (exif) join_exif(bytes, n, exif);
     for (size_t at = 2; next_app1(bytes, n, &at, &part);)
         if (begins(part, mark, sizeof mark)) xmp = behind(part, sizeof mark);
-    return first_of(exif ? exif_orientation(exif, n_exif) : 0, xmp);
+    int found = exif ? exif_orientation(exif, n_exif) : 0;
+    return found ? found : xmp_orientation(xmp.bytes, xmp.n);
 }
 
 /* -- WebP ----------------------------------------------------------------------------------------
  */
 
-static struct span webp_chunk(const uint8_t *bytes, size_t n, const char type[4])
+/* A chunk of the extended layout, which counts only if the file's flags announce it. */
+static int orientation_of_chunk(const WebPDemuxer *demuxer, const char *type,
+                                int (*orientation_of)(const uint8_t *, size_t))
 {
-    for (size_t at = 12; n >= 8 && at <= n - 8;) {
-        size_t length = le32(bytes + at + 4), left = n - at - 8;
-        if (length > left) break;
-        if (memcmp(bytes + at, type, 4) == 0) return (struct span){bytes + at + 8, length};
-        at += 8 + length + (length & 1);
-    }
-    return (struct span){0};
+    WebPChunkIterator chunk;
+    if (!WebPDemuxGetChunk(demuxer, type, 1, &chunk)) return 0;
+    int found = orientation_of(chunk.chunk.bytes, chunk.chunk.size);
+    WebPDemuxReleaseChunkIterator(&chunk);
+    return found;
 }
 
 static int orientation_of_webp(const uint8_t *bytes, size_t n)
 {
-    struct span exif = webp_chunk(bytes, n, "EXIF");
-    return first_of(exif_orientation(exif.bytes, exif.n), webp_chunk(bytes, n, "XMP "));
+    WebPData data = {.bytes = bytes, .size = n};
+    WebPDemuxState state;
+    WebPDemuxer *demuxer = WebPDemuxPartial(&data, &state);
+    if (!demuxer) return 0;
+    int found = orientation_of_chunk(demuxer, "EXIF", exif_orientation);
+    if (!found) found = orientation_of_chunk(demuxer, "XMP ", xmp_orientation);
+    WebPDemuxDelete(demuxer);
+    return found;
 }
 
 /* -- PNG -----------------------------------------------------------------------------------------

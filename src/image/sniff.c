@@ -177,6 +177,12 @@ static int is_tga(const uint8_t *bytes, size_t n)
     return has_size && memchr("\x08\x10\x18\x20", bytes[16], 4) && bytes[17] < 64;
 }
 
+/* An MPEG transport stream: packets of 188 bytes that begin with 'G'. */
+static int is_transport_stream(const uint8_t *bytes, size_t n)
+{
+    return n > 376 && bytes[0] == 'G' && bytes[188] == 'G' && bytes[376] == 'G';
+}
+
 static int is_pnm(const uint8_t *bytes, size_t n)
 {
     return n >= 3 && bytes[0] == 'P' && bytes[1] >= '1' && bytes[1] <= '6' &&
@@ -386,6 +392,8 @@ struct sniffed image_sniff(const uint8_t *bytes, size_t n)
         if (n >= m->at + m->n && memcmp(bytes + m->at, m->bytes, m->n) == 0)
             return (struct sniffed){m->format, m->name, m->remedy};
     }
+    if (is_transport_stream(bytes, n))
+        return (struct sniffed){IMAGE_OTHER, "an MPEG film", take_a_still};
     struct sniffed rest = name_of_rest((struct text){bytes, n});
     if (rest.name == unknown && is_tga(bytes, n))
         return (struct sniffed){IMAGE_UNREAD, "a TGA picture", save_as_png};

@@ -291,6 +291,18 @@ static int read_converted(TIFF *tiff, const struct source *s, const struct page 
     return 0;
 }
 
+/* From the tag for it or else, as in other formats, from XMP. */
+static int orientation_of(TIFF *tiff)
+{
+    uint16_t orientation = 0;
+    uint32_t n = 0;
+    void *xmp = NULL;
+    if (TIFFGetField(tiff, TIFFTAG_ORIENTATION, &orientation))
+        return orientation >= 1 && orientation <= 8 ? orientation : 1;
+    int found = TIFFGetField(tiff, TIFFTAG_XMLPACKET, &n, &xmp) ? xmp_orientation(xmp, n) : 0;
+    return found ? found : 1;
+}
+
 static int decode(TIFF *tiff, const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
     struct page p = {0};
@@ -309,9 +321,7 @@ static int decode(TIFF *tiff, const struct source *s, struct decoded *ret, struc
         pixels_fini(&ret->pixels);
         return code;
     }
-    uint16_t orientation = 1;
-    TIFFGetFieldDefaulted(tiff, TIFFTAG_ORIENTATION, &orientation);
-    if (orientation >= 1 && orientation <= 8) ret->orientation = orientation;
+    ret->orientation = orientation_of(tiff);
     ret->animated = TIFFReadDirectory(tiff) == 1;
     return 0;
 }

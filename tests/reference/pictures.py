@@ -479,6 +479,12 @@ def make_webp():
     equal("webp-xmp.webp", "WebP, orientation in XMP", saved(rgb, "WEBP", lossless=True, xmp=XMP_ATTRIBUTE), newest=True)
     equal("webp-plain-large.webp", "WebP, lossless, 2000 x 2000 of one colour",
           saved(Image.new("RGB", (2000, 2000), (90, 120, 200)), "WEBP", lossless=True))
+    lossless = saved(rgb, "WEBP", lossless=True)[12:]
+    for name, what, flags in (("", "announced", 8), ("-unannounced", "not announced in its flags", 0)):
+        chunks = riff(b"VP8X", bytes([flags, 0, 0, 0]) + (W - 1).to_bytes(3, "little") + (H - 1).to_bytes(3, "little"))
+        chunks += riff(b"EXIF", exif(6)) + lossless
+        equal("webp-exif-first%s.webp" % name, "WebP, EXIF before the picture, " + what,
+              b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP" + chunks)
     big = saved(picture(size=(120, 90)), "WEBP", quality=60)
     refused("webp-cut.webp", "WebP cut in its data", big[:-150], "truncated")
     refused("webp-mark-only.webp", "WebP's mark alone", b"RIFF\x10\0\0\0WEBP", "truncated")
@@ -866,6 +872,7 @@ def make_tiff():
     for value in range(2, 9):
         equal("tiff-orientation-%d.tif" % value, "TIFF, orientation %d" % value,
               tiff(base_tags(tags={274: (3, [value])}), [rgb]), newest=True)
+    equal("tiff-xmp.tif", "TIFF, orientation in XMP", tiff(base_tags(tags={700: (1, list(XMP_ATTRIBUTE))}), [rgb]), newest=True)
     for order, name in (("<", "little"), (">", "big")):
         wide = b"".join(struct.pack(order + "H", v << 8 | v * 7 & 255) for p in RGB for v in p)
         equal("tiff-16-%s.tif" % name, "TIFF, 16 bits, %s-endian" % name, tiff(base_tags((16, 16, 16)), [wide], order))
