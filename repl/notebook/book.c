@@ -332,7 +332,16 @@ static bool add_settings(EVP_MD_CTX *h, const struct settings *s)
  */
 static bool depends_on_above(const struct asked *a)
 {
-    return strcmp(a->standing->settings.mode, "cell") != 0 || refs_paste(a->cell->prompt);
+    return standing_is_chat(a->standing) || refs_paste(a->cell->prompt);
+}
+
+/* The pictures that come from the cell above, unless this one may name its own. */
+static bool add_above(EVP_MD_CTX *h, const struct asked *a)
+{
+    const struct standing *s = a->standing;
+    const char *prompt = a->cell->prompt;
+    bool own = s->staged.n > 0 || strchr(prompt, '@') || has_image_tag(prompt);
+    return standing_is_chat(s) || own || !s->above.n || add_images(h, a->book, &s->above);
 }
 
 /* Of another cell's answer, what this one begins with. */
@@ -354,7 +363,7 @@ static bool fill_cell(EVP_MD_CTX *h, const void *of)
               add_settings(h, &a->standing->settings);
     for (int k = 0; k < c->lines.n && ok; k++) ok = add_text(h, c->lines.v[k].text);
     for (size_t k = 0; k < c->overrides.n && ok; k++) ok = add_text(h, c->overrides.v[k]);
-    return ok && add_begun(h, a->book, (int)(c - a->book->v));
+    return ok && add_above(h, a) && add_begun(h, a->book, (int)(c - a->book->v));
 }
 
 /* -- Standing --------------------------------------------------------------------------------- */
@@ -369,13 +378,13 @@ void standing_free(struct standing *s)
 {
     settings_free(&s->settings);
     int_list_free(&s->staged);
+    int_list_free(&s->above);
 }
 
 int standing_apply(struct standing *s, const struct lines *lines, struct phi3v_error *err)
 {
     int rc = 0;
-    for (int k = 0; k < lines->n && !rc; k++)
-        rc = line_apply(&lines->v[k], &s->settings, &s->staged, err);
+    for (int k = 0; k < lines->n && !rc; k++) rc = line_apply(&lines->v[k], s, err);
     return rc;
 }
 
@@ -384,11 +393,24 @@ void standing_take(struct standing *s, const struct cell *c)
     for (int k = 0; k < c->images.n; k++) int_list_remove(&s->staged, c->images.v[k]);
 }
 
+bool standing_is_chat(const struct standing *s) { return strcmp(s->settings.mode, "cell") != 0; }
+
+const struct int_list *standing_pictures(const struct standing *s)
+{
+    return s->staged.n || standing_is_chat(s) ? &s->staged : &s->above;
+}
+
 /* Behind a cell whose lines have been applied. */
 static int pass(struct standing *s, const struct book *b, const struct cell *c,
                 struct phi3v_error *err)
 {
+    struct int_list above = {0};
     standing_take(s, c);
+    if (c->text) {
+        if (!int_list_copy(&above, &c->images)) return memory_error(err);
+        int_list_free(&s->above);
+        s->above = above;
+    }
     if (!c->answer) return 0;
     struct asked a = {b, c, s};
     return digest_of(fill_turn, &a, s->conversation, err);

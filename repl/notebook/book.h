@@ -127,6 +127,7 @@ bool book_is_above(const struct book *b, int k, int i);
 struct standing {
     struct settings settings;
     struct int_list staged;          // indices of images
+    struct int_list above;           // the pictures of the cell above
     char conversation[DIGEST_CHARS]; // of the answered cells
 };
 /* Before cell i; i = n: at the end, the pending lines included. Errors: MEMORY. */
@@ -134,6 +135,10 @@ int book_standing(const struct book *b, int i, struct standing *ret, struct phi3
 /* What further lines do to it. Errors: MEMORY. */
 int standing_apply(struct standing *s, const struct lines *lines, struct phi3v_error *err);
 void standing_take(struct standing *s, const struct cell *c); /* the pictures a cell has used */
+/* Those that a cell there takes when it names none: the staged ones, else, where cells do not see
+ * those above them, the pictures of the one above. Borrowed. */
+const struct int_list *standing_pictures(const struct standing *s);
+bool standing_is_chat(const struct standing *s); /* a cell there sees those above it */
 void standing_free(struct standing *s);
 
 /* -- State --------------------------------------------------------------------------------------

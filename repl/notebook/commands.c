@@ -316,7 +316,7 @@ int commands_at_head(struct notebook *nb, struct cell *cell, struct standing *s,
     for (int k = 0; k < cell->lines.n && !rc; k++) {
         struct line *line = &cell->lines.v[k];
         rc = run_at_head(nb, cell, line, s, err);
-        if (!rc) rc = line_apply(line, &s->settings, &s->staged, err);
+        if (!rc) rc = line_apply(line, s, err);
     }
     return rc;
 }

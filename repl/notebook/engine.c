@@ -102,10 +102,13 @@ int engine_open(struct engine *e, const char *name, const char *const *model_dir
     if (rc) return rc;
     phi3v_model *model;
     phi3v_session *session;
-    rc = open_path(e, path, how, &model, &session, err);
+    struct advice advice;
+    rc = advice_load(path, &advice, err);
+    if (!rc && (rc = open_path(e, path, how, &model, &session, err))) advice_free(&advice);
     phi3v_string_free(path);
     if (rc) return rc;
     engine_close(e);
+    e->advice = advice;
     e->model = model;
     e->session = session;
     e->info = phi3v_model_info(model);
@@ -123,6 +126,7 @@ void engine_close(struct engine *e)
     e->session = NULL;
     e->model = NULL;
     e->info = NULL;
+    advice_free(&e->advice);
     if (model) tell_model(e);
     phi3v_session_free(session);
     phi3v_model_close(model);

@@ -6,12 +6,14 @@
 
 #include <stdatomic.h>
 
+#include "notebook/advice.h"
 #include "notebook/notebook.h"
 
 struct engine {
     phi3v_model *model;
     phi3v_session *session;
     const struct phi3v_model_info *info; // of model
+    struct advice advice;                // of its folder
     double load_s;
     _Atomic(phi3v_session *) working; // what engine_cancel stops
     atomic_bool cancelled;            // since the last engine_begin

@@ -364,6 +364,8 @@ static void read_base(struct book *b, json_t *ours)
     const char *key, *system = json_string_value(json_object_get(ours, "system"));
     json_t *value;
     if (system) settings_set_from_file(&b->base, "system", system, NULL);
+    /* Notebooks were all conversations before they said so. */
+    if (json_is_object(ours)) settings_set(&b->base, "mode", "chat", SETTING_SHOWN, NULL);
     json_object_foreach(json_object_get(ours, "settings"), key, value)
     {
         if (json_is_string(value))

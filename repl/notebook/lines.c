@@ -124,19 +124,26 @@ static const char *words_of(const char *line, const char *command)
     return line + n + strspn(line + n, " \t\n");
 }
 
-int line_apply(const struct line *line, struct settings *settings, struct int_list *staged,
-               struct phi3v_error *err)
+static void drop(const struct line *line, struct standing *s)
 {
+    for (int k = 0; k < line->images.n; k++) {
+        int_list_remove(&s->staged, line->images.v[k]);
+        int_list_remove(&s->above, line->images.v[k]);
+    }
+}
+
+int line_apply(const struct line *line, struct standing *s, struct phi3v_error *err)
+{
+    struct settings *settings = &s->settings;
     const char *args;
-    if (words_of(line->text, ":load")) return stage(&line->images, staged, err);
+    if (words_of(line->text, ":load")) return stage(&line->images, &s->staged, err);
     if ((args = words_of(line->text, ":set"))) return apply_set(args, line->origin, settings, err);
     if ((args = words_of(line->text, ":system"))) return apply_system(args, settings, err);
     if ((args = words_of(line->text, ":mode")))
         return settings_set(settings, "mode", args, SETTING_SHOWN, NULL) == PHI3V_E_MEMORY
                    ? memory_error(err)
                    : 0;
-    if (words_of(line->text, ":unstage")) staged->n = 0;
-    if (words_of(line->text, ":drop"))
-        for (int k = 0; k < line->images.n; k++) int_list_remove(staged, line->images.v[k]);
+    if (words_of(line->text, ":unstage")) s->staged.n = s->above.n = 0;
+    if (words_of(line->text, ":drop")) drop(line, s);
     return 0;
 }

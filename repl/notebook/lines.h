@@ -8,8 +8,7 @@
 
 /* The one effect of a line, once its pictures are known; a line that has none (or a value that a
  * file may not set) changes nothing. Errors: MEMORY. */
-int line_apply(const struct line *line, struct settings *settings, struct int_list *staged,
-               struct phi3v_error *err);
+int line_apply(const struct line *line, struct standing *s, struct phi3v_error *err);
 
 /* The parts of "key value", "key=value": *ret_key and *ret_value are to be freed; the value is NULL
  * when there is none. Errors: MEMORY. */

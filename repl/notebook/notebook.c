@@ -114,14 +114,26 @@ void own_file_keep(struct notebook *nb, const char *path)
 
 /* -- Life ------------------------------------------------------------------------------------- */
 
+/* The mode of a notebook for which nobody chose one, once there is a model to ask. */
+static int settle_mode(struct notebook *nb, struct phi3v_error *err)
+{
+    const struct engine *e = &nb->engine;
+    if (strcmp(nb->book.base.mode, mode_of_model) != 0 || !e->model) return 0;
+    const char *mode = e->advice.mode ? e->advice.mode : "chat";
+    return settings_set(&nb->book.base, "mode", mode, SETTING_SHOWN, err);
+}
+
 int notebook_refresh(struct notebook *nb, struct phi3v_error *err)
 {
     struct standing s;
-    int rc = book_standing(&nb->book, nb->book.n, &s, err);
+    int rc = settle_mode(nb, err);
+    if (rc) return rc;
+    rc = book_standing(&nb->book, nb->book.n, &s, err);
     if (rc) return rc;
     settings_free(&nb->now);
     nb->now = s.settings;
     int_list_free(&s.staged);
+    int_list_free(&s.above);
     return 0;
 }
 
@@ -159,6 +171,7 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
 int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err)
 {
     int rc = engine_open(&nb->engine, name, nb->model_dirs, &nb->now, err);
+    if (!rc) rc = notebook_refresh(nb, err);
     if (!rc && nb->engine.info->note) note(nb, "(%s)", nb->engine.info->note);
     return rc;
 }
@@ -446,8 +459,7 @@ void nb_typing(struct notebook *nb, const char *so_far)
     if (!nb->now.ahead || source_is_command(so_far)) return;
     if (!nb->ahead) nb->ahead = ahead_new(&nb->engine);
     if (!nb->ahead || book_standing(&nb->book, nb->book.n, &s, NULL)) return;
-    bool chat = strcmp(s.settings.mode, "cell") != 0;
-    bool worth_it = s.staged.n > 0 || (chat && nb->book.n > 0);
+    bool worth_it = standing_pictures(&s)->n > 0 || (standing_is_chat(&s) && nb->book.n > 0);
     if (worth_it && !prompt_build_ahead(nb, &s, &prompt, NULL)) ahead_read(nb->ahead, prompt);
     standing_free(&s);
 }
@@ -494,7 +506,7 @@ char *nb_staged(struct notebook *nb, int cell)
     struct text t = {0};
     const struct cell *c = cell_of(nb, cell);
     if (!c && book_standing(&nb->book, nb->book.n, &s, NULL)) return NULL;
-    const struct int_list *list = c ? &c->images : &s.staged;
+    const struct int_list *list = c ? &c->images : standing_pictures(&s);
     for (int k = 0; k < list->n; k++) {
         char label[64];
         text_addf(&t, "%s%s", k ? " " : "",

@@ -28,7 +28,8 @@ static int tag_of(struct expansion *x, int image)
 
 static void take_staged(struct expansion *x)
 {
-    for (int k = 0; k < x->standing->staged.n; k++) tag_of(x, x->standing->staged.v[k]);
+    const struct int_list *pictures = standing_pictures(x->standing);
+    for (int k = 0; k < pictures->n; k++) tag_of(x, pictures->v[k]);
 }
 
 static int load_ref(struct expansion *x, struct ref *ref, struct phi3v_error *err)
@@ -284,7 +285,7 @@ int prompt_build_ahead(struct notebook *nb, const struct standing *s, phi3v_prom
                        struct phi3v_error *err)
 {
     /* One letter stands for the text: what is behind the pictures will be read again anyway. */
-    struct cell next = {.images = s->staged, .num_crops = s->settings.num_crops};
+    struct cell next = {.images = *standing_pictures(s), .num_crops = s->settings.num_crops};
     struct int_list images;
     int rc = images_of(nb, nb->book.n, &next, &s->settings, &images, err);
     if (rc) return rc;

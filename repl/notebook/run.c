@@ -91,6 +91,16 @@ static void show_end(struct show *sh, const struct nb_answer *answer)
     send(sh->nb, &(struct nb_output){.kind = NB_ANSWER_END, .cell = sh->cell, .answer = answer});
 }
 
+static void tell_certainty(struct notebook *nb, const struct cell *c)
+{
+    double mean = certainty_mean(&c->certainty), least = nb->engine.advice.min_certainty;
+    if (mean < least)
+        note(nb,
+             "(unsure: %.1f%% certain on average; below %.1f%% this model's answers are not "
+             "reliable)",
+             100 * mean, 100 * least);
+}
+
 static void tell_end(struct notebook *nb, enum phi3v_finish finish)
 {
     if (finish == PHI3V_FINISH_INTERRUPTED) note(nb, "(interrupted; :more goes on)");
@@ -131,8 +141,9 @@ static int keep_answer(struct notebook *nb, int i, const struct phi3v_result *re
     free(c->error);
     json_decref(c->saved);
     c->answer = text;
-    c->ids = ids;
     c->n_ids = n_before + result->n_answer_ids;
+    c->ids = c->n_ids || result->ids ? ids : NULL;
+    if (!c->ids) free(ids); // only the text is known
     c->error = NULL;
     c->saved = NULL;
     c->finish = result->finish;
@@ -214,6 +225,7 @@ static void show_result(struct show *sh, int i, const phi3v_prompt *prompt,
     free(sources);
     if (n_begun) whole_free(&whole);
     tell_end(sh->nb, result->finish);
+    tell_certainty(sh->nb, &sh->nb->book.v[i]);
 }
 
 /* -- One answer ------------------------------------------------------------------------------- */
@@ -237,6 +249,38 @@ static int leave_room(struct settings *s, size_t n_begun, struct phi3v_error *er
     return 0;
 }
 
+/* The one answer of the model's folder to prompts without a picture: nothing is computed. */
+static int answer_without_picture(struct show *sh, int i, const phi3v_prompt *prompt,
+                                  const struct settings *s, struct phi3v_error *err)
+{
+    struct notebook *nb = sh->nb;
+    char *text = nb->engine.advice.no_picture;
+    struct phi3v_result result = {.size = sizeof result,
+                                  .finish = PHI3V_FINISH_STOP,
+                                  .text = text,
+                                  .n_text_bytes = strlen(text)};
+    send(nb, &(struct nb_output){
+                 .kind = NB_ANSWER_TEXT, .cell = i + 1, .text = text, .n_bytes = strlen(text)});
+    int rc = keep_answer(nb, i, &result, s, false, err);
+    nb->book.v[i].first_token_s = 0;
+    if (!rc) show_result(sh, i, prompt, &result, 0, s);
+    return rc;
+}
+
+static int compute(struct show *sh, int i, const phi3v_prompt *prompt, const struct settings *s,
+                   enum way way, size_t n_begun, struct phi3v_error *err)
+{
+    struct notebook *nb = sh->nb;
+    struct phi3v_result result;
+    int rc = engine_answer(&nb->engine, prompt, s, on_event, sh, &result, err);
+    if (rc) return rc;
+    rc = keep_answer(nb, i, &result, s, way != WAY_NEW, err);
+    nb->book.v[i].first_token_s = sh->first_token_s;
+    if (!rc) show_result(sh, i, prompt, &result, n_begun, s);
+    phi3v_result_fini(&result);
+    return rc;
+}
+
 static int answer(struct notebook *nb, int i, const struct settings *usual, enum way way,
                   struct phi3v_error *err)
 {
@@ -244,7 +288,6 @@ static int answer(struct notebook *nb, int i, const struct settings *usual, enum
     struct settings own = *usual, *s = &own; // borrows
     static const struct int_list none = {0};
     struct show sh = {.nb = nb, .cell = i + 1};
-    struct phi3v_result result;
     phi3v_prompt *prompt;
     int rc = n_begun ? leave_room(s, n_begun, err) : 0;
     if (!rc) rc = prompt_build(nb, i, s, way != WAY_NEW, &prompt, err);
@@ -255,13 +298,9 @@ static int answer(struct notebook *nb, int i, const struct settings *usual, enum
         return rc;
     }
     if (n_begun) show_begun(nb, i);
-    rc = engine_answer(&nb->engine, prompt, s, on_event, &sh, &result, err);
-    if (!rc) {
-        rc = keep_answer(nb, i, &result, s, way != WAY_NEW, err);
-        nb->book.v[i].first_token_s = sh.first_token_s;
-        if (!rc) show_result(&sh, i, prompt, &result, n_begun, s);
-        phi3v_result_fini(&result);
-    }
+    bool nothing_to_see = nb->engine.advice.no_picture && !phi3v_prompt_n_images(prompt);
+    rc = nothing_to_see && way == WAY_NEW ? answer_without_picture(&sh, i, prompt, s, err)
+                                          : compute(&sh, i, prompt, s, way, n_begun, err);
     if (rc) show_end(&sh, NULL);
     phi3v_prompt_free(prompt);
     return rc ? rc : nb->book.v[i].finish == PHI3V_FINISH_INTERRUPTED;

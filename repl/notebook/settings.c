@@ -83,6 +83,7 @@ const struct setting setting_table[] = {
     {"allow-private-urls", 0, SETTING_FLAG, 0, AT(allow_private_urls), 0, 0, 0, NULL, NULL,
      "pictures named by a notebook may come from private addresses too"},
 };
+const char mode_of_model[] = "auto";
 const int n_settings = (int)(sizeof setting_table / sizeof setting_table[0]);
 
 /* -- Life ------------------------------------------------------------------------------------- */
@@ -120,7 +121,7 @@ int settings_init(struct settings *s, struct phi3v_error *err)
     s->kv = text_copy("auto");
     s->stop_mode = text_copy("default");
     s->system = text_copy("");
-    s->mode = text_copy("chat");
+    s->mode = text_copy(mode_of_model);
     s->layout = text_copy("auto");
     s->graphics = text_copy("auto");
     return memory_failures() == before ? 0 : memory_error(err);

@@ -20,7 +20,7 @@ struct settings {
     bool keep_special;
     bool exif;
     char *system; // "": none
-    char *mode;   // "chat", "cell"
+    char *mode;   // "chat", "cell"; mode_of_model until there is a model
     /* How it is shown. */
     char *layout;   // "auto", "beside", "above"
     double doubt;   // words below this probability are underlined; 0: none
@@ -76,6 +76,7 @@ struct setting {
 
 extern const struct setting setting_table[];
 extern const int n_settings;
+extern const char mode_of_model[]; /* nobody chose: the model's folder says, else chat */
 
 /* Errors: MEMORY; then the settings can only be freed. */
 int settings_init(struct settings *s, struct phi3v_error *err);

@@ -84,7 +84,7 @@ json_t *answer_json(const struct phi3v_model_info *model, double load_s, int cel
                   finish_name(r->finish), "images", images_json(a), "timing",
                   timing_json(load_s, &r->timing, a->decode_image_s), "memory", "peak_rss_bytes",
                   peak_rss_bytes());
-    if (r->logprobs) {
+    if (r->logprobs || !r->n_ids) {
         json_object_set_new(line, "logprobs", logprobs_json(r));
         json_object_set_new(line, "top_logprobs", top_json(r));
     }

@@ -14,7 +14,8 @@
 static const char *const copied[] = {
     "config.json",           "generation_config.json",  "preprocessor_config.json",
     "processor_config.json", "tokenizer.json",          "tokenizer.model",
-    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"};
+    "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "phiscope.json"};
 
 enum { MAX_COPY_BYTES = 256 << 20 };
 

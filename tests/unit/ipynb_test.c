@@ -19,6 +19,7 @@ static struct book new_book(void)
     struct settings base;
     struct book b;
     assert_int_equal(settings_init(&base, NULL), 0);
+    assert_int_equal(settings_set(&base, "mode", "chat", SETTING_SHOWN, NULL), 0);
     assert_int_equal(book_init(&b, &base, NULL), 0);
     settings_free(&base);
     return b;

@@ -109,6 +109,29 @@ int command_mode(struct call *c, struct phi3v_error *err)
 
 /* -- :model ----------------------------------------------------------------------------------- */
 
+static const char *mode_by(const struct engine *e)
+{
+    return e->advice.mode ? e->advice.mode : "chat";
+}
+
+/* The mode that nobody chose is that of the new model, from the next cell on. */
+static int follow_model(struct notebook *nb, struct phi3v_error *err)
+{
+    static const struct int_list none = {0};
+    const char *mode = mode_by(&nb->engine);
+    if (!strcmp(nb->now.mode, mode)) return 0;
+    if (!nb->book.n) {
+        int rc = settings_set(&nb->book.base, "mode", mode, SETTING_SHOWN, err);
+        return rc ? rc : notebook_refresh(nb, err);
+    }
+    char *line = text_format(":mode %s", mode);
+    bool added = line && lines_add(&nb->book.pending, line, NB_TYPED, &none);
+    free(line);
+    if (!added) return memory_error(err);
+    note(nb, "(mode %s from here on, as the model's folder says)", mode);
+    return notebook_refresh(nb, err);
+}
+
 int command_model(struct call *c, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
@@ -116,11 +139,14 @@ int command_model(struct call *c, struct phi3v_error *err)
     struct words words;
     int rc = words_split(c->args, &words, err);
     if (rc) return rc;
+    bool by_model = c->nb->engine.model && !strcmp(nb->usual.mode, mode_of_model) &&
+                    !strcmp(nb->now.mode, mode_by(&nb->engine));
     rc = words.n == 1
              ? engine_open(&nb->engine, words.v[0].text, nb->model_dirs, &nb->now, err)
              : refuse(err, PHI3V_E_ARGUMENT, ":model wants one name; quote names with blanks");
     words_free(&words);
     if (rc) return rc;
+    if (by_model && (rc = follow_model(nb, err))) return rc;
     const struct phi3v_model_info *info = nb->engine.info;
     report(nb, "model %s, %s\n", info->name, info->device);
     if (info->note) note(nb, "(%s)", info->note);
