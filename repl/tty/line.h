@@ -26,7 +26,7 @@ struct line_host {
     void (*candidates)(void *user, const char *text, size_t cursor, struct line_candidates *ret);
     /* Return sends the text; else it adds a line. */
     bool (*complete_enough)(void *user, const char *text);
-    /* What pasted bytes become in the line; to be freed. */
+    /* What pasted bytes become in the line; to be freed. NULL: they are no text. */
     char *(*pasted)(void *user, const char *bytes, size_t n);
     /* Others have written to the terminal: what was on it is not known any more. NULL: no matter.
      */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 
-#include <utf8proc.h>
-
 #include "common/must.h"
+#include "notebook/source.h"
 #include "tty/paste.h"
 
 /* Length of "In [3]: " or "In [3] @1 @cover: " at the beginning of a line; 0: none there. */
@@ -47,31 +47,16 @@ static void take_prompts_off(char *s)
     *to = 0;
 }
 
-/* Length of the letter at s, 0 where there is none in UTF-8. */
-static size_t letter(const char *s, size_t n)
-{
-    utf8proc_int32_t cp;
-    utf8proc_ssize_t k =
-        utf8proc_iterate((const utf8proc_uint8_t *)s, n < 4 ? (utf8proc_ssize_t)n : 4, &cp);
-    return k > 0 ? (size_t)k : 0;
-}
-
 char *paste_read(void *user, const char *bytes, size_t n)
 {
     (void)user;
-    struct text text = {0};
-    size_t k;
-    for (size_t i = 0; i < n; i += k ? k : 1) {
-        k = letter(bytes + i, n - i);
-        bool crlf = bytes[i] == '\r' && i + 1 < n && bytes[i + 1] == '\n';
-        if (!k)
-            text_add(&text, "\ufffd");
-        else if (bytes[i] == '\r')
-            text_add(&text, crlf ? "" : "\n");
-        else if (bytes[i])
-            text_addn(&text, bytes + i, k);
-    }
-    char *result = text_take(&text);
+    char *text = xalloc(n + 1), *result;
+    size_t n_text = 0;
+    for (size_t i = 0; i < n; i++)
+        if (bytes[i]) text[n_text++] = bytes[i];
+    int rc = source_normalise(text, n_text, "the paste", &result, NULL);
+    free(text);
+    if (rc) return NULL;
     take_prompts_off(result);
     return result;
 }

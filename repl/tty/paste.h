@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* Line ends become LF, what is no UTF-8 U+FFFD; zero bytes go. Where the text begins with a prompt
+/* As any text from outside (source_normalise), but zero bytes go. Where the text begins with a prompt
  * of ours ("In [3] @1: "), that one, those of further cells and the "...: " of further lines are
  * taken off the beginnings of the lines. Fits line_host.pasted; the caller frees. */
 char *paste_read(void *user, const char *bytes, size_t n);
