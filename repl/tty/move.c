@@ -42,6 +42,15 @@ static int at_column(int begin, int column)
     return at;
 }
 
+/* The commands of vi have the cursor on a letter, not behind the last one. */
+static void stay_on_letter(void)
+{
+    bool vi = rl_editing_mode == 0 && rl_get_keymap() == vi_movement_keymap;
+    if (!vi || rl_point != line_end(rl_point) || rl_point == line_begin(rl_point)) return;
+    do rl_point--;
+    while (((unsigned char)rl_line_buffer[rl_point] & 0xC0) == 0x80);
+}
+
 static int from_history(int count, int key, bool up)
 {
     int rc = up ? rl_get_previous_history(count, key) : rl_get_next_history(count, key);
@@ -58,6 +67,7 @@ static int move_lines(int count, int key, bool up)
         if (up ? begin == 0 : end == rl_end) return from_history(count, key, up);
         rl_point = at_column(up ? line_begin(begin - 1) : end + 1, wanted_column);
     }
+    stay_on_letter();
     return 0;
 }
 
@@ -82,5 +92,6 @@ int move_end(int count, int key)
 {
     (void)count, (void)key;
     rl_point = line_end(rl_point);
+    stay_on_letter();
     return 0;
 }

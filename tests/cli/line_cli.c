@@ -76,6 +76,34 @@ static void moving(void)
     tap_ok(leave(p) == 0, "and left");
 }
 
+/* The keys of vi, as ~/.inputrc has them. */
+static void vi_keys(void)
+{
+    const char *inputrc = drive_write("inputrc", "set editing-mode vi\n");
+    char env[400];
+    snprintf(env, sizeof env, "INPUTRC=%s", inputrc);
+    struct pty *p = start(&(struct pty_options){.env = (const char *const[]){env, NULL}});
+    pty_type(p, "one\\\rtwo three");
+    pty_cursor(p, "   ...: two three", 17);
+    pty_type(p, "\033");
+    tap_ok(pty_cursor(p, "   ...: two three", 16), "ESC goes to commands");
+    pty_type(p, "k");
+    tap_ok(pty_cursor(p, "In [1]: one", 10), "k goes up");
+    pty_type(p, "$");
+    tap_ok(pty_cursor(p, "In [1]: one", 10), "$ to the last letter");
+    pty_type(p, "0j");
+    tap_ok(pty_cursor(p, "   ...: two three", 8), "j goes down");
+    pty_type(p, "wdwiX");
+    tap_ok(pty_cursor(p, "   ...: twoX", 12), "words are moved over and deleted");
+    pty_type(p, "\003");
+    tap_ok(pty_cursor(p, "In [1]:", 8), "Ctrl-C empties the line");
+    pty_type(p, "again\033");
+    pty_cursor(p, "In [1]: again", 12);
+    pty_type(p, "\r");
+    tap_ok(pty_expect(p, "Out[1]:") && pty_cursor(p, "In [2]:", 8), "Return sends");
+    tap_ok(leave(p) == 0, "the end");
+}
+
 /* -- History --------------------------------------------------------------------------------- */
 
 static void cancelling(void)
@@ -451,9 +479,9 @@ static void dumb(void)
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
-        moving,      cancelling,   editor,           pasting,      huge_paste, locales,
-        stopping,    typing_ahead, late_answers,     dumb,         resizing,   ending_by_signal,
-        into_a_file, completing,   hostile_notebook, hostile_words};
+        vi_keys,          moving,      cancelling,   editor,           pasting,      huge_paste,
+        locales,          stopping,    typing_ahead, late_answers,     dumb,         resizing,
+        ending_by_signal, into_a_file, completing,   hostile_notebook, hostile_words};
     drive_init(argc, argv);
     if (golden_exists("models/tiny-gqa-bf16"))
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tests[i]();
