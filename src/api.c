@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "engine/generate.h"
+#include "engine/health.h"
 #include "engine/model.h"
 #include "engine/picture.h"
 #include "engine/prompt.h"
@@ -107,6 +108,20 @@ int phi3v_model_find(const char *name, const char *const *models_dirs, char **re
     REFUSE_NULL(name, err);
     REFUSE_NULL(ret_path, err);
     return model_find(name, models_dirs, ret_path, err);
+}
+
+void phi3v_cpu_levels(phi3v_level_fn fn, void *user) { health_cpu_levels(fn, user); }
+
+void phi3v_libraries(phi3v_library_fn fn, void *user) { health_libraries(fn, user); }
+
+size_t phi3v_memory_available(void) { return mem_available_bytes(); }
+
+int phi3v_model_health(const phi3v_model *model, struct phi3v_model_health *ret,
+                       struct phi3v_error *err)
+{
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(ret, err);
+    return health_of_model(model, ret, err);
 }
 
 int phi3v_devices(phi3v_device_fn fn, void *user) { return model_devices(fn, user); }

@@ -11,6 +11,26 @@
 extern "C" {
 #endif
 
+/* The levels of arithmetic that this kind of processor may have, from the lowest; why_off NULL: it is
+ * used, else the features that are lacking or the variable that keeps it off. */
+typedef void (*phi3v_level_fn)(const char *name, const char *why_off, void *user);
+PHI3V_API void phi3v_cpu_levels(phi3v_level_fn fn, void *user);
+/* The library's own libraries; version NULL: this build goes without. */
+typedef void (*phi3v_library_fn)(const char *name, const char *version, void *user);
+PHI3V_API void phi3v_libraries(phi3v_library_fn fn, void *user);
+/* Memory that the system, or its limit for this process, could still give. */
+PHI3V_API size_t phi3v_memory_available(void);
+
+/* An open model's files; all zero for synthetic weights. */
+struct phi3v_model_health {
+    int64_t n_expected, n_found; /* tensors that the config asks for, and of them those there */
+    int64_t n_tensors;           /* in the files */
+    int n_token_ids;
+    char tokenizer_sha256[65]; /* of tokenizer.json */
+};
+PHI3V_API int phi3v_model_health(const phi3v_model *model, struct phi3v_model_health *ret,
+                                 struct phi3v_error *err);
+
 /* -- Numbers ----------------------------------------------------------------------------------- */
 
 /* Calls back for every tensor in name order (synthetic weights have none), until a callback returns

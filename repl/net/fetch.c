@@ -22,6 +22,7 @@
 
 void fetch_global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 void fetch_global_fini(void) { curl_global_cleanup(); }
+const char *fetch_library(void) { return curl_version(); }
 
 bool fetch_is_url(const char *what)
 {

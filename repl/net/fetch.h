@@ -48,6 +48,8 @@ struct fetched {
 /* Once, before threads start. */
 void fetch_global_init(void);
 void fetch_global_fini(void);
+/* libcurl and what it is built with, for bug reports. */
+const char *fetch_library(void);
 
 /* "http://…", "https://…" or "data:…" (any case), also in <…>; "www.…" where no file is so named.
  */

@@ -45,3 +45,5 @@ int sixel_write(const uint8_t *rgb, int width, int height, int registers, FILE *
     free(indices);
     return rc;
 }
+
+const char *sixel_library(void) { return LIBSIXEL_VERSION; }

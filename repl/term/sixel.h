@@ -16,5 +16,7 @@
  * between terminals: save and restore it. Returns 0, or -1 without memory: then nothing was
  * written, or a whole sequence that shows only a part. */
 int sixel_write(const uint8_t *rgb, int width, int height, int registers, FILE *out);
+/* Version of libsixel, for bug reports. */
+const char *sixel_library(void);
 
 #endif

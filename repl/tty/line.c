@@ -431,3 +431,5 @@ enum line_end line_read(struct line *l, const char *prompt, const char *preset, 
     *ret_text = l->result;
     return LINE_SENT;
 }
+
+const char *line_library(void) { return rl_library_version; }

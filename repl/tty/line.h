@@ -55,5 +55,7 @@ enum line_end line_read(struct line *l, const char *prompt, const char *preset, 
 bool line_stop_answering(struct term *t);
 /* Adds to the list and to the file. */
 void line_remember(struct line *l, const char *entry);
+/* Version of readline, for bug reports. */
+const char *line_library(void);
 
 #endif

@@ -111,6 +111,12 @@ const struct verb verb_table[] = {
      "then "
      "starts it.\nExample: phiscope kernel install\n"},
     {"models", models_main, "", "models found on this machine", NULL},
+    {"doctor", doctor_main, "[-m MODEL]", "what this machine, this build and a model are like",
+     "Says what is wrong, if anything, and then ends with status 1: processor, devices, memory, "
+     "libraries, terminal,\n"
+     "a model's files and tensors, and whether the built-in model still gives an answer that is "
+     "known.\n"
+     "Example: phiscope doctor -m microsoft/Phi-3.5-vision-instruct\n"},
     {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",
      "speeds as shares of what this machine can do",

@@ -26,6 +26,7 @@ int quantize_main(struct options *opt, int argc, char **argv);
 int pull_main(struct options *opt, int argc, char **argv);
 int devices_main(struct options *opt, int argc, char **argv);
 int kernel_main(struct options *opt, int argc, char **argv);
+int doctor_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);
 /* The lines of a file, or of standard input ("-"). Exit status. */
 int script_run(const struct options *opt, const char *file);

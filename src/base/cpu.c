@@ -21,7 +21,23 @@ static const char *const level_names[] = {"portable",   "avx2", "avxvnni", "avx5
 const char *cpu_level_name(enum cpu_level level) { return level_names[level]; }
 
 static bool has[N_CPU_LEVELS];
+static char lacks[N_CPU_LEVELS][100]; // features by name
 static enum cpu_level level;
+
+/* One of the features that make up a level. */
+static void need(enum cpu_level of, const char *feature, bool present)
+{
+    size_t n = strlen(lacks[of]);
+    if (!present) snprintf(lacks[of] + n, sizeof lacks[of] - n, "%s%s", n ? ", " : "", feature);
+}
+
+/* A level stands on another one. */
+static void settle(enum cpu_level of, enum cpu_level below)
+{
+    has[of] = has[below] && !*lacks[of];
+    if (!has[below] && !*lacks[of])
+        snprintf(lacks[of], sizeof lacks[of], "what %s needs", level_names[below]);
+}
 
 #if defined(__x86_64__)
 /* What clang 14's __builtin_cpu_supports does not know. */
@@ -42,22 +58,34 @@ static void detect(void)
 {
     enum { AVX_VNNI = 1 << 4, AVX512_BF16 = 1 << 5 }; /* of cpuid_7_1 */
     __builtin_cpu_init();
-    has[CPU_AVX2] = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
-    has[CPU_AVXVNNI] = has[CPU_AVX2] && (cpuid_7_1() & AVX_VNNI);
-    has[CPU_AVX512] = has[CPU_AVX2] && __builtin_cpu_supports("avx512f") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512vl");
-    has[CPU_AVX512VNNI] = has[CPU_AVX512] && __builtin_cpu_supports("avx512vnni");
-    has[CPU_AVX512BF16] = has[CPU_AVX512VNNI] && (cpuid_7_1() & AVX512_BF16);
+    need(CPU_AVX2, "AVX2", __builtin_cpu_supports("avx2"));
+    need(CPU_AVX2, "FMA", __builtin_cpu_supports("fma"));
+    need(CPU_AVX2, "F16C", has_f16c());
+    need(CPU_AVXVNNI, "AVX-VNNI", cpuid_7_1() & AVX_VNNI);
+    need(CPU_AVX512, "AVX512F", __builtin_cpu_supports("avx512f"));
+    need(CPU_AVX512, "AVX512BW", __builtin_cpu_supports("avx512bw"));
+    need(CPU_AVX512, "AVX512DQ", __builtin_cpu_supports("avx512dq"));
+    need(CPU_AVX512, "AVX512VL", __builtin_cpu_supports("avx512vl"));
+    need(CPU_AVX512VNNI, "AVX512-VNNI", __builtin_cpu_supports("avx512vnni"));
+    need(CPU_AVX512BF16, "AVX512-BF16", cpuid_7_1() & AVX512_BF16);
+    settle(CPU_AVX2, CPU_PORTABLE);
+    settle(CPU_AVXVNNI, CPU_AVX2);
+    settle(CPU_AVX512, CPU_AVX2);
+    settle(CPU_AVX512VNNI, CPU_AVX512);
+    settle(CPU_AVX512BF16, CPU_AVX512VNNI);
 }
 #elif defined(__aarch64__)
 static void detect(void)
 {
     unsigned long first = getauxval(AT_HWCAP), second = getauxval(AT_HWCAP2);
-    has[CPU_NEON] = first & HWCAP_ASIMD;
-    has[CPU_DOTPROD] = has[CPU_NEON] && (first & HWCAP_ASIMDDP);
-    has[CPU_I8MM] = has[CPU_DOTPROD] && (second & HWCAP2_I8MM);
-    has[CPU_NEONBF16] = has[CPU_I8MM] && (second & HWCAP2_BF16);
+    need(CPU_NEON, "NEON", first & HWCAP_ASIMD);
+    need(CPU_DOTPROD, "SDOT", first & HWCAP_ASIMDDP);
+    need(CPU_I8MM, "SMMLA", second & HWCAP2_I8MM);
+    need(CPU_NEONBF16, "BFDOT", second & HWCAP2_BF16);
+    settle(CPU_NEON, CPU_PORTABLE);
+    settle(CPU_DOTPROD, CPU_NEON);
+    settle(CPU_I8MM, CPU_DOTPROD);
+    settle(CPU_NEONBF16, CPU_I8MM);
 }
 #else
 static void detect(void) {}
@@ -82,13 +110,15 @@ static void find_name(void)
 
 static void find_all(void)
 {
-    detect();
     has[CPU_PORTABLE] = true;
+    detect();
     const char *cap = env_cpu();
     int highest = N_CPU_LEVELS - 1;
     for (int i = CPU_PORTABLE; cap && i < N_CPU_LEVELS; i++)
         if (strcmp(cap, level_names[i]) == 0) highest = i;
     for (int i = 0; i < N_CPU_LEVELS; i++) {
+        if (has[i] && i > highest)
+            snprintf(lacks[i], sizeof lacks[i], "PHI3V_CPU=%s", level_names[highest]);
         has[i] = has[i] && i <= highest;
         if (has[i]) level = (enum cpu_level)i;
     }
@@ -107,6 +137,12 @@ enum cpu_level cpu_level(void)
 {
     pthread_once(&once, find_all);
     return level;
+}
+
+const char *cpu_why_off(enum cpu_level wanted)
+{
+    pthread_once(&once, find_all);
+    return lacks[wanted];
 }
 
 const char *cpu_name(void)

@@ -26,6 +26,9 @@ enum cpu_level {
 /* The highest level, lowered by PHI3V_CPU=NAME when that is set. */
 enum cpu_level cpu_level(void);
 bool cpu_has(enum cpu_level level); /* this one, within PHI3V_CPU */
+/* What a level that the processor's architecture knows is off for: the features that are lacking,
+ * or "PHI3V_CPU=NAME"; "" when it is on or of another architecture. */
+const char *cpu_why_off(enum cpu_level level);
 const char *cpu_level_name(enum cpu_level level);
 int cpu_count(void);        /* cores this process may use */
 const char *cpu_name(void); /* "Intel(R) Xeon(R) …" */

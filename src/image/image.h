@@ -92,4 +92,8 @@ struct crop_source crops_ready(struct crops *c);
 int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
                      struct phi3v_error *err);
 
+/* image/libraries: what decodes; version NULL: this build goes without. */
+typedef void (*image_library_fn)(const char *name, const char *version, void *user);
+void image_libraries(image_library_fn fn, void *user);
+
 #endif

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * phiscope doctor: what this machine, this build and a model are like, for whoever asks why
+ * something does not work. What is wrong is marked, and the exit status says whether anything is.
+ */
+#define _GNU_SOURCE
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <utf8proc.h>
+
+#include "common/json.h"
+#include "common/must.h"
+#include "net/fetch.h"
+#include "phi3v_tools.h"
+#include "term/out.h"
+#include "term/sixel.h"
+#include "tty/fault.h"
+#include "tty/line.h"
+#include "verbs/verbs.h"
+
+struct doctor {
+    const struct options *opt;
+    struct out out;
+    int n_wrong;
+};
+
+/* One finding; `good` false: something to be mended. */
+static void find(struct doctor *d, const char *part, bool good, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+static void find(struct doctor *d, const char *part, bool good, const char *format, ...)
+{
+    char text[1200];
+    va_list ap;
+    va_start(ap, format);
+    vsnprintf(text, sizeof text, format, ap);
+    va_end(ap);
+    if (!good) d->n_wrong++;
+    if (!d->opt->json) {
+        out_format(&d->out, "%-10s %s%s\n", part, good ? "" : "WRONG: ", text);
+        return;
+    }
+    json_t *line = json_pack("{s:s,s:b,s:o}", "part", part, "good", good, "text", json_text(text));
+    json_print(stdout, line);
+    json_decref(line);
+}
+
+/* -- The machine ------------------------------------------------------------------------------ */
+
+static void show_level(const char *name, const char *why_off, void *user)
+{
+    bool is_kept_off = why_off && !strncmp(why_off, "PHI3V_CPU", 9);
+    find(user, "cpu level", true, "%-12s %s%s", name,
+         !why_off      ? "on"
+         : is_kept_off ? "kept off by "
+                       : "off: the processor lacks ",
+         why_off ? why_off : "");
+}
+
+static int show_device(const char *name, const char *description, int usable, const char *why_not,
+                       void *user)
+{
+    find(user, "device", true, "%s: %s%s%s", name, description ? description : "",
+         usable ? "" : "; not usable: ", usable || !why_not ? "" : why_not);
+    return 0;
+}
+
+static void show_memory(struct doctor *d)
+{
+    char all[32], left[32];
+    long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
+    find(d, "memory", true, "%s, of which %s can still be had",
+         human_bytes((double)pages * (double)size, all, sizeof all),
+         human_bytes((double)phi3v_memory_available(), left, sizeof left));
+}
+
+static void show_library(const char *name, const char *version, void *user)
+{
+    find(user, "library", true, "%-14s %s", name, version ? version : "this build goes without");
+}
+
+static void show_libraries(struct doctor *d)
+{
+    find(d, "program", true, "phiscope %s", phi3v_version());
+    phi3v_libraries(show_library, d);
+    show_library("fetching", fetch_library(), d);
+    show_library("readline", line_library(), d);
+    show_library("libsixel", sixel_library(), d);
+    show_library("libutf8proc", utf8proc_version(), d);
+}
+
+static void show_terminal(struct doctor *d)
+{
+    struct term *term = d->opt->json ? NULL : term_open(NULL);
+    if (!term) return;
+    out_flush(&d->out);
+    term_describe(term, stdout);
+    term_close(term);
+}
+
+/* -- A model ---------------------------------------------------------------------------------- */
+
+/* As it is stored, without conversion; what is packed opens in its own form. */
+static int open_model(const char *path, phi3v_model **ret, struct phi3v_error *err)
+{
+    struct phi3v_model_options how;
+    phi3v_model_options_default(&how);
+    how.device = "cpu";
+    how.dtype = "f32";
+    how.ctx = 1024;
+    int rc = phi3v_model_open(path, &how, ret, err);
+    if (rc != PHI3V_E_ARGUMENT) return rc;
+    how.dtype = "auto";
+    how.ctx = 0;
+    return phi3v_model_open(path, &how, ret, err);
+}
+
+static void show_files(struct doctor *d, const phi3v_model *model)
+{
+    struct phi3v_model_health health;
+    struct phi3v_error err;
+    const struct phi3v_model_info *info = phi3v_model_info(model);
+    char size[32];
+    if (phi3v_model_health(model, &health, &err)) {
+        find(d, "model", false, "%s", err.text);
+        return;
+    }
+    find(d, "model", true, "%.3g million parameters, %s of weights as %s",
+         (double)info->n_params * 1e-6, human_bytes((double)info->weights_bytes, size, sizeof size),
+         info->dtype);
+    find(d, "tensors", health.n_found == health.n_expected,
+         "%lld of the %lld that config.json asks for, %lld in the files", (long long)health.n_found,
+         (long long)health.n_expected, (long long)health.n_tensors);
+    find(d, "tokenizer", true, "%d ids, sha256 %s", health.n_token_ids, health.tokenizer_sha256);
+}
+
+/* The folder's path (phi3v_string_free), and the model when it opens. */
+static phi3v_model *show_model(struct doctor *d, const char *name)
+{
+    char *path;
+    struct phi3v_error err;
+    phi3v_model *model = NULL;
+    if (phi3v_model_find(name, app_model_dirs(), &path, &err)) {
+        find(d, "model", false, "%s", err.text);
+        return NULL;
+    }
+    find(d, "model", true, "%s", path);
+    if (open_model(path, &model, &err))
+        find(d, "model", false, "%s", err.text);
+    else
+        show_files(d, model);
+    phi3v_string_free(path);
+    return model;
+}
+
+/* -- A known answer of the built-in model ----------------------------------------------------- */
+
+enum { SIDE = 336, BEGIN = 96, END = 240 };
+
+/* A red square on white. */
+static phi3v_image *draw_square(struct phi3v_error *err)
+{
+    uint8_t *rgb = xalloc((size_t)SIDE * SIDE * 3);
+    phi3v_image *image = NULL;
+    memset(rgb, 255, (size_t)SIDE * SIDE * 3);
+    for (int y = BEGIN; y < END; y++)
+        for (int x = BEGIN; x < END; x++)
+            memcpy(rgb + ((size_t)y * SIDE + (size_t)x) * 3, (uint8_t[]){200, 30, 30}, 3);
+    phi3v_image_from_rgb(rgb, SIDE, SIDE, &image, err);
+    free(rgb);
+    return image;
+}
+
+static int ask(phi3v_model *model, phi3v_image *image, struct phi3v_result *ret,
+               struct phi3v_error *err)
+{
+    struct phi3v_turn turn = {.role = "user",
+                              .text = "<|image_1|>\nWhat shape is this?",
+                              .images = &image,
+                              .n_images = 1};
+    struct phi3v_params params;
+    phi3v_prompt *prompt = NULL;
+    phi3v_session *session = NULL;
+    phi3v_params_default(&params);
+    params.max_new_tokens = 60;
+    int rc = phi3v_prompt_chat(model, &turn, 1, 0, &prompt, err);
+    if (!rc) rc = phi3v_session_new(model, &session, err);
+    if (!rc) rc = phi3v_generate(session, prompt, &params, NULL, NULL, ret, err);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(session);
+    return rc;
+}
+
+static void show_answer(struct doctor *d, phi3v_model *model)
+{
+    struct phi3v_error err;
+    struct phi3v_result result = {.size = sizeof result};
+    phi3v_image *image = draw_square(&err);
+    if (!image || ask(model, image, &result, &err)) {
+        find(d, "answer", false, "%s", err.text);
+    } else {
+        bool good = strstr(result.text, "red square") != NULL;
+        find(d, "answer", good, "a red square is %s by the built-in model: \"%.200s\"",
+             good ? "known" : "not known", result.text);
+    }
+    phi3v_result_fini(&result);
+    phi3v_image_free(image);
+}
+
+/* -- Verb ------------------------------------------------------------------------------------- */
+
+static void examine(struct doctor *d, const char *name)
+{
+    show_libraries(d);
+    phi3v_cpu_levels(show_level, d);
+    phi3v_devices(show_device, d);
+    show_memory(d);
+    show_terminal(d);
+    phi3v_model *model = show_model(d, name ? name : "default");
+    fault_model(model);
+    if (name) { // another model than the one whose answer is known
+        phi3v_model_close(model);
+        model = show_model(d, "default");
+        fault_model(model);
+    }
+    if (model) show_answer(d, model);
+    fault_model(NULL);
+    phi3v_model_close(model);
+}
+
+int doctor_main(struct options *opt, int argc, char **argv)
+{
+    char **words;
+    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
+    if (status >= 0) return status;
+    if (n > 0) return verb_misuse(opt, "doctor takes no words, not \"%s\"", words[0]);
+    struct doctor d = {.opt = opt};
+    out_init(&d.out, stdout, NULL);
+    examine(&d, app_model_name(opt));
+    if (!opt->json)
+        out_format(&d.out, "%d thing%s to mend\n", d.n_wrong, d.n_wrong == 1 ? "" : "s");
+    bool failed = out_flush(&d.out) != 0;
+    return d.n_wrong || failed ? EXIT_CELL : EXIT_FINE;
+}
