@@ -17,6 +17,7 @@
 #include "engine/batch_generate.h"
 #include "image/image.h"
 #include "weights/find.h"
+#include "weights/list.h"
 
 const char *phi3v_version(void) { return PHI3V_VERSION; }
 
@@ -108,6 +109,11 @@ int phi3v_model_find(const char *name, const char *const *models_dirs, char **re
     REFUSE_NULL(name, err);
     REFUSE_NULL(ret_path, err);
     return model_find(name, models_dirs, ret_path, err);
+}
+
+int phi3v_models(const char *const *models_dirs, phi3v_found_fn fn, void *user)
+{
+    return models_list(models_dirs, fn, user);
 }
 
 void phi3v_cpu_levels(phi3v_level_fn fn, void *user) { health_cpu_levels(fn, user); }

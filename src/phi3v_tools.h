@@ -11,6 +11,24 @@
 extern "C" {
 #endif
 
+/* -- What is on this machine ------------------------------------------------------------------- */
+
+/* A model folder, or a model of the local Hugging Face cache. Strings are borrowed for the call. */
+struct phi3v_found {
+    const char *name;    /* what -m takes */
+    const char *path;    /* the folder, in the cache the snapshot's; NULL: no snapshot is there */
+    const char *folder;  /* all that belongs to it: the same, in the cache every revision */
+    int in_cache;        /* it may be fetched again */
+    int64_t bytes;       /* of its files, shared ones included */
+    const char *kind;    /* model_type of config.json; NULL: none is there */
+    const char *missing; /* files that opening needs and are not there; NULL: none */
+    int n_parts;         /* downloads that were begun and not finished */
+};
+/* Calls back for every model in models_dirs (NULL-terminated) and in the cache, until a callback
+ * returns non-zero, which is returned. Error MEMORY. */
+typedef int (*phi3v_found_fn)(const struct phi3v_found *found, void *user);
+PHI3V_API int phi3v_models(const char *const *models_dirs, phi3v_found_fn fn, void *user);
+
 /* The levels of arithmetic that this kind of processor may have, from the lowest; why_off NULL: it is
  * used, else the features that are lacking or the variable that keeps it off. */
 typedef void (*phi3v_level_fn)(const char *name, const char *why_off, void *user);

@@ -45,7 +45,7 @@ int app_on_progress(const struct phi3v_event *event, void *user);
 const char *app_model_name(const struct options *opt);
 /* Where short model names lie, NULL-terminated; valid until the program ends. */
 const char *const *app_model_dirs(void);
-/* Every model found there and in the Hugging Face cache. */
+/* Every model there and in the Hugging Face cache that can be opened. */
 typedef void (*app_model_fn)(const char *name, const char *path, void *user);
 void app_each_model(app_model_fn fn, void *user);
 

@@ -42,7 +42,7 @@ static void find(struct doctor *d, const char *part, bool good, const char *form
         return;
     }
     json_t *line = json_pack("{s:s,s:b,s:o}", "part", part, "good", good, "text", json_text(text));
-    json_print(stdout, line);
+    app_print_json(line);
     json_decref(line);
 }
 

@@ -110,7 +110,9 @@ const struct verb verb_table[] = {
      "install writes the kernelspec, after which JupyterLab offers phiscope; -f is how Jupyter "
      "then "
      "starts it.\nExample: phiscope kernel install\n"},
-    {"models", models_main, "", "models found on this machine", NULL},
+    {"models", models_main, "[rm NAME]", "models on this machine, their sizes, what they lack",
+     "models rm ORG/NAME removes one of the Hugging Face cache, all revisions, after asking.\n"
+     "Example: phiscope models rm microsoft/Phi-3.5-vision-instruct\n"},
     {"doctor", doctor_main, "[-m MODEL]", "what this machine, this build and a model are like",
      "Says what is wrong, if anything, and then ends with status 1: processor, devices, memory, "
      "libraries, terminal,\n"

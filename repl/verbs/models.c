@@ -1,99 +1,232 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope models, phiscope devices: what there is on this machine. */
+ * phiscope models: what there is on this machine, and taking one away. */
 #define _GNU_SOURCE
 #include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "common/json.h"
 #include "common/must.h"
+#include "net/hub.h"
+#include "phi3v_tools.h"
 #include "term/out.h"
 #include "verbs/verbs.h"
 
-/* -- Models --------------------------------------------------------------------------------- */
+/* -- The list ------------------------------------------------------------------------------- */
 
-struct found {
+struct shown {
     bool json;
     int n;
 };
 
-static void show_model(const char *name, const char *path, void *user)
+static void show_json(const struct phi3v_found *f)
 {
-    struct found *f = user;
-    f->n++;
-    if (f->json) {
-        json_t *line = json_pack("{s:o,s:o}", "name", json_text(name), "path", json_text(path));
-        app_print_json(line);
-        json_decref(line);
-        return;
+    json_t *line =
+        json_pack("{s:o,s:o,s:I,s:o,s:b,s:o}", "name", json_text(f->name), "path",
+                  f->path ? json_text(f->path) : json_null(), "bytes", (json_int_t)f->bytes,
+                  "model_type", f->kind ? json_text(f->kind) : json_null(), "complete", !f->missing,
+                  "missing", f->missing ? json_text(f->missing) : json_null());
+    app_print_json(line);
+    json_decref(line);
+}
+
+/* "whole", or what keeps the model from being opened. */
+static char *state_of(const struct phi3v_found *f)
+{
+    if (f->kind && strcmp(f->kind, "phi3_v") != 0)
+        return xasprintf("not Phi-3-vision (%s)", f->kind);
+    const char *parts = f->n_parts ? "; a download has begun" : "";
+    return f->missing ? xasprintf("lacks %s%s", f->missing, parts) : xstrdup("whole");
+}
+
+static int show(const struct phi3v_found *f, void *user)
+{
+    struct shown *s = user;
+    s->n++;
+    if (s->json) {
+        show_json(f);
+        return 0;
     }
+    char size[32], *state = state_of(f);
     struct out out;
     out_init(&out, stdout, NULL);
-    out_padded(&out, name, 40);
-    out_format(&out, " %s\n", path);
+    out_padded(&out, f->name, 36);
+    out_format(&out, " %8s  ", human_bytes((double)f->bytes, size, sizeof size));
+    out_padded(&out, state, 6);
+    out_format(&out, " %s\n", f->path ? f->path : f->folder);
+    free(state);
+    return 0;
 }
 
-static bool has_config(const char *dir)
+static int each_model(phi3v_found_fn fn, void *user)
 {
-    char *path = xasprintf("%s/config.json", dir);
-    bool there = !access(path, R_OK);
-    free(path);
-    return there;
+    return phi3v_models(app_model_dirs(), fn, user);
 }
 
-static int not_hidden(const struct dirent *e) { return e->d_name[0] != '.'; }
+/* Those that open. */
+struct opening {
+    app_model_fn fn;
+    void *user;
+};
 
-static void list_short_names(const char *dir, app_model_fn fn, void *user)
+static int hand_on(const struct phi3v_found *f, void *user)
 {
-    struct dirent **list;
-    int n = scandir(dir, &list, not_hidden, alphasort);
-    for (int i = 0; i < n; i++) {
-        char *path = xasprintf("%s/%s", dir, list[i]->d_name);
-        if (has_config(path)) fn(list[i]->d_name, path, user);
-        free(path);
-        free(list[i]);
-    }
-    if (n >= 0) free(list);
-}
-
-/* models--ORG--NAME -> ORG/NAME, NULL for other folders. */
-static char *hub_name(const char *folder)
-{
-    if (strncmp(folder, "models--", 8) != 0) return NULL;
-    const char *dashes = strstr(folder + 8, "--");
-    if (!dashes) return xstrdup(folder + 8);
-    return xasprintf("%.*s/%s", (int)(dashes - folder - 8), folder + 8, dashes + 2);
-}
-
-static void list_hub(app_model_fn fn, void *user)
-{
-    const char *hub = getenv("HF_HUB_CACHE"), *hf = getenv("HF_HOME");
-    const char *cache = getenv("XDG_CACHE_HOME"), *home = getenv("HOME");
-    char *dir = hub && *hub       ? xstrdup(hub)
-                : hf && *hf       ? xasprintf("%s/hub", hf)
-                : cache && *cache ? xasprintf("%s/huggingface/hub", cache)
-                : home && *home   ? xasprintf("%s/.cache/huggingface/hub", home)
-                                  : xstrdup("");
-    struct dirent **list;
-    int n = scandir(dir, &list, not_hidden, alphasort);
-    for (int i = 0; i < n; i++) {
-        char *name = hub_name(list[i]->d_name), *path = NULL;
-        struct phi3v_error err;
-        if (name && !phi3v_model_find(name, NULL, &path, &err) && has_config(path))
-            fn(name, path, user);
-        phi3v_string_free(path);
-        free(name);
-        free(list[i]);
-    }
-    if (n >= 0) free(list);
-    free(dir);
+    const struct opening *o = user;
+    if (!f->missing && f->kind && strcmp(f->kind, "phi3_v") == 0) o->fn(f->name, f->path, o->user);
+    return 0;
 }
 
 void app_each_model(app_model_fn fn, void *user)
 {
-    for (const char *const *dir = app_model_dirs(); *dir; dir++) list_short_names(*dir, fn, user);
-    list_hub(fn, user);
+    struct opening o = {fn, user};
+    each_model(hand_on, &o);
+}
+
+static int list(const struct options *opt)
+{
+    struct shown s = {.json = opt->json};
+    each_model(show, &s);
+    if (!s.n)
+        fprintf(stderr, "phiscope: no model in models/ nor in the Hugging Face cache; any folder "
+                        "works too (-m FOLDER), and phiscope pull fetches one\n");
+    return EXIT_FINE;
+}
+
+/* -- Taking one away ------------------------------------------------------------------------ */
+
+/* The model that is meant, as the list has it. */
+struct victim {
+    const char *name; // ORG/NAME, or a short name
+    char *folder, *shown;
+    bool in_cache;
+    int64_t bytes;
+};
+
+static int find_victim(const struct phi3v_found *f, void *user)
+{
+    struct victim *v = user;
+    if (strcasecmp(f->name, v->name) != 0) return 0;
+    free(v->folder);
+    free(v->shown);
+    v->folder = xstrdup(f->folder);
+    v->shown = xstrdup(f->name);
+    v->in_cache = f->in_cache;
+    v->bytes = f->bytes;
+    return strcmp(f->name, v->name) == 0; // the very letters
+}
+
+static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
+{
+    (void)st, (void)kind, (void)ftw;
+    return remove(path);
+}
+
+static int remove_tree(const char *path)
+{
+    return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* Whether another program is fetching a file of the model: it then holds the file's lock. */
+static bool is_being_fetched(const struct victim *v)
+{
+    char *slash = strrchr(v->folder, '/');
+    char *locks = xasprintf("%.*s/.locks/%s", (int)(slash - v->folder), v->folder, slash + 1);
+    DIR *d = opendir(locks);
+    bool held = false;
+    for (const struct dirent *e; d && !held && (e = readdir(d));) {
+        if (e->d_name[0] == '.') continue;
+        int fd = openat(dirfd(d), e->d_name, O_RDWR | O_CLOEXEC);
+        if (fd < 0) continue;
+        held = flock(fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+        close(fd);
+    }
+    if (d) closedir(d);
+    free(locks);
+    return held;
+}
+
+/* The folder gets another name first, so that nobody finds a model with half its files. Links lead
+ * to files that other models share: they go, what they lead to stays. */
+static int remove_model(const struct victim *v, struct phi3v_error *err)
+{
+    char *slash = strrchr(v->folder, '/');
+    char *aside = xasprintf("%.*s/.phiscope-removed", (int)(slash - v->folder), v->folder);
+    remove_tree(aside); // of a removal that was interrupted
+    int rc = rename(v->folder, aside) || remove_tree(aside)
+                 ? refuse(err, PHI3V_E_IO, "cannot remove %s: %s", v->folder, strerror(errno))
+                 : 0;
+    free(aside);
+    return rc;
+}
+
+static bool is_confirmed(const struct victim *v)
+{
+    char size[32], answer[16] = "";
+    struct out out;
+    out_init(&out, stderr, NULL);
+    out_format(&out, "remove %s, %s in %s? [y/N] ", v->shown,
+               human_bytes((double)v->bytes, size, sizeof size), v->folder);
+    out_flush(&out);
+    bool yes = fgets(answer, sizeof answer, stdin) && (*answer == 'y' || *answer == 'Y');
+    if (!isatty(STDIN_FILENO)) out_format(&out, "\n");
+    return yes;
+}
+
+static void say_removed(const char *name)
+{
+    struct out out;
+    out_init(&out, stderr, NULL);
+    out_format(&out, "phiscope: %s was removed\n", name);
+}
+
+static int remove_named(const struct options *opt, struct victim *v, struct phi3v_error *err)
+{
+    int rc = each_model(find_victim, v);
+    if (rc < 0) return refuse(err, PHI3V_E_MEMORY, "not enough memory for the list of models");
+    if (!v->folder)
+        return refuse(err, PHI3V_E_MODEL, "no model %s is here; phiscope models lists them",
+                      v->name);
+    if (!v->in_cache)
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%s is no model of the Hugging Face cache: remove the folder %s yourself",
+                      v->shown, v->folder);
+    if (is_being_fetched(v))
+        return refuse(err, PHI3V_E_IO, "%s is being fetched by another program at this moment",
+                      v->shown);
+    if (!is_confirmed(v)) return refuse(err, PHI3V_E_CANCELLED, "%s was not removed", v->shown);
+    rc = remove_model(v, err);
+    if (!rc && !opt->json) say_removed(v->shown);
+    return rc;
+}
+
+static int remove_word(const struct options *opt, const char *word)
+{
+    struct phi3v_error err;
+    struct hub_env env = {0};
+    struct hub_name name = {0};
+    int rc = hub_env_init(&env, &err);
+    if (rc) return app_report(opt, &err, EXIT_MODEL);
+    bool is_hub_name = strchr(word, '/') && !hub_name_parse(word, &env, &name, NULL);
+    struct victim v = {.name = is_hub_name ? name.repo : word};
+    if (is_hub_name && strcmp(name.rev, "main") != 0)
+        rc = refuse(&err, PHI3V_E_ARGUMENT,
+                    "one revision alone cannot be removed here; hf cache rm can, or name the model "
+                    "without @%s",
+                    name.rev);
+    else
+        rc = remove_named(opt, &v, &err);
+    free(v.folder);
+    free(v.shown);
+    hub_name_fini(&name);
+    hub_env_fini(&env);
+    int status = rc == PHI3V_E_ARGUMENT ? EXIT_USAGE : rc == PHI3V_E_MODEL ? EXIT_MODEL : EXIT_CELL;
+    return rc ? app_report(opt, &err, status) : EXIT_FINE;
 }
 
 int models_main(struct options *opt, int argc, char **argv)
@@ -101,41 +234,9 @@ int models_main(struct options *opt, int argc, char **argv)
     char **words;
     int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
     if (status >= 0) return status;
-    if (n > 0) return verb_misuse(opt, "models takes no words, not \"%s\"", words[0]);
-    struct found f = {.json = opt->json};
-    app_each_model(show_model, &f);
-    if (!f.n)
-        fprintf(stderr, "phiscope: no model in models/ nor in the Hugging Face cache; any folder "
-                        "works too: -m FOLDER\n");
-    return EXIT_FINE;
-}
-
-/* -- Devices -------------------------------------------------------------------------------- */
-
-static int show_device(const char *name, const char *description, int usable, const char *why_not,
-                       void *user)
-{
-    const struct options *opt = user;
-    if (opt->json) {
-        json_t *line = json_pack("{s:s,s:o,s:b,s:o}", "name", name, "description",
-                                 json_text(description ? description : ""), "usable", usable,
-                                 "why_not", why_not ? json_text(why_not) : json_null());
-        app_print_json(line);
-        json_decref(line);
-    } else {
-        struct out out;
-        out_init(&out, stdout, NULL);
-        out_format(&out, "%-8s %s%s%s\n", name, description ? description : "",
-                   usable ? "" : "  not usable: ", usable || !why_not ? "" : why_not);
-    }
-    return 0;
-}
-
-int devices_main(struct options *opt, int argc, char **argv)
-{
-    char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
-    if (status >= 0) return status;
-    if (n > 0) return verb_misuse(opt, "devices takes no words, not \"%s\"", words[0]);
-    return phi3v_devices(show_device, opt) < 0 ? EXIT_MODEL : EXIT_FINE;
+    if (n == 0) return list(opt);
+    if (strcmp(words[0], "rm") != 0)
+        return verb_misuse(opt, "models takes nothing or rm NAME, not \"%s\"", words[0]);
+    if (n != 2) return verb_misuse(opt, "models rm needs one name");
+    return remove_word(opt, words[1]);
 }

@@ -122,8 +122,9 @@ static int check_snapshot(const char *what, char *dir, char **ret_path, struct p
     else if (!hub_cache_missing(dir, &missing))
         code = no_memory(err);
     else if (missing.n)
-        code = err_set(err, PHI3V_E_MODEL, "%s is only partly downloaded: %s lacks %s", what, dir,
-                       missing.data);
+        code = err_set(err, PHI3V_E_MODEL,
+                       "%s is only partly downloaded: %s lacks %s; phiscope pull fetches the rest",
+                       what, dir, missing.data);
     buf_fini(&missing);
     if (code)
         mem_free(dir);
@@ -235,6 +236,23 @@ static int open_repo(const char *repo, char **ret_path, struct phi3v_error *err)
     if (!only_snapshot(repo, commit)) return no_memory(err);
     int code = *commit ? 0 : read_commit(repo, repo, "main", commit, err);
     return code ? code : open_snapshot(repo, repo, commit, ret_path, err);
+}
+
+int hub_cache_snapshot(const char *repo, char **ret_path)
+{
+    char commit[41];
+    if (!only_snapshot(repo, commit)) return PHI3V_E_MEMORY;
+    int code = *commit ? 0 : read_commit(repo, repo, "main", commit, NULL);
+    if (code) return code == PHI3V_E_MEMORY ? code : 0;
+    struct buf dir = {0};
+    buf_printf(&dir, "%s/snapshots/%s", repo, commit);
+    char *path = buf_take(&dir);
+    if (!path) return PHI3V_E_MEMORY;
+    if (file_is_dir(path))
+        *ret_path = path;
+    else
+        mem_free(path);
+    return 0;
 }
 
 /* Cuts the last part off a path and gives it; NULL when there is none. */

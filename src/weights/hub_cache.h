@@ -23,6 +23,9 @@ int hub_cache_folder(const char *dir, char **ret_path, struct phi3v_error *err);
  * it returns non-zero, which is returned. Error MEMORY. */
 typedef int (*hub_cache_fn)(const struct hub_name *h, const char *repo, void *user);
 int hub_cache_each(const char *hub, hub_cache_fn fn, void *user);
+/* The snapshot that a model's folder has to offer, whole or not: that of main, or the only one.
+ * *ret_path (mem_free) is NULL when there is none. Error MEMORY. */
+int hub_cache_snapshot(const char *repo, char **ret_path);
 /* Appends the names of files that opening needs and `dir` lacks; false without memory. */
 bool hub_cache_missing(const char *dir, struct buf *missing);
 

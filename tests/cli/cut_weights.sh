@@ -58,7 +58,7 @@ sleep 0.5
 truncate -s 4096 "$m/model.safetensors"
 exec 3>&-
 wait $!
-[ $? = 3 ] && grep -q "^{\"error\": {\"code\": -3, \"message\": \".* $cut\"}}" "$dir/out" && [ ! -s "$dir/err" ]
+[ $? = 3 ] && grep -q "^{\"error\":{\"code\":\"model\",\"message\":\".* $cut\"}}" "$dir/out" && [ ! -s "$dir/err" ]
 result $? 'the same as JSON'
 
 # between WHAT SAYS: something happens to the file after one answer of a script; the next is refused.
