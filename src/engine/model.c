@@ -17,6 +17,7 @@ enum {
     CTX_WANTED = 8192, /* tokens: offered even when that takes most of the free memory */
     CTX_MIN = 256,
     GPU_TEXT = 320,
+    LONG_PACKING_S = 10, // a wait worth telling how to avoid
 };
 
 static const double GIB = 1024.0 * 1024 * 1024;
@@ -148,8 +149,16 @@ static int pack_weights(struct opening *open, enum weights_form form, enum weigh
                         struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
-    return model_weights_pack(&m->bound, &m->config, form, vision, m->pool,
-                              &(struct pulse){packing_progress, open}, err);
+    const double begun_s = clock_s();
+    int rc = model_weights_pack(&m->bound, &m->config, form, vision, m->pool,
+                                &(struct pulse){packing_progress, open}, err);
+    const double took_s = clock_s() - begun_s;
+    if (rc || took_s < LONG_PACKING_S || (form != FORM_Q8 && form != FORM_Q4)) return rc;
+    char text[120];
+    snprintf(text, sizeof text,
+             "packing the weights took %.0f s; phiscope quantize stores them packed", took_s);
+    add_note(m, text);
+    return 0;
 }
 
 /* Whether a folder of packed weights suits what is asked for. */

@@ -252,8 +252,45 @@ static void damaged(void **state)
     }
 }
 
-int main(void)
+/* Who waits long for packing is told how to avoid it; a callback that sleeps makes it long. */
+static int sleep_once(const struct phi3v_event *event, void *user)
 {
+    int *calls = user;
+    if (event->done > 0 && event->done < event->total && ++*calls == 1) sleep(11);
+    return 0;
+}
+
+static void long_packing_is_mentioned(void **state)
+{
+    (void)state;
+    struct phi3v_model_options opt;
+    struct phi3v_error err;
+    phi3v_model *model = NULL;
+    char *path = test_model_path("tiny-gqa-bf16");
+    int calls = 0;
+    phi3v_model_options_default(&opt);
+    opt.device = "cpu";
+    opt.dtype = "q8";
+    opt.on_event = sleep_once;
+    opt.user = &calls;
+    if (phi3v_model_open(path, &opt, &model, &err)) fail_msg("%s", err.text);
+    assert_true(calls > 0);
+    const char *note = phi3v_model_info(model)->note;
+    if (!note || !strstr(note, "; phiscope quantize stores them packed"))
+        fail_msg("%s", note ? note : "no note");
+    phi3v_model_close(model);
+    model = open_tiny("tiny-gqa-bf16", "q8"); // in no time
+    note = phi3v_model_info(model)->note;
+    assert_true(!note || !strstr(note, "quantize"));
+    phi3v_model_close(model);
+    free(path);
+}
+
+int main(int argc, char **argv)
+{
+    const struct CMUnitTest slow[] = {cmocka_unit_test(long_packing_is_mentioned)};
+    if (argc > 1 && strcmp(argv[1], "slow") == 0)
+        return cmocka_run_group_tests_name("slow", slow, NULL, NULL);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(same_bits), cmocka_unit_test(conversion), cmocka_unit_test(cancelled),
         cmocka_unit_test(refusals),  cmocka_unit_test(damaged),    cmocka_unit_test(vision_apart),
