@@ -91,8 +91,9 @@ static int check_entry(void *arg, const struct table_entry *entry)
     bool packed = is_packed(b, entry, t);
     if (t->dtype > DTYPE_F16 && !packed)
         return err_set(b->err, PHI3V_E_UNSUPPORTED,
-                       "%s: tensor %s has type %s; only F32, BF16 and F16 are supported", t->file,
-                       entry->name, dtype_name(t->dtype));
+                       "%s: tensor %s has type %s; only F32, BF16 and F16 are supported%s", t->file,
+                       entry->name, dtype_name(t->dtype),
+                       dtype_bytes(t->dtype) == 1 ? ": take the unquantised release" : "");
     struct table_entry stored = *entry;
     if (packed) packed_shape(b, &stored);
     if (!shape_equals(t, &stored)) {
@@ -155,6 +156,18 @@ static int bind_entry(void *arg, const struct table_entry *entry)
     return 0;
 }
 
+/* Some programs keep matrices the other way round and say so. */
+static int check_layout(const struct weights *w, struct phi3v_error *err)
+{
+    const char *format = weights_metadata(w, "format");
+    if (!format || strcmp(format, "pt") == 0 || strcmp(format, "np") == 0) return 0;
+    return err_set(
+        err, PHI3V_E_UNSUPPORTED,
+        "the weights say that they are laid out for \"%.30s\"; those of PyTorch (pt) are "
+        "read: open the folder of the release",
+        format);
+}
+
 /* Both walks. */
 static int bind_all(struct binder *b, const struct config *c, struct model_weights *mw)
 {
@@ -186,7 +199,8 @@ int model_weights_bind(const struct weights *w, const struct config *c,
     int code = tensor_table_prepare(c, &mw, err);
     if (code) return code;
     struct binder b = {.weights = w, .config = c, .kernels = kernels_best(), .mw = &mw, .err = err};
-    code = pack_file_form(w, &mw.form, err);
+    code = check_layout(w, err);
+    if (!code) code = pack_file_form(w, &mw.form, err);
     mw.vision_form = vision_form_for(mw.form);
     if (!code) code = bind_all(&b, c, &mw);
     if (code)

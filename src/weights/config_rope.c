@@ -22,6 +22,7 @@ static bool has(const json_t *obj, const char *key)
 static struct section find_section(struct json_reader *r, const json_t *root, const char *name)
 {
     struct section s = {name, json_read_object(r, "", root, name)};
+    if (json_object_size(s.obj) == 0) s.obj = NULL; // {} says as much as null
     if (!has(s.obj, "full_attention")) return s;
     config_refuse_all_unread(r, name, s.obj, (const char *const[]){"full_attention", NULL});
     s.obj = json_read_object(r, name, s.obj, "full_attention");

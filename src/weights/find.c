@@ -188,9 +188,11 @@ static int not_found(struct search *s, const char *name, const char *path, const
     char plain[2 * HUB_PART];
     struct near near = {.typed = h ? plain : name};
     if (h) snprintf(plain, sizeof plain, "%s/%s", h->org, h->name);
+    int foreign = file_is_dir(path)   ? foreign_check(path, s->err)
+                  : file_exists(path) ? foreign_check_file(path, s->err)
+                                      : 0;
+    if (foreign) return foreign;
     if (file_is_dir(path)) {
-        int code = foreign_check(path, s->err);
-        if (code) return code;
         buf_printf(&tried, "%s is a folder without config.json", path);
     } else if (file_exists(path)) {
         buf_printf(&tried, "%s is a file, and no model is around it; a model is a folder", path);

@@ -71,6 +71,11 @@ static bool is_of_training(const char *name)
     return false;
 }
 
+static bool has_form(const char *name, int form)
+{
+    return fnmatch(forms[form].pattern, name, FNM_CASEFOLD | FNM_PERIOD) == 0;
+}
+
 static void note(struct listing *l, const char *name)
 {
     if (is_of_training(name)) return;
@@ -79,7 +84,7 @@ static void note(struct listing *l, const char *name)
     if (strcmp(name, "model.safetensors") == 0 || strcmp(name, "model.safetensors.index.json") == 0)
         l->weights = true;
     for (int i = 0; i < l->form; i++) {
-        if (fnmatch(forms[i].pattern, name, FNM_CASEFOLD | FNM_PERIOD) != 0) continue;
+        if (!has_form(name, i)) continue;
         l->form = i;
         snprintf(l->name, sizeof l->name, "%.99s", name);
     }
@@ -120,4 +125,13 @@ int foreign_check(const char *dir, struct phi3v_error *err)
     if ((l.config && l.weights) || l.form == N_FORMS) return 0;
     return err_set(err, PHI3V_E_UNSUPPORTED, "%s has %s, but no %s: it holds %s", dir, l.name,
                    l.config ? "model.safetensors" : "config.json", forms[l.form].what);
+}
+
+int foreign_check_file(const char *path, struct phi3v_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    for (int i = 0; i < N_FORMS; i++)
+        if (has_form(slash ? slash + 1 : path, i))
+            return err_set(err, PHI3V_E_UNSUPPORTED, "%s is %s", path, forms[i].what);
+    return 0;
 }

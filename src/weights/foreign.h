@@ -10,5 +10,7 @@
  * safetensors weights and something in it says why; 0 otherwise, also for a folder that cannot be
  * listed. */
 int foreign_check(const char *dir, struct phi3v_error *err);
+/* Error UNSUPPORTED when a file is, by its name, a model in another form; 0 otherwise. */
+int foreign_check_file(const char *path, struct phi3v_error *err);
 
 #endif

@@ -226,6 +226,7 @@ static const struct spelling spellings[] = {
      {"rope_scaling.original_max_position_embeddings", "4096", "original_max_position_embeddings",
       "4096"}},
     {"theta at the top", {"rope_theta", "10000"}},
+    {"an empty section of the newer spelling", {"rope_parameters", "{}"}},
     {"dtype", {"dtype", "\"bfloat16\""}},
     {"torch_dtype", {"torch_dtype", "\"bfloat16\"", "transformers_version", "\"4.38.1\""}},
     {"head_dim that follows", {"head_dim", "16", "rotary_dim", "16"}},

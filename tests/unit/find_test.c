@@ -295,6 +295,10 @@ static void the_nearest_name_is_asked_about(void **state)
     folder_puts(&folder, "gguf/model-q4.gguf", "GGUF");
     assert_refuses(name, PHI3V_E_UNSUPPORTED, "it holds a model in GGUF form");
     write_name("PATH/gguf/model-q4.gguf", name, sizeof name);
+    assert_refuses(name, PHI3V_E_UNSUPPORTED,
+                   "model-q4.gguf is a model in GGUF form (llama.cpp); open the folder");
+    write_name("PATH/gguf/notes.txt", name, sizeof name);
+    folder_puts(&folder, "gguf/notes.txt", "x");
     assert_refuses(name, PHI3V_E_MODEL, "is a file, and no model is around it");
 }
 

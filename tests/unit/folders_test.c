@@ -33,6 +33,7 @@ struct variant {
     rename_fn rename;                     // NULL: names stay
     const char *files[9];                 // name, text (NULL removes, "=OTHER" renames), …
     bool tied;                            // of the model whose head is its embedding
+    const char *format;                   // of the weights' metadata
     const char *says;                     // refused with exactly this sentence, {} being the folder
 };
 
@@ -161,6 +162,7 @@ static const struct variant same[] = {
     {.name = "a buffer of older programs", .extra = "model.layers.0.self_attn.rotary_emb.inv_freq"},
     {.name = "another such",
      .extra = "model.vision_embed_tokens.img_processor.vision_model.embeddings.position_ids"},
+    {.name = "saved by PyTorch", .format = "pt"},
     {.name = "data parallel", .rename = ddp},
     {.name = "compiled", .rename = compiled},
     {.name = "merged by PEFT, saved with its wrapper", .rename = peft},
@@ -264,6 +266,11 @@ static const struct variant refused[] = {
      .extra = "reward.net.model.norm.weight",
      .says = "model.safetensors has two models, whose tensors begin with policy.net. and "
              "reward.net.; save one of them alone"},
+    {.name = "MLX",
+     .format = "mlx",
+     .says =
+         "the weights say that they are laid out for \"mlx\"; those of PyTorch (pt) are read: open "
+         "the folder of the release"},
     {.name = "projections apart",
      .rename = split,
      .says = "the model files lack tensor model.layers.0.self_attn.qkv_proj.weight, which "
@@ -338,7 +345,9 @@ static void write_weights(const struct base *b, const struct variant *v, const c
                                        .data = &one,
                                        .n_bytes = sizeof one};
     struct phi3v_error err;
-    if (safetensors_write(path, tensors, n, NULL, &err)) fail_msg("%s", err.text);
+    const char *metadata[] = {"format", v->format, NULL};
+    if (safetensors_write(path, tensors, n, v->format ? metadata : NULL, &err))
+        fail_msg("%s", err.text);
 }
 
 static void write_config(const struct base *b, const struct variant *v, const char *path)
