@@ -109,6 +109,7 @@ static void offer_words(struct typing *t, const struct command *c, int place, co
     if (!strcmp(c->name, "reset")) offer(t, "all");
     if (!strcmp(c->name, "system")) offer(t, "off");
     if (!strcmp(c->name, "prompt") && place > 0) offer(t, "ids");
+    if (!strcmp(c->name, "crop") && place == 1) offer(t, "tile");
     if (!strcmp(c->name, "show") && place > 0) offer(t, "model");
 }
 

@@ -84,6 +84,8 @@ COMMAND(images);
 COMMAND(show);
 COMMAND(unstage);
 COMMAND(drop);
+/* commands/crop.c */
+COMMAND(crop);
 /* commands/cells.c */
 COMMAND(cells);
 COMMAND(edit);
@@ -117,5 +119,14 @@ COMMAND(open);
 /* "3" or "_": one cell, as an index from 0. "" means the last. */
 int cell_index(const struct notebook *nb, const char *word, int *ret_index,
                struct phi3v_error *err);
+
+/* Draws pictures of the notebook, what each costs below; large: as for a picture of its own. */
+int show_pictures(struct call *c, const struct int_list *images, bool large,
+                  struct phi3v_error *err);
+/* "as NAME" at the end of words; those before it are *ret_n. NULL: there is none. */
+const char *name_at_end(const struct words *words, size_t *ret_n);
+/* What a picture costs, as a line. */
+void add_price(struct text *t, const struct notebook *nb, int index,
+               const struct phi3v_image_plan *plan);
 
 #endif

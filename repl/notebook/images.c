@@ -130,6 +130,86 @@ int images_add(struct images *m, struct loaded *l, const char *what, const char 
     return 0;
 }
 
+/* -- Regions ---------------------------------------------------------------------------------- */
+
+static bool lies_within(const struct box *b, const phi3v_image *image)
+{
+    const struct phi3v_image_info *info = phi3v_image_info(image);
+    return b->x >= 0 && b->y >= 0 && b->width >= 1 && b->height >= 1 && b->x < info->width &&
+           b->y < info->height && b->width <= info->width - b->x &&
+           b->height <= info->height - b->y;
+}
+
+/* Cuts the region out of a picture that is loaded. */
+static int cut(const struct image *whole, int of, const struct box *box, struct loaded *ret,
+               struct phi3v_error *err)
+{
+    const struct phi3v_image_info *info = phi3v_image_info(whole->loaded.image);
+    if (!lies_within(box, whole->loaded.image))
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "the region %d,%d,%d,%d is not within @%d, which is %dx%d", box->x, box->y,
+                      box->width, box->height, of, info->width, info->height);
+    *ret = (struct loaded){.source = text_format("%s [%d,%d,%d,%d]", whole->loaded.source, box->x,
+                                                 box->y, box->width, box->height)};
+    int rc =
+        ret->source ? overlay_cut(whole->loaded.image, box, &ret->image, err) : memory_error(err);
+    if (rc) loaded_fini(ret);
+    return rc;
+}
+
+int images_cut(struct images *m, int of, const struct box *box, const char *name,
+               enum nb_origin origin, int *ret_index, struct phi3v_error *err)
+{
+    const struct image *from = &m->v[of - 1];
+    struct box b = *box;
+    struct loaded loaded = {0};
+    if (!lies_within(&b, from->loaded.image)) return cut(from, of, &b, &loaded, err);
+    if (from->crop_of) {
+        b.x += from->crop.x;
+        b.y += from->crop.y;
+    }
+    char *what = text_format("@%d %d,%d,%d,%d", from->crop_of ? from->crop_of : of, b.x, b.y,
+                             b.width, b.height);
+    int rc = what ? cut(from, of, box, &loaded, err) : memory_error(err);
+    if (!rc) rc = images_add(m, &loaded, what, name, origin, ret_index, err);
+    if (!rc) {
+        from = &m->v[of - 1]; /* the list may have moved */
+        m->v[*ret_index].crop_of = from->crop_of ? from->crop_of : of;
+        m->v[*ret_index].crop = b;
+    }
+    loaded_fini(&loaded);
+    free(what);
+    return rc;
+}
+
+char *image_line(const struct images *m, int index)
+{
+    const struct image *p = &m->v[index];
+    const struct box *b = &p->crop;
+    char *word = p->crop_of ? NULL : word_quote(p->what);
+    if (!p->crop_of && !word) return NULL;
+    const char *as = p->name ? " as " : "", *name = p->name ? p->name : "";
+    char *line = p->crop_of ? text_format(":crop @%d %d,%d,%d,%d%s%s", p->crop_of, b->x, b->y,
+                                          b->width, b->height, as, name)
+                            : text_format(":load %s%s%s", word, as, name);
+    free(word);
+    return line;
+}
+
+static int load_region(struct images *m, int index, const struct loader *how, const char *dir,
+                       struct phi3v_error *err)
+{
+    struct image *p = &m->v[index];
+    int of = p->crop_of;
+    if (of > index || m->v[of - 1].crop_of)
+        return refuse(err, PHI3V_E_IMAGE, "picture @%d is a region of no picture: drop it",
+                      index + 1);
+    int rc = images_load(m, of - 1, how, dir, err);
+    return rc ? rc : cut(&m->v[of - 1], of, &p->crop, &p->loaded, err);
+}
+
+/* -- Loading later ---------------------------------------------------------------------------- */
+
 static int load(struct image *p, const struct loader *how, const char *dir, struct phi3v_error *err)
 {
     int rc = load_picture(p->what, how, p->origin, &p->loaded, err);
@@ -147,7 +227,7 @@ int images_load(struct images *m, int index, const struct loader *how, const cha
     if (p->dropped)
         return refuse(err, PHI3V_E_IMAGE, "picture @%d was dropped: load it again", index + 1);
     if (p->loaded.image) return 0;
-    int rc = load(p, how, dir, err);
+    int rc = p->crop_of ? load_region(m, index, how, dir, err) : load(p, how, dir, err);
     if (rc) return rc;
     const char *now = phi3v_image_info(p->loaded.image)->file_sha256;
     if (*p->sha256 && strcmp(p->sha256, now) != 0) load_note(how, p->what);

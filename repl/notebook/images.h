@@ -5,6 +5,7 @@
 #define NOTEBOOK_IMAGES_H
 
 #include "notebook/load.h"
+#include "notebook/overlay.h"
 
 struct image {
     char *name;            // without @; NULL
@@ -13,7 +14,9 @@ struct image {
     char sha256[65];       // of the file; "" unknown
     enum nb_origin origin; // who named `what`
     bool dropped;
-    char *preview; // PNG in base64, made when first saved; NULL
+    int crop_of;     // number of the picture that it is a region of; 0: of none
+    struct box crop; // of that picture
+    char *preview;   // PNG in base64, made when first saved; NULL
     int preview_width, preview_height;
 };
 
@@ -45,6 +48,12 @@ int images_get(const struct images *m, const char *name, int *ret_index, struct 
  */
 int images_load(struct images *m, int index, const struct loader *how, const char *dir,
                 struct phi3v_error *err);
+/* A region of picture number `of` as a new picture; a region of a region is one of the whole. Errors:
+ * ARGUMENT (it lies outside, or the name), MEMORY. */
+int images_cut(struct images *m, int of, const struct box *box, const char *name,
+               enum nb_origin origin, int *ret_index, struct phi3v_error *err);
+/* The command line that brings the picture again, to be freed; NULL without memory. */
+char *image_line(const struct images *m, int index);
 void images_drop(struct images *m, int index);
 /* Back to the first n: takes away what a failed line had added. */
 void images_truncate(struct images *m, int n);

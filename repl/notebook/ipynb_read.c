@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,12 +139,30 @@ static int known_image(struct book *b, const json_t *picture)
     return (int)number - 1;
 }
 
+/* A picture, and the one that it is a region of. */
+static int known_picture(struct book *b, const json_t *picture)
+{
+    const json_t *crop = json_object_get(picture, "crop"), *box = json_object_get(crop, "box");
+    int of = json_is_object(crop) ? known_image(b, crop) : -1, index = known_image(b, picture);
+    json_int_t v[4] = {0};
+    if (index < 0 || !json_is_object(crop)) return index;
+    bool good = of >= 0 && of < index && !b->images.v[of].crop_of && json_array_size(box) == 4;
+    for (size_t k = 0; k < 4 && good; k++) {
+        v[k] = json_integer_value(json_array_get(box, k));
+        good = v[k] >= (k > 1) && v[k] <= INT_MAX;
+    }
+    if (!good) return -1;
+    b->images.v[index].crop_of = of + 1;
+    b->images.v[index].crop = (struct box){(int)v[0], (int)v[1], (int)v[2], (int)v[3]};
+    return index;
+}
+
 static void read_images(struct book *b, const json_t *list, struct int_list *to)
 {
     size_t n = json_array_size(list);
     bool whole = json_is_array(list) && n <= MAX_IMAGES;
     for (size_t i = 0; i < n && whole; i++) {
-        int image = known_image(b, json_array_get(list, i));
+        int image = known_picture(b, json_array_get(list, i));
         whole = image >= 0 && int_list_add(to, image);
     }
     if (!whole) int_list_free(to);

@@ -41,10 +41,21 @@ static json_t *source_json(const struct cell *c)
     return list;
 }
 
+/* The region of which picture; that one may stand in no cell of its own. */
+static json_t *crop_json(const struct book *b, const struct image *m)
+{
+    const struct image *of = &b->images.v[m->crop_of - 1];
+    const struct box *box = &m->crop;
+    return json_pack("{s:[i,i,i,i],s:i,s:o,s:o}", "box", box->x, box->y, box->width, box->height,
+                     "handle", m->crop_of, "sha256", json_text(of->sha256), "source",
+                     json_text(of->what));
+}
+
 static json_t *image_json(const struct book *b, int index)
 {
     const struct image *m = &b->images.v[index];
     json_t *p = json_object();
+    if (m->crop_of) json_object_set_new(p, "crop", crop_json(b, m));
     json_object_set_new(p, "handle", json_integer(index + 1));
     if (m->name) json_object_set_new(p, "name", json_text(m->name));
     json_object_set_new(p, "sha256", json_text(m->sha256));

@@ -136,7 +136,8 @@ int line_apply(const struct line *line, struct standing *s, struct phi3v_error *
 {
     struct settings *settings = &s->settings;
     const char *args;
-    if (words_of(line->text, ":load")) return stage(&line->images, &s->staged, err);
+    if (words_of(line->text, ":load") || words_of(line->text, ":crop"))
+        return stage(&line->images, &s->staged, err);
     if ((args = words_of(line->text, ":set"))) return apply_set(args, line->origin, settings, err);
     if ((args = words_of(line->text, ":system"))) return apply_system(args, settings, err);
     if ((args = words_of(line->text, ":mode")))

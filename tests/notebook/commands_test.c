@@ -192,7 +192,7 @@ static void drop_and_unstage(void **state)
     works(&r, ":show @1");
     assert_saw(&r, "image @1: ");
     works(&r, ":show @3 model");
-    assert_saw(&r, "image the model's view: the whole at");
+    assert_saw(&r, "image the crops the whole: the whole at");
     works(&r, ":show");
     assert_saw(&r, "image @3: ");
     fails(&r, ":show @2", "there is no picture");

@@ -233,15 +233,11 @@ static int keep_pictures(struct notebook *nb, struct book *fresh, struct phi3v_e
     if (rc) return rc;
     rc = images_copy(&fresh->images, &nb->book.images, err);
     for (int k = 0; k < s.staged.n && !rc; k++) {
-        const struct image *m = &nb->book.images.v[s.staged.v[k]];
-        char *word = word_quote(m->what);
-        char *line =
-            word ? text_format(":load %s%s%s", word, m->name ? " as " : "", m->name ? m->name : "")
-                 : NULL;
-        bool added = line && lines_add(&fresh->pending, line, m->origin,
-                                       &(struct int_list){&s.staged.v[k], 1});
+        int index = s.staged.v[k];
+        char *line = image_line(&nb->book.images, index);
+        bool added = line && lines_add(&fresh->pending, line, nb->book.images.v[index].origin,
+                                       &(struct int_list){&index, 1});
         free(line);
-        free(word);
         if (!added) rc = memory_error(err);
     }
     standing_free(&s);

@@ -14,16 +14,17 @@ static double expected_s(const struct engine *e, const struct phi3v_image_plan *
            e->s_per_token * plan->n_tokens;
 }
 
-static void add_price(struct text *t, const struct notebook *nb, int index,
-                      const struct phi3v_image_plan *plan)
+void add_price(struct text *t, const struct notebook *nb, int index,
+               const struct phi3v_image_plan *plan)
 {
     const struct image *m = &nb->book.images.v[index];
     const struct phi3v_image_info *info = phi3v_image_info(m->loaded.image);
     int64_t ctx = nb->engine.info->ctx;
     text_addf(t, "@%d %s%s%s%s", index + 1, m->name ? "@" : "", m->name ? m->name : "",
               m->name ? " " : "", m->loaded.source);
-    text_addf(t, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context", info->format,
-              info->width, info->height, plan->crop_rows, plan->crop_cols, plan->n_tokens,
+    text_addf(t, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context",
+              m->crop_of ? "region" : info->format, info->width, info->height, plan->crop_rows,
+              plan->crop_cols, plan->n_tokens,
               100.0 * plan->n_tokens / (double)(ctx > 0 ? ctx : 1));
     double s = expected_s(&nb->engine, plan);
     if (s > 0) text_addf(t, s < 10 ? ", about %.1f s" : ", about %.0f s", s);
@@ -35,9 +36,8 @@ static void add_price(struct text *t, const struct notebook *nb, int index,
     text_add(t, "\n");
 }
 
-/* Draws pictures, and what each costs below. */
-static int show_images(struct call *c, const struct int_list *images, bool large,
-                       struct phi3v_error *err)
+int show_pictures(struct call *c, const struct int_list *images, bool large,
+                  struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     struct text prices = {0};
@@ -88,8 +88,7 @@ static int load_one(struct call *c, const char *what, const char *name, struct p
     return rc;
 }
 
-/* "as NAME" at the end; the words before it are *ret_n. */
-static const char *name_of(const struct words *words, size_t *ret_n)
+const char *name_at_end(const struct words *words, size_t *ret_n)
 {
     size_t n = words->n;
     bool named = n >= 3 && !strcmp(words->v[n - 2].text, "as") && !words->v[n - 2].quoted;
@@ -110,7 +109,7 @@ static int load_words(struct call *c, const struct words *words, struct phi3v_er
     struct strings list = {0};
     size_t n;
     int rc = 0;
-    const char *name = name_of(words, &n);
+    const char *name = name_at_end(words, &n);
     for (size_t k = 0; k < n && !rc; k++) rc = expand(c, &words->v[k], &list, err);
     if (!rc && !list.n) rc = refuse(err, PHI3V_E_ARGUMENT, ":load wants a file, URL or pattern");
     if (!rc && name && list.n > 1)
@@ -129,7 +128,7 @@ int command_load(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     rc = load_words(c, &words, err);
     words_free(&words);
-    if (!rc && !c->cell) rc = show_images(c, &c->images, false, err);
+    if (!rc && !c->cell) rc = show_pictures(c, &c->images, false, err);
     if (rc) {
         int_list_free(&c->images);
         images_truncate(&c->nb->book.images, n_images);
@@ -182,36 +181,47 @@ static uint8_t *global_view(const float *crop, int side)
     return rgb;
 }
 
+/* The picture in its crops, then what the model sees of the whole. */
+static int show_views(struct call *c, const phi3v_image *const views[2],
+                      const struct phi3v_image_plan *plan, struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    int side = nb->engine.info->crop_side;
+    struct nb_picture pictures[2] = {{views[0], "the crops", ""}, {views[1], "the whole", ""}};
+    char *text =
+        text_format("the whole at %dx%d, then %d crops (%dx%d) of the picture scaled to "
+                    "%dx%d, padded to %dx%d (hatched)\n",
+                    side, side, plan->crop_rows * plan->crop_cols, plan->crop_rows, plan->crop_cols,
+                    plan->content_width, plan->content_height, plan->hd_width, plan->hd_height);
+    if (!text) return memory_error(err);
+    nb->front.output(nb->front.user, &(struct nb_output){.kind = NB_IMAGE,
+                                                         .text = text,
+                                                         .n_bytes = strlen(text),
+                                                         .pictures = pictures,
+                                                         .n_pictures = 2,
+                                                         .large = true});
+    free(text);
+    return 0;
+}
+
 static int show_model_view(struct call *c, const phi3v_image *image, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
+    int side = nb->engine.info->crop_side;
     float *crops;
     struct phi3v_image_plan plan;
     int rc = phi3v_image_crops(nb->engine.model, image, c->settings->num_crops, &crops, &plan, err);
     if (rc) return rc;
-    int side = nb->engine.info->crop_side;
     uint8_t *rgb = global_view(crops, side);
-    phi3v_image *view = NULL;
+    phi3v_image *views[2] = {NULL, NULL};
     phi3v_floats_free(crops);
-    rc = rgb ? phi3v_image_from_rgb(rgb, side, side, &view, err) : memory_error(err);
+    rc = rgb ? phi3v_image_from_rgb(rgb, side, side, &views[1], err) : memory_error(err);
     free(rgb);
-    if (rc) return rc;
-    char *text =
-        text_format("the whole at %dx%d, then %d crops (%dx%d) of the picture scaled to "
-                    "%dx%d, padded to %dx%d\n",
-                    side, side, plan.crop_rows * plan.crop_cols, plan.crop_rows, plan.crop_cols,
-                    plan.content_width, plan.content_height, plan.hd_width, plan.hd_height);
-    struct nb_picture picture = {view, "the model's view", ""};
-    if (text)
-        nb->front.output(nb->front.user, &(struct nb_output){.kind = NB_IMAGE,
-                                                             .text = text,
-                                                             .n_bytes = strlen(text),
-                                                             .pictures = &picture,
-                                                             .n_pictures = 1,
-                                                             .large = true});
-    free(text);
-    phi3v_image_free(view);
-    return text ? 0 : memory_error(err);
+    if (!rc) rc = overlay_grid(image, &plan, side, &views[0], err);
+    if (!rc) rc = show_views(c, (const phi3v_image *const *)views, &plan, err);
+    phi3v_image_free(views[0]);
+    phi3v_image_free(views[1]);
+    return rc;
 }
 
 /* [@n] [model]; without @n the latest picture. */
@@ -244,7 +254,7 @@ int command_show(struct call *c, struct phi3v_error *err)
     free(dir);
     if (rc) return rc;
     if (model) return show_model_view(c, nb->book.images.v[index].loaded.image, err);
-    return show_images(c, &(struct int_list){&index, 1}, true, err);
+    return show_pictures(c, &(struct int_list){&index, 1}, true, err);
 }
 
 int command_unstage(struct call *c, struct phi3v_error *err)

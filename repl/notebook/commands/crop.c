@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT
+ * :crop: a region of a picture as a picture of its own, which the model sees with all its crops. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "notebook/commands.h"
+#include "notebook/overlay.h"
+
+/* -- The region ------------------------------------------------------------------------------- */
+
+static int bad_region(const char *word, struct phi3v_error *err)
+{
+    return refuse(err, PHI3V_E_ARGUMENT,
+                  "\"%.60s\" is no region: x,y,width,height in pixels or percent, or tile "
+                  "ROW,COLUMN",
+                  word);
+}
+
+/* A number of pixels, or percent of `all`; *at moves behind it. False: it is none. */
+static bool read_length(const char **at, int all, double *ret)
+{
+    size_t n = strspn(*at, "0123456789.");
+    char digits[20], *end;
+    if (n < 1 || n >= sizeof digits) return false;
+    memcpy(digits, *at, n);
+    digits[n] = 0;
+    *ret = strtod(digits, &end);
+    *at += n;
+    bool percent = **at == '%';
+    if (percent) *ret *= all / 100.0;
+    *at += percent;
+    return !*end && *ret <= 1e9;
+}
+
+/* "40,20,200,120", "50%,0,50%,100%": edges go to the nearest pixel. */
+static int read_box(const char *word, const struct phi3v_image_info *info, struct box *ret,
+                    struct phi3v_error *err)
+{
+    const char *at = word;
+    double v[4];
+    for (int k = 0; k < 4; k++) {
+        if (k && *at++ != ',') return bad_region(word, err);
+        if (!read_length(&at, k % 2 ? info->height : info->width, &v[k]))
+            return bad_region(word, err);
+    }
+    if (*at) return bad_region(word, err);
+    int left = (int)lround(v[0]), top = (int)lround(v[1]);
+    *ret = (struct box){left, top, (int)lround(v[0] + v[2]) - left, (int)lround(v[1] + v[3]) - top};
+    return 0;
+}
+
+/* "2,3": row and column of a crop, from 1. */
+static int read_tile(struct call *c, const char *word, const phi3v_image *image, struct box *ret,
+                     struct phi3v_error *err)
+{
+    int row, column, n = 0;
+    struct phi3v_image_plan plan;
+    if (sscanf(word, "%4d,%4d%n", &row, &column, &n) != 2 || word[n]) return bad_region(word, err);
+    int rc = phi3v_image_plan(c->nb->engine.model, image, c->settings->num_crops, &plan, err);
+    if (rc) return rc;
+    if (row < 1 || row > plan.crop_rows || column < 1 || column > plan.crop_cols)
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "there is no crop %d,%d: the picture has %d rows of %d (:show @n model)", row,
+                      column, plan.crop_rows, plan.crop_cols);
+    *ret = overlay_tile(image, &plan, c->nb->engine.info->crop_side, row - 1, column - 1);
+    if (ret->width > 0 && ret->height > 0) return 0;
+    return refuse(err, PHI3V_E_ARGUMENT, "crop %d,%d shows nothing of the picture", row, column);
+}
+
+/* -- The command ------------------------------------------------------------------------------ */
+
+/* The whole with the region outlined, then the region, and what each costs. */
+static int show_both(struct call *c, int whole, int part, const struct box *box,
+                     struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    char labels[2][64];
+    struct nb_picture pictures[2];
+    struct phi3v_image_plan plan;
+    struct text prices = {0};
+    phi3v_image *outlined = NULL;
+    int rc = 0;
+    for (int k = 0; k < 2 && !rc; k++) {
+        int index = k ? part : whole;
+        const phi3v_image *image = nb->book.images.v[index].loaded.image;
+        picture_of(nb, index, labels[k], &pictures[k]);
+        rc = phi3v_image_plan(nb->engine.model, image, c->settings->num_crops, &plan, err);
+        if (!rc) add_price(&prices, nb, index, &plan);
+    }
+    if (!rc) rc = overlay_box(pictures[0].image, box, &outlined, err);
+    pictures[0].image = outlined;
+    if (!rc && prices.failed) rc = memory_error(err);
+    if (!rc)
+        nb->front.output(nb->front.user, &(struct nb_output){.kind = NB_IMAGE,
+                                                             .text = prices.s,
+                                                             .n_bytes = prices.n,
+                                                             .pictures = pictures,
+                                                             .n_pictures = 2});
+    phi3v_image_free(outlined);
+    text_free(&prices);
+    return rc;
+}
+
+static int crop(struct call *c, const struct words *words, struct phi3v_error *err)
+{
+    struct images *m = &c->nb->book.images;
+    size_t n;
+    const char *name = name_at_end(words, &n);
+    bool tile = n == 3 && !strcmp(words->v[1].text, "tile");
+    int whole, part;
+    struct box box;
+    if (n != 2 && !tile)
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      ":crop wants a picture and a region: :crop @1 40,20,200,120");
+    int rc = images_get(m, words->v[0].text, &whole, err);
+    struct loader how = notebook_loader(c->nb, c->settings);
+    char *dir = book_dir(&c->nb->book);
+    if (!rc) rc = images_load(m, whole, &how, dir, err);
+    free(dir);
+    if (rc) return rc;
+    const phi3v_image *image = m->v[whole].loaded.image;
+    rc = tile ? read_tile(c, words->v[2].text, image, &box, err)
+              : read_box(words->v[1].text, phi3v_image_info(image), &box, err);
+    if (!rc) rc = images_cut(m, whole + 1, &box, name, c->origin, &part, err);
+    if (!rc && !int_list_add(&c->images, part)) rc = memory_error(err);
+    return !rc && !c->cell ? show_both(c, whole, part, &box, err) : rc;
+}
+
+int command_crop(struct call *c, struct phi3v_error *err)
+{
+    struct words words;
+    int n_images = c->nb->book.images.n, rc = words_split(c->args, &words, err);
+    if (rc) return rc;
+    engine_begin(&c->nb->engine);
+    rc = crop(c, &words, err);
+    words_free(&words);
+    if (rc) {
+        int_list_free(&c->images);
+        images_truncate(&c->nb->book.images, n_images);
+    }
+    return rc;
+}
