@@ -106,6 +106,7 @@ int load_picture(const char *what, const struct loader *how, enum nb_origin orig
     struct phi3v_image_options decode;
     phi3v_image_options_default(&decode);
     decode.exif = how->settings->exif;
+    decode.lenient = how->settings->lenient;
     double begun = now_s();
     struct phi3v_error why;
     phi3v_image *image;

@@ -55,6 +55,8 @@ const struct setting setting_table[] = {
      "show special tokens such as <|end|> in answers"},
     {"exif", 0, SETTING_ONOFF, PROMPT, AT(exif), 0, 0, 0, NULL, "on|off",
      "turn photographs as their EXIF data says; on unless said otherwise"},
+    {"lenient", 0, SETTING_ONOFF, PROMPT, AT(lenient), 0, 0, 0, NULL, "on|off",
+     "read what is there of a damaged or truncated picture; off unless said otherwise"},
     {"system", 0, SETTING_TEXT, PROMPT, AT(system), 0, 0, 0, NULL, "TEXT",
      "system turn before the conversation"},
     {"mode", 0, SETTING_CHOICE, PROMPT, AT(mode), 0, 0, 0, "chat|cell", "MODE",

@@ -18,7 +18,7 @@ struct settings {
     struct strings stop;
     char *stop_mode; // "default", "reference"
     bool keep_special;
-    bool exif;
+    bool exif, lenient;
     char *system; // "": none
     char *mode;   // "chat", "cell"; mode_of_model until there is a model
     /* How it is shown. */

@@ -32,7 +32,8 @@ void add_price(struct text *t, const struct notebook *nb, int index,
         text_addf(
             t, "; %.0f%% of it is transparent: the model sees the colours under the transparency",
             100 * info->transparent_share);
-    if (info->animated) text_add(t, "; it is animated: only the first frame is used");
+    if (info->animated) text_add(t, "; it has more than one frame: only the first is used");
+    if (info->incomplete) text_add(t, "; parts of the file are missing or damaged");
     text_add(t, "\n");
 }
 
