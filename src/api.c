@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "engine/feature_file.h"
 #include "engine/generate.h"
 #include "engine/health.h"
 #include "engine/model.h"
@@ -203,6 +204,35 @@ int phi3v_image_crops(const phi3v_model *model, const phi3v_image *image, int nu
     if (ret_plan) *ret_plan = slot_public_plan(&slot);
     return 0;
 }
+
+int phi3v_features_name(phi3v_model *model, const phi3v_image *image, int num_crops,
+                        char ret_name[65], struct phi3v_error *err)
+{
+    struct slot slot;
+    int rc = plan(model, image, num_crops, &slot, err);
+    return rc ? rc : feature_file_key(model, &slot, ret_name, err);
+}
+
+int phi3v_features_store(phi3v_model *model, const phi3v_image *image, int num_crops,
+                         void **ret_bytes, size_t *ret_n, struct phi3v_error *err)
+{
+    REFUSE_NULL(ret_bytes, err);
+    REFUSE_NULL(ret_n, err);
+    struct slot slot;
+    int rc = plan(model, image, num_crops, &slot, err);
+    return rc ? rc : feature_file_write(model, &slot, ret_bytes, ret_n, err);
+}
+
+int phi3v_features_restore(phi3v_model *model, const phi3v_image *image, int num_crops,
+                           const void *bytes, size_t n, struct phi3v_error *err)
+{
+    if (n) REFUSE_NULL(bytes, err);
+    struct slot slot;
+    int rc = plan(model, image, num_crops, &slot, err);
+    return rc ? rc : feature_file_read(model, &slot, bytes, n, err);
+}
+
+void phi3v_bytes_free(void *bytes) { mem_free(bytes); }
 
 /* -- Text -------------------------------------------------------------------------------------- */
 

@@ -246,6 +246,22 @@ PHI3V_API int phi3v_image_crops(const phi3v_model *model, const phi3v_image *ima
                                 struct phi3v_error *err);
 PHI3V_API void phi3v_floats_free(float *p);
 
+/* A picture's features, to be kept from one process to the next. The name is a digest of all that
+ * decides them: weights as they are held, the processor's level, num_crops (0: the default), the
+ * picture's content. The first call digests the weights of the vision tower. Errors: UNSUPPORTED on
+ * a GPU, ARGUMENT, IMAGE. */
+PHI3V_API int phi3v_features_name(phi3v_model *model, const phi3v_image *image, int num_crops,
+                                  char ret_name[65], struct phi3v_error *err);
+/* The features that the model's cache has of a picture, as bytes (phi3v_bytes_free); NULL and 0
+ * where it has none. */
+PHI3V_API int phi3v_features_store(phi3v_model *model, const phi3v_image *image, int num_crops,
+                                   void **ret_bytes, size_t *ret_n, struct phi3v_error *err);
+/* Puts stored features into the model's cache: the picture is then not encoded. Errors: ARGUMENT
+ * (they are of another picture, model or processor), IO (damaged), MEMORY. */
+PHI3V_API int phi3v_features_restore(phi3v_model *model, const phi3v_image *image, int num_crops,
+                                     const void *bytes, size_t n, struct phi3v_error *err);
+PHI3V_API void phi3v_bytes_free(void *bytes);
+
 /* -- Text -------------------------------------------------------------------------------------- */
 
 /* Text -> ids. bos: start with <s>; special: honour added tokens such as <|end|> in the text (else

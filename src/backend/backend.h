@@ -14,7 +14,7 @@
 #include "weights/bind.h"
 #include "weights/config.h"
 
-enum { BACKEND_ABI = 9, BACKEND_STEP_SEQS = 8 /* that decode takes at most */ };
+enum { BACKEND_ABI = 10, BACKEND_STEP_SEQS = 8 /* that decode takes at most */ };
 
 struct backend;       /* weights on a device */
 struct backend_state; /* work area of one session: activations, scratch */
@@ -53,6 +53,11 @@ struct backend_table {
                   struct phi3v_error *err);
     /* Crops done of unfinished features; NULL: the device keeps none. */
     int (*features_done)(const struct features *f);
+    /* Finished features as f32, [features_rows][hidden], and made of such (unaligned); NULL: the
+     * device keeps them to itself. Error: MEMORY. */
+    const float *(*features_data)(const struct features *f);
+    int (*features_make)(int n_rows, int hidden, const void *data, struct features **ret,
+                         struct phi3v_error *err);
     int (*features_rows)(const struct features *f);
     size_t (*features_bytes)(const struct features *f);
     void (*features_free)(struct features *f);

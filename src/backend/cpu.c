@@ -135,6 +135,8 @@ static int cpu_encode(struct backend_state *s, const struct crop_source *crops,
     return vision_encode(s->b->config, s->b->weights, &s->ops, crops, f, err);
 }
 
+static const float *cpu_features_data(const struct features *f) { return f->data; }
+
 static int cpu_features_rows(const struct features *f) { return f->n_rows; }
 
 /* -- Keys and values -------------------------------------------------------------------------- */
@@ -269,6 +271,8 @@ static const struct backend_table cpu_table = {
     .state_new = cpu_state_new,
     .state_free = cpu_state_free,
     .encode = cpu_encode,
+    .features_data = cpu_features_data,
+    .features_make = project_features_make,
     .features_rows = cpu_features_rows,
     .features_bytes = project_features_bytes,
     .features_done = project_features_done,

@@ -17,6 +17,12 @@ const char *env_cpu(void) { return get("PHI3V_CPU"); }
 
 const char *env_backend_dir(void) { return get("PHI3V_BACKEND_DIR"); }
 
+long env_fail_alloc(void)
+{
+    const char *n = get("PHISCOPE_FAIL_ALLOC");
+    return n ? strtol(n, NULL, 10) : 0;
+}
+
 char *env_hub_cache(void)
 {
     const char *dir;

@@ -6,6 +6,7 @@
 
 const char *env_cpu(void);         /* PHI3V_CPU: highest kernel level allowed */
 const char *env_backend_dir(void); /* PHI3V_BACKEND_DIR: where backend modules lie */
+long env_fail_alloc(void);         /* PHISCOPE_FAIL_ALLOC: which is to fail; 0: none */
 /* Root of the Hugging Face hub cache by HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME,
  * XDG_CACHE_HOME, HOME; a new string (mem_free), NULL when none is set or without memory. */
 char *env_hub_cache(void);

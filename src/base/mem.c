@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "base/env.h"
 #include "base/numa.h"
 
 enum { LARGE_PAGE = 2 << 20 };
@@ -144,6 +145,10 @@ void mem_pages_free(void *p, size_t n_bytes)
 size_t mem_in_use_bytes(void) { return atomic_load(&in_use); }
 
 void mem_fail_at(long n) { atomic_store(&fail_countdown, n); }
+
+#ifdef FAIL_ALLOC
+__attribute__((constructor)) static void fail_as_asked(void) { mem_fail_at(env_fail_alloc()); }
+#endif
 
 bool mem_fail_pending(void) { return atomic_load(&fail_countdown) > 0; }
 

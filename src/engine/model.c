@@ -405,6 +405,7 @@ int model_open(const char *path, const struct phi3v_model_options *opt, struct p
     if (!rc) rc = open_backend(&open, err);
     if (!rc) {
         feature_cache_init(&m->features, m->backend->table, feature_budget(m));
+        pthread_mutex_init(&m->digest_lock, NULL);
         kv_pool_init(&m->kv, m->backend, reuse_budget(m, opt->reuse_bytes));
         fill_info(m);
         rc = set_ctx(m, opt->ctx, err);
@@ -426,6 +427,7 @@ void model_close(struct phi3v_model *m)
     if (m->backend) {
         feature_cache_fini(&m->features);
         kv_pool_fini(&m->kv);
+        pthread_mutex_destroy(&m->digest_lock);
         m->backend->table->close(m->backend);
     }
     model_weights_fini(&m->bound);

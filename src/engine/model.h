@@ -25,6 +25,8 @@ struct phi3v_model {
     struct kv_pool kv;
     char *path, *name;
     struct buf note;
+    pthread_mutex_t digest_lock; // of the next
+    char tower_sha256[65];       // "": not yet known; see feature_file.c
 };
 
 int model_open(const char *path, const struct phi3v_model_options *opt, struct phi3v_model **ret,

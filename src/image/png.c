@@ -148,10 +148,13 @@ static _Noreturn void on_error(png_structp lib, png_const_charp text)
 
 static void on_warning(png_structp lib, png_const_charp text) { (void)lib, (void)text; }
 
+/* What libpng and zlib then say of it is not that memory lacks. */
 static png_voidp give_memory(png_structp lib, png_alloc_size_t n)
 {
-    (void)lib;
-    return mem_alloc(n);
+    struct job *job = png_get_mem_ptr(lib);
+    void *p = mem_alloc(n);
+    if (!p && job->code == 0) job->code = err_memory(job->err, "the PNG picture", n);
+    return p;
 }
 
 static void take_memory(png_structp lib, png_voidp p)
@@ -268,7 +271,7 @@ int png_decode(const struct source *s, struct decoded *ret, struct phi3v_error *
     int code = check_header(s, err);
     if (code < 0 || (code = check_chunks(s, err)) < 0) return code;
     struct job job = {.s = s, .err = err};
-    job.lib = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, NULL,
+    job.lib = png_create_read_struct_2(PNG_LIBPNG_VER_STRING, &job, on_error, on_warning, &job,
                                        give_memory, take_memory);
     if (job.lib) job.info = png_create_info_struct(job.lib);
     if (job.info)

@@ -27,6 +27,21 @@ int project_features_new(const struct config *c, const struct model_weights *w,
     return 0;
 }
 
+int project_features_make(int n_rows, int hidden, const void *data, struct features **ret,
+                          struct phi3v_error *err)
+{
+    size_t n_bytes = (size_t)n_rows * (size_t)hidden * sizeof(float);
+    struct features *f = mem_zalloc(sizeof *f);
+    if (f) *f = (struct features){.n_rows = n_rows, .hidden = hidden, .data = mem_alloc(n_bytes)};
+    if (!f || !f->data) {
+        mem_free(f);
+        return err_memory(err, "picture features", n_bytes);
+    }
+    memcpy(f->data, data, n_bytes);
+    *ret = f;
+    return 0;
+}
+
 static void forget_crops(struct features *f)
 {
     mem_free(f->merged);

@@ -23,6 +23,9 @@ struct features {
 int project_features_new(const struct config *c, const struct model_weights *w,
                          const struct crop_plan *plan, struct features **ret,
                          struct phi3v_error *err);
+/* Finished ones, of data [n_rows][hidden]. Error MEMORY. */
+int project_features_make(int n_rows, int hidden, const void *data, struct features **ret,
+                          struct phi3v_error *err);
 void project_features_free(struct features *f);
 size_t project_features_bytes(const struct features *f);
 int project_features_done(const struct features *f); /* crops; all of them when finished */
