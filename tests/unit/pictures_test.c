@@ -23,7 +23,8 @@
 
 /* The files are small, and the largest picture among them has 9 million pixels. */
 enum { MAX_ROWS = 1000, MAX_TEXT = 1 << 18, MAX_RESIDENT_MIB = 100 };
-static const double max_seconds = SANITIZED ? 5 : 1; // each, on a busy machine too
+/* Of computing time: what else the machine does is not counted. */
+static const double max_seconds = SANITIZED ? 5 : 1, max_seconds_of_100_bytes = SANITIZED ? 1 : 0.2;
 
 /* A line of expected.tsv: four columns. */
 struct row {
@@ -37,6 +38,7 @@ struct outcome {
     char result[128]; // as in expected.tsv
     char sentence[512];
     int incomplete;
+    size_t n_bytes; // of the file
     double seconds;
 };
 
@@ -83,7 +85,7 @@ static int read_rows(char *text, struct row rows[MAX_ROWS])
 static double now(void)
 {
     struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
     return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
 }
 
@@ -98,6 +100,7 @@ static struct outcome try_file(const char *folder, const struct row *r)
     double begun = now();
     o.code = image_decode((uint8_t *)bytes, n, &how, &d, &err);
     o.seconds = now() - begun;
+    o.n_bytes = n;
     snprintf(o.sentence, sizeof o.sentence, "%s", err.text);
     if (o.code == 0) {
         char hex[65];
@@ -121,7 +124,8 @@ static bool is_refusal(const struct row *r) { return strncmp(r->reference, "refu
 static const char *complaint(const struct row *r, const struct outcome *o)
 {
     bool lenient = strstr(r->reference, "lenient") != NULL;
-    if (o->seconds > max_seconds) return "it took too long";
+    if (o->seconds > (o->n_bytes <= 100 ? max_seconds_of_100_bytes : max_seconds))
+        return "it took too long";
     if (is_refusal(r) && o->code == 0) return "it was read";
     if (is_refusal(r)) return strstr(o->sentence, r->result) ? NULL : "refused, but not with that";
     if (o->code < 0) return "it was refused";
