@@ -12,6 +12,8 @@ from playwright.sync_api import sync_playwright
 import draw
 from draw import Span
 
+PATIENCE = 600_000  # milliseconds; at the lowest priority a page may have to wait for the processor
+
 LETTERS = """() => {
   const out = [], walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   const range = document.createRange();
@@ -49,7 +51,10 @@ def page():
             args=["--no-sandbox", "--disable-lcd-text", "--force-color-profile=srgb"],
         )
     )
-    return {scale: chromium.new_page(device_scale_factor=scale) for scale in (1, 2)}
+    tabs = {scale: chromium.new_page(device_scale_factor=scale) for scale in (1, 2)}
+    for tab in tabs.values():
+        tab.set_default_timeout(PATIENCE)
+    return tabs
 
 
 class Text:
