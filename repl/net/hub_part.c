@@ -155,10 +155,13 @@ int64_t hub_part_done(const struct hub_part *p)
     return sum;
 }
 
-int64_t hub_part_on_disk(const struct hub_part *p)
+int64_t hub_part_room(const struct hub_cache *cache, const struct hub_file *file)
 {
     struct stat st;
-    return fstat(p->fd, &st) == 0 ? (int64_t)st.st_blocks * 512 : 0;
+    char *path = hub_blob_path(cache, file->key, PART);
+    int64_t there = path && stat(path, &st) == 0 ? (int64_t)st.st_blocks * 512 : 0;
+    free(path);
+    return hub_has_blob(cache, file) || there > file->size ? 0 : file->size - there;
 }
 
 int hub_part_write(struct hub_part *p, size_t segment, const void *bytes, size_t n)

@@ -26,6 +26,9 @@ struct hub_part {
     pthread_mutex_t hashing; /* a restart waits for it */
 };
 
+/* Bytes of disk that a file has yet to take. */
+int64_t hub_part_room(const struct hub_cache *cache, const struct hub_file *file);
+
 /* Goes on from what is there. Errors: IO, MEMORY. */
 int hub_part_open(struct hub_part *p, const struct hub_cache *cache, const struct hub_file *file,
                   int64_t segment_bytes, struct phi3v_error *err);
@@ -34,7 +37,6 @@ void hub_part_close(struct hub_part *p);
 int64_t hub_part_begin(const struct hub_part *p, size_t segment);
 int64_t hub_part_end(const struct hub_part *p, size_t segment); /* not included */
 int64_t hub_part_done(const struct hub_part *p);                /* bytes of all segments */
-int64_t hub_part_on_disk(const struct hub_part *p);             /* bytes that take room */
 
 /* The segment's next n bytes; 0, or errno. Not more than the segment takes. */
 int hub_part_write(struct hub_part *p, size_t segment, const void *bytes, size_t n);

@@ -283,16 +283,15 @@ static void close_jobs(struct pull *p)
 static int check_space(const struct pull *p, struct phi3v_error *err)
 {
     int64_t need = 0, room = hub_free_bytes(p->cache.repo);
-    for (size_t k = 0; k < p->listing.n_files; k++) {
-        const struct job *j = &p->jobs[k];
-        int64_t there = j->done ? j->file->size : hub_part_on_disk(&j->part);
-        if (there < j->file->size) need += j->file->size - there;
-    }
+    for (size_t k = 0; k < p->listing.n_files; k++)
+        need += hub_part_room(&p->cache, &p->listing.files[k]);
     if (room < 0 || need == 0 || room >= need + DISK_MARGIN_BYTES) return 0;
-    return net_fail(err, PHI3V_E_IO,
-                    "%s needs %.2f GB more in %.250s, where %.2f GB are free: make room, or name "
-                    "another folder by HF_HOME",
-                    p->name.repo, (double)need * 1e-9, p->cache.root, (double)room * 1e-9);
+    return net_fail(
+        err, PHI3V_E_IO,
+        "%s needs %.2f GB of room in %.250s, where %.2f GB are free: make room, or name "
+        "another folder by HF_HOME",
+        p->name.repo, (double)(need + DISK_MARGIN_BYTES) * 1e-9, p->cache.root,
+        (double)room * 1e-9);
 }
 
 /* Until the threads are done or the person stops. */
@@ -387,8 +386,8 @@ int hub_pull(const char *what, const struct hub_options *opt, struct hub_pulled 
     int rc = begin(&p, what, opt, err);
     if (rc == 0) rc = hub_cache_init(&p.cache, p.env, &p.name, err);
     if (rc == 0) rc = hub_cache_make(&p.cache, err);
-    if (rc == 0) rc = open_jobs(&p, err);
     if (rc == 0) rc = check_space(&p, err);
+    if (rc == 0) rc = open_jobs(&p, err);
     if (rc == 0) rc = fetch_all(&p, err);
     char *path = NULL;
     if (rc == 0) rc = hub_publish(&p.cache, &p.name, &p.listing, &path, err);

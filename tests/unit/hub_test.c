@@ -411,6 +411,9 @@ static void test_refusals(void **state)
     hub.no_commit = 1;
     expect_refused(MOCK_REPO, PHI3V_E_IO, "does not answer as the hub does");
     fresh();
+    hub.is_huge = 1;
+    expect_refused(MOCK_REPO, PHI3V_E_IO, " GB of room in ");
+    fresh();
     hub.n_damaged = 1000000;
     expect_refused(MOCK_REPO, PHI3V_E_IO, "arrived damaged twice");
     fresh();

@@ -202,7 +202,7 @@ static void answer_tree(struct mock_hub *m, struct loopback_request *r)
                 f->is_large ? MOCK_COMMIT : f->key);
         if (f->is_large)
             fprintf(out, ",\"lfs\":{\"oid\":\"%s\",\"size\":%zu,\"pointerSize\":134}", f->key,
-                    f->n);
+                    m->is_huge ? (size_t)100000000000000 : f->n);
         fprintf(out, "}");
     }
     fprintf(out, "]");
@@ -372,7 +372,8 @@ void mock_hub_calm(struct mock_hub *m)
     m->token = m->refusal = NULL;
     m->n_busy = m->n_broken = m->n_storage_busy = m->n_moved = m->n_cut = m->n_stalled =
         m->n_wrong_range = 0;
-    m->n_damaged = m->signed_uses = m->no_ranges = m->no_commit = m->renamed = m->slow_us = 0;
+    m->n_damaged = m->signed_uses = m->no_ranges = m->is_huge = m->no_commit = m->renamed =
+        m->slow_us = 0;
     m->n_requests = m->n_leaks = m->n_storage_heads = m->n_unwanted = 0;
     m->n_sent = 0;
 }

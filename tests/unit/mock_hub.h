@@ -38,6 +38,7 @@ struct mock_hub {
     atomic_int n_damaged;      /* storage flips a bit in each */
     atomic_int signed_uses;    /* requests that one signed address is good for; 0: any number */
     atomic_int no_ranges;      /* storage sends whole files always */
+    atomic_int is_huge;        /* the listing says that large files have 10^14 bytes */
     atomic_int no_commit;      /* no hub: X-Repo-Commit is missing */
     atomic_int renamed;        /* acme/old-name redirects */
     atomic_int slow_us;        /* between pieces of 64 kB */
