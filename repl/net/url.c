@@ -214,11 +214,25 @@ static bool holds_secret_url(const char *value, size_t n)
     return removed;
 }
 
+/* What is a secret by its own form, wherever it stands: tokens that services mark for those who look
+ * for leaks, JSON web tokens, and a Telegram bot's. */
+static bool is_token(const char *s, size_t n)
+{
+    static const char *const marks[] = {"eyJ",         "ghp_",   "gho_", "ghu_",  "ghs_", "ghr_",
+                                        "github_pat_", "glpat-", "hf_",  "sk-",   "sk_",  "xox",
+                                        "AKIA",        "ASIA",   "AIza", "ya29.", NULL};
+    for (const char *const *mark = marks; n >= 20 && *mark; mark++)
+        if (n > strlen(*mark) && !strncmp(s, *mark, strlen(*mark))) return true;
+    size_t digits = 3;
+    while (digits < n && isdigit((unsigned char)s[digits])) digits++;
+    return n >= 30 && !strncmp(s, "bot", 3) && digits > 3 && s[digits] == ':';
+}
+
 static bool is_secret(const char *name, const char *value, size_t n, bool expires)
 {
     if (n == 0) return false;
     if (is_secret_name(name) || (n >= 16 && is_doubtful_name(name))) return true;
-    if (n > 40 && !strncmp(value, "eyJ", 3)) return true; /* a JSON web token */
+    if (is_token(value, n)) return true;
     if (n >= (expires ? 16u : 40u) && !is_harmless_name(name) && looks_random(value, n))
         return true;
     return holds_secret_url(value, n);
@@ -241,7 +255,7 @@ static bool has_expiry(const char *s, size_t n)
     return false;
 }
 
-/* NAME=VALUE parts between separators. */
+/* NAME=VALUE parts between separators, or values alone. */
 static void put_parameters(struct out *o, const char *s, size_t n, const char *separators)
 {
     bool expires = has_expiry(s, n);
@@ -250,10 +264,10 @@ static void put_parameters(struct out *o, const char *s, size_t n, const char *s
         size_t end = i;
         while (end < n && !strchr(separators, s[end])) end++;
         const char *equals = memchr(s + i, '=', end - i);
-        size_t value = equals ? (size_t)(equals - s) + 1 : end;
+        size_t value = equals ? (size_t)(equals - s) + 1 : i, n_value = end - value;
         plain_name(s + i, equals ? value - 1 - i : 0, name);
         put(o, s + i, value - i);
-        if (equals && is_secret(name, s + value, end - value, expires))
+        if (equals ? is_secret(name, s + value, n_value, expires) : is_token(s + value, n_value))
             put_removed(o, s + value, end - value);
         else
             put(o, s + value, end - value);
@@ -375,7 +389,8 @@ bool url_lacks_secret(const char *url)
     size_t authority = authority_at(url, strlen(url));
     if (!authority) return false;
     if (!strncmp(url + authority, REMOVED "@", 4)) return true;
-    for (const char *at = strstr(url, "=" REMOVED); at; at = strstr(at + 1, "=" REMOVED))
-        if (!at[4] || strchr("&;?#/> \t\r\n", at[4])) return true;
+    for (const char *at = strstr(url, REMOVED); at; at = strstr(at + 1, REMOVED))
+        if (at > url && strchr("=/&;?#", at[-1]) && (!at[3] || strchr("&;?#/> \t\r\n", at[3])))
+            return true;
     return false;
 }

@@ -138,11 +138,19 @@ static const char *const secrets[][2] = {
     {"https://h/a;jsessionid=0A1B?x=1", "https://h/a;jsessionid=***?x=1"},
     {"https://h/a#access_token=abc", "https://h/a#access_token=***"},
     {"https://h/?a=1?token=abc", "https://h/?a=1?token=***"},
+    /* by their own form */
+    {"https://h/a?t=xoxe-1234567890-abcdefghij", "https://h/a?t=***"},
+    {"https://h/a?ghp_0123456789abcdefghij", "https://h/a?***"},
+    {"https://api.h.org/file/bot123456:AAEhBOweik6ad9r_QXMENQjcrGbqCr4K-bc/photo.jpg",
+     "https://api.h.org/file/***/photo.jpg"},
+    {"https://h/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.x/a.png", "https://h/***/a.png"},
+    {"https://h/a?who=AKIAIOSFODNN7EXAMPLE", "https://h/a?who=***"},
     /* inside another address */
     {"https://p/fit?url=https%3A%2F%2Fu%3Apw%40h%2Fa.png", "https://p/fit?url=***"},
     {"https://p/fit?url=https%253A%252F%252Fh%252Fa%253Ftoken%253Dabc", "https://p/fit?url=***"},
     {"https://p/fit?url=https://u:pw@h/a.png&w=100", "https://p/fit?url=***&w=100"},
     /* nothing secret */
+    {"https://h/bot/skeleton-of-a-very-large-whale/sk-1.png?hf_x=hf_short", NULL},
     {"https://h/a.png", NULL},
     {"https://h/a@b.png?x=me@h", NULL},
     {"https://h:8080/a?x=1&y=&z", NULL},
