@@ -12,6 +12,8 @@ static atomic_long fail_at; /* requests until one fails; 0: none */
 
 void memory_fail_at(long n) { atomic_store(&fail_at, n); }
 
+bool memory_fail_pending(void) { return atomic_load(&fail_at) > 0; }
+
 static int must_fail(void)
 {
     return atomic_load(&fail_at) > 0 && atomic_fetch_sub(&fail_at, 1) == 1;

@@ -4,6 +4,7 @@
 #ifndef COMMON_MEMORY_H
 #define COMMON_MEMORY_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "phi3v.h"
@@ -22,5 +23,6 @@ int memory_error(struct phi3v_error *err);
 
 /* Lets the n-th request from now on fail, on any thread; 0: none. For tests. */
 void memory_fail_at(long n);
+bool memory_fail_pending(void); /* that request has not come yet */
 
 #endif

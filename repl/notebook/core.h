@@ -15,6 +15,7 @@ struct notebook {
     struct engine engine;
     struct book book;
     struct settings now;         // what the next cell would be asked with
+    bool behind;                 // `now` could not be worked out behind the latest change
     struct settings usual;       // at the start: what :reset all goes back to
     struct ahead *ahead;         // NULL: nothing is done ahead (yet)
     struct autosave *autosave;   // NULL: none is kept
@@ -39,8 +40,9 @@ void picture_of(const struct notebook *nb, int index, char *label, struct nb_pic
 /* -- Changing -----------------------------------------------------------------------------------
  */
 
-/* What the next cell would be asked with, anew: behind every change of cells or lines. */
-int notebook_refresh(struct notebook *nb, struct phi3v_error *err);
+/* What the next cell would be asked with, anew: behind every change of cells or lines. Where memory
+ * is missing the change has happened all the same; it is done before the next evaluation then. */
+void notebook_refresh(struct notebook *nb);
 /* Files that may be written over without a word. Errors: IO (somebody else's file, or changed by
  * somebody else since), MEMORY. */
 int own_file_check(const struct notebook *nb, const char *path, const char *command,

@@ -123,12 +123,12 @@ static int settle_mode(struct notebook *nb, struct phi3v_error *err)
     return settings_set(&nb->book.base, "mode", mode, SETTING_SHOWN, err);
 }
 
-int notebook_refresh(struct notebook *nb, struct phi3v_error *err)
+static int refresh(struct notebook *nb, struct phi3v_error *err)
 {
     struct standing s;
     int rc = settle_mode(nb, err);
-    if (rc) return rc;
-    rc = book_standing(&nb->book, nb->book.n, &s, err);
+    if (!rc) rc = book_standing(&nb->book, nb->book.n, &s, err);
+    nb->behind = rc != 0;
     if (rc) return rc;
     settings_free(&nb->now);
     nb->now = s.settings;
@@ -136,6 +136,8 @@ int notebook_refresh(struct notebook *nb, struct phi3v_error *err)
     int_list_free(&s.above);
     return 0;
 }
+
+void notebook_refresh(struct notebook *nb) { (void)refresh(nb, NULL); }
 
 /* A system turn goes into files, as prompts do. */
 static int forget_secrets(struct settings *s, struct phi3v_error *err)
@@ -171,7 +173,7 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
 int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err)
 {
     int rc = engine_open(&nb->engine, name, nb->model_dirs, &nb->now, err);
-    if (!rc) rc = notebook_refresh(nb, err);
+    if (!rc) notebook_refresh(nb);
     if (!rc && nb->engine.info->note) note(nb, "(%s)", nb->engine.info->note);
     return rc;
 }
@@ -255,6 +257,14 @@ static void result_of(const struct notebook *nb, int cell, int rc, struct nb_res
             .cell = rc >= 0 ? cell : 0, .interrupted = rc == 1, .quit = nb->quit};
 }
 
+/* Before anything is evaluated: the session is ours, and what was left undone is made good. */
+static int begin(struct notebook *nb, struct nb_result *ret, struct phi3v_error *err)
+{
+    ahead_stop(nb->ahead);
+    result_of(nb, 0, 0, ret);
+    return nb->behind ? refresh(nb, err) : 0;
+}
+
 /* Runs the commands one after the other; *ret_done: how many. */
 static int run_commands(struct notebook *nb, const struct source *s, enum nb_origin origin,
                         size_t *ret_done, struct phi3v_error *err)
@@ -271,9 +281,8 @@ int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct
     struct source s;
     size_t done = 0;
     int cell = 0;
-    ahead_stop(nb->ahead);
-    result_of(nb, 0, 0, ret);
-    int rc = read_source(text, origin, &s, err);
+    int rc = begin(nb, ret, err);
+    if (!rc) rc = read_source(text, origin, &s, err);
     if (rc) return rc;
     if (origin == NB_TYPED && means_quit(s.prompt)) {
         nb->quit = true;
@@ -289,24 +298,23 @@ int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct
     }
     if (rc < 0) give_back(nb, 0, &s, done, origin);
     source_free(&s);
-    int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
+    notebook_refresh(nb);
     result_of(nb, cell, rc, ret);
-    return rc < 0 ? rc : refreshed;
+    return rc < 0 ? rc : 0;
 }
 
 int nb_ask(struct notebook *nb, const char *text, enum nb_origin origin, struct nb_result *ret,
            struct phi3v_error *err)
 {
     char *normal;
-    ahead_stop(nb->ahead);
-    result_of(nb, 0, 0, ret);
-    int rc = source_normalise(text, strlen(text), "the prompt", &normal, err);
+    int rc = begin(nb, ret, err);
+    if (!rc) rc = source_normalise(text, strlen(text), "the prompt", &normal, err);
     if (rc) return rc;
     rc = run_new(nb, normal, origin, err);
     free(normal);
-    int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
+    notebook_refresh(nb);
     result_of(nb, nb->book.n, rc, ret);
-    return rc < 0 ? rc : refreshed;
+    return rc < 0 ? rc : 0;
 }
 
 static int edit(struct notebook *nb, int i, const struct source *s, enum nb_origin origin,
@@ -347,11 +355,11 @@ static int change_cell(struct notebook *nb, int cell, const char *text, enum nb_
                        struct nb_result *ret, struct phi3v_error *err)
 {
     struct source s;
-    ahead_stop(nb->ahead);
-    result_of(nb, 0, 0, ret);
+    int rc = begin(nb, ret, err);
+    if (rc) return rc;
     if (cell < 1 || cell > nb->book.n)
         return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %d", cell);
-    int rc = read_source(text, NB_FILE, &s, err); /* a path alone is a prompt's picture here */
+    rc = read_source(text, NB_FILE, &s, err); /* a path alone is a prompt's picture here */
     if (rc) return rc;
     if (!*s.prompt) {
         source_free(&s);
@@ -361,9 +369,9 @@ static int change_cell(struct notebook *nb, int cell, const char *text, enum nb_
     if (rc < 0) give_back(nb, cell, &s, 0, origin);
     source_free(&s);
     if (rc >= 0) run_tell_stale(nb, cell - 1);
-    int refreshed = notebook_refresh(nb, rc < 0 ? NULL : err);
+    notebook_refresh(nb);
     result_of(nb, cell, rc, ret);
-    return rc < 0 ? rc : refreshed;
+    return rc < 0 ? rc : 0;
 }
 
 int nb_edit(struct notebook *nb, int cell, const char *text, enum nb_origin origin,
@@ -396,7 +404,9 @@ int nb_stage(struct notebook *nb, const char *what, struct phi3v_error *err)
         line && lines_add(&nb->book.pending, line, NB_TYPED, &(struct int_list){&index, 1});
     free(line);
     free(word);
-    return added ? notebook_refresh(nb, err) : memory_error(err);
+    if (!added) return memory_error(err);
+    notebook_refresh(nb);
+    return 0;
 }
 
 static int load_all(struct notebook *nb, const struct strings *pictures, struct loaded *to,

@@ -89,6 +89,7 @@ int table_store(const struct table *t, const char *path, struct phi3v_error *err
 {
     struct text out = {0};
     bool csv = has_ending(path, ".csv");
+    unsigned before = memory_failures();
     text_add(&out, csv ? "picture,answer,finish_reason,error\n" : "");
     for (int i = 0; i < t->n; i++) {
         const struct table_row *row = &t->v[i];
@@ -98,8 +99,8 @@ int table_store(const struct table *t, const char *path, struct phi3v_error *err
         else
             add_json(&out, row);
     }
-    int rc =
-        out.failed ? memory_error(err) : store_file(path, out.s ? out.s : "", out.n, 0666, err);
+    int rc = memory_failures() != before ? memory_error(err)
+                                         : store_file(path, out.s ? out.s : "", out.n, 0666, err);
     text_free(&out);
     return rc;
 }

@@ -6,7 +6,6 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +13,7 @@
 #include <unistd.h>
 
 /* Signal handlers and exit() have no argument for it. */
-static _Atomic(struct modes *) kept;
+static struct modes *kept;
 
 /* -- Writing --------------------------------------------------------------------------------- */
 

@@ -7,7 +7,7 @@
 
 #include "tty/interrupt.h"
 
-static atomic_int requested, stop_requested;
+static volatile sig_atomic_t requested, stop_requested;
 static _Atomic(void (*)(void *)) stop_work;
 static _Atomic(void *) stop_user;
 

@@ -4,6 +4,9 @@
 #include <errno.h>
 #include <sys/types.h>
 
+/* The sanitizers' libraries find them, too. */
+#define WRAP __attribute__((visibility("default")))
+
 long faults_room = -1;
 int faults_flock, faults_sync;
 
@@ -11,10 +14,10 @@ ssize_t __real_write(int fd, const void *bytes, size_t n);
 int __real_flock(int fd, int how);
 int __real_fsync(int fd);
 int __real_fdatasync(int fd);
-ssize_t __wrap_write(int fd, const void *bytes, size_t n);
-int __wrap_flock(int fd, int how);
-int __wrap_fsync(int fd);
-int __wrap_fdatasync(int fd);
+WRAP ssize_t __wrap_write(int fd, const void *bytes, size_t n);
+WRAP int __wrap_flock(int fd, int how);
+WRAP int __wrap_fsync(int fd);
+WRAP int __wrap_fdatasync(int fd);
 
 ssize_t __wrap_write(int fd, const void *bytes, size_t n)
 {

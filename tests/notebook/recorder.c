@@ -16,9 +16,24 @@
 
 /* -- The front end ---------------------------------------------------------------------------- */
 
+/* Memory of its own: what the core may do without, the record is not to miss. */
+static void put(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void put(struct text *t, const char *format, ...)
+{
+    char *line;
+    va_list ap;
+    va_start(ap, format);
+    int n = vasprintf(&line, format, ap);
+    va_end(ap);
+    if (n < 0 || !(t->s = realloc(t->s, t->n + (size_t)n + 1))) abort();
+    memcpy(t->s + t->n, line, (size_t)n + 1);
+    t->n += (size_t)n;
+    free(line);
+}
+
 static void add_pictures(struct text *t, const struct nb_output *out)
 {
-    for (int i = 0; i < out->n_pictures; i++) text_addf(t, " %s", out->pictures[i].label);
+    for (int i = 0; i < out->n_pictures; i++) put(t, " %s", out->pictures[i].label);
 }
 
 static void output(void *user, const struct nb_output *out)
@@ -27,44 +42,43 @@ static void output(void *user, const struct nb_output *out)
     struct text *t = &r->seen;
     switch (out->kind) {
     case NB_REPORT:
-        text_addf(t, "report: %.*s", (int)out->n_bytes, out->text);
+        put(t, "report: %.*s", (int)out->n_bytes, out->text);
         break;
     case NB_NOTE:
-        text_addf(t, "note: %s\n", out->text);
+        put(t, "note: %s\n", out->text);
         break;
     case NB_IMAGE:
-        text_add(t, "image");
+        put(t, "image");
         add_pictures(t, out);
-        text_addf(t, ": %s", out->text);
+        put(t, ": %s", out->text);
         break;
     case NB_ANSWER_BEGIN:
-        text_addf(t, "begin %d%s%s", out->cell, out->label ? " " : "",
-                  out->label ? out->label : "");
+        put(t, "begin %d%s%s", out->cell, out->label ? " " : "", out->label ? out->label : "");
         add_pictures(t, out);
-        text_add(t, "\n");
+        put(t, "\n");
         break;
     case NB_ANSWER_TEXT:
-        text_addf(t, "text %d: %.*s\n", out->cell, (int)out->n_bytes, out->text);
+        put(t, "text %d: %.*s\n", out->cell, (int)out->n_bytes, out->text);
         break;
     case NB_ANSWER_END:
-        text_addf(t, "end %d %s\n", out->cell,
-                  out->answer && out->answer->state ? out->answer->state : "-");
+        put(t, "end %d %s\n", out->cell,
+            out->answer && out->answer->state ? out->answer->state : "-");
         if (out->answer) {
             size_t n;
             const int32_t *ids = phi3v_prompt_ids(out->answer->prompt, &n);
             text_free(&r->ids);
-            for (size_t i = 0; i < n; i++) text_addf(&r->ids, "%d ", ids[i]);
+            for (size_t i = 0; i < n; i++) put(&r->ids, "%d ", ids[i]);
         }
         break;
     case NB_CERTAINTY:
-        text_addf(t, "certainty %d:", out->cell);
+        put(t, "certainty %d:", out->cell);
         for (int i = 0, at = 0; i < out->n_pieces; at += (int)out->pieces[i++].n_bytes)
-            text_addf(t, " [%.*s]%s", (int)out->pieces[i].n_bytes, out->text + at,
-                      out->pieces[i].probability > 0 ? "%" : "");
-        text_add(t, "\n");
+            put(t, " [%.*s]%s", (int)out->pieces[i].n_bytes, out->text + at,
+                out->pieces[i].probability > 0 ? "%" : "");
+        put(t, "\n");
         break;
     case NB_ERROR:
-        text_addf(t, "error: %s\n", out->error->text);
+        put(t, "error: %s\n", out->error->text);
         break;
     }
 }
@@ -85,7 +99,7 @@ static void begins(void *user) { (void)user; }
 static void next_input(void *user, int cell, const char *text)
 {
     struct recorder *r = user;
-    text_addf(&r->seen, "next %d: %s\n", cell, text);
+    put(&r->seen, "next %d: %s\n", cell, text);
 }
 
 static int shell(void *user, const char *command, struct phi3v_error *err)
@@ -93,7 +107,7 @@ static int shell(void *user, const char *command, struct phi3v_error *err)
     struct recorder *r = user;
     (void)err;
     r->n_shell++;
-    text_addf(&r->seen, "shell: %s\n", command);
+    put(&r->seen, "shell: %s\n", command);
     return 0;
 }
 
@@ -114,13 +128,13 @@ static void describe(void *user, struct text *lines)
 static void model_changed(void *user, const phi3v_model *model)
 {
     struct recorder *r = user;
-    text_addf(&r->seen, "model %s\n", model ? phi3v_model_info(model)->name : "none");
+    put(&r->seen, "model %s\n", model ? phi3v_model_info(model)->name : "none");
 }
 
 static void settings_changed(void *user, const struct settings *now)
 {
     struct recorder *r = user;
-    text_addf(&r->seen, "settings: layout %s\n", now->layout);
+    put(&r->seen, "settings: layout %s\n", now->layout);
 }
 
 /* -- Life ------------------------------------------------------------------------------------- */
@@ -201,7 +215,7 @@ void recorder_close(struct recorder *r)
 int recorder_eval(struct recorder *r, const char *source, enum nb_origin origin)
 {
     text_free(&r->seen);
-    text_add(&r->seen, "");
+    put(&r->seen, "%s", "");
     r->err = (struct phi3v_error){0};
     return nb_eval(r->nb, source, origin, &r->result, &r->err);
 }

@@ -210,9 +210,8 @@ int command_undo(struct call *c, struct phi3v_error *err)
     /* Unsaved cells that an earlier notebook comes back in place of stay behind. */
     if (book_aside(&nb->book) && nb->book.changed && nb->book.n > 0) autosave_apart(nb, NULL);
     enum book_undone what = book_undo(&nb->book, &number);
-    int rc = what == BOOK_NOTHING ? refuse(err, PHI3V_E_ARGUMENT, "nothing to take back")
-                                  : notebook_refresh(nb, err);
-    if (rc) return rc;
+    if (what == BOOK_NOTHING) return refuse(err, PHI3V_E_ARGUMENT, "nothing to take back");
+    notebook_refresh(nb);
     if (what == BOOK_CELL_GONE) report(nb, "cell %d is gone\n", number);
     if (what == BOOK_CELL_BACK) report(nb, "cell %d is as it was\n", number);
     if (what == BOOK_ALL_BACK)
@@ -255,8 +254,8 @@ int command_reset(struct call *c, struct phi3v_error *err)
     if (!rc && !all) rc = keep_pictures(nb, &fresh, err);
     if (!rc) rc = book_replace(&nb->book, &fresh, err);
     book_free(&fresh);
-    if (!rc) rc = notebook_refresh(nb, err);
     if (rc) return rc;
+    notebook_refresh(nb);
     phi3v_session_clear(nb->engine.session);
     autosave_apart(nb, book_aside(&nb->book));
     if (unsaved) note(nb, "(:undo brings the cells back)");

@@ -128,7 +128,7 @@ static int open_notebook(struct notebook *nb, const char *path, struct phi3v_err
     free(text);
     if (!rc) rc = book_replace(&nb->book, &fresh, err);
     book_free(&fresh);
-    if (!rc) rc = notebook_refresh(nb, err);
+    if (!rc) notebook_refresh(nb);
     return rc;
 }
 

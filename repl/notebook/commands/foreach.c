@@ -36,6 +36,7 @@ struct foreach {
     int n_items, n_used; // of these: in the present batch
     int shown;           // the item whose answer is on the screen
     int n_answered, n_failed;
+    bool short_of_memory;     // the table lacks something
     struct phi3v_error first; // failure
 };
 
@@ -153,12 +154,19 @@ static void send(struct foreach *f, const struct nb_output *out)
     f->nb->front.output(f->nb->front.user, out);
 }
 
+/* Into the table; NULL: there was no memory for it. */
+static void keep(struct foreach *f, char **to, char *text)
+{
+    *to = text;
+    if (!text) f->short_of_memory = true;
+}
+
 static void fail(struct foreach *f, int at, const char *name, const struct phi3v_error *why)
 {
     struct phi3v_error error;
     bool named = strstr(why->text, name) != NULL;
     refuse(&error, why->code, "%.150s%s%.340s", named ? "" : name, named ? "" : ": ", why->text);
-    f->table.v[at].error = text_copy(why->text);
+    keep(f, &f->table.v[at].error, text_copy(why->text));
     if (f->n_failed++ == 0) f->first = *why;
     send(f, &(struct nb_output){.kind = NB_ERROR, .error = &error});
 }
@@ -197,7 +205,7 @@ static void show_end(struct foreach *f, struct item *l, const struct phi3v_job *
         fail(f, l->at, source, &job->error);
         return;
     }
-    f->table.v[l->at].answer = text_copyn(job->result->text, job->result->n_text_bytes);
+    keep(f, &f->table.v[l->at].answer, text_copyn(job->result->text, job->result->n_text_bytes));
     f->table.v[l->at].finish = finish_name(job->result->finish);
     f->n_answered += job->result->finish != PHI3V_FINISH_INTERRUPTED;
     struct phi3v_timing timing = job->result->timing;
@@ -295,7 +303,7 @@ static void take_item(struct foreach *f, size_t at)
     int rc = load_item(f, l, what, &err);
     if (!rc) rc = make_prompt(f, l, &err);
     char *name = *what == '@' ? text_copy(what) : fetch_display_name(what);
-    f->table.v[at].picture = text_copy(rc ? name : l->loaded->source);
+    keep(f, &f->table.v[at].picture, text_copy(rc ? name : l->loaded->source));
     if (rc && rc != PHI3V_E_CANCELLED) fail(f, l->at, name ? name : "", &err);
     free(name);
     if (rc) {
@@ -342,6 +350,7 @@ static int answer_all(struct foreach *f, struct phi3v_error *err)
             rc = answer_batch(f, err);
         else
             for (int i = 0; i < f->n_used; i++) item_fini(&f->items[i]);
+        if (!rc && f->short_of_memory) rc = memory_error(err);
         if (!rc && f->file) rc = store(f, err);
     }
     return rc;

@@ -182,10 +182,13 @@ int command_history(struct call *c, struct phi3v_error *err)
 
 int command_help(struct call *c, struct phi3v_error *err)
 {
+    unsigned before = memory_failures();
     char *text = help_text(c->args);
+    if (!text && memory_failures() != before) return memory_error(err);
     if (!text) {
         const char *topic = *c->args == ':' ? c->args + 1 : c->args;
-        return command_find(topic, err) ? memory_error(err) : PHI3V_E_ARGUMENT;
+        (void)command_find(topic, err); /* says why there is no help on it */
+        return PHI3V_E_ARGUMENT;
     }
     report(c->nb, "%s", text);
     free(text);

@@ -47,8 +47,9 @@ static int set_shown(struct notebook *nb, const char *key, const char *value,
                      struct phi3v_error *err)
 {
     int rc = settings_set(&nb->book.base, key, value, SETTING_SHOWN, err);
-    if (!rc) rc = notebook_refresh(nb, err);
-    if (!rc && nb->front.settings_changed) nb->front.settings_changed(nb->front.user, &nb->now);
+    if (rc) return rc;
+    notebook_refresh(nb);
+    if (nb->front.settings_changed) nb->front.settings_changed(nb->front.user, &nb->now);
     return rc;
 }
 
@@ -122,14 +123,16 @@ static int follow_model(struct notebook *nb, struct phi3v_error *err)
     if (!strcmp(nb->now.mode, mode)) return 0;
     if (!nb->book.n) {
         int rc = settings_set(&nb->book.base, "mode", mode, SETTING_SHOWN, err);
-        return rc ? rc : notebook_refresh(nb, err);
+        if (!rc) notebook_refresh(nb);
+        return rc;
     }
     char *line = text_format(":mode %s", mode);
     bool added = line && lines_add(&nb->book.pending, line, NB_TYPED, &none);
     free(line);
     if (!added) return memory_error(err);
     note(nb, "(mode %s from here on, as the model's folder says)", mode);
-    return notebook_refresh(nb, err);
+    notebook_refresh(nb);
+    return 0;
 }
 
 int command_model(struct call *c, struct phi3v_error *err)
