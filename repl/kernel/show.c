@@ -110,6 +110,7 @@ static void output(void *user, const struct nb_output *out)
     switch (out->kind) {
     case NB_REPORT:
     case NB_CERTAINTY:
+    case NB_DIFF:
         say(s, "stdout", out->text, out->n_bytes);
         break;
     case NB_NOTE:

@@ -44,6 +44,7 @@ const struct command command_table[] = {
         ":retry\n:retry 2"),
     ROW(more, person, COMMAND_CELLS, "cells", "[n]",
         "go on with an answer that was interrupted or too long", ":more"),
+    ROW(ab, person, COMMAND_CELLS, "looking", "n m", "two answers word by word", ":ab 1 3"),
     ROW(alt, person, COMMAND_CELLS, "looking", "[n] [COUNT]",
         "an answer coloured by certainty, and its least certain tokens with their runners-up",
         ":alt\n:alt 2 10"),

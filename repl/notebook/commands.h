@@ -96,6 +96,7 @@ COMMAND(undo);
 COMMAND(reset);
 /* commands/alt.c */
 COMMAND(alt);
+COMMAND(ab);
 COMMAND(fork);
 /* commands/foreach.c */
 COMMAND(foreach);

@@ -365,9 +365,13 @@ static int change_cell(struct notebook *nb, int cell, const char *text, enum nb_
         source_free(&s);
         return nb_eval(nb, text, origin, ret, err);
     }
+    const char *answer = nb->book.v[cell - 1].answer;
+    char *before = answer ? text_copy(answer) : NULL;
     rc = change(nb, cell - 1, &s, origin, err);
     if (rc < 0) give_back(nb, cell, &s, 0, origin);
     source_free(&s);
+    if (!rc && before) run_tell_changes(nb, before, nb->book.v[cell - 1].answer);
+    free(before);
     if (rc >= 0) run_tell_stale(nb, cell - 1);
     notebook_refresh(nb);
     result_of(nb, cell, rc, ret);

@@ -36,6 +36,7 @@ enum nb_kind {
     NB_ANSWER_BEGIN, /* an answer to the pictures is about to come */
     NB_ANSWER_TEXT,  /* a piece of it, as it is said */
     NB_ANSWER_END,   /* the end; `answer` NULL: there will be none */
+    NB_DIFF,         /* two answers word by word: `changes`; text: the same with marks */
     NB_CERTAINTY,    /* an answer once more, with how certain its pieces were */
     NB_ERROR         /* something failed and the rest goes on: `error` */
 };
@@ -49,6 +50,13 @@ struct nb_picture {
 struct nb_piece { // of a text
     size_t n_bytes;
     float probability; // that the model gave it, of its least certain token; 0: not known
+};
+
+enum nb_change_kind { NB_SAME, NB_GONE, NB_NEW };
+struct nb_change { // words of one text, or of both
+    enum nb_change_kind kind;
+    const char *text;
+    size_t n_bytes;
 };
 
 struct nb_answer { // what was computed; borrowed during the call
@@ -70,6 +78,9 @@ struct nb_output {
     size_t n_bytes;                // of text
     const struct nb_piece *pieces; // all of text: ANSWER_TEXT, where known; CERTAINTY
     int n_pieces;
+    const struct nb_change *changes; // DIFF
+    int n_changes;
+    int before, after;                 // DIFF: the cells compared
     const struct nb_picture *pictures; // IMAGE, ANSWER_BEGIN
     int n_pictures;
     bool large;                      // IMAGE: as large as fits; else small ones

@@ -6,6 +6,7 @@
 
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
+#include "notebook/diff.h"
 #include "notebook/fork.h"
 #include "notebook/lines.h"
 #include "notebook/prompt.h"
@@ -602,6 +603,26 @@ int run_more(struct notebook *nb, int i, struct phi3v_error *err)
         return rc;
     }
     return finish(nb, i, rc);
+}
+
+void run_tell_changes(struct notebook *nb, const char *before, const char *after)
+{
+    enum { SHORT = 300 }; /* bytes: a few lines */
+    struct diff d;
+    if (strlen(before) > SHORT || strlen(after) > SHORT || diff_words(before, after, &d, NULL))
+        return;
+    bool any = false, all = true; /* words that stay */
+    for (int k = 0; k < d.n; k++) {
+        any |= d.v[k].kind == NB_SAME;
+        all &= d.v[k].kind == NB_SAME;
+    }
+    char *text = any && !all ? diff_text(&d) : NULL;
+    for (char *p = text; p && *p; p++)
+        if (*p == '\n') *p = ' ';
+    if (text) note(nb, "(%s)", text);
+    if (all) note(nb, "(the same answer)");
+    free(text);
+    diff_free(&d);
 }
 
 void run_tell_stale(struct notebook *nb, int i)

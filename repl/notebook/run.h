@@ -30,6 +30,9 @@ int run_prompt(struct notebook *nb, const phi3v_prompt *prompt, const struct set
 /* The answer of cell i once more, with its pictures. */
 void run_show_again(struct notebook *nb, int i);
 
+/* What has changed in a short answer, in one line. Without memory nothing is said. */
+void run_tell_changes(struct notebook *nb, const char *before, const char *after);
+
 /* "cells 3-5 are stale now: …" where there are any behind cell i. */
 void run_tell_stale(struct notebook *nb, int i);
 

@@ -29,6 +29,8 @@ bool style_on(const struct term_facts *facts, int style, FILE *out)
     if (style & STYLE_DOUBT) fputs("\033[4m", out);
     if (style & STYLE_LIKELY) fputs("\033[33m", out);
     if (style & STYLE_UNSURE) fputs(colours ? "\033[35m" : "\033[4m", out);
+    if (style & STYLE_GONE) fputs(colours ? "\033[9;31m" : "\033[9m", out);
+    if (style & STYLE_NEW) fputs(colours ? "\033[32m" : "\033[4m", out);
     if (style & STYLE_UNLIKELY) fputs(colours ? "\033[1;31m" : "\033[1;4m", out);
     return style != 0;
 }

@@ -24,7 +24,9 @@ enum style {
     STYLE_DOUBT = 256,  /* underlines the whole word */
     STYLE_LIKELY = 512, /* how certain something is, from fairly */
     STYLE_UNSURE = 1024,
-    STYLE_UNLIKELY = 2048 /* to hardly */
+    STYLE_UNLIKELY = 2048, /* to hardly */
+    STYLE_GONE = 4096,
+    STYLE_NEW = 8192
 };
 
 /* Switches styles on; true when anything was written, which "\033[0m" takes back. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/must.h"
+#include "term/columns.h"
 #include "term/gallery.h"
 #include "tty/child.h"
 #include "tty/fault.h"
@@ -202,6 +203,65 @@ static void show_certainty(struct front *f, const struct nb_output *out)
     stream_free(s);
 }
 
+/* -- Differences ------------------------------------------------------------------------------ */
+
+/* The words of one side: those it shares, and its own. */
+static int side_of(const struct nb_output *out, enum nb_change_kind own, int style,
+                   struct span *ret)
+{
+    int n = 0;
+    for (int i = 0; i < out->n_changes; i++) {
+        const struct nb_change *c = &out->changes[i];
+        if (c->kind == NB_SAME || c->kind == own)
+            ret[n++] = (struct span){c->text, c->n_bytes, c->kind == own ? style : 0};
+    }
+    return n;
+}
+
+static void show_side_by_side(struct front *f, const struct nb_output *out)
+{
+    size_t n = (size_t)out->n_changes + 1;
+    struct span *left = xcalloc(n, sizeof *left), *right = xcalloc(n, sizeof *right);
+    char labels[2][32];
+    snprintf(labels[0], sizeof labels[0], "Out[%d]: ", out->before);
+    snprintf(labels[1], sizeof labels[1], "Out[%d]: ", out->after);
+    left[0] = (struct span){labels[0], strlen(labels[0]), STYLE_LABEL};
+    right[0] = (struct span){labels[1], strlen(labels[1]), STYLE_LABEL};
+    int n_left = 1 + side_of(out, NB_GONE, STYLE_GONE, left + 1);
+    int n_right = 1 + side_of(out, NB_NEW, STYLE_NEW, right + 1);
+    columns_show(f->out.facts, stdout, left, n_left, right, n_right);
+    free(left);
+    free(right);
+}
+
+/* One text, in which what is gone stands before what is new. */
+static void show_unified(const struct nb_output *out, struct term *term)
+{
+    static const int style[] = {[NB_SAME] = 0, [NB_GONE] = STYLE_GONE, [NB_NEW] = STYLE_NEW};
+    struct stream_options how = {
+        .term = term, .out = stdout, .layout = STREAM_NO_PICTURES, .verbatim = true};
+    struct stream *s = stream_new(&how);
+    for (int i = 0; s && i < out->n_changes; i++) {
+        const struct nb_change *c = &out->changes[i];
+        bool apart = c->n_bytes && strchr(" \t\n", c->text[c->n_bytes - 1]);
+        stream_style(s, style[c->kind]);
+        stream_text(s, c->text, c->n_bytes);
+        if (!apart) stream_text(s, " ", 1);
+    }
+    if (s) stream_end(s);
+    stream_free(s);
+}
+
+static void show_diff(struct front *f, const struct nb_output *out)
+{
+    if (!f->out.facts || f->out.facts->colour == TERM_COLOUR_NONE)
+        out_text(&f->out, out->text, out->n_bytes);
+    else if (f->out.facts->cols >= COLUMNS_WIDTH)
+        show_side_by_side(f, out);
+    else
+        show_unified(out, f->term);
+}
+
 static void answer_text(struct front *f, const struct nb_output *out)
 {
     double doubt = nb_settings(f->nb)->doubt;
@@ -238,6 +298,9 @@ static void output(void *user, const struct nb_output *out)
         break;
     case NB_CERTAINTY:
         show_certainty(f, out);
+        break;
+    case NB_DIFF:
+        show_diff(f, out);
         break;
     case NB_ERROR:
         front_error(f, out->error);

@@ -75,6 +75,7 @@ static void output(void *user, const struct nb_output *out)
     case NB_REPORT:
     case NB_IMAGE:
     case NB_CERTAINTY:
+    case NB_DIFF:
         if (!p->answers_alone) say(p, out);
         break;
     case NB_NOTE:

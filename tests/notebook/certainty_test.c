@@ -122,6 +122,29 @@ static void the_next_prompt_stands_there(void **state)
     assert_int_equal(book_parent(&r->nb->book, 3), 2);
 }
 
+/* Two answers word by word, and what an edit has changed of a short one. */
+static void answers_are_compared(void **state)
+{
+    struct recorder *r = *state;
+    works(r, ":set max_new_tokens 12\nOne.");
+    works(r, ":fork 1@9=zebra");
+    works(r, ":ab 1 2");
+    assert_saw(r, "diff 1 2: ");
+    assert_saw(r, "[-");
+    assert_saw(r, "{+");
+    works(r, ":ab 1 1");
+    char *same = text_format("diff 1 1: %s\n", cell(r, 1)->answer);
+    assert_saw(r, same);
+    free(same);
+    fails(r, ":ab 1", ":ab wants two cells");
+    fails(r, ":ab 1 9", "there is no cell 9");
+    works(r, ":edit 1 One.");
+    assert_saw(r, "note: (the same answer)");
+    /* The note of an edited cell is there when some words stay, and not when none does. */
+    works(r, ":edit 2 Something else altogether?");
+    works(r, ":undo");
+}
+
 /* A source with a prompt is one cell, as a notebook has it, whoever sends it. */
 static void a_source_is_one_cell(void **state)
 {
@@ -156,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(more_adds_up, setup, teardown),
         cmocka_unit_test_setup_teardown(branches_are_undone, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_prompt_stands_there, setup, teardown),
+        cmocka_unit_test_setup_teardown(answers_are_compared, setup, teardown),
         cmocka_unit_test_setup_teardown(a_source_is_one_cell, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

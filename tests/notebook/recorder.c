@@ -70,6 +70,9 @@ static void output(void *user, const struct nb_output *out)
             for (size_t i = 0; i < n; i++) put(&r->ids, "%d ", ids[i]);
         }
         break;
+    case NB_DIFF:
+        text_addf(t, "diff %d %d: %s", out->before, out->after, out->text);
+        break;
     case NB_CERTAINTY:
         put(t, "certainty %d:", out->cell);
         for (int i = 0, at = 0; i < out->n_pieces; at += (int)out->pieces[i++].n_bytes)

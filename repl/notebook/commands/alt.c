@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Commands about what else an answer might have been: :alt :fork */
+ * Commands about what else an answer might have been: :alt :ab :fork */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "notebook/commands.h"
+#include "notebook/diff.h"
 #include "notebook/fork.h"
 #include "notebook/lines.h"
 #include "notebook/pieces.h"
@@ -168,6 +169,43 @@ int command_alt(struct call *c, struct phi3v_error *err)
     if (!rc) note(nb, "(:fork %d@TOKEN=TEXT goes on from another word)", i + 1);
     free(ends);
     return rc;
+}
+
+/* -- :ab -------------------------------------------------------------------------------------- */
+
+static int show_diff(struct notebook *nb, int before, int after, struct phi3v_error *err)
+{
+    struct diff d;
+    int rc = diff_words(nb->book.v[before].answer, nb->book.v[after].answer, &d, err);
+    if (rc) return rc;
+    char *marked = diff_text(&d), *text = marked ? text_format("%s\n", marked) : NULL;
+    if (text)
+        nb->front.output(nb->front.user, &(struct nb_output){.kind = NB_DIFF,
+                                                             .text = text,
+                                                             .n_bytes = strlen(text),
+                                                             .changes = d.v,
+                                                             .n_changes = d.n,
+                                                             .before = before + 1,
+                                                             .after = after + 1});
+    free(marked);
+    free(text);
+    diff_free(&d);
+    return text ? 0 : memory_error(err);
+}
+
+int command_ab(struct call *c, struct phi3v_error *err)
+{
+    struct words words;
+    int cell[2], rc = words_split(c->args, &words, err);
+    if (rc) return rc;
+    if (words.n != 2) rc = refuse(err, PHI3V_E_ARGUMENT, ":ab wants two cells: :ab 1 3");
+    for (int k = 0; k < 2 && !rc; k++) {
+        rc = cell_index(c->nb, words.v[k].text, &cell[k], err);
+        if (!rc && !c->nb->book.v[cell[k]].answer)
+            rc = refuse(err, PHI3V_E_ARGUMENT, "cell %d has no answer", cell[k] + 1);
+    }
+    words_free(&words);
+    return rc ? rc : show_diff(c->nb, cell[0], cell[1], err);
 }
 
 /* -- :fork ------------------------------------------------------------------------------------ */
