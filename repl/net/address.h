@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Which addresses lie in the public network. Everything else (this machine, the office, a cloud's
  * own services) may only be reached when a person asks for it. */
 #ifndef NET_ADDRESS_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * The data: side of fetch.h. */
 #ifndef NET_DATA_URL_H
 #define NET_DATA_URL_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Errors of this part: one sentence in the library's struct. */
 #ifndef NET_ERROR_H
 #define NET_ERROR_H

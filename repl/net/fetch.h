@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * The bytes of a picture from wherever a person points: a path, an http(s) URL, a data: URL, or -
  * for the standard input. Bounded in size and time, private addresses guarded, and every failure is
  * one clean sentence.

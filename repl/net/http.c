@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * A picture over http or https. Redirects are followed here, one request each, because each hop
  * may go to another network and through another proxy: whether it may be made is decided before
  * anything is connected. */

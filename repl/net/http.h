@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * The http(s) side of fetch.h. */
 #ifndef NET_HTTP_H
 #define NET_HTTP_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Models from the Hugging Face hub into the cache that Python's huggingface_hub uses, in its layout
  * and under its locks, so that either finds what the other brought. Resumed after any interruption,
  * verified by digest, published only when whole. */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* flock */
 #include "net/hub_cache.h"
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * The cache of models on disk, in the layout of Python's huggingface_hub:
  *   CACHE/models--ORG--NAME/blobs/KEY            the bytes (may be a link into CACHE/blobs)
  *                          /snapshots/COMMIT/FILE  a relative link to a blob

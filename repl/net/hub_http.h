@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Requests to the hub and to the storage behind it: the token, the headers that only hubs send,
  * redirects by hand, waiting and trying again, and a sentence for each refusal. */
 #ifndef NET_HUB_HTTP_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * What the threads of a pull share, and the work of one of them on one segment. */
 #ifndef NET_HUB_JOB_H
 #define NET_HUB_JOB_H

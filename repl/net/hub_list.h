@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * What a repository of the hub holds at a revision, and which of it running the model needs. */
 #ifndef NET_HUB_LIST_H
 #define NET_HUB_LIST_H

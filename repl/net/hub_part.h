@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * A file that is being fetched: its bytes under a name of ours, a map of which of them are there,
  * and its digest, which runs behind the bytes and decides in the end.
  *

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * hub_pull: threads with a connection each take segments of the files in their order; one more
  * thread runs the digests behind them and publishes what is whole; the calling thread shows
  * progress. */

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * One segment of a file: where its bytes are at present, the request, and what to do when it ends
  * too early. */
 #define _POSIX_C_SOURCE 200809L

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * What fetching a picture may cost, in one place. A person sets the first two (fetch_mib,
  * fetch_timeout); the others end a transfer that leads nowhere. */
 #ifndef NET_LIMITS_H

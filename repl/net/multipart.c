@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE /* memmem, strcasestr */
 #include "net/multipart.h"
 

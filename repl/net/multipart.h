@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * multipart/x-mixed-replace, in which network cameras send one frame after the other without end.
  */
 #ifndef NET_MULTIPART_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Which proxy, if any, one request goes through. It is decided here and told to libcurl, because
  * behind a proxy private addresses have to be judged by other means. */
 #ifndef NET_PROXY_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * What every request to a server has in common, whether for a picture or for a model's file: how
  * libcurl is set up and driven, and one sentence for each way it fails. */
 #ifndef NET_TRANSFER_H

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * Addresses as text: which words are one, how they are spelled for a server, and what of them may
  * be shown and stored. Nothing here asks the network. */
 #ifndef NET_URL_H

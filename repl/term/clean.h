@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later
+/* SPDX-License-Identifier: MIT
  * The one filter between text that came from elsewhere (answers, file names, URLs, error bodies,
  * notebooks, model names, history) and the terminal. What leaves it cannot move the cursor, change
  * a mode, or pretend to be other text: UTF-8 is decoded strictly, control characters, C1,
