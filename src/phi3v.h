@@ -199,6 +199,10 @@ struct phi3v_image_options {
     size_t size;
     int exif; /* 1: turn as the EXIF orientation says; 0: the stored raster, as the reference (0) */
     int lenient; /* 1: of a damaged or truncated file read what is there; 0: refuse it (0) */
+    /* Asked on the calling thread, between rows of a PNG or JPEG picture and between the stages of
+     * all: non-zero ends it with error CANCELLED. May be NULL. */
+    int (*stopped)(void *user);
+    void *user;
 };
 
 struct phi3v_image_info {

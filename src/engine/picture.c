@@ -26,7 +26,8 @@ int picture_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_ima
                        struct phi3v_image **ret, struct phi3v_error *err)
 {
     struct decoded decoded;
-    struct decode_options how = {.exif = opt->exif, .lenient = opt->lenient};
+    struct decode_options how = {
+        .exif = opt->exif, .lenient = opt->lenient, .stopped = opt->stopped, .user = opt->user};
     int rc = image_decode(bytes, n_bytes, &how, &decoded, err);
     if (rc) return rc;
     struct phi3v_image *image = mem_zalloc(sizeof *image);

@@ -184,9 +184,13 @@ int image_decode(const uint8_t *bytes, size_t n, const struct decode_options *op
                        "the picture file is too large: %zu MiB, at most %d are read", n >> 20,
                        MAX_FILE_BYTES >> 20);
     struct sniffed what = image_sniff(bytes, n);
-    struct source source = {.bytes = bytes, .n = n, .name = what.name, .lenient = opt->lenient};
+    struct stop stop = {.fn = opt->stopped, .user = opt->user};
+    struct source source = {
+        .bytes = bytes, .n = n, .name = what.name, .lenient = opt->lenient, .stop = &stop};
     struct decoded d = {.format = what.name, .orientation = 1};
     int code = decode_as(what, &source, &d, err);
+    if (code == 0 && source_stopped(&source)) pixels_fini(&d.pixels);
+    if (stop.seen) return err_set(err, PHI3V_E_CANCELLED, "reading the picture was cancelled");
     if (code < 0) return code;
     d.transparent_share = weigh_alpha(&d.pixels);
     if (d.orientation == 1) d.orientation = image_orientation(bytes, n, what.format);

@@ -9,12 +9,28 @@
 
 #include "image/image.h"
 
+/* Whether to go on. */
+struct stop {
+    int (*fn)(void *user); // NULL: always
+    void *user;
+    int seen; // it has said no
+};
+
 struct source {
     const uint8_t *bytes;
     size_t n;
     const char *name; // of the format, for messages
     int lenient;
+    struct stop *stop;
 };
+
+/* For the rows of a large picture: a decoder that finds this true gives up with any error. */
+static inline int source_stopped(const struct source *s)
+{
+    struct stop *stop = s->stop;
+    if (!stop->seen && stop->fn) stop->seen = stop->fn(stop->user) != 0;
+    return stop->seen;
+}
 
 typedef int decode_fn(const struct source *s, struct decoded *ret, struct phi3v_error *err);
 

@@ -30,8 +30,10 @@ struct sniffed {
 struct sniffed image_sniff(const uint8_t *bytes, size_t n);
 
 struct decode_options {
-    int exif;    // turn the picture as its orientation says
-    int lenient; // of damaged and truncated files, read what is there
+    int exif;                   // turn the picture as its orientation says
+    int lenient;                // of damaged and truncated files, read what is there
+    int (*stopped)(void *user); // non-zero: end with CANCELLED; or NULL
+    void *user;
 };
 struct decoded {
     struct pixels pixels;     // free with pixels_fini

@@ -87,8 +87,9 @@ static void on_output(j_common_ptr lib) { (void)lib; }
 
 static void on_progress(j_common_ptr lib)
 {
-    if (((j_decompress_ptr)lib)->input_scan_number <= MAX_SCANS) return;
     struct job *job = lib->client_data;
+    if (source_stopped(job->s)) leave(job, PHI3V_E_CANCELLED);
+    if (((j_decompress_ptr)lib)->input_scan_number <= MAX_SCANS) return;
     leave(job,
           err_set(job->err, PHI3V_E_IMAGE,
                   "the JPEG picture has more than %d scans: it was made to waste time", MAX_SCANS));

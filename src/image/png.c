@@ -205,6 +205,7 @@ static void on_header(png_structp lib, png_infop info)
 static void on_row(png_structp lib, png_bytep row, png_uint_32 y, int pass)
 {
     struct job *job = png_get_progressive_ptr(lib);
+    if (source_stopped(job->s)) png_error(lib, "stopped");
     if (!row) return; // without pixels in this pass
     size_t stride = (size_t)job->width * (size_t)job->channels;
     png_progressive_combine_row(lib, job->samples + y * stride, row);

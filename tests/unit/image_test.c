@@ -633,6 +633,52 @@ static void test_crops_when_asked_for(void **state)
     assert_int_equal(mem_in_use_bytes(), 0);
 }
 
+struct asked {
+    int n, stop_at; // 0: never
+};
+
+static int count_asked(void *user)
+{
+    struct asked *a = user;
+    return ++a->n == a->stop_at;
+}
+
+/* Stopped whenever it asks, a decoder gives up, also one that takes what is there. */
+static void stop_everywhere(const char *bytes, size_t n, int lenient, int least)
+{
+    struct asked a = {0};
+    struct decode_options how = {.lenient = lenient, .stopped = count_asked, .user = &a};
+    struct decoded d;
+    struct phi3v_error err;
+    if (image_decode((const uint8_t *)bytes, n, &how, &d, &err)) fail_msg("%s", err.text);
+    pixels_fini(&d.pixels);
+    assert_in_range(a.n, least, 1000);
+    for (int at = a.n; at > 0; at--) {
+        a = (struct asked){.stop_at = at};
+        int code = image_decode((const uint8_t *)bytes, n, &how, &d, &err);
+        assert_int_equal(code, PHI3V_E_CANCELLED);
+        assert_int_equal(a.n, at); // and does not ask again
+        assert_non_null(strstr(err.text, "cancelled"));
+    }
+}
+
+static void test_decoding_stops(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"baseline420.jpg", "progressive.jpg", "cmyk.jpg",
+                                        "rgb.png",         "interlaced.png",  "rgb16.png",
+                                        "lossy.webp",      "anim.gif",        "pal.bmp"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        struct file f = seed(names[i]);
+        bool by_rows = i < 6;
+        for (int lenient = 0; lenient < 2; lenient++)
+            stop_everywhere(f.bytes, f.n, lenient, by_rows ? 3 : 1);
+        if (by_rows && i != 4) stop_everywhere(f.bytes, f.n - f.n / 8, 1, 2);
+        mem_free(f.bytes);
+    }
+    assert_int_equal(mem_in_use_bytes(), 0);
+}
+
 /* A large picture is resized in many parts, between which others may have their turn; what comes of
  * it is the whole. */
 static void test_prepared_in_bands(void **state)
@@ -697,6 +743,7 @@ int main(void)
         cmocka_unit_test(test_resize_in_bands),
         cmocka_unit_test(test_crops_when_asked_for),
         cmocka_unit_test(test_prepared_in_bands),
+        cmocka_unit_test(test_decoding_stops),
         cmocka_unit_test(test_plan),
         cmocka_unit_test(test_crops),
     };
