@@ -230,10 +230,17 @@ static void read_window(struct json_reader *r, const json_t *root, const struct 
 /* What is read from the top of config.json, here or by the sections' readers. */
 static void refuse_other_keys(struct json_reader *r, const json_t *root, const struct config *c)
 {
-    static const char *const read[] = {
-        "hidden_act", "head_dim",        "rms_norm_eps",   "rope_scaling",
-        "rope_theta", "rope_parameters", "sliding_window", "tie_word_embeddings",
-        NULL};
+    static const char *const read[] = {"hidden_act",
+                                       "head_dim",
+                                       "rms_norm_eps",
+                                       "rope_scaling",
+                                       "rope_theta",
+                                       "rope_parameters",
+                                       "sliding_window",
+                                       "tie_word_embeddings",
+                                       "max_position_embeddings",
+                                       "original_max_position_embeddings",
+                                       NULL};
     config_refuse_unread(r, "", root, read, c->head_dim);
 }
 

@@ -8,30 +8,42 @@
 
 /* Words of a key that speak of the arithmetic of layers. */
 static const char *const telling_words[] = {
-    "act",    "activation", "adapter",   "alibi",         "audio",       "bias",
-    "biases", "cap",        "capping",   "clip",          "cross",       "compression",
-    "expert", "experts",    "gate",      "gated",         "head",        "layernorm",
-    "lora",   "moe",        "mscale",    "mtp",           "multiplier",  "mup",
-    "nextn",  "norm",       "normalize", "normalization", "pool",        "pooling",
-    "pruned", "qk",         "qkv",       "residual",      "rmsnorm",     "rope",
-    "rotary", "router",     "scalar",    "scale",         "scaling",     "shared",
-    "sink",   "sinks",      "softcap",   "sparse",        "blocksparse", "speech",
-    "types",  "window",     "factor",    "softcapping",   "temperature", "interleaved",
+    "act",         "activation",  "adapter",    "alibi",         "audio",
+    "bias",        "biases",      "cap",        "capping",       "chunk",
+    "clip",        "compression", "cross",      "dense",         "expert",
+    "experts",     "factor",      "gate",       "gated",         "head",
+    "layernorm",   "limit",       "lora",       "moe",           "mrope",
+    "mscale",      "mtp",         "multiplier", "mup",           "nextn",
+    "norm",        "normalize",   "parallel",   "normalization", "pct",
+    "pool",        "position",    "pooling",    "pruned",        "qk",
+    "qkv",         "residual",    "rmsnorm",    "rope",          "rotary",
+    "router",      "scalar",      "scale",      "scaling",       "shared",
+    "sink",        "sinks",       "softcap",    "sparse",        "blocksparse",
+    "speech",      "types",       "window",     "softcapping",   "temperature",
+    "interleaved",
 };
 
 /* Words of a key for which 1 means "as it is", and 0 does not. */
-static const char *const factor_words[] = {"factor", "mscale", "multiplier", "scale", "scaling"};
+static const char *const factor_words[] = {"factor", "mscale", "multiplier",
+                                           "pct",    "scale",  "scaling"};
+
+/* Keys that say what is computed anyway: here "off" would be another computation. */
+static const char *const always_on[] = {
+    "causal",   "is_causal",  "scale_attn_weights",  "use_rms_norm",
+    "use_rope", "use_rotary", "use_rotary_embedding"};
 
 /* Keys with a telling word that change no answer: defaults of sampling, training, other programs,
  * and sliding windows, whose size alone decides (`sliding_window`). */
 static const char *const harmless[] = {
-    "activation_checkpointing", "activation_dropout", "initializer_factor",
-    "initializer_scale",        "max_grad_norm",      "max_window_layers",
-    "router_aux_loss_coef",     "temperature",        "use_sliding_window",
+    "activation_checkpointing", "activation_dropout",   "chunk_size_feed_forward",
+    "initializer_factor",       "initializer_scale",    "max_grad_norm",
+    "max_window_layers",        "router_aux_loss_coef", "temperature",
+    "tensor_parallel_size",     "use_sliding_window",
 };
 
 /* Values that say what is computed anyway. */
-static const char *const ours[] = {"none", "silu", "swiglu", "rms_norm", "rmsnorm", "default"};
+static const char *const ours[] = {"none",    "silu",   "swiglu", "rms_norm",
+                                   "rmsnorm", "rotary", "rope",   "default"};
 
 static bool is_one_of(const char *s, const char *const *list, size_t n)
 {
@@ -113,6 +125,10 @@ void config_refuse_unread(struct json_reader *r, const char *section, const json
     json_object_foreach((json_t *)obj, key, value)
     {
         if (*key == '_' || is_one_of(key, read, n) || IS_ONE_OF(key, harmless)) continue;
+        if (IS_ONE_OF(key, always_on)) {
+            if (json_is_false(value)) refuse_key(r, section, key, value);
+            continue;
+        }
         if (HAS_WORD(key, telling_words) && !is_neutral(key, value, head_dim))
             refuse_key(r, section, key, value);
     }

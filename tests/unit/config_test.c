@@ -247,6 +247,9 @@ static const struct spelling spellings[] = {
     {"CLIP's own keys",
      {"vision_config.projection_dim", "768", "vision_config.initializer_factor", "0.5",
       "vision_config.num_channels", "3", "vision_config.model_type", "\"clip_vision_model\""}},
+    {"what is computed anyway",
+     {"is_causal", "true", "use_rope", "true", "position_embedding_type", "\"rope\"", "rotary_pct",
+      "1.0"}},
     {"freezing", {"embd_layer.freeze_img_processor", "true", "img_processor.freeze", "true"}},
 };
 
@@ -412,6 +415,13 @@ static const struct refusal refusals[] = {
     {"audio_processor", "{\"name\": \"cascades\"}", PHI3V_E_UNSUPPORTED, "audio_processor"},
     {"layer_types", "[\"full_attention\", \"sliding_attention\"]", PHI3V_E_UNSUPPORTED,
      "layer_types is [\"full_attention\",\"sliding_attention\"]"},
+    {"use_rope", "false", PHI3V_E_UNSUPPORTED, "use_rope is false"},
+    {"is_causal", "false", PHI3V_E_UNSUPPORTED, "is_causal is false"},
+    {"rotary_pct", "0.25", PHI3V_E_UNSUPPORTED, "rotary_pct is 0.25"},
+    {"attention_chunk_size", "8192", PHI3V_E_UNSUPPORTED, "attention_chunk_size is 8192"},
+    {"gegelu_limit", "20.0", PHI3V_E_UNSUPPORTED, "gegelu_limit is 20.0"},
+    {"dense_attention_every_n_layers", "2", PHI3V_E_UNSUPPORTED, "dense_attention_every_n_layers"},
+    {"position_embedding_type", "\"alibi\"", PHI3V_E_UNSUPPORTED, "position_embedding_type"},
     {"no_rope_layers", "[1, 1, 0]", PHI3V_E_UNSUPPORTED, "no_rope_layers is [1,1,0]"},
     {"embd_layer.image_embd_layer", "{\"crop_size\": 448}", PHI3V_E_UNSUPPORTED,
      "embd_layer.image_embd_layer is {\"crop_size\":448}"},
