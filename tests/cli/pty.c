@@ -27,6 +27,8 @@ struct pty {
     size_t n, cap, found;
     size_t answered; // up to here questions were looked for
     const char *attributes;
+    bool job;
+    struct termios mode; // before the program
     struct vt *vt;
 };
 
@@ -114,6 +116,8 @@ struct pty *pty_start_with(const char *const *words, const struct pty_options *o
     fflush(NULL);
     p->pid = p->program = forkpty(&p->fd, NULL, NULL, &size);
     if (p->pid < 0) drive_die("forkpty");
+    p->job = opt->job;
+    if (p->pid > 0) tcgetattr(p->fd, &p->mode);
     if (p->pid == 0 && opt->job) be_shell(words, opt, tell[1]);
     if (p->pid == 0) be_program(words, opt);
     if (opt->job && read(tell[0], &p->program, sizeof p->program) != sizeof p->program)
@@ -289,6 +293,16 @@ static void tell_error(const struct pty *p)
 
 /* -- The end -------------------------------------------------------------------------------- */
 
+/* Modes of the terminal, and what it was told. */
+static bool left_as_found(const struct pty *p)
+{
+    struct termios now;
+    if (p->vt->pastes_bracketed) return false;
+    return p->job || tcgetattr(p->fd, &now) ||
+           (now.c_lflag == p->mode.c_lflag && now.c_iflag == p->mode.c_iflag &&
+            now.c_oflag == p->mode.c_oflag);
+}
+
 int pty_end(struct pty *p)
 {
     double until = drive_now_s() + EXPECT_S;
@@ -298,6 +312,7 @@ int pty_end(struct pty *p)
     tell_error(p);
     tap_ok(!p->vt->error[0], "what the terminal got is text and whole sequences%s%s",
            p->vt->error[0] ? ": " : "", p->vt->error);
+    if (!left_as_found(p)) tap_ok(false, "the terminal is left as it was found");
     close(p->fd);
     vt_free(p->vt);
     free(p->text);

@@ -112,15 +112,36 @@ static void storm(double seconds)
     tap_ok(pty_expect(p, "(0 bytes left)") && pty_end(p) == 0, "and leaves in order");
 }
 
+/* A signal that ends the program, in the middle of a picture as well as not. */
+static void endings(int n)
+{
+    static const char *list[] = {"-m", NULL, "--num-crops", "1", NULL};
+    char line[600];
+    list[1] = drive_golden("models/tiny-gqa-bf16");
+    snprintf(line, sizeof line, ":load %s\r", drive_golden("images/tiny_97x61.png"));
+    for (int i = 0; i < n; i++) {
+        struct pty *p = pty_start_with(list, &(struct pty_options){.attributes = "\033[?62;4;22c"});
+        pty_cursor(p, "In [1]:", 8);
+        pty_type(p, line);
+        for (int k = 0; k < 10; k++) pty_type(p, ":show @1\r");
+        usleep(draw(60000));
+        pty_wait(p, (int)draw(60));
+        pty_signal(p, draw(2) ? SIGTERM : SIGHUP);
+        tap_ok(pty_end(p) == -1, "ended by a signal");
+    }
+}
+
 int main(int argc, char **argv)
 {
     double seconds = argc > 2 && atof(argv[2]) > 0 ? atof(argv[2]) : 4;
     random_state = (uint32_t)time(NULL);
     drive_init(argc > 2 ? 2 : argc, argv);
     tap_note("seed %u", random_state);
-    if (golden_exists("models/tiny-gqa-bf16"))
+    if (golden_exists("models/tiny-gqa-bf16")) {
+        endings(seconds > 10 ? 40 : 6);
         storm(seconds);
-    else
+    } else {
         tap_skip("models/tiny-gqa-bf16", "a storm of signals");
+    }
     return drive_done();
 }
