@@ -113,6 +113,8 @@ COMMAND(set);
 COMMAND(system);
 COMMAND(mode);
 COMMAND(model);
+/* commands/cache.c */
+COMMAND(cache);
 /* commands/files.c */
 COMMAND(save);
 COMMAND(open);

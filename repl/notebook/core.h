@@ -21,6 +21,8 @@ struct notebook {
     struct autosave *autosave;   // NULL: none is kept
     struct strings own_files;    // [n] paths this run has written or opened, and
     struct file_mark *own_marks; // [n] what they looked like then
+    char *cache_dir;             // for pictures' features; NULL: none are kept
+    struct strings features;     // files that need not be looked at again
     bool quit;
     bool prompt_follows; // behind the command line that is being evaluated
 };

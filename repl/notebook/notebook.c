@@ -11,6 +11,7 @@
 #include "notebook/ahead.h"
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
+#include "notebook/features.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
 #include "notebook/run.h"
@@ -163,6 +164,8 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     if (!rc) rc = book_init(&nb->book, &nb->usual, err);
     if (!rc) rc = settings_copy(&nb->now, &nb->usual, err);
     if (!rc) rc = autosave_open(nb, opt->state_dir, err);
+    if (!rc && opt->cache_dir && !(nb->cache_dir = text_copy(opt->cache_dir)))
+        rc = memory_error(err);
     if (rc)
         nb_free(nb);
     else
@@ -187,6 +190,8 @@ void nb_free(struct notebook *nb)
     book_free(&nb->book);
     settings_free(&nb->now);
     settings_free(&nb->usual);
+    free(nb->cache_dir);
+    strings_free(&nb->features);
     strings_free(&nb->own_files);
     free(nb->own_marks);
     free(nb);
@@ -474,7 +479,13 @@ void nb_typing(struct notebook *nb, const char *so_far)
     if (!nb->ahead) nb->ahead = ahead_new(&nb->engine);
     if (!nb->ahead || book_standing(&nb->book, nb->book.n, &s, NULL)) return;
     bool worth_it = standing_pictures(&s)->n > 0 || (standing_is_chat(&s) && nb->book.n > 0);
-    if (worth_it && !prompt_build_ahead(nb, &s, &prompt, NULL)) ahead_read(nb->ahead, prompt);
+    if (worth_it && !prompt_build_ahead(nb, &s, &prompt, NULL)) {
+        ahead_stop(nb->ahead); /* what is recalled goes into the model's cache */
+        for (int k = 0; k < s.staged.n; k++)
+            features_recall(nb, nb->book.images.v[s.staged.v[k]].loaded.image,
+                            s.settings.num_crops);
+        ahead_read(nb->ahead, prompt);
+    }
     standing_free(&s);
 }
 

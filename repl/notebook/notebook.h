@@ -131,6 +131,7 @@ struct nb_options {
     const struct settings *settings; // copied
     const char *const *model_dirs;   // where short names lie, NULL-terminated; borrowed for ever
     const char *state_dir;           // for autosaves; NULL: none are kept
+    const char *cache_dir;           // for pictures' features; NULL: none are kept
 };
 
 /* Errors: MEMORY. */

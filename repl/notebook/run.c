@@ -6,6 +6,7 @@
 
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
+#include "notebook/features.h"
 #include "notebook/diff.h"
 #include "notebook/fork.h"
 #include "notebook/lines.h"
@@ -299,10 +300,14 @@ static int answer(struct notebook *nb, int i, const struct settings *usual, enum
         return rc;
     }
     if (n_begun) show_begun(nb, i);
+    features_recall_for(nb, i);
     bool nothing_to_see = nb->engine.advice.no_picture && !phi3v_prompt_n_images(prompt);
     rc = nothing_to_see && way == WAY_NEW ? answer_without_picture(&sh, i, prompt, s, err)
                                           : compute(&sh, i, prompt, s, way, n_begun, err);
-    if (rc) show_end(&sh, NULL);
+    if (rc)
+        show_end(&sh, NULL);
+    else
+        features_keep(nb, i);
     phi3v_prompt_free(prompt);
     return rc ? rc : nb->book.v[i].finish == PHI3V_FINISH_INTERRUPTED;
 }

@@ -65,6 +65,8 @@ const struct setting setting_table[] = {
      "longest time to fetch a picture's URL; 60 unless said otherwise"},
     {"fetch-mib", 0, SETTING_INT, SHOWN, AT(fetch_mib), 1, 4096, 0, NULL, "N",
      "largest file of a picture in MiB; 256 unless said otherwise"},
+    {"cache-mib", 0, SETTING_INT, SHOWN, AT(cache_mib), 0, 1 << 20, 0, NULL, "N",
+     "MiB of pictures' features kept on disk for later runs; 2048 unless said otherwise, 0: none"},
     {"layout", 0, SETTING_CHOICE, SHOWN, AT(layout), 0, 0, 0, "auto|beside|above", "LAYOUT",
      "pictures beside the answer or above it: auto|beside|above"},
     {"graphics", 0, SETTING_CHOICE, SHOWN, AT(graphics), 0, 0, 0,
@@ -115,6 +117,7 @@ int settings_init(struct settings *s, struct phi3v_error *err)
                            .stats = true,
                            .ahead = true,
                            .fetch_timeout = (int)NET_PICTURE_S,
+                           .cache_mib = 2048,
                            .fetch_mib = NET_PICTURE_MIB};
     unsigned before = memory_failures();
     s->device = text_copy("auto");

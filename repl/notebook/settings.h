@@ -37,6 +37,7 @@ struct settings {
     bool offline, allow_private_urls;
     int fetch_timeout; // seconds for a picture's address
     int fetch_mib;     // largest picture's file
+    int cache_mib;     // features of pictures on disk; 0: none
 };
 
 enum setting_type {

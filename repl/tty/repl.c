@@ -195,9 +195,13 @@ static void begin(struct repl *r)
 static int open_notebook(struct repl *r, const char *state, struct phi3v_error *err)
 {
     struct nb_front face = front_face(&r->front);
-    struct nb_options how = {
-        .settings = r->opt->settings, .model_dirs = r->opt->model_dirs, .state_dir = state};
+    char *cache = xdg_dir("XDG_CACHE_HOME", ".cache");
+    struct nb_options how = {.settings = r->opt->settings,
+                             .model_dirs = r->opt->model_dirs,
+                             .cache_dir = cache,
+                             .state_dir = state};
     int rc = nb_new(&how, &face, &r->nb, err);
+    free(cache);
     if (rc) return rc;
     front_shows(&r->front, r->nb);
     return nb_open_model(r->nb, r->opt->model, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/files.h"
 #include "tty/fault.h"
 #include "tty/interrupt.h"
 #include "verbs/answer_json.h"
@@ -163,8 +164,11 @@ int plain_open(struct plain *p, const struct options *opt, bool standard_input,
                              .user = p,
                              .standard_input = standard_input,
                              .one_at_a_time = true};
-    struct nb_options how = {.settings = &opt->set, .model_dirs = app_model_dirs()};
+    char *cache = xdg_dir("XDG_CACHE_HOME", ".cache");
+    struct nb_options how = {
+        .settings = &opt->set, .model_dirs = app_model_dirs(), .cache_dir = cache};
     int rc = nb_new(&how, &front, &p->nb, err);
+    free(cache);
     if (!rc) interrupt_calls(cancel, p->nb);
     return rc;
 }

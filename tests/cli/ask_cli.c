@@ -301,11 +301,44 @@ static void small_verbs(void)
     tap_ok(DRIVE(NULL, "help", "nonsense")->status == 2, "help on nothing");
 }
 
+/* What the last run has computed of its pictures, and its ids. */
+static double vision_s(json_t **ret_ids)
+{
+    json_t *line = drive_json(0);
+    double s = json_number_value(json_object_get(json_object_get(line, "timing"), "vision_s"));
+    *ret_ids = json_incref(json_object_get(line, "output_ids"));
+    json_decref(line);
+    return s;
+}
+
+/* Features are kept from one run to the next, and only ever a matter of time. */
+static void kept_features(void)
+{
+    const char *image = drive_golden("images/photo.png");
+    json_t *ids[4];
+    double s[4];
+    for (int i = 0; i < 4; i++) {
+        if (i == 2)
+            drive("!for f in \"$HOME\"/.cache/phiscope/*.features \"$XDG_CACHE_HOME\"/phiscope/*"
+                  ".features; do [ -e \"$f\" ] && printf damaged > \"$f\"; done; true\n",
+                  (const char *const[]){"script", "-", "-m", model(), NULL});
+        DRIVE(NULL, "ask", "--json", "-m", model(), "--num-crops", "1", "--max-new-tokens", "8",
+              "--set", i == 3 ? "cache_mib=0" : "cache_mib=64", "-i", image, "What is it?");
+        s[i] = vision_s(&ids[i]);
+    }
+    tap_ok(s[0] > 0 && s[1] == 0 && json_equal(ids[0], ids[1]),
+           "a second run encodes nothing and answers the same");
+    tap_ok(s[2] > 0 && json_equal(ids[0], ids[2]), "damaged features are made anew");
+    tap_ok(s[3] > 0 && json_equal(ids[0], ids[3]), "cache_mib=0 keeps none");
+    for (int i = 0; i < 4; i++) json_decref(ids[i]);
+}
+
 int main(int argc, char **argv)
 {
     drive_init(argc, argv);
     small_verbs();
     if (golden_exists("models/tiny-gqa-bf16")) {
+        kept_features();
         recorded();
         json_shape();
         text_output();
