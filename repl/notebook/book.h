@@ -24,6 +24,7 @@ struct lines {
 };
 bool lines_add(struct lines *l, const char *text, enum nb_origin origin,
                const struct int_list *images);
+void lines_remove_first(struct lines *l);
 void lines_remove_last(struct lines *l);
 bool lines_copy(struct lines *to, const struct lines *from); /* to is overwritten */
 /* Puts all of `more`, which is then empty, in front or behind. */
@@ -62,7 +63,11 @@ struct cell {
 void cell_free(struct cell *c);
 bool cell_copy(struct cell *to, const struct cell *from); /* to is overwritten */
 
-struct undo; // an earlier form of a cell, or of the whole
+struct undo; // an earlier or later form of a cell, or of the whole
+struct steps {
+    struct undo *v; // [n], the next to be taken last
+    int n;
+};
 
 struct book {
     struct cell *v; // cell number k is v[k - 1]
@@ -70,8 +75,7 @@ struct book {
     struct images images;
     struct lines pending; // given since the last cell
     struct settings base; // in effect before the first cell
-    struct undo *undo;    // [n_undo], the latest last
-    int n_undo;
+    struct steps undo, redo;
     char *path;       // of the notebook file, or NULL
     char *journal;    // of the unsaved cells, left behind when it was put aside; NULL
     bool changed;     // since saved
@@ -98,16 +102,22 @@ book_dir(const struct book *b); /* folder of the notebook file, NULL without one
 
 /* Keeps cell i as it is now; i = n: the cell that is about to be added. Errors: MEMORY. */
 int book_remember(struct book *b, int i, struct phi3v_error *err);
+void book_forget_last(struct book *b); /* what book_remember has kept last, for nothing */
 /* Replaces all cells and pictures by those of `fresh`, which is then empty; book_undo brings the
  * old ones back. Errors: MEMORY; nothing has changed then. */
 int book_replace(struct book *b, struct book *fresh, struct phi3v_error *err);
 /* The book that book_replace has put aside and book_undo would bring back; NULL: another change is
  * the latest. */
-struct book *book_aside(const struct book *b);
-enum book_undone { BOOK_NOTHING, BOOK_CELL_GONE, BOOK_CELL_BACK, BOOK_ALL_BACK };
+struct book *book_aside(const struct book *b, bool forward); /* forward: of book_redo */
+enum book_undone { BOOK_NOTHING, BOOK_CELL_GONE, BOOK_CELL_THERE, BOOK_CELL_BACK, BOOK_ALL_BACK };
 /* Takes the latest change back; *ret_cell: number of the cell. A cell that goes gives its command
  * lines back to the pending ones, so its pictures are staged again. */
 enum book_undone book_undo(struct book *b, int *ret_cell);
+/* What book_undo took back is there again, until the next change. A cell that comes again takes its
+ * lines back; where they are no longer the first of the pending ones it cannot. */
+enum book_undone book_redo(struct book *b, int *ret_cell);
+/* As book_undo, for good: of a change that failed. */
+void book_take_back(struct book *b);
 
 /* -- Branches -----------------------------------------------------------------------------------
  */

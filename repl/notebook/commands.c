@@ -55,6 +55,7 @@ const struct command command_table[] = {
         "ask one question of many pictures, each by itself",
         ":foreach @1 @2\n:foreach photos/*.jpg \"Who is in it?\" to people.csv\n:foreach @all 3"),
     ROW(undo, person, 0, "cells", "", "take the latest change of a cell back", ":undo"),
+    ROW(redo, person, 0, "cells", "", "do again what :undo took back", ":redo"),
     ROW(reset, person, 0, "cells", "[all]",
         "begin a new conversation; all: without pictures and settings too", ":reset\n:reset all"),
     ROW(info, person, 0, "looking", "", "facts about model, machine and terminal", ":info"),

@@ -93,6 +93,7 @@ COMMAND(run);
 COMMAND(retry);
 COMMAND(more);
 COMMAND(undo);
+COMMAND(redo);
 COMMAND(reset);
 /* commands/alt.c */
 COMMAND(alt);

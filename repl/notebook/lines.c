@@ -30,6 +30,13 @@ void lines_remove_last(struct lines *l)
     int_list_free(&last->images);
 }
 
+void lines_remove_first(struct lines *l)
+{
+    free(l->v[0].text);
+    int_list_free(&l->v[0].images);
+    memmove(l->v, l->v + 1, (size_t)--l->n * sizeof *l->v);
+}
+
 void lines_free(struct lines *l)
 {
     while (l->n > 0) lines_remove_last(l);

@@ -441,8 +441,7 @@ static int ready(struct notebook *nb, int i, struct standing *ret, struct phi3v_
 
 static void give_back(struct notebook *nb, int n_images, bool changed)
 {
-    int number;
-    book_undo(&nb->book, &number);
+    book_take_back(&nb->book);
     images_truncate(&nb->book.images, n_images);
     nb->book.changed = changed;
 }
@@ -485,7 +484,7 @@ static int new_cell(struct notebook *nb, const char *prompt, enum nb_origin orig
     int rc = copy ? book_remember(b, b->n, err) : memory_error(err);
     struct cell *c = rc ? NULL : book_append(b);
     if (!rc && !c) {
-        b->n_undo--;
+        book_forget_last(b);
         rc = memory_error(err);
     }
     if (rc) {

@@ -78,6 +78,7 @@ static const char *const steps[] = {
     ":more %d",
     ":undo",
     ":undo",
+    ":redo",
     ":fork %d",
     ":fork %d@1",
     ":fork %d@1=x",

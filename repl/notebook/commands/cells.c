@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Commands about cells: :cells :edit :run :retry :more :undo :reset */
+ * Commands about cells: :cells :edit :run :retry :more :undo :redo :reset */
 #include <stdlib.h>
 #include <string.h>
 
@@ -201,28 +201,34 @@ int command_more(struct call *c, struct phi3v_error *err)
     return rc;
 }
 
-/* -- :undo, :reset ---------------------------------------------------------------------------- */
+/* -- :undo, :redo, :reset ---------------------------------------------------------------------------- */
 
-int command_undo(struct call *c, struct phi3v_error *err)
+static int take_step(struct notebook *nb, bool forward, struct phi3v_error *err)
 {
-    struct notebook *nb = c->nb;
     int number = 0;
-    /* Unsaved cells that an earlier notebook comes back in place of stay behind. */
-    if (book_aside(&nb->book) && nb->book.changed && nb->book.n > 0) autosave_apart(nb, NULL);
-    enum book_undone what = book_undo(&nb->book, &number);
-    if (what == BOOK_NOTHING) return refuse(err, PHI3V_E_ARGUMENT, "nothing to take back");
+    /* Unsaved cells that another notebook comes back in place of stay behind. */
+    if (book_aside(&nb->book, forward) && nb->book.changed && nb->book.n > 0)
+        autosave_apart(nb, NULL);
+    enum book_undone what = forward ? book_redo(&nb->book, &number) : book_undo(&nb->book, &number);
+    if (what == BOOK_NOTHING)
+        return refuse(err, PHI3V_E_ARGUMENT, "nothing to %s", forward ? "do again" : "take back");
     notebook_refresh(nb);
+    if (what == BOOK_CELL_THERE) report(nb, "cell %d is there again\n", number);
     if (what == BOOK_CELL_GONE) report(nb, "cell %d is gone\n", number);
     if (what == BOOK_CELL_BACK) report(nb, "cell %d is as it was\n", number);
     if (what == BOOK_ALL_BACK)
-        report(nb, "the notebook from before is back: %d cell%s\n", nb->book.n,
-               nb->book.n == 1 ? "" : "s");
-    if (what == BOOK_CELL_BACK)
+        report(nb, "the notebook from %s is back: %d cell%s\n", forward ? "then" : "before",
+               nb->book.n, nb->book.n == 1 ? "" : "s");
+    if (what == BOOK_CELL_BACK || what == BOOK_CELL_THERE)
         autosave_cell(nb, number - 1);
     else
         autosave_whole(nb);
     return 0;
 }
+
+int command_undo(struct call *c, struct phi3v_error *err) { return take_step(c->nb, false, err); }
+
+int command_redo(struct call *c, struct phi3v_error *err) { return take_step(c->nb, true, err); }
 
 /* The pictures stay, and those that are staged stay so. */
 static int keep_pictures(struct notebook *nb, struct book *fresh, struct phi3v_error *err)
@@ -257,7 +263,7 @@ int command_reset(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     notebook_refresh(nb);
     phi3v_session_clear(nb->engine.session);
-    autosave_apart(nb, book_aside(&nb->book));
+    autosave_apart(nb, book_aside(&nb->book, false));
     if (unsaved) note(nb, "(:undo brings the cells back)");
     if (nb->front.settings_changed) nb->front.settings_changed(nb->front.user, &nb->now);
     return 0;

@@ -142,7 +142,7 @@ int command_open(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     rc = open_notebook(nb, path, err);
     if (!rc) {
-        autosave_apart(nb, book_aside(&nb->book));
+        autosave_apart(nb, book_aside(&nb->book, false));
         if (autosave_is(nb, path))
             autosave_adopted(nb, path);
         else
