@@ -13,7 +13,6 @@
 #include <readline/readline.h>
 
 #include "common/files.h"
-#include "term/clean.h"
 #include "term/view.h"
 #include "tty/child.h"
 #include "tty/complete.h"
@@ -228,7 +227,7 @@ static void set_up_readline(struct line *l)
     rl_catch_signals = 0;
     rl_catch_sigwinch = 0;
     rl_instream = stdin;
-    rl_outstream = l->nowhere;
+    rl_outstream = l->nowhere ? l->nowhere : l->screen;
     rl_getc_function = term_getc;
     rl_input_available_hook = term_input_available;
     rl_redisplay_function = on_redisplay;
