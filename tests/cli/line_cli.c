@@ -420,6 +420,10 @@ static void late_answers(void)
     usleep(100000);
     pty_type(p, "\033]11;rgb:0000/0000/0000\033\\\033[?62;4c");
     tap_ok(pty_expect(p, "(0 bytes left)") && pty_end(p) == 0, "its answers never reach the shell");
+    p = pty_start((const char *const[]){"ask", "-m", drive_golden("models/tiny-gqa-bf16"),
+                                        "--max-new-tokens", "3", "Hello", NULL});
+    tap_ok(!pty_came(p, "\033[c") && !pty_came(p, "\033[?"), "ask asks the terminal nothing");
+    tap_ok(pty_end(p) == 0, "and answers");
 }
 
 static void ending_by_signal(void)
