@@ -65,12 +65,16 @@ static int write_all(int fd, const char *bytes, size_t n)
     return fsync(fd);
 }
 
+static char *folder_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash ? text_copyn(path, (size_t)(slash - path) + (slash == path)) : text_copy(".");
+}
+
 /* A rename is only certain once its folder is on the disk. */
 static void sync_folder_of(const char *path)
 {
-    const char *slash = strrchr(path, '/');
-    char *folder =
-        slash ? text_copyn(path, (size_t)(slash - path) + (slash == path)) : text_copy(".");
+    char *folder = folder_of(path);
     int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (fd >= 0) {
         (void)fsync(fd);
@@ -79,13 +83,33 @@ static void sync_folder_of(const char *path)
     free(folder);
 }
 
+/* A new file in the folder of `temporary`, without a name where the system can do that: then a
+ * program that is killed leaves nothing behind. */
+static int open_new(const char *temporary, unsigned mode, bool *ret_named)
+{
+    char *folder = folder_of(temporary);
+    int fd = folder ? open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, mode) : -1;
+    free(folder);
+    *ret_named = fd < 0;
+    return fd < 0 ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode) : fd;
+}
+
+static int give_name(int fd, const char *name)
+{
+    char path[40];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
+}
+
 /* Writes the bytes into a new file beside `target` and moves it there. */
 static int replace_file(const char *target, const char *temporary, const char *bytes, size_t n,
                         unsigned mode, const struct stat *old)
 {
-    int fd = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+    bool named;
+    int fd = open_new(temporary, mode, &named);
     if (fd < 0) return errno;
-    bool ok = (!old || !fchmod(fd, old->st_mode & 07777)) && !write_all(fd, bytes, n);
+    bool ok = (!old || !fchmod(fd, old->st_mode & 07777)) && !write_all(fd, bytes, n) &&
+              (named || !give_name(fd, temporary));
     int why = errno;
     if (close(fd) && ok) {
         ok = false;

@@ -8,7 +8,14 @@
 #include "net/fetch.h"
 #include "notebook/refs.h"
 
-enum { LONGEST_PATH = PATH_MAX, LONGEST_ADDRESS = 64 << 10 };
+enum { LONGEST_PATH = PATH_MAX, LONGEST_ADDRESS = 64 << 10, MOST_LOOKUPS = 20000 };
+
+/* What a text is looked through with. */
+struct search {
+    const struct images *images;
+    enum nb_origin origin;
+    int n_lookups; // files that were asked for
+};
 
 static bool is_name_char(char c) { return isalnum((unsigned char)c) || c == '_' || c == '-'; }
 
@@ -103,6 +110,15 @@ static char *word_at(const char *s, size_t most, size_t *ret_n)
     return text_take(&word);
 }
 
+/* As word_at. Reading a long word costs as much as asking for files. */
+static char *read_word(struct search *s, const char *at, size_t most, size_t *ret_n)
+{
+    enum { BYTES_A_LOOKUP = 256 };
+    char *word = word_at(at, most, ret_n);
+    s->n_lookups += (int)((word ? *ret_n : most) / BYTES_A_LOOKUP);
+    return word;
+}
+
 /* The sentence may go on at s: with marks up to the word's end, or with a letter beyond ASCII. */
 static bool may_end_before(const char *s)
 {
@@ -112,10 +128,11 @@ static bool may_end_before(const char *s)
 
 /* Shortens the word to the file it begins with, where a sentence goes on behind it: "@a.png, and
  * …", "@图.png和…". */
-static bool cut_to_file(char *word, size_t *n_bytes)
+static bool cut_to_file(struct search *s, char *word, size_t *n_bytes)
 {
     enum { MAX_TRIES = 200 };
     size_t whole = strlen(word);
+    s->n_lookups++;
     if (is_plain_file(word)) return true;
     int tries = 0;
     for (size_t n = whole; n-- > 1 && tries < MAX_TRIES;) {
@@ -123,6 +140,7 @@ static bool cut_to_file(char *word, size_t *n_bytes)
         char kept = word[n];
         word[n] = 0;
         tries++;
+        s->n_lookups++;
         if (is_plain_file(word)) {
             *n_bytes -= whole - n;
             return true;
@@ -148,14 +166,17 @@ static void cut_marks(char *word, size_t *n_bytes)
     }
 }
 
-static int path_ref(const char *at, enum nb_origin origin, struct ref *ret, struct phi3v_error *err)
+static int path_ref(struct search *s, const char *at, struct ref *ret, struct phi3v_error *err)
 {
     size_t n = 0;
+    if (s->n_lookups >= MOST_LOOKUPS)
+        return refuse(err, PHI3V_E_PROMPT,
+                      "too many words of the text begin with @ and may be pictures");
     bool address = fetch_is_url(at + 1);
-    char *path = word_at(at + 1, address ? LONGEST_ADDRESS : LONGEST_PATH, &n);
+    char *path = read_word(s, at + 1, address ? LONGEST_ADDRESS : LONGEST_PATH, &n);
     if (!path) return 0;
-    bool may_ask = origin != NB_REQUEST;
-    int found = address || (may_ask && cut_to_file(path, &n));
+    bool may_ask = s->origin != NB_REQUEST;
+    int found = address || (may_ask && cut_to_file(s, path, &n));
     if (address || !found) cut_marks(path, &n);
     if (!found && looks_like_path(path))
         found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent%s", path,
@@ -169,12 +190,12 @@ static int path_ref(const char *at, enum nb_origin origin, struct ref *ret, stru
 }
 
 /* A picture's path as a word of its own, without @. */
-static int bare_ref(const char *at, struct ref *ret)
+static int bare_ref(struct search *s, const char *at, struct ref *ret)
 {
     size_t n = 0;
-    char *path = word_at(at, LONGEST_PATH, &n);
+    char *path = s->n_lookups < MOST_LOOKUPS ? read_word(s, at, LONGEST_PATH, &n) : NULL;
     bool quoted = *at == '"' || *at == '\'';
-    if (path && !quoted && !is_plain_file(path) && strncmp(path, "file://", 7) != 0)
+    if (path && !quoted && !has_picture_name(path) && strncmp(path, "file://", 7) != 0)
         cut_marks(path, &n);
     bool found = path && !fetch_is_url(path) && names_picture(path);
     if (!found) {
@@ -217,25 +238,26 @@ static bool begins_word(const char *text, const char *at)
 }
 
 /* 1: a reference at p; 0: none; negative: an error. */
-static int ref_at(const char *text, const char *p, const struct images *images,
-                  enum nb_origin origin, struct ref *ret, struct phi3v_error *err)
+static int ref_at(struct search *s, const char *text, const char *p, struct ref *ret,
+                  struct phi3v_error *err)
 {
     if (*p == '{') return answer_ref(p, ret);
     if (*p == '@' && may_refer(text, p)) {
-        int found = path_ref(p, origin, ret, err);
-        return found ? found : handle_ref(p, images, ret, err);
+        int found = path_ref(s, p, ret, err);
+        return found ? found : handle_ref(p, s->images, ret, err);
     }
-    return origin != NB_REQUEST && begins_word(text, p) ? bare_ref(p, ret) : 0;
+    return s->origin != NB_REQUEST && begins_word(text, p) ? bare_ref(s, p, ret) : 0;
 }
 
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
               struct refs *ret, struct phi3v_error *err)
 {
+    struct search s = {images, origin, 0};
     struct refs r = {0};
     int rc = 0;
     for (const char *p = text; *p && !rc;) {
         struct ref ref = {0};
-        int found = ref_at(text, p, images, origin, &ref, err);
+        int found = ref_at(&s, text, p, &ref, err);
         if (found < 0) rc = found;
         if (found != 1) {
             p++;
