@@ -346,7 +346,11 @@ static enum book_undone step(struct book *b, struct steps *from, struct steps *t
     *ret_cell = u.index + 1;
     bool whole;
     enum book_undone what = take_step(b, &u, &whole);
-    if (what != BOOK_NOTHING && whole && to)
+    if (what == BOOK_NOTHING) {
+        from->v[from->n++] = u; /* perhaps later */
+        return what;
+    }
+    if (whole && to)
         keep_step(to, &u);
     else
         undo_free(&u);

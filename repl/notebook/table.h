@@ -10,12 +10,14 @@ struct table_row {
     char *answer;       // NULL: none (yet)
     const char *finish; // finish_name of the answer; static
     char *error;        // why there is none; NULL
+    char *there;        // the row as it stands in the file already; NULL: it is asked about now
 };
 
 /* A row for each picture; those with neither answer nor error are not written. */
 struct table {
     struct table_row *v; // [n]
     int n;
+    struct strings others; // rows of the file about other pictures; they stay in front
 };
 
 int table_init(struct table *t, int n, struct phi3v_error *err); /* errors: MEMORY */
@@ -23,6 +25,9 @@ void table_free(struct table *t);
 /* Whether the file could be written, before hours of work. Errors: ARGUMENT (not .csv or .jsonl),
  * IO. */
 int table_check(const char *path, struct phi3v_error *err);
+/* Reads what the file has, where there is one, into `there` of rows with the same `picture`, if it
+ * is a complete answer, and into `others`. Errors: IO (it is no table of :foreach), MEMORY. */
+int table_take_over(struct table *t, const char *path, struct phi3v_error *err);
 /* Errors: IO; the old file is then as it was. */
 int table_store(const struct table *t, const char *path, struct phi3v_error *err);
 

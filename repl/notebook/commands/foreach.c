@@ -33,11 +33,11 @@ struct foreach {
     struct item *items;
     struct phi3v_job *jobs;
     struct phi3v_result *results;
-    int n_items, n_used; // of these: in the present batch
-    int shown;           // the item whose answer is on the screen
-    int n_answered, n_failed;
-    bool short_of_memory;     // the table lacks something
-    struct phi3v_error first; // failure
+    int n_items, n_used;               // of these: in the present batch
+    int shown;                         // the item whose answer is on the screen
+    int n_answered, n_failed, n_there; // there: in the file already
+    bool short_of_memory;              // the table lacks something
+    struct phi3v_error first;          // failure
 };
 
 /* -- What was asked for ----------------------------------------------------------------------- */
@@ -127,7 +127,6 @@ static int parse_words(struct foreach *f, const struct words *words, struct phi3
                    : refuse(err, PHI3V_E_ARGUMENT,
                             ":foreach wants pictures: :foreach photos/*.jpg \"PROMPT\"");
     if (!rc && f->file) rc = table_check(f->file, err);
-    if (!rc && f->file) rc = own_file_check(f->nb, f->file, NULL, err);
     if (!rc)
         rc = prompt ? text_of_prompt(f, last->text, err)
                     : text_of_cell(f, cell ? last->text : NULL, err);
@@ -157,6 +156,7 @@ static void send(struct foreach *f, const struct nb_output *out)
 /* Into the table; NULL: there was no memory for it. */
 static void keep(struct foreach *f, char **to, char *text)
 {
+    free(*to);
     *to = text;
     if (!text) f->short_of_memory = true;
 }
@@ -318,6 +318,28 @@ static void take_item(struct foreach *f, size_t at)
     f->n_used++;
 }
 
+/* What the file has of these pictures is not asked again. */
+static int take_over(struct foreach *f, struct phi3v_error *err)
+{
+    const struct images *m = &f->nb->book.images;
+    for (size_t k = 0; k < f->what.n; k++) {
+        const char *what = f->what.v[k];
+        const struct image *p = *what == '@' ? &m->v[images_find(m, what)] : NULL;
+        char *name = !p                 ? fetch_display_name(what)
+                     : p->loaded.source ? text_copy(p->loaded.source)
+                                        : text_copy(p->what);
+        if (!name) return memory_error(err);
+        f->table.v[k].picture = name;
+    }
+    int rc = table_take_over(&f->table, f->file, err);
+    for (size_t k = 0; k < f->what.n; k++) f->n_there += f->table.v[k].there != NULL;
+    if (!rc && f->n_there)
+        note(f->nb,
+             "(%d of these %zu pictures are in %s already; another name for another question)",
+             f->n_there, f->what.n, f->file);
+    return rc;
+}
+
 static int answer_batch(struct foreach *f, struct phi3v_error *err)
 {
     f->shown = 0;
@@ -345,7 +367,8 @@ static int answer_all(struct foreach *f, struct phi3v_error *err)
     int rc = 0;
     while (at < f->what.n && !rc && !engine_stopped(e)) {
         f->n_used = 0;
-        while (at < f->what.n && f->n_used < f->n_items && !engine_stopped(e)) take_item(f, at++);
+        for (; at < f->what.n && f->n_used < f->n_items && !engine_stopped(e); at++)
+            if (!f->table.v[at].there) take_item(f, at);
         if (f->n_used > 0 && !engine_stopped(e))
             rc = answer_batch(f, err);
         else
@@ -359,7 +382,8 @@ static int answer_all(struct foreach *f, struct phi3v_error *err)
 static void tell_end(struct foreach *f, bool stopped)
 {
     note(f->nb, "(%s%d of %zu pictures answered%s%s)", stopped ? "interrupted; " : "",
-         f->n_answered, f->what.n, f->file ? "; written to " : "", f->file ? f->file : "");
+         f->n_answered, f->what.n - (size_t)f->n_there, f->file ? "; written to " : "",
+         f->file ? f->file : "");
 }
 
 static void foreach_free(struct foreach *f)
@@ -382,12 +406,14 @@ int command_foreach(struct call *c, struct phi3v_error *err)
     int rc = parse(&f, c->args, err);
     if (!rc) rc = open_sessions(&f, err);
     if (!rc) rc = table_init(&f.table, (int)f.what.n, err);
+    if (!rc && f.file) rc = take_over(&f, err);
     if (!rc) rc = answer_all(&f, err);
     bool stopped = engine_stopped(&c->nb->engine);
     if (!rc) tell_end(&f, stopped);
     if (!rc && stopped) rc = 1;
     if (!rc && f.n_failed > 0)
-        rc = refuse(err, f.first.code, "%d of %zu pictures gave no answer", f.n_failed, f.what.n);
+        rc = refuse(err, f.first.code, "%d of %zu pictures gave no answer", f.n_failed,
+                    f.what.n - (size_t)f.n_there);
     foreach_free(&f);
     return rc;
 }
