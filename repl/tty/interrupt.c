@@ -7,7 +7,7 @@
 
 #include "tty/interrupt.h"
 
-static volatile sig_atomic_t requested, stop_requested;
+static atomic_int requested, stop_requested; /* set by handlers on any thread */
 static _Atomic(void (*)(void *)) stop_work;
 static _Atomic(void *) stop_user;
 
