@@ -100,7 +100,7 @@ static void offer_words(struct typing *t, const struct command *c, int place, co
         if (spec) offer_values(t, spec, "");
     }
     if (c->use & COMMAND_TOPICS && place == 0) offer_topics(t);
-    if (c->use & COMMAND_CELLS && place > 0) offer_pair(t);
+    if (!strcmp(c->name, "run") && place > 0) offer_pair(t);
     if (c->use & COMMAND_CELLS && place == 0) {
         offer(t, "all");
         offer(t, "_");

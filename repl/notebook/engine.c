@@ -134,14 +134,21 @@ void engine_close(struct engine *e)
 
 /* -- Answers ---------------------------------------------------------------------------------- */
 
+/* A GPU draws tokens by itself and runs ahead of the host, unless each step's logits are wanted. */
+static bool wants_certainty(const struct engine *e, const struct settings *s)
+{
+    if (strcmp(s->certainty, "auto") != 0) return !strcmp(s->certainty, "on");
+    return !strncmp(e->info->device, "cpu", 3);
+}
+
 /* The settings as the library takes them; *ret_stop is to be freed behind the call. */
-static int params_of(const struct settings *s, struct phi3v_params *ret, const char ***ret_stop,
-                     struct phi3v_error *err)
+static int params_of(const struct engine *e, const struct settings *s, struct phi3v_params *ret,
+                     const char ***ret_stop, struct phi3v_error *err)
 {
     const char **stop = memory_zero(s->stop.n + 1, sizeof *stop);
     if (!stop) return memory_error(err);
     settings_params(s, ret, stop);
-    ret->logprobs = CERTAINTY_TOP;
+    ret->logprobs = wants_certainty(e, s) ? CERTAINTY_TOP : 0;
     *ret_stop = stop;
     return 0;
 }
@@ -152,7 +159,7 @@ int engine_answer(struct engine *e, const phi3v_prompt *prompt, const struct set
 {
     struct phi3v_params params;
     const char **stop = NULL;
-    int rc = params_of(how, &params, &stop, err);
+    int rc = params_of(e, how, &params, &stop, err);
     if (rc) return rc;
     *ret = (struct phi3v_result){.size = sizeof *ret};
     atomic_store(&e->working, e->session);
@@ -169,7 +176,7 @@ int engine_answer_many(struct engine *e, struct phi3v_job *jobs, int n, const st
 {
     struct phi3v_params params;
     const char **stop = NULL;
-    int rc = params_of(how, &params, &stop, err);
+    int rc = params_of(e, how, &params, &stop, err);
     if (rc) return rc;
     atomic_store(&e->working, jobs[0].session);
     rc = phi3v_generate_many(jobs, n, &params, on_event, user, err);

@@ -185,11 +185,15 @@ static bool whole_of(const struct cell *c, const struct phi3v_result *result, si
     whole->n_answer_ids = c->n_ids;
     whole->text_ends = NULL;
     whole->ids = memory_new(n * sizeof *whole->ids);
-    whole->logprobs = memory_new(n * sizeof *whole->logprobs);
-    whole->top = memory_new(n * n_top * sizeof *whole->top);
-    if (!whole->ids || !whole->logprobs || !whole->top) return false;
+    whole->logprobs = NULL;
+    whole->top = NULL;
+    if (!whole->ids) return false;
     memcpy(whole->ids, c->ids, n_begun * sizeof *whole->ids);
     memcpy(whole->ids + n_begun, result->ids, result->n_ids * sizeof *whole->ids);
+    if (!result->logprobs) return true;
+    whole->logprobs = memory_new(n * sizeof *whole->logprobs);
+    whole->top = memory_new(n * n_top * sizeof *whole->top);
+    if (!whole->logprobs || !whole->top) return false;
     memcpy(whole->logprobs + n_begun, result->logprobs, result->n_ids * sizeof *whole->logprobs);
     memcpy(whole->top + n_begun * n_top, result->top, result->n_ids * n_top * sizeof *whole->top);
     for (size_t k = 0; k < n_begun; k++) {

@@ -78,6 +78,9 @@ const struct setting setting_table[] = {
      "a line about speed behind each answer; on unless said otherwise"},
     {"ahead", 0, SETTING_ONOFF, SHOWN, AT(ahead), 0, 0, 0, NULL, "on|off",
      "read pictures and the conversation while you type; on unless said otherwise"},
+    {"certainty", 0, SETTING_CHOICE, SHOWN, AT(certainty), 0, 0, 0, "auto|on|off", "WHETHER",
+     "keep how certain each token was, for :alt: auto|on|off (auto: off on a GPU, which draws by "
+     "itself then)"},
     {"doubt", 0, SETTING_REAL, SHOWN, AT(doubt), 0, 1, 0, NULL, "X",
      "underline words to which the model gave less than this probability; 0: none"},
     {"plain", 0, SETTING_FLAG, SHOWN, AT(plain), 0, 0, 0, NULL, NULL,
@@ -128,6 +131,7 @@ int settings_init(struct settings *s, struct phi3v_error *err)
     s->system = text_copy("");
     s->mode = text_copy(mode_of_model);
     s->layout = text_copy("auto");
+    s->certainty = text_copy("auto");
     s->graphics = text_copy("auto");
     return memory_failures() == before ? 0 : memory_error(err);
 }

@@ -22,9 +22,10 @@ struct settings {
     char *system; // "": none
     char *mode;   // "chat", "cell"; mode_of_model until there is a model
     /* How it is shown. */
-    char *layout;   // "auto", "beside", "above"
-    double doubt;   // words below this probability are underlined; 0: none
-    char *graphics; // "auto", "kitty", "sixel", "blocks", "ascii", "none"
+    char *layout;    // "auto", "beside", "above"
+    char *certainty; // "auto", "on", "off": whether answers come with log-probabilities
+    double doubt;    // words below this probability are underlined; 0: none
+    char *graphics;  // "auto", "kitty", "sixel", "blocks", "ascii", "none"
     bool plain;
     int picture_rows; // of a picture beside an answer; 0: what suits the screen
     bool stats;       // a line about speed behind each answer

@@ -41,6 +41,34 @@ static void pieces_are_the_answer(void **state)
     free(all);
 }
 
+/* Without it answers are the same, and nothing claims to know. */
+static void it_can_be_left_out(void **state)
+{
+    struct recorder *r = *state;
+    works(r, "One.");
+    char *answer = text_copy(cell(r, 1)->answer);
+    works(r, ":set certainty off");
+    works(r, ":run 1");
+    assert_string_equal(cell(r, 1)->answer, answer);
+    fails(r, ":alt", "is not known: :set certainty on, then :run 1");
+    works(r, ":fork 1@2");
+    assert_string_equal(cell(r, 2)->answer, answer);
+    works(r, ":fork 1@2=x");
+    works(r, ":save u.ipynb");
+    char *file = recorder_read("u.ipynb", NULL);
+    assert_null(strstr(file, "logprobs"));
+    free(file);
+    /* Half of it: what is not known is left out. */
+    works(r, ":set certainty on\n:set max_new_tokens 6");
+    works(r, ":more 2");
+    works(r, ":alt 2");
+    assert_saw(r, "report: @4");
+    assert_not_saw(r, "report: @1 ");
+    works(r, ":save! u.ipynb\n:open u.ipynb\n:alt 2");
+    assert_saw(r, "report: @4");
+    free(answer);
+}
+
 static void more_adds_up(void **state)
 {
     struct recorder *r = *state;
@@ -176,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pieces_are_the_answer, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_can_be_left_out, setup, teardown),
         cmocka_unit_test_setup_teardown(more_adds_up, setup, teardown),
         cmocka_unit_test_setup_teardown(branches_are_undone, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_prompt_stands_there, setup, teardown),

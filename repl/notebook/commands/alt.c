@@ -159,8 +159,10 @@ int command_alt(struct call *c, struct phi3v_error *err)
     int i, count, rc = read_alt(c, &i, &count, err);
     if (rc) return rc;
     const struct cell *cell = &nb->book.v[i];
-    if (!cell->answer || !cell->n_ids || cell->certainty.n != cell->n_ids)
-        return refuse(err, PHI3V_E_ARGUMENT, "how certain answer %d was is not known: :run %d",
+    if (!cell->answer || cell->certainty.n != cell->n_ids ||
+        isnan(certainty_mean(&cell->certainty)))
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "how certain answer %d was is not known: :set certainty on, then :run %d",
                       i + 1, i + 1);
     size_t *ends = memory_zero(cell->n_ids, sizeof *ends);
     rc = ends ? pieces_find(nb, cell, ends, err) : memory_error(err);
