@@ -1,10 +1,13 @@
 #!/bin/sh
-# tests/fail_alloc.sh PHISCOPE ask|script [FIRST [STRIDE]]: lets one allocation of the library fail, the FIRST, then the next
+# tests/fail_alloc.sh PHISCOPE ask|script [FIRST [STRIDE [repl]]]: lets one allocation of the library (or, with repl, of the
+# program around it) fail, the FIRST, then the next
 # STRIDE further on, …, in a run of `ask` or of a scripted session. Each run must end as without the failure, or say that it is
 # memory that lacks: no crash, no other complaint, no leak (where a sanitizer looks for them). Ends when 60 failures in a row
 # have changed nothing, because the run makes no more allocations. For builds with -Dfail_alloc=true or a sanitizer. Prints TAP.
 set -u
 phiscope=$1 what=$2 n=${3:-1} stride=${4:-1}
+variable=PHISCOPE_FAIL_ALLOC
+[ "${5-}" != repl ] || variable=PHISCOPE_FAIL_ALLOC_REPL
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 model=$root/tests/golden/data/models/tiny-gqa-bf16
 dir=$(mktemp -d)
@@ -32,7 +35,7 @@ run() { # run N: its output is in $dir/out and $dir/err
     fi
     fail=$1
     shift
-    PHISCOPE_FAIL_ALLOC=$fail "$phiscope" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    env "$variable=$fail" "$phiscope" "$@" >"$dir/out" 2>"$dir/err" </dev/null
 }
 
 # Times differ from run to run.

@@ -12,6 +12,15 @@ static atomic_long fail_at; /* requests until one fails; 0: none */
 
 void memory_fail_at(long n) { atomic_store(&fail_at, n); }
 
+#ifdef FAIL_ALLOC
+/* PHISCOPE_FAIL_ALLOC_REPL=n: for tests/fail_alloc.sh. */
+__attribute__((constructor)) static void fail_as_asked(void)
+{
+    const char *n = getenv("PHISCOPE_FAIL_ALLOC_REPL");
+    if (n) memory_fail_at(strtol(n, NULL, 10));
+}
+#endif
+
 bool memory_fail_pending(void) { return atomic_load(&fail_at) > 0; }
 
 static int must_fail(void)

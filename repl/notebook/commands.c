@@ -185,6 +185,9 @@ static int take_apart(const char *line, struct taken *ret, struct phi3v_error *e
     size_t n = strcspn(line + 1, " \t\n");
     const char *rest = line + 1 + n;
     *ret = (struct taken){.forced = n > 1 && line[n] == '!'};
+    if (source_incomplete(line)) /* in a cell it would swallow what stands behind it */
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%.60s goes on: it wants its closing \"\"\" or next line", line);
     char *name = text_copyn(line + 1, n - ret->forced);
     if (!name) return memory_error(err);
     ret->command = command_find(name, err);

@@ -70,7 +70,7 @@ char *word_quote(const char *word)
     struct text out = {0};
     if (!*word) text_add(&out, "\"\"");
     for (; *word; word++) {
-        if (strchr(" \t\n\\\"'*?[", *word)) text_add(&out, "\\");
+        if (isspace((unsigned char)*word) || strchr("\\\"'*?[", *word)) text_add(&out, "\\");
         text_addn(&out, word, 1);
     }
     return text_take(&out);

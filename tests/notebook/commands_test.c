@@ -483,6 +483,16 @@ static void multi_line_commands(void **state)
 
 /* -- Looking ---------------------------------------------------------------------------------- */
 
+/* What could not be told from the prompt behind it in a file is no command yet. */
+static void unfinished_commands(void **state)
+{
+    (void)state;
+    fails(&r, ":system \"\"\"Answer in", "goes on");
+    fails(&r, ":load a.ppm \\", "goes on");
+    works(&r, "What?");
+    assert_int_equal(cell(1)->lines.n, 0);
+}
+
 static void looking(void **state)
 {
     (void)state;
@@ -710,6 +720,7 @@ int main(void)
                                        TEST(reset_and_undo),
                                        TEST(settings_show_and_set),
                                        TEST(multi_line_commands),
+                                       TEST(unfinished_commands),
                                        TEST(looking),
                                        TEST(quit),
                                        TEST(refused_text_comes_back),
