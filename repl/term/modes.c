@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +14,7 @@
 #include <unistd.h>
 
 /* Signal handlers and exit() have no argument for it. */
-static struct modes *kept;
+static _Atomic(struct modes *) kept;
 
 /* -- Writing --------------------------------------------------------------------------------- */
 

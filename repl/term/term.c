@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -32,8 +33,8 @@ struct term {
 
 /* The one on the process's terminal: readline's hooks have no argument for it. */
 static struct term *current;
-static volatile sig_atomic_t size_changed, continued;
-static int wake[2] = {-1, -1}; /* a pipe that ends term_wait() */
+static atomic_int size_changed, continued; /* set by handlers on any thread */
+static int wake[2] = {-1, -1};             /* a pipe that ends term_wait() */
 
 /* -- Decisions ------------------------------------------------------------------------------ */
 
@@ -386,10 +387,9 @@ void term_watch_size(struct term *t)
 
 bool term_update(struct term *t)
 {
-    if (!size_changed && !continued) return false;
-    bool was_stopped = continued;
+    bool was_stopped = atomic_exchange(&continued, 0);
+    if (!atomic_exchange(&size_changed, 0) && !was_stopped) return false;
     if (was_stopped) modes_set(&t->modes, t->modes.mode); /* the shell has had its own */
-    size_changed = continued = 0;
     struct term_facts before = t->facts;
     t->told_w = t->told_h = t->area_w = t->area_h = 0;
     if (t->facts.answered) ask(t, "\033[16t\033[14t\033[c");

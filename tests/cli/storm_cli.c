@@ -27,6 +27,16 @@ static double now_s(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
+/* A slow line: what is drawn waits in a write while signals come. */
+static void stall(struct pty *p)
+{
+    static const int signals[] = {SIGINT, SIGWINCH, SIGTSTP, SIGCONT};
+    for (int i = 0; i < 8; i++) {
+        usleep(20000);
+        pty_signal(p, signals[draw(4)]);
+    }
+}
+
 static void one_blow(struct pty *p)
 {
     static const char *const keys[] = {"\003",
@@ -50,7 +60,11 @@ static void one_blow(struct pty *p)
                                        "\033[200~never",
                                        "\033",
                                        ":images\r"};
-    switch (draw(8)) {
+    switch (draw(10)) {
+    case 5:
+        pty_type(p, ":show @1\r");
+        stall(p);
+        break;
     case 0:
         pty_signal(p, SIGINT);
         break;
