@@ -56,7 +56,7 @@ bad=0 seen=0 unchanged=0
 while [ $unchanged -lt 60 ]; do
     run "$n"
     status=$?
-    if grep -q memory "$dir/err" "$dir/out" && [ $status -lt 20 ]; then
+    if grep -qE "(not enough|out of) memory" "$dir/err" "$dir/out" && [ $status -lt 20 ]; then
         seen=$((seen + 1))
         unchanged=0
     elif [ $status = 0 ] && [ "$(same "$dir/out")" = "$(same "$dir/usual")" ]; then
@@ -70,7 +70,7 @@ while [ $unchanged -lt 60 ]; do
     fi
     n=$((n + stride))
 done
-if [ $bad = 0 ] && [ $seen -gt 20 ]; then
+if [ $bad = 0 ] && [ $seen -gt 10 ]; then
     echo "ok 2 - $seen failures up to allocation $n are told as what they are"
 else
     echo "not ok 2 - of the failures up to allocation $n, $seen are told and $bad end otherwise"
