@@ -52,6 +52,7 @@ bool hub_is_wanted(const char *name)
         "processor_config.json",
         "tokenizer.json",
         "tokenizer_config.json",
+        "phiscope.json",
         "tokenizer.model",
         "special_tokens_map.json",
         "added_tokens.json",

@@ -65,6 +65,11 @@ static bool fits(const struct notebook *nb, const struct cell *c, bool special)
     return same;
 }
 
+bool pieces_fit(const struct notebook *nb, const struct cell *c)
+{
+    return c->ids && c->n_ids > 0 && (fits(nb, c, false) || fits(nb, c, true));
+}
+
 int pieces_find(const struct notebook *nb, const struct cell *c, size_t *ret_ends,
                 struct phi3v_error *err)
 {

@@ -5,6 +5,9 @@
 
 #include "notebook/core.h"
 
+/* Whether the cell's ids make its answer with the loaded model. They do not where another model
+ * answered: its ids are other words here. */
+bool pieces_fit(const struct notebook *nb, const struct cell *c);
 /* Where the text of each token ends: ret_ends [n_ids] of the cell. A token that ends within a
  * letter has none of its own; its letter belongs to the token that completes it. Errors: ARGUMENT
  * (the ids are not this model's), MEMORY, … */

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "notebook/pieces.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
 
@@ -220,21 +221,23 @@ static int load_images(struct notebook *nb, const struct int_list *list, const s
     return rc;
 }
 
-/* usual: crops of a picture whose cell asks for no number of its own. */
-static void add_cell(struct conversation *to, const struct cell *c, int usual, int *at, bool reply,
-                     bool open)
+/* An answer goes in as the tokens it was made of, or as text where another model made it. */
+static void add_cell(const struct notebook *nb, struct conversation *to, const struct cell *c,
+                     int *at, bool reply, bool open)
 {
-    to->turns[to->n++] = (struct phi3v_turn){.role = "user",
-                                             .text = c->text ? c->text : c->prompt,
-                                             .images = to->images + *at,
-                                             .n_images = c->images.n,
-                                             .num_crops = c->num_crops ? c->num_crops : usual};
+    bool same_model = reply && pieces_fit(nb, c);
+    to->turns[to->n++] =
+        (struct phi3v_turn){.role = "user",
+                            .text = c->text ? c->text : c->prompt,
+                            .images = to->images + *at,
+                            .n_images = c->images.n,
+                            .num_crops = c->num_crops ? c->num_crops : nb->engine.info->num_crops};
     *at += c->images.n;
     if (reply)
         to->turns[to->n++] = (struct phi3v_turn){.role = "assistant",
                                                  .text = c->answer,
-                                                 .ids = c->ids,
-                                                 .n_ids = c->ids ? c->n_ids : 0,
+                                                 .ids = same_model ? c->ids : NULL,
+                                                 .n_ids = same_model ? c->n_ids : 0,
                                                  .open = open};
 }
 
@@ -242,13 +245,13 @@ static void add_cell(struct conversation *to, const struct cell *c, int usual, i
 static int add_turns(struct notebook *nb, int i, const struct cell *last, const struct settings *s,
                      bool go_on, struct conversation *to, struct phi3v_error *err)
 {
-    int at = 0, usual = nb->engine.info->num_crops;
+    int at = 0;
     to->turns = memory_zero(2 * (size_t)i + 3, sizeof *to->turns);
     if (!to->turns) return memory_error(err);
     if (*s->system) to->turns[to->n++] = (struct phi3v_turn){.role = "system", .text = s->system};
     for (int k = 0; k < i; k++)
-        if (is_part(nb, k, i, s)) add_cell(to, &nb->book.v[k], usual, &at, true, false);
-    add_cell(to, last, usual, &at, go_on, go_on);
+        if (is_part(nb, k, i, s)) add_cell(nb, to, &nb->book.v[k], &at, true, false);
+    add_cell(nb, to, last, &at, go_on, go_on);
     return 0;
 }
 

@@ -672,6 +672,35 @@ static void model_keeps_cells(void **state)
     state_is(1, CELL_OK);
 }
 
+/* The ids of an answer are another model's words when its tokenizer differs: the text counts. */
+static void another_model_s_tokens(void **state)
+{
+    (void)state;
+    works(&r, "Hello");
+    works(&r, "And then?");
+    works(&r, ":prompt 2 ids");
+    char *own = text_copy(r.seen.s);
+    struct cell *c = &r.nb->book.v[0];
+    assert_true(c->n_ids > 1);
+    assert_int_not_equal(c->ids[0], c->ids[1]);
+    int32_t first = c->ids[0];
+    c->ids[0] = c->ids[1];
+    works(&r, ":prompt 2 ids");
+    char *foreign = text_copy(r.seen.s);
+    c->ids[0] = first;
+    int32_t *ids = c->ids;
+    c->ids = NULL;
+    works(&r, ":prompt 2 ids");
+    char *text = text_copy(r.seen.s);
+    c->ids = ids;
+    works(&r, ":prompt 2 ids");
+    assert_string_equal(r.seen.s, own);
+    assert_string_equal(foreign, text);
+    free(own);
+    free(foreign);
+    free(text);
+}
+
 static void foreach_asks_each(void **state)
 {
     (void)state;
@@ -728,6 +757,7 @@ int main(void)
                                        TEST(links_are_kept),
                                        TEST(open_and_undo),
                                        TEST(model_keeps_cells),
+                                       TEST(another_model_s_tokens),
                                        TEST(foreach_asks_each)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
