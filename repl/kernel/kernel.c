@@ -10,6 +10,7 @@
 
 #include <utf8proc.h>
 
+#include "common/memory.h"
 #include "common/must.h"
 #include "kernel/show.h"
 
@@ -173,24 +174,46 @@ static void succeed(struct kernel *k, const struct request *r)
                        "user_expressions", "payload", payload_of(k)));
 }
 
-/* Executions that wait behind a failed one are not run. */
-static void abort_waiting(struct kernel *k)
+/* Requests that wait behind one that failed. */
+struct waiting {
+    struct request *v;
+    size_t n;
+};
+
+/* Taken before the failure is told: what is asked because of that answer is another matter. */
+static void take_waiting(struct kernel *k, struct waiting *ret)
 {
     struct request r;
     bool any;
     while (io_next(k->io, false, &any, &r) && any) {
-        io_status(k->io, "busy", &r);
-        if (!strcmp(r.type, "execute_request")) {
+        struct request *more = memory_grow(ret->v, ret->n + 1, sizeof *more);
+        if (!more) {
+            request_free(&r);
+            return;
+        }
+        ret->v = more;
+        ret->v[ret->n++] = r;
+    }
+}
+
+/* Executions are not run. */
+static void abort_waiting(struct kernel *k, struct waiting *w)
+{
+    for (size_t i = 0; i < w->n; i++) {
+        struct request *r = &w->v[i];
+        io_status(k->io, "busy", r);
+        if (!strcmp(r->type, "execute_request")) {
             json_t *content = error_content("Aborted", "a cell before it failed");
             json_object_set_new(content, "status", json_string("error"));
             json_object_set_new(content, "execution_count", json_integer(k->count));
-            io_reply(k->io, &r, content);
-        } else if (!strcmp(r.type, "kernel_info_request")) {
-            on_kernel_info(k, &r);
+            io_reply(k->io, r, content);
+        } else if (!strcmp(r->type, "kernel_info_request")) {
+            on_kernel_info(k, r);
         }
-        io_status(k->io, "idle", &r);
-        request_free(&r);
+        io_status(k->io, "idle", r);
+        request_free(r);
     }
+    free(w->v);
 }
 
 static void on_execute(struct kernel *k, const struct request *r)
@@ -212,6 +235,9 @@ static void on_execute(struct kernel *k, const struct request *r)
     if (keeps) remember(k, code, result.cell);
     k->quit = result.quit;
     bool cut = result.interrupted || rc == PHI3V_E_CANCELLED;
+    struct waiting behind = {0};
+    if ((cut || rc) && !json_is_false(json_object_get(r->content, "stop_on_error")))
+        take_waiting(k, &behind);
     if (cut)
         fail(k, r, silent, "KeyboardInterrupt", "");
     else if (rc)
@@ -219,8 +245,7 @@ static void on_execute(struct kernel *k, const struct request *r)
     else
         succeed(k, r);
     show_request(&k->show, NULL, false);
-    if ((cut || rc) && !json_is_false(json_object_get(r->content, "stop_on_error")))
-        abort_waiting(k);
+    abort_waiting(k, &behind);
 }
 
 /* -- complete, inspect, is_complete ----------------------------------------------------------- */

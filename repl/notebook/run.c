@@ -273,6 +273,15 @@ static int answer_without_picture(struct show *sh, int i, const phi3v_prompt *pr
     return rc;
 }
 
+/* A prompt that does not fit is refused like any other. */
+static bool nothing_to_see(const struct notebook *nb, const phi3v_prompt *prompt)
+{
+    size_t n;
+    phi3v_prompt_ids(prompt, &n);
+    return nb->engine.advice.no_picture && !phi3v_prompt_n_images(prompt) &&
+           (int64_t)n < nb->engine.info->ctx;
+}
+
 static int compute(struct show *sh, int i, const phi3v_prompt *prompt, const struct settings *s,
                    enum way way, size_t n_begun, struct phi3v_error *err)
 {
@@ -305,9 +314,9 @@ static int answer(struct notebook *nb, int i, const struct settings *usual, enum
     }
     if (n_begun) show_begun(nb, i);
     features_recall_for(nb, i);
-    bool nothing_to_see = nb->engine.advice.no_picture && !phi3v_prompt_n_images(prompt);
-    rc = nothing_to_see && way == WAY_NEW ? answer_without_picture(&sh, i, prompt, s, err)
-                                          : compute(&sh, i, prompt, s, way, n_begun, err);
+    rc = way == WAY_NEW && nothing_to_see(nb, prompt)
+             ? answer_without_picture(&sh, i, prompt, s, err)
+             : compute(&sh, i, prompt, s, way, n_begun, err);
     if (rc)
         show_end(&sh, NULL);
     else

@@ -80,7 +80,7 @@ static void output(void *user, const struct nb_output *out)
         if (!p->answers_alone) say(p, out);
         break;
     case NB_NOTE:
-        if (!p->opt->json && !p->answers_alone) say(p, out);
+        if (!p->opt->json) say(p, out);
         break;
     case NB_ANSWER_BEGIN:
         answer_begin(p, out);

@@ -18,7 +18,7 @@ struct plain {
     struct progress progress;
     struct stream *stream; // of the answer being shown
     char last;             // byte of it
-    bool answers_alone;    // nothing but the answer is wanted (ask): no notes
+    bool answers_alone;    // nothing but the answer and notes is wanted (ask)
 };
 
 /* Makes the notebook over itself, with Ctrl-C. Not to be moved afterwards. standard_input: "-" may
