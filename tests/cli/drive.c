@@ -162,6 +162,9 @@ void drive_become(const char *const *words, const char *const *env)
     for (int i = 0; words[i] && i < 62; i++) argv[i + 1] = words[i];
     own_environment();
     change_environment(env);
+    /* What nohup and background jobs have ignored would stay so. */
+    static const int usual[] = {SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGTSTP};
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++) signal(usual[i], SIG_DFL);
     execv(program, (char *const *)(uintptr_t)argv);
     _exit(98);
 }
