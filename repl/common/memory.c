@@ -49,6 +49,13 @@ void *memory_grow(void *p, size_t n, size_t size)
     return counted(must_fail() ? NULL : reallocarray(p, n ? n : 1, size));
 }
 
+void *memory_room(void *v, size_t n, size_t size)
+{
+    /* A list is as long as its last full step, or longer. */
+    bool full = (n & (n - 1)) == 0;
+    return full ? memory_grow(v, n ? 2 * n : 1, size) : v;
+}
+
 void *memory_copy(const void *from, size_t n_bytes)
 {
     void *to = from ? memory_new(n_bytes) : NULL;

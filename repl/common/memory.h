@@ -9,9 +9,11 @@
 
 #include "phi3v.h"
 
-void *memory_new(size_t n_bytes);                    /* at least one byte; uninitialised */
-void *memory_zero(size_t n, size_t size);            /* at least one byte; zeros */
-void *memory_grow(void *p, size_t n, size_t size);   /* as reallocarray; p stays on failure */
+void *memory_new(size_t n_bytes);                  /* at least one byte; uninitialised */
+void *memory_zero(size_t n, size_t size);          /* at least one byte; zeros */
+void *memory_grow(void *p, size_t n, size_t size); /* as reallocarray; p stays on failure */
+/* Room for one more in a list of n that never grew another way: it doubles. v stays on failure. */
+void *memory_room(void *v, size_t n, size_t size);
 void *memory_copy(const void *from, size_t n_bytes); /* NULL stays NULL */
 
 /* How many requests have failed on this thread so far. What lies between two equal numbers had all

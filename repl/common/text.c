@@ -108,12 +108,7 @@ void text_free(struct text *t)
 
 bool strings_take(struct strings *list, char *s)
 {
-    /* Room is made in steps of powers of two: a list is as long as its last full step, or longer.
-     */
-    bool full = (list->n & (list->n - 1)) == 0;
-    char **v = !s     ? NULL
-               : full ? memory_grow(list->v, list->n ? 2 * list->n : 1, sizeof *v)
-                      : list->v;
+    char **v = s ? memory_room(list->v, list->n, sizeof *v) : NULL;
     if (!v) {
         free(s);
         return false;

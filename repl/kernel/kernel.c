@@ -186,7 +186,7 @@ static void take_waiting(struct kernel *k, struct waiting *ret)
     struct request r;
     bool any;
     while (io_next(k->io, false, &any, &r) && any) {
-        struct request *more = memory_grow(ret->v, ret->n + 1, sizeof *more);
+        struct request *more = memory_room(ret->v, ret->n, sizeof *more);
         if (!more) {
             request_free(&r);
             return;

@@ -263,7 +263,7 @@ int refs_find(const char *text, const struct images *images, enum nb_origin orig
             p++;
             continue;
         }
-        struct ref *v = memory_grow(r.v, r.n + 1, sizeof *v);
+        struct ref *v = memory_room(r.v, r.n, sizeof *v);
         if (v) {
             r.v = v;
             ref.start = (size_t)(p - text);

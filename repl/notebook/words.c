@@ -47,7 +47,7 @@ int words_split(const char *line, struct words *ret, struct phi3v_error *err)
 {
     *ret = (struct words){0};
     while (*(line = skip_blanks(line))) {
-        struct word *v = memory_grow(ret->v, ret->n + 1, sizeof *v);
+        struct word *v = memory_room(ret->v, ret->n, sizeof *v);
         if (v) ret->v = v;
         if (!v || !next_word(&line, &v[ret->n])) {
             words_free(ret);
