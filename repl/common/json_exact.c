@@ -47,8 +47,8 @@ static size_t take_string(const char *p, const char *end, struct text *out)
     const char *begun = p++;
     text_add(out, "\"");
     while (p < end && *p != '"') {
-        size_t n = strcspn(p, "\"\\\xEE"), left = (size_t)(end - p);
-        if (n > left) n = left;
+        size_t n = 0;
+        while (p + n < end && p[n] != '"' && p[n] != '\\' && p[n] != MARK[0]) n++;
         text_addn(out, p, n);
         p += n;
         if (p >= end || *p == '"') break;

@@ -30,10 +30,10 @@ result() {
     fi
 }
 
-# Until the program has written something.
+# Until the program has written something, or so many lines: an answer of two words here is one.
 await() {
     tries=0
-    while [ ! -s "$1" ] && [ $tries -lt 400 ]; do
+    while { [ ! -s "$1" ] || [ "$(wc -l <"$1")" -lt "${2-0}" ]; } && [ $tries -lt 400 ]; do
         sleep 0.05
         tries=$((tries + 1))
     done
@@ -68,7 +68,7 @@ between() {
     "$phiscope" script -m "$m" --max-new-tokens 2 - <"$dir/in" >"$dir/out" 2>"$dir/err" &
     exec 3>"$dir/in"
     echo Hi >&3
-    await "$dir/out"
+    await "$dir/out" 1
     sh -c "$1"
     echo Again >&3
     exec 3>&-
@@ -86,7 +86,7 @@ mkfifo "$dir/in"
 "$phiscope" script -m "$m" --max-new-tokens 2 - <"$dir/in" >"$dir/out" 2>"$dir/err" &
 exec 3>"$dir/in"
 echo Hi >&3
-await "$dir/out"
+await "$dir/out" 1
 echo new >"$m/other"
 mv "$m/other" "$m/model.safetensors"
 echo Again >&3
