@@ -53,16 +53,16 @@ int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_
 
 /* -- Writing ---------------------------------------------------------------------------------- */
 
-static int write_all(int fd, const char *bytes, size_t n)
+bool write_all(int fd, const char *bytes, size_t n)
 {
     while (n > 0) {
         ssize_t k = write(fd, bytes, n);
         if (k < 0 && errno == EINTR) continue;
-        if (k < 0) return -1;
+        if (k <= 0) return false;
         bytes += k;
         n -= (size_t)k;
     }
-    return fsync(fd);
+    return true;
 }
 
 static char *folder_of(const char *path)
@@ -71,15 +71,18 @@ static char *folder_of(const char *path)
     return slash ? text_copyn(path, (size_t)(slash - path) + (slash == path)) : text_copy(".");
 }
 
-/* A rename is only certain once its folder is on the disk. */
+void sync_folder(const char *folder)
+{
+    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) return;
+    (void)fsync(fd);
+    close(fd);
+}
+
 static void sync_folder_of(const char *path)
 {
     char *folder = folder_of(path);
-    int fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
-    if (fd >= 0) {
-        (void)fsync(fd);
-        close(fd);
-    }
+    if (folder) sync_folder(folder);
     free(folder);
 }
 
@@ -108,8 +111,8 @@ static int replace_file(const char *target, const char *temporary, const char *b
     bool named;
     int fd = open_new(temporary, mode, &named);
     if (fd < 0) return errno;
-    bool ok = (!old || !fchmod(fd, old->st_mode & 07777)) && !write_all(fd, bytes, n) &&
-              (named || !give_name(fd, temporary));
+    bool ok = (!old || !fchmod(fd, old->st_mode & 07777)) && write_all(fd, bytes, n) &&
+              !fsync(fd) && (named || !give_name(fd, temporary));
     int why = errno;
     if (close(fd) && ok) {
         ok = false;

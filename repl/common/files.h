@@ -19,6 +19,11 @@ int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_
 int store_file(const char *path, const char *bytes, size_t n, unsigned mode,
                struct phi3v_error *err);
 
+/* All bytes into an open file; errno says why not. */
+bool write_all(int fd, const char *bytes, size_t n);
+/* A rename is only certain once its folder is on the disk. */
+void sync_folder(const char *folder);
+
 /* What a file looked like, to tell later whether it is still the same. */
 struct file_mark {
     bool there;

@@ -17,6 +17,4 @@ char *xtake(struct text *t); /* as text_take */
 /* p, which must not be NULL. */
 void *must(void *p);
 
-double now_s(void); /* seconds of a clock that only goes forward */
-
 #endif

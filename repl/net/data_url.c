@@ -9,28 +9,9 @@
 #include <strings.h>
 
 #include "net/error.h"
+#include "net/url.h"
 
 #define SOURCE "the data: URL"
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* In place; a % without two digits stays. Returns the new length. */
-static size_t percent_decode(uint8_t *s, size_t n)
-{
-    size_t to = 0;
-    for (size_t i = 0; i < n; i++) {
-        int high = s[i] == '%' && i + 2 < n ? hex_digit((char)s[i + 1]) : -1;
-        int low = high >= 0 ? hex_digit((char)s[i + 2]) : -1;
-        if (low >= 0) i += 2;
-        s[to++] = low >= 0 ? (uint8_t)(high << 4 | low) : s[i];
-    }
-    return to;
-}
 
 /* In place: no blanks, the usual alphabet, padded. s has room for three more bytes. Returns the new
  * length. */
@@ -86,7 +67,7 @@ int fetch_data_url(const char *url, size_t limit_bytes, struct fetched *ret,
     uint8_t *text = malloc(n + 4);
     if (!text) return net_fail_memory(err, SOURCE);
     memcpy(text, comma + 1, n);
-    n = percent_decode(text, n);
+    n = url_decode((char *)text, n, (char *)text);
     if (!base64) {
         ret->bytes = text;
         ret->n_bytes = n;

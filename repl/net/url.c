@@ -112,16 +112,16 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Undoes %41; to has room for n + 1 bytes and may be s. */
-static void decode(const char *s, size_t n, char *to)
+size_t url_decode(const char *s, size_t n, char *to)
 {
+    char *begun = to;
     for (size_t i = 0; i < n; i++) {
         int high = s[i] == '%' && i + 2 < n ? hex_value(s[i + 1]) : -1;
         int low = high >= 0 ? hex_value(s[i + 2]) : -1;
         if (low >= 0) i += 2;
         *to++ = low >= 0 ? (char)(high << 4 | low) : s[i];
     }
-    *to = 0;
+    return (size_t)(to - begun);
 }
 
 /* X-Amz-Signature, x_amz_signature and xAmzSignature are one name. */
@@ -129,7 +129,7 @@ static void plain_name(const char *s, size_t n, char to[64])
 {
     char name[64];
     size_t k = 0;
-    decode(s, n < 60 ? n : 60, name);
+    name[url_decode(s, n < 60 ? n : 60, name)] = 0;
     for (const char *c = name; *c; c++)
         if (isalnum((unsigned char)*c)) to[k++] = (char)tolower((unsigned char)*c);
     to[k] = 0;
@@ -208,7 +208,7 @@ static bool holds_secret_url(const char *value, size_t n)
     memcpy(inner, value, n);
     inner[n] = 0;
     for (int i = 0; i < 3 && !strstr(inner, "://") && strchr(inner, '%'); i++)
-        decode(inner, strlen(inner), inner);
+        inner[url_decode(inner, strlen(inner), inner)] = 0;
     if (strstr(inner, "://")) free(url_text_without_secrets(inner, &removed));
     free(inner);
     return removed;

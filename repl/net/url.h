@@ -5,6 +5,7 @@
 #define NET_URL_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 bool url_is_http(const char *what); /* "http://…" or "https://…", letters of any case */
 bool url_is_data(const char *what); /* "data:…" */
@@ -16,6 +17,10 @@ bool url_has_other_scheme(const char *what);
  * %20 and the like, line ends of a wrapped address dropped, no fragment. NULL: no address of http
  * or https, or no memory. */
 char *url_spell(const char *what);
+
+/* Undoes %41; a % without two digits stays. to has room for n bytes and may be s. Returns their
+ * number. */
+size_t url_decode(const char *s, size_t n, char *to);
 
 /* What may be shown and stored of an address. Passwords, tokens, keys and signatures are replaced
  * by *** and *ret_removed (may be NULL) says whether there was one; everything else, also text that

@@ -37,26 +37,6 @@ static char *random_path(const struct autosave *a, const char *prefix, const cha
     return text_format("%s/%s%s%s", a->dir, prefix, hex, ending);
 }
 
-static bool write_all(int fd, const char *bytes, size_t n)
-{
-    while (n > 0) {
-        ssize_t k = write(fd, bytes, n);
-        if (k < 0 && errno == EINTR) continue;
-        if (k <= 0) return false;
-        bytes += k;
-        n -= (size_t)k;
-    }
-    return true;
-}
-
-static void sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    (void)fsync(fd);
-    close(fd);
-}
-
 /* Waits for the lock of a file that others only try the lock of. */
 static bool lock(int fd)
 {
@@ -103,7 +83,7 @@ static int make_file(const struct autosave *a, const char *path, const char *byt
         fd = -1;
     }
     free(part);
-    if (fd >= 0) sync_dir(a->dir);
+    if (fd >= 0) sync_folder(a->dir);
     errno = why;
     return fd;
 }

@@ -2,8 +2,8 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
 #include "notebook/features.h"
@@ -12,13 +12,6 @@
 #include "notebook/lines.h"
 #include "notebook/prompt.h"
 #include "notebook/run.h"
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* -- Showing an answer as it comes ------------------------------------------------------------ */
 

@@ -6,19 +6,13 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "term/clock.h"
 
 #define LONE_ESC_MS 30
 #define QUIET_MS 50 /* an interrupted paste is over when nothing came for so long */
 #define EVENT 256
-
-static double now_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
 
 /* -- What arrives ---------------------------------------------------------------------------- */
 

@@ -4,20 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "term/clean.h"
+#include "term/clock.h"
 
 #define REDRAW_S 0.1
 #define LINE_BYTES 256
-
-static double clock_s(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec + (double)ts.tv_nsec / 1e9;
-}
 
 void progress_init(struct progress *p, FILE *out, int cols, bool at_once)
 {
@@ -89,7 +82,7 @@ void progress_update(struct progress *p, const char *stage, enum progress_unit u
                      int64_t total)
 {
     if (!p->enabled) return;
-    double now = clock_s();
+    double now = now_ms() / 1e3;
     if (strncmp(p->stage, stage, sizeof p->stage - 1) != 0 || p->begun_s <= 0) {
         snprintf(p->stage, sizeof p->stage, "%s", stage);
         p->begun_s = now;

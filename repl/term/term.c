@@ -10,10 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "term/clean.h"
+#include "term/clock.h"
 #include "term/keys.h"
 #include "term/modes.h"
 
@@ -239,13 +239,6 @@ int term_getc(FILE *unused)
 int term_input_available(void) { return current && term_next(current) == TERM_KEY; }
 
 /* -- Asking ---------------------------------------------------------------------------------- */
-
-static double now_ms(void)
-{
-    struct timespec ts;
-    clock_gettime(CLOCK_MONOTONIC, &ts);
-    return (double)ts.tv_sec * 1e3 + (double)ts.tv_nsec / 1e6;
-}
 
 /* Until the answer to the last question has come, or so long. */
 static void await_answers(struct term *t, int timeout_ms)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tty/interrupt.h"
+#include "common/clock.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/must.h"
