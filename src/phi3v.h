@@ -411,6 +411,27 @@ typedef int (*phi3v_job_event_fn)(const struct phi3v_event *event, int job, void
 PHI3V_API int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
                                   phi3v_job_event_fn on_event, void *user, struct phi3v_error *err);
 
+/* Answers side by side that come and go, as a server has them: the same as phi3v_generate_many, but
+ * a job may join between any two steps. A batch and the sessions of its jobs belong to one thread at
+ * a time. */
+typedef struct phi3v_batch phi3v_batch;
+
+/* n_jobs: the most at once. Errors: ARGUMENT, MEMORY. */
+PHI3V_API int phi3v_batch_new(phi3v_model *model, int n_jobs, phi3v_batch **ret_batch,
+                              struct phi3v_error *err);
+/* Jobs that are still in it end as if they were stopped. Before the model is closed. */
+PHI3V_API void phi3v_batch_free(phi3v_batch *batch);
+/* A job joins, with params of its own, whose strings stay as they are until its END event; so do job,
+ * session and prompt. Nothing is computed yet. on_event: as in phi3v_generate, and END when the job
+ * has left, which may be before this returns. Errors: ARGUMENT (also when the batch is full). */
+PHI3V_API int phi3v_batch_join(phi3v_batch *batch, struct phi3v_job *job,
+                               const struct phi3v_params *params, phi3v_event_fn on_event,
+                               void *user, struct phi3v_error *err);
+/* One round: a part of the prompt of the job that waits longest for it (all of it, when no answer
+ * grows meanwhile that would have to wait), then one token more of every answer, or up to n_tokens
+ * of each where the device draws them by itself. Returns how many jobs are left. */
+PHI3V_API int phi3v_batch_step(phi3v_batch *batch, int n_tokens);
+
 /* Encodes the pictures and fills the cache for `prompt` without answering ("ready before Enter").
  */
 PHI3V_API int phi3v_prefill(phi3v_session *session, const phi3v_prompt *prompt,
