@@ -277,6 +277,12 @@ int phi3v_detokenize(const phi3v_model *model, const int32_t *ids, size_t n, int
     return rc;
 }
 
+size_t phi3v_token_bytes(const phi3v_model *model, int32_t id, char *buf, size_t cap)
+{
+    const struct tokenizer *t;
+    return model_tokenizer(model, &t, NULL) ? 0 : tokenizer_bytes(t, id, buf, cap);
+}
+
 /* -- Prompts ----------------------------------------------------------------------------------- */
 
 int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_turn *turns, int n_turns,
@@ -341,6 +347,17 @@ static int read_params(struct phi3v_params *ret, const struct phi3v_params *para
     return rc ? rc : params_check(ret, err);
 }
 
+static int check_constraint(const struct phi3v_constraint *c, struct phi3v_error *err)
+{
+    if (!c) return 0;
+    if (c->size < sizeof *c)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "a constraint's size is not that of the struct: set it first");
+    REFUSE_NULL(c->allow, err);
+    REFUSE_NULL(c->chosen, err);
+    return 0;
+}
+
 int phi3v_session_new(phi3v_model *model, phi3v_session **ret_session, struct phi3v_error *err)
 {
     REFUSE_NULL(model, err);
@@ -366,6 +383,7 @@ int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
     struct phi3v_params p;
     int rc = check_result(ret_result, err);
     if (!rc) rc = read_params(&p, params, err);
+    if (!rc) rc = check_constraint(p.constraint, err);
     return rc ? rc : generate(session, prompt, &p, on_event, user, ret_result, err);
 }
 
@@ -375,7 +393,8 @@ static int check_alone(const struct phi3v_job *job, int i, struct phi3v_error *e
         return err_set(err, PHI3V_E_ARGUMENT, "job %d: size is not that of the struct", i);
     REFUSE_NULL(job->session, err);
     REFUSE_NULL(job->prompt, err);
-    return check_result(job->result, err);
+    int rc = check_constraint(job->constraint, err);
+    return rc ? rc : check_result(job->result, err);
 }
 
 static int check_job(struct phi3v_job *jobs, int i, struct phi3v_error *err)
@@ -393,6 +412,16 @@ static int check_job(struct phi3v_job *jobs, int i, struct phi3v_error *err)
     return 0;
 }
 
+/* Params that are not those of one answer. */
+static int read_job_params(struct phi3v_params *ret, const struct phi3v_params *params,
+                           struct phi3v_error *err)
+{
+    int rc = read_params(ret, params, err);
+    if (!rc && ret->constraint)
+        rc = err_set(err, PHI3V_E_ARGUMENT, "a job's constraint stands in the job, not in params");
+    return rc;
+}
+
 int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
                         phi3v_job_event_fn on_event, void *user, struct phi3v_error *err)
 {
@@ -401,7 +430,7 @@ int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params
     struct phi3v_params p;
     int rc = 0;
     for (int i = 0; i < n && !rc; i++) rc = check_job(jobs, i, err);
-    if (!rc) rc = read_params(&p, params, err);
+    if (!rc) rc = read_job_params(&p, params, err);
     return rc ? rc : generate_many(jobs, n, &p, on_event, user, err);
 }
 
@@ -423,7 +452,7 @@ int phi3v_batch_join(phi3v_batch *batch, struct phi3v_job *job, const struct phi
     REFUSE_NULL(job, err);
     struct phi3v_params p;
     int rc = check_alone(job, 0, err);
-    if (!rc) rc = read_params(&p, params, err);
+    if (!rc) rc = read_job_params(&p, params, err);
     if (rc) return rc;
     if (job->session->model != batch_model(batch))
         return err_set(err, PHI3V_E_ARGUMENT, "the job is of another model than the batch");

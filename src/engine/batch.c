@@ -205,7 +205,7 @@ static void slot_first(struct batch_slot *slot)
 {
     struct phi3v_session *s = slot->job->session;
     slot->state = SLOT_ANSWERS;
-    answer_show_prompt(s, slot->job->prompt, &slot->params);
+    answer_show_prompt(&slot->a, s, slot->job->prompt, slot->job->constraint);
     slot->start_s = clock_s();
     task_stage(&slot->task, PHI3V_STAGE_DECODE, (int64_t)slot->a.cap);
     answer_on_id(&slot->turn, sampler_pick(s->sampler, s->logits));

@@ -433,10 +433,11 @@ static int push_batch(struct phi3v_session *const *s, const int32_t *ids, int n,
     return rc;
 }
 
-/* The device draws: it can, and nobody asks for what its logits say besides. */
+/* The device draws: it can, and nobody here has a say in it, or asks what the logits say besides. */
 bool session_draws_ahead(const struct phi3v_session *s)
 {
-    return s->model->backend->table->decode && sampler_n_top(s->sampler) == 0;
+    return s->model->backend->table->decode && sampler_n_top(s->sampler) == 0 &&
+           !sampler_is_constrained(s->sampler);
 }
 
 /* Steps that the device may take by itself, at most n: with the blocks and the rope factors there

@@ -66,8 +66,8 @@ int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn 
                    struct task *task, struct phi3v_error *err);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
-/* The device draws its tokens: it can, and nobody asks for what the logits say besides. Of sessions
- * that are stepped together all do, or none. */
+/* The device draws its tokens: it can, nobody asks for what the logits say besides, and no
+ * constraint has a say. Of sessions that are stepped together all do, or none. */
 bool session_draws_ahead(const struct phi3v_session *s);
 /* How many sessions session_decode_batch takes. */
 int session_batch_most(const struct phi3v_session *s);
