@@ -24,6 +24,18 @@ bool engine_stopped(struct engine *e)
     return atomic_load(&e->cancelled) || e->front->stopped(e->front->user);
 }
 
+int engine_is_stopped(void *engine) { return engine_stopped(engine); }
+
+struct phi3v_prompt_options engine_prompt_options(struct engine *e, int num_crops)
+{
+    struct phi3v_prompt_options opt;
+    phi3v_prompt_options_default(&opt);
+    opt.num_crops = num_crops;
+    opt.stopped = engine_is_stopped;
+    opt.user = e;
+    return opt;
+}
+
 void engine_cancel(struct engine *e)
 {
     atomic_store(&e->cancelled, true);

@@ -33,7 +33,10 @@ void engine_close(struct engine *e);
 /* New work: earlier wishes to stop are forgotten. */
 void engine_begin(struct engine *e);
 bool engine_stopped(struct engine *e); /* by engine_cancel or the front end */
-void engine_cancel(struct engine *e);  /* from any thread or signal handler */
+int engine_is_stopped(void *engine);   /* the same as a callback of the library */
+/* How prompts are built: with so many crops, and stopped with the engine. */
+struct phi3v_prompt_options engine_prompt_options(struct engine *e, int num_crops);
+void engine_cancel(struct engine *e); /* from any thread or signal handler */
 /* A phi3v_event_fn for user = struct engine: shows progress, stops when wanted. */
 int engine_on_event(const struct phi3v_event *event, void *user);
 
