@@ -85,6 +85,7 @@ struct phi3v_event {
     enum phi3v_stage stage;
     int64_t done, total;
     double seconds;
+    double part; /* of the stage, 0 … 1: finer than done, which counts whole crops and tokens */
     /* TEXT: whole UTF-8 characters, never empty; id is the newest token behind the text */
     const char *text;
     size_t n_text_bytes;

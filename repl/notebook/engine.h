@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "notebook/advice.h"
+#include "notebook/forecast.h"
 #include "notebook/notebook.h"
 
 struct engine {
@@ -18,8 +19,9 @@ struct engine {
     _Atomic(phi3v_session *) working; // what engine_cancel stops
     atomic_bool cancelled;            // since the last engine_begin
     const struct nb_front *front;     // gets progress; asked whether to stop
-    /* Measured so far; 0: not yet. */
-    double s_per_crop, s_per_token;
+    struct price price;               // of the model
+    const char *price_dir;            // where it is kept between runs; NULL: nowhere
+    struct forecast forecast;         // of the answer being waited for
     struct phi3v_timing total;
     int n_answers;
 };
@@ -40,6 +42,9 @@ void engine_cancel(struct engine *e); /* from any thread or signal handler */
 /* A phi3v_event_fn for user = struct engine: shows progress, stops when wanted. */
 int engine_on_event(const struct phi3v_event *event, void *user);
 
+/* The first word of an answer is waited for from now on: progress is one scale over all that is to
+ * be read of the prompt, `held` tokens of which were read before. */
+void engine_expect(struct engine *e, const phi3v_prompt *prompt, int64_t held);
 /* As phi3v_generate, in the engine's session; on_event also gets the progress. */
 int engine_answer(struct engine *e, const phi3v_prompt *prompt, const struct settings *how,
                   phi3v_event_fn on_event, void *user, struct phi3v_result *ret,

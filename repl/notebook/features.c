@@ -49,6 +49,14 @@ void features_recall(struct notebook *nb, const phi3v_image *image, int num_crop
     free(path);
 }
 
+bool features_are_kept(struct notebook *nb, const phi3v_image *image, int num_crops)
+{
+    char *path = is_on(nb) ? path_of(nb, image, num_crops) : NULL;
+    bool kept = path && !access(path, R_OK);
+    free(path);
+    return kept;
+}
+
 static void keep(struct notebook *nb, const phi3v_image *image, int num_crops)
 {
     void *bytes = NULL;

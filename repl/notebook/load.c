@@ -45,7 +45,7 @@ static char *path_of(const char *what)
 static int on_fetch(int64_t done, int64_t total, void *user)
 {
     const struct nb_front *front = user;
-    front->progress(front->user, &(struct nb_progress){"fetching", NB_BYTES, done, total});
+    front->progress(front->user, &(struct nb_progress){"fetching", NB_BYTES, done, total, -1});
     return front->stopped(front->user);
 }
 
