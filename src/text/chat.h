@@ -25,6 +25,7 @@ int chat_raw(const struct tokenizer *t, const char *text, size_t n_bytes, const 
  * may be used twice (the rows repeat). The ids equal chat_raw of the template string wherever the
  * texts hold no special tokens and ids is NULL. */
 int chat_turns(const struct tokenizer *t, const struct chat_turn *turns, int n_turns,
-               const int *image_tokens, struct stop *stop, struct ids *ret_ids, struct phi3v_error *err);
+               const int *image_tokens, struct stop *stop, struct ids *ret_ids,
+               struct phi3v_error *err);
 
 #endif

@@ -188,10 +188,8 @@ static void running_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(found_in_another_process),
-        cmocka_unit_test(naming_stops),
-        cmocka_unit_test(nothing_else_is_taken_for_them),
-        cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(found_in_another_process),       cmocka_unit_test(naming_stops),
+        cmocka_unit_test(nothing_else_is_taken_for_them), cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(running_out_of_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * Every picture of tests/pictures is equal to what the reference makes of it, or refused with a
- * sentence: expected.tsv says which. There is no third kind. Each can be stopped while it is read. The table of docs/pictures.md is
- * printed by this program (pictures_test --markdown FOLDER) and must be up to date.
+ * sentence: expected.tsv says which. There is no third kind. The table of docs/pictures.md is
+ * printed by this program (pictures_test --markdown FOLDER) and must be up to date. Reading any of
+ * them can be stopped.
  *   pictures_test FOLDER DOCUMENT    TAP, one case per picture */
 #define _GNU_SOURCE // asprintf
 #include <stdio.h>
