@@ -26,4 +26,14 @@
  * is slower than the run it is compared to, 2 usage, 3 no model, 130 interrupted. */
 int bench_main(int argc, char **argv, const char *model, const char *const *models_dirs);
 
+/* Its options, for whoever describes them. */
+struct bench_option {
+    const char *name;
+    char letter;      /* 0: none */
+    const char *arg;  /* NULL: takes none */
+    const char *help; /* lines behind the first go on with the same */
+};
+extern const struct bench_option bench_options[];
+extern const int n_bench_options;
+
 #endif

@@ -10,37 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench.h"
 #include "cases.h"
 #include "term/clean.h"
-
-static const char help_text[] =
-    "phiscope bench [-m MODEL | --synthetic phi3v] [options]\n"
-    "Speeds as shares of what this machine can do at most, measured around every sample.\n"
-    "  --case NAME[:N][,…]  all by default, or some of\n"
-    "    tg:CONTEXT   one token after the other behind so many (0, 2048, 8192, 32768)\n"
-    "    many:ANSWERS so many answers side by side, all their tokens counted (4)\n"
-    "    pp:TOKENS    a prompt of text (128, 512, 2048)\n"
-    "    vision:CROPS encoding a picture (1, 5, 17)\n"
-    "    turn:CROPS   first token for a new picture, its pixels at hand (5, 17); turn:CROPS+N: "
-    "for\n"
-    "                 a question of N tokens behind it, not 19\n"
-    "    edit:CROPS   first token for another question behind the same picture (5, 17); "
-    "edit:CROPS+N\n"
-    "    start        opening a model folder to the first token, its files already in memory\n"
-    "    memory:CROPS memory of a process behind such a turn, over (files + keys and values) (5)\n"
-    "    limits       nothing but the limits\n"
-    "    -            lists from standard input, each answered by one JSON object on a line\n"
-    "  --synthetic phi3v    full-size pseudo-random weights made in memory\n"
-    "  --dtype TYPE         as in phiscope help ask; auto by default\n"
-    "  --kv TYPE            how keys and values are kept: f32, f16, q8; auto by default\n"
-    "  --device DEVICE      auto, cpu, cuda[:N]\n"
-    "  --threads N          0: one per core\n"
-    "  --repeat N           samples of each case; else up to five within ten seconds\n"
-    "  --json, --csv        one JSON object, or a table for programs, on standard output\n"
-    "  --stages             where the time of each sample went, on standard error\n"
-    "  --compare FILE       ratios to a run stored with --json; exit status 1 when one is slower\n"
-    "Where the probes before and after a sample disagree by more than a tenth, it is repeated.\n"
-    "Example: phiscope bench --case tg:0,pp:512\n";
 
 int settings_report(const struct settings *s, int status, int code, const char *format, ...)
 {
@@ -141,34 +113,52 @@ int settings_plan(struct settings *s, const char *list)
 
 /* -- Options ----------------------------------------------------------------------------------- */
 
-enum {
-    OPT_SYNTHETIC = 256,
-    OPT_CASE,
-    OPT_DTYPE,
-    OPT_KV,
-    OPT_DEVICE,
-    OPT_THREADS,
-    OPT_REPEAT,
-    OPT_STAGES,
-    OPT_JSON,
-    OPT_CSV,
-    OPT_COMPARE
+const struct bench_option bench_options[] = {
+    {"model", 'm', "MODEL", "as everywhere"},
+    {"case", 0, "NAME[:N][,…]",
+     "all by default, or some of\n"
+     "tg:CONTEXT   one token after the other behind so many (0, 2048, 8192, 32768)\n"
+     "many:ANSWERS so many answers side by side, all their tokens counted (4)\n"
+     "pp:TOKENS    a prompt of text (128, 512, 2048)\n"
+     "vision:CROPS encoding a picture (1, 5, 17)\n"
+     "turn:CROPS   first token for a new picture, its pixels at hand (5, 17); turn:CROPS+N: for\n"
+     "             a question of N tokens behind it, not 19\n"
+     "edit:CROPS   first token for another question behind the same picture (5, 17); edit:CROPS+N\n"
+     "start        opening a model folder to the first token, its files already in memory\n"
+     "memory:CROPS memory of a process behind such a turn, over (files + keys and values) (5)\n"
+     "limits       nothing but the limits\n"
+     "-            lists from standard input, each answered by one JSON object on a line"},
+    {"synthetic", 0, "phi3v", "full-size pseudo-random weights made in memory"},
+    {"dtype", 0, "auto|f32|bf16|q8|q4", "as in phiscope help ask; auto by default"},
+    {"kv", 0, "auto|f32|f16|q8", "how keys and values are kept; auto by default"},
+    {"device", 0, "auto|cpu|cuda[:N]", "where to compute"},
+    {"threads", 0, "N", "0: one per core"},
+    {"repeat", 0, "N", "samples of each case; else up to five within ten seconds"},
+    {"json", 0, NULL, "one JSON object on standard output"},
+    {"csv", 0, NULL, "a table for programs on standard output"},
+    {"stages", 0, NULL, "where the time of each sample went, on standard error"},
+    {"compare", 0, "FILE", "ratios to a run stored with --json; exit status 1 when one is slower"},
+    {"help", 'h', NULL, "this help"},
 };
+enum { N_OPTIONS = (int)(sizeof bench_options / sizeof bench_options[0]) };
+const int n_bench_options = N_OPTIONS;
 
-static const struct option long_options[] = {{"model", required_argument, NULL, 'm'},
-                                             {"synthetic", required_argument, NULL, OPT_SYNTHETIC},
-                                             {"case", required_argument, NULL, OPT_CASE},
-                                             {"dtype", required_argument, NULL, OPT_DTYPE},
-                                             {"kv", required_argument, NULL, OPT_KV},
-                                             {"device", required_argument, NULL, OPT_DEVICE},
-                                             {"threads", required_argument, NULL, OPT_THREADS},
-                                             {"repeat", required_argument, NULL, OPT_REPEAT},
-                                             {"json", no_argument, NULL, OPT_JSON},
-                                             {"csv", no_argument, NULL, OPT_CSV},
-                                             {"stages", no_argument, NULL, OPT_STAGES},
-                                             {"compare", required_argument, NULL, OPT_COMPARE},
-                                             {"help", no_argument, NULL, 'h'},
-                                             {0}};
+static void print_help(void)
+{
+    printf("phiscope bench [-m MODEL | --synthetic phi3v] [options]\n"
+           "Speeds as shares of what this machine can do at most, measured around every sample.\n");
+    for (int i = 0; i < N_OPTIONS; i++) {
+        const struct bench_option *o = &bench_options[i];
+        char left[40];
+        snprintf(left, sizeof left, "--%s %s", o->name, o->arg ? o->arg : "");
+        printf("  %-22s ", left);
+        for (const char *p = o->help; *p; p++) printf(*p == '\n' ? "\n    " : "%c", *p);
+        putchar('\n');
+    }
+    printf("Where the probes before and after a sample disagree by more than a tenth, it is "
+           "repeated.\n"
+           "Example: phiscope bench --case tg:0,pp:512\n");
+}
 
 /* What getopt found, as words; checked afterwards. */
 struct words {
@@ -200,58 +190,52 @@ static int check(struct settings *s, const struct words *words)
     return status || s->lines ? status : settings_plan(s, words->cases);
 }
 
+/* Where an option's value goes. */
+static void take(struct settings *s, struct words *words, const char *name, const char *value)
+{
+    const struct {
+        const char *name, **to;
+    } texts[] = {{"model", &s->model},
+                 {"synthetic", &s->synthetic},
+                 {"case", &words->cases},
+                 {"dtype", &s->dtype},
+                 {"kv", &s->kv},
+                 {"device", &s->device},
+                 {"threads", &words->threads},
+                 {"repeat", &words->repeat},
+                 {"compare", &s->compare}};
+    const struct {
+        const char *name;
+        bool *to;
+    } flags[] = {{"json", &s->json}, {"csv", &s->csv}, {"stages", &s->stages}};
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (!strcmp(texts[i].name, name)) *texts[i].to = value;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++)
+        if (!strcmp(flags[i].name, name)) *flags[i].to = true;
+}
+
 int settings_read(int argc, char **argv, struct settings *s)
 {
     struct words words = {0};
+    struct option longs[N_OPTIONS + 1] = {0};
+    for (int i = 0; i < N_OPTIONS; i++)
+        longs[i] = (struct option){bench_options[i].name,
+                                   bench_options[i].arg ? required_argument : no_argument, NULL, 0};
     *s = (struct settings){.dtype = "auto", .kv = "auto", .device = "auto"};
     for (int i = 1; i < argc; i++) s->json |= strcmp(argv[i], "--json") == 0;
     opterr = 0;
     optind = 0;
-    for (int c; (c = getopt_long(argc, argv, "m:h", long_options, NULL)) != -1;) {
-        switch (c) {
-        case 'm':
-            s->model = optarg;
-            break;
-        case OPT_SYNTHETIC:
-            s->synthetic = optarg;
-            break;
-        case OPT_CASE:
-            words.cases = optarg;
-            break;
-        case OPT_DTYPE:
-            s->dtype = optarg;
-            break;
-        case OPT_KV:
-            s->kv = optarg;
-            break;
-        case OPT_DEVICE:
-            s->device = optarg;
-            break;
-        case OPT_THREADS:
-            words.threads = optarg;
-            break;
-        case OPT_REPEAT:
-            words.repeat = optarg;
-            break;
-        case OPT_JSON:
-            break;
-        case OPT_STAGES:
-            s->stages = true;
-            break;
-        case OPT_CSV:
-            s->csv = true;
-            break;
-        case OPT_COMPARE:
-            s->compare = optarg;
-            break;
-        case 'h':
-            fputs(help_text, stdout);
-            return EXIT_FINE;
-        default:
+    for (int c, at = 0; (c = getopt_long(argc, argv, "m:h", longs, &at)) != -1;) {
+        if (c == '?')
             return MISUSE(
                 s, "\"%s\" is no option of bench or lacks its value: see phiscope bench --help",
                 argv[optind - 1]);
+        const char *name = c == 'm' ? "model" : c == 'h' ? "help" : longs[at].name;
+        if (!strcmp(name, "help")) {
+            print_help();
+            return EXIT_FINE;
         }
+        take(s, &words, name, optarg);
     }
     if (optind < argc)
         return MISUSE(s, "bench takes options only, not \"%s\": see phiscope bench --help",

@@ -119,7 +119,7 @@ static int ask(struct plain *p, const struct options *opt, const char *word)
 int ask_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n == 0)
         return verb_misuse(opt,

@@ -339,7 +339,7 @@ static int run_stage(struct debug *d, const struct stage *s)
 int debug_main(struct options *opt, int argc, char **argv)
 {
     struct debug d = {0};
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON | OPTION_DEBUG, &d.words, &n);
+    int n, status = verb_options(opt, argc, argv, &d.words, &n);
     if (status >= 0) return status;
     const struct stage *s = NULL;
     for (int i = 0; n > 0 && i < N_STAGES; i++)

@@ -28,7 +28,7 @@ static int show_device(const char *name, const char *description, int usable, co
 int devices_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n > 0) return verb_misuse(opt, "devices takes no words, not \"%s\"", words[0]);
     return phi3v_devices(show_device, opt) < 0 ? EXIT_MODEL : EXIT_FINE;

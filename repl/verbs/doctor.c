@@ -184,7 +184,7 @@ static int ask(phi3v_model *model, phi3v_image *image, struct phi3v_result *ret,
     phi3v_session *session = NULL;
     phi3v_params_default(&params);
     params.max_new_tokens = 60;
-    int rc = phi3v_prompt_chat(model, &turn, 1, NULL, &prompt, err);
+    int rc = phi3v_prompt_chat(model, &turn, 1, 0, &prompt, err);
     if (!rc) rc = phi3v_session_new(model, &session, err);
     if (!rc) rc = phi3v_generate(session, prompt, &params, NULL, NULL, ret, err);
     phi3v_prompt_free(prompt);
@@ -232,7 +232,7 @@ static void examine(struct doctor *d, const char *name)
 int doctor_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n > 0) return verb_misuse(opt, "doctor takes no words, not \"%s\"", words[0]);
     struct doctor d = {.opt = opt};

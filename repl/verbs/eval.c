@@ -356,10 +356,8 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
     phi3v_prompt *prompt;
     add_question(t, turn);
     double begin = now_s();
-    struct phi3v_prompt_options how;
-    phi3v_prompt_options_default(&how);
-    how.num_crops = opt->set.num_crops;
-    int rc = phi3v_prompt_chat(e->app.engine.model, t->turns, t->n_turns, &how, &prompt, err);
+    int rc = phi3v_prompt_chat(e->app.engine.model, t->turns, t->n_turns, opt->set.num_crops,
+                               &prompt, err);
     if (rc) return rc;
     struct phi3v_params params;
     const char **stop = xcalloc(opt->set.stop.n + 1, sizeof *stop);
@@ -445,7 +443,7 @@ static int run(struct eval *e)
 int eval_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON | OPTION_EVAL, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n != 1)
         return verb_misuse(opt, "eval wants one file: phiscope eval -m MODEL QUESTIONS.json");

@@ -13,7 +13,7 @@ static void print_options(int use)
     const struct setting *spec;
     for (int i = 0; (spec = option_at(i, &has)); i++) {
         char letter[8] = "    ", left[60];
-        if (!(has & use)) continue;
+        if (!(has & use) || (!(use & OPTION_COMMON) && has & OPTION_COMMON)) continue;
         if (spec->letter) snprintf(letter, sizeof letter, "-%c, ", spec->letter);
         snprintf(left, sizeof left, "%s--%s %s", letter, spec->name, spec->arg ? spec->arg : "");
         printf("  %-32s %s\n", left, spec->help);
@@ -21,35 +21,33 @@ static void print_options(int use)
     if (use & OPTION_COMMON) printf("  %-32s %s\n", "    --set KEY=VALUE", "any setting by name");
 }
 
+const char help_status[] = "0 fine, 1 an answer failed, 2 wrong use, 3 no such model or device,\n"
+                           "4 an input could not be read, 130 interrupted.\n";
+
 void help_print(void)
 {
     printf("phiscope %s: Phi-3-Vision in a notebook in the terminal\n\n"
            "  phiscope [-m MODEL] [NOTEBOOK.ipynb | PICTURE...]   the notebook\n",
            phi3v_version());
     for (int i = 0; i < n_verbs; i++) {
+        if (!verb_table[i].help) continue;
         char *left = xasprintf("phiscope %s %s", verb_table[i].name, verb_table[i].usage);
         printf("  %s\n      %s\n", left, verb_table[i].help);
         free(left);
     }
     printf("\nOptions\n");
     print_options(OPTION_COMMON);
-    printf("\nExit status: 0 fine, 1 an answer failed, 2 wrong use, 3 no such model or device,\n"
-           "4 an input could not be read, 130 interrupted.\n"
-           "PHISCOPE_MODEL names the model when -m does not.\n");
+    printf("\nExit status: %sPHISCOPE_MODEL names the model when -m does not.\n", help_status);
 }
 
 void help_verb(const struct verb *verb)
 {
-    printf("phiscope %s %s\n%s\n", verb->name, verb->usage, verb->help);
+    printf("phiscope %s %s\n%s\n", verb->name, verb->usage, verb->help ? verb->help : "");
     if (verb->more) printf("\n%s", verb->more);
-    if (verb->run == debug_main) {
-        printf("\nOptions of debug\n");
-        print_options(OPTION_DEBUG);
-    }
-    if (verb->run == eval_main) {
-        printf("\nOption of eval, besides those that other verbs have\n");
-        print_options(OPTION_EVAL);
-    }
+    int own = verb->options & ~OPTION_COMMON;
+    if (!own) return;
+    printf("\nOptions of %s, besides those that all have\n", verb->name);
+    print_options(own);
 }
 
 static const struct verb *verb_by_name(const char *name)

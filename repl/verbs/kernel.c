@@ -32,7 +32,7 @@ int kernel_main(struct options *opt, int argc, char **argv)
 {
     char **words;
     struct phi3v_error err;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON | OPTION_KERNEL, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n == 1 && !strcmp(words[0], "install")) return install(opt);
     if (n != 0 || !opt->connection)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * phiscope: the table of verbs, and which one was meant. */
+#include <assert.h>
 #include <errno.h>
 #include <locale.h>
 #include <stdarg.h>
@@ -67,13 +68,15 @@ const struct verb verb_table[] = {
      "them: <|image_1|>,\n"
      "<|image_2|>, … With --raw PROMPT is the whole formatted prompt. --json prints one object "
      "with ids and timing.\n"
-     "Example: phiscope ask -i chart.png \"What does this chart show?\"\n"},
+     "Example: phiscope ask -i chart.png \"What does this chart show?\"\n",
+     OPTION_COMMON, NULL, WORDS_NONE},
     {"script", script_main, "FILE|-",
      "lines of the REPL, one after the other, up to the first failing cell",
      "Each line is what one would type; \"\"\" and a trailing \\ hold several lines together. "
      "--json prints one object a\n"
      "cell. Without a terminal on standard input, phiscope alone is the same as script -.\n"
-     "Example: printf ':load chart.png\\nWhat is this?\\n' | phiscope script -\n"},
+     "Example: printf ':load chart.png\\nWhat is this?\\n' | phiscope script -\n",
+     OPTION_COMMON, NULL, WORDS_FILES},
     {"debug", debug_main, "tokenize|prompt|preprocess|logits|divergence|activations …",
      "the stages of the model one by one",
      "debug tokenize [--decode [--keep-special]] [--no-bos]   JSON strings to JSON id arrays, one "
@@ -83,7 +86,9 @@ const struct verb verb_table[] = {
      "debug logits [-i IMG]... (--ids FILE.json | RAW_PROMPT) [--all] -o X.npy\n"
      "debug divergence --dtype TYPE [-i IMG]... (--ids FILE.json | RAW_PROMPT)   against f32, by "
      "token\n"
-     "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n"},
+     "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n",
+     OPTION_COMMON | OPTION_DEBUG, "tokenize|prompt|preprocess|logits|divergence|activations",
+     WORDS_FILES},
     {"eval", eval_main, "[options] QUESTIONS.json",
      "right answers of a model to questions about pictures, counted",
      "The file lists questions, pictures (relative to it) and what is known about them; "
@@ -92,11 +97,13 @@ const struct verb verb_table[] = {
      "--json prints one object an answer and a last one with the summary. --rounding compares "
      "instead what the rounded\n"
      "forms of the model (--dtype, --vision-dtype, --kv) answer with what the exact one does.\n"
-     "Example: phiscope eval -m default training/regression/questions.json\n"},
+     "Example: phiscope eval -m default training/regression/questions.json\n",
+     OPTION_COMMON | OPTION_EVAL, NULL, WORDS_FILES},
     {"quantize", quantize_main, "[-m MODEL] --type q8|q4 FOLDER",
      "a copy of a model that opens as q8 or q4 at once",
      "FOLDER gets the packed weights and the model's JSON files; use it with -m FOLDER.\n"
-     "Example: phiscope quantize -m microsoft/Phi-3-vision-128k-instruct --type q4 phi3v-q4\n"},
+     "Example: phiscope quantize -m microsoft/Phi-3-vision-128k-instruct --type q4 phi3v-q4\n",
+     OPTION_COMMON | OPTION_QUANTIZE, NULL, WORDS_FOLDERS},
     {"pull", pull_main, "ORG/NAME[@REV]", "fetches a model from the Hugging Face hub",
      "Into the cache that Python's huggingface_hub uses too (HF_HOME names another folder). Only "
      "what running the model\n"
@@ -104,37 +111,47 @@ const struct verb verb_table[] = {
      "addresses of the hub\n"
      "are names too. A token (HF_TOKEN, or hf auth login) opens what is gated. Standard output "
      "gets the folder.\n"
-     "Example: phiscope pull microsoft/Phi-3.5-vision-instruct\n"},
+     "Example: phiscope pull microsoft/Phi-3.5-vision-instruct\n",
+     OPTION_COMMON, NULL, WORDS_NONE},
     {"kernel", kernel_main, "install [--prefix DIR] | -f CONNECTION_FILE",
      "the notebook in Jupyter",
      "install writes the kernelspec, after which JupyterLab offers phiscope; -f is how Jupyter "
      "then "
-     "starts it.\nExample: phiscope kernel install\n"},
+     "starts it.\nExample: phiscope kernel install\n",
+     OPTION_COMMON | OPTION_KERNEL, "install", WORDS_NONE},
     {"models", models_main, "[rm NAME]", "models on this machine, their sizes, what they lack",
      "models rm ORG/NAME removes one of the Hugging Face cache, all revisions, after asking.\n"
-     "Example: phiscope models rm microsoft/Phi-3.5-vision-instruct\n"},
+     "Example: phiscope models rm microsoft/Phi-3.5-vision-instruct\n",
+     OPTION_COMMON, "rm", WORDS_MODELS},
     {"doctor", doctor_main, "[-m MODEL]", "what this machine, this build and a model are like",
      "Says what is wrong, if anything, and then ends with status 1: processor, devices, memory, "
      "libraries, terminal,\n"
      "a model's files and tensors, and whether the built-in model still gives an answer that is "
      "known.\n"
-     "Example: phiscope doctor -m microsoft/Phi-3.5-vision-instruct\n"},
-    {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL},
+     "Example: phiscope doctor -m microsoft/Phi-3.5-vision-instruct\n",
+     OPTION_COMMON, NULL, WORDS_NONE},
+    {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL,
+     OPTION_COMMON, NULL, WORDS_NONE},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",
      "speeds as shares of what this machine can do",
      "Cases: tg (one token after the other), pp (prompts), vision (crops), turn (first token for a "
      "picture,\n"
      "and again for another question). phiscope bench --help lists the options.\n"
-     "Example: phiscope bench --case tg,pp\n"},
-    {"version", version_main, "", "the version", NULL},
-    {"help", help_main, "[TOPIC]", "this help; a verb, a :command, or settings", NULL},
+     "Example: phiscope bench --case tg,pp\n",
+     0, NULL, WORDS_NONE},
+    {"version", version_main, "", "the version", NULL, 0, NULL, WORDS_NONE},
+    {"help", help_main, "[TOPIC]", "this help; a verb, a :command, or settings", NULL, 0, NULL,
+     WORDS_TOPICS},
+    {"describe", describe_main, "man|bash|zsh|fish", NULL,
+     "The manual page, or the completions of a shell, to standard output.\n", 0,
+     "man|bash|zsh|fish", WORDS_NONE},
 };
 const int n_verbs = (int)(sizeof verb_table / sizeof verb_table[0]);
 
 static const char *verb_name(int i, void *user)
 {
     (void)user;
-    return verb_table[i].name;
+    return verb_table[i].help ? verb_table[i].name : "";
 }
 
 static const struct verb *find_verb(const char *name)
@@ -154,17 +171,15 @@ int verb_misuse(const struct options *opt, const char *format, ...)
     return app_report(opt, &err, EXIT_USAGE);
 }
 
-int verb_options(struct options *opt, int argc, char **argv, int use, char ***ret_words, int *ret_n)
+int verb_options(struct options *opt, int argc, char **argv, char ***ret_words, int *ret_n)
 {
     struct phi3v_error err;
-    int at = options_parse(opt, argc, argv, use, false, &err);
+    const struct verb *verb = find_verb(argv[0]);
+    assert(verb);
+    int at = options_parse(opt, argc, argv, verb->options, false, &err);
     if (at < 0) return app_report(opt, &err, EXIT_USAGE);
     if (opt->help) {
-        const struct verb *verb = find_verb(argv[0]);
-        if (verb)
-            help_verb(verb);
-        else
-            help_print();
+        help_verb(verb);
         return EXIT_FINE;
     }
     *ret_words = argv + at;

@@ -232,7 +232,7 @@ static int remove_word(const struct options *opt, const char *word)
 int models_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n == 0) return list(opt);
     if (strcmp(words[0], "rm") != 0)

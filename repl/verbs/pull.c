@@ -81,7 +81,7 @@ static int status_of(int code)
 int pull_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n != 1)
         return verb_misuse(opt, "pull needs one name: ORG/NAME, with @REVISION if you like");

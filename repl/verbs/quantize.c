@@ -15,7 +15,7 @@ static void set_text(char **field, const char *text)
 int quantize_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON | OPTION_QUANTIZE, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (!opt->type) return verb_misuse(opt, "quantize needs --type q8 or --type q4");
     if (n != 1) return verb_misuse(opt, "quantize needs one folder to write, after the options");

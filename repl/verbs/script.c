@@ -120,7 +120,7 @@ int script_run(const struct options *opt, const char *file)
 int script_main(struct options *opt, int argc, char **argv)
 {
     char **words;
-    int n, status = verb_options(opt, argc, argv, OPTION_COMMON, &words, &n);
+    int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n != 1) return verb_misuse(opt, "script wants one file, or - for standard input");
     return script_run(opt, words[0]);

@@ -6,12 +6,17 @@
 
 #include "verbs/app.h"
 
+enum verb_words { WORDS_NONE, WORDS_FILES, WORDS_FOLDERS, WORDS_MODELS, WORDS_TOPICS };
+
 struct verb {
     const char *name;
     int (*run)(struct options *opt, int argc, char **argv);
     const char *usage; /* words behind the verb */
-    const char *help;  /* one line */
+    const char *help;  /* one line; NULL: for builds, not listed */
     const char *more;  /* for help TOPIC; may be NULL */
+    int options;       /* mask of enum option_use; 0: it reads them itself */
+    const char *first; /* "a|b": what its first word can be; NULL: as the others */
+    enum verb_words words;
 };
 
 extern const struct verb verb_table[];
@@ -27,19 +32,20 @@ int pull_main(struct options *opt, int argc, char **argv);
 int devices_main(struct options *opt, int argc, char **argv);
 int kernel_main(struct options *opt, int argc, char **argv);
 int doctor_main(struct options *opt, int argc, char **argv);
+int describe_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);
 /* The lines of a file, or of standard input ("-"). Exit status. */
 int script_run(const struct options *opt, const char *file);
 
 /* Reads the verb's options; *ret_words is then the first other word, *ret_n their number. Returns
  * -1 to go on, else the exit status (a mistake was reported, or --help was answered). */
-int verb_options(struct options *opt, int argc, char **argv, int use, char ***ret_words,
-                 int *ret_n);
+int verb_options(struct options *opt, int argc, char **argv, char ***ret_words, int *ret_n);
 /* Reports wrong use of a verb and returns EXIT_USAGE. */
 int verb_misuse(const struct options *opt, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
 void help_print(void);
 void help_verb(const struct verb *verb);
+extern const char help_status[]; /* what the exit statuses mean, in lines */
 
 #endif
