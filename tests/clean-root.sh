@@ -9,30 +9,14 @@ mkdir -p "$work"
 root=$work/root
 
 skip() { echo "ok 1 - clean root # SKIP $1"; exit 0; }
-command -v debootstrap >/dev/null || skip "no debootstrap"
-[ "$(id -u)" = 0 ] || skip "not root"
-
-# The mirror is the one this system uses.
-mirror=$(apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | head -n 1)
-[ -n "$mirror" ] || skip "no package mirror configured"
-
-if [ ! -e "$root/etc/debian_version" ]; then
-    debootstrap --variant=minbase --include=ca-certificates bookworm "$root" "$mirror" >"$work/debootstrap.log" 2>&1 ||
-        skip "debootstrap failed, see $work/debootstrap.log"
-fi
-# The root reaches packages the way this system does.
-cp /etc/resolv.conf "$root/etc/resolv.conf" 2>/dev/null || true
-rm -f "$root/etc/apt/sources.list"
-cp -r /etc/apt/apt.conf.d /etc/apt/sources.list.d "$root/etc/apt/"
-[ ! -e /etc/apt/sources.list ] || cp /etc/apt/sources.list "$root/etc/apt/"
-cp -r /usr/share/keyrings/. "$root/usr/share/keyrings/"
-cp -r /usr/local/share/ca-certificates "$root/usr/local/share/" 2>/dev/null || true
-cp -r /etc/ssl/certs "$root/etc/ssl/" 2>/dev/null || true
+. "$here/tests/debian_root.sh"
+! why=$(debian_cannot) || skip "$why"
+debian_root "$root" || skip "debootstrap failed, see $root.log"
 
 rm -rf "$root/home/phiscope"
 git clone -q --no-hardlinks "$here" "$root/home/phiscope"
-for fs in proc sys dev; do mountpoint -q "$root/$fs" || mount --rbind "/$fs" "$root/$fs"; done
-trap 'for fs in proc sys dev; do umount -l "$root/$fs" 2>/dev/null || true; done' EXIT
+trap 'debian_unmount "$root"' EXIT
+debian_mount "$root" || skip "nothing can be mounted here"
 
 in_root() { chroot "$root" /bin/sh -c "cd /home/phiscope && $1"; }
 

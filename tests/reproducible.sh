@@ -1,0 +1,36 @@
+#!/bin/sh
+# tests/reproducible.sh ROOT: two builds of ROOT's HEAD, in different folders, zones and languages, give the same bytes:
+# Debian packages and tarball. Prints TAP.
+set -u
+here=$1
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+skip() { echo "1..0 # SKIP $1"; exit 0; }
+command -v dpkg-shlibdeps >/dev/null || skip 'no dpkg-dev'
+git -C "$here" rev-parse HEAD >/dev/null 2>&1 || skip 'not a git checkout'
+
+# build FOLDER TMPDIR: both makers of the clone in FOLDER.
+build() {
+    mkdir -p "$1/made" "$2"
+    for make in make_deb make_tarball; do TMPDIR=$2 "$1/clone/packaging/$make" "$1/made" >>"$1/log" 2>&1 || return 1; done
+}
+one=$work/one two=$work/another/folder/whose/name/is/longer
+for folder in "$one" "$two"; do git clone -q --no-hardlinks "$here" "$folder/clone" || exit 1; done
+(umask 022 && TZ=UTC LC_ALL=C build "$one" "$work/t") && sleep 2 &&
+    (umask 077 && TZ=Asia/Tokyo LC_ALL=C.UTF-8 build "$two" "$work/temporary/files/of/the/second")
+built=$?
+n=0
+failed=0
+for file in phiscope_ libphi3v-dev_ phiscope-; do
+    n=$((n + 1))
+    a=$(ls "$one/made/$file"* 2>/dev/null) b=$(ls "$two/made/$file"* 2>/dev/null)
+    if [ "$built" = 0 ] && [ -s "$a" ] && cmp "$a" "$b"; then
+        echo "ok $n - $(basename "$a"): $(sha256sum <"$a" | cut -c 1-16)…"
+    else
+        failed=1
+        tail -n 20 "$one/log" "$two/log" | sed 's/^/# /'
+        echo "not ok $n - $file"
+    fi
+done
+echo "1..$n"
+exit $failed
