@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "engine/batch.h"
+#include "engine/batch_generate.h"
 #include "engine/feature_file.h"
 #include "engine/generate.h"
 #include "engine/health.h"
@@ -15,7 +17,6 @@
 #include "engine/prompt.h"
 #include "engine/quantize.h"
 #include "engine/session.h"
-#include "engine/batch_generate.h"
 #include "image/image.h"
 #include "weights/find.h"
 #include "weights/list.h"
@@ -206,11 +207,13 @@ int phi3v_image_crops(const phi3v_model *model, const phi3v_image *image, int nu
 }
 
 int phi3v_features_name(phi3v_model *model, const phi3v_image *image, int num_crops,
-                        char ret_name[65], struct phi3v_error *err)
+                        int (*stopped)(void *user), void *user, char ret_name[65],
+                        struct phi3v_error *err)
 {
+    struct stop stop = {.fn = stopped, .user = user};
     struct slot slot;
     int rc = plan(model, image, num_crops, &slot, err);
-    return rc ? rc : feature_file_key(model, &slot, ret_name, err);
+    return rc ? rc : feature_file_key(model, &slot, &stop, ret_name, err);
 }
 
 int phi3v_features_store(phi3v_model *model, const phi3v_image *image, int num_crops,
@@ -248,7 +251,7 @@ int phi3v_tokenize(const phi3v_model *model, const char *text, size_t n_bytes, i
     if (rc) return rc;
     struct ids ids = {0};
     struct text_span span = {.text = text, .n_bytes = n_bytes, .special = special != 0};
-    rc = tokenizer_encode(t, &span, 1, bos != 0, &ids, err);
+    rc = tokenizer_encode(t, &span, 1, bos != 0, NULL, &ids, err);
     if (!rc && !ids.data) { // no ids at all: still something to free
         ids.data = mem_alloc(0);
         if (!ids.data) rc = err_memory(err, "ids", 0);
@@ -276,14 +279,29 @@ int phi3v_detokenize(const phi3v_model *model, const int32_t *ids, size_t n, int
     return rc;
 }
 
+size_t phi3v_token_bytes(const phi3v_model *model, int32_t id, char *buf, size_t cap)
+{
+    const struct tokenizer *t;
+    return model_tokenizer(model, &t, NULL) ? 0 : tokenizer_bytes(t, id, buf, cap);
+}
+
 /* -- Prompts ----------------------------------------------------------------------------------- */
 
+void phi3v_prompt_options_default(struct phi3v_prompt_options *opt)
+{
+    *opt = (struct phi3v_prompt_options){.size = sizeof *opt};
+}
+
 int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_turn *turns, int n_turns,
-                      int num_crops, phi3v_prompt **ret_prompt, struct phi3v_error *err)
+                      const struct phi3v_prompt_options *opt, phi3v_prompt **ret_prompt,
+                      struct phi3v_error *err)
 {
     REFUSE_NULL(model, err);
     REFUSE_NULL(ret_prompt, err);
-    return prompt_new_chat(model, turns, n_turns, num_crops, ret_prompt, err);
+    struct phi3v_prompt_options o;
+    phi3v_prompt_options_default(&o);
+    int rc = read_options(&o, opt, err);
+    return rc ? rc : prompt_new_chat(model, turns, n_turns, &o, ret_prompt, err);
 }
 
 int phi3v_prompt_raw(const phi3v_model *model, const char *text, phi3v_image *const *images,
@@ -340,6 +358,17 @@ static int read_params(struct phi3v_params *ret, const struct phi3v_params *para
     return rc ? rc : params_check(ret, err);
 }
 
+static int check_constraint(const struct phi3v_constraint *c, struct phi3v_error *err)
+{
+    if (!c) return 0;
+    if (c->size < sizeof *c)
+        return err_set(err, PHI3V_E_ARGUMENT,
+                       "a constraint's size is not that of the struct: set it first");
+    REFUSE_NULL(c->allow, err);
+    REFUSE_NULL(c->chosen, err);
+    return 0;
+}
+
 int phi3v_session_new(phi3v_model *model, phi3v_session **ret_session, struct phi3v_error *err)
 {
     REFUSE_NULL(model, err);
@@ -365,22 +394,43 @@ int phi3v_generate(phi3v_session *session, const phi3v_prompt *prompt,
     struct phi3v_params p;
     int rc = check_result(ret_result, err);
     if (!rc) rc = read_params(&p, params, err);
+    if (!rc) rc = check_constraint(p.constraint, err);
     return rc ? rc : generate(session, prompt, &p, on_event, user, ret_result, err);
+}
+
+static int check_alone(const struct phi3v_job *job, int i, struct phi3v_error *err)
+{
+    if (job->size < sizeof *job)
+        return err_set(err, PHI3V_E_ARGUMENT, "job %d: size is not that of the struct", i);
+    REFUSE_NULL(job->session, err);
+    REFUSE_NULL(job->prompt, err);
+    int rc = check_constraint(job->constraint, err);
+    return rc ? rc : check_result(job->result, err);
 }
 
 static int check_job(struct phi3v_job *jobs, int i, struct phi3v_error *err)
 {
     struct phi3v_job *job = job_at(jobs, i);
-    if (job->size < sizeof *job || job->size != jobs->size)
+    if (job->size != jobs->size)
         return err_set(err, PHI3V_E_ARGUMENT, "job %d: size is not that of the struct", i);
-    REFUSE_NULL(job->session, err);
-    REFUSE_NULL(job->prompt, err);
+    int rc = check_alone(job, i, err);
+    if (rc) return rc;
     if (job->session->model != jobs->session->model)
         return err_set(err, PHI3V_E_ARGUMENT, "job %d is of another model than the first", i);
     for (int k = 0; k < i; k++)
         if (job_at(jobs, k)->session == job->session)
             return err_set(err, PHI3V_E_ARGUMENT, "jobs %d and %d share a session", k, i);
-    return check_result(job->result, err);
+    return 0;
+}
+
+/* Params that are not those of one answer. */
+static int read_job_params(struct phi3v_params *ret, const struct phi3v_params *params,
+                           struct phi3v_error *err)
+{
+    int rc = read_params(ret, params, err);
+    if (!rc && ret->constraint)
+        rc = err_set(err, PHI3V_E_ARGUMENT, "a job's constraint stands in the job, not in params");
+    return rc;
 }
 
 int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
@@ -391,8 +441,44 @@ int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params
     struct phi3v_params p;
     int rc = 0;
     for (int i = 0; i < n && !rc; i++) rc = check_job(jobs, i, err);
-    if (!rc) rc = read_params(&p, params, err);
+    if (!rc) rc = read_job_params(&p, params, err);
     return rc ? rc : generate_many(jobs, n, &p, on_event, user, err);
+}
+
+int phi3v_batch_new(phi3v_model *model, int n_jobs, phi3v_batch **ret_batch,
+                    struct phi3v_error *err)
+{
+    REFUSE_NULL(model, err);
+    REFUSE_NULL(ret_batch, err);
+    if (n_jobs < 1) return err_set(err, PHI3V_E_ARGUMENT, "%d answers at once; at least 1", n_jobs);
+    return batch_new(model, n_jobs, ret_batch, err);
+}
+
+void phi3v_batch_free(phi3v_batch *batch) { batch_free(batch); }
+
+int phi3v_batch_join(phi3v_batch *batch, struct phi3v_job *job, const struct phi3v_params *params,
+                     phi3v_event_fn on_event, void *user, struct phi3v_error *err)
+{
+    REFUSE_NULL(batch, err);
+    REFUSE_NULL(job, err);
+    struct phi3v_params p;
+    int rc = check_alone(job, 0, err);
+    if (!rc) rc = read_job_params(&p, params, err);
+    if (rc) return rc;
+    if (job->session->model != batch_model(batch))
+        return err_set(err, PHI3V_E_ARGUMENT, "the job is of another model than the batch");
+    if (batch_has_session(batch, job->session))
+        return err_set(err, PHI3V_E_ARGUMENT, "a job of the batch has this session");
+    if (batch_join(batch, job, &p, on_event, user)) return 0;
+    return err_set(err, PHI3V_E_ARGUMENT, "the batch has no place for another job");
+}
+
+int phi3v_batch_step(phi3v_batch *batch, int n_tokens)
+{
+    batch_load(batch, batch_answers(batch));
+    batch_start_answers(batch);
+    batch_step(batch, n_tokens > 1 ? (size_t)n_tokens : 1);
+    return batch_n(batch);
 }
 
 void phi3v_result_fini(struct phi3v_result *result)

@@ -8,7 +8,7 @@
  *   if (phi3v_image_from_bytes(bytes, n_bytes, NULL, &image, &err)) return puts(err.text);
  *   struct phi3v_turn turn = {.role = "user", .text = "<|image_1|>\nWhat is this?",
  *                             .images = &image, .n_images = 1};
- *   phi3v_prompt_chat(model, &turn, 1, 0, &prompt, &err);
+ *   phi3v_prompt_chat(model, &turn, 1, NULL, &prompt, &err);
  *   phi3v_session_new(model, &session, &err);
  *   phi3v_generate(session, prompt, NULL, print_text, NULL, NULL, &err);
  *   phi3v_prompt_free(prompt);  phi3v_session_free(session);
@@ -70,9 +70,9 @@ enum phi3v_event_type {
     PHI3V_EVENT_END    /* phi3v_generate_many only: what became of the job stands in it */
 };
 
-/* The natural logarithm of the probability that the model gave a token: of the softmax over the
- * whole vocabulary at temperature 1, before penalties, temperature, top_k, top_p and min_p have
- * their say. */
+/* The natural logarithm of the probability that the model gave a token: of the softmax at
+ * temperature 1, before penalties, temperature, top_k, top_p and min_p have their say, over the
+ * whole vocabulary or, in an answer with a constraint, over the tokens that it allowed there. */
 struct phi3v_logprob {
     int32_t id;
     float logprob;
@@ -85,12 +85,14 @@ struct phi3v_event {
     enum phi3v_stage stage;
     int64_t done, total;
     double seconds;
+    double part; /* of the stage, 0 … 1: finer than done, which counts whole crops and tokens */
     /* TEXT: whole UTF-8 characters, never empty; id is the newest token behind the text */
     const char *text;
     size_t n_text_bytes;
     int32_t id;
     /* TOKEN: id was chosen; its text comes next, or with a later one. top: [n_top] the most
-     * probable tokens, highest first, among equals the lower id first */
+     * probable tokens, highest first, among equals the lower id first; where a constraint allows
+     * fewer, the rest have the id -1 */
     float logprob;
     int n_top;
     const struct phi3v_logprob *top;
@@ -199,8 +201,8 @@ struct phi3v_image_options {
     size_t size;
     int exif; /* 1: turn as the EXIF orientation says; 0: the stored raster, as the reference (0) */
     int lenient; /* 1: of a damaged or truncated file read what is there; 0: refuse it (0) */
-    /* Asked on the calling thread, between rows of a PNG or JPEG picture and between the stages of
-     * all: non-zero ends it with error CANCELLED. May be NULL. */
+    /* Asked on the calling thread, between rows or pieces of the file (AVIF and HEIC are decoded in
+     * one piece): non-zero ends it with error CANCELLED. May be NULL. */
     int (*stopped)(void *user);
     void *user;
 };
@@ -252,10 +254,12 @@ PHI3V_API void phi3v_floats_free(float *p);
 
 /* A picture's features, to be kept from one process to the next. The name is a digest of all that
  * decides them: weights as they are held, the processor's level, num_crops (0: the default), the
- * picture's content. The first call digests the weights of the vision tower. Errors: UNSUPPORTED on
- * a GPU, ARGUMENT, IMAGE. */
+ * picture's content. The first call digests the weights of the vision tower, and asks meanwhile
+ * whether it is stopped, which may be NULL. Errors: UNSUPPORTED on a GPU, ARGUMENT, IMAGE,
+ * CANCELLED. */
 PHI3V_API int phi3v_features_name(phi3v_model *model, const phi3v_image *image, int num_crops,
-                                  char ret_name[65], struct phi3v_error *err);
+                                  int (*stopped)(void *user), void *user, char ret_name[65],
+                                  struct phi3v_error *err);
 /* The features that the model's cache has of a picture, as bytes (phi3v_bytes_free); NULL and 0
  * where it has none. */
 PHI3V_API int phi3v_features_store(phi3v_model *model, const phi3v_image *image, int num_crops,
@@ -278,6 +282,10 @@ PHI3V_API int phi3v_detokenize(const phi3v_model *model, const int32_t *ids, siz
                                int keep_special, char **ret_text, size_t *ret_n_bytes,
                                struct phi3v_error *err);
 PHI3V_API void phi3v_ids_free(int32_t *ids);
+/* The bytes that a token adds to a text, at most cap of them written to buf (no NUL), and their
+ * number; 0 for ids without a token and for special tokens. Bytes of several tokens may make one
+ * character. A text's very first byte is left out of it when it is a space. */
+PHI3V_API size_t phi3v_token_bytes(const phi3v_model *model, int32_t id, char *buf, size_t cap);
 
 /* -- Prompts: a whole token sequence with its pictures ----------------------------------------- */
 
@@ -297,12 +305,22 @@ struct phi3v_turn {
                  on where that of ids ends */
 };
 
+struct phi3v_prompt_options {
+    size_t size;
+    int num_crops; /* of pictures whose turn does not say; 0: the model's default (0) */
+    /* Asked on the calling thread while text becomes tokens: non-zero ends it with error CANCELLED.
+     * May be NULL. */
+    int (*stopped)(void *user);
+    void *user;
+};
+
+PHI3V_API void phi3v_prompt_options_default(struct phi3v_prompt_options *opt);
 /* The chat template over all turns (phi3v.md 10.1), pictures numbered across the conversation,
- * ready for the assistant's answer. num_crops 0: the model's default. Errors: ARGUMENT (role,
- * num_crops), PROMPT (empty, tags and pictures that do not match), IMAGE (too thin), MEMORY. */
+ * ready for the assistant's answer. opt: NULL for the defaults. Errors: ARGUMENT (role, num_crops),
+ * PROMPT (empty, tags and pictures that do not match), IMAGE (too thin), CANCELLED, MEMORY. */
 PHI3V_API int phi3v_prompt_chat(const phi3v_model *model, const struct phi3v_turn *turns,
-                                int n_turns, int num_crops, phi3v_prompt **ret_prompt,
-                                struct phi3v_error *err);
+                                int n_turns, const struct phi3v_prompt_options *opt,
+                                phi3v_prompt **ret_prompt, struct phi3v_error *err);
 /* A formatted prompt string as the reference processor takes it: special tokens honoured, tags
  * <|image_1|> … bound to images. */
 PHI3V_API int phi3v_prompt_raw(const phi3v_model *model, const char *text,
@@ -326,6 +344,21 @@ typedef struct phi3v_session phi3v_session;
 
 enum phi3v_finish { PHI3V_FINISH_STOP, PHI3V_FINISH_LENGTH, PHI3V_FINISH_INTERRUPTED };
 
+/* What an answer may say, decided token by token on the thread that computes it. Greedy choice,
+ * drawing and log-probabilities know the allowed tokens alone. The constraint belongs to one answer
+ * at a time and lives until that ends. A device then draws nothing by itself. */
+struct phi3v_constraint {
+    size_t size;
+    /* Sets the bits of the ids that may come next: id is bit id % 32 of allowed[id / 32]. All
+     * (n_vocab + 31) / 32 words are zero before. Non-zero: the answer may end here, too; stop
+     * tokens are then allowed, and else they are not, whatever the bits say. Where nothing is
+     * allowed the answer fails with ARGUMENT. */
+    int (*allow)(uint32_t *allowed, int n_vocab, void *user);
+    /* id was chosen. */
+    void (*chosen)(int32_t id, void *user);
+    void *user;
+};
+
 struct phi3v_params {
     size_t size;
     int max_new_tokens;       /* 1000 */
@@ -340,6 +373,8 @@ struct phi3v_params {
     int keep_special;        /* special tokens stay in the text */
     int logprobs; /* 0: none; k: with each token its log-probability and those of the k most
                      probable, at most 100 */
+    const struct phi3v_constraint *constraint; /* NULL: none. For phi3v_generate alone:
+                                                  jobs have their own */
 };
 
 struct phi3v_timing {
@@ -399,6 +434,7 @@ struct phi3v_job {
     struct phi3v_result *result; /* out, when code is 0; as in phi3v_generate, or NULL */
     int code;                    /* out: 0, or why there is no answer, */
     struct phi3v_error error;    /* with its sentence */
+    const struct phi3v_constraint *constraint; /* of this answer, or NULL */
 };
 /* job: its index. Non-zero: stop that job, as phi3v_session_cancel of its session does. */
 typedef int (*phi3v_job_event_fn)(const struct phi3v_event *event, int job, void *user);
@@ -410,6 +446,27 @@ typedef int (*phi3v_job_event_fn)(const struct phi3v_event *event, int job, void
  * on_event may be NULL. Errors (of the whole; a job's own stand in it): ARGUMENT, MEMORY. */
 PHI3V_API int phi3v_generate_many(struct phi3v_job *jobs, int n, const struct phi3v_params *params,
                                   phi3v_job_event_fn on_event, void *user, struct phi3v_error *err);
+
+/* Answers side by side that come and go, as a server has them: the same as phi3v_generate_many, but
+ * a job may join between any two steps. A batch and the sessions of its jobs belong to one thread at
+ * a time. */
+typedef struct phi3v_batch phi3v_batch;
+
+/* n_jobs: the most at once. Errors: ARGUMENT, MEMORY. */
+PHI3V_API int phi3v_batch_new(phi3v_model *model, int n_jobs, phi3v_batch **ret_batch,
+                              struct phi3v_error *err);
+/* Jobs that are still in it end as if they were stopped. Before the model is closed. */
+PHI3V_API void phi3v_batch_free(phi3v_batch *batch);
+/* A job joins, with params of its own, whose strings stay as they are until its END event; so do job,
+ * session and prompt. Nothing is computed yet. on_event: as in phi3v_generate, and END when the job
+ * has left, which may be before this returns. Errors: ARGUMENT (also when the batch is full). */
+PHI3V_API int phi3v_batch_join(phi3v_batch *batch, struct phi3v_job *job,
+                               const struct phi3v_params *params, phi3v_event_fn on_event,
+                               void *user, struct phi3v_error *err);
+/* One round: a part of the prompt of the job that waits longest for it (all of it, when no answer
+ * grows meanwhile that would have to wait), then one token more of every answer, or up to n_tokens
+ * of each where the device draws them by itself. Returns how many jobs are left. */
+PHI3V_API int phi3v_batch_step(phi3v_batch *batch, int n_tokens);
 
 /* Encodes the pictures and fills the cache for `prompt` without answering ("ready before Enter").
  */

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "notebook/ahead.h"
 
@@ -10,32 +11,39 @@ struct ahead {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    phi3v_prompt *wanted; // to be read next; NULL: nothing
-    bool busy;            // the thread has the session
-    bool over;            // the thread is to end
-    bool done;            // what was wanted has been read
-    atomic_bool give_way; // somebody waits for the session
+    phi3v_prompt *wanted;        // to be read next; NULL: nothing
+    phi3v_prompt *reading;       // by the thread, which has the session; NULL: nothing
+    int64_t held;                // tokens of it that were read before
+    struct phi3v_event progress; // of it
+    struct phi3v_timing timing;  // of what was read to its end
+    bool over;                   // the thread is to end
+    bool done;                   // what was wanted has been read
+    atomic_bool give_way;        // somebody waits for the session
 };
 
-static int on_event(const struct phi3v_event *event, void *user)
+static int keep_progress(const struct phi3v_event *event, void *user)
 {
     struct ahead *a = user;
-    (void)event;
+    pthread_mutex_lock(&a->lock);
+    a->progress = *event;
+    pthread_mutex_unlock(&a->lock);
     return atomic_load(&a->give_way);
 }
 
 /* With the lock held, which is let go meanwhile. */
 static void read_wanted(struct ahead *a)
 {
-    phi3v_prompt *prompt = a->wanted;
+    struct phi3v_timing timing;
+    phi3v_prompt *prompt = a->reading = a->wanted;
     a->wanted = NULL;
-    a->busy = true;
+    a->progress = (struct phi3v_event){.stage = PHI3V_STAGE_DECODE}; /* none came yet */
     pthread_mutex_unlock(&a->lock);
-    int rc = phi3v_prefill(a->engine->session, prompt, on_event, a, NULL, NULL);
-    phi3v_prompt_free(prompt);
+    int rc = phi3v_prefill(a->engine->session, prompt, keep_progress, a, &timing, NULL);
     pthread_mutex_lock(&a->lock);
-    a->busy = false;
+    phi3v_prompt_free(prompt);
+    a->reading = NULL;
     a->done = !rc && !a->wanted;
+    if (!rc) a->timing = timing;
     pthread_cond_broadcast(&a->changed);
 }
 
@@ -74,9 +82,11 @@ static void take_back(struct ahead *a)
     atomic_store(&a->give_way, true);
     phi3v_prompt_free(a->wanted);
     a->wanted = NULL;
-    if (a->busy) phi3v_session_cancel(a->engine->session);
-    while (a->busy) pthread_cond_wait(&a->changed, &a->lock);
+    if (a->reading) phi3v_session_cancel(a->engine->session);
+    while (a->reading) pthread_cond_wait(&a->changed, &a->lock);
     atomic_store(&a->give_way, false);
+    price_learn(&a->engine->price, a->engine->info, &a->timing);
+    a->timing = (struct phi3v_timing){0};
 }
 
 void ahead_free(struct ahead *a)
@@ -102,6 +112,7 @@ void ahead_read(struct ahead *a, phi3v_prompt *prompt)
     pthread_mutex_lock(&a->lock);
     take_back(a);
     a->wanted = prompt;
+    a->held = phi3v_session_common(a->engine->session, prompt);
     a->done = false;
     pthread_cond_broadcast(&a->changed);
     pthread_mutex_unlock(&a->lock);
@@ -113,6 +124,65 @@ void ahead_stop(struct ahead *a)
     pthread_mutex_lock(&a->lock);
     take_back(a);
     pthread_mutex_unlock(&a->lock);
+}
+
+/* Tokens that two prompts begin with alike, pictures included. */
+static size_t common_of(const phi3v_prompt *a, const phi3v_prompt *b)
+{
+    size_t n_a, n_b, n = 0;
+    const int32_t *x = phi3v_prompt_ids(a, &n_a), *y = phi3v_prompt_ids(b, &n_b);
+    for (; n < n_a && n < n_b && x[n] == y[n]; n++) {
+        struct phi3v_image_plan p, q;
+        if (x[n] >= 0 || (n > 0 && x[n] == x[n - 1])) continue;
+        const phi3v_image *image = phi3v_prompt_image(a, -x[n] - 1, &p);
+        if (image != phi3v_prompt_image(b, -x[n] - 1, &q) || p.crop_rows != q.crop_rows ||
+            p.crop_cols != q.crop_cols)
+            break;
+    }
+    return n;
+}
+
+/* The prompt begins with all that is fixed of what is being read: its pictures, and most of it. */
+static bool goes_on_from(const phi3v_prompt *prompt, const phi3v_prompt *read)
+{
+    size_t n, n_common = common_of(prompt, read);
+    const int32_t *ids = phi3v_prompt_ids(read, &n);
+    for (size_t i = n_common; i < n; i++)
+        if (ids[i] < 0) return false;
+    return 2 * n_common >= n;
+}
+
+/* Until something has changed, a twentieth of a second at most. */
+static void wait_a_little(struct ahead *a)
+{
+    enum { NS = 1000000000, A_LITTLE_NS = NS / 20 };
+    struct timespec until;
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += A_LITTLE_NS;
+    until.tv_sec += until.tv_nsec / NS;
+    until.tv_nsec %= NS;
+    pthread_cond_timedwait(&a->changed, &a->lock, &until);
+}
+
+int ahead_finish(struct ahead *a, const phi3v_prompt *prompt, phi3v_event_fn on_event, void *user)
+{
+    bool stopped = false;
+    if (!a) return 0;
+    pthread_mutex_lock(&a->lock);
+    const phi3v_prompt *read = a->reading ? a->reading : a->wanted;
+    if (read && goes_on_from(prompt, read)) {
+        engine_expect(a->engine, prompt, a->held);
+        while ((a->reading || a->wanted) && !stopped) {
+            struct phi3v_event progress = a->progress;
+            pthread_mutex_unlock(&a->lock);
+            stopped = on_event(&progress, user) != 0;
+            pthread_mutex_lock(&a->lock);
+            if (!stopped && (a->reading || a->wanted)) wait_a_little(a);
+        }
+    }
+    take_back(a);
+    pthread_mutex_unlock(&a->lock);
+    return stopped ? PHI3V_E_CANCELLED : 0;
 }
 
 bool ahead_is_done(struct ahead *a)

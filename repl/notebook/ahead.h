@@ -16,6 +16,10 @@ void ahead_free(struct ahead *a); /* NULL is harmless, here and below */
 void ahead_read(struct ahead *a, phi3v_prompt *prompt);
 /* Returns when the session is the caller's again, within a tenth of a second or so. */
 void ahead_stop(struct ahead *a);
+/* The same, but what is being read comes to its end first where the prompt begins with it: nothing
+ * of it is lost then. on_event gets its progress, on this thread, at least every tenth of a second;
+ * non-zero ends it: CANCELLED. */
+int ahead_finish(struct ahead *a, const phi3v_prompt *prompt, phi3v_event_fn on_event, void *user);
 /* The prompt was read to its end, or there is none. */
 bool ahead_is_done(struct ahead *a);
 

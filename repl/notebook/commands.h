@@ -130,7 +130,6 @@ int show_pictures(struct call *c, const struct int_list *images, bool large,
 /* "as NAME" at the end of words; those before it are *ret_n. NULL: there is none. */
 const char *name_at_end(const struct words *words, size_t *ret_n);
 /* What a picture costs, as a line. */
-void add_price(struct text *t, const struct notebook *nb, int index,
-               const struct phi3v_image_plan *plan);
+void add_price(struct text *t, struct notebook *nb, int index, const struct phi3v_image_plan *plan);
 
 #endif

@@ -16,12 +16,25 @@ void engine_init(struct engine *e, const struct nb_front *front)
 void engine_begin(struct engine *e)
 {
     atomic_store(&e->cancelled, false);
+    e->forecast.on = false;
     e->front->begins(e->front->user);
 }
 
 bool engine_stopped(struct engine *e)
 {
     return atomic_load(&e->cancelled) || e->front->stopped(e->front->user);
+}
+
+int engine_is_stopped(void *engine) { return engine_stopped(engine); }
+
+struct phi3v_prompt_options engine_prompt_options(struct engine *e, int num_crops)
+{
+    struct phi3v_prompt_options opt;
+    phi3v_prompt_options_default(&opt);
+    opt.num_crops = num_crops;
+    opt.stopped = engine_is_stopped;
+    opt.user = e;
+    return opt;
 }
 
 void engine_cancel(struct engine *e)
@@ -40,10 +53,17 @@ int engine_on_event(const struct phi3v_event *event, void *user)
                  [PHI3V_STAGE_VISION] = {"looking at pictures", NB_CROPS},
                  [PHI3V_STAGE_PREFILL] = {"reading the prompt", NB_TOKENS}};
     struct engine *e = user;
-    if (event->type == PHI3V_EVENT_PROGRESS && event->stage <= PHI3V_STAGE_PREFILL)
+    forecast_event(&e->forecast, event, now_s());
+    if (event->type == PHI3V_EVENT_TEXT) e->forecast.on = false; /* the word is there */
+    if (event->type == PHI3V_EVENT_PROGRESS && e->forecast.on)
+        e->front->progress(e->front->user,
+                           &(struct nb_progress){"reading", NB_SHARE,
+                                                 (int64_t)(1000 * e->forecast.share), 1000,
+                                                 e->forecast.left_s});
+    else if (event->type == PHI3V_EVENT_PROGRESS && event->stage <= PHI3V_STAGE_PREFILL)
         e->front->progress(e->front->user,
                            &(struct nb_progress){stage[event->stage].name, stage[event->stage].unit,
-                                                 event->done, event->total});
+                                                 event->done, event->total, -1});
     return engine_stopped(e);
 }
 
@@ -106,7 +126,7 @@ int engine_open(struct engine *e, const char *name, const char *const *model_dir
     e->session = session;
     e->info = phi3v_model_info(model);
     e->load_s = now_s() - begun;
-    e->s_per_crop = e->s_per_token = 0;
+    price_recall(&e->price, e->info, e->price_dir);
     tell_model(e);
     return 0;
 }
@@ -115,6 +135,7 @@ void engine_close(struct engine *e)
 {
     phi3v_session *session = e->session;
     phi3v_model *model = e->model;
+    if (model && e->n_answers) price_keep(&e->price, e->info, e->price_dir);
     atomic_store(&e->working, NULL);
     e->session = NULL;
     e->model = NULL;
@@ -146,6 +167,13 @@ static int params_of(const struct engine *e, const struct settings *s, struct ph
     return 0;
 }
 
+void engine_expect(struct engine *e, const phi3v_prompt *prompt, int64_t held)
+{
+    size_t n;
+    phi3v_prompt_ids(prompt, &n);
+    forecast_begin(&e->forecast, &e->price, e->info, held, (int64_t)n, now_s());
+}
+
 int engine_answer(struct engine *e, const phi3v_prompt *prompt, const struct settings *how,
                   phi3v_event_fn on_event, void *user, struct phi3v_result *ret,
                   struct phi3v_error *err)
@@ -155,9 +183,11 @@ int engine_answer(struct engine *e, const phi3v_prompt *prompt, const struct set
     int rc = params_of(e, how, &params, &stop, err);
     if (rc) return rc;
     *ret = (struct phi3v_result){.size = sizeof *ret};
+    if (!e->forecast.on) engine_expect(e, prompt, phi3v_session_common(e->session, prompt));
     atomic_store(&e->working, e->session);
     rc = phi3v_generate(e->session, prompt, &params, on_event, user, ret, err);
     atomic_store(&e->working, NULL);
+    e->forecast.on = false;
     e->front->progress(e->front->user, NULL);
     free(stop);
     if (!rc) engine_add_up(e, &ret->timing);
@@ -186,8 +216,7 @@ int engine_session(struct engine *e, phi3v_session **ret, struct phi3v_error *er
 
 void engine_add_up(struct engine *e, const struct phi3v_timing *t)
 {
-    if (t->vision_crops > 0) e->s_per_crop = t->vision_s / t->vision_crops;
-    if (t->prefill_tokens > 0) e->s_per_token = t->prefill_s / (double)t->prefill_tokens;
+    price_learn(&e->price, e->info, t);
     e->total.vision_s += t->vision_s;
     e->total.prefill_s += t->prefill_s;
     e->total.decode_s += t->decode_s;

@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "notebook/advice.h"
+#include "notebook/forecast.h"
 #include "notebook/notebook.h"
 
 struct engine {
@@ -18,8 +19,9 @@ struct engine {
     _Atomic(phi3v_session *) working; // what engine_cancel stops
     atomic_bool cancelled;            // since the last engine_begin
     const struct nb_front *front;     // gets progress; asked whether to stop
-    /* Measured so far; 0: not yet. */
-    double s_per_crop, s_per_token;
+    struct price price;               // of the model
+    const char *price_dir;            // where it is kept between runs; NULL: nowhere
+    struct forecast forecast;         // of the answer being waited for
     struct phi3v_timing total;
     int n_answers;
 };
@@ -33,10 +35,16 @@ void engine_close(struct engine *e);
 /* New work: earlier wishes to stop are forgotten. */
 void engine_begin(struct engine *e);
 bool engine_stopped(struct engine *e); /* by engine_cancel or the front end */
-void engine_cancel(struct engine *e);  /* from any thread or signal handler */
+int engine_is_stopped(void *engine);   /* the same as a callback of the library */
+/* How prompts are built: with so many crops, and stopped with the engine. */
+struct phi3v_prompt_options engine_prompt_options(struct engine *e, int num_crops);
+void engine_cancel(struct engine *e); /* from any thread or signal handler */
 /* A phi3v_event_fn for user = struct engine: shows progress, stops when wanted. */
 int engine_on_event(const struct phi3v_event *event, void *user);
 
+/* The first word of an answer is waited for from now on: progress is one scale over all that is to
+ * be read of the prompt, `held` tokens of which were read before. */
+void engine_expect(struct engine *e, const phi3v_prompt *prompt, int64_t held);
 /* As phi3v_generate, in the engine's session; on_event also gets the progress. */
 int engine_answer(struct engine *e, const phi3v_prompt *prompt, const struct settings *how,
                   phi3v_event_fn on_event, void *user, struct phi3v_result *ret,

@@ -18,7 +18,9 @@ static bool is_on(const struct notebook *nb) { return nb->cache_dir && nb->now.c
 static char *path_of(struct notebook *nb, const phi3v_image *image, int num_crops)
 {
     char name[65];
-    if (phi3v_features_name(nb->engine.model, image, num_crops, name, NULL)) return NULL;
+    if (phi3v_features_name(nb->engine.model, image, num_crops, engine_is_stopped, &nb->engine,
+                            name, NULL))
+        return NULL;
     return text_format("%s/%s%s", nb->cache_dir, name, ending);
 }
 
@@ -45,6 +47,14 @@ void features_recall(struct notebook *nb, const phi3v_image *image, int num_crop
         free(bytes);
     }
     free(path);
+}
+
+bool features_are_kept(struct notebook *nb, const phi3v_image *image, int num_crops)
+{
+    char *path = is_on(nb) ? path_of(nb, image, num_crops) : NULL;
+    bool kept = path && !access(path, R_OK);
+    free(path);
+    return kept;
 }
 
 static void keep(struct notebook *nb, const phi3v_image *image, int num_crops)

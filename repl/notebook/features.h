@@ -11,6 +11,8 @@
 void features_recall(struct notebook *nb, const phi3v_image *image, int num_crops);
 /* The same for all pictures that cell i sees. */
 void features_recall_for(struct notebook *nb, int i);
+/* There is a file of them. */
+bool features_are_kept(struct notebook *nb, const phi3v_image *image, int num_crops);
 /* Keeps the features of the cell's own pictures; the oldest files go where there are too many. */
 void features_keep(struct notebook *nb, int i);
 

@@ -45,7 +45,7 @@ static char *path_of(const char *what)
 static int on_fetch(int64_t done, int64_t total, void *user)
 {
     const struct nb_front *front = user;
-    front->progress(front->user, &(struct nb_progress){"fetching", NB_BYTES, done, total});
+    front->progress(front->user, &(struct nb_progress){"fetching", NB_BYTES, done, total, -1});
     return front->stopped(front->user);
 }
 
@@ -89,6 +89,12 @@ static int get_bytes(const char *what, const struct loader *how, enum nb_origin 
     return rc;
 }
 
+static int wants_to_stop(void *user)
+{
+    const struct nb_front *front = user;
+    return front->stopped(front->user);
+}
+
 int load_picture(const char *what, const struct loader *how, enum nb_origin origin,
                  struct loaded *ret, struct phi3v_error *err)
 {
@@ -100,6 +106,8 @@ int load_picture(const char *what, const struct loader *how, enum nb_origin orig
     phi3v_image_options_default(&decode);
     decode.exif = how->settings->exif;
     decode.lenient = how->settings->lenient;
+    decode.stopped = wants_to_stop;
+    decode.user = (void *)(uintptr_t)how->front;
     double begun = now_s();
     struct phi3v_error why;
     phi3v_image *image;

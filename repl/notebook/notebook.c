@@ -166,6 +166,7 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     if (!rc) rc = autosave_open(nb, opt->state_dir, err);
     if (!rc && opt->cache_dir && !(nb->cache_dir = text_copy(opt->cache_dir)))
         rc = memory_error(err);
+    nb->engine.price_dir = nb->cache_dir;
     if (rc)
         nb_free(nb);
     else
@@ -262,10 +263,12 @@ static void result_of(const struct notebook *nb, int cell, int rc, struct nb_res
             .cell = rc >= 0 ? cell : 0, .interrupted = rc == 1, .quit = nb->quit};
 }
 
-/* Before anything is evaluated: the session is ours, and what was left undone is made good. */
-static int begin(struct notebook *nb, struct nb_result *ret, struct phi3v_error *err)
+/* Before anything is evaluated: the session is ours, and what was left undone is made good. A prompt
+ * alone lets work ahead go on: it may be what the prompt waits for. */
+static int begin(struct notebook *nb, bool prompt_alone, struct nb_result *ret,
+                 struct phi3v_error *err)
 {
-    ahead_stop(nb->ahead);
+    if (!prompt_alone) ahead_stop(nb->ahead);
     result_of(nb, 0, 0, ret);
     return nb->behind ? refresh(nb, err) : 0;
 }
@@ -286,9 +289,13 @@ int nb_eval(struct notebook *nb, const char *text, enum nb_origin origin, struct
     struct source s;
     size_t done = 0;
     int cell = 0;
-    int rc = begin(nb, ret, err);
-    if (!rc) rc = read_source(text, origin, &s, err);
+    int rc = read_source(text, origin, &s, err);
     if (rc) return rc;
+    rc = begin(nb, s.commands.n == 0, ret, err);
+    if (rc) {
+        source_free(&s);
+        return rc;
+    }
     if (origin == NB_TYPED && means_quit(s.prompt)) {
         nb->quit = true;
         *s.prompt = 0;
@@ -312,7 +319,7 @@ int nb_ask(struct notebook *nb, const char *text, enum nb_origin origin, struct 
            struct phi3v_error *err)
 {
     char *normal;
-    int rc = begin(nb, ret, err);
+    int rc = begin(nb, true, ret, err);
     if (!rc) rc = source_normalise(text, strlen(text), "the prompt", &normal, err);
     if (rc) return rc;
     rc = run_new(nb, normal, origin, err);
@@ -360,7 +367,7 @@ static int change_cell(struct notebook *nb, int cell, const char *text, enum nb_
                        struct nb_result *ret, struct phi3v_error *err)
 {
     struct source s;
-    int rc = begin(nb, ret, err);
+    int rc = begin(nb, false, ret, err);
     if (rc) return rc;
     if (cell < 1 || cell > nb->book.n)
         return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %d", cell);
@@ -481,9 +488,11 @@ void nb_typing(struct notebook *nb, const char *so_far)
     bool worth_it = standing_pictures(&s)->n > 0 || (standing_is_chat(&s) && nb->book.n > 0);
     if (worth_it && !prompt_build_ahead(nb, &s, &prompt, NULL)) {
         ahead_stop(nb->ahead); /* what is recalled goes into the model's cache */
-        for (int k = 0; k < s.staged.n; k++)
-            features_recall(nb, nb->book.images.v[s.staged.v[k]].loaded.image,
+        const struct int_list *pictures = standing_pictures(&s);
+        for (int k = 0; k < pictures->n; k++)
+            features_recall(nb, nb->book.images.v[pictures->v[k]].loaded.image,
                             s.settings.num_crops);
+        if (nb->book.n) features_recall_for(nb, nb->book.n - 1);
         ahead_read(nb->ahead, prompt);
     }
     standing_free(&s);

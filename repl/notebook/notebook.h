@@ -89,12 +89,19 @@ struct nb_output {
     const struct phi3v_error *error; // ERROR
 };
 
-enum nb_unit { NB_BYTES, NB_CROPS, NB_TOKENS, NB_FILES };
+enum nb_unit {
+    NB_BYTES,
+    NB_CROPS,
+    NB_TOKENS,
+    NB_FILES,
+    NB_SHARE /* of all the work there is before the first word of an answer */
+};
 
 struct nb_progress {
     const char *stage; // "reading the prompt": ASCII
     enum nb_unit unit;
     int64_t done, total; // total 0: unknown
+    double left_s;       // SHARE: seconds until the first word; negative: not known
 };
 
 struct nb_front {

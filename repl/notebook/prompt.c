@@ -256,7 +256,8 @@ static int add_turns(struct notebook *nb, int i, const struct cell *last, const 
 }
 
 static int build(struct notebook *nb, int i, const struct cell *last, const struct settings *s,
-                 bool go_on, phi3v_prompt **ret, struct phi3v_error *err)
+                 bool go_on, const struct phi3v_prompt_options *how, phi3v_prompt **ret,
+                 struct phi3v_error *err)
 {
     struct conversation talk = {0};
     struct int_list images;
@@ -264,7 +265,7 @@ static int build(struct notebook *nb, int i, const struct cell *last, const stru
     if (rc) return rc;
     rc = load_images(nb, &images, s, &talk, err);
     if (!rc) rc = add_turns(nb, i, last, s, go_on, &talk, err);
-    if (!rc) rc = phi3v_prompt_chat(nb->engine.model, talk.turns, talk.n, s->num_crops, ret, err);
+    if (!rc) rc = phi3v_prompt_chat(nb->engine.model, talk.turns, talk.n, how, ret, err);
     int_list_free(&images);
     free(talk.turns);
     free(talk.images);
@@ -274,7 +275,8 @@ static int build(struct notebook *nb, int i, const struct cell *last, const stru
 int prompt_build(struct notebook *nb, int i, const struct settings *s, bool go_on,
                  phi3v_prompt **ret, struct phi3v_error *err)
 {
-    return build(nb, i, &nb->book.v[i], s, go_on, ret, err);
+    struct phi3v_prompt_options how = engine_prompt_options(&nb->engine, s->num_crops);
+    return build(nb, i, &nb->book.v[i], s, go_on, &how, ret, err);
 }
 
 static bool all_loaded(const struct notebook *nb, const struct int_list *images)
@@ -289,7 +291,10 @@ int prompt_build_ahead(struct notebook *nb, const struct standing *s, phi3v_prom
 {
     /* One letter stands for the text: what is behind the pictures will be read again anyway. */
     struct cell next = {.images = *standing_pictures(s), .num_crops = s->settings.num_crops};
+    struct phi3v_prompt_options how;
     struct int_list images;
+    phi3v_prompt_options_default(&how);
+    how.num_crops = s->settings.num_crops;
     int rc = images_of(nb, nb->book.n, &next, &s->settings, &images, err);
     if (rc) return rc;
     if (!all_loaded(nb, &images))
@@ -297,8 +302,8 @@ int prompt_build_ahead(struct notebook *nb, const struct standing *s, phi3v_prom
     int_list_free(&images);
     if (rc) return rc;
     next.text = with_image_tags("?", (size_t)next.images.n);
-    rc =
-        next.text ? build(nb, nb->book.n, &next, &s->settings, false, ret, err) : memory_error(err);
+    rc = next.text ? build(nb, nb->book.n, &next, &s->settings, false, &how, ret, err)
+                   : memory_error(err);
     free(next.text);
     return rc;
 }

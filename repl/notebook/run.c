@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/clock.h"
+#include "notebook/ahead.h"
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
 #include "notebook/features.h"
@@ -254,6 +255,7 @@ static int answer_without_picture(struct show *sh, int i, const phi3v_prompt *pr
 {
     struct notebook *nb = sh->nb;
     char *text = nb->engine.advice.no_picture;
+    ahead_stop(nb->ahead);
     struct phi3v_result result = {.size = sizeof result,
                                   .finish = PHI3V_FINISH_STOP,
                                   .text = text,
@@ -280,7 +282,10 @@ static int compute(struct show *sh, int i, const phi3v_prompt *prompt, const str
 {
     struct notebook *nb = sh->nb;
     struct phi3v_result result;
-    int rc = engine_answer(&nb->engine, prompt, s, on_event, sh, &result, err);
+    int rc = ahead_finish(nb->ahead, prompt, on_event, sh);
+    if (rc) return refuse(err, rc, "cancelled");
+    features_recall_for(nb, i);
+    rc = engine_answer(&nb->engine, prompt, s, on_event, sh, &result, err);
     if (rc) return rc;
     rc = keep_answer(nb, i, &result, s, way != WAY_NEW, err);
     nb->book.v[i].first_token_s = sh->first_token_s;
@@ -306,7 +311,6 @@ static int answer(struct notebook *nb, int i, const struct settings *usual, enum
         return rc;
     }
     if (n_begun) show_begun(nb, i);
-    features_recall_for(nb, i);
     rc = way == WAY_NEW && nothing_to_see(nb, prompt)
              ? answer_without_picture(&sh, i, prompt, s, err)
              : compute(&sh, i, prompt, s, way, n_begun, err);

@@ -22,7 +22,7 @@ void progress_init(struct progress *p, FILE *out, int cols, bool at_once)
 /* "12.3 MB", "4 crops" */
 static void print_amount(char *to, size_t size, enum progress_unit unit, double n)
 {
-    static const char *const names[] = {"", "crops", "tokens", "files"};
+    static const char *const names[] = {"", "crops", "tokens", "files", ""};
     if (unit != PROGRESS_BYTES)
         snprintf(to, size, "%.*f %s", n < 10 && n != (double)(int64_t)n ? 1 : 0, n, names[unit]);
     else if (n < 1e6)
@@ -33,9 +33,36 @@ static void print_amount(char *to, size_t size, enum progress_unit unit, double 
         snprintf(to, size, "%.2f GB", n / 1e9);
 }
 
+/* "1:25", "40 s": at least a second, for this is a guess. */
+static void print_wait(char *to, size_t size, double seconds)
+{
+    long s = seconds < 1 ? 1 : seconds < 1e6 ? (long)(seconds + 0.5) : 1000000;
+    if (s < 60)
+        snprintf(to, size, "%ld s", s);
+    else
+        snprintf(to, size, "%ld:%02ld", s / 60, s % 60);
+}
+
+static void print_share(char *to, size_t size, const struct progress *p, int64_t done,
+                        int64_t total)
+{
+    enum { CELLS = 10 };
+    double share = total > 0 ? (double)done / (double)total : 0;
+    char bar[3 * CELLS + 1] = "", wait[32];
+    int full = (int)(share * CELLS + 0.5);
+    for (int i = 0; i < CELLS; i++) strcat(bar, i < full ? "█" : " ");
+    print_wait(wait, sizeof wait, p->left_s);
+    snprintf(to, size, "%s ▕%s▏ %.0f %%%s%s", p->stage, bar, 100 * share,
+             p->left_s < 0 ? "" : " · first word in about ", p->left_s < 0 ? "" : wait);
+}
+
 static void print_line(char *to, size_t size, const struct progress *p, enum progress_unit unit,
                        int64_t done, int64_t total, double seconds)
 {
+    if (unit == PROGRESS_SHARE) {
+        print_share(to, size, p, done, total);
+        return;
+    }
     char part[32], all[32], rate[32];
     double per_s = seconds > 0.05 ? (double)(done - p->begun) / seconds : 0;
     print_amount(part, sizeof part, unit, (double)done);
@@ -96,6 +123,8 @@ void progress_update(struct progress *p, const char *stage, enum progress_unit u
     p->shown_s = now;
     p->visible = true;
 }
+
+void progress_left(struct progress *p, double seconds) { p->left_s = seconds; }
 
 void progress_detail(struct progress *p, const char *text)
 {

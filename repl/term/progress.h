@@ -9,7 +9,14 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum progress_unit { PROGRESS_BYTES, PROGRESS_CROPS, PROGRESS_TOKENS, PROGRESS_FILES };
+enum progress_unit {
+    PROGRESS_BYTES,
+    PROGRESS_CROPS,
+    PROGRESS_TOKENS,
+    PROGRESS_FILES,
+    PROGRESS_SHARE /* of all there is to do before the first word of an answer, with the wait until
+                      then: "reading ▕███       ▏ 34 % · first word in about 1:25" */
+};
 
 struct progress {
     FILE *out;
@@ -20,6 +27,7 @@ struct progress {
     double begun_s; /* the clock at the stage's first update */
     int64_t begun;  /* what was done by then */
     double shown_s; /* the clock when the line was last drawn */
+    double left_s;  /* of a SHARE; negative: not known */
     bool visible;
     char stage[40];
     char detail[80];
@@ -31,6 +39,8 @@ void progress_init(struct progress *p, FILE *out, int cols, bool at_once);
  * clock. stage is own text (ASCII). */
 void progress_update(struct progress *p, const char *stage, enum progress_unit unit, int64_t done,
                      int64_t total);
+/* SHARE only, before its update: seconds that are left; negative: not known. */
+void progress_left(struct progress *p, double seconds);
 /* A few more words between stage and amounts, from the next update on; "": none. */
 void progress_detail(struct progress *p, const char *text);
 void progress_clear(struct progress *p); /* erases the line; before anything else is printed */

@@ -312,10 +312,12 @@ static void output(void *user, const struct nb_output *out)
 static void show_progress(void *user, const struct nb_progress *p)
 {
     struct front *f = user;
-    if (p)
+    if (p) {
+        progress_left(&f->progress, p->left_s);
         progress_update(&f->progress, p->stage, (enum progress_unit)p->unit, p->done, p->total);
-    else
+    } else {
         progress_clear(&f->progress);
+    }
 }
 
 static bool stopped(void *user)

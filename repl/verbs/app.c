@@ -59,10 +59,12 @@ static void no_output(void *user, const struct nb_output *out) { (void)user, (vo
 static void show_progress(void *user, const struct nb_progress *p)
 {
     struct app *a = user;
-    if (p)
+    if (p) {
+        progress_left(&a->progress, p->left_s);
         progress_update(&a->progress, p->stage, (enum progress_unit)p->unit, p->done, p->total);
-    else
+    } else {
         progress_clear(&a->progress);
+    }
 }
 
 static bool stopped(void *user)

@@ -184,7 +184,7 @@ static int ask(phi3v_model *model, phi3v_image *image, struct phi3v_result *ret,
     phi3v_session *session = NULL;
     phi3v_params_default(&params);
     params.max_new_tokens = 60;
-    int rc = phi3v_prompt_chat(model, &turn, 1, 0, &prompt, err);
+    int rc = phi3v_prompt_chat(model, &turn, 1, NULL, &prompt, err);
     if (!rc) rc = phi3v_session_new(model, &session, err);
     if (!rc) rc = phi3v_generate(session, prompt, &params, NULL, NULL, ret, err);
     phi3v_prompt_free(prompt);

@@ -356,8 +356,10 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
     phi3v_prompt *prompt;
     add_question(t, turn);
     double begin = now_s();
-    int rc = phi3v_prompt_chat(e->app.engine.model, t->turns, t->n_turns, opt->set.num_crops,
-                               &prompt, err);
+    struct phi3v_prompt_options how;
+    phi3v_prompt_options_default(&how);
+    how.num_crops = opt->set.num_crops;
+    int rc = phi3v_prompt_chat(e->app.engine.model, t->turns, t->n_turns, &how, &prompt, err);
     if (rc) return rc;
     struct phi3v_params params;
     const char **stop = xcalloc(opt->set.stop.n + 1, sizeof *stop);

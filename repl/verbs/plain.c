@@ -101,11 +101,13 @@ static void output(void *user, const struct nb_output *out)
 static void show_progress(void *user, const struct nb_progress *now)
 {
     struct plain *p = user;
-    if (now)
+    if (now) {
+        progress_left(&p->progress, now->left_s);
         progress_update(&p->progress, now->stage, (enum progress_unit)now->unit, now->done,
                         now->total);
-    else
+    } else {
         progress_clear(&p->progress);
+    }
 }
 
 static bool stopped(void *user)

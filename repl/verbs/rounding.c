@@ -144,8 +144,10 @@ static int ask_form(struct form *form, bool is_exact, const struct rounding_turn
 {
     struct app *a = form->app;
     phi3v_prompt *prompt;
-    int rc = phi3v_prompt_chat(a->engine.model, turn->turns, turn->n_turns, a->opt.set.num_crops,
-                               &prompt, err);
+    struct phi3v_prompt_options how;
+    phi3v_prompt_options_default(&how);
+    how.num_crops = a->opt.set.num_crops;
+    int rc = phi3v_prompt_chat(a->engine.model, turn->turns, turn->n_turns, &how, &prompt, err);
     if (rc) return rc;
     if (turn->truth && !f->ids) rc = force_truth(f, a, prompt, turn->truth, err);
     if (!rc && turn->truth) rc = compare_distributions(form, f, err);

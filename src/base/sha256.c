@@ -3,15 +3,26 @@
 
 #include <openssl/evp.h>
 
-int sha256_hex(const struct sha256_part *parts, int n_parts, char ret_hex[65])
+enum { PIECE_BYTES = 16 << 20 }; /* some hundredths of a second */
+
+static int add_part(EVP_MD_CTX *ctx, const struct sha256_part *part, struct stop *stop)
+{
+    const char *data = part->data;
+    for (size_t left = part->n_bytes, n; left > 0; left -= n, data += n) {
+        n = left < PIECE_BYTES ? left : PIECE_BYTES;
+        if (stop_asked(stop) || !EVP_DigestUpdate(ctx, data, n)) return 0;
+    }
+    return 1;
+}
+
+int sha256_hex(const struct sha256_part *parts, int n_parts, struct stop *stop, char ret_hex[65])
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char digest[32];
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     if (!ctx) return -1;
     int ok = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
-    for (int i = 0; ok && i < n_parts; i++)
-        ok = EVP_DigestUpdate(ctx, parts[i].data, parts[i].n_bytes);
+    for (int i = 0; ok && i < n_parts; i++) ok = add_part(ctx, &parts[i], stop);
     ok = ok && EVP_DigestFinal_ex(ctx, digest, NULL);
     EVP_MD_CTX_free(ctx);
     if (!ok) return -1;

@@ -3,14 +3,15 @@
 #ifndef BASE_SHA256_H
 #define BASE_SHA256_H
 
-#include <stddef.h>
+#include "base/stop.h"
 
 struct sha256_part {
     const void *data;
     size_t n_bytes;
 };
 
-/* Digest of the parts one after the other. Returns 0, or -1 when libcrypto fails. */
-int sha256_hex(const struct sha256_part *parts, int n_parts, char ret_hex[65]);
+/* Digest of the parts one after the other. Returns 0, or -1 when libcrypto fails or the work was
+ * stopped (stop->seen). */
+int sha256_hex(const struct sha256_part *parts, int n_parts, struct stop *stop, char ret_hex[65]);
 
 #endif

@@ -132,7 +132,11 @@ int answer_on_id(struct turn *t, int32_t id)
     struct answer *a = t->a;
     t->id = id;
     t->ends = true;
-    if (id < 0)
+    if (id == PICK_NOTHING)
+        t->rc = err_set(t->err, PHI3V_E_ARGUMENT,
+                        "the constraint allows no token of %s behind %zu of the answer",
+                        t->s->model->info.name, t->a->n);
+    else if (id < 0)
         t->rc = err_set(t->err, PHI3V_E_MODEL,
                         "%s computes values that are no numbers: its weights are damaged",
                         t->s->model->info.name);
@@ -195,10 +199,12 @@ void answer_hand_over(struct answer *a, struct phi3v_result *ret)
     a->top = NULL;
 }
 
-void answer_show_prompt(struct phi3v_session *s, const struct phi3v_prompt *prompt,
-                        const struct phi3v_params *params)
+void answer_show_prompt(const struct answer *a, struct phi3v_session *s,
+                        const struct phi3v_prompt *prompt,
+                        const struct phi3v_constraint *constraint)
 {
-    sampler_start(s->sampler, params);
+    sampler_start(s->sampler, a->params);
+    sampler_constrain(s->sampler, constraint, a->stop_ids, a->n_stop_ids);
     for (size_t i = 0; i < prompt->seq.n; i++) sampler_saw(s->sampler, prompt->seq.ids[i]);
 }
 

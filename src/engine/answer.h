@@ -49,9 +49,11 @@ size_t answer_room(const struct phi3v_session *s, const struct phi3v_prompt *pro
 int answer_init(struct answer *a, struct phi3v_session *s, const struct phi3v_prompt *prompt,
                 size_t cap, struct phi3v_error *err);
 void answer_fini(struct answer *a);
-/* The session's sampler begins, having seen the prompt. */
-void answer_show_prompt(struct phi3v_session *s, const struct phi3v_prompt *prompt,
-                        const struct phi3v_params *params);
+/* The session's sampler begins, having seen the prompt, under the answer's constraint (NULL: none).
+ */
+void answer_show_prompt(const struct answer *a, struct phi3v_session *s,
+                        const struct phi3v_prompt *prompt,
+                        const struct phi3v_constraint *constraint);
 /* Shows a chosen id to a struct turn; a->finish says how things stand with it. Non-zero: no further
  * one is wanted. */
 int answer_on_id(struct turn *turn, int32_t id);

@@ -57,7 +57,8 @@ static void add_weights(struct parts *p, const struct model_weights *w)
 }
 
 /* Digests everything but the picture: a gigabyte of the full-size model. */
-static int digest_tower(const struct phi3v_model *m, char ret_hex[65], struct phi3v_error *err)
+static int digest_tower(const struct phi3v_model *m, struct stop *stop, char ret_hex[65],
+                        struct phi3v_error *err)
 {
     const struct config *c = &m->config;
     const struct vision_config *v = &c->vision;
@@ -73,37 +74,41 @@ static int digest_tower(const struct phi3v_model *m, char ret_hex[65], struct ph
     add_weights(&p, &m->bound);
     int rc = p.text.failed ? err_memory(err, "a digest", p.text.n) : 0;
     p.v[0] = (struct sha256_part){p.text.data, p.text.n};
-    if (!rc && sha256_hex(p.v, p.n, ret_hex)) rc = no_digest(err);
+    if (!rc && sha256_hex(p.v, p.n, stop, ret_hex))
+        rc = stop && stop->seen
+                 ? err_set(err, PHI3V_E_CANCELLED, "digesting the weights was cancelled")
+                 : no_digest(err);
     buf_fini(&p.text);
     mem_free(p.v);
     return rc;
 }
 
 /* Once for a model. */
-static int tower_digest(struct phi3v_model *m, char ret_hex[65], struct phi3v_error *err)
+static int tower_digest(struct phi3v_model *m, struct stop *stop, char ret_hex[65],
+                        struct phi3v_error *err)
 {
     pthread_mutex_lock(&m->digest_lock);
-    int rc = *m->tower_sha256 ? 0 : digest_tower(m, m->tower_sha256, err);
+    int rc = *m->tower_sha256 ? 0 : digest_tower(m, stop, m->tower_sha256, err);
     if (rc) *m->tower_sha256 = 0;
     memcpy(ret_hex, m->tower_sha256, sizeof m->tower_sha256);
     pthread_mutex_unlock(&m->digest_lock);
     return rc;
 }
 
-int feature_file_key(struct phi3v_model *m, const struct slot *slot, char ret_hex[65],
-                     struct phi3v_error *err)
+int feature_file_key(struct phi3v_model *m, const struct slot *slot, struct stop *stop,
+                     char ret_hex[65], struct phi3v_error *err)
 {
     if (!m->backend->table->features_data)
         return err_set(err, PHI3V_E_UNSUPPORTED,
                        "features of pictures are kept by the device: they cannot be stored");
     char tower[65];
-    int rc = tower_digest(m, tower, err);
+    int rc = tower_digest(m, stop, tower, err);
     if (rc) return rc;
     int32_t num_crops = slot->num_crops;
     struct sha256_part parts[] = {{tower, sizeof tower},
                                   {slot->image->info.content_sha256, sizeof tower},
                                   {&num_crops, sizeof num_crops}};
-    return sha256_hex(parts, 3, ret_hex) ? no_digest(err) : 0;
+    return sha256_hex(parts, 3, NULL, ret_hex) ? no_digest(err) : 0;
 }
 
 /* -- Bytes ------------------------------------------------------------------------------------- */
@@ -139,7 +144,7 @@ static int write_rows(const struct phi3v_model *m, const char key[65], const str
     const float *data = table->features_data(f);
     size_t n = sizeof h + rows_bytes(&h);
     struct sha256_part rows = {data, rows_bytes(&h)};
-    if (sha256_hex(&rows, 1, h.data_sha256)) return no_digest(err);
+    if (sha256_hex(&rows, 1, NULL, h.data_sha256)) return no_digest(err);
     char *bytes = mem_alloc(n);
     if (!bytes) return err_memory(err, "a picture's features", n);
     memcpy(bytes, &h, sizeof h);
@@ -153,7 +158,7 @@ int feature_file_write(struct phi3v_model *m, const struct slot *slot, void **re
                        size_t *ret_n, struct phi3v_error *err)
 {
     char key[65];
-    int rc = feature_file_key(m, slot, key, err);
+    int rc = feature_file_key(m, slot, NULL, key, err);
     if (rc) return rc;
     struct feature_entry *e = feature_cache_get(&m->features, slot);
     if (e) {
@@ -181,7 +186,7 @@ static int check_bytes(const struct head *want, const char *bytes, size_t n,
                        "the stored features are of another picture, model or processor");
     struct sha256_part rows = {bytes + sizeof got, n - sizeof got};
     if (n - sizeof got == rows_bytes(want)) {
-        if (sha256_hex(&rows, 1, sha256)) return no_digest(err);
+        if (sha256_hex(&rows, 1, NULL, sha256)) return no_digest(err);
         if (!memcmp(sha256, stored_sha256, sizeof sha256)) return 0;
     }
     return err_set(err, PHI3V_E_IO, "the stored features are damaged: remove them");
@@ -191,7 +196,7 @@ int feature_file_read(struct phi3v_model *m, const struct slot *slot, const void
                       struct phi3v_error *err)
 {
     char key[65];
-    int rc = feature_file_key(m, slot, key, err);
+    int rc = feature_file_key(m, slot, NULL, key, err);
     if (rc) return rc;
     struct head want = head_for(key, slot->n_tokens, m->config.hidden);
     if ((rc = check_bytes(&want, bytes, n, err))) return rc;

@@ -4,12 +4,14 @@
 #ifndef ENGINE_FEATURE_FILE_H
 #define ENGINE_FEATURE_FILE_H
 
+#include "base/stop.h"
 #include "engine/model.h"
 
 /* A digest of the weights of tower and projector as they are held, of how they are multiplied here,
- * of num_crops and of the picture. Errors: UNSUPPORTED (the device keeps features to itself), IO. */
-int feature_file_key(struct phi3v_model *m, const struct slot *slot, char ret_hex[65],
-                     struct phi3v_error *err);
+ * of num_crops and of the picture. stop: may be NULL. Errors: UNSUPPORTED (the device keeps features
+ * to itself), IO, CANCELLED. */
+int feature_file_key(struct phi3v_model *m, const struct slot *slot, struct stop *stop,
+                     char ret_hex[65], struct phi3v_error *err);
 /* Bytes for the features in the cache (mem_free); NULL and 0 where there are none. */
 int feature_file_write(struct phi3v_model *m, const struct slot *slot, void **ret_bytes,
                        size_t *ret_n, struct phi3v_error *err);

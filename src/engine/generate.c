@@ -59,7 +59,7 @@ int generate(struct phi3v_session *s, const struct phi3v_prompt *prompt,
     if (!rc) rc = session_load(s, prompt, room, NULL, &task, err);
     if (!rc && task_stopped(&task)) rc = task_cancelled(err);
     if (!rc) {
-        answer_show_prompt(s, prompt, params);
+        answer_show_prompt(&a, s, prompt, params->constraint);
         rc = timed_loop(&a, s, err);
         session_settle(s);
     }

@@ -4,27 +4,31 @@
 #include <math.h>
 
 /* The n_top largest logits by insertion: few are wanted, and hardly any gets in. */
-static void take_top(const float *logits, int n_vocab, int n_top, struct phi3v_logprob *top)
+static void take_top(const float *logits, int n_vocab, const uint32_t *allowed, int n_top,
+                     struct phi3v_logprob *top)
 {
     int n = 0;
     for (int32_t id = 0; id < n_vocab; id++) {
         if (n == n_top && !(logits[id] > top[n - 1].logprob)) continue;
+        if (!is_allowed(allowed, id)) continue;
         int at = n < n_top ? n++ : n - 1;
         for (; at > 0 && logits[id] > top[at - 1].logprob; at--) top[at] = top[at - 1];
         top[at] = (struct phi3v_logprob){.id = id, .logprob = logits[id]};
     }
+    for (; n < n_top; n++) top[n] = (struct phi3v_logprob){.id = -1, .logprob = -INFINITY};
 }
 
-float logprob_of(const float *logits, int n_vocab, int32_t id, int n_top,
+float logprob_of(const float *logits, int n_vocab, const uint32_t *allowed, int32_t id, int n_top,
                  struct phi3v_logprob *ret_top)
 {
-    float largest = logits[0];
-    for (int i = 1; i < n_vocab; i++)
-        if (logits[i] > largest) largest = logits[i];
+    float largest = logits[id];
+    for (int i = 0; i < n_vocab; i++)
+        if (is_allowed(allowed, i) && logits[i] > largest) largest = logits[i];
     double sum = 0;
-    for (int i = 0; i < n_vocab; i++) sum += exp((double)logits[i] - (double)largest);
+    for (int i = 0; i < n_vocab; i++)
+        if (is_allowed(allowed, i)) sum += exp((double)logits[i] - (double)largest);
     double log_sum = (double)largest + log(sum);
-    if (n_top > 0) take_top(logits, n_vocab, n_top, ret_top);
+    if (n_top > 0) take_top(logits, n_vocab, allowed, n_top, ret_top);
     for (int i = 0; i < n_top; i++)
         ret_top[i].logprob = (float)((double)ret_top[i].logprob - log_sum);
     return (float)((double)logits[id] - log_sum);

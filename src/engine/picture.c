@@ -9,16 +9,18 @@
 
 enum { MAX_NUM_CROPS = 1024 }; /* keeps token counts within an int; the models know 16 */
 
-static int digest_pixels(const struct pixels *p, char ret_hex[65])
+static int digest_pixels(const struct pixels *p, struct stop *stop, char ret_hex[65])
 {
     uint32_t size[2] = {(uint32_t)p->width, (uint32_t)p->height};
     struct sha256_part parts[] = {{size, sizeof size},
                                   {p->rgb, (size_t)p->width * (size_t)p->height * 3}};
-    return sha256_hex(parts, 2, ret_hex);
+    return sha256_hex(parts, 2, stop, ret_hex);
 }
 
-static int no_digest(struct phi3v_error *err)
+static int no_digest(const struct stop *stop, struct phi3v_error *err)
 {
+    if (stop && stop->seen)
+        return err_set(err, PHI3V_E_CANCELLED, "reading the picture was cancelled");
     return err_set(err, PHI3V_E_IO, "libcrypto could not compute a SHA-256 digest");
 }
 
@@ -26,8 +28,8 @@ int picture_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_ima
                        struct phi3v_image **ret, struct phi3v_error *err)
 {
     struct decoded decoded;
-    struct decode_options how = {
-        .exif = opt->exif, .lenient = opt->lenient, .stopped = opt->stopped, .user = opt->user};
+    struct stop stop = {.fn = opt->stopped, .user = opt->user};
+    struct decode_options how = {.exif = opt->exif, .lenient = opt->lenient, .stop = &stop};
     int rc = image_decode(bytes, n_bytes, &how, &decoded, err);
     if (rc) return rc;
     struct phi3v_image *image = mem_zalloc(sizeof *image);
@@ -45,10 +47,10 @@ int picture_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_ima
                                             .animated = decoded.animated,
                                             .incomplete = decoded.incomplete};
     struct sha256_part file = {bytes, n_bytes};
-    if (sha256_hex(&file, 1, image->info.file_sha256) ||
-        digest_pixels(&image->pixels, image->info.content_sha256)) {
+    if (sha256_hex(&file, 1, &stop, image->info.file_sha256) ||
+        digest_pixels(&image->pixels, &stop, image->info.content_sha256)) {
         picture_unref(image);
-        return no_digest(err);
+        return no_digest(&stop, err);
     }
     *ret = image;
     return 0;
@@ -77,10 +79,10 @@ int picture_from_rgb(const uint8_t *rgb, int width, int height, struct phi3v_ima
     image->info = (struct phi3v_image_info){
         .width = width, .height = height, .format = "RGB", .exif_orientation = 1};
     struct sha256_part raster = {copy, n_bytes};
-    if (sha256_hex(&raster, 1, image->info.file_sha256) ||
-        digest_pixels(&image->pixels, image->info.content_sha256)) {
+    if (sha256_hex(&raster, 1, NULL, image->info.file_sha256) ||
+        digest_pixels(&image->pixels, NULL, image->info.content_sha256)) {
         picture_unref(image);
-        return no_digest(err);
+        return no_digest(NULL, err);
     }
     *ret = image;
     return 0;

@@ -115,7 +115,8 @@ static int check_turns(const struct phi3v_turn *turns, int n_turns, int *ret_n_i
 }
 
 static int chat_ids(const struct phi3v_model *m, const struct phi3v_turn *turns, int n_turns,
-                    const struct pictures *p, struct ids *ret_ids, struct phi3v_error *err)
+                    const struct pictures *p, struct stop *stop, struct ids *ret_ids,
+                    struct phi3v_error *err)
 {
     const struct tokenizer *t;
     int rc = model_tokenizer(m, &t, err);
@@ -129,7 +130,7 @@ static int chat_ids(const struct phi3v_model *m, const struct phi3v_turn *turns,
                                      .ids = turns[i].ids,
                                      .n_ids = turns[i].ids ? turns[i].n_ids : 0,
                                      .open = turns[i].open != 0};
-    rc = chat_turns(t, list, n_turns, p->tokens, ret_ids, err);
+    rc = chat_turns(t, list, n_turns, p->tokens, stop, ret_ids, err);
     mem_free(list);
     return rc;
 }
@@ -144,8 +145,10 @@ static size_t count_open(const struct phi3v_model *m, const struct sequence *seq
 }
 
 int prompt_new_chat(const struct phi3v_model *m, const struct phi3v_turn *turns, int n_turns,
-                    int num_crops, struct phi3v_prompt **ret, struct phi3v_error *err)
+                    const struct phi3v_prompt_options *opt, struct phi3v_prompt **ret,
+                    struct phi3v_error *err)
 {
+    struct stop stop = {.fn = opt->stopped, .user = opt->user};
     int n_images = 0;
     int rc = check_turns(turns, n_turns, &n_images, err);
     if (rc) return rc;
@@ -155,8 +158,8 @@ int prompt_new_chat(const struct phi3v_model *m, const struct phi3v_turn *turns,
     struct phi3v_prompt *prompt;
     for (int i = 0; i < n_turns && !rc; i++)
         rc = pictures_add(&p, &m->config, turns[i].images, turns[i].n_images,
-                          turns[i].num_crops ? turns[i].num_crops : num_crops, err);
-    if (!rc) rc = chat_ids(m, turns, n_turns, &p, &ids, err);
+                          turns[i].num_crops ? turns[i].num_crops : opt->num_crops, err);
+    if (!rc) rc = chat_ids(m, turns, n_turns, &p, &stop, &ids, err);
     if (!rc) rc = finish(m, ids.data, ids.n, &p, &prompt, err);
     if (!rc) {
         prompt->n_open = turns[n_turns - 1].open ? count_open(m, &prompt->seq) : 0;
@@ -180,7 +183,7 @@ int prompt_new_raw(const struct phi3v_model *m, const char *text, struct phi3v_i
     if ((rc = pictures_init(&p, n_images, err))) return rc;
     struct ids ids = {0};
     rc = pictures_add(&p, &m->config, images, n_images, num_crops, err);
-    if (!rc) rc = chat_raw(t, text, strlen(text), p.tokens, n_images, &ids, err);
+    if (!rc) rc = chat_raw(t, text, strlen(text), p.tokens, n_images, NULL, &ids, err);
     if (!rc) rc = finish(m, ids.data, ids.n, &p, ret, err);
     pictures_fini(&p);
     return rc;

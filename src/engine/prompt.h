@@ -13,7 +13,8 @@ struct phi3v_prompt {
 };
 
 int prompt_new_chat(const struct phi3v_model *m, const struct phi3v_turn *turns, int n_turns,
-                    int num_crops, struct phi3v_prompt **ret, struct phi3v_error *err);
+                    const struct phi3v_prompt_options *opt, struct phi3v_prompt **ret,
+                    struct phi3v_error *err);
 int prompt_new_raw(const struct phi3v_model *m, const char *text, struct phi3v_image *const *images,
                    int n_images, int num_crops, struct phi3v_prompt **ret, struct phi3v_error *err);
 int prompt_new_ids(const struct phi3v_model *m, const int32_t *ids, size_t n,

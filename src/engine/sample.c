@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/allowed.h"
 #include "engine/logprob.h"
 
 struct sampler {
@@ -18,6 +19,10 @@ struct sampler {
     uint64_t *weight;    // [n_vocab] draw_weight, in the order of `order`
     int first;           // order[first … n_vocab-1] are kept
     uint64_t total;      // sum of their weights
+    const struct phi3v_constraint *constraint; // NULL: every token is allowed
+    const int32_t *stop_ids;                   // [n_stop_ids]
+    int n_stop_ids;
+    uint32_t *allowed; // by the constraint for the next token
     int n_top;
     float logprob; // of the id picked
     struct phi3v_logprob top[MAX_LOGPROBS];
@@ -35,13 +40,36 @@ static uint64_t splitmix64(uint64_t *state)
 
 /* -- The operators, in the order in which they run --------------------------------------------- */
 
+/* The ids among which the next one is to be, NULL: all. */
+static const uint32_t *allowed_ids(const struct sampler *s)
+{
+    return s->constraint ? s->allowed : NULL;
+}
+
+/* Asks the constraint. False when it allows no token. */
+static bool ask_constraint(struct sampler *s)
+{
+    const struct phi3v_constraint *c = s->constraint;
+    size_t n_words = allowed_words(s->n_vocab);
+    memset(s->allowed, 0, n_words * sizeof *s->allowed);
+    bool may_end = c->allow(s->allowed, s->n_vocab, c->user) != 0;
+    for (int32_t id = s->n_vocab; id % 32; id++) allow_id(s->allowed, id, false);
+    for (int i = 0; i < s->n_stop_ids; i++)
+        if (s->stop_ids[i] < s->n_vocab) allow_id(s->allowed, s->stop_ids[i], may_end);
+    for (size_t i = 0; i < n_words; i++)
+        if (s->allowed[i]) return true;
+    return false;
+}
+
 /* Copies the logits with the repetition penalty applied. False when they are no numbers. */
 static bool take_logits(struct sampler *s, const float *logits)
 {
+    const uint32_t *allowed = allowed_ids(s);
     bool any_nan = false;
     for (int i = 0; i < s->n_vocab; i++) {
         any_nan |= isnan(logits[i]) != 0;
         s->value[i] = draw_penalised(logits[i], s->seen[i], s->draw.repetition_penalty);
+        if (!is_allowed(allowed, i)) s->value[i] = -INFINITY;
     }
     return !any_nan;
 }
@@ -78,6 +106,7 @@ static void keep_top_k(struct sampler *s)
 {
     int k = s->draw.top_k;
     if (k <= 0 || k >= s->n_vocab) return;
+    if (s->first >= s->n_vocab - k) return;
     s->first = s->n_vocab - k;
     float kth = s->value[s->order[s->first]];
     while (s->first > 0 && s->value[s->order[s->first - 1]] == kth) s->first--;
@@ -161,7 +190,8 @@ int sampler_new(int n_vocab, struct sampler **ret, struct phi3v_error *err)
     s->order = mem_array(n, sizeof *s->order);
     s->spare = mem_array(n, sizeof *s->spare);
     s->weight = mem_array(n, sizeof *s->weight);
-    if (!s->seen || !s->value || !s->order || !s->spare || !s->weight) {
+    s->allowed = mem_array(allowed_words(n_vocab), sizeof *s->allowed);
+    if (!s->seen || !s->value || !s->order || !s->spare || !s->weight || !s->allowed) {
         sampler_free(s);
         return err_memory(err, "the sampler",
                           n * (sizeof *s->value + 2 * sizeof *s->order + sizeof *s->weight + 1));
@@ -178,6 +208,7 @@ void sampler_free(struct sampler *s)
     mem_free(s->order);
     mem_free(s->spare);
     mem_free(s->weight);
+    mem_free(s->allowed);
     mem_free(s);
 }
 
@@ -189,10 +220,21 @@ void sampler_start(struct sampler *s, const struct phi3v_params *params)
                             .min_p = params->min_p,
                             .repetition_penalty = params->repetition_penalty};
     s->n_top = logprobs_wanted(params, s->n_vocab);
+    s->constraint = NULL;
     memset(s->seen, 0, (size_t)s->n_vocab);
     uint64_t state = params->seed;
     for (int i = 0; i < 4; i++) s->draw.random[i] = splitmix64(&state);
 }
+
+void sampler_constrain(struct sampler *s, const struct phi3v_constraint *constraint,
+                       const int32_t *stop_ids, int n_stop_ids)
+{
+    s->constraint = constraint;
+    s->stop_ids = stop_ids;
+    s->n_stop_ids = n_stop_ids;
+}
+
+bool sampler_is_constrained(const struct sampler *s) { return s->constraint != NULL; }
 
 void sampler_saw(struct sampler *s, int32_t id)
 {
@@ -209,9 +251,9 @@ void sampler_drew(struct sampler *s)
 
 int sampler_filter(struct sampler *s, const float *logits)
 {
-    if (!take_logits(s, logits)) return -1;
+    if (!take_logits(s, logits)) return PICK_NO_NUMBERS;
     int32_t best = largest(s);
-    if (best < 0) return -1;
+    if (best < 0) return PICK_NO_NUMBERS;
     float temperature = s->draw.temperature;
     if (temperature == 0) {
         keep_only(s, best);
@@ -224,6 +266,7 @@ int sampler_filter(struct sampler *s, const float *logits)
     }
     s->first = 0;
     sort_ascending(s);
+    while (!is_allowed(allowed_ids(s), s->order[s->first])) s->first++; // they sort lowest
     keep_top_k(s);
     weigh(s);
     keep_top_p(s);
@@ -259,8 +302,11 @@ static int32_t draw(struct sampler *s)
 
 int32_t sampler_pick(struct sampler *s, const float *logits)
 {
-    if (sampler_filter(s, logits) < 0) return -1;
+    if (s->constraint && !ask_constraint(s)) return PICK_NOTHING;
+    if (sampler_filter(s, logits) < 0) return PICK_NO_NUMBERS;
     int32_t id = draw(s);
-    if (s->n_top > 0) s->logprob = logprob_of(logits, s->n_vocab, id, s->n_top, s->top);
+    if (s->n_top > 0)
+        s->logprob = logprob_of(logits, s->n_vocab, allowed_ids(s), id, s->n_top, s->top);
+    if (s->constraint) s->constraint->chosen(id, s->constraint->user);
     return id;
 }

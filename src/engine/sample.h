@@ -23,11 +23,21 @@ int params_check(const struct phi3v_params *params, struct phi3v_error *err);
 
 int sampler_new(int n_vocab, struct sampler **ret, struct phi3v_error *err);
 void sampler_free(struct sampler *s);
-/* A new answer: nothing seen, the random stream at its start. */
+/* A new answer: nothing seen, the random stream at its start, every token allowed. */
 void sampler_start(struct sampler *s, const struct phi3v_params *params);
+/* This answer's constraint, of the size known here, and the tokens that end it; both are borrowed
+ * for the answer. */
+void sampler_constrain(struct sampler *s, const struct phi3v_constraint *constraint,
+                       const int32_t *stop_ids, int n_stop_ids);
+bool sampler_is_constrained(const struct sampler *s);
 /* The repetition penalty counts this id from now on; ids outside the vocabulary are ignored. */
 void sampler_saw(struct sampler *s, int32_t id);
-/* The next token; -1 when the logits hold NaN or their largest is infinite. logits: [n_vocab]. */
+/* No token can be picked. */
+enum {
+    PICK_NO_NUMBERS = -1, /* the logits hold NaN, or their largest is infinite */
+    PICK_NOTHING = -2     /* the constraint allows none */
+};
+/* The next token, or why there is none. logits: [n_vocab]. */
 int32_t sampler_pick(struct sampler *s, const float *logits);
 /* With params.logprobs: of the last id picked, and of the most probable ones, [sampler_n_top]. */
 float sampler_logprob(const struct sampler *s);
@@ -39,7 +49,7 @@ const struct draw *sampler_draw(const struct sampler *s);
 const unsigned char *sampler_seen(const struct sampler *s);
 /* The device drew a token: the stream goes on behind it. */
 void sampler_drew(struct sampler *s);
-/* How many tokens the draw would be among (greedy: 1), or -1 as above; then sampler_kept gives the
+/* How many tokens the draw would be among (greedy: 1), or PICK_NO_NUMBERS; sampler_kept gives the
  * i-th of them, most probable first, among equals the higher id first. */
 int sampler_filter(struct sampler *s, const float *logits);
 void sampler_kept(const struct sampler *s, int i, int32_t *ret_id, float *ret_probability);

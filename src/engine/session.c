@@ -72,13 +72,6 @@ void session_settle(struct phi3v_session *s)
 
 /* -- Pictures ---------------------------------------------------------------------------------- */
 
-/* The features in use for one call, by slot; NULL where no row of the slot is computed. */
-struct in_use {
-    struct feature_cache *cache;
-    struct feature_entry **entries; // [n]
-    int n;
-};
-
 static void in_use_fini(struct in_use *u)
 {
     for (int i = 0; i < u->n; i++) feature_cache_release(u->cache, u->entries[i]);
@@ -212,16 +205,16 @@ static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n
     return rc;
 }
 
-/* Everything behind what is held, piece by piece; all_logits: [seq.n][n_vocab] or NULL. */
-static int compute(struct phi3v_session *s, const struct in_use *u, float *all_logits,
-                   struct task *task, struct phi3v_error *err)
+/* What is behind what is held, piece by piece, at most max_pieces; all_logits: [seq.n][n_vocab] or
+ * NULL. */
+static int compute_pieces(struct phi3v_session *s, const struct in_use *u, float *all_logits,
+                          size_t max_pieces, struct task *task, struct phi3v_error *err)
 {
     struct kv *kv = &s->kv;
-    int rc = kv_reserve(kv, kv->seq.n, err);
-    if (rc) return rc;
+    int rc = 0;
     size_t piece = (size_t)s->piece;
     task_stage(task, PHI3V_STAGE_PREFILL, (int64_t)(kv->seq.n - kv->held));
-    while (kv->held < kv->seq.n && !rc) {
+    for (size_t i = 0; i < max_pieces && kv->held < kv->seq.n && !rc; i++) {
         size_t left = kv->seq.n - kv->held, n = left < piece ? left : piece;
         fill_rows(s, s->rows, kv->held, n, u);
         float *logits = n == left ? s->logits : NULL;
@@ -237,6 +230,14 @@ static int compute(struct phi3v_session *s, const struct in_use *u, float *all_l
     }
     task->timing.prefill_s += task_stage_s(task);
     return rc;
+}
+
+/* Everything behind what is held. */
+static int compute(struct phi3v_session *s, const struct in_use *u, float *all_logits,
+                   struct task *task, struct phi3v_error *err)
+{
+    int rc = kv_reserve(&s->kv, s->kv.seq.n, err);
+    return rc ? rc : compute_pieces(s, u, all_logits, SIZE_MAX, task, err);
 }
 
 static int check_prompt(const struct phi3v_session *s, const struct phi3v_prompt *prompt,
@@ -283,30 +284,66 @@ static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t 
     return rc;
 }
 
+/* Finds what there is of the prompt, encodes pictures and makes the prompt the session's sequence,
+ * of which the first n positions need not be computed again. */
+static int load_begin(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t n,
+                      size_t extra, struct task *task, struct in_use *u, struct phi3v_error *err)
+{
+    struct kv_start start;
+    int rc = check_prompt(s, prompt, extra, err);
+    if (!rc)
+        rc = kv_start(&s->kv, &prompt->seq, n, model_rope_factors(s->model, prompt->seq.n), &start,
+                      err);
+    if (rc) return rc;
+    task->timing.cached_tokens = (int64_t)start.n;
+    rc = pictures_use(s, &prompt->seq, start.n, task, u, err);
+    if (!rc) rc = adopt(s, &prompt->seq, extra, &start, err);
+    if (rc) kv_start_fini(&s->kv, &start);
+    if (!rc && (rc = kv_reserve(&s->kv, s->kv.seq.n, err))) kv_trim(&s->kv);
+    if (rc) in_use_fini(u);
+    return rc;
+}
+
+/* Behind the last piece, or behind one that failed. */
+static int load_end(struct phi3v_session *s, size_t extra, int rc, struct in_use *u,
+                    struct phi3v_error *err)
+{
+    kv_publish(&s->kv); // whoever asks next, perhaps beside this answer
+    if (!rc) rc = reserve_ahead(&s->kv, extra, err);
+    if (rc) kv_trim(&s->kv);
+    in_use_fini(u);
+    return rc;
+}
+
 int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
                  float *all_logits, struct task *task, struct phi3v_error *err)
 {
-    int rc = check_prompt(s, prompt, extra, err);
-    if (rc) return rc;
     struct in_use u = {0};
-    struct kv_start start;
     size_t n = all_logits ? 0 : prompt->seq.n - 1; // the logits behind the last one are wanted
-    rc =
-        kv_start(&s->kv, &prompt->seq, n, model_rope_factors(s->model, prompt->seq.n), &start, err);
+    int rc = load_begin(s, prompt, n, extra, task, &u, err);
     if (rc) return rc;
-    task->timing.cached_tokens = (int64_t)start.n;
-    rc = pictures_use(s, &prompt->seq, start.n, task, &u, err);
-    if (!rc) rc = adopt(s, &prompt->seq, extra, &start, err);
-    if (rc) {
-        kv_start_fini(&s->kv, &start);
-    } else {
-        rc = compute(s, &u, all_logits, task, err);
-        kv_publish(&s->kv); // whoever asks next, perhaps beside this answer
-        if (!rc) rc = reserve_ahead(&s->kv, extra, err);
-        if (rc) kv_trim(&s->kv);
-    }
-    in_use_fini(&u);
-    return rc;
+    rc = compute_pieces(s, &u, all_logits, SIZE_MAX, task, err);
+    return load_end(s, extra, rc, &u, err);
+}
+
+int session_load_begin(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
+                       struct task *task, struct loading *l, struct phi3v_error *err)
+{
+    *l = (struct loading){.extra = extra};
+    return load_begin(s, prompt, prompt->seq.n - 1, extra, task, &l->in_use, err);
+}
+
+int session_load_piece(struct phi3v_session *s, struct loading *l, bool *ret_done,
+                       struct task *task, struct phi3v_error *err)
+{
+    int rc = compute_pieces(s, &l->in_use, NULL, 1, task, err);
+    *ret_done = rc || s->kv.held == s->kv.seq.n;
+    return *ret_done ? load_end(s, l->extra, rc, &l->in_use, err) : 0;
+}
+
+void session_load_stop(struct phi3v_session *s, struct loading *l)
+{
+    load_end(s, l->extra, PHI3V_E_CANCELLED, &l->in_use, NULL);
 }
 
 /* The whole sequence again, under the factors for its present length, as a stage within the present
@@ -396,10 +433,11 @@ static int push_batch(struct phi3v_session *const *s, const int32_t *ids, int n,
     return rc;
 }
 
-/* The device draws: it can, and nobody asks for what its logits say besides. */
-static bool decodes_ahead(const struct phi3v_session *s)
+/* The device draws: it can, and nobody here has a say in it, or asks what the logits say besides. */
+bool session_draws_ahead(const struct phi3v_session *s)
 {
-    return s->model->backend->table->decode && sampler_n_top(s->sampler) == 0;
+    return s->model->backend->table->decode && sampler_n_top(s->sampler) == 0 &&
+           !sampler_is_constrained(s->sampler);
 }
 
 /* Steps that the device may take by itself, at most n: with the blocks and the rope factors there
@@ -409,7 +447,7 @@ static size_t decode_ahead_steps(const struct phi3v_session *s, size_t n)
     const struct kv *kv = &s->kv;
     size_t rope_switch = (size_t)s->model->info.rope_switch, held = kv->held;
     size_t end = (size_t)kv->n_blocks * KV_BLOCK;
-    if (!decodes_ahead(s)) return 0;
+    if (!session_draws_ahead(s)) return 0;
     if (kv->seq.cap < end) end = kv->seq.cap;
     if (rope_switch && kv->rope_factors == ROPE_SHORT_FACTORS && rope_switch < end)
         end = rope_switch;
@@ -473,7 +511,7 @@ int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn 
 int session_batch_most(const struct phi3v_session *s)
 {
     struct backend *b = s->model->backend;
-    return decodes_ahead(s) ? b->table->step_seqs(b) : INT_MAX;
+    return session_draws_ahead(s) ? b->table->step_seqs(b) : INT_MAX;
 }
 
 static int batch_ahead(struct phi3v_session *const *s, const int32_t *ids, int n, size_t n_steps,
@@ -498,7 +536,7 @@ int session_decode_batch(struct phi3v_session *const *s, const int32_t *ids, int
         rc = reserve_row(&s[i]->kv, err);
     }
     if (rc) return rc;
-    if (decodes_ahead(s[0])) return batch_ahead(s, ids, n, n_steps, on_id, user, err);
+    if (session_draws_ahead(s[0])) return batch_ahead(s, ids, n, n_steps, on_id, user, err);
     rc = push_batch(s, ids, n, logits, pulse, err);
     for (int i = 0; i < n && !rc; i++)
         on_id(user, i, sampler_pick(s[i]->sampler, logits + (size_t)i * n_vocab));

@@ -24,6 +24,19 @@ struct phi3v_session {
     atomic_int task_state;   // enum task_state
 };
 
+/* The features in use while a prompt is read, by slot; NULL where no row of the slot is computed. */
+struct in_use {
+    struct feature_cache *cache;
+    struct feature_entry **entries; // [n]
+    int n;
+};
+
+/* A prompt that is read in parts. */
+struct loading {
+    struct in_use in_use;
+    size_t extra; // tokens to follow
+};
+
 int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_error *err);
 void session_free(struct phi3v_session *s);
 
@@ -35,6 +48,14 @@ void session_free(struct phi3v_session *s);
  * CANCELLED. */
 int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
                  float *all_logits, struct task *task, struct phi3v_error *err);
+/* The same in parts, for a session that others' steps go on beside: everything up to the prompt's
+ * rows, then a piece at a time until *ret_done. After a failure of either, or session_load_stop,
+ * there is no loading any more. */
+int session_load_begin(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t extra,
+                       struct task *task, struct loading *l, struct phi3v_error *err);
+int session_load_piece(struct phi3v_session *s, struct loading *l, bool *ret_done,
+                       struct task *task, struct phi3v_error *err);
+void session_load_stop(struct phi3v_session *s, struct loading *l);
 /* One token more. Crossing into the long rope factors computes the whole sequence again. */
 int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err);
 /* One token more, and behind it those that the sampler draws, as often as `on_id` (called with each
@@ -45,6 +66,9 @@ int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn 
                    struct task *task, struct phi3v_error *err);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
+/* The device draws its tokens: it can, nobody asks for what the logits say besides, and no
+ * constraint has a say. Of sessions that are stepped together all do, or none. */
+bool session_draws_ahead(const struct phi3v_session *s);
 /* How many sessions session_decode_batch takes. */
 int session_batch_most(const struct phi3v_session *s);
 /* session_decode for n sessions of one model, computed side by side: ids[i] to s[i], and on_id with

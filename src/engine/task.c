@@ -15,12 +15,13 @@ static void send(struct task *task, const struct phi3v_event *event)
     if (task->on_event && !task->refused && task->on_event(event, task->user)) task->refused = true;
 }
 
-static void report(struct task *task, int64_t done)
+static void report(struct task *task, double done)
 {
     send(task, &(struct phi3v_event){.type = PHI3V_EVENT_PROGRESS,
                                      .stage = task->stage,
-                                     .done = done,
+                                     .done = (int64_t)done,
                                      .total = task->total,
+                                     .part = task->total > 0 ? done / (double)task->total : 1,
                                      .seconds = task_stage_s(task)});
 }
 
@@ -29,7 +30,7 @@ static int pulse(void *user, int64_t done, int64_t total)
 {
     struct task *task = user;
     if (task->stage != PHI3V_STAGE_DECODE && done < total && !task_stopped(task))
-        report(task, task->done + (int64_t)((double)task->share * (double)done / (double)total));
+        report(task, (double)task->done + (double)task->share * (double)done / (double)total);
     return task_stopped(task);
 }
 
@@ -64,7 +65,7 @@ void task_done(struct task *task)
 {
     task->done += task->share;
     task->share = 0;
-    if (task->stage != PHI3V_STAGE_DECODE) report(task, task->done);
+    if (task->stage != PHI3V_STAGE_DECODE) report(task, (double)task->done);
 }
 
 double task_stage_s(const struct task *task) { return clock_s() - task->stage_start_s; }

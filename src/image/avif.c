@@ -52,8 +52,8 @@ static int to_pixels(const avifImage *image, const struct source *s, struct pixe
     if (!rgb.pixels) return err_memory(err, "the picture", (size_t)rgb.rowBytes * image->height);
     avifResult result = avifImageYUVToRGB(image, &rgb);
     if (result == AVIF_RESULT_OK)
-        return pixels_from_samples(rgb.pixels, channels, (int)image->width, (int)image->height, ret,
-                                   err);
+        return pixels_from_samples(s, rgb.pixels, channels, (int)image->width, (int)image->height,
+                                   ret, err);
     mem_free(rgb.pixels);
     return refuse(result, s, err);
 }

@@ -149,10 +149,10 @@ static void run_of(struct runs *r, size_t n, uint8_t b, int rle4)
 }
 
 /* 0: the data ends before the picture does. What is left out has colour 0. */
-static int unpack(struct runs *r, int rle4)
+static int unpack(const struct source *s, struct runs *r, int rle4)
 {
-    while (r->at < r->n) {
-        if (r->end - r->in < 2) return 0;
+    for (size_t i = 0; r->at < r->n; i++) {
+        if (r->end - r->in < 2 || (i % 4096 == 0 && source_stopped(s))) return 0;
         size_t n = *r->in++;
         uint8_t b = *r->in++;
         if (n) {
@@ -212,11 +212,11 @@ static void put_numbers(const struct dib *d, size_t bits, const uint8_t *row, si
 }
 
 /* rows: n of them in the file's order; those behind stay black. */
-static void put_rows(const struct dib *d, size_t bits, const uint8_t *rows, size_t stride, size_t n,
-                     struct pixels *p)
+static void put_rows(const struct source *s, const struct dib *d, size_t bits, const uint8_t *rows,
+                     size_t stride, size_t n, struct pixels *p)
 {
     size_t w = (size_t)d->width, h = (size_t)d->height;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < n && !source_stopped(s); i++) {
         size_t y = d->top_down ? i : h - 1 - i;
         uint8_t *rgb = p->rgb + y * w * 3, *alpha = p->alpha ? p->alpha + y * w : NULL;
         if (bits <= 8)
@@ -235,11 +235,11 @@ static int decode_runs(const struct source *s, const struct dib *d, struct decod
     size_t at = d->pixels_at < s->n ? d->pixels_at : s->n;
     struct runs r = {
         .in = s->bytes + at, .end = s->bytes + s->n, .out = numbers, .n = n, .width = w};
-    int complete = unpack(&r, d->compression == RLE4);
+    int complete = unpack(s, &r, d->compression == RLE4);
     if (!complete && !s->lenient) return truncated(s, err);
     int code = pixels_init(&ret->pixels, (int)d->width, (int)d->height, 0, err);
     if (code < 0) return code;
-    put_rows(d, 8, numbers, w, (size_t)d->height, &ret->pixels);
+    put_rows(s, d, 8, numbers, w, (size_t)d->height, &ret->pixels);
     ret->incomplete = !complete;
     return 0;
 }
@@ -269,7 +269,7 @@ static int decode_plain(const struct source *s, const struct dib *d, struct deco
         memset(ret->pixels.rgb, 0, (size_t)d->width * h * 3);
         if (with_alpha) memset(ret->pixels.alpha, 255, (size_t)d->width * h);
     }
-    put_rows(d, d->bits, s->bytes + d->pixels_at, stride, n_rows, &ret->pixels);
+    put_rows(s, d, d->bits, s->bytes + d->pixels_at, stride, n_rows, &ret->pixels);
     if (d->compression == PLAIN) forget_empty_alpha(&ret->pixels);
     ret->incomplete = n_rows < h;
     return 0;

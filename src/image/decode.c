@@ -70,28 +70,35 @@ void pixels_fini(struct pixels *p)
     *p = (struct pixels){0};
 }
 
-int pixels_from_samples(uint8_t *samples, int channels, int width, int height, struct pixels *ret,
-                        struct phi3v_error *err)
+static void put_samples(const uint8_t *samples, int channels, size_t begin, size_t end,
+                        struct pixels *to)
+{
+    int grey = channels <= 2;
+    for (size_t i = begin; i < end; i++) {
+        const uint8_t *s = samples + i * (size_t)channels;
+        to->rgb[3 * i] = s[0];
+        to->rgb[3 * i + 1] = s[grey ? 0 : 1];
+        to->rgb[3 * i + 2] = s[grey ? 0 : 2];
+        if (to->alpha) to->alpha[i] = s[channels - 1];
+    }
+}
+
+int pixels_from_samples(const struct source *s, uint8_t *samples, int channels, int width,
+                        int height, struct pixels *ret, struct phi3v_error *err)
 {
     if (channels == 3) {
         *ret = (struct pixels){.width = width, .height = height, .rgb = samples};
         return 0;
     }
-    int grey = channels <= 2, with_alpha = channels % 2 == 0;
     struct pixels out;
-    int code = pixels_init(&out, width, height, with_alpha, err);
+    int code = pixels_init(&out, width, height, channels % 2 == 0, err);
     if (code < 0) {
         mem_free(samples);
         return code;
     }
-    size_t n = (size_t)width * (size_t)height;
-    for (size_t i = 0; i < n; i++) {
-        const uint8_t *s = samples + i * (size_t)channels;
-        out.rgb[3 * i] = s[0];
-        out.rgb[3 * i + 1] = s[grey ? 0 : 1];
-        out.rgb[3 * i + 2] = s[grey ? 0 : 2];
-        if (with_alpha) out.alpha[i] = s[channels - 1];
-    }
+    size_t row = (size_t)width;
+    for (size_t y = 0; y < (size_t)height && !source_stopped(s); y++)
+        put_samples(samples, channels, y * row, (y + 1) * row, &out);
     mem_free(samples);
     *ret = out;
     return 0;
@@ -176,6 +183,11 @@ static double weigh_alpha(struct pixels *p)
     return (double)transparent / (double)n;
 }
 
+static int cancelled(struct phi3v_error *err)
+{
+    return err_set(err, PHI3V_E_CANCELLED, "reading the picture was cancelled");
+}
+
 int image_decode(const uint8_t *bytes, size_t n, const struct decode_options *opt,
                  struct decoded *ret, struct phi3v_error *err)
 {
@@ -184,17 +196,19 @@ int image_decode(const uint8_t *bytes, size_t n, const struct decode_options *op
                        "the picture file is too large: %zu MiB, at most %d are read", n >> 20,
                        MAX_FILE_BYTES >> 20);
     struct sniffed what = image_sniff(bytes, n);
-    struct stop stop = {.fn = opt->stopped, .user = opt->user};
     struct source source = {
-        .bytes = bytes, .n = n, .name = what.name, .lenient = opt->lenient, .stop = &stop};
+        .bytes = bytes, .n = n, .name = what.name, .lenient = opt->lenient, .stop = opt->stop};
+    if (source_stopped(&source)) return cancelled(err);
     struct decoded d = {.format = what.name, .orientation = 1};
     int code = decode_as(what, &source, &d, err);
-    if (code == 0 && source_stopped(&source)) pixels_fini(&d.pixels);
-    if (stop.seen) return err_set(err, PHI3V_E_CANCELLED, "reading the picture was cancelled");
+    if (source_stopped(&source)) {
+        if (code == 0) pixels_fini(&d.pixels);
+        return cancelled(err);
+    }
     if (code < 0) return code;
     d.transparent_share = weigh_alpha(&d.pixels);
     if (d.orientation == 1) d.orientation = image_orientation(bytes, n, what.format);
-    if (opt->exif && (code = pixels_orient(&d.pixels, d.orientation, err)) < 0) {
+    if (opt->exif && (code = pixels_orient(&d.pixels, d.orientation, opt->stop, err)) < 0) {
         pixels_fini(&d.pixels);
         return code;
     }

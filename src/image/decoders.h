@@ -7,14 +7,8 @@
 #ifndef IMAGE_DECODERS_H
 #define IMAGE_DECODERS_H
 
+#include "base/stop.h"
 #include "image/image.h"
-
-/* Whether to go on. */
-struct stop {
-    int (*fn)(void *user); // NULL: always
-    void *user;
-    int seen; // it has said no
-};
 
 struct source {
     const uint8_t *bytes;
@@ -24,13 +18,9 @@ struct source {
     struct stop *stop;
 };
 
-/* For the rows of a large picture: a decoder that finds this true gives up with any error. */
-static inline int source_stopped(const struct source *s)
-{
-    struct stop *stop = s->stop;
-    if (!stop->seen && stop->fn) stop->seen = stop->fn(stop->user) != 0;
-    return stop->seen;
-}
+/* For the rows of a large picture: a decoder that finds this true gives up, with any error or with
+ * none. */
+static inline int source_stopped(const struct source *s) { return stop_asked(s->stop); }
 
 typedef int decode_fn(const struct source *s, struct decoded *ret, struct phi3v_error *err);
 
@@ -80,8 +70,8 @@ int truncated(const struct source *s, struct phi3v_error *err); // says so; PHI3
 int pixels_init(struct pixels *p, int width, int height, int with_alpha, struct phi3v_error *err);
 /* From interleaved samples of 1 (grey), 2 (grey, alpha), 3 or 4 channels; takes them over
  * (mem_free), also when it fails. */
-int pixels_from_samples(uint8_t *samples, int channels, int width, int height, struct pixels *ret,
-                        struct phi3v_error *err);
+int pixels_from_samples(const struct source *s, uint8_t *samples, int channels, int width,
+                        int height, struct pixels *ret, struct phi3v_error *err);
 /* phi3v.md 4.1: n x [C M Y K], 255 is full ink, to [R G B]. */
 void cmyk_to_rgb(const uint8_t *cmyk, size_t n, uint8_t *rgb);
 

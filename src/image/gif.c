@@ -68,7 +68,7 @@ static int cut_or_damaged(const GifFileType *gif, const struct source *s, struct
 }
 
 /* The frame's rows to canvas, [height][width]; 0 when the data ends or makes no sense first. */
-static int read_rows(GifFileType *gif, uint8_t *canvas, size_t width)
+static int read_rows(GifFileType *gif, const struct source *s, uint8_t *canvas, size_t width)
 {
     static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2}; // interlaced
     const GifImageDesc *frame = &gif->Image;
@@ -77,20 +77,24 @@ static int read_rows(GifFileType *gif, uint8_t *canvas, size_t width)
     for (int pass = 0; pass < n_passes; pass++) {
         int y = frame->Interlace ? first[pass] : 0;
         for (; y < frame->Height; y += frame->Interlace ? step[pass] : 1)
-            if (DGifGetLine(gif, corner + (size_t)y * width, frame->Width) == GIF_ERROR) return 0;
+            if (source_stopped(s) ||
+                DGifGetLine(gif, corner + (size_t)y * width, frame->Width) == GIF_ERROR)
+                return 0;
     }
     return 1;
 }
 
 /* Colours a palette does not have, or a file without one, are the greys of their numbers. */
-static int look_up(const uint8_t *canvas, const ColorMapObject *map, int transparent, int width,
-                   int height, struct pixels *ret, struct phi3v_error *err)
+static int look_up(const struct source *s, const uint8_t *canvas, const ColorMapObject *map,
+                   int transparent, int width, int height, struct pixels *ret,
+                   struct phi3v_error *err)
 {
     struct pixels out;
     int code = pixels_init(&out, width, height, transparent >= 0, err);
     if (code < 0) return code;
     size_t n = (size_t)width * (size_t)height;
     for (size_t i = 0; i < n; i++) {
+        if (i % (size_t)width == 0 && source_stopped(s)) break;
         int c = canvas[i];
         GifColorType colour = {canvas[i], canvas[i], canvas[i]};
         if (map && c < map->ColorCount) colour = map->Colors[c];
@@ -121,10 +125,10 @@ static int decode(GifFileType *gif, const struct source *s, struct decoded *ret,
     CLEANUP(mem_free_ptr) uint8_t *canvas = mem_zarray((size_t)width, (size_t)height);
     if (!canvas) return err_memory(err, "the picture", (size_t)width * (size_t)height);
     if (transparent > 0) memset(canvas, transparent, (size_t)width * (size_t)height);
-    int complete = read_rows(gif, canvas, (size_t)width);
+    int complete = read_rows(gif, s, canvas, (size_t)width);
     if (!complete && !s->lenient) return cut_or_damaged(gif, s, err);
     const ColorMapObject *map = frame->ColorMap ? frame->ColorMap : gif->SColorMap;
-    code = look_up(canvas, map, transparent, width, height, &ret->pixels, err);
+    code = look_up(s, canvas, map, transparent, width, height, &ret->pixels, err);
     if (code < 0) return code;
     ret->incomplete = !complete;
     ret->animated = complete && find_frame(gif, &transparent);

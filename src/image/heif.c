@@ -29,8 +29,8 @@ static int refuse(struct heif_error why, const struct source *s, struct phi3v_er
 }
 
 /* Copies rows of channels samples into pixels. */
-static int take_rows(const struct heif_image *image, int channels, struct pixels *ret,
-                     struct phi3v_error *err)
+static int take_rows(const struct source *s, const struct heif_image *image, int channels,
+                     struct pixels *ret, struct phi3v_error *err)
 {
     int stride, width = heif_image_get_width(image, heif_channel_interleaved);
     int height = heif_image_get_height(image, heif_channel_interleaved);
@@ -42,7 +42,7 @@ static int take_rows(const struct heif_image *image, int channels, struct pixels
     if (!samples) return err_memory(err, "the picture", n * (size_t)height);
     for (size_t y = 0; y < (size_t)height; y++)
         memcpy(samples + y * n, rows + y * (size_t)stride, n);
-    return pixels_from_samples(samples, channels, width, height, ret, err);
+    return pixels_from_samples(s, samples, channels, width, height, ret, err);
 }
 
 static int decode(struct heif_image_handle *handle, const struct source *s, struct decoded *ret,
@@ -57,7 +57,7 @@ static int decode(struct heif_image_handle *handle, const struct source *s, stru
         handle, &image, heif_colorspace_RGB,
         channels == 4 ? heif_chroma_interleaved_RGBA : heif_chroma_interleaved_RGB, NULL);
     if (why.code != heif_error_Ok) return refuse(why, s, err);
-    code = take_rows(image, channels, &ret->pixels, err);
+    code = take_rows(s, image, channels, &ret->pixels, err);
     heif_image_release(image);
     return code;
 }

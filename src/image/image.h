@@ -5,6 +5,7 @@
 
 #include "flow.h"
 #include "base/err.h"
+#include "base/stop.h"
 
 /* image/sniff: what the bytes are, by content only. */
 enum image_format {
@@ -30,10 +31,9 @@ struct sniffed {
 struct sniffed image_sniff(const uint8_t *bytes, size_t n);
 
 struct decode_options {
-    int exif;                   // turn the picture as its orientation says
-    int lenient;                // of damaged and truncated files, read what is there
-    int (*stopped)(void *user); // non-zero: end with CANCELLED; or NULL
-    void *user;
+    int exif;          // turn the picture as its orientation says
+    int lenient;       // of damaged and truncated files, read what is there
+    struct stop *stop; // its yes ends with CANCELLED; or NULL
 };
 struct decoded {
     struct pixels pixels;     // free with pixels_fini
@@ -59,7 +59,8 @@ int exif_orientation(const uint8_t *exif, size_t n);
 int xmp_orientation(const uint8_t *xmp, size_t n);
 
 /* image/orient */
-int pixels_orient(struct pixels *p, int orientation, struct phi3v_error *err);
+/* Error CANCELLED when stop (may be NULL) says so. */
+int pixels_orient(struct pixels *p, int orientation, struct stop *stop, struct phi3v_error *err);
 
 /* image/resize: Pillow's bilinear resize, bit for bit (phi3v.md 4.3). dst: [dst_h][dst_w][3]. The
  * order of the two passes shows in the last bit: width first is Pillow's; height first is the same

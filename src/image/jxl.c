@@ -9,7 +9,9 @@
 enum {
     BELIEVED_PER_BYTE = 16384, // pixels; a plain surface takes next to nothing
     WORK_PER_PIXEL = 14,       // bytes that libjxl may take, besides the samples
-    WORK_BYTES = 192 << 20     // that it may take in any case
+    WORK_BYTES = 192 << 20,    // that it may take in any case
+    N_PIECES = 64,
+    MIN_PIECE_BYTES = 1024
 };
 
 /* The library's memory, counted: it takes much where a file asks for it. Each block begins with its
@@ -44,6 +46,7 @@ struct job {
     const struct source *s;
     struct heap heap;
     JxlDecoder *lib;
+    size_t at; // bytes of the file that the library has been given
     JxlBasicInfo info;
     JxlPixelFormat format;
     uint8_t *samples;
@@ -74,11 +77,23 @@ static int give_room(struct job *job, struct phi3v_error *err)
     return 0;
 }
 
+/* Hands the library the next piece of the file, so that the work can be stopped in between. 0: there
+ * is none. */
+static int give_bytes(struct job *job)
+{
+    size_t left = job->s->n - job->at, piece = job->s->n / N_PIECES + MIN_PIECE_BYTES;
+    size_t n_untouched = JxlDecoderReleaseInput(job->lib), n = left < piece ? left : piece;
+    if (n == 0 || source_stopped(job->s)) return 0;
+    JxlDecoderSetInput(job->lib, job->s->bytes + job->at - n_untouched, n + n_untouched);
+    job->at += n;
+    return 1;
+}
+
 /* Runs the decoder to its first full frame. */
 static int run(struct job *job, int *incomplete, struct phi3v_error *err)
 {
     JxlDecoderSubscribeEvents(job->lib, JXL_DEC_BASIC_INFO | JXL_DEC_FULL_IMAGE);
-    JxlDecoderSetInput(job->lib, job->s->bytes, job->s->n);
+    give_bytes(job);
     for (;;) {
         int code = 0;
         switch (JxlDecoderProcessInput(job->lib)) {
@@ -91,6 +106,7 @@ static int run(struct job *job, int *incomplete, struct phi3v_error *err)
         case JXL_DEC_FULL_IMAGE:
             return 0;
         case JXL_DEC_NEED_MORE_INPUT:
+            if (give_bytes(job)) break;
             if (!job->s->lenient || !job->samples ||
                 JxlDecoderFlushImage(job->lib) != JXL_DEC_SUCCESS)
                 return truncated(job->s, err);
@@ -117,6 +133,6 @@ int jxl_decode(const struct source *s, struct decoded *ret, struct phi3v_error *
         return code;
     }
     ret->animated = job.info.have_animation;
-    return pixels_from_samples(job.samples, (int)job.format.num_channels, (int)job.info.xsize,
+    return pixels_from_samples(s, job.samples, (int)job.format.num_channels, (int)job.info.xsize,
                                (int)job.info.ysize, &ret->pixels, err);
 }

@@ -239,6 +239,7 @@ static int look_up(struct job *job, struct pixels *ret)
     if (code < 0) return code;
     size_t n = (size_t)job->width * (size_t)job->height;
     for (size_t i = 0; i < n; i++) {
+        if (i % (size_t)job->width == 0 && source_stopped(job->s)) break;
         uint8_t c = job->samples[i];
         png_color colour = c < n_colours ? colours[c] : (png_color){c, c, c};
         ret->rgb[3 * i] = colour.red;
@@ -254,7 +255,8 @@ static int make_pixels(struct job *job, struct pixels *ret)
     if (job->palette) return look_up(job, ret);
     uint8_t *samples = job->samples;
     job->samples = NULL;
-    return pixels_from_samples(samples, job->channels, job->width, job->height, ret, job->err);
+    return pixels_from_samples(job->s, samples, job->channels, job->width, job->height, ret,
+                               job->err);
 }
 
 static int run(struct job *job, struct decoded *ret)

@@ -88,10 +88,11 @@ static size_t row_bytes(const struct pnm *p)
     return samples_per_row(p) * (p->max > 255 ? 2 : 1);
 }
 
-static size_t read_binary(const struct pnm *p, const uint8_t *scaled, size_t n_rows, uint8_t *rgb)
+static size_t read_binary(const struct source *s, const struct pnm *p, const uint8_t *scaled,
+                          size_t n_rows, uint8_t *rgb)
 {
     size_t stride = row_bytes(p), n = samples_per_row(p);
-    for (size_t y = 0; y < n_rows; y++, rgb += (size_t)p->width * 3) {
+    for (size_t y = 0; y < n_rows && !source_stopped(s); y++, rgb += (size_t)p->width * 3) {
         const uint8_t *row = p->samples + y * stride;
         for (size_t i = 0; i < n; i++) {
             uint32_t v = p->kind == 4   ? !(row[i / 8] >> (7 - i % 8) & 1)
@@ -120,10 +121,12 @@ static int64_t next_bit(const struct pnm *p, size_t *at)
 }
 
 /* Returns how many samples there are; stops at the first that is none. */
-static size_t read_plain(const struct pnm *p, const uint8_t *scaled, uint8_t *rgb)
+static size_t read_plain(const struct source *s, const struct pnm *p, const uint8_t *scaled,
+                         uint8_t *rgb)
 {
-    size_t at = 0, n = samples_per_row(p) * (size_t)p->height;
+    size_t at = 0, row = samples_per_row(p), n = row * (size_t)p->height;
     for (size_t i = 0; i < n; i++) {
+        if (i % row == 0 && source_stopped(s)) return i;
         int64_t v = p->kind == 1 ? next_bit(p, &at) : next_number(p->samples, p->n, &at);
         if (v < 0 || v > p->max) return i;
         put_sample(rgb, p, i, scaled[v]);
@@ -162,8 +165,8 @@ int pnm_decode(const struct source *s, struct decoded *ret, struct phi3v_error *
     struct pixels out;
     if ((code = pixels_init(&out, (int)w, (int)h, 0, err)) < 0) return code;
     if (!holds || p.kind <= 3) memset(out.rgb, 0, w * h * 3);
-    size_t n_read =
-        p.kind <= 3 ? read_plain(&p, scaled, out.rgb) : read_binary(&p, scaled, n_rows, out.rgb);
+    size_t n_read = p.kind <= 3 ? read_plain(s, &p, scaled, out.rgb)
+                                : read_binary(s, &p, scaled, n_rows, out.rgb);
     if (n_read < n && !s->lenient) {
         pixels_fini(&out);
         return err_set(err, PHI3V_E_IMAGE,

@@ -13,7 +13,8 @@
 enum {
     BELIEVED_PER_BYTE = 65536, // pixels: an empty fax page packs that well
     MAX_SAMPLES = 6,
-    MAX_ALLOCATION = 256 << 20 // bytes, of one block in libtiff
+    MAX_ALLOCATION = 256 << 20, // bytes, of one block in libtiff
+    LARGE_STRIP = 16 << 20      // bytes
 };
 
 struct feed {
@@ -36,6 +37,7 @@ static tmsize_t read_at(thandle_t handle, void *to, tmsize_t n_wanted)
 {
     struct feed *f = (struct feed *)handle;
     uint64_t left = f->at < f->s->n ? f->s->n - f->at : 0, n = (uint64_t)n_wanted;
+    if (source_stopped(f->s)) return 0;
     if (n > left) n = left;
     memcpy(to, f->s->bytes + (n ? f->at : 0), n);
     f->at += n;
@@ -205,10 +207,11 @@ struct block {
     const uint8_t *planes[MAX_SAMPLES]; // one, or one for each sample
 };
 
-static void put_block(const struct page *p, const struct block *b, struct pixels *to)
+static void put_block(const struct source *s, const struct page *p, const struct block *b,
+                      struct pixels *to)
 {
     int separate = p->planar == PLANARCONFIG_SEPARATE && p->samples > 1;
-    for (uint32_t y = 0; y < b->height && b->y + y < p->height; y++) {
+    for (uint32_t y = 0; y < b->height && b->y + y < p->height && !source_stopped(s); y++) {
         for (uint32_t x = 0; x < b->width && b->x + x < p->width; x++) {
             uint8_t v[MAX_SAMPLES];
             for (size_t c = 0; c < p->samples; c++)
@@ -220,8 +223,24 @@ static void put_block(const struct page *p, const struct block *b, struct pixels
     }
 }
 
+/* Unpacks the rows of a strip, one by one where it is so large that somebody may not want to wait
+ * for it. Returns its bytes; fewer than wanted when it is not whole. */
+static tmsize_t read_strip(TIFF *tiff, const struct source *s, const struct block *b,
+                           uint16_t plane, uint8_t *to, tmsize_t wanted)
+{
+    if (wanted <= LARGE_STRIP)
+        return TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, b->y, plane), to, wanted);
+    tmsize_t got = 0;
+    for (uint32_t y = b->y; got < wanted && !source_stopped(s); y++) {
+        if (TIFFReadScanline(tiff, to + got, y, plane) < 0) break;
+        got += (tmsize_t)b->stride;
+    }
+    return got;
+}
+
 /* Unpacks a strip or tile into room, plane after plane. 0: it is not whole. */
-static int read_block(TIFF *tiff, const struct page *p, struct block *b, uint8_t *room, size_t n)
+static int read_block(TIFF *tiff, const struct source *s, const struct page *p, struct block *b,
+                      uint8_t *room, size_t n)
 {
     int n_planes = p->planar == PLANARCONFIG_SEPARATE ? p->samples : 1, tiled = TIFFIsTiled(tiff);
     int whole = 1;
@@ -233,7 +252,7 @@ static int read_block(TIFF *tiff, const struct page *p, struct block *b, uint8_t
         memset(to, 0, n);
         tmsize_t got =
             tiled ? TIFFReadEncodedTile(tiff, TIFFComputeTile(tiff, b->x, b->y, 0, nth), to, wanted)
-                  : TIFFReadEncodedStrip(tiff, TIFFComputeStrip(tiff, b->y, nth), to, wanted);
+                  : read_strip(tiff, s, b, nth, to, wanted);
         if (got < wanted) whole = 0;
         b->planes[plane] = to;
     }
@@ -263,11 +282,12 @@ static int read_blocks(TIFF *tiff, const struct source *s, const struct page *p,
     if (!room) return err_memory(err, "the picture", n * (size_t)n_planes);
     for (b.y = 0; b.y < p->height; b.y += b.height) {
         for (b.x = 0; b.x < p->width; b.x += b.width) {
-            if (!read_block(tiff, p, &b, room, n)) {
+            if (source_stopped(s)) return PHI3V_E_CANCELLED;
+            if (!read_block(tiff, s, p, &b, room, n)) {
                 if (!s->lenient) return truncated(s, err);
                 ret->incomplete = 1;
             }
-            put_block(p, &b, &ret->pixels);
+            put_block(s, p, &b, &ret->pixels);
         }
     }
     return 0;

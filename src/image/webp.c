@@ -2,12 +2,18 @@
  * WebP through libwebp; of an animation the first frame, on its canvas. */
 #include "image/decoders.h"
 
+#include <string.h>
+
 #include <webp/decode.h>
 #include <webp/demux.h>
 
 #include "base/mem.h"
 
-enum { BELIEVED_PER_BYTE = 16384 }; // pixels; a plain surface takes next to nothing
+enum {
+    BELIEVED_PER_BYTE = 16384, // pixels; a plain surface takes next to nothing
+    N_PIECES = 32,
+    MIN_PIECE_BYTES = 1024
+};
 
 static int refuse(VP8StatusCode status, const struct source *s, struct phi3v_error *err)
 {
@@ -43,31 +49,35 @@ static void aim(WebPDecBuffer *buffer, const struct target *to)
     buffer->u.RGBA.size = to->n;
 }
 
-/* The rows that can be had from a bitstream which ends early; 0 when there are none. */
-static int decode_rows(const uint8_t *bytes, size_t n, const struct target *to)
+/* The file says that it is longer. What is missing may be filling that no row needs. */
+static int is_cut(const uint8_t *bytes, size_t n)
 {
-    WebPDecBuffer buffer;
-    if (!WebPInitDecBuffer(&buffer)) return 0;
-    aim(&buffer, to);
-    WebPIDecoder *decoder = WebPINewDecoder(&buffer);
-    if (!decoder) return 0;
-    int n_rows = 0;
-    WebPIUpdate(decoder, bytes, n);
-    WebPIDecGetRGB(decoder, &n_rows, NULL, NULL, NULL);
-    WebPIDelete(decoder);
-    return n_rows > 0;
+    return n >= 8 && !memcmp(bytes, "RIFF", 4) && le32(bytes + 4) > n - 8;
 }
 
+/* The bytes come in pieces, so that the work can be stopped; few of them, because the library begins
+ * again with a header that is not whole. Of a bitstream that ends early, a lenient source takes the
+ * rows that are there. */
 static VP8StatusCode decode_into(const struct source *s, const uint8_t *bytes, size_t n,
                                  const struct target *to, int *ret_incomplete)
 {
-    WebPDecoderConfig config;
-    if (!WebPInitDecoderConfig(&config)) return VP8_STATUS_INVALID_PARAM;
-    aim(&config.output, to);
-    VP8StatusCode status = WebPDecode(bytes, n, &config);
-    WebPFreeDecBuffer(&config.output);
+    WebPDecBuffer buffer;
+    if (!WebPInitDecBuffer(&buffer)) return VP8_STATUS_INVALID_PARAM;
+    aim(&buffer, to);
+    WebPIDecoder *decoder = WebPINewDecoder(&buffer);
+    if (!decoder) return VP8_STATUS_OUT_OF_MEMORY;
+    size_t piece = n / N_PIECES + MIN_PIECE_BYTES, there = 0;
+    VP8StatusCode status = VP8_STATUS_SUSPENDED;
+    while (status == VP8_STATUS_SUSPENDED && there < n && !source_stopped(s)) {
+        there = n - there < piece ? n : there + piece;
+        status = WebPIUpdate(decoder, bytes, there);
+    }
+    int n_rows = 0;
+    WebPIDecGetRGB(decoder, &n_rows, NULL, NULL, NULL);
+    WebPIDelete(decoder);
+    if (status == VP8_STATUS_OK && is_cut(bytes, n)) status = VP8_STATUS_SUSPENDED;
     int damaged = status != VP8_STATUS_OK && status != VP8_STATUS_OUT_OF_MEMORY;
-    if (!damaged || !s->lenient || !decode_rows(bytes, n, to)) return status;
+    if (!damaged || !s->lenient || n_rows < 1) return status;
     *ret_incomplete = 1;
     return VP8_STATUS_OK;
 }
@@ -85,7 +95,7 @@ static int decode_still(const struct source *s, const WebPBitstreamFeatures *f, 
     struct target to = {channels, samples, n, stride};
     VP8StatusCode status = decode_into(s, s->bytes, s->n, &to, &ret->incomplete);
     if (status == VP8_STATUS_OK)
-        return pixels_from_samples(samples, channels, f->width, f->height, &ret->pixels, err);
+        return pixels_from_samples(s, samples, channels, f->width, f->height, &ret->pixels, err);
     mem_free(samples);
     return refuse(status, s, err);
 }
@@ -113,7 +123,7 @@ static int decode_first_frame(const struct source *s, const WebPIterator *frame,
     if (status == VP8_STATUS_OK)
         status = decode_into(s, data->bytes, data->size, &to, &ret->incomplete);
     if (status == VP8_STATUS_OK)
-        return pixels_from_samples(canvas, 4, f->width, f->height, &ret->pixels, err);
+        return pixels_from_samples(s, canvas, 4, f->width, f->height, &ret->pixels, err);
     mem_free(canvas);
     return refuse(status, s, err);
 }

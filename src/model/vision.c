@@ -128,11 +128,11 @@ static void end(struct encoding *e, struct lane *lane)
     lane->busy = false;
 }
 
-/* The worth in crops of what was done. */
-static int64_t crops_done(struct encoding *e)
+/* In steps of the tower: a crop lasts long. */
+static int64_t steps_done(struct encoding *e)
 {
-    const int64_t steps = atomic_load(&e->n_steps);
-    return e->crops->n - e->n_left + steps * e->lane_crops / tower_steps(&e->lanes->tower);
+    const int64_t before = e->crops->n - e->n_left, steps = tower_steps(&e->lanes->tower);
+    return before * steps + atomic_load(&e->n_steps) * e->lane_crops;
 }
 
 /* By one step, or to the next crop's first; false: there is none. */
@@ -154,7 +154,7 @@ static void alone_item(struct ops *o, void *arg, int64_t item, int thread)
     struct lane *lane = &e->lanes[thread];
     if (atomic_load(&e->all_taken)) return;
     if (!advance(e, lane, &lane->alone)) atomic_store(&e->all_taken, true);
-    if (thread == 0) o->done = crops_done(e);
+    if (thread == 0) o->done = steps_done(e);
 }
 
 /* Until there is no crop for one of the threads. */
@@ -170,7 +170,7 @@ static void run_together(struct encoding *e, struct ops *o)
     for (struct lane *lane = e->lanes; lane < e->lanes + e->n_lanes; lane++)
         while (!o->stopped && !e->rc && (lane->busy || e->next < e->crops->n)) {
             advance(e, lane, o);
-            ops_progress(o, crops_done(e));
+            ops_progress(o, steps_done(e));
         }
 }
 
@@ -183,6 +183,7 @@ static int encode_crops(struct encoding *e, struct ops *o)
     pthread_mutex_init(&e->lock, NULL);
     int rc = lanes_new(e, o);
     if (!rc) {
+        o->total = (int64_t)e->crops->n * tower_steps(&e->lanes->tower);
         if (e->n_lanes > 1) run_alone(e, o);
         run_together(e, o);
         rc = e->rc ? e->rc : ops_end(o, e->err);

@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 
+enum { ASK_EVERY = 1 << 16 }; /* pairs: some milliseconds */
+
 struct bpe_symbol {
     int32_t id;         // -1: merged into the symbol before it
     int32_t prev, next; // neighbours, -1 at the ends
@@ -83,13 +85,23 @@ static void merge_at(struct bpe_symbol *s, size_t place)
     right->rank = NO_RANK;
 }
 
-static void merge_all(const struct tokenizer *t, struct bpe_symbol *s, size_t n, uint64_t *heap)
+static bool is_time_to_stop(size_t i, struct stop *stop)
+{
+    return i % ASK_EVERY == ASK_EVERY - 1 && stop_asked(stop);
+}
+
+/* False when it was stopped. */
+static bool merge_all(const struct tokenizer *t, struct bpe_symbol *s, size_t n, uint64_t *heap,
+                      struct stop *stop)
 {
     size_t n_heap = 0;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (is_time_to_stop(i, stop)) return false;
         if (rate_pair(t, s, i)) heap[n_heap++] = heap_key(s[i].rank, i);
+    }
     for (size_t i = n_heap / 2; i-- > 0;) sift_down(heap, n_heap, i);
-    while (n_heap > 0) {
+    for (size_t i = 0; n_heap > 0; i++) {
+        if (is_time_to_stop(i, stop)) return false;
         uint64_t top = pop(heap, &n_heap);
         size_t place = (uint32_t)top;
         if ((uint64_t)s[place].rank != top >> 32) continue; // the pair has changed since
@@ -99,10 +111,11 @@ static void merge_all(const struct tokenizer *t, struct bpe_symbol *s, size_t n,
         if (prev >= 0 && rate_pair(t, s, (size_t)prev))
             push(heap, &n_heap, heap_key(s[prev].rank, (size_t)prev));
     }
+    return true;
 }
 
 bool bpe_merge(struct bpe *b, const struct tokenizer *t, const int32_t *symbols, size_t n,
-               struct ids *out)
+               struct stop *stop, struct ids *out)
 {
     if (n == 0) return true;
     if (n > INT32_MAX || !reserve(b, n)) return false;
@@ -110,7 +123,7 @@ bool bpe_merge(struct bpe *b, const struct tokenizer *t, const int32_t *symbols,
     for (size_t i = 0; i < n; i++)
         s[i] = (struct bpe_symbol){
             .id = symbols[i], .prev = (int32_t)i - 1, .next = i + 1 < n ? (int32_t)i + 1 : -1};
-    merge_all(t, s, n, b->heap);
+    if (!merge_all(t, s, n, b->heap, stop)) return false;
     for (int32_t i = 0; i >= 0; i = s[i].next)
         if (!ids_push(out, s[i].id)) return false;
     return true;

@@ -14,8 +14,8 @@ struct bpe {
 void bpe_fini(struct bpe *b);
 
 /* Merges symbols[0..n) until no pair has a rank, the lowest rank first, leftmost among equals, and
- * appends what is left to *out. O(n log n). False without memory. */
+ * appends what is left to *out. O(n log n). False without memory, or when it was stopped. */
 bool bpe_merge(struct bpe *b, const struct tokenizer *t, const int32_t *symbols, size_t n,
-               struct ids *out);
+               struct stop *stop, struct ids *out);
 
 #endif

@@ -70,26 +70,26 @@ static int check_tags(const char *text, size_t n_bytes, int n_images, const char
 
 /* -- Raw prompts ------------------------------------------------------------------------------ */
 
-static int encode_special(const struct tokenizer *t, const char *text, size_t n, struct ids *ids,
-                          struct phi3v_error *err)
+static int encode_special(const struct tokenizer *t, const char *text, size_t n, struct stop *stop,
+                          struct ids *ids, struct phi3v_error *err)
 {
     struct text_span span = {.text = text, .n_bytes = n, .special = true};
-    return tokenizer_encode(t, &span, 1, true, ids, err);
+    return tokenizer_encode(t, &span, 1, true, stop, ids, err);
 }
 
 int chat_raw(const struct tokenizer *t, const char *text, size_t n_bytes, const int *image_tokens,
-             int n_images, struct ids *ret_ids, struct phi3v_error *err)
+             int n_images, struct stop *stop, struct ids *ret_ids, struct phi3v_error *err)
 {
     struct ids ids = {0};
     const char *s = text, *end = text + n_bytes;
     struct tag tag;
     int code = n_images ? check_tags(text, n_bytes, n_images, "the prompt", err) : 0;
     for (; !code && n_images && next_tag(s, end, &tag); s = tag.end) {
-        code = encode_special(t, s, (size_t)(tag.begin - s), &ids, err);
+        code = encode_special(t, s, (size_t)(tag.begin - s), stop, &ids, err);
         if (!code && !push_image(&ids, tag.number, image_tokens[tag.number - 1]))
             code = no_memory(err, (size_t)image_tokens[tag.number - 1] * sizeof(int32_t));
     }
-    if (!code) code = encode_special(t, s, (size_t)(end - s), &ids, err);
+    if (!code) code = encode_special(t, s, (size_t)(end - s), stop, &ids, err);
     if (code)
         ids_fini(&ids);
     else
@@ -108,6 +108,7 @@ struct builder {
     struct buf text;         // of the spans
     struct text_span *spans; // their text points to NULL until encoded: `text` may still move
     size_t n_spans, cap_spans;
+    struct stop *stop;
     struct phi3v_error *err;
 };
 
@@ -137,7 +138,7 @@ static int flush(struct builder *b)
 {
     const char *s = b->text.data;
     for (size_t i = 0; i < b->n_spans; s += b->spans[i++].n_bytes) b->spans[i].text = s;
-    int code = tokenizer_encode(b->t, b->spans, (int)b->n_spans, b->bos, &b->ids, b->err);
+    int code = tokenizer_encode(b->t, b->spans, (int)b->n_spans, b->bos, b->stop, &b->ids, b->err);
     buf_clear(&b->text);
     b->n_spans = 0;
     b->bos = false;
@@ -219,9 +220,10 @@ static int check_turn(const struct chat_turn *turn, int index, bool last, struct
 }
 
 int chat_turns(const struct tokenizer *t, const struct chat_turn *turns, int n_turns,
-               const int *image_tokens, struct ids *ret_ids, struct phi3v_error *err)
+               const int *image_tokens, struct stop *stop, struct ids *ret_ids,
+               struct phi3v_error *err)
 {
-    struct builder b = {.t = t, .bos = true, .err = err};
+    struct builder b = {.t = t, .bos = true, .stop = stop, .err = err};
     int code = 0, first = 0;
     for (int i = 0; i < n_turns && !code; first += turns[i++].n_images) {
         code = check_turn(&turns[i], i, i == n_turns - 1, err);

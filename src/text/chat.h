@@ -16,14 +16,16 @@ struct chat_turn {
 };
 
 /* Formatted string -> ids; image_tokens[k] rows for picture k+1. n_images 0: tags are ordinary
- * text. Errors: PROMPT (set of tags is not 1 … n_images, names the tag), MEMORY. */
+ * text. stop: may be NULL. Errors: PROMPT (set of tags is not 1 … n_images, names the tag), MEMORY,
+ * CANCELLED. */
 int chat_raw(const struct tokenizer *t, const char *text, size_t n_bytes, const int *image_tokens,
-             int n_images, struct ids *ret_ids, struct phi3v_error *err);
+             int n_images, struct stop *stop, struct ids *ret_ids, struct phi3v_error *err);
 /* Template over turns; special tokens in turn texts are ordinary text (tags of this turn's pictures
  * excepted), pictures numbered across turns. image_tokens: of all turns' pictures in order. A tag
  * may be used twice (the rows repeat). The ids equal chat_raw of the template string wherever the
  * texts hold no special tokens and ids is NULL. */
 int chat_turns(const struct tokenizer *t, const struct chat_turn *turns, int n_turns,
-               const int *image_tokens, struct ids *ret_ids, struct phi3v_error *err);
+               const int *image_tokens, struct stop *stop, struct ids *ret_ids,
+               struct phi3v_error *err);
 
 #endif

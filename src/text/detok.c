@@ -72,6 +72,21 @@ static void feed(struct detok *d, int32_t id)
     put_piece(d, piece_text(t, id), p->n_bytes);
 }
 
+size_t tokenizer_bytes(const struct tokenizer *t, int32_t id, char *buf, size_t cap)
+{
+    if (id < 0 || id >= t->n_ids) return 0;
+    const struct piece *p = &t->pieces[id];
+    if (!(p->flags & PIECE_PRESENT) || p->flags & PIECE_SPECIAL) return 0;
+    const char *s = p->flags & PIECE_BYTE ? (const char *)&p->byte : piece_text(t, id);
+    size_t n = p->flags & PIECE_BYTE ? 1 : p->n_bytes, n_out = 0;
+    for (size_t i = 0; i < n; n_out++) {
+        bool space = i + 3 <= n && !(p->flags & PIECE_BYTE) && !memcmp(s + i, SPACE_MARK, 3);
+        if (n_out < cap) buf[n_out] = space ? ' ' : s[i];
+        i += space ? 3 : 1;
+    }
+    return n_out;
+}
+
 static int check_memory(const struct detok *d, struct phi3v_error *err)
 {
     bool failed = d->run.failed || d->text.failed;

@@ -9,6 +9,8 @@
 #include "text/bpe.h"
 #include "text/vocab.h"
 
+enum { ASK_EVERY = 1 << 16 }; /* bytes or symbols: some milliseconds */
+
 /* -- Lists of ids ------------------------------------------------------------------------------ */
 
 void ids_fini(struct ids *ids)
@@ -51,6 +53,7 @@ struct encoder {
     struct bpe bpe;
     bool in_unk;  // the last symbol is <unk>, and more unknown characters join it
     bool swallow; // behind a token with rstrip: white space vanishes
+    struct stop *stop;
 };
 
 static bool push_symbol(struct encoder *e, int32_t id)
@@ -96,12 +99,14 @@ static bool flush(struct encoder *e)
 {
     const int32_t *s = e->symbols.data;
     int32_t space = e->t->space_id;
-    size_t n = e->symbols.n, begin = 0;
+    size_t n = e->symbols.n, begin = 0, ask_at = ASK_EVERY;
     bool ok = true;
     for (size_t i = 1; i <= n && ok; i++) {
         bool cut = i == n || (e->t->words && s[i] == space && s[i - 1] != space);
         if (!cut) continue;
-        ok = bpe_merge(&e->bpe, e->t, s + begin, i - begin, e->out);
+        if (i >= ask_at && stop_asked(e->stop)) return false;
+        if (i >= ask_at) ask_at = i + ASK_EVERY;
+        ok = bpe_merge(&e->bpe, e->t, s + begin, i - begin, e->stop, e->out);
         begin = i;
     }
     e->symbols.n = 0;
@@ -152,9 +157,11 @@ static bool take_char(struct encoder *e, const char *s, size_t n)
 static bool take_span(struct encoder *e, const struct text_span *span)
 {
     const char *s = span->text;
-    for (size_t i = 0, n; i < span->n_bytes; i += n) {
+    for (size_t i = 0, n, ask_at = 0; i < span->n_bytes; i += n) {
         uint32_t c;
         const struct added *a = span->special ? match_added(e->t, s + i, span->n_bytes - i) : NULL;
+        if (i >= ask_at && stop_asked(e->stop)) return false;
+        if (i >= ask_at) ask_at = i + ASK_EVERY;
         n = a ? e->t->pieces[a->id].n_bytes : utf8_next(s + i, span->n_bytes - i, &c);
         if (!(a ? take_added(e, a) : take_char(e, s + i, n))) return false;
     }
@@ -162,9 +169,9 @@ static bool take_span(struct encoder *e, const struct text_span *span)
 }
 
 int tokenizer_encode(const struct tokenizer *t, const struct text_span *spans, int n_spans,
-                     bool bos, struct ids *ids, struct phi3v_error *err)
+                     bool bos, struct stop *stop, struct ids *ids, struct phi3v_error *err)
 {
-    struct encoder e = {.t = t, .out = ids};
+    struct encoder e = {.t = t, .out = ids, .stop = stop};
     size_t n_bytes = 0;
     bool ok = !bos || ids_push(ids, t->bos_id);
     for (int i = 0; i < n_spans && ok; i++) {
@@ -174,5 +181,6 @@ int tokenizer_encode(const struct tokenizer *t, const struct text_span *spans, i
     ok = ok && flush(&e);
     ids_fini(&e.symbols);
     bpe_fini(&e.bpe);
+    if (stop && stop->seen) return err_set(err, PHI3V_E_CANCELLED, "tokenising was cancelled");
     return ok ? 0 : err_memory(err, "tokenising", n_bytes * 40);
 }

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/stop.h"
 
 struct tokenizer; /* immutable after loading */
 
@@ -30,12 +31,16 @@ struct text_span {
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct phi3v_error *err);
 void tokenizer_free(struct tokenizer *t);
 
-/* Appends to *ids. Bytes that are not UTF-8 are read as U+FFFD. Errors: MEMORY only. */
+/* Appends to *ids. Bytes that are not UTF-8 are read as U+FFFD. stop: may be NULL. Errors: MEMORY,
+ * CANCELLED. */
 int tokenizer_encode(const struct tokenizer *t, const struct text_span *spans, int n_spans,
-                     bool bos, struct ids *ids, struct phi3v_error *err);
+                     bool bos, struct stop *stop, struct ids *ids, struct phi3v_error *err);
 /* Decodes all ids at once (phi3v.md 9.3) into a NUL-terminated mem_free string. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool keep_special,
                      char **ret_text, size_t *ret_n, struct phi3v_error *err);
+/* The bytes that id adds to a text, at most cap of them to buf, and their number: 0 for special
+ * tokens and ids without one. */
+size_t tokenizer_bytes(const struct tokenizer *t, int32_t id, char *buf, size_t cap);
 /* One more than the highest id. */
 int32_t tokenizer_n_ids(const struct tokenizer *t);
 /* Id of an added token's text ("<|end|>"), -1 when there is none. */

@@ -93,7 +93,7 @@ static int source_digest(const struct weights *w, char ret_hex[65], struct phi3v
         parts[2 * i] = (struct sha256_part){t->name, strlen(t->name) + 1};
         parts[2 * i + 1] = (struct sha256_part){t->data, t->n_bytes};
     }
-    int rc = sha256_hex(parts, (int)(2 * n), ret_hex);
+    int rc = sha256_hex(parts, (int)(2 * n), NULL, ret_hex);
     mem_free(parts);
     return rc ? err_set(err, PHI3V_E_MEMORY, "libcrypto gives no SHA-256") : 0;
 }

@@ -19,7 +19,7 @@ static void round_trip(const struct tokenizer *t, const char *s, size_t n)
     struct text_span span = {.text = s, .n_bytes = n};
     bool has_mark = false; // "▁" itself comes back as a space
     for (size_t i = 0; i + 3 <= n; i++) has_mark |= memcmp(s + i, "\xe2\x96\x81", 3) == 0;
-    if (tokenizer_encode(t, &span, 1, true, &ids, NULL) == 0 &&
+    if (tokenizer_encode(t, &span, 1, true, NULL, &ids, NULL) == 0 &&
         tokenizer_decode(t, ids.data, ids.n, false, &back, &n_back, NULL) == 0) {
         bool same = n_back == n && memcmp(back, s, n) == 0;
         if (!same && !has_mark && utf8_is_valid(s, n)) abort();
@@ -66,8 +66,8 @@ static void prompts(const struct tokenizer *t, const char *s, size_t n)
     for (int n_images = 0; n_images <= 3 && !text.failed; n_images++) {
         struct ids raw = {0}, turns = {0};
         struct chat_turn turn = {.role = "user", .text = text.data, .n_images = n_images};
-        chat_raw(t, s, n, tokens, n_images, &raw, &err);
-        chat_turns(t, &turn, 1, tokens, &turns, &err);
+        chat_raw(t, s, n, tokens, n_images, NULL, &raw, &err);
+        chat_turns(t, &turn, 1, tokens, NULL, &turns, &err);
         for (size_t i = 0; i < turns.n; i++)
             if (turns.data[i] < -n_images) abort();
         ids_fini(&raw);

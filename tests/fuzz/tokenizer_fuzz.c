@@ -18,7 +18,7 @@ static void use(const struct tokenizer *t)
     size_t n;
     const struct text_span spans[] = {{text, sizeof text - 1, true},
                                       {text, sizeof text - 1, false}};
-    if (tokenizer_encode(t, spans, 2, true, &ids, NULL) == 0 &&
+    if (tokenizer_encode(t, spans, 2, true, NULL, &ids, NULL) == 0 &&
         tokenizer_decode(t, ids.data, ids.n, true, &decoded, &n, NULL) == 0) {
         if (!utf8_is_valid(decoded, n)) abort();
         mem_free(decoded);

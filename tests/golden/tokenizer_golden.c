@@ -42,7 +42,7 @@ static bool encodes_to(const struct tokenizer *t, const json_t *text, bool bos, 
     struct ids ids = {0};
     struct text_span span = {
         .text = json_string_value(text), .n_bytes = json_string_length(text), .special = true};
-    int code = tokenizer_encode(t, &span, 1, bos, &ids, NULL);
+    int code = tokenizer_encode(t, &span, 1, bos, NULL, &ids, NULL);
     bool ok = !code && json_is_array(want) && equals_ids(&ids, want);
     ids_fini(&ids);
     return ok;
@@ -119,7 +119,8 @@ static bool turns_to(const struct tokenizer *t, const json_t *messages, const js
         turns[i].text = json_string_value(json_object_get(m, "content"));
     }
     struct ids ids = {0};
-    bool ok = n <= 16 && !chat_turns(t, turns, (int)n, NULL, &ids, NULL) && equals_ids(&ids, want);
+    bool ok =
+        n <= 16 && !chat_turns(t, turns, (int)n, NULL, NULL, &ids, NULL) && equals_ids(&ids, want);
     ids_fini(&ids);
     return ok;
 }
@@ -174,8 +175,8 @@ static void check_prompt(const struct tokenizer *t, const char *model, size_t in
     }
     struct ids ids = {0};
     struct phi3v_error err;
-    int code =
-        chat_raw(t, json_string_value(prompt), json_string_length(prompt), tokens, n, &ids, &err);
+    int code = chat_raw(t, json_string_value(prompt), json_string_length(prompt), tokens, n, NULL,
+                        &ids, &err);
     bool refused = json_object_get(c, "error") != NULL;
     tap_ok(refused ? code == PHI3V_E_PROMPT
                    : code == 0 && equals_rle(&ids, json_object_get(c, "ids_rle")),

@@ -215,7 +215,7 @@ static void sha256_matches_the_standard(void **state)
     (void)state;
     char hex[65];
     struct sha256_part parts[] = {{"a", 1}, {"", 0}, {"bc", 2}};
-    assert_int_equal(sha256_hex(parts, 3, hex), 0);
+    assert_int_equal(sha256_hex(parts, 3, NULL, hex), 0);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
 }
 

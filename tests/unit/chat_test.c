@@ -52,7 +52,7 @@ static void assert_same(const struct ids *got, const struct ids *want)
 static struct ids raw(const char *text, int n_images)
 {
     struct ids ids = {0};
-    int code = chat_raw(t, text, strlen(text), tokens, n_images, &ids, &err);
+    int code = chat_raw(t, text, strlen(text), tokens, n_images, NULL, &ids, &err);
     if (code) fail_msg("%s", err.text);
     return ids;
 }
@@ -60,7 +60,7 @@ static struct ids raw(const char *text, int n_images)
 static struct ids of_turns(const struct chat_turn *turns, int n)
 {
     struct ids ids = {0};
-    int code = chat_turns(t, turns, n, tokens, &ids, &err);
+    int code = chat_turns(t, turns, n, tokens, NULL, &ids, &err);
     if (code) fail_msg("%s", err.text);
     return ids;
 }
@@ -78,7 +78,7 @@ static void assert_refuses(const struct chat_turn *turns, int n, const char *say
 {
     struct ids ids = {0};
     size_t before = mem_in_use_bytes();
-    assert_int_equal(chat_turns(t, turns, n, tokens, &ids, &err), PHI3V_E_PROMPT);
+    assert_int_equal(chat_turns(t, turns, n, tokens, NULL, &ids, &err), PHI3V_E_PROMPT);
     if (!strstr(err.text, says)) fail_msg("\"%s\" lacks \"%s\"", err.text, says);
     assert_int_equal(mem_in_use_bytes(), before);
 }
@@ -229,7 +229,7 @@ static void refuses_wrong_tags(void **state)
         assert_refuses(&turn, 1, cases[i].says);
         struct ids ids = {0};
         assert_int_equal(
-            chat_raw(t, turn.text, strlen(turn.text), tokens, turn.n_images, &ids, &err),
+            chat_raw(t, turn.text, strlen(turn.text), tokens, turn.n_images, NULL, &ids, &err),
             PHI3V_E_PROMPT);
     }
     const int32_t answer[] = {ABC};
@@ -250,8 +250,8 @@ static void every_allocation_may_fail(void **state)
     for (long k = 1;; k++) {
         struct ids a = {0}, b = {0};
         mem_fail_at(k);
-        int code = chat_turns(t, turns, 3, tokens, &a, &err);
-        if (!code) code = chat_raw(t, "<|image_1|>abc", 14, tokens, 1, &b, &err);
+        int code = chat_turns(t, turns, 3, tokens, NULL, &a, &err);
+        if (!code) code = chat_raw(t, "<|image_1|>abc", 14, tokens, 1, NULL, &b, &err);
         bool done = mem_fail_pending();
         mem_fail_at(0);
         ids_fini(&a);

@@ -15,6 +15,8 @@
 #include "base/mem.h"
 #include "engine_fixture.h"
 
+static const struct phi3v_prompt_options all_crops = {.size = sizeof all_crops, .num_crops = 16};
+
 enum { PIECE = 256 }; // what a cancelled prefill can lose
 
 static phi3v_model *gqa; // opened once, shared by the tests
@@ -154,9 +156,30 @@ static void devices_are_listed(void **state)
 static int chat_error(const struct phi3v_turn *turns, int n, struct phi3v_error *err)
 {
     phi3v_prompt *prompt = NULL;
-    int rc = phi3v_prompt_chat(gqa, turns, n, 0, &prompt, err);
+    int rc = phi3v_prompt_chat(gqa, turns, n, NULL, &prompt, err);
     phi3v_prompt_free(prompt);
     return rc;
+}
+
+static int no(void *user)
+{
+    ++*(int *)user;
+    return 1;
+}
+
+static void prompts_stop(void **state)
+{
+    (void)state;
+    int n_asked = 0;
+    phi3v_prompt *prompt = NULL;
+    struct phi3v_turn turn = {.role = "user", .text = "x"};
+    struct phi3v_prompt_options how;
+    phi3v_prompt_options_default(&how);
+    how.stopped = no;
+    how.user = &n_asked;
+    assert_int_equal(phi3v_prompt_chat(gqa, &turn, 1, &how, &prompt, NULL), PHI3V_E_CANCELLED);
+    assert_null(prompt);
+    assert_int_equal(n_asked, 1);
 }
 
 static void prompts_are_checked(void **state)
@@ -557,7 +580,7 @@ static phi3v_prompt *continued(const char *text, const int32_t *ids, size_t n)
         {.role = "assistant", .ids = ids, .n_ids = n, .open = 1},
     };
     phi3v_prompt *prompt = NULL;
-    assert_int_equal(phi3v_prompt_chat(gqa, turns, 2, 0, &prompt, NULL), 0);
+    assert_int_equal(phi3v_prompt_chat(gqa, turns, 2, NULL, &prompt, NULL), 0);
     return prompt;
 }
 
@@ -622,8 +645,8 @@ static void cancelled_pictures_keep_their_crops(void **state)
         .role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1};
     phi3v_prompt *prompt, *same;
     struct phi3v_timing timing;
-    assert_int_equal(phi3v_prompt_chat(gqa, &turn, 1, 16, &prompt, NULL), 0);
-    assert_int_equal(phi3v_prompt_chat(elsewhere, &turn, 1, 16, &same, NULL), 0);
+    assert_int_equal(phi3v_prompt_chat(gqa, &turn, 1, &all_crops, &prompt, NULL), 0);
+    assert_int_equal(phi3v_prompt_chat(elsewhere, &turn, 1, &all_crops, &same, NULL), 0);
     assert_int_equal(phi3v_prefill(s, prompt, stop_after_crops, NULL, NULL, NULL),
                      PHI3V_E_CANCELLED);
     assert_int_equal(phi3v_prefill(other, prompt, NULL, NULL, &timing, NULL), 0);
@@ -777,6 +800,7 @@ int main(void)
         cmocka_unit_test(loading_reports_and_can_be_stopped),
         cmocka_unit_test(info_tells_the_truth),
         cmocka_unit_test(devices_are_listed),
+        cmocka_unit_test(prompts_stop),
         cmocka_unit_test(prompts_are_checked),
         cmocka_unit_test(prompt_keeps_its_pictures),
         cmocka_unit_test(only_what_differs_is_computed),

@@ -80,12 +80,33 @@ static void assert_foreign(phi3v_model *m, const phi3v_image *picture, int num_c
 {
     struct phi3v_error err;
     char ours[65], theirs[65];
-    assert_int_equal(phi3v_features_name(model, image, 1, ours, NULL), 0);
-    assert_int_equal(phi3v_features_name(m, picture, num_crops, theirs, NULL), 0);
+    assert_int_equal(phi3v_features_name(model, image, 1, NULL, NULL, ours, NULL), 0);
+    assert_int_equal(phi3v_features_name(m, picture, num_crops, NULL, NULL, theirs, NULL), 0);
     assert_string_not_equal(ours, theirs);
     assert_int_equal(phi3v_features_restore(m, picture, num_crops, bytes, n, &err),
                      PHI3V_E_ARGUMENT);
     assert_non_null(strstr(err.text, "another picture, model or processor"));
+}
+
+static int no(void *user)
+{
+    ++*(int *)user;
+    return 1;
+}
+
+/* The digest of the weights can be stopped, and is made all the same the next time. */
+static void naming_stops(void **state)
+{
+    (void)state;
+    int n_asked = 0;
+    char name[65];
+    phi3v_model *fresh = test_model("tiny-gqa-bf16", 1, 0);
+    assert_int_equal(phi3v_features_name(fresh, image, 1, no, &n_asked, name, NULL),
+                     PHI3V_E_CANCELLED);
+    assert_int_equal(n_asked, 1);
+    assert_int_equal(phi3v_features_name(fresh, image, 1, NULL, NULL, name, NULL), 0);
+    assert_int_equal(strlen(name), 64);
+    phi3v_model_close(fresh);
 }
 
 static phi3v_model *with_dtypes(const char *dtype, const char *vision_dtype)
@@ -167,9 +188,8 @@ static void running_out_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(found_in_another_process),
-        cmocka_unit_test(nothing_else_is_taken_for_them),
-        cmocka_unit_test(damage_is_noticed),
+        cmocka_unit_test(found_in_another_process),       cmocka_unit_test(naming_stops),
+        cmocka_unit_test(nothing_else_is_taken_for_them), cmocka_unit_test(damage_is_noticed),
         cmocka_unit_test(running_out_of_memory),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -351,7 +351,7 @@ static void test_orient(void **state)
             p.rgb[3 * i + 2] += 100;
             p.alpha[i] = (uint8_t)(i + 50);
         }
-        assert_int_equal(pixels_orient(&p, o, NULL), 0);
+        assert_int_equal(pixels_orient(&p, o, NULL, NULL), 0);
         assert_int_equal(p.width, turned[o].width);
         assert_int_equal(p.height, 6 / turned[o].width);
         for (int i = 0; i < 6; i++) {
@@ -362,8 +362,8 @@ static void test_orient(void **state)
         pixels_fini(&p);
     }
     struct pixels p = {.width = 1, .height = 1};
-    assert_int_equal(pixels_orient(&p, 9, NULL), PHI3V_E_ARGUMENT);
-    assert_int_equal(pixels_orient(&p, 0, NULL), PHI3V_E_ARGUMENT);
+    assert_int_equal(pixels_orient(&p, 9, NULL, NULL), PHI3V_E_ARGUMENT);
+    assert_int_equal(pixels_orient(&p, 0, NULL, NULL), PHI3V_E_ARGUMENT);
 }
 
 static const uint8_t tiff_little[] = {'I', 'I', 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3,
@@ -647,7 +647,8 @@ static int count_asked(void *user)
 static void stop_everywhere(const char *bytes, size_t n, int lenient, int least)
 {
     struct asked a = {0};
-    struct decode_options how = {.lenient = lenient, .stopped = count_asked, .user = &a};
+    struct stop stop = {.fn = count_asked, .user = &a};
+    struct decode_options how = {.exif = 1, .lenient = lenient, .stop = &stop};
     struct decoded d;
     struct phi3v_error err;
     if (image_decode((const uint8_t *)bytes, n, &how, &d, &err)) fail_msg("%s", err.text);
@@ -655,6 +656,7 @@ static void stop_everywhere(const char *bytes, size_t n, int lenient, int least)
     assert_in_range(a.n, least, 1000);
     for (int at = a.n; at > 0; at--) {
         a = (struct asked){.stop_at = at};
+        stop.seen = 0;
         int code = image_decode((const uint8_t *)bytes, n, &how, &d, &err);
         assert_int_equal(code, PHI3V_E_CANCELLED);
         assert_int_equal(a.n, at); // and does not ask again
@@ -665,15 +667,33 @@ static void stop_everywhere(const char *bytes, size_t n, int lenient, int least)
 static void test_decoding_stops(void **state)
 {
     (void)state;
-    static const char *const names[] = {"baseline420.jpg", "progressive.jpg", "cmyk.jpg",
-                                        "rgb.png",         "interlaced.png",  "rgb16.png",
-                                        "lossy.webp",      "anim.gif",        "pal.bmp"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        struct file f = seed(names[i]);
-        bool by_rows = i < 6;
+    static const struct {
+        const char *name;
+        int least;      // times that are asked: rows, or pieces of the file
+        bool cut_short; // read, too, when the last eighth is missing
+    } cases[] = {{"baseline420.jpg", 3, true},
+                 {"progressive.jpg", 3, true},
+                 {"cmyk.jpg", 3, true},
+                 {"rgb.png", 4, true},
+                 {"interlaced.png", 4, false},
+                 {"rgb16.png", 4, true},
+                 {"palette_trns.png", 4, true},
+                 {"lossy.webp", 3, false},
+                 {"alpha_lossless.webp", 3, false},
+                 {"anim.webp", 3, false},
+                 {"anim.gif", 4, false},
+                 {"interlaced.gif", 4, false},
+                 {"pal.bmp", 4, false},
+                 {"rle.bmp", 4, false},
+                 {"rgba.bmp", 4, false},
+                 {"mono.pbm", 4, false},
+                 {"plain.ppm", 4, false},
+                 {"rgb16.ppm", 4, false}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct file f = seed(cases[i].name);
         for (int lenient = 0; lenient < 2; lenient++)
-            stop_everywhere(f.bytes, f.n, lenient, by_rows ? 3 : 1);
-        if (by_rows && i != 4) stop_everywhere(f.bytes, f.n - f.n / 8, 1, 2);
+            stop_everywhere(f.bytes, f.n, lenient, cases[i].least);
+        if (cases[i].cut_short) stop_everywhere(f.bytes, f.n - f.n / 8, 1, 2);
         mem_free(f.bytes);
     }
     assert_int_equal(mem_in_use_bytes(), 0);

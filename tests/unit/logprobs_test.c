@@ -23,13 +23,13 @@ static void equals_in_order_of_their_ids(void **state)
     const float logits[] = {1, 3, -INFINITY, 3, 2, 3};
     struct phi3v_logprob top[6];
     double sum = exp(1) + 3 * exp(3) + exp(2), total = 0;
-    assert_float_equal(logprob_of(logits, 6, 4, 6, top), 2 - log(sum), 1e-6);
+    assert_float_equal(logprob_of(logits, 6, NULL, 4, 6, top), 2 - log(sum), 1e-6);
     const int32_t order[] = {1, 3, 5, 4, 0, 2};
     for (int i = 0; i < 6; i++) assert_int_equal(top[i].id, order[i]);
     for (int i = 0; i < 6; i++) total += exp((double)top[i].logprob);
     assert_float_equal(total, 1, 1e-6);
     assert_true(isinf(top[5].logprob));
-    assert_float_equal(logprob_of(logits, 6, 0, 1, top), 1 - log(sum), 1e-6);
+    assert_float_equal(logprob_of(logits, 6, NULL, 0, 1, top), 1 - log(sum), 1e-6);
     assert_int_equal(top[0].id, 1);
 }
 

@@ -98,7 +98,7 @@ static void as_a_question(void **state)
         struct phi3v_turn turn = {.role = "user", .text = text};
         phi3v_prompt *prompt;
         double start_s = cpu_s();
-        if (phi3v_prompt_chat(model, &turn, 1, 0, &prompt, &err)) fail_msg("%s", err.text);
+        if (phi3v_prompt_chat(model, &turn, 1, NULL, &prompt, &err)) fail_msg("%s", err.text);
         int rc = phi3v_generate(s, prompt, NULL, NULL, NULL, NULL, &err);
         assert_in_time(start_s, some[i]);
         assert_int_equal(rc, PHI3V_E_TOO_LONG);

@@ -90,6 +90,31 @@ static void test_first_second(void **state)
     close_screen(&s);
 }
 
+/* All stages of an answer on one scale. */
+static void test_wait(void **state)
+{
+    (void)state;
+    static const struct {
+        int64_t done;
+        double left_s;
+        const char *line;
+    } rows[] = {{340, 85, "\rreading ▕███       ▏ 34 % · first word in about 1:25\033[K"},
+                {0, -1, "\rreading ▕          ▏ 0 %\033[K"},
+                {999, 0.2, "\rreading ▕██████████▏ 100 % · first word in about 1 s\033[K"},
+                {500, 59.4, "\rreading ▕█████     ▏ 50 % · first word in about 59 s\033[K"},
+                {500, 59.6, "\rreading ▕█████     ▏ 50 % · first word in about 1:00\033[K"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct screen s;
+        struct progress p;
+        open_screen(&s);
+        progress_init(&p, s.out, 80, true);
+        progress_left(&p, rows[i].left_s);
+        progress_update(&p, "reading", PROGRESS_SHARE, rows[i].done, 1000);
+        assert_string_equal(look(&s), rows[i].line);
+        close_screen(&s);
+    }
+}
+
 static void test_narrow(void **state)
 {
     (void)state;
@@ -126,6 +151,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_shown_and_erased),
         cmocka_unit_test(test_first_second),
+        cmocka_unit_test(test_wait),
         cmocka_unit_test(test_narrow),
         cmocka_unit_test(test_silent),
     };

@@ -56,7 +56,7 @@ static void assert_encodes(const struct set_up *s, const char *text, const int32
 {
     struct ids ids = {0};
     struct text_span span = {.text = text, .n_bytes = strlen(text), .special = true};
-    assert_int_equal(tokenizer_encode(s->t, &span, 1, false, &ids, NULL), 0);
+    assert_int_equal(tokenizer_encode(s->t, &span, 1, false, NULL, &ids, NULL), 0);
     assert_ids(&ids, want, text);
     ids_fini(&ids);
 }
@@ -124,7 +124,7 @@ static void guards_spans(void **state)
                                       {"\n", 1, true},
                                       {" x", 2, false}};
     struct ids ids = {0};
-    assert_int_equal(tokenizer_encode(s->t, spans, 10, true, &ids, NULL), 0);
+    assert_int_equal(tokenizer_encode(s->t, spans, 10, true, NULL, &ids, NULL), 0);
     assert_ids(&ids,
                IDS(BOS, SPACE, L('x'), END, SPACE_A, B('<'), L('s'), B('>'), L('c'), ASSISTANT,
                    SPACE, L('x')),
@@ -226,7 +226,7 @@ static void merges_like_the_plain_rule(void **state)
             text[n] = 0;
             struct ids got = {0}, want = {0};
             struct text_span span = {.text = text, .n_bytes = n};
-            assert_int_equal(tokenizer_encode(t, &span, 1, false, &got, NULL), 0);
+            assert_int_equal(tokenizer_encode(t, &span, 1, false, NULL, &got, NULL), 0);
             merge_plainly(root, text, &want);
             if (got.n != want.n || memcmp(got.data, want.data, got.n * sizeof *got.data) != 0)
                 fail_msg("round %d: \"%s\"", round, text);
@@ -494,7 +494,7 @@ static int use_all(const struct set_up *s)
     char *text = NULL;
     const char *part;
     size_t n;
-    code = tokenizer_encode(t, &span, 1, true, &ids, NULL);
+    code = tokenizer_encode(t, &span, 1, true, NULL, &ids, NULL);
     if (!code) code = tokenizer_decode(t, ids.data, ids.n, true, &text, &n, NULL);
     if (!code) code = detok_new(t, true, &d, NULL);
     for (size_t i = 0; i < ids.n && !code; i++) code = detok_push(d, ids.data[i], &part, &n, NULL);
@@ -521,6 +521,38 @@ static void every_allocation_may_fail(void **state)
     }
 }
 
+static int no_at(void *user)
+{
+    int *left = user;
+    return --*left == 0;
+}
+
+/* Told to stop at any of its questions, it ends with CANCELLED and asks no more; a long text is
+ * asked about many times, in whatever part of the work. */
+static void stops_when_asked(void **state)
+{
+    const struct set_up *s = *state;
+    const char *const patterns[] = {"a", " ", "ab", "abc ", "\xff", "<|user|>", "<|assistant|> "};
+    size_t n = 1 << 18, before = mem_in_use_bytes();
+    char *text = mem_alloc(n);
+    assert_non_null(text);
+    for (size_t k = 0; k < sizeof patterns / sizeof *patterns; k++) {
+        for (size_t i = 0; i < n; i++) text[i] = patterns[k][i % strlen(patterns[k])];
+        struct text_span span = {.text = text, .n_bytes = n, .special = true};
+        for (int at = 1; at <= 4; at++) {
+            int left = at;
+            struct stop stop = {.fn = no_at, .user = &left};
+            struct ids ids = {0};
+            assert_int_equal(tokenizer_encode(s->t, &span, 1, true, &stop, &ids, NULL),
+                             PHI3V_E_CANCELLED);
+            assert_int_equal(left, 0);
+            ids_fini(&ids);
+        }
+    }
+    mem_free(text);
+    assert_int_equal(mem_in_use_bytes(), before);
+}
+
 /* One megabyte of anything takes well under a second (seconds are left for slow builds): no
  * quadratic case. */
 static void long_texts_are_quick(void **state)
@@ -537,7 +569,7 @@ static void long_texts_are_quick(void **state)
         struct ids ids = {0};
         struct text_span span = {.text = text, .n_bytes = n, .special = true};
         clock_t begin = clock();
-        assert_int_equal(tokenizer_encode(s->t, &span, 1, true, &ids, NULL), 0);
+        assert_int_equal(tokenizer_encode(s->t, &span, 1, true, NULL, &ids, NULL), 0);
         double took = (double)(clock() - begin) / CLOCKS_PER_SEC;
         if (took > 20) fail_msg("\"%s\" took %.1f s", patterns[k], took);
         ids_fini(&ids);
@@ -593,6 +625,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(works_without_merges_and_bytes, set_up, tear_down),
         cmocka_unit_test_setup_teardown(refuses_bad_files, set_up, tear_down),
         cmocka_unit_test_setup_teardown(every_allocation_may_fail, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(stops_when_asked, set_up, tear_down),
         cmocka_unit_test_setup_teardown(long_texts_are_quick, set_up, tear_down),
         cmocka_unit_test(utf8_is_checked),
     };

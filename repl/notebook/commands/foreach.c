@@ -290,7 +290,8 @@ static int make_prompt(struct foreach *f, struct item *l, struct phi3v_error *er
     if (*s->system) turns[n++] = (struct phi3v_turn){.role = "system", .text = s->system};
     turns[n++] =
         (struct phi3v_turn){.role = "user", .text = f->text, .images = &image, .n_images = 1};
-    return phi3v_prompt_chat(f->nb->engine.model, turns, n, s->num_crops, &l->prompt, err);
+    struct phi3v_prompt_options how = engine_prompt_options(&f->nb->engine, s->num_crops);
+    return phi3v_prompt_chat(f->nb->engine.model, turns, n, &how, &l->prompt, err);
 }
 
 /* One picture into the batch, unless it cannot be opened. */

@@ -4,18 +4,25 @@
 #include <string.h>
 
 #include "notebook/commands.h"
+#include "notebook/features.h"
 
 /* -- The price, before it is paid ------------------------------------------------------------- */
 
-static double expected_s(const struct engine *e, const struct phi3v_image_plan *plan)
+/* A question's own tokens, and what stands around it. */
+enum { FEW_TOKENS = 20 };
+
+/* To the first word of an answer about this picture alone. */
+static double expected_s(struct notebook *nb, const phi3v_image *image,
+                         const struct phi3v_image_plan *plan)
 {
-    if (e->s_per_crop <= 0 || e->s_per_token <= 0) return 0;
-    return e->s_per_crop * (1 + plan->crop_rows * plan->crop_cols) +
-           e->s_per_token * plan->n_tokens;
+    struct engine *e = &nb->engine;
+    bool known = features_are_kept(nb, image, nb->now.num_crops);
+    price_try(&e->price, e->model);
+    return price_s(&e->price, e->info, known ? 0 : 1 + plan->crop_rows * plan->crop_cols, 0,
+                   plan->n_tokens + FEW_TOKENS);
 }
 
-void add_price(struct text *t, const struct notebook *nb, int index,
-               const struct phi3v_image_plan *plan)
+void add_price(struct text *t, struct notebook *nb, int index, const struct phi3v_image_plan *plan)
 {
     const struct image *m = &nb->book.images.v[index];
     const struct phi3v_image_info *info = phi3v_image_info(m->loaded.image);
@@ -26,8 +33,9 @@ void add_price(struct text *t, const struct notebook *nb, int index,
               m->crop_of ? "region" : info->format, info->width, info->height, plan->crop_rows,
               plan->crop_cols, plan->n_tokens,
               100.0 * plan->n_tokens / (double)(ctx > 0 ? ctx : 1));
-    double s = expected_s(&nb->engine, plan);
-    if (s > 0) text_addf(t, s < 10 ? ", about %.1f s" : ", about %.0f s", s);
+    double s = expected_s(nb, m->loaded.image, plan);
+    char duration[DURATION_BYTES];
+    if (s > 0) text_addf(t, ", first word in about %s", duration_text(s, duration));
     if (info->transparent_share > 0.01)
         text_addf(
             t, "; %.0f%% of it is transparent: the model sees the colours under the transparency",
