@@ -109,6 +109,10 @@ COMMAND(prompt);
 COMMAND(history);
 COMMAND(help);
 COMMAND(quit);
+/* commands/desktop.c */
+COMMAND(paste);
+COMMAND(watch);
+COMMAND(copy);
 /* commands/settings.c */
 COMMAND(set);
 COMMAND(system);

@@ -22,6 +22,8 @@ struct notebook {
     struct strings own_files;    // [n] paths this run has written or opened, and
     struct file_mark *own_marks; // [n] what they looked like then
     char *cache_dir;             // for pictures' features; NULL: none are kept
+    char *state_dir;             // for pasted pictures; NULL: none are kept
+    char *watched;               // the folder of :watch; NULL: none
     struct strings features;     // files that need not be looked at again
     bool quit;
     bool prompt_follows; // behind the command line that is being evaluated

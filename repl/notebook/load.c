@@ -34,11 +34,27 @@ static char *path_of_file_url(const char *what)
     return text_take(&path);
 }
 
-/* The path that `what` stands for; NULL: it is an address, or there is no memory. */
-static char *path_of(const char *what)
+/* The path by which WSL knows a file of Windows, or one of its own as Windows names it; NULL for
+ * other words, and where a file has that very name. */
+static char *path_from_windows(const char *what)
+{
+    size_t n = windows_prefix(what);
+    if (!n || is_plain_file(what)) return NULL;
+    struct text path = {0};
+    if (*what != '\\') text_addf(&path, "/mnt/%c", *what | 0x20);
+    for (const char *p = what + n; *p; p++)
+        if (*p != '\\')
+            text_addn(&path, p, 1);
+        else if (p[1] != '\\')
+            text_add(&path, "/");
+    return text_take(&path);
+}
+
+char *load_path(const char *what)
 {
     if (fetch_is_url(what)) return NULL;
     char *path = path_of_file_url(what);
+    if (!path) path = path_from_windows(what);
     return path ? path : expand_home(what);
 }
 
@@ -81,7 +97,7 @@ static int get_bytes(const char *what, const struct loader *how, enum nb_origin 
                                   .is_hopeless = is_hopeless,
                                   .on_progress = on_fetch,
                                   .user = (void *)(uintptr_t)how->front};
-    char *path = path_of(what);
+    char *path = load_path(what);
     if (!path && !fetch_is_url(what)) return memory_error(err);
     int rc = fetch_picture(path ? path : what, &fetch, ret, err);
     how->front->progress(how->front->user, NULL);
@@ -170,7 +186,7 @@ bool has_picture_name(const char *path)
 {
     static const char *const ending[] = {".png",  ".jpg",  ".jpeg", ".webp", ".gif", ".bmp",
                                          ".ppm",  ".pgm",  ".pbm",  ".pnm",  ".tif", ".tiff",
-                                         ".avif", ".heic", ".jxl",  ".ico"};
+                                         ".avif", ".heic", ".heif", ".jxl",  ".ico"};
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
         if (has_ending(path, ending[i])) return true;
     return false;
@@ -179,7 +195,7 @@ bool has_picture_name(const char *path)
 bool names_picture(const char *word)
 {
     if (fetch_is_url(word)) return true;
-    char *path = path_of(word);
+    char *path = load_path(word);
     bool named = path && has_picture_name(path) && is_plain_file(path);
     free(path);
     return named;

@@ -29,6 +29,10 @@ void load_note(const struct loader *how, const char *what);
  * itself. Errors: IO (no file matches), MEMORY. */
 int load_expand(const struct word *word, struct strings *ret, struct phi3v_error *err);
 
+/* The path that a word stands for, whoever wrote it: ~/…, file://…, C:\… and \\wsl$\… of Windows.
+ * NULL for an address, or without memory. The caller frees. */
+char *load_path(const char *what);
+
 /* Has picture bytes' usual ending: .png, .jpg, .jpeg, … */
 bool has_picture_name(const char *path);
 /* Names a picture beyond doubt: an address, or an existing file with a picture's ending. */

@@ -164,6 +164,8 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     if (!rc) rc = book_init(&nb->book, &nb->usual, err);
     if (!rc) rc = settings_copy(&nb->now, &nb->usual, err);
     if (!rc) rc = autosave_open(nb, opt->state_dir, err);
+    if (!rc && opt->state_dir && !(nb->state_dir = text_copy(opt->state_dir)))
+        rc = memory_error(err);
     if (!rc && opt->cache_dir && !(nb->cache_dir = text_copy(opt->cache_dir)))
         rc = memory_error(err);
     nb->engine.price_dir = nb->cache_dir;
@@ -192,6 +194,8 @@ void nb_free(struct notebook *nb)
     settings_free(&nb->now);
     settings_free(&nb->usual);
     free(nb->cache_dir);
+    free(nb->state_dir);
+    free(nb->watched);
     strings_free(&nb->features);
     strings_free(&nb->own_files);
     free(nb->own_marks);
@@ -202,7 +206,23 @@ void nb_cancel(struct notebook *nb) { engine_cancel(&nb->engine); }
 
 /* -- Evaluation ------------------------------------------------------------------------------- */
 
-/* A source in its parts; a prompt of nothing but pictures' paths is the command that loads them. */
+/* A prompt of nothing but pictures' paths becomes the command that loads them. */
+static int pictures_as_command(struct source *s, struct phi3v_error *err)
+{
+    struct text line = {0};
+    text_add(&line, ":load");
+    bool pictures = pictures_of(s->prompt, &line);
+    char *none = pictures ? text_copy("") : NULL;
+    if (none && strings_take(&s->commands, text_take(&line))) {
+        free(s->prompt);
+        s->prompt = none;
+        return 0;
+    }
+    text_free(&line);
+    free(none);
+    return pictures ? memory_error(err) : 0;
+}
+
 static int read_source(const char *text, enum nb_origin origin, struct source *ret,
                        struct phi3v_error *err)
 {
@@ -211,18 +231,10 @@ static int read_source(const char *text, enum nb_origin origin, struct source *r
     if (rc) return rc;
     rc = source_read(normal, ret, err);
     free(normal);
-    if (rc || origin != NB_TYPED || !*ret->prompt || !is_all_pictures(ret->prompt)) return rc;
-    char *line = text_format(":load %s", ret->prompt), *none = text_copy("");
-    for (char *p = line; p && *p; p++)
-        if (*p == '\n') *p = ' ';
-    if (!none || !strings_take(&ret->commands, line)) {
-        free(none);
-        source_free(ret);
-        return memory_error(err);
-    }
-    free(ret->prompt);
-    ret->prompt = none;
-    return 0;
+    if (rc || origin != NB_TYPED || !*ret->prompt) return rc;
+    rc = pictures_as_command(ret, err);
+    if (rc) source_free(ret);
+    return rc;
 }
 
 /* "exit" and "quit" alone leave, as everywhere. */
@@ -499,6 +511,8 @@ void nb_typing(struct notebook *nb, const char *so_far)
 }
 
 bool nb_is_ready(struct notebook *nb) { return ahead_is_done(nb->ahead); }
+
+bool nb_is_picture_file(const char *path) { return has_picture_name(path) && is_plain_file(path); }
 
 char *nb_for_keeping(const char *source) { return url_text_without_secrets(source, NULL); }
 

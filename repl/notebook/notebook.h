@@ -118,6 +118,14 @@ struct nb_front {
     void (*next_input)(void *user, int cell, const char *text);
     /* Runs a shell command (:! of a person); NULL: not here. Errors: as they say. */
     int (*shell)(void *user, const char *command, struct phi3v_error *err);
+    /* What the clipboard holds, a picture's bytes or text; *ret_bytes is to be freed. NULL: there
+     * is no clipboard. Errors: IO, CANCELLED, as they say. */
+    int (*paste)(void *user, char **ret_bytes, size_t *ret_n, struct phi3v_error *err);
+    /* Puts text there; NULL: cannot. */
+    int (*copy)(void *user, const char *text, struct phi3v_error *err);
+    /* Pictures that appear in this folder are loaded from now on, as if they were typed; folder
+     * NULL: no more. NULL itself: cannot. */
+    int (*watch)(void *user, const char *folder, struct phi3v_error *err);
     /* What was typed before, oldest first; NULL: nothing is kept. */
     int (*history)(void *user, struct strings *ret, struct phi3v_error *err);
     /* More lines for :info about where this is shown; NULL: none. */
@@ -137,7 +145,7 @@ struct nb_front {
 struct nb_options {
     const struct settings *settings; // copied
     const char *const *model_dirs;   // where short names lie, NULL-terminated; borrowed for ever
-    const char *state_dir;           // for autosaves; NULL: none are kept
+    const char *state_dir;           // for autosaves and pasted pictures; NULL: none are kept
     const char *cache_dir;           // for pictures' features; NULL: none are kept
 };
 
@@ -207,6 +215,8 @@ int nb_candidates(struct notebook *nb, const char *source, size_t cursor, struct
                   struct phi3v_error *err);
 /* Help on what stands at the cursor, or NULL; the caller frees. */
 char *nb_inspect(struct notebook *nb, const char *source, size_t cursor);
+/* The path of a file whose name is one of a picture. */
+bool nb_is_picture_file(const char *path);
 /* The source as it may be kept: passwords and signatures of addresses are taken out. The caller
  * frees; NULL without memory. */
 char *nb_for_keeping(const char *source);

@@ -313,12 +313,38 @@ char *with_image_tags(const char *text, size_t n_images)
     return text_take(&out);
 }
 
-bool is_all_pictures(const char *text)
+static bool all_are_pictures(const char *line)
 {
     struct words words;
-    if (strlen(text) > LONGEST_ADDRESS || words_split(text, &words, NULL)) return false;
+    if (words_split(line, &words, NULL)) return false;
     bool all = words.n > 0;
     for (size_t i = 0; i < words.n && all; i++) all = names_picture(words.v[i].text);
     words_free(&words);
     return all;
+}
+
+static bool add_pictures(const char *line, struct text *words)
+{
+    bool whole = names_picture(line);
+    if (!whole && !all_are_pictures(line)) return false;
+    char *quoted = whole ? word_quote(line) : text_copy(line);
+    text_addf(words, " %s", quoted ? quoted : "");
+    words->failed |= !quoted;
+    free(quoted);
+    return true;
+}
+
+bool pictures_of(const char *text, struct text *words)
+{
+    size_t before = words->n;
+    bool all = strlen(text) <= LONGEST_ADDRESS;
+    while (*text && all) {
+        size_t n = strcspn(text, "\n"), from = strspn(text, " \t"), to = n;
+        while (to > from && isspace((unsigned char)text[to - 1])) to--;
+        char *line = to > from ? text_copyn(text + from, to - from) : NULL;
+        if (to > from) all = line && add_pictures(line, words);
+        free(line);
+        text += n + (text[n] == '\n');
+    }
+    return all && words->n > before && !words->failed;
 }

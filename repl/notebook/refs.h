@@ -35,7 +35,9 @@ bool has_image_tag(const char *text);
 /* The text of a question about n pictures: without tags of its own they go first, one a line, as
  * the model was trained. NULL without memory. */
 char *with_image_tags(const char *text, size_t n_images);
-/* A text of nothing but pictures' paths and addresses, as a terminal pastes dropped files. */
-bool is_all_pictures(const char *text);
+/* A text of nothing but pictures' paths and addresses, as a terminal pastes dropped files: they are
+ * added as words of :load, a blank before each. A line that is a path as it stands is one, blanks
+ * and all. False: the text is something else, or there is no memory; nothing of use is added. */
+bool pictures_of(const char *text, struct text *words);
 
 #endif

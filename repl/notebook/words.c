@@ -4,11 +4,32 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "net/url.h"
 #include "notebook/words.h"
 
 /* -- Words ------------------------------------------------------------------------------------ */
+
+static size_t backslashes(const char *s) { return strspn(s, "\\"); }
+
+/* A folder of this machine as Windows sees it: the bytes before its path. */
+static size_t wsl_prefix(const char *word)
+{
+    size_t n = backslashes(word);
+    if (n < 2 || strncasecmp(word + n, "wsl", 3) != 0) return 0;
+    n += 3;
+    n += !strncasecmp(word + n, ".localhost", 10) ? 10 : word[n] == '$';
+    size_t more = backslashes(word + n), name = strcspn(word + n + more, "\\");
+    return more && name && word[n + more + name] ? n + more + name : 0;
+}
+
+size_t windows_prefix(const char *word)
+{
+    bool drive = isalpha((unsigned char)*word) && word[1] == ':' && word[2] == '\\';
+    if (!drive) return wsl_prefix(word);
+    return word[3] && !isspace((unsigned char)word[3]) ? 2 : 0;
+}
 
 /* Reads one word from *at on. In an address quotes are letters (it's.png), and in one within <…> so
  * are blanks. */
@@ -20,12 +41,12 @@ static bool next_word(const char **at, struct word *ret)
     bool quoted = false;
     char first = *p == '"' || *p == '\'' ? *p : 0;
     const char *close = *p == '<' && url_is_http(p + 1) ? strchr(p, '>') : NULL;
-    bool is_address = close || url_is_http(p);
+    bool is_address = close || url_is_http(p), from_windows = windows_prefix(p + (first != 0));
     for (; *p && (quote || (close && p < close) || !isspace((unsigned char)*p)); p++) {
         if (quote ? *p == quote : !is_address && (*p == '"' || *p == '\'')) {
             quote = quote ? 0 : *p;
             quoted = true;
-        } else if (*p == '\\' && quote != '\'' && p[1]) {
+        } else if (*p == '\\' && quote != '\'' && p[1] && !from_windows) {
             text_addn(&word, ++p, 1);
             quoted = true;
         } else {
@@ -68,6 +89,7 @@ void words_free(struct words *w)
 char *word_quote(const char *word)
 {
     struct text out = {0};
+    if (windows_prefix(word) && !strchr(word, '"')) return text_format("\"%s\"", word);
     if (!*word) text_add(&out, "\"\"");
     for (; *word; word++) {
         if (isspace((unsigned char)*word) || strchr("\\\"'*?[", *word)) text_add(&out, "\\");

@@ -168,6 +168,49 @@ void answers_end_paste(struct answers *p)
     p->on_pasted(-1, p->user);
 }
 
+/* OSC 52, and kitty's OSC 5522: what the clipboard holds, too long to be held. */
+static bool begins_clipboard(const unsigned char *s, size_t n)
+{
+    return (n == 5 && !memcmp(s, "\033]52;", n)) || (n == 7 && !memcmp(s, "\033]5522;", n));
+}
+
+static void give_clipboard(const struct answers *p, int byte)
+{
+    if (p->on_clipboard) p->on_clipboard(byte, p->user);
+}
+
+static void end_clipboard(struct answers *p, int how)
+{
+    p->in_clipboard = p->clipboard_esc = false;
+    give_clipboard(p, how);
+}
+
+/* Ends with ST or BEL. Any other control character cuts it off: a key was pressed. */
+static void clipboard_byte(struct answers *p, unsigned char byte)
+{
+    if (p->clipboard_esc && byte != '\\') {
+        end_clipboard(p, -2);
+        answers_byte(p, ESC);
+        answers_byte(p, byte);
+    } else if (p->clipboard_esc || byte == BEL) {
+        end_clipboard(p, -1);
+    } else if (byte == ESC) {
+        p->clipboard_esc = true;
+    } else if (byte < 0x20) {
+        end_clipboard(p, -2);
+        answers_byte(p, byte);
+    } else {
+        give_clipboard(p, byte);
+    }
+}
+
+static void begin_clipboard(struct answers *p)
+{
+    p->in_clipboard = true;
+    for (size_t i = 2; i < p->n_held; i++) give_clipboard(p, p->held[i]);
+    p->n_held = 0;
+}
+
 /* Gives up on the first byte held and looks at the others again. */
 static void release(struct answers *p)
 {
@@ -193,11 +236,19 @@ void answers_byte(struct answers *p, unsigned char byte)
         pasted(p, byte);
         return;
     }
+    if (p->in_clipboard) {
+        clipboard_byte(p, byte);
+        return;
+    }
     if (p->n_held == 0 && byte != ESC) {
         p->on_typed(byte, p->user);
         return;
     }
     p->held[p->n_held++] = byte;
+    if (begins_clipboard(p->held, p->n_held)) {
+        begin_clipboard(p);
+        return;
+    }
     switch (judge(p->held, p->n_held)) {
     case COMPLETE:
         complete(p);

@@ -33,9 +33,13 @@ struct answers {
     void (*on_typed)(unsigned char byte, void *user);
     void (*on_pasted)(int byte, void *user); /* -1: the end of a paste */
     void (*on_answer)(const struct answer *a, void *user);
+    /* The clipboard's text, from its number on ("52;c;…"), of any length; -1: its end, -2: it was
+     * cut off. NULL: nobody wants it. */
+    void (*on_clipboard)(int byte, void *user);
     void *user;
     unsigned char held[ANSWER_BYTES]; /* from ESC on, while it may become an answer */
     size_t n_held;
+    bool in_clipboard, clipboard_esc; /* ESC was the latest byte */
     bool in_paste;
     int paste_match; /* bytes of the paste's end seen so far */
 };

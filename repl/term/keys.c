@@ -111,18 +111,27 @@ static void on_answer(const struct answer *a, void *user)
     k->on_answer(a, k->user);
 }
 
+static void on_clipboard(int byte, void *user)
+{
+    struct keys *k = user;
+    k->on_clipboard(byte, k->user);
+}
+
 /* -- Reading --------------------------------------------------------------------------------- */
 
 void keys_init(struct keys *k, int fd, const struct termios *mode,
-               void (*take_answer)(const struct answer *, void *), void *user)
+               void (*take_answer)(const struct answer *, void *),
+               void (*take_clipboard)(int byte, void *), void *user)
 {
     k->fd = fd;
     k->interrupt = mode->c_cc[VINTR];
     k->stop = mode->c_cc[VSUSP];
     k->quit = mode->c_cc[VQUIT];
     k->on_answer = take_answer;
+    k->on_clipboard = take_clipboard;
     k->user = user;
     answers_init(&k->answers, on_typed, on_pasted, on_answer, k);
+    k->answers.on_clipboard = on_clipboard;
 }
 
 void keys_fini(struct keys *k)

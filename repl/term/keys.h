@@ -22,6 +22,7 @@ struct keys {
     int fd;
     struct answers answers;
     void (*on_answer)(const struct answer *a, void *user);
+    void (*on_clipboard)(int byte, void *user);
     void *user;
     /* A ring of bytes and, above them, events. */
     int16_t queue[KEYS_QUEUE];
@@ -43,8 +44,10 @@ struct keys {
     double read_ms, pasted_ms; /* when bytes came last, and bytes of a paste before them */
 };
 
+/* on_clipboard: as in answers.h. */
 void keys_init(struct keys *k, int fd, const struct termios *mode,
-               void (*on_answer)(const struct answer *, void *), void *user);
+               void (*on_answer)(const struct answer *, void *),
+               void (*on_clipboard)(int byte, void *), void *user);
 void keys_fini(struct keys *k);
 /* Takes in what is there, waiting for it at most so long (< 0: for ever); false: nothing was. */
 bool keys_pump(struct keys *k, int timeout_ms);

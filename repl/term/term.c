@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "term/clean.h"
+#include "term/clipboard.h"
 #include "term/clock.h"
 #include "term/keys.h"
 #include "term/modes.h"
@@ -27,6 +28,7 @@ struct term {
     char setting[16];
     bool multiplexed; /* tmux or screen stands between */
     bool can_ask;
+    struct clipboard *clipboard;        /* being asked for; NULL: nobody does */
     bool waiting;                       /* questions are out: answers count until DA1 has come */
     int told_w, told_h, area_w, area_h; // pixels: the cell, the text area; 0: not answered
 };
@@ -201,6 +203,13 @@ static void on_answer(const struct answer *a, void *user)
     }
 }
 
+/* What nobody asked for, or comes too late, is only kept from the editor. */
+static void on_clipboard(int byte, void *user)
+{
+    struct term *t = user;
+    if (t->clipboard) clipboard_byte(t->clipboard, byte);
+}
+
 /* -- Input ----------------------------------------------------------------------------------- */
 
 void term_wake(void)
@@ -210,12 +219,13 @@ void term_wake(void)
     errno = before;
 }
 
-void term_wait(struct term *t, int timeout_ms)
+void term_wait(struct term *t, int also_fd, int timeout_ms)
 {
-    struct pollfd fds[2] = {{.fd = t->keys.fd, .events = POLLIN},
-                            {.fd = wake[0], .events = POLLIN}};
+    struct pollfd fds[3] = {{.fd = t->keys.fd, .events = POLLIN},
+                            {.fd = wake[0], .events = POLLIN},
+                            {.fd = also_fd, .events = POLLIN}};
     char bytes[64];
-    if (poll(fds, 2, timeout_ms) > 0 && fds[1].revents)
+    if (poll(fds, 3, timeout_ms) > 0 && fds[1].revents)
         while (read(wake[0], bytes, sizeof bytes) > 0) continue;
 }
 
@@ -231,7 +241,7 @@ int term_getc(FILE *unused)
     struct term *t = current;
     if (!t) return EOF;
     enum term_event next;
-    while ((next = term_next(t)) == TERM_NOTHING) term_wait(t, -1);
+    while ((next = term_next(t)) == TERM_NOTHING) term_wait(t, -1, -1);
     if (next == TERM_END) return EOF;
     return next == TERM_KEY ? keys_take(&t->keys) : TERM_ABORT_KEY;
 }
@@ -310,7 +320,7 @@ struct term *term_open(const struct term_options *opt)
     t->facts.registers = 256;
     t->facts.max_w = t->facts.max_h = 1000; /* xterm's, the smallest known */
     modes_init(&t->modes, opt->in_fd, opt->out_fd);
-    keys_init(&t->keys, opt->in_fd, &t->modes.original, on_answer, t);
+    keys_init(&t->keys, opt->in_fd, &t->modes.original, on_answer, on_clipboard, t);
     if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK)) wake[0] = wake[1] = -1;
     bool remote = is_set(env("SSH_TTY")) || is_set(env("SSH_CONNECTION"));
     t->timeout_ms = opt->timeout_ms > 0 ? opt->timeout_ms : remote ? 1000 : 300;
@@ -391,6 +401,46 @@ bool term_update(struct term *t)
                    before.cell_w != t->facts.cell_w || before.cell_h != t->facts.cell_h;
     if (changed) t->facts.generation++;
     return changed || was_stopped;
+}
+
+/* -- Clipboard --------------------------------------------------------------------------------- */
+
+bool term_copy(struct term *t, const char *text, size_t n)
+{
+    char *order = t->can_ask ? clipboard_order(text, n) : NULL;
+    if (order) modes_send(&t->modes, order);
+    free(order);
+    return order != NULL;
+}
+
+/* Kitty knows the clipboard's pictures since 0.27. */
+static bool has_kitty_clipboard(const struct term_facts *f)
+{
+    int major = 0, minor = 0;
+    return sscanf(f->name, "kitty(%d.%d", &major, &minor) == 2 && (major > 0 || minor >= 27);
+}
+
+char *term_clipboard(struct term *t, bool (*stopped)(void *user), void *user, size_t *ret_n)
+{
+    enum { PATIENCE_MS = 1000, PERSON_MS = 30000, SILENCE_MS = 5000, STEP_MS = 50 };
+    struct clipboard c = {0};
+    const char *name = t->facts.name;
+    bool asks_person = !strncmp(name, "kitty", 5) || !strncmp(name, "ghostty", 7);
+    if (!t->can_ask || !modes_in_foreground(&t->modes)) return NULL;
+    t->clipboard = &c;
+    modes_send(&t->modes, clipboard_question(has_kitty_clipboard(&t->facts)));
+    double latest = now_ms();
+    while (!c.over && !t->keys.at_end && !stopped(user)) {
+        if (keys_pump(&t->keys, STEP_MS) && c.begun) latest = now_ms();
+        int patience = c.begun ? SILENCE_MS : asks_person ? PERSON_MS : PATIENCE_MS;
+        if (now_ms() - latest > patience) break;
+    }
+    t->clipboard = NULL;
+    char *bytes = c.over && !c.refused && c.n ? c.bytes : NULL;
+    if (bytes) c.bytes = NULL;
+    *ret_n = c.n;
+    clipboard_free(&c);
+    return bytes;
 }
 
 /* -- For people -------------------------------------------------------------------------------- */

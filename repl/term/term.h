@@ -106,8 +106,9 @@ enum term_event term_next(struct term *t);
 void term_take(struct term *t);
 /* Pasted bytes with a NUL behind them, to be freed; NULL: more than 64 MiB were pasted. */
 char *term_take_paste(struct term *t, size_t *ret_n);
-/* Waits until something arrives or term_wake() is called. timeout_ms < 0: for ever. */
-void term_wait(struct term *t, int timeout_ms);
+/* Waits until something arrives, also_fd (-1: none) can be read, or term_wake() is called.
+ * timeout_ms < 0: for ever. */
+void term_wait(struct term *t, int also_fd, int timeout_ms);
 /* Ends term_wait(), now or the next one; for signal handlers. */
 void term_wake(void);
 
@@ -116,6 +117,14 @@ void term_wake(void);
        */
 int term_getc(FILE *unused);    /* for rl_getc_function: waits for a byte; EOF at the end */
 int term_input_available(void); /* for rl_input_available_hook */
+
+/* -- Clipboard ------------------------------------------------------------------------------ */
+
+/* Gives the terminal a text to copy. Whether it does, nobody says. False: it is none that could. */
+bool term_copy(struct term *t, const char *text, size_t n);
+/* What the terminal's clipboard holds, to be freed; NULL: it does not tell. Where the terminal asks
+ * its person first, that takes a while: `stopped` ends it. Not in TERM_EDITING. */
+char *term_clipboard(struct term *t, bool (*stopped)(void *user), void *user, size_t *ret_n);
 
 /* -- Leaving -------------------------------------------------------------------------------- */
 

@@ -187,8 +187,9 @@ static void put_prompt(struct filler *b, const struct view_text *t)
     size_t n = prompt ? strlen(prompt) : 0;
     int32_t cp;
     for (size_t i = 0; i < n;) {
+        bool dim = !t->is_message && i >= t->dim_from && i < t->dim_to;
         i += decode(prompt + i, n - i, &cp);
-        put(b, cp, style, clean_width(cp));
+        put(b, cp, dim ? STYLE_DIM : style, clean_width(cp));
     }
     free(prompt);
 }

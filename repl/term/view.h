@@ -18,6 +18,7 @@
 struct view_text {
     const char *prompt;
     bool is_message; /* the prompt is one of the editor's ("(reverse-i-search)"), not ours */
+    size_t dim_from, dim_to; /* bytes of the prompt, if it is ours */
     const char *text;
     size_t n, point; /* the cursor stands before this byte */
 };

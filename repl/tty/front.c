@@ -8,11 +8,13 @@
 #include "term/columns.h"
 #include "term/gallery.h"
 #include "tty/child.h"
+#include "tty/clipboard.h"
 #include "tty/fault.h"
 #include "tty/front.h"
 #include "tty/history.h"
 #include "tty/interrupt.h"
 #include "tty/line.h"
+#include "tty/watch.h"
 
 enum { THUMBNAIL_ROWS = 7 /* the caption's included */ };
 
@@ -354,6 +356,30 @@ static int shell(void *user, const char *command, struct phi3v_error *err)
                : 0;
 }
 
+static int paste(void *user, char **ret_bytes, size_t *ret_n, struct phi3v_error *err)
+{
+    const struct front *f = user;
+    return clipboard_read(f->term, stopped, user, ret_bytes, ret_n, err);
+}
+
+static int copy(void *user, const char *text, struct phi3v_error *err)
+{
+    const struct front *f = user;
+    if (f->term && term_copy(f->term, text, strlen(text))) return 0;
+    return refuse(err, PHI3V_E_ARGUMENT, "this terminal copies nothing: :save FILE.txt writes it");
+}
+
+static int watch(void *user, const char *folder, struct phi3v_error *err)
+{
+    struct front *f = user;
+    struct watch *w = NULL;
+    int rc = folder ? watch_open(folder, &w, err) : 0;
+    if (rc) return rc;
+    watch_close(f->watch);
+    f->watch = w;
+    return 0;
+}
+
 static int history(void *user, struct strings *ret, struct phi3v_error *err)
 {
     const struct front *f = user;
@@ -395,6 +421,9 @@ struct nb_front front_face(struct front *f)
                              .begins = begins,
                              .next_input = next_input,
                              .shell = shell,
+                             .paste = paste,
+                             .copy = copy,
+                             .watch = watch,
                              .history = history,
                              .describe = describe,
                              .model_changed = model_changed,
@@ -439,6 +468,7 @@ void front_fini(struct front *f)
     fflush(stdout);
     stdout = f->usual_out;
     free_pictures(f);
+    watch_close(f->watch);
     screen_close(f->screen);
     term_close(f->term);
     free(f->history);

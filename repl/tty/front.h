@@ -30,9 +30,10 @@ struct front {
     struct picture *pictures; // beside it
     char **captions;          // [n_pictures] of them
     int n_pictures;
-    char *tag;     // names those that are in sight already; NULL: none
-    int cell;      // number of its cell
-    char *history; // file; NULL: none is kept
+    char *tag;           // names those that are in sight already; NULL: none
+    int cell;            // number of its cell
+    char *history;       // file; NULL: none is kept
+    struct watch *watch; // a folder where pictures appear; NULL: none
     /* Text that goes back into the line; NULL: none. */
     char *returned;
     int editing; // number of the cell it belongs to; 0: a new one

@@ -32,6 +32,7 @@ struct line {
     const char *prompt;
     char *result;
     bool done, cancelled;
+    struct line_news news;
 };
 
 static struct line *current; /* readline's callbacks take no argument */
@@ -43,6 +44,8 @@ static struct view_text seen(const struct line *l)
     bool ours = rl_display_prompt == rl_prompt || !rl_display_prompt;
     return (struct view_text){.prompt = ours ? l->prompt : rl_display_prompt,
                               .is_message = !ours,
+                              .dim_from = l->news.dim_from,
+                              .dim_to = l->news.dim_to,
                               .text = rl_line_buffer,
                               .n = (size_t)rl_end,
                               .point = (size_t)rl_point};
@@ -404,6 +407,33 @@ static void look_at_signals(struct line *l)
     }
 }
 
+/* Takes the line off, lets the host write, and draws it again below. */
+static void show_news(struct line *l)
+{
+    if (term_facts(l->host.term)->is_dumb)
+        leave(l);
+    else
+        view_erase(l->view);
+    term_mode(l->host.term, TERM_QUIET);
+    l->prompt = l->host.show_news(l->host.user, rl_line_buffer);
+    fflush(stdout);
+    interrupt_clear();
+    term_mode(l->host.term, TERM_EDITING);
+    view_forget(l->view);
+    l->changed = true;
+}
+
+static void look_for_news(struct line *l)
+{
+    struct line_news before = l->news;
+    l->host.look(l->host.user, &l->news);
+    if (l->news.to_show) {
+        show_news(l);
+        l->host.look(l->host.user, &l->news);
+    }
+    if (l->news.dim_from != before.dim_from || l->news.dim_to != before.dim_to) l->changed = true;
+}
+
 enum line_end line_read(struct line *l, const char *prompt, const char *preset, char **ret_text)
 {
     l->done = l->cancelled = false;
@@ -420,8 +450,9 @@ enum line_end line_read(struct line *l, const char *prompt, const char *preset, 
         if (take_input(l)) continue;
         look_at_signals(l);
         if (l->done) break;
+        look_for_news(l);
         draw(l);
-        term_wait(l->host.term, -1);
+        term_wait(l->host.term, l->news.fd, l->news.to_show ? 0 : l->news.wait_ms);
     }
     rl_callback_handler_remove();
     term_mode(l->host.term, before);

@@ -18,6 +18,14 @@ struct line_candidates {
     bool are_files;       /* lists show the last part of each path */
 };
 
+/* What happens besides keys. */
+struct line_news {
+    int fd;      /* to be waited for as well; -1: none */
+    int wait_ms; /* before it is looked again; -1: for ever */
+    bool to_show;
+    size_t dim_from, dim_to; /* bytes of the prompt that are not quite there yet */
+};
+
 struct line_host {
     /* Clears the screen and draws what was on it; false: nothing to draw, the line alone is drawn
      * again. After Ctrl-L (asked), and after the terminal has changed its size. */
@@ -28,6 +36,11 @@ struct line_host {
     bool (*complete_enough)(void *user, const char *text);
     /* What pasted bytes become in the line; to be freed. NULL: they are no text. */
     char *(*pasted)(void *user, const char *bytes, size_t n);
+    /* Looks for news, before each wait. */
+    void (*look)(void *user, struct line_news *ret);
+    /* Writes them where the line stood, which is drawn again below, with the prompt returned:
+     * borrowed until the next call. text: what has been typed so far. */
+    const char *(*show_news)(void *user, const char *text);
     /* Others have written to the terminal: what was on it is not known any more. NULL: no matter.
      */
     void (*others_wrote)(void *user);

@@ -13,6 +13,7 @@
 #include "tty/line.h"
 #include "tty/paste.h"
 #include "tty/repl.h"
+#include "tty/watch.h"
 
 enum { MAX_NOTICED_BYTES = 1 << 20 };
 
@@ -23,6 +24,10 @@ struct repl {
     struct line *line;
     int editing; // number of the cell in the line; 0: a new one
     bool quit;
+    char *prompt;                    // of the line that is being read
+    size_t handles_from, handles_to; // where its pictures stand in it
+    char *appeared;                  // a picture that is to be loaded; NULL: none
+    enum watch_news news;            // that are to be told
 };
 
 /* -- One source ------------------------------------------------------------------------------- */
@@ -97,29 +102,71 @@ static void candidates(void *user, const char *text, size_t cursor, struct line_
     candidates_find(r->nb, r->opt->each_model, text, cursor, ret);
 }
 
+/* "In [4] @1 @2: " */
+static void make_prompt(struct repl *r)
+{
+    struct text t = {0};
+    char *staged = nb_staged(r->nb, r->editing);
+    text_addf(&t, "In [%d]", r->editing ? r->editing : nb_n_cells(r->nb) + 1);
+    r->handles_from = t.n + 1;
+    if (staged && *staged) text_addf(&t, " %s", staged);
+    r->handles_to = t.n;
+    text_add(&t, ": ");
+    free(staged);
+    free(r->prompt);
+    r->prompt = xtake(&t);
+}
+
+/* Pictures stand dim in the prompt until they have been read; pictures that have appeared in a
+ * watched folder are waiting. */
+static void look(void *user, struct line_news *ret)
+{
+    enum { STEP_MS = 100 };
+    struct repl *r = user;
+    bool reading = r->handles_to > r->handles_from && !r->editing && !nb_is_ready(r->nb);
+    if (!r->news)
+        r->news = watch_next(r->front.watch, nb_is_picture_file, &r->appeared, &ret->wait_ms);
+    ret->fd = watch_fd(r->front.watch);
+    ret->to_show = r->news != WATCH_NOTHING;
+    ret->dim_from = reading ? r->handles_from : 0;
+    ret->dim_to = reading ? r->handles_to : 0;
+    if (reading && (ret->wait_ms < 0 || ret->wait_ms > STEP_MS)) ret->wait_ms = STEP_MS;
+}
+
+static const char *show_news(void *user, const char *text)
+{
+    struct repl *r = user;
+    int editing = r->editing;
+    char *path = r->appeared;
+    r->appeared = NULL;
+    r->editing = 0; /* these are no text for the cell in the line */
+    if (r->news == WATCH_GONE) command(r, "watch", "off");
+    if (r->news == WATCH_MISSED)
+        out_line(&r->front.out,
+                 "(too much happened in the watched folder: some pictures may be missing)", 1);
+    if (path) command(r, "load", path);
+    r->news = WATCH_NOTHING;
+    r->editing = editing;
+    out_flush(&r->front.out);
+    free(path);
+    make_prompt(r);
+    nb_typing(r->nb, text);
+    return r->prompt;
+}
+
 static void open_line(struct repl *r)
 {
     struct line_host host = {.redraw = redraw,
                              .candidates = candidates,
                              .complete_enough = complete_enough,
                              .pasted = paste_read,
+                             .look = look,
+                             .show_news = show_news,
                              .others_wrote = others_wrote,
                              .user = r,
                              .term = r->front.term,
                              .history = r->front.history};
     r->line = line_new(&host);
-}
-
-/* "In [4] @1 @2: " */
-static char *prompt_text(const struct repl *r)
-{
-    struct text t = {0};
-    char *staged = nb_staged(r->nb, r->editing);
-    text_addf(&t, "In [%d]", r->editing ? r->editing : nb_n_cells(r->nb) + 1);
-    if (staged && *staged) text_addf(&t, " %s", staged);
-    text_add(&t, ": ");
-    free(staged);
-    return xtake(&t);
 }
 
 static void remember(struct repl *r, const char *text)
@@ -135,10 +182,9 @@ static bool step(struct repl *r)
     char *preset = r->front.returned, *text;
     r->front.returned = NULL;
     r->editing = preset ? r->front.editing : 0;
-    char *prompt = prompt_text(r);
+    make_prompt(r);
     nb_typing(r->nb, preset ? preset : "");
-    enum line_end end = line_read(r->line, prompt, preset, &text);
-    free(prompt);
+    enum line_end end = line_read(r->line, r->prompt, preset, &text);
     free(preset);
     if (end != LINE_SENT) return end == LINE_CANCELLED;
     remember(r, text);
@@ -222,6 +268,8 @@ int repl_run(const struct repl_options *opt, struct phi3v_error *err)
         fault_autosaves();
         while (step(&r)) {}
         line_free(r.line);
+        free(r.prompt);
+        free(r.appeared);
     }
     front_shows(&r.front, NULL);
     nb_free(r.nb);

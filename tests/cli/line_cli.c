@@ -480,6 +480,27 @@ static void dumb(void)
     tap_ok(leave(p) == 0, "the end");
 }
 
+/* What the worker has not read yet stands dim, also in a line that is wrapped. */
+static void reading_ahead(void)
+{
+    char line[600], text[161];
+    struct pty *p = pty_start_with((const char *const[]){"-m", drive_golden("models/tiny-gqa-bf16"),
+                                                         "--num-crops", "16", NULL},
+                                   &(struct pty_options){0});
+    pty_sees(p, "In [1]:");
+    memset(text, 'x', 160);
+    text[160] = 0;
+    snprintf(line, sizeof line, ":load %s\r%s", drive_golden("images/tiny_97x61.png"), text);
+    pty_type(p, line);
+    tap_ok(pty_expect(p, "\033[2m@1"), "a picture's handle is dim first");
+    tap_ok(pty_expect(p, "\033[32m@1"), "and as the prompt is when it has been read");
+    snprintf(line, sizeof line, "In [1] @1: %.68s", text);
+    tap_ok(pty_sees(p, line), "the line around it stays");
+    snprintf(line, sizeof line, "           %.24s", text);
+    tap_ok(pty_cursor(p, line, 35), "with its last row, and the cursor behind it");
+    tap_ok(leave(p) == 0, "the end");
+}
+
 int main(int argc, char **argv)
 {
     static void (*const tests[])(void) = {
@@ -491,5 +512,6 @@ int main(int argc, char **argv)
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tests[i]();
     else
         tap_skip("models/tiny-gqa-bf16", "the line editor");
+    reading_ahead();
     return drive_done();
 }

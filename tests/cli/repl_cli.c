@@ -28,7 +28,7 @@ static void first_cells(void)
     char line[600];
     snprintf(line, sizeof line, ":load %s as cover\r", drive_golden("images/tiny_97x61.png"));
     pty_type(p, line);
-    tap_ok(pty_expect(p, "313 tokens") && pty_expect(p, "In [2] @cover:"),
+    tap_ok(pty_expect(p, "313 tokens") && pty_sees(p, "In [2] @cover:"),
            "a loaded picture stands in the prompt");
     pty_type(p, "what is this?\r");
     tap_ok(pty_expect(p, "Out[2]:") && pty_expect(p, "In [3]:"), "and goes with the next line");

@@ -5,12 +5,14 @@
 
 #include "fuzz.h"
 #include "term/answers.h"
+#include "term/clipboard.h"
 
 struct seen {
     const uint8_t *bytes; /* not yet accounted for */
     size_t n;
     size_t n_typed;
     int n_answers, n_pastes;
+    struct clipboard clipboard;
 };
 
 static void on_typed(unsigned char byte, void *user)
@@ -38,17 +40,29 @@ static void on_answer(const struct answer *a, void *user)
     s->n_answers++;
 }
 
+/* Each answer about the clipboard is read by itself, so that damaged ones do not hide others. */
+static void on_clipboard(int byte, void *user)
+{
+    struct seen *s = user;
+    clipboard_byte(&s->clipboard, byte);
+    if (s->clipboard.n > s->clipboard.cap) abort();
+    if (s->clipboard.over) clipboard_free(&s->clipboard);
+    s->n_answers += byte < 0;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)
 {
     struct seen seen = {.bytes = bytes, .n = n};
     struct answers p;
     answers_init(&p, on_typed, on_pasted, on_answer, &seen);
+    p.on_clipboard = on_clipboard;
     for (size_t i = 0; i < n; i++) answers_byte(&p, bytes[i]);
     bool open_paste = p.in_paste;
     size_t held = open_paste ? (size_t)p.paste_match : 0;
     answers_end_paste(&p);
     answers_flush(&p);
     size_t marks = 12 * (size_t)seen.n_pastes - (open_paste ? 6 : 0);
-    if (seen.n_answers == 0 && seen.n_typed + marks + held != n) abort();
+    clipboard_free(&seen.clipboard);
+    if (seen.n_answers == 0 && !p.in_clipboard && seen.n_typed + marks + held != n) abort();
     return 0;
 }

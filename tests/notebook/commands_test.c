@@ -114,6 +114,23 @@ static void patterns_and_brackets(void **state)
     fails(&r, ":load photo[2].ppm", "photo[2].ppm");
 }
 
+/* {} is the tests' folder, {%} the same in an address, {\\} with Windows' separators. */
+static char *with_folder(const char *s)
+{
+    struct text t = {0};
+    for (; *s; s++) {
+        bool address = !strncmp(s, "{%}", 3), windows = !strncmp(s, "{\\}", 3);
+        if (!address && !windows && strncmp(s, "{}", 2) != 0) {
+            text_addn(&t, s, 1);
+            continue;
+        }
+        for (const char *p = r.folder.path; *p; p++)
+            text_addn(&t, windows && *p == '/' ? "\\" : p, 1);
+        s += address || windows ? 2 : 1;
+    }
+    return text_take(&t);
+}
+
 static void dropped_paths(void **state)
 {
     (void)state;
@@ -134,6 +151,87 @@ static void dropped_paths(void **state)
     assert_string_equal(cell(1)->text, "What is in <|image_1|>?");
     /* A prompt that names its pictures takes those only. */
     staged_is("@1 @2 @3 @4 @5");
+}
+
+/* What terminals make of dropped files, as their documentation or source has it. */
+static void drops(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *terminal, *line;
+        int n; // pictures
+    } table[] = {
+        {"xterm: the text of the selection", "{}/a.ppm", 1},
+        {"xterm: blanks are no more than blanks", "{}/My Photo 1.ppm", 1},
+        {"xterm: a file manager's address", "file://{%}/My%20Photo%201.ppm\n", 1},
+        {"kitty: quoted as by Python's shlex", "'{}/My Photo 1.ppm'", 1},
+        {"kitty: an apostrophe", "'{}/it'\"'\"'s.ppm'", 1},
+        {"kitty: several", "{}/a.ppm '{}/My Photo 1.ppm' {}/b.ppm", 3},
+        {"kitty, before 0.24: as it is, a line each", "{}/My Photo 1.ppm\n{}/a.ppm\n", 2},
+        {"foot: quoted, a blank behind", "'{}/a.ppm' '{}/My Photo 1.ppm' ", 2},
+        {"foot: an apostrophe", "'{}/it'\\''s.ppm' ", 1},
+        {"VTE: quoted as by GLib", "'{}/My Photo 1.ppm' ", 1},
+        {"VTE: an apostrophe", "'{}/it'\\''s.ppm' ", 1},
+        {"VTE: other letters", "'{}/Gr\303\274\303\237e \345\233\276.ppm' ", 1},
+        {"Konsole, Ghostty, mlterm: backslashes", "{}/My\\ Photo\\ 1.ppm", 1},
+        {"Ghostty: all that a shell reads", "{}/\\(x\\)\\ \\&\\ \\$y.ppm", 1},
+        {"Windows Terminal, in WSL", "'{}/My Photo 1.ppm'", 1},
+        {"Windows Terminal: \\\\wsl.localhost", "\"\\\\wsl.localhost\\Debian{\\}\\My Photo 1.ppm\"",
+         1},
+        {"Windows Terminal: \\\\wsl$", "\\\\wsl$\\Ubuntu-24.04{\\}\\a.ppm", 1},
+        {"a prompt", "What is in {}/a.ppm", 0},
+        {"a path that is no picture's", "/etc/passwd", 0},
+        {"words about one", "notes about /etc/passwd", 0},
+        {"a picture that is not there", "{}/none.ppm", 0},
+        {"one that is, and one that is not", "{}/a.ppm {}/none.ppm", 0},
+        {"a drive's letter", "C:\\none.png", 0},
+    };
+    recorder_picture(&r, "My Photo 1.ppm", 7);
+    recorder_picture(&r, "it's.ppm", 8);
+    recorder_picture(&r, "(x) & $y.ppm", 9);
+    recorder_picture(&r, "Gr\303\274\303\237e \345\233\276.ppm", 10);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char *line = with_folder(table[i].line);
+        works(&r, ":reset all");
+        works(&r, line);
+        int n = 0;
+        char *staged = nb_staged(r.nb, 0);
+        for (const char *p = staged; (p = strchr(p, '@')); p++) n++;
+        if (n != table[i].n || (n > 0) != (r.nb->book.n == 0))
+            fail_msg("%s: %s stages \"%s\"", table[i].terminal, line, staged);
+        free(staged);
+        free(line);
+    }
+}
+
+/* The paths of Windows' drives are where WSL has them. */
+static void drives(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {"C:\\Users\\me\\a.png", "/mnt/c/Users/me/a.png"},
+        {"d:\\Gr\303\274\303\237e\\a b.png", "/mnt/d/Gr\303\274\303\237e/a b.png"},
+        {"C:\\\\Users\\\\a.png", "/mnt/c/Users/a.png"},
+        {"\\\\WSL.LOCALHOST\\x\\home\\a.png", "/home/a.png"},
+        {"\\\\server\\share\\a.png", "\\\\server\\share\\a.png"},
+        {"C:", "C:"},
+        {"C:/a.png", "C:/a.png"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char *path = load_path(table[i][0]);
+        assert_string_equal(path, table[i][1]);
+        free(path);
+        /* It goes through a line and back as one word. */
+        struct words words;
+        char *quoted = word_quote(table[i][0]);
+        assert_int_equal(words_split(quoted, &words, NULL), 0);
+        assert_int_equal(words.n, 1);
+        path = load_path(words.v[0].text);
+        assert_string_equal(path, table[i][1]);
+        free(path);
+        free(quoted);
+        words_free(&words);
+    }
 }
 
 static void handles(void **state)
@@ -729,6 +827,77 @@ static void foreach_asks_each(void **state)
     assert_int_equal(r.nb->book.n, 1);
 }
 
+/* -- The desktop ------------------------------------------------------------------------------ */
+
+static void clipboard_is(const char *text)
+{
+    r.clipboard = text;
+    r.n_clipboard = strlen(text);
+}
+
+static void paste_loads(void **state)
+{
+    (void)state;
+    size_t n;
+    char *bytes = recorder_read("a.ppm", &n);
+    fails(&r, ":paste", "no helper");
+    fails(&r, ":paste this", ":paste, or :paste as NAME");
+    r.clipboard = bytes;
+    r.n_clipboard = n;
+    works(&r, ":paste as shot");
+    assert_saw(&r, "image @shot: @1 @shot ");
+    staged_is("@shot");
+    works(&r, ":paste");
+    assert_int_equal(recorder_files("state/pasted", ".pnm"), 1); /* the same bytes */
+    works(&r, "What?");
+    /* The clipboard is another one by then; the cell is not. */
+    assert_non_null(strstr(cell(1)->lines.v[0].text, ":load "));
+    assert_non_null(strstr(cell(1)->lines.v[0].text, "/pasted/"));
+    free(bytes);
+    clipboard_is("a.ppm");
+    works(&r, ":paste");
+    staged_is("@3");
+    clipboard_is("# files\r\na.ppm\r\nb.ppm\r\n");
+    works(&r, ":paste");
+    staged_is("@3 @4 @5");
+    static const char *const none[] = {"What is in a.ppm?", "a.ppm\nand b.ppm", "no.ppm",
+                                       "/etc/passwd",       ":load a.ppm",      "!touch made"};
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        clipboard_is(none[i]);
+        fails(&r, ":paste", "text, not a picture");
+    }
+    clipboard_is("  \n");
+    fails(&r, ":paste", "the clipboard is empty");
+    clipboard_is("\x89PNG\r\n\x1a\n, but no more of it");
+    fails(&r, ":paste", "PNG");
+    staged_is("@3 @4 @5");
+    fails_as(&r, ":paste", NB_FILE, "may not use :paste");
+    fails_as(&r, ":copy", NB_FILE, "may not use :copy");
+    fails_as(&r, ":watch .", NB_FILE, "may not use :watch");
+}
+
+static void copy_and_watch(void **state)
+{
+    (void)state;
+    fails(&r, ":copy", "no cells yet");
+    works(&r, "One");
+    works(&r, ":copy");
+    char *copied = text_format("copy: %s\n", nb_cell_answer(r.nb, 1));
+    assert_saw(&r, copied);
+    free(copied);
+    fails(&r, ":copy 2", "there is no cell 2");
+    works(&r, ":watch");
+    assert_saw(&r, "no folder is watched");
+    fails(&r, ":watch no-such", "cannot watch it");
+    fails(&r, ":watch a b", "one folder");
+    works(&r, ":watch state");
+    assert_saw(&r, "watch: state\n");
+    works(&r, ":watch");
+    assert_saw(&r, "new pictures in state are staged");
+    works(&r, ":watch off");
+    assert_saw(&r, "watch: nothing\n");
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -736,7 +905,11 @@ int main(void)
                                        TEST(load_refuses),
                                        TEST(patterns_and_brackets),
                                        TEST(dropped_paths),
+                                       TEST(drops),
+                                       TEST(drives),
                                        TEST(handles),
+                                       TEST(paste_loads),
+                                       TEST(copy_and_watch),
                                        TEST(drop_and_unstage),
                                        TEST(undo_restages),
                                        TEST(edit_leads_to_stale),

@@ -151,6 +151,9 @@ static void session(void **state)
         ":save! x.json",
         ":foreach a.ppm b.ppm \"What?\" to out.csv",
         ":foreach @1 \"What?\" to out.jsonl",
+        ":paste as shot",
+        ":watch state",
+        ":copy",
         ":unstage",
         ":open x.ipynb",
         ":run all",
@@ -163,6 +166,7 @@ static void session(void **state)
     recorder_picture(&r, "a.ppm", 1);
     recorder_picture(&r, "b.ppm", 2);
     recorder_picture(&r, "c.ppm", 3);
+    r.clipboard = recorder_read("c.ppm", &r.n_clipboard);
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) sweep(sources[i]);
     recorder_close(&r);
     printf("# %d evaluations said so, %d did not need it\n", n_failed, n_unnoticed);

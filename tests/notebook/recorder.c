@@ -114,6 +114,35 @@ static int shell(void *user, const char *command, struct phi3v_error *err)
     return 0;
 }
 
+static int paste(void *user, char **ret_bytes, size_t *ret_n, struct phi3v_error *err)
+{
+    struct recorder *r = user;
+    if (!r->clipboard) return refuse(err, PHI3V_E_IO, "no helper");
+    char *bytes = memory_new(r->n_clipboard + 1);
+    if (!bytes) return memory_error(err);
+    memcpy(bytes, r->clipboard, r->n_clipboard);
+    bytes[r->n_clipboard] = 0;
+    *ret_bytes = bytes;
+    *ret_n = r->n_clipboard;
+    return 0;
+}
+
+static int copy(void *user, const char *text, struct phi3v_error *err)
+{
+    struct recorder *r = user;
+    (void)err;
+    put(&r->seen, "copy: %s\n", text);
+    return 0;
+}
+
+static int watch(void *user, const char *folder, struct phi3v_error *err)
+{
+    struct recorder *r = user;
+    if (folder && strstr(folder, "no-such")) return refuse(err, PHI3V_E_IO, "cannot watch it");
+    put(&r->seen, "watch: %s\n", folder ? folder : "nothing");
+    return 0;
+}
+
 static int history(void *user, struct strings *ret, struct phi3v_error *err)
 {
     struct recorder *r = user;
@@ -160,6 +189,9 @@ static int open_notebook(struct recorder *r, bool state)
                              .begins = begins,
                              .next_input = next_input,
                              .shell = shell,
+                             .paste = paste,
+                             .copy = copy,
+                             .watch = watch,
                              .history = history,
                              .describe = describe,
                              .model_changed = model_changed,

@@ -13,6 +13,8 @@
  *     error: …
  *     next 0: what goes back into the line
  *     shell: echo
+ *     copy: text
+ *     watch: folder
  *     model, settings
  */
 #ifndef NOTEBOOK_RECORDER_H
@@ -27,10 +29,12 @@ struct recorder {
     struct notebook *nb;
     struct nb_result result;
     struct phi3v_error err;
-    struct text seen;  // since the last evaluation began
-    struct text ids;   // of the last prompt that was answered, as ":prompt ids" would say it
-    int n_shell;       // commands given to the shell
-    long stop_after;   // questions "stopped?" that are still answered with no; -1: always no
+    struct text seen;      // since the last evaluation began
+    struct text ids;       // of the last prompt that was answered, as ":prompt ids" would say it
+    int n_shell;           // commands given to the shell
+    long stop_after;       // questions "stopped?" that are still answered with no; -1: always no
+    const char *clipboard; // what it holds; NULL: nothing can be read of it
+    size_t n_clipboard;
     int history_lines; // that the front end has: "line 1", …
     char *cwd;         // to go back to
 };

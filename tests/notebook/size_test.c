@@ -178,7 +178,9 @@ static void read_and_write(const char *text, size_t n, const struct images *imag
     nb_is_complete(normal);
     assert_int_equal(source_read(normal, &s, &err), 0);
     if (!refs_find(s.prompt, images, NB_TYPED, &refs, &err)) refs_free(&refs);
-    is_all_pictures(s.prompt);
+    struct text words = {0};
+    pictures_of(s.prompt, &words);
+    text_free(&words);
     refs_paste(s.prompt);
     has_image_tag(s.prompt);
     free(source_of_prompt(s.prompt));

@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "term/answers.h"
+#include "term/clipboard.h"
 #include "term/term.h"
 
 /* -- The parser ------------------------------------------------------------------------------- */
@@ -160,6 +161,58 @@ static void test_garbage(void **state)
         assert_true(h.n_typed <= sizeof in);
         if (h.n_answers == 0) assert_memory_equal(h.typed, in, h.n_typed);
     }
+}
+
+/* -- Clipboard -------------------------------------------------------------------------------- */
+
+static void ignore_byte(unsigned char byte, void *user) { (void)byte, (void)user; }
+
+static void on_clipboard(int byte, void *user) { clipboard_byte(user, byte); }
+
+static void answers_of_clipboard(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *bytes, *holds; /* NULL: refused */
+    } table[] = {
+        {"\033]52;c;aGVsbG8=\033\\", "hello"},
+        {"\033]52;c;aGVsbG8\a", "hello"}, /* no padding */
+        {"\033]52;;aGVsbG8h\a", "hello!"},
+        {"\033]52;c;aGk=\033\\", "hi"},
+        {"\033]52;c;\033\\", ""},
+        {"\033]52;c;a\033\\", NULL},
+        {"\033]52;c;%%%%\033\\", NULL},
+        {"\033]52;c\033\\", NULL},
+        {"\033]52;c;aGVs\033[A", NULL}, /* cut off by a key */
+        {"\033]5522;type=read:status=OK\033\\"
+         "\033]5522;type=read:status=DATA:mime=aW1hZ2UvcG5n;aGVs\033\\"
+         "\033]5522;type=read:status=DATA:mime=aW1hZ2UvcG5n;bG8=\033\\"
+         "\033]5522;type=read:status=DATA:mime=dGV4dC9wbGFpbg==;eHh4\033\\"
+         "\033]5522;type=read:status=DONE\033\\",
+         "hello"},
+        {"\033]5522;type=read:status=EPERM\033\\", NULL},
+        {"\033]5522;type=read:status=DONE\033\\", ""},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct clipboard c = {0};
+        struct answers p;
+        const char *bytes = table[i].bytes;
+        answers_init(&p, on_typed, on_pasted, on_answer, &c);
+        p.on_typed = ignore_byte;
+        p.on_clipboard = on_clipboard;
+        for (; *bytes; bytes++) answers_byte(&p, (unsigned char)*bytes);
+        assert_true(c.over);
+        assert_int_equal(c.refused, !table[i].holds);
+        if (table[i].holds) assert_int_equal(c.n, strlen(table[i].holds));
+        if (c.n) assert_memory_equal(c.bytes, table[i].holds, c.n);
+        clipboard_free(&c);
+    }
+    /* Nobody asked: none of it is text, and what comes behind it is. */
+    struct heard h = HEAR("\033]52;c;aGVsbG8=\033\\a\033]5522;x\ab\033]52;c;aGVs\rc");
+    assert_string_equal(h.typed, "ab\rc");
+    char *order = clipboard_order("hello", 5);
+    assert_string_equal(order, "\033]52;c;aGVsbG8=\033\\");
+    free(order);
 }
 
 /* -- A terminal that answers ------------------------------------------------------------------ */
@@ -467,6 +520,7 @@ int main(void)
         cmocka_unit_test(test_typed),
         cmocka_unit_test(test_mixed),
         cmocka_unit_test(test_garbage),
+        cmocka_unit_test(answers_of_clipboard),
         cmocka_unit_test(test_xterm),
         cmocka_unit_test(test_no_sixel),
         cmocka_unit_test(test_mlterm),

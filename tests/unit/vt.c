@@ -87,6 +87,7 @@ static void scroll(struct vt *vt)
 static void line_feed(struct vt *vt)
 {
     if (vt->attributes) wrong(vt, "attributes are on at a line end");
+    if (vt->linked) wrong(vt, "a link goes over a line end");
     if (vt->y == vt->rows - 1)
         scroll(vt);
     else
@@ -194,6 +195,47 @@ static void csi(struct vt *vt, const char *s)
     } else {
         wrong(vt, "CSI %s", s);
     }
+}
+
+/* -- OSC -------------------------------------------------------------------------------------- */
+
+static bool is_base64(const char *s)
+{
+    return s[strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=")] == 0;
+}
+
+/* A link opens where none is open, and leads to a file of this machine; its path is encoded. */
+static void link_osc(struct vt *vt, const char *uri)
+{
+    static const char safe[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/%";
+    if (vt->linked == (*uri != 0)) wrong(vt, "a link inside another, or the end of none");
+    if (*uri && (strncmp(uri, "file://", 7) != 0 || uri[strspn(uri + 7, safe) + 7]))
+        wrong(vt, "a link to %.60s", uri);
+    if (*uri) snprintf(vt->link, sizeof vt->link, "%s", uri);
+    vt->linked = *uri != 0;
+}
+
+static void mark_osc(struct vt *vt, const char *s)
+{
+    size_t n = strlen(vt->marks);
+    if (!strchr("ABCD", *s) || (s[1] && s[1] != ';')) wrong(vt, "OSC 133;%.20s", s);
+    if (n == sizeof vt->marks - 1) memmove(vt->marks, vt->marks + 1, n--);
+    vt->marks[n] = *s;
+    vt->marks[n + 1] = 0;
+}
+
+/* s: without its closing ST. */
+static void osc(struct vt *vt, const char *s)
+{
+    if (!strncmp(s, "8;;", 3))
+        link_osc(vt, s + 3);
+    else if (!strncmp(s, "133;", 4))
+        mark_osc(vt, s + 4);
+    else if (strcmp(s, "11;?") != 0 && strcmp(s, "52;c;?") != 0 &&
+             (strncmp(s, "52;c;", 5) != 0 || !is_base64(s + 5)) &&
+             (strncmp(s, "5522;type=read;", 15) != 0 || !is_base64(s + 15)))
+        wrong(vt, "OSC %.20s", s);
 }
 
 /* -- Sixel ------------------------------------------------------------------------------------ */
@@ -330,9 +372,11 @@ static void obey(struct vt *vt)
     } else if (s[1] == 'P') {
         s[vt->n_sequence - 2] = 0; /* ST */
         dcs(vt, s + 2);
-    } else if (s[1] == '_' || s[1] == ']') {
-        if (strncmp(s, "\033_Gi=31,", 8) != 0 && strcmp(s, "\033]11;?\033\\") != 0)
-            wrong(vt, "ESC %.20s", s + 1);
+    } else if (s[1] == ']') {
+        s[vt->n_sequence - 2] = 0;
+        osc(vt, s + 2);
+    } else if (s[1] == '_') {
+        if (strncmp(s, "\033_Gi=31,", 8) != 0) wrong(vt, "ESC %.20s", s + 1);
     } else if (s[1] != '\\' || !vt->may_stop) {
         wrong(vt, "ESC %02X", (unsigned char)s[1]);
     }
@@ -357,6 +401,8 @@ static void take_ground(struct vt *vt, unsigned char byte)
         line_feed(vt);
     else if (byte == '\r')
         vt->x = 0;
+    else if (byte == '\a')
+        vt->n_bells++;
     else if (byte < 0x20 || byte == 0x7F)
         wrong(vt, "control character %02X", byte);
     else if (byte < 0x80)
@@ -413,5 +459,6 @@ void vt_end(struct vt *vt)
 {
     if (vt->n_sequence) wrong(vt, "an unfinished sequence");
     if (vt->attributes) wrong(vt, "attributes are left on");
+    if (vt->linked) wrong(vt, "a link is left open");
     if (vt->cursor_hidden) wrong(vt, "the cursor is left hidden");
 }
