@@ -3,7 +3,7 @@
 
 # The Debian 12 packages that building and running need; docs/dependencies.md says what each is for.
 PACKAGES="gcc libc6-dev pkg-config meson ninja-build libreadline-dev libsixel-dev libstb-dev libjpeg-dev
-libpng-dev libgif-dev libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev libcmocka-dev libzmq3-dev ca-certificates"
+libpng-dev libgif-dev libwebp-dev libcurl4-openssl-dev libjansson-dev libutf8proc-dev libssl-dev libcmocka-dev libzmq3-dev libmicrohttpd-dev ca-certificates"
 
 # What ./test needs besides, to see that sources are laid out as agreed.
 TEST_PACKAGES="clang-format"

@@ -84,8 +84,8 @@ static bool is_hopeless(const void *bytes, size_t n)
     return !is_picture;
 }
 
-static int get_bytes(const char *what, const struct loader *how, enum nb_origin origin,
-                     struct fetched *ret, struct phi3v_error *err)
+int load_bytes(const char *what, const struct loader *how, enum nb_origin origin,
+               struct fetched *ret, struct phi3v_error *err)
 {
     static const enum net_origin as[] = {
         [NB_TYPED] = NET_TYPED, [NB_FILE] = NET_FILE, [NB_REQUEST] = NET_REQUEST};
@@ -97,9 +97,11 @@ static int get_bytes(const char *what, const struct loader *how, enum nb_origin 
                                   .is_hopeless = is_hopeless,
                                   .on_progress = on_fetch,
                                   .user = (void *)(uintptr_t)how->front};
+    int rc = may_load(what, how, origin, err);
+    if (rc) return rc;
     char *path = load_path(what);
     if (!path && !fetch_is_url(what)) return memory_error(err);
-    int rc = fetch_picture(path ? path : what, &fetch, ret, err);
+    rc = fetch_picture(path ? path : what, &fetch, ret, err);
     how->front->progress(how->front->user, NULL);
     free(path);
     return rc;
@@ -111,13 +113,9 @@ static int wants_to_stop(void *user)
     return front->stopped(front->user);
 }
 
-int load_picture(const char *what, const struct loader *how, enum nb_origin origin,
-                 struct loaded *ret, struct phi3v_error *err)
+int load_decode(struct fetched *file, const struct loader *how, struct loaded *ret,
+                struct phi3v_error *err)
 {
-    struct fetched file = {0};
-    int rc = may_load(what, how, origin, err);
-    if (!rc) rc = get_bytes(what, how, origin, &file, err);
-    if (rc) return rc;
     struct phi3v_image_options decode;
     phi3v_image_options_default(&decode);
     decode.exif = how->settings->exif;
@@ -127,15 +125,23 @@ int load_picture(const char *what, const struct loader *how, enum nb_origin orig
     double begun = now_s();
     struct phi3v_error why;
     phi3v_image *image;
-    rc = phi3v_image_from_bytes(file.bytes, file.n_bytes, &decode, &image, &why);
+    int rc = phi3v_image_from_bytes(file->bytes, file->n_bytes, &decode, &image, &why);
     if (rc) {
-        refuse(err, rc, "%.200s: %.280s", file.source, why.text);
+        refuse(err, rc, "%.200s: %.280s", file->source, why.text);
     } else {
-        *ret = (struct loaded){image, file.source, now_s() - begun};
-        file.source = NULL;
+        *ret = (struct loaded){image, file->source, now_s() - begun};
+        file->source = NULL;
     }
-    fetched_fini(&file);
+    fetched_fini(file);
     return rc;
+}
+
+int load_picture(const char *what, const struct loader *how, enum nb_origin origin,
+                 struct loaded *ret, struct phi3v_error *err)
+{
+    struct fetched file = {0};
+    int rc = load_bytes(what, how, origin, &file, err);
+    return rc ? rc : load_decode(&file, how, ret, err);
 }
 
 void loaded_fini(struct loaded *l)

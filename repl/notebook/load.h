@@ -3,6 +3,7 @@
 #ifndef NOTEBOOK_LOAD_H
 #define NOTEBOOK_LOAD_H
 
+#include "net/fetch.h"
 #include "notebook/notebook.h"
 #include "notebook/words.h"
 
@@ -21,6 +22,11 @@ struct loader { // borrowed
  * end has it. Errors: IO, IMAGE, ARGUMENT, CANCELLED, MEMORY; they name the source. */
 int load_picture(const char *what, const struct loader *how, enum nb_origin origin,
                  struct loaded *ret, struct phi3v_error *err);
+/* Its two halves: the bytes, and the picture out of them; the second frees them. */
+int load_bytes(const char *what, const struct loader *how, enum nb_origin origin,
+               struct fetched *ret, struct phi3v_error *err);
+int load_decode(struct fetched *file, const struct loader *how, struct loaded *ret,
+                struct phi3v_error *err);
 void loaded_fini(struct loaded *l);
 /* "NAME has changed since it was asked about", as a note. */
 void load_note(const struct loader *how, const char *what);

@@ -119,6 +119,14 @@ const struct verb verb_table[] = {
      "then "
      "starts it.\nExample: phiscope kernel install\n",
      OPTION_COMMON | OPTION_KERNEL, "install", WORDS_NONE},
+    {"serve", serve_main, "[-m MODEL] [--host ADDRESS] [--port N] [--api-key-file FILE]",
+     "the model for OpenAI's clients, over HTTP",
+     "Answers /v1/chat/completions with text and pictures, streamed or whole, several at once; "
+     "docs/serve.md says more.\n"
+     "Settings such as --temperature hold for requests that say nothing else. Ctrl-C answers what "
+     "has begun, then ends.\n"
+     "Example: phiscope serve --port 8080\n",
+     OPTION_COMMON | OPTION_SERVE, NULL, WORDS_NONE},
     {"models", models_main, "[rm NAME]", "models on this machine, their sizes, what they lack",
      "models rm ORG/NAME removes one of the Hugging Face cache, all revisions, after asking.\n"
      "Example: phiscope models rm microsoft/Phi-3.5-vision-instruct\n",

@@ -45,6 +45,16 @@ static const struct setting own_table[] = {
          "what Jupyter says of the sockets"),
     TEXT("prefix", 0, OPTION_KERNEL, prefix, "DIR", "install below DIR/share/jupyter"),
     FLAG("user", 0, OPTION_KERNEL, user, "install for this person alone (the default)"),
+    TEXT("host", 0, OPTION_SERVE, host, "ADDRESS",
+         "where to listen (127.0.0.1); any that others can reach wants keys"),
+    {"port", 0, SETTING_INT, OPTION_SERVE, AT(port), 0, 65535, 0, NULL, "N",
+     "where to listen (8080); 0: any that is free"},
+    TEXT("api-key-file", 0, OPTION_SERVE, api_key_file, "FILE",
+         "keys that clients may come with, one a line"),
+    {"max-queue", 0, SETTING_INT, OPTION_SERVE, AT(max_queue), 0, 4096, 0, NULL, "N",
+     "requests that may wait (64); more are told to come again"},
+    {"parallel", 0, SETTING_INT, OPTION_SERVE, AT(parallel), 0, 256, 0, NULL, "N",
+     "answers at once; 0: as many as are worth it"},
     {"type", 0, SETTING_CHOICE, OPTION_QUANTIZE, AT(type), 0, 0, 0, "q8|q4", "TYPE",
      "what to pack into: q8|q4"},
     FLAG("help", 'h', OPTION_COMMON | OPTION_DEBUG | OPTION_QUANTIZE, help, "this help"),
@@ -74,7 +84,7 @@ static void *field(const struct options *opt, const struct setting *spec)
 
 void options_init(struct options *opt)
 {
-    *opt = (struct options){0};
+    *opt = (struct options){.port = 8080, .max_queue = 64};
     if (settings_init(&opt->set, NULL)) must(NULL);
 }
 

@@ -20,6 +20,9 @@ struct options {
     /* kernel */
     char *connection, *prefix;
     bool user;
+    /* serve */
+    char *host, *api_key_file; // NULL: 127.0.0.1; no keys
+    int port, max_queue, parallel;
 };
 
 enum option_use {                            /* bits besides those of enum setting_use */
@@ -28,7 +31,8 @@ enum option_use {                            /* bits besides those of enum setti
                   OPTION_EVAL = 1 << 10,     /* eval only */
                   OPTION_QUANTIZE = 1 << 11, /* quantize only */
                   OPTION_NOTEBOOK = 1 << 12, /* the notebook only */
-                  OPTION_KERNEL = 1 << 13    /* kernel only */
+                  OPTION_KERNEL = 1 << 13,   /* kernel only */
+                  OPTION_SERVE = 1 << 14     /* serve only */
 };
 
 /* Row i of all, NULL behind the last; *ret_use: its mask. Settings count as OPTION_COMMON. */

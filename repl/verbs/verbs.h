@@ -31,6 +31,7 @@ int quantize_main(struct options *opt, int argc, char **argv);
 int pull_main(struct options *opt, int argc, char **argv);
 int devices_main(struct options *opt, int argc, char **argv);
 int kernel_main(struct options *opt, int argc, char **argv);
+int serve_main(struct options *opt, int argc, char **argv);
 int doctor_main(struct options *opt, int argc, char **argv);
 int describe_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * What all requests share, and one request while it is answered. */
+#ifndef SERVE_SERVER_H
+#define SERVE_SERVER_H
+
+#include <microhttpd.h>
+
+#include "serve/conversation.h"
+#include "serve/keys.h"
+#include "serve/scheduler.h"
+
+struct server {
+    phi3v_model *model;
+    const char *name;                // of the model, as clients say it
+    const char *no_picture;          // the answer to prompts without a picture; NULL: the model's
+    const struct settings *settings; // what a request leaves out
+    struct scheduler *scheduler;
+    struct keys keys;
+    struct room room;
+    int64_t started; // seconds since 1970
+    int max_waiting, parallel;
+    atomic_bool draining; // no new work
+    atomic_int n_calls;   // requests being answered
+};
+
+/* A request of HTTP. */
+struct call {
+    struct server *server;
+    struct MHD_Connection *connection;
+    const struct route *route;
+    double since_s;
+    struct text body;
+    size_t n_ignored;           // of the body of a request that is refused
+    size_t body_bytes;          // taken of the room
+    uint64_t client;            // who asks, for the queue
+    struct serve_error refused; // status 0: not refused
+    const char *allow;          // with 405
+    /* What the reply hangs on, until the connection is done with it. */
+    void *held;
+    void (*release)(void *held);
+};
+
+/* -- For those who answer ---------------------------------------------------------------------- */
+
+/* Sends the object, which is taken over. */
+enum MHD_Result call_reply(struct call *c, int status, json_t *body);
+enum MHD_Result call_refuse(struct call *c, const struct serve_error *err);
+/* The body is needed no longer. */
+void call_drop_body(struct call *c);
+/* The client has closed the connection. */
+bool call_gone(const struct call *c);
+enum { CALL_TIMEOUT_S = 30, CALL_LOOK_MS = 100 /* how often a waiting thread looks around */ };
+
+/* A path and what answers there. */
+struct route {
+    const char *method, *path;
+    enum MHD_Result (*answer)(struct call *c);
+    bool open; // without a key
+};
+
+/* -- Life of the listening side ---------------------------------------------------------------- */
+
+/* Answers at the socket, which is taken over. Errors: MEMORY. */
+int http_start(struct server *s, int listening, struct MHD_Daemon **ret, struct phi3v_error *err);
+
+/* -- Who answers ------------------------------------------------------------------------------- */
+
+enum MHD_Result chat_answer(struct call *c);
+
+#endif

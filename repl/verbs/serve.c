@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * phiscope serve: the model behind an HTTP server. */
+#include "serve/serve.h"
+#include "term/out.h"
+#include "verbs/verbs.h"
+
+#ifdef HAVE_MICROHTTPD
+
+/* Standard output gets the base address, for whoever started this; people are told more. */
+static void ready(const char *address, const struct serve_options *opt)
+{
+    struct out out;
+    out_init(&out, stdout, NULL);
+    out_format(&out, "%s/v1\n", address);
+    out_flush(&out);
+    out_init(&out, stderr, NULL);
+    out_format(&out, "phiscope: %s answers at %s; Ctrl-C ends it\n", opt->name, address);
+    out_flush(&out);
+}
+
+static int serve(struct app *a, const struct options *opt)
+{
+    struct phi3v_error err;
+    int rc = app_open_model(a, &err);
+    if (rc) return app_report(opt, &err, app_model_status(rc));
+    struct serve_options how = {.model = a->engine.model,
+                                .name = a->engine.info->name,
+                                .no_picture = a->engine.advice.no_picture,
+                                .settings = &opt->set,
+                                .host = opt->host ? opt->host : "127.0.0.1",
+                                .port = opt->port,
+                                .key_file = opt->api_key_file,
+                                .max_waiting = opt->max_queue,
+                                .parallel = opt->parallel,
+                                .ready = ready};
+    rc = serve_run(&how, &err);
+    int status = rc == PHI3V_E_IO ? EXIT_INPUT : rc == PHI3V_E_ARGUMENT ? EXIT_USAGE : EXIT_CELL;
+    return rc ? app_report(opt, &err, status) : EXIT_FINE;
+}
+
+static int run(const struct options *opt)
+{
+    struct app a;
+    app_init(&a, opt);
+    int status = serve(&a, opt);
+    app_fini(&a);
+    return status;
+}
+
+#else
+static int run(const struct options *opt)
+{
+    struct phi3v_error err = {PHI3V_E_UNSUPPORTED,
+                              "this build has no server: libmicrohttpd was missing"};
+    return app_report(opt, &err, EXIT_CELL);
+}
+#endif
+
+int serve_main(struct options *opt, int argc, char **argv)
+{
+    char **words;
+    int n, status = verb_options(opt, argc, argv, &words, &n);
+    if (status >= 0) return status;
+    if (n == 0) return run(opt);
+    return verb_misuse(opt, "serve takes options only; \"%s\" is another word", words[0]);
+}
