@@ -19,6 +19,7 @@
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "loopback.h"
@@ -333,7 +334,7 @@ static bool unshare_both(void)
     return made;
 }
 
-/* A network of our own in which PUBLIC is this machine, where the system lets us. */
+/* A network of our own in which PUBLIC is this machine. */
 static bool enter_namespace(void)
 {
     if (!unshare_both()) return false;
@@ -345,11 +346,20 @@ static bool enter_namespace(void)
     return made;
 }
 
+/* Whether the system lets us; tried by a child, because half a namespace (within a chroot, say) has no way back. */
+static bool may_enter_namespace(void)
+{
+    pid_t child = fork();
+    if (child == 0) _exit(enter_namespace() ? 0 : 1);
+    int status = 1;
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 static int begin(void **state)
 {
     (void)state;
     unset_proxies();
-    in_namespace = enter_namespace();
+    in_namespace = may_enter_namespace() && enter_namespace();
     loopback_everywhere = in_namespace;
     fetch_global_init();
     server = loopback_start(answer_picture, NULL);
