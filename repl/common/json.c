@@ -7,6 +7,8 @@
 
 #include "common/json.h"
 
+enum { ASK_EVERY = 1 << 20 }; /* bytes */
+
 void json_count_failures(void) { json_set_alloc_funcs(memory_new, free); }
 
 json_t *json_textn(const char *s, size_t n)
@@ -112,12 +114,21 @@ static void pretty_real(struct text *out, double x)
     if (!strpbrk(digits, ".e")) text_add(out, ".0");
 }
 
-static void pretty(struct text *out, const json_t *value, int depth);
+/* What is being written, and whether somebody still wants it. */
+struct pretty {
+    struct text out;
+    const struct stop *stop;
+    size_t ask_at; // bytes
+    bool stopped;
+};
+
+static void pretty(struct pretty *p, const json_t *value, int depth);
 
 static void line_break(struct text *out, int depth) { text_addf(out, "\n%*s", depth, ""); }
 
-static void pretty_array(struct text *out, const json_t *value, int depth)
+static void pretty_array(struct pretty *p, const json_t *value, int depth)
 {
+    struct text *out = &p->out;
     size_t i;
     json_t *item;
     text_add(out, "[");
@@ -125,14 +136,15 @@ static void pretty_array(struct text *out, const json_t *value, int depth)
     {
         if (i) text_add(out, ",");
         line_break(out, depth + 1);
-        pretty(out, item, depth + 1);
+        pretty(p, item, depth + 1);
     }
     if (json_array_size(value)) line_break(out, depth);
     text_add(out, "]");
 }
 
-static void pretty_object(struct text *out, const json_t *value, int depth)
+static void pretty_object(struct pretty *p, const json_t *value, int depth)
 {
+    struct text *out = &p->out;
     const char *key;
     json_t *item;
     bool first = true;
@@ -145,21 +157,30 @@ static void pretty_object(struct text *out, const json_t *value, int depth)
         line_break(out, depth + 1);
         pretty_string(out, name);
         text_add(out, ": ");
-        pretty(out, item, depth + 1);
+        pretty(p, item, depth + 1);
         json_decref(name);
     }
     if (!first) line_break(out, depth);
     text_add(out, "}");
 }
 
-static void pretty(struct text *out, const json_t *value, int depth)
+static bool is_stopped(struct pretty *p)
 {
+    if (p->stopped || p->out.n < p->ask_at) return p->stopped;
+    p->ask_at = p->out.n + ASK_EVERY;
+    return p->stopped = stop_asked(p->stop);
+}
+
+static void pretty(struct pretty *p, const json_t *value, int depth)
+{
+    struct text *out = &p->out;
+    if (is_stopped(p)) return;
     switch (json_typeof(value)) {
     case JSON_OBJECT:
-        pretty_object(out, value, depth);
+        pretty_object(p, value, depth);
         break;
     case JSON_ARRAY:
-        pretty_array(out, value, depth);
+        pretty_array(p, value, depth);
         break;
     case JSON_STRING:
         pretty_string(out, value);
@@ -182,12 +203,13 @@ static void pretty(struct text *out, const json_t *value, int depth)
     }
 }
 
-char *json_pretty(const json_t *value)
+char *json_pretty(const json_t *value, const struct stop *stop)
 {
-    struct text out = {0};
-    pretty(&out, value, 0);
-    text_add(&out, "\n");
-    return text_take(&out);
+    struct pretty p = {.stop = stop};
+    pretty(&p, value, 0);
+    text_add(&p.out, "\n");
+    if (p.stopped) text_free(&p.out);
+    return p.stopped ? NULL : text_take(&p.out);
 }
 
 /* -- Errors --------------------------------------------------------------------------------- */

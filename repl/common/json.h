@@ -8,6 +8,7 @@
 
 #include <stdint.h>
 
+#include "common/stop.h"
 #include "common/text.h"
 
 /* From now on memory that jansson misses counts in memory_failures(). */
@@ -23,8 +24,8 @@ json_t *json_error(const struct phi3v_error *err);
 /* "model", "image", … for an enum phi3v_code. */
 const char *error_name(int code);
 /* As Python's notebooks: indented by one, numbers in their shortest form, a line break at the end.
- * The caller frees. */
-char *json_pretty(const json_t *value);
+ * The caller frees. NULL without memory, or when it was stopped; stop may be NULL. */
+char *json_pretty(const json_t *value, const struct stop *stop);
 /* Parses text; on failure err says what (the thing's name) is wrong and where. NULL on failure. */
 json_t *json_parse(const char *text, size_t n, const char *what, struct phi3v_error *err);
 /* Escapes U+007F, U+0080–009F, U+2028 and U+2029 in JSON text (elsewhere than in strings they

@@ -10,7 +10,7 @@
  *   u   four hexadecimal digits: an escape that is kept as it is
  *   m   the mark itself */
 #define MARK "\xEE\x83\xB5"
-enum { MARK_BYTES = 3, CARRIED_BYTES = MARK_BYTES + 1 + 4 };
+enum { MARK_BYTES = 3, CARRIED_BYTES = MARK_BYTES + 1 + 4, ASK_EVERY = 1 << 20 };
 
 /* -- Reading ---------------------------------------------------------------------------------- */
 
@@ -117,17 +117,51 @@ static size_t take_word(const char *p, const char *end, struct text *out)
     return n;
 }
 
-json_t *json_exact_parse(const char *text, size_t n, const char *what, struct phi3v_error *err)
+/* The text with what JSON has no place for inside strings; false when it was stopped. */
+static bool carry(const char *text, size_t n, const struct stop *stop, struct text *out)
+{
+    const char *ask_at = text;
+    for (const char *p = text, *end = text + n; p < end;) {
+        if (p >= ask_at && stop_asked(stop)) return false;
+        if (p >= ask_at) ask_at = end - p > ASK_EVERY ? p + ASK_EVERY : end;
+        p += *p == '"' ? take_string(p, end, out) : take_word(p, end, out);
+    }
+    return true;
+}
+
+/* What the library reads from, piece by piece. */
+struct feed {
+    const char *p, *end;
+    const struct stop *stop;
+    size_t n_given;
+    bool stopped;
+};
+
+static size_t give(void *to, size_t n_wanted, void *user)
+{
+    struct feed *f = user;
+    size_t left = (size_t)(f->end - f->p), n = n_wanted < left ? n_wanted : left;
+    if (f->n_given / ASK_EVERY != (f->n_given + n) / ASK_EVERY) f->stopped = stop_asked(f->stop);
+    if (f->stopped) return (size_t)-1;
+    memcpy(to, f->p, n);
+    f->p += n;
+    f->n_given += n;
+    return n;
+}
+
+json_t *json_exact_parse(const char *text, size_t n, const char *what, const struct stop *stop,
+                         struct phi3v_error *err)
 {
     struct text carried = {0};
-    for (const char *p = text, *end = text + n; p < end;)
-        p += *p == '"' ? take_string(p, end, &carried) : take_word(p, end, &carried);
+    bool stopped = !carry(text, n, stop, &carried);
+    struct feed feed = {.p = carried.s, .end = carried.s + carried.n, .stop = stop};
     json_error_t why;
     unsigned before = memory_failures();
-    json_t *value = carried.failed
-                        ? NULL
-                        : json_loadb(carried.s ? carried.s : "", carried.n, JSON_DECODE_ANY, &why);
-    if (!value && (carried.failed || memory_failures() != before))
+    json_t *value =
+        carried.failed || stopped ? NULL : json_load_callback(give, &feed, JSON_DECODE_ANY, &why);
+    if (stopped || feed.stopped)
+        stop_error(err, "reading", what);
+    else if (!value && (carried.failed || memory_failures() != before))
         memory_error(err);
     else if (!value)
         refuse(err, PHI3V_E_IO, "%s is not JSON: line %d: %s", what, why.line, why.text);
@@ -138,9 +172,9 @@ json_t *json_exact_parse(const char *text, size_t n, const char *what, struct ph
 /* -- Writing ---------------------------------------------------------------------------------- */
 
 /* The JSON text with what was carried in its place. */
-char *json_exact_pretty(const json_t *value)
+char *json_exact_pretty(const json_t *value, const struct stop *stop)
 {
-    char *json = json_pretty(value);
+    char *json = json_pretty(value, stop);
     if (!json || !strstr(json, MARK)) return json;
     struct text out = {0};
     const char *p = json, *mark;

@@ -9,10 +9,11 @@
 #include "common/json.h"
 
 /* As json_parse, but what it would refuse or change is carried along; of double keys the last one
- * counts. Errors: IO, MEMORY. */
-json_t *json_exact_parse(const char *text, size_t n, const char *what, struct phi3v_error *err);
-/* The other way: as json_pretty. NULL without memory. */
-char *json_exact_pretty(const json_t *value);
+ * counts. stop may be NULL. Errors: IO, CANCELLED, MEMORY. */
+json_t *json_exact_parse(const char *text, size_t n, const char *what, const struct stop *stop,
+                         struct phi3v_error *err);
+/* The other way: as json_pretty. */
+char *json_exact_pretty(const json_t *value, const struct stop *stop);
 /* A string of such a value for people and models: U+FFFD where something was carried. NULL without
  * memory. */
 char *json_exact_plain(const char *s);

@@ -44,7 +44,7 @@ int kernel_install(const char *program, bool user, const char *prefix, char **re
         json_pack("{s:[s,s,s,s],s:s,s:s,s:s,s:{},s:{},s:s}", "argv", program, "kernel", "-f",
                   "{connection_file}", "display_name", "phiscope", "language", "phiscope",
                   "interrupt_mode", "message", "env", "metadata", "kernel_protocol_version", "5.5");
-    char *text = must(json_pretty(spec));
+    char *text = must(json_pretty(spec, NULL));
     int rc = make_folders(folder, err);
     if (!rc) rc = store_file(path, text, strlen(text), 0666, err);
     json_decref(spec);

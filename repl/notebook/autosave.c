@@ -319,6 +319,7 @@ static void leave_behind(struct notebook *nb)
     struct autosave *a = nb->autosave;
     errno = ENOMEM;
     char *path = random_path(a, last_prefix, ".ipynb");
+    nb->book.stop = NULL; /* nobody's Ctrl-C may lose it */
     char *text =
         path ? ipynb_text(&nb->book, nb->engine.info ? nb->engine.info->name : NULL, NULL) : NULL;
     int fd = text ? make_file(a, path, text, strlen(text)) : -1;

@@ -211,11 +211,13 @@ void book_forget_last(struct book *b) { undo_free(&b->undo.v[--b->undo.n]); }
 static void swap_all(struct book *b, struct book *other)
 {
     struct steps undo = b->undo, redo = b->redo;
+    const struct stop *stop = b->stop;
     struct book was = *b;
     was.undo = was.redo = (struct steps){0};
     *b = *other;
     b->undo = undo;
     b->redo = redo;
+    b->stop = stop;
     *other = was;
 }
 

@@ -9,6 +9,7 @@
 #include <jansson.h>
 
 #include "common/files.h"
+#include "common/stop.h"
 #include "notebook/certainty.h"
 #include "notebook/images.h"
 
@@ -76,12 +77,13 @@ struct book {
     struct lines pending; // given since the last cell
     struct settings base; // in effect before the first cell
     struct steps undo, redo;
-    char *path;       // of the notebook file, or NULL
-    char *journal;    // of the unsaved cells, left behind when it was put aside; NULL
-    bool changed;     // since saved
-    json_t *file;     // the notebook as it was read, without its cells; NULL when new
-    json_t *after;    // the file's cells behind the last of ours; NULL
-    unsigned next_id; // for the ids of new cells
+    char *path;              // of the notebook file, or NULL
+    char *journal;           // of the unsaved cells, left behind when it was put aside; NULL
+    bool changed;            // since saved
+    json_t *file;            // the notebook as it was read, without its cells; NULL when new
+    json_t *after;           // the file's cells behind the last of ours; NULL
+    unsigned next_id;        // for the ids of new cells
+    const struct stop *stop; // asked while it is read from a file or written to one; NULL; borrowed
 };
 
 /* base: copied. Errors: MEMORY. */

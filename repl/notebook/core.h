@@ -13,6 +13,7 @@ struct notebook {
     struct nb_front front;
     const char *const *model_dirs;
     struct engine engine;
+    struct stop stop; // asks the engine; the book has it
     struct book book;
     struct settings now;         // what the next cell would be asked with
     bool behind;                 // `now` could not be worked out behind the latest change

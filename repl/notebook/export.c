@@ -65,7 +65,7 @@ static char *json(const struct book *b, const enum cell_state *state)
     json_t *cells = json_array();
     for (int i = 0; i < b->n; i++) json_array_append_new(cells, cell_json(b, i, state[i]));
     json_t *all = json_pack("{s:o,s:o}", "system", json_text(b->base.system), "cells", cells);
-    char *text = json_pretty(all);
+    char *text = json_pretty(all, b->stop);
     json_decref(all);
     return text;
 }
@@ -88,6 +88,7 @@ int export_text(const struct book *b, const char *path, char **ret, struct phi3v
     if (*ret && memory_failures() == before) return 0;
     free(*ret);
     if (memory_failures() != before) return memory_error(err);
+    if (has_ending(path, ".json")) return stop_error(err, "writing", path);
     return refuse(err, PHI3V_E_ARGUMENT, "%.200s: the name must end in .ipynb, .md, .txt or .json",
                   path);
 }

@@ -7,9 +7,9 @@
 #include "notebook/book.h"
 
 /* The notebook as text. model: its name, NULL leaves what is there. NULL and an error without
- * memory. */
+ * memory, or when b->stop said so. */
 char *ipynb_text(struct book *b, const char *model, struct phi3v_error *err);
-/* Writes it. Errors: IO, MEMORY. */
+/* Writes it. Errors: IO, CANCELLED, MEMORY. */
 int ipynb_write(struct book *b, const char *model, const char *path, struct phi3v_error *err);
 /* One cell as it stands in the file; NULL without memory. state: of it. */
 json_t *ipynb_cell(struct book *b, int i, enum cell_state state);
@@ -17,8 +17,8 @@ json_t *ipynb_cell(struct book *b, int i, enum cell_state state);
 json_t *ipynb_frame(const struct book *b, const char *model);
 
 /* Reads a notebook into an empty book, whose settings are those of the run; runs and loads nothing.
- * name: for errors. Errors: IO (one sentence with the cell's place), MEMORY; the book is then
- * empty. */
+ * name: for errors. Errors: IO (one sentence with the cell's place), CANCELLED, MEMORY; the book is
+ * then empty. */
 int ipynb_parse(const char *text, size_t n, const char *name, struct book *b,
                 struct phi3v_error *err);
 /* The same of a parsed file, which is borrowed and may be changed. */

@@ -10,7 +10,7 @@
 #include "notebook/lines.h"
 #include "notebook/source.h"
 
-enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_IMAGES = 10000 };
+enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_IMAGES = 10000, CELLS_A_LOOK = 64 };
 
 struct reader {
     struct book *book;
@@ -365,6 +365,8 @@ static int read_cells(struct reader *rd, struct phi3v_error *err)
 {
     int rc = 0;
     for (size_t k = 0; k < json_array_size(rd->cells) && !rc; k++) {
+        if (k % CELLS_A_LOOK == 0 && stop_asked(rd->book->stop))
+            return stop_error(err, "reading", rd->name);
         json_t *cell = json_array_get(rd->cells, k);
         if (rd->ours && is_code(cell)) {
             rc = read_cell(rd, cell, k, err);
@@ -402,9 +404,11 @@ static void raise_minor(json_t *file)
 static void empty_again(struct book *b)
 {
     struct settings base = b->base;
+    const struct stop *stop = b->stop;
     b->base = (struct settings){0};
     book_free(b);
     b->base = base;
+    b->stop = stop;
     b->next_id = 1;
 }
 
@@ -438,8 +442,12 @@ int ipynb_read(json_t *file, const char *name, struct book *b, struct phi3v_erro
 int ipynb_parse(const char *text, size_t n, const char *name, struct book *b,
                 struct phi3v_error *err)
 {
-    json_t *file = json_exact_parse(text, n, name, err);
-    if (!file) return err && err->code == PHI3V_E_MEMORY ? PHI3V_E_MEMORY : PHI3V_E_IO;
+    struct phi3v_error why;
+    json_t *file = json_exact_parse(text, n, name, b->stop, &why);
+    if (!file) {
+        if (err) *err = why;
+        return why.code;
+    }
     int rc = ipynb_read(file, name, b, err);
     json_decref(file);
     return rc;

@@ -8,7 +8,7 @@
 #include "notebook/png.h"
 #include "notebook/source.h"
 
-enum { PREVIEW_SIDE = 640 };
+enum { PREVIEW_SIDE = 640, CELLS_A_LOOK = 64 };
 
 /* Objects are built with their keys in sorted order: Python writes them so, and differences stay
  * small. Missing memory is asked about once, at the end of a cell: memory_failures(). */
@@ -273,6 +273,9 @@ static int add_cells(json_t *list, struct book *b, struct phi3v_error *err)
     enum cell_state *state = memory_zero((size_t)b->n, sizeof *state);
     int rc = state ? book_states(b, state, err) : memory_error(err);
     for (int i = 0; i < b->n && !rc; i++) {
+        if (i % CELLS_A_LOOK == 0 && stop_asked(b->stop))
+            rc = stop_error(err, "writing", "the notebook");
+        if (rc) break;
         if (b->v[i].before) json_array_extend(list, b->v[i].before);
         json_t *cell = ipynb_cell(b, i, state[i]);
         if (!cell || json_array_append_new(list, cell)) rc = memory_error(err);
@@ -286,16 +289,22 @@ char *ipynb_text(struct book *b, const char *model, struct phi3v_error *err)
 {
     json_t *file = ipynb_frame(b, model);
     int rc = file ? add_cells(json_object_get(file, "cells"), b, err) : memory_error(err);
-    char *text = rc ? NULL : json_exact_pretty(file);
-    if (!rc && !text) memory_error(err);
+    unsigned before = memory_failures();
+    char *text = rc ? NULL : json_exact_pretty(file, b->stop);
+    if (!rc && !text && memory_failures() == before) stop_error(err, "writing", "the notebook");
+    if (!rc && !text && memory_failures() != before) memory_error(err);
     json_decref(file);
     return text;
 }
 
 int ipynb_write(struct book *b, const char *model, const char *path, struct phi3v_error *err)
 {
-    char *text = ipynb_text(b, model, err);
-    if (!text) return PHI3V_E_MEMORY;
+    struct phi3v_error why;
+    char *text = ipynb_text(b, model, &why);
+    if (!text) {
+        if (err) *err = why;
+        return why.code;
+    }
     int rc = store_file(path, text, strlen(text), 0666, err);
     free(text);
     return rc;

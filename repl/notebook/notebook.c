@@ -150,6 +150,8 @@ static int forget_secrets(struct settings *s, struct phi3v_error *err)
     return 0;
 }
 
+static bool wants_to_stop(void *engine) { return engine_stopped(engine); }
+
 int nb_new(const struct nb_options *opt, const struct nb_front *front, struct notebook **ret,
            struct phi3v_error *err)
 {
@@ -162,6 +164,8 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     int rc = settings_copy(&nb->usual, opt->settings, err);
     if (!rc) rc = forget_secrets(&nb->usual, err);
     if (!rc) rc = book_init(&nb->book, &nb->usual, err);
+    nb->stop = (struct stop){wants_to_stop, &nb->engine};
+    nb->book.stop = &nb->stop;
     if (!rc) rc = settings_copy(&nb->now, &nb->usual, err);
     if (!rc) rc = autosave_open(nb, opt->state_dir, err);
     if (!rc && opt->state_dir && !(nb->state_dir = text_copy(opt->state_dir)))

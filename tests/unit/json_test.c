@@ -73,7 +73,7 @@ static void pretty_is_pythons(void **state)
     struct phi3v_error err;
     json_t *value = json_parse(text, strlen(text), "text", &err);
     assert_non_null(value);
-    char *again = json_pretty(value);
+    char *again = json_pretty(value, NULL);
     assert_string_equal(again, text);
     free(again);
     json_decref(value);

@@ -2,6 +2,7 @@
  * Commands about notebook files: :save :open */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
@@ -76,6 +77,7 @@ int command_save(struct call *c, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     char *path;
+    engine_begin(&nb->engine);
     int rc = path_to_save(c, &path, err);
     if (rc) return rc;
     if (!c->forced) rc = own_file_check(nb, path, ":save!", err);
@@ -120,10 +122,15 @@ static int open_notebook(struct notebook *nb, const char *path, struct phi3v_err
 {
     char *text;
     size_t n;
+    /* A pipe nobody writes into would not even let itself be opened. */
+    struct stat st;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        return refuse(err, PHI3V_E_IO, "%.200s is a folder or a device, not a notebook", path);
     int rc = load_file(path, MAX_NOTEBOOK_BYTES, &text, &n, err);
     if (rc) return rc;
     struct book fresh;
     rc = book_init(&fresh, &nb->usual, err);
+    fresh.stop = &nb->stop;
     if (!rc) rc = parse(nb, path, text, n, &fresh, err);
     free(text);
     if (!rc) rc = book_replace(&nb->book, &fresh, err);
@@ -140,6 +147,7 @@ int command_open(struct call *c, struct phi3v_error *err)
     if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":open wants a notebook");
     int rc = one_path(c->args, ":open", &path, err);
     if (rc) return rc;
+    engine_begin(&nb->engine);
     rc = open_notebook(nb, path, err);
     if (!rc) {
         autosave_apart(nb, book_aside(&nb->book, false));

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: MIT
+ * The question whether long work is to end, asked between pieces of it. */
+#ifndef COMMON_STOP_H
+#define COMMON_STOP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "phi3v.h"
+
+struct stop {
+    bool (*fn)(void *user);
+    void *user;
+};
+
+/* stop may be NULL: the work goes on. */
+static inline bool stop_asked(const struct stop *stop) { return stop && stop->fn(stop->user); }
+/* "reading x.ipynb was cancelled"; returns PHI3V_E_CANCELLED. */
+int stop_error(struct phi3v_error *err, const char *doing, const char *what);
+
+#endif
