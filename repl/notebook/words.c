@@ -41,7 +41,8 @@ static bool next_word(const char **at, struct word *ret)
     bool quoted = false;
     char first = *p == '"' || *p == '\'' ? *p : 0;
     const char *close = *p == '<' && url_is_http(p + 1) ? strchr(p, '>') : NULL;
-    bool is_address = close || url_is_http(p), from_windows = windows_prefix(p + (first != 0));
+    bool is_address = close || url_is_http(p) || strncasecmp(p, "file://", 7) == 0;
+    bool from_windows = windows_prefix(p + (first != 0));
     for (; *p && (quote || (close && p < close) || !isspace((unsigned char)*p)); p++) {
         if (quote ? *p == quote : !is_address && (*p == '"' || *p == '\'')) {
             quote = quote ? 0 : *p;

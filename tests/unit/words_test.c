@@ -34,6 +34,7 @@ static void words(void **state)
     words_are("http://h/it's.png 'x y'", 2, (const char *[]){"http://h/it's.png", "x y"});
     words_are("<https://h/it's a.png> b", 2, (const char *[]){"<https://h/it's a.png>", "b"});
     words_are("<http://h/a b <c 'd e'", 4, (const char *[]){"<http://h/a", "b", "<c", "d e"});
+    words_are("file:///t/it's%20a.png b", 2, (const char *[]){"file:///t/it's%20a.png", "b"});
     words_are("http://h/it\\'s\\?a", 1, (const char *[]){"http://h/it's?a"});
     words_are("\"\" x", 2, (const char *[]){"", "x"});
 }
