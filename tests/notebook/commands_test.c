@@ -212,7 +212,7 @@ static void drives(void **state)
         {"C:\\Users\\me\\a.png", "/mnt/c/Users/me/a.png"},
         {"d:\\Gr\303\274\303\237e\\a b.png", "/mnt/d/Gr\303\274\303\237e/a b.png"},
         {"C:\\\\Users\\\\a.png", "/mnt/c/Users/a.png"},
-        {"\\\\WSL.LOCALHOST\\x\\home\\a.png", "/home/a.png"},
+        {"\\\\WSL.LOCALHOST\\x\\srv\\a.png", "/srv/a.png"},
         {"\\\\server\\share\\a.png", "\\\\server\\share\\a.png"},
         {"C:", "C:"},
         {"C:/a.png", "C:/a.png"},
