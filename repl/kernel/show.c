@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 #include "notebook/png.h"
+#include "pdf/pdf.h"
 
 enum { PREVIEW_SIDE = 640 };
 
@@ -168,6 +169,7 @@ struct nb_front show_front(struct show *s, bool (*stopped)(void *user), void (*b
                              .stopped = stopped,
                              .begins = begins,
                              .next_input = next_input,
+                             .draw_pdf = pdf_draw,
                              .user = s};
 }
 

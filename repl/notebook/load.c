@@ -50,6 +50,27 @@ static char *path_from_windows(const char *what)
     return text_take(&path);
 }
 
+/* The page behind a document's name: "report.pdf#3", and of addresses whatever is a number. */
+struct mark {
+    bool there;
+    size_t n; // bytes of the name
+    int page;
+};
+
+static struct mark page_mark(const char *what)
+{
+    const char *hash = strrchr(what, '#');
+    struct mark m = {false, 0, 0};
+    size_t n_digits = hash ? strspn(hash + 1, "0123456789") : 0;
+    if (!n_digits || n_digits > 6 || hash[1 + n_digits] || hash == what) return m;
+    m = (struct mark){true, (size_t)(hash - what), atoi(hash + 1)};
+    if (fetch_is_url(what)) return m;
+    char *name = text_copyn(what, m.n);
+    m.there = name && !is_plain_file(what) && (has_ending(name, ".pdf") || is_plain_file(name));
+    free(name);
+    return m;
+}
+
 char *load_path(const char *what)
 {
     if (fetch_is_url(what)) return NULL;
@@ -76,16 +97,26 @@ static int may_load(const char *what, const struct loader *how, enum nb_origin o
     return 0;
 }
 
+static bool is_pdf(const void *bytes, size_t n)
+{
+    return !strcmp(phi3v_image_sniff(bytes, n, NULL), "a PDF document");
+}
+
 /* A film or an archive need not come to its end before it is named. */
-static bool is_hopeless(const void *bytes, size_t n)
+static bool is_no_picture(const void *bytes, size_t n)
 {
     int is_picture = 0;
     phi3v_image_sniff(bytes, n, &is_picture);
     return !is_picture;
 }
 
-int load_bytes(const char *what, const struct loader *how, enum nb_origin origin,
-               struct fetched *ret, struct phi3v_error *err)
+static bool is_nothing_drawn(const void *bytes, size_t n)
+{
+    return is_no_picture(bytes, n) && !is_pdf(bytes, n);
+}
+
+static int get_bytes(const char *what, const struct loader *how, enum nb_origin origin,
+                     struct fetched *ret, struct phi3v_error *err)
 {
     static const enum net_origin as[] = {
         [NB_TYPED] = NET_TYPED, [NB_FILE] = NET_FILE, [NB_REQUEST] = NET_REQUEST};
@@ -94,7 +125,8 @@ int load_bytes(const char *what, const struct loader *how, enum nb_origin origin
                                   .timeout_s = how->settings->fetch_timeout,
                                   .allow_private = how->settings->allow_private_urls,
                                   .offline = how->settings->offline,
-                                  .is_hopeless = is_hopeless,
+                                  .is_hopeless =
+                                      origin == NB_TYPED ? is_nothing_drawn : is_no_picture,
                                   .on_progress = on_fetch,
                                   .user = (void *)(uintptr_t)how->front};
     int rc = may_load(what, how, origin, err);
@@ -106,6 +138,71 @@ int load_bytes(const char *what, const struct loader *how, enum nb_origin origin
     free(path);
     return rc;
 }
+
+/* -- Pages of documents ------------------------------------------------------------------------ */
+
+/* Puts the page, as a picture, in the document's place. */
+static int draw_page(const struct loader *how, enum nb_origin origin, int page,
+                     struct fetched *file, struct phi3v_error *err)
+{
+    if (origin != NB_TYPED)
+        return refuse(err, PHI3V_E_IMAGE,
+                      "a page of a PDF document is drawn by another program, which a cell from a "
+                      "file may not start: type the line with it yourself");
+    if (!how->front->draw_pdf)
+        return refuse(err, PHI3V_E_IMAGE, "pages of PDF documents are not drawn here");
+    struct nb_pdf what = {file->bytes,         file->n_bytes,   page, how->settings->fetch_timeout,
+                          how->front->stopped, how->front->user};
+    char *bytes;
+    size_t n;
+    int rc = how->front->draw_pdf(&what, &bytes, &n, err);
+    if (rc) return rc;
+    free(file->bytes);
+    file->bytes = (uint8_t *)bytes;
+    file->n_bytes = n;
+    return 0;
+}
+
+/* What follows from what the bytes are and from the mark behind their name. */
+static int take_page(const char *what, const struct mark *mark, const struct loader *how,
+                     enum nb_origin origin, struct fetched *file, struct phi3v_error *err)
+{
+    bool pdf = is_pdf(file->bytes, file->n_bytes);
+    if (!pdf && mark->there && !fetch_is_url(what))
+        return refuse(err, PHI3V_E_IMAGE, "only PDF documents have pages, and this is none");
+    if (!pdf || origin == NB_REQUEST) return 0; /* a request learns what the decoder says */
+    if (mark->there && !mark->page)
+        return refuse(err, PHI3V_E_IMAGE, "the pages of a PDF document are counted from 1");
+    int rc = draw_page(how, origin, mark->page, file, err);
+    if (rc || !mark->there) return rc;
+    char *source = text_format("%s#%d", file->source, mark->page);
+    if (!source) return memory_error(err);
+    free(file->source);
+    file->source = source;
+    return 0;
+}
+
+int load_bytes(const char *what, const struct loader *how, enum nb_origin origin,
+               struct fetched *ret, struct phi3v_error *err)
+{
+    struct mark mark = page_mark(what);
+    struct phi3v_error why;
+    struct fetched file = {0};
+    char *name = mark.there ? text_copyn(what, mark.n) : NULL;
+    int rc = mark.there && !name ? memory_error(err)
+                                 : get_bytes(name ? name : what, how, origin, &file, err);
+    free(name);
+    if (rc) return rc;
+    rc = take_page(what, &mark, how, origin, &file, &why);
+    if (!rc)
+        *ret = file;
+    else
+        refuse(err, rc, "%.200s: %.280s", file.source, why.text);
+    if (rc) fetched_fini(&file);
+    return rc;
+}
+
+/* -- The picture ------------------------------------------------------------------------------- */
 
 static int wants_to_stop(void *user)
 {
@@ -165,7 +262,7 @@ void load_note(const struct loader *how, const char *what)
 static bool is_pattern(const struct word *word)
 {
     return !word->quoted && !fetch_is_url(word->text) && strpbrk(word->text, "*?[") &&
-           !is_plain_file(word->text);
+           !load_finds(word->text);
 }
 
 int load_expand(const struct word *word, struct strings *ret, struct phi3v_error *err)
@@ -188,6 +285,16 @@ int load_expand(const struct word *word, struct strings *ret, struct phi3v_error
 
 /* -- What looks like a picture ---------------------------------------------------------------- */
 
+bool load_finds(const char *path)
+{
+    if (is_plain_file(path)) return true;
+    struct mark mark = page_mark(path);
+    char *name = mark.there ? text_copyn(path, mark.n) : NULL;
+    bool found = name && is_plain_file(name);
+    free(name);
+    return found;
+}
+
 bool has_picture_name(const char *path)
 {
     static const char *const ending[] = {".png",  ".jpg",  ".jpeg", ".webp", ".gif", ".bmp",
@@ -195,14 +302,14 @@ bool has_picture_name(const char *path)
                                          ".avif", ".heic", ".heif", ".jxl",  ".ico"};
     for (size_t i = 0; i < sizeof ending / sizeof *ending; i++)
         if (has_ending(path, ending[i])) return true;
-    return false;
+    return page_mark(path).there;
 }
 
 bool names_picture(const char *word)
 {
     if (fetch_is_url(word)) return true;
     char *path = load_path(word);
-    bool named = path && has_picture_name(path) && is_plain_file(path);
+    bool named = path && has_picture_name(path) && load_finds(path);
     free(path);
     return named;
 }

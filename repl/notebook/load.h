@@ -19,7 +19,8 @@ struct loader { // borrowed
 };
 
 /* what: a path, file:// path, http(s) or data: address, or - for the standard input where the front
- * end has it. Errors: IO, IMAGE, ARGUMENT, CANCELLED, MEMORY; they name the source. */
+ * end has it; of PDF documents a page, as in report.pdf#3, which only what a person typed may draw,
+ * because a program is started for it. Errors: IO, IMAGE, ARGUMENT, CANCELLED, MEMORY; they name the source. */
 int load_picture(const char *what, const struct loader *how, enum nb_origin origin,
                  struct loaded *ret, struct phi3v_error *err);
 /* Its two halves: the bytes, and the picture out of them; the second frees them. */
@@ -39,7 +40,9 @@ int load_expand(const struct word *word, struct strings *ret, struct phi3v_error
  * NULL for an address, or without memory. The caller frees. */
 char *load_path(const char *what);
 
-/* Has picture bytes' usual ending: .png, .jpg, .jpeg, … */
+/* Whether the path is one of a file, or of a page of one. */
+bool load_finds(const char *path);
+/* Has picture bytes' usual ending: .png, .jpg, .jpeg, …, or names a page of a document. */
 bool has_picture_name(const char *path);
 /* Names a picture beyond doubt: an address, or an existing file with a picture's ending. */
 bool names_picture(const char *word);

@@ -22,7 +22,7 @@ struct notebook;
 /* Who wrote what is evaluated. */
 enum nb_origin {
     NB_TYPED,  /* the person, here and now */
-    NB_FILE,   /* a notebook or other file: no shell, no writing, public addresses only */
+    NB_FILE,   /* a notebook or other file: no program, no writing, public addresses only */
     NB_REQUEST /* somebody over the network: the same, and no files of this machine */
 };
 
@@ -104,6 +104,15 @@ struct nb_progress {
     double left_s;       // SHARE: seconds until the first word; negative: not known
 };
 
+struct nb_pdf { // a document, borrowed during the call
+    const void *bytes;
+    size_t n_bytes;
+    int page;         // 0: its only one
+    double timeout_s; // for all of it
+    bool (*stopped)(void *user);
+    void *user;
+};
+
 struct nb_front {
     void (*output)(void *user, const struct nb_output *out);
     void (*progress)(void *user, const struct nb_progress *p); /* NULL p: nothing is at work now */
@@ -126,6 +135,10 @@ struct nb_front {
     /* Pictures that appear in this folder are loaded from now on, as if they were typed; folder
      * NULL: no more. NULL itself: cannot. */
     int (*watch)(void *user, const char *folder, struct phi3v_error *err);
+    /* A page of a PDF document as the bytes of a picture, which the caller frees: another program
+     * draws it. NULL: not here. Errors: IMAGE, CANCELLED, MEMORY, IO. */
+    int (*draw_pdf)(const struct nb_pdf *what, char **ret_bytes, size_t *ret_n,
+                    struct phi3v_error *err);
     /* What was typed before, oldest first; NULL: nothing is kept. */
     int (*history)(void *user, struct strings *ret, struct phi3v_error *err);
     /* More lines for :info about where this is shown; NULL: none. */

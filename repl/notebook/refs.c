@@ -133,7 +133,7 @@ static bool cut_to_file(struct search *s, char *word, size_t *n_bytes)
     enum { MAX_TRIES = 200 };
     size_t whole = strlen(word);
     s->n_lookups++;
-    if (is_plain_file(word)) return true;
+    if (load_finds(word)) return true;
     int tries = 0;
     for (size_t n = whole; n-- > 1 && tries < MAX_TRIES;) {
         if (!may_end_before(word + n)) continue;
@@ -141,7 +141,7 @@ static bool cut_to_file(struct search *s, char *word, size_t *n_bytes)
         word[n] = 0;
         tries++;
         s->n_lookups++;
-        if (is_plain_file(word)) {
+        if (load_finds(word)) {
             *n_bytes -= whole - n;
             return true;
         }

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/must.h"
+#include "pdf/pdf.h"
 #include "term/columns.h"
 #include "term/gallery.h"
 #include "tty/child.h"
@@ -421,6 +422,7 @@ struct nb_front front_face(struct front *f)
                              .begins = begins,
                              .next_input = next_input,
                              .shell = shell,
+                             .draw_pdf = pdf_draw,
                              .paste = paste,
                              .copy = copy,
                              .watch = watch,

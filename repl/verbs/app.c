@@ -7,6 +7,7 @@
 
 #include "common/json.h"
 #include "common/must.h"
+#include "pdf/pdf.h"
 #include "term/out.h"
 #include "tty/fault.h"
 #include "tty/interrupt.h"
@@ -90,6 +91,7 @@ void app_init(struct app *a, const struct options *opt)
                                 .stopped = stopped,
                                 .begins = begins,
                                 .model_changed = model_changed,
+                                .draw_pdf = pdf_draw,
                                 .user = a,
                                 .standard_input = true}};
     options_copy(&a->opt, opt);
@@ -122,10 +124,11 @@ void app_fini(struct app *a)
     options_free(&a->opt);
 }
 
-int app_load_picture(struct app *a, const char *what, struct loaded *ret, struct phi3v_error *err)
+int app_load_picture(struct app *a, const char *what, enum nb_origin origin, struct loaded *ret,
+                     struct phi3v_error *err)
 {
     struct loader how = {&a->opt.set, &a->front};
-    return load_picture(what, &how, NB_TYPED, ret, err);
+    return load_picture(what, &how, origin, ret, err);
 }
 
 int app_on_progress(const struct phi3v_event *event, void *user)
@@ -162,6 +165,8 @@ int app_report(const struct options *opt, const struct phi3v_error *err, int sta
     }
     return status;
 }
+
+int app_input_status(int code) { return code == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT; }
 
 int app_status(int code) { return code == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_CELL; }
 

@@ -37,7 +37,8 @@ int pull_offer(const struct options *opt, struct phi3v_error *err);
 void app_close_model(struct app *a);
 void app_fini(struct app *a);
 /* A picture as the person at the command line names it. */
-int app_load_picture(struct app *a, const char *what, struct loaded *ret, struct phi3v_error *err);
+int app_load_picture(struct app *a, const char *what, enum nb_origin origin, struct loaded *ret,
+                     struct phi3v_error *err);
 /* A phi3v_event_fn for user = struct app. */
 int app_on_progress(const struct phi3v_event *event, void *user);
 
@@ -56,6 +57,8 @@ int app_report(const struct options *opt, const struct phi3v_error *err, int sta
 void app_print_json(const json_t *value);
 /* The exit status that goes with an error while an answer is made. */
 int app_status(int code);
+/* That of an input that cannot be read. */
+int app_input_status(int code);
 /* That of a model that cannot be opened. */
 int app_model_status(int code);
 

@@ -36,7 +36,7 @@ static int open_images(struct debug *d, struct phi3v_error *err)
     d->images = xcalloc(list->n, sizeof(phi3v_image *));
     for (; d->n_images < (int)list->n; d->n_images++) {
         struct loaded *l = &d->loaded[d->n_images];
-        int rc = app_load_picture(&d->app, list->v[d->n_images], l, err);
+        int rc = app_load_picture(&d->app, list->v[d->n_images], NB_TYPED, l, err);
         if (rc) return rc;
         d->images[d->n_images] = l->image;
     }
@@ -329,7 +329,7 @@ static int run_stage(struct debug *d, const struct stage *s)
     struct phi3v_error err = {0};
     int status = check_use(d, s), rc;
     if (status >= 0) return status;
-    if ((rc = open_images(d, &err))) return app_report(&d->app.opt, &err, EXIT_INPUT);
+    if ((rc = open_images(d, &err))) return app_report(&d->app.opt, &err, app_input_status(rc));
     if ((rc = app_open_model(&d->app, &err))) return app_report(&d->app.opt, &err, EXIT_MODEL);
     if (!(rc = s->run(d, &err))) return EXIT_FINE;
     bool input = rc == PHI3V_E_IO || rc == PHI3V_E_IMAGE;

@@ -155,7 +155,7 @@ static int load_pictures(struct eval *e, struct talk *t, struct phi3v_error *err
     for (size_t i = 0; i < json_array_size(names); i++) {
         char *path = picture_path(e, json_string_value(json_array_get(names, i)));
         struct loaded loaded;
-        int rc = app_load_picture(&e->app, path, &loaded, err);
+        int rc = app_load_picture(&e->app, path, NB_FILE, &loaded, err);
         free(path);
         if (rc) return rc;
         t->images[t->n_images++] = phi3v_image_ref(loaded.image);

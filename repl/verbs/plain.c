@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "common/files.h"
+#include "pdf/pdf.h"
 #include "tty/fault.h"
 #include "tty/interrupt.h"
 #include "verbs/answer_json.h"
@@ -163,6 +164,7 @@ int plain_open(struct plain *p, const struct options *opt, bool standard_input,
                              .begins = begins,
                              .model_changed = model_changed,
                              .shell = shell,
+                             .draw_pdf = pdf_draw,
                              .user = p,
                              .standard_input = standard_input,
                              .one_at_a_time = true};

@@ -85,6 +85,8 @@ static void make_lines(void)
     add(":foreach a.ppm \"What?\" to made.csv");
     add(":foreach http://127.0.0.1:%d/x.png \"What?\"", port);
     add(":load a.ppm");
+    add(":load a.pdf");
+    add(":load a.pdf#1");
     add(":load -");
     add(":load http://127.0.0.1:%d/x.png", port);
     add(":load http://localhost:%d/x.png as x", port);
@@ -109,6 +111,7 @@ static int setup(void **state)
     (void)state;
     recorder_open(&r, false);
     recorder_picture(&r, "a.ppm", 1);
+    recorder_write("a.pdf", "%PDF-1.4\n");
     works(&r, "Theirs");
     works(&r, ":save theirs.ipynb");
     recorder_restart(&r, false);
@@ -165,7 +168,7 @@ static struct before look(void)
 /* Nothing of this has happened. */
 static void unharmed(struct before *b, const char *source)
 {
-    const char *what = r.n_shell                               ? "a process"
+    const char *what = r.n_shell || r.n_drawn                  ? "a process"
                        : files_now() != b->files               ? "a file"
                        : n_connections()                       ? "a private request"
                        : r.nb->quit || r.result.quit           ? "an end"
@@ -254,6 +257,24 @@ static void alone(void **state)
         }
         free(source);
     }
+}
+
+/* A page of a document is drawn by another program: in a prompt from a file it is not, and a
+ * request gets the words for what is no picture; the same line from a person draws it. */
+static void pages_of_documents(void **state)
+{
+    (void)state;
+    static const char *const prompts[] = {"What is on @a.pdf#1?", "a.pdf#1 What?", "@a.pdf"};
+    for (size_t i = 0; i < sizeof prompts / sizeof *prompts; i++) run_sent(prompts[i]);
+    open_with(prompts[0]);
+    fails(&r, ":run 1", "which a cell from a file may not start");
+    recorder_eval(&r, ":load a.pdf#1", NB_REQUEST);
+    assert_int_equal(r.n_drawn, 0);
+    works(&r, ":load a.pdf#3");
+    assert_saw(&r, "page 3\n");
+    works(&r, "What is on @a.pdf#2?");
+    assert_saw(&r, "page 2\n");
+    r.n_drawn = 0;
 }
 
 /* Behind a command that is allowed, and one that is not, at the end and in the middle. */
@@ -432,6 +453,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
     const struct CMUnitTest tests[] = {TEST(classes_are_what_they_are),
                                        TEST(alone),
+                                       TEST(pages_of_documents),
                                        TEST(behind_every_other),
                                        TEST(evaluated_as_a_file),
                                        TEST(evaluated_as_a_request),

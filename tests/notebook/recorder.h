@@ -32,6 +32,7 @@ struct recorder {
     struct text seen;      // since the last evaluation began
     struct text ids;       // of the last prompt that was answered, as ":prompt ids" would say it
     int n_shell;           // commands given to the shell
+    int n_drawn;           // pages of documents drawn
     long stop_after;       // questions "stopped?" that are still answered with no; -1: always no
     const char *clipboard; // what it holds; NULL: nothing can be read of it
     size_t n_clipboard;
