@@ -7,6 +7,7 @@
 #include "common/files.h"
 #include "net/fetch.h"
 #include "notebook/refs.h"
+#include "notebook/words.h"
 
 enum { LONGEST_PATH = PATH_MAX, LONGEST_ADDRESS = 64 << 10, MOST_LOOKUPS = 20000 };
 
@@ -102,6 +103,11 @@ static char *word_at(const char *s, size_t most, size_t *ret_n)
         if ((size_t)(p - s) >= most) {
             text_free(&word);
             return NULL;
+        }
+        size_t n_escaped = word_escapes(p, &word);
+        if (n_escaped) {
+            p += n_escaped - 1;
+            continue;
         }
         if (*p == '\\' && p[1]) p++;
         text_addn(&word, p, 1);

@@ -31,6 +31,68 @@ size_t windows_prefix(const char *word)
     return word[3] && !isspace((unsigned char)word[3]) ? 2 : 0;
 }
 
+/* -- What cannot be typed ---------------------------------------------------------------------- */
+
+static const char escape_letters[] = "nrtabfve\\'\"", escape_bytes[] = "\n\r\t\a\b\f\v\x1B\\'\"";
+
+/* \n, \x1b … at p; returns how many bytes it takes. Another backslash stands for itself. */
+static size_t read_escape(const char *p, struct text *out)
+{
+    const char *letter = p[1] ? strchr(escape_letters, p[1]) : NULL;
+    if (letter) {
+        text_addn(out, &escape_bytes[letter - escape_letters], 1);
+        return 2;
+    }
+    char digits[3] = "", *end = digits;
+    if (p[1] == 'x') memcpy(digits, p + 2, strnlen(p + 2, 2));
+    char byte = (char)strtoul(isxdigit((unsigned char)*digits) ? digits : "", &end, 16);
+    text_addn(out, byte ? &byte : p, 1);
+    return byte ? 2 + (size_t)(end - digits) : 1;
+}
+
+size_t word_escapes(const char *p, struct text *out)
+{
+    const char *end = p + 2;
+    if (strncmp(p, "$'", 2) != 0) return 0;
+    while (*end && *end != '\'') end += *end == '\\' && end[1] ? 2 : 1;
+    if (!*end) return 0;
+    for (const char *from = p + 2; from < end;) {
+        size_t n = *from == '\\' ? read_escape(from, out) : 1;
+        if (*from != '\\') text_addn(out, from, 1);
+        from += n;
+    }
+    return (size_t)(end + 1 - p);
+}
+
+static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7F; }
+
+static char *quote_controls(const char *word)
+{
+    struct text out = {0};
+    text_add(&out, "$'");
+    for (; *word; word++) {
+        const char *byte =
+            is_control(*word) || strchr("\\'\"", *word) ? strchr(escape_bytes, *word) : NULL;
+        if (byte)
+            text_addf(&out, "\\%c", escape_letters[byte - escape_bytes]);
+        else if (is_control(*word))
+            text_addf(&out, "\\x%02x", (unsigned)*word);
+        else
+            text_addn(&out, word, 1);
+    }
+    text_add(&out, "'");
+    return text_take(&out);
+}
+
+static bool has_controls(const char *word)
+{
+    for (; *word; word++)
+        if (is_control(*word)) return true;
+    return false;
+}
+
+/* -- Reading and writing ------------------------------------------------------------------------ */
+
 /* Reads one word from *at on. In an address quotes are letters (it's.png), and in one within <…> so
  * are blanks. */
 static bool next_word(const char **at, struct word *ret)
@@ -44,7 +106,11 @@ static bool next_word(const char **at, struct word *ret)
     bool is_address = close || url_is_http(p) || strncasecmp(p, "file://", 7) == 0;
     bool from_windows = windows_prefix(p + (first != 0));
     for (; *p && (quote || (close && p < close) || !isspace((unsigned char)*p)); p++) {
-        if (quote ? *p == quote : !is_address && (*p == '"' || *p == '\'')) {
+        size_t n_escaped = quote || is_address ? 0 : word_escapes(p, &word);
+        if (n_escaped) {
+            p += n_escaped - 1;
+            quoted = true;
+        } else if (quote ? *p == quote : !is_address && (*p == '"' || *p == '\'')) {
             quote = quote ? 0 : *p;
             quoted = true;
         } else if (*p == '\\' && quote != '\'' && p[1] && !from_windows) {
@@ -90,10 +156,13 @@ void words_free(struct words *w)
 char *word_quote(const char *word)
 {
     struct text out = {0};
+    if (has_controls(word)) return quote_controls(word);
     if (windows_prefix(word) && !strchr(word, '"')) return text_format("\"%s\"", word);
     if (!*word) text_add(&out, "\"\"");
     for (; *word; word++) {
-        if (isspace((unsigned char)*word) || strchr("\\\"'*?[", *word)) text_add(&out, "\\");
+        bool opens = *word == '$' && word[1] == '\'';
+        if (opens || isspace((unsigned char)*word) || strchr("\\\"'*?[", *word))
+            text_add(&out, "\\");
         text_addn(&out, word, 1);
     }
     return text_take(&out);

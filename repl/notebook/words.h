@@ -18,12 +18,16 @@ struct words {
 /* "C:\Users\…", or "\\wsl.localhost\NAME\…": as Windows' terminal pastes a file. In such words a
  * backslash is a letter. Returns the bytes in front of the path itself, 0 for other words. */
 size_t windows_prefix(const char *word);
-/* Blanks separate; '…', "…" and \ keep them. An open quote ends with the line. Errors: MEMORY. */
+/* Blanks separate; '…', "…" and \ keep them, and $'…' stands for what cannot be typed: \n, \t, \x1b.
+ * An open quote ends with the line. Errors: MEMORY. */
 int words_split(const char *line, struct words *ret, struct phi3v_error *err);
 void words_free(struct words *w);
 /* The word so that words_split gives it back as one, unquoted patterns included; NULL without
  * memory. */
 char *word_quote(const char *word);
+
+/* Undoes $'…' at p into *out; the bytes it takes, 0: there is none, or it is not closed. */
+size_t word_escapes(const char *p, struct text *out);
 
 /* "3", "2-5", "4-", "all", "_" (the last) over cells 1 … n. Errors: ARGUMENT. */
 int range_parse(const char *word, int n, int *ret_first, int *ret_last, struct phi3v_error *err);

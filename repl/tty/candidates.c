@@ -8,21 +8,26 @@
 
 #include "common/files.h"
 #include "common/must.h"
+#include "notebook/words.h"
 #include "tty/candidates.h"
 
 /* The word before the cursor. */
-struct word {
+struct typed_word {
     size_t start; // of the text
     char quote;   // it stands in an open '…' or "…"
     char *plain;  // without quotes and backslashes
 };
 
+static const char control_characters[] =
+    "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0B\x0C\r\x0E\x0F\x10\x11\x12\x13\x14\x15\x16\x17\x18"
+    "\x19\x1A\x1B\x1C\x1D\x1E\x1F\x7F";
+
 /* -- Words ---------------------------------------------------------------------------------- */
 
 /* The last word of text[from … cursor), which may be empty; quotes as in words_split. */
-static struct word last_word(const char *text, size_t from, size_t cursor)
+static struct typed_word last_word(const char *text, size_t from, size_t cursor)
 {
-    struct word w = {.start = from};
+    struct typed_word w = {.start = from};
     struct text plain = {0};
     for (size_t i = from; i < cursor; i++) {
         char c = text[i];
@@ -45,6 +50,7 @@ static struct word last_word(const char *text, size_t from, size_t cursor)
 static char *escaped(const char *word, bool for_shell)
 {
     struct text out = {0};
+    if (!for_shell && strpbrk(word, control_characters)) return must(word_quote(word));
     for (; *word; word++) {
         if (strchr(for_shell ? " \t\n\\\"'$`&;|<>(){}[]*?!#~" : " \t\n\\\"'", *word))
             text_add(&out, "\\");
@@ -57,7 +63,8 @@ static char *escaped(const char *word, bool for_shell)
  * quote stays open. */
 static char *quoted(const char *word, char quote, bool for_shell)
 {
-    if (!quote || strchr(word, quote) || (quote == '"' && strpbrk(word, "\\$`")))
+    if (!quote || strpbrk(word, control_characters) || strchr(word, quote) ||
+        (quote == '"' && strpbrk(word, "\\$`")))
         return escaped(word, for_shell);
     size_t n = strlen(word);
     bool open = n > 0 && word[n - 1] == '/';
@@ -79,7 +86,7 @@ static bool is_folder(const char *path)
 
 /* Files whose path begins with the word's text behind its first `skip` bytes, which are put in
  * front of each ("@"). */
-static void add_files(struct line_candidates *ret, const struct word *w, size_t skip,
+static void add_files(struct line_candidates *ret, const struct typed_word *w, size_t skip,
                       bool for_shell)
 {
     const char *typed = w->plain + skip, *slash = strrchr(typed, '/');
@@ -141,7 +148,7 @@ void candidates_find(struct notebook *nb, each_model_fn each_model, const char *
     if (nb_candidates(nb, text, cursor, &found, NULL)) return;
     *ret = (struct line_candidates){
         .start = found.start, .words = found.words, .append_blank = wants_blank(&found)};
-    struct word w = last_word(text, found.start, cursor);
+    struct typed_word w = last_word(text, found.start, cursor);
     if (found.models && each_model) {
         struct model_search search = {ret, w.plain};
         each_model(add_model, &search);

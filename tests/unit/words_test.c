@@ -39,6 +39,39 @@ static void words(void **state)
     words_are("\"\" x", 2, (const char *[]){"", "x"});
 }
 
+/* As shells write what cannot be typed, also next to other quotes. */
+static void escapes_are_undone(void **state)
+{
+    (void)state;
+    words_are("$'a\\nb.png' 'a'$'\\n''b.png' $'\\x1b\\x7F\\t\\'\\\\'", 3,
+              (const char *[]){"a\nb.png", "a\nb.png", "\x1b\x7f\t'\\"});
+    words_are("$'open \\n", 2, (const char *[]){"$open", "\\n"});
+    words_are("$'\\x' $'\\xg' $'\\x00' $'\\q' \"$'\\n'\"", 5,
+              (const char *[]){"\\x", "\\xg", "\\x00", "\\q", "$'n'"});
+}
+
+/* Any name comes back from its quoted form, which is one line without a control character. */
+static void any_name_comes_back(void **state)
+{
+    (void)state;
+    static const char some[] = "a \n\r\t\x01\x1b\x7f'\"\\$@*?[]é\xff:-";
+    unsigned seed = 1;
+    for (int k = 0; k < 20000; k++) {
+        char name[12], *quoted;
+        size_t n = 1 + (size_t)k % (sizeof name - 1);
+        for (size_t i = 0; i < n; i++) {
+            seed = seed * 1103515245 + 12345;
+            name[i] = some[(seed >> 16) % (sizeof some - 1)];
+        }
+        name[n] = 0;
+        quoted = word_quote(name);
+        for (const char *p = quoted; *p; p++)
+            if ((unsigned char)*p < 0x20 || *p == 0x7F) fail_msg("a control character: %s", quoted);
+        words_are(quoted, 1, (const char *[]){name});
+        free(quoted);
+    }
+}
+
 static void quotes_are_known(void **state)
 {
     (void)state;
@@ -89,7 +122,10 @@ static void ranges(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(words), cmocka_unit_test(quotes_are_known),
+    const struct CMUnitTest tests[] = {cmocka_unit_test(words),
+                                       cmocka_unit_test(escapes_are_undone),
+                                       cmocka_unit_test(any_name_comes_back),
+                                       cmocka_unit_test(quotes_are_known),
                                        cmocka_unit_test(quoting_comes_back),
                                        cmocka_unit_test(ranges)};
     return cmocka_run_group_tests(tests, NULL, NULL);
