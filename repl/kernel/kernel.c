@@ -374,12 +374,11 @@ static void handle(struct kernel *k, const struct request *r)
 
 /* -- Life ------------------------------------------------------------------------------------- */
 
-static int open_notebook(struct kernel *k, const struct settings *s, const char *model,
-                         const char *const *model_dirs, struct phi3v_error *err)
+static int open_notebook(struct kernel *k, const struct nb_options *how, const char *model,
+                         struct phi3v_error *err)
 {
     struct nb_front front = show_front(&k->show, stopped, begins);
-    struct nb_options how = {.settings = s, .model_dirs = model_dirs};
-    int rc = nb_new(&how, &front, &k->nb, err);
+    int rc = nb_new(how, &front, &k->nb, err);
     if (rc) return rc;
     k->show.nb = k->nb;
     return nb_open_model(k->nb, model, err);
@@ -412,8 +411,8 @@ static void serve(struct kernel *k)
     }
 }
 
-int kernel_run(const char *connection_file, const struct settings *s, const char *model,
-               const char *const *model_dirs, struct phi3v_error *err)
+int kernel_run(const char *connection_file, const struct nb_options *how, const char *model,
+               struct phi3v_error *err)
 {
     struct wire_connection connection;
     struct kernel k = {0};
@@ -426,7 +425,7 @@ int kernel_run(const char *connection_file, const struct settings *s, const char
     wire_connection_fini(&connection);
     if (!rc) {
         show_init(&k.show, k.io);
-        rc = open_notebook(&k, s, model, model_dirs, err);
+        rc = open_notebook(&k, how, model, err);
     }
     if (!rc) serve(&k);
     signal(SIGINT, SIG_IGN);

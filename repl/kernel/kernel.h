@@ -5,9 +5,10 @@
 
 #include "notebook/notebook.h"
 
-/* Serves until it is told to shut down, or its parent is gone. model NULL: the default. */
-int kernel_run(const char *connection_file, const struct settings *s, const char *model,
-               const char *const *model_dirs, struct phi3v_error *err);
+/* Serves until it is told to shut down, or its parent is gone. model as
+ * nb_open_model takes it. */
+int kernel_run(const char *connection_file, const struct nb_options *how, const char *model,
+               struct phi3v_error *err);
 /* Writes the kernelspec that starts this program: below prefix, else for this person alone (user) or
  * for all. *ret_path: the folder, to be freed. Errors: IO. */
 int kernel_install(const char *program, bool user, const char *prefix, char **ret_path,

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "common/clock.h"
-#include "notebook/certainty.h"
+#include "net/url.h"
 #include "notebook/engine.h"
 
 /* -- Work in progress ------------------------------------------------------------------------- */
@@ -67,104 +68,111 @@ int engine_on_event(const struct phi3v_event *event, void *user)
     return engine_stopped(e);
 }
 
-/* -- The model -------------------------------------------------------------------------------- */
+/* -- Opening and closing ---------------------------------------------------------------------- */
+
+/* Pages of the hub are names of models, which -m and :model take too. */
+bool engine_is_address(const char *name)
+{
+    static const char *const hub[] = {"huggingface.co", "www.huggingface.co", "hf.co"};
+    if (!name || !url_is_http(name)) return false;
+    const char *host = strstr(name, "//") + 2;
+    for (size_t k = 0; k < sizeof hub / sizeof *hub; k++) {
+        size_t n = strlen(hub[k]);
+        if (!strncasecmp(host, hub[k], n) && (!host[n] || host[n] == '/')) return false;
+    }
+    return true;
+}
+
+int engine_open(struct engine *e, const char *name, const char *const *model_dirs,
+                const struct settings *how, struct phi3v_error *err)
+{
+    char *path = NULL; /* of a model whose page of a hub's mirror was pasted */
+    bool address = engine_is_address(name) && phi3v_model_find(name, model_dirs, &path, NULL) != 0;
+    phi3v_string_free(path);
+    return address ? engine_open_remote(e, name, how, err)
+                   : engine_open_local(e, name, model_dirs, how, err);
+}
 
 static void tell_model(const struct engine *e)
 {
     if (e->front->model_changed) e->front->model_changed(e->front->user, e->model);
 }
 
-static int find_model(const char *name, const char *const *dirs, char **ret,
-                      struct phi3v_error *err)
-{
-    bool named = name && *name;
-    int rc = phi3v_model_find(named ? name : "default", dirs, ret, err);
-    if (rc == PHI3V_E_MODEL && !named)
-        return refuse(
-            err, rc, "the built-in model is not beside the program; give -m FOLDER or -m ORG/NAME");
-    return rc;
-}
-
-static int open_path(struct engine *e, const char *path, const struct settings *s,
-                     phi3v_model **ret_model, phi3v_session **ret_session, struct phi3v_error *err)
-{
-    struct phi3v_model_options how;
-    phi3v_model_options_default(&how);
-    how.device = s->device;
-    how.dtype = s->dtype;
-    how.kv = s->kv;
-    how.vision_dtype = s->vision_dtype;
-    how.n_threads = s->threads;
-    how.ctx = s->ctx;
-    how.on_event = engine_on_event;
-    how.user = e;
-    int rc = phi3v_model_open(path, &how, ret_model, err);
-    if (!rc && (rc = phi3v_session_new(*ret_model, ret_session, err)))
-        phi3v_model_close(*ret_model);
-    e->front->progress(e->front->user, NULL);
-    return rc;
-}
-
-int engine_open(struct engine *e, const char *name, const char *const *model_dirs,
-                const struct settings *how, struct phi3v_error *err)
-{
-    double begun = now_s();
-    char *path;
-    engine_begin(e);
-    int rc = find_model(name, model_dirs, &path, err);
-    if (rc) return rc;
-    phi3v_model *model;
-    phi3v_session *session;
-    struct advice advice;
-    rc = advice_load(path, &advice, err);
-    if (!rc && (rc = open_path(e, path, how, &model, &session, err))) advice_free(&advice);
-    phi3v_string_free(path);
-    if (rc) return rc;
-    engine_close(e);
-    e->advice = advice;
-    e->model = model;
-    e->session = session;
-    e->info = phi3v_model_info(model);
-    e->load_s = now_s() - begun;
-    price_recall(&e->price, e->info, e->price_dir);
-    tell_model(e);
-    return 0;
-}
-
 void engine_close(struct engine *e)
 {
-    phi3v_session *session = e->session;
-    phi3v_model *model = e->model;
-    if (model && e->n_answers) price_keep(&e->price, e->info, e->price_dir);
+    struct engine was = {
+        .kind = e->kind, .model = e->model, .session = e->session, .chat = e->chat};
+    struct advice advice = e->advice;
+    char *told = e->note;
+    if (e->model && e->n_answers) price_keep(&e->price, e->info, e->price_dir);
     atomic_store(&e->working, NULL);
-    e->session = NULL;
-    e->model = NULL;
+    e->kind = NULL;
     e->info = NULL;
-    advice_free(&e->advice);
-    if (model) tell_model(e);
-    phi3v_session_free(session);
-    phi3v_model_close(model);
+    e->model = NULL;
+    e->session = NULL;
+    e->chat = NULL;
+    e->note = NULL;
+    e->advice = (struct advice){0};
+    if (was.model) tell_model(e);
+    if (was.kind) was.kind->close(&was);
+    advice_free(&advice);
+    free(told);
 }
 
-/* -- Answers ---------------------------------------------------------------------------------- */
-
-/* A GPU draws tokens by itself and runs ahead of the host, unless each step's logits are wanted. */
-static bool wants_certainty(const struct engine *e, const struct settings *s)
+void engine_replace(struct engine *e, const struct engine *by)
 {
-    if (strcmp(s->certainty, "auto") != 0) return !strcmp(s->certainty, "on");
-    return !strncmp(e->info->device, "cpu", 3);
+    engine_close(e);
+    e->kind = by->kind;
+    e->model = by->model;
+    e->session = by->session;
+    e->chat = by->chat;
+    e->of_chat = by->of_chat;
+    e->info = by->chat ? &e->of_chat : by->info;
+    e->note = by->note;
+    e->advice = by->advice;
+    e->load_s = by->load_s;
+    e->price = (struct price){0};
+    if (e->model) price_recall(&e->price, e->info, e->price_dir);
+    tell_model(e);
 }
 
-/* The settings as the library takes them; *ret_stop is to be freed behind the call. */
-static int params_of(const struct engine *e, const struct settings *s, struct phi3v_params *ret,
-                     const char ***ret_stop, struct phi3v_error *err)
+/* -- Asking ----------------------------------------------------------------------------------- */
+
+void question_fini(struct question *q)
 {
-    const char **stop = memory_zero(s->stop.n + 1, sizeof *stop);
-    if (!stop) return memory_error(err);
-    settings_params(s, ret, stop);
-    ret->logprobs = wants_certainty(e, s) ? CERTAINTY_TOP : 0;
-    *ret_stop = stop;
+    phi3v_prompt_free(q->prompt);
+    json_decref(q->messages);
+    for (int k = 0; k < q->n_images; k++) phi3v_image_free(q->images[k]);
+    free(q->images);
+    *q = (struct question){0};
+}
+
+/* The pictures live as long as the question. */
+static int keep_images(const struct phi3v_turn *turns, int n_turns, struct question *q,
+                       struct phi3v_error *err)
+{
+    size_t n = 0;
+    for (int k = 0; k < n_turns; k++) n += (size_t)turns[k].n_images;
+    q->images = memory_zero(n, sizeof(phi3v_image *));
+    if (!q->images) return memory_error(err);
+    for (int k = 0; k < n_turns; k++)
+        for (int j = 0; j < turns[k].n_images; j++)
+            q->images[q->n_images++] = phi3v_image_ref(turns[k].images[j]);
     return 0;
+}
+
+int engine_ask(struct engine *e, const struct phi3v_turn *turns, int n_turns,
+               struct loaded *const *pictures, const struct phi3v_prompt_options *how,
+               struct question *ret, struct phi3v_error *err)
+{
+    struct question q = {0};
+    int rc = e->kind->ask(e, turns, n_turns, pictures, how, &q, err);
+    if (!rc) rc = keep_images(turns, n_turns, &q, err);
+    if (rc)
+        question_fini(&q);
+    else
+        *ret = q;
+    return rc;
 }
 
 void engine_expect(struct engine *e, const phi3v_prompt *prompt, int64_t held)
@@ -174,49 +182,63 @@ void engine_expect(struct engine *e, const phi3v_prompt *prompt, int64_t held)
     forecast_begin(&e->forecast, &e->price, e->info, held, (int64_t)n, now_s());
 }
 
-int engine_answer(struct engine *e, const phi3v_prompt *prompt, const struct settings *how,
+int engine_answer(struct engine *e, const struct question *q, const struct settings *how,
                   phi3v_event_fn on_event, void *user, struct phi3v_result *ret,
                   struct phi3v_error *err)
 {
-    struct phi3v_params params;
-    const char **stop = NULL;
-    int rc = params_of(e, how, &params, &stop, err);
-    if (rc) return rc;
-    *ret = (struct phi3v_result){.size = sizeof *ret};
-    if (!e->forecast.on) engine_expect(e, prompt, phi3v_session_common(e->session, prompt));
-    atomic_store(&e->working, e->session);
-    rc = phi3v_generate(e->session, prompt, &params, on_event, user, ret, err);
-    atomic_store(&e->working, NULL);
+    int rc = e->kind->answer(e, q, how, on_event, user, ret, err);
     e->forecast.on = false;
     e->front->progress(e->front->user, NULL);
-    free(stop);
     if (!rc) engine_add_up(e, &ret->timing);
     return rc;
 }
 
-int engine_answer_many(struct engine *e, struct phi3v_job *jobs, int n, const struct settings *how,
-                       phi3v_job_event_fn on_event, void *user, struct phi3v_error *err)
+int engine_answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
+                      struct phi3v_error *err)
 {
-    struct phi3v_params params;
-    const char **stop = NULL;
-    int rc = params_of(e, how, &params, &stop, err);
-    if (rc) return rc;
-    atomic_store(&e->working, jobs[0].session);
-    rc = phi3v_generate_many(jobs, n, &params, on_event, user, err);
-    atomic_store(&e->working, NULL);
+    int rc = e->kind->answer_all(e, tasks, how, err);
     e->front->progress(e->front->user, NULL);
-    free(stop);
     return rc;
 }
 
-int engine_session(struct engine *e, phi3v_session **ret, struct phi3v_error *err)
+void engine_result_fini(const struct engine *e, struct phi3v_result *result)
 {
-    return phi3v_session_new(e->model, ret, err);
+    e->kind->result_fini(result);
+}
+
+int engine_at_once(const struct engine *e, const struct settings *how)
+{
+    return how->parallel > 0 ? how->parallel : e->info->answers_at_once;
+}
+
+void engine_forget(struct engine *e)
+{
+    if (e->session) phi3v_session_clear(e->session);
+}
+
+/* -- What only a model on this machine can do ------------------------------------------------- */
+
+int engine_model(const struct engine *e, const char *wanted, phi3v_model **ret,
+                 struct phi3v_error *err)
+{
+    if (!e->model)
+        return refuse(err, PHI3V_E_UNSUPPORTED, "%s cannot be had of %s: :model opens one here",
+                      wanted, e->info ? e->info->path : "a model that is not open");
+    *ret = e->model;
+    return 0;
+}
+
+int engine_plan(const struct engine *e, const phi3v_image *image, int num_crops,
+                struct phi3v_image_plan *ret, struct phi3v_error *err)
+{
+    if (e->model) return phi3v_image_plan(e->model, image, num_crops, ret, err);
+    *ret = (struct phi3v_image_plan){0};
+    return 0;
 }
 
 void engine_add_up(struct engine *e, const struct phi3v_timing *t)
 {
-    price_learn(&e->price, e->info, t);
+    if (e->model) price_learn(&e->price, e->info, t);
     e->total.vision_s += t->vision_s;
     e->total.prefill_s += t->prefill_s;
     e->total.decode_s += t->decode_s;

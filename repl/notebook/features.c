@@ -12,7 +12,10 @@
 enum { MAX_FILE_BYTES = 512 << 20 };
 static const char ending[] = ".features";
 
-static bool is_on(const struct notebook *nb) { return nb->cache_dir && nb->now.cache_mib > 0; }
+static bool is_on(const struct notebook *nb)
+{
+    return nb->cache_dir && nb->now.cache_mib > 0 && nb->engine.model;
+}
 
 /* The file of a picture; NULL: none can be had. */
 static char *path_of(struct notebook *nb, const phi3v_image *image, int num_crops)

@@ -104,14 +104,17 @@ static int ids_within(const struct notebook *nb, const char *text, int32_t **ret
 {
     int32_t *end, *all;
     size_t n_end, n_all;
+    phi3v_model *model;
+    int rc = engine_model(&nb->engine, "an answer's beginning", &model, err);
+    if (rc) return rc;
     char *behind = text_format("\n%s", text);
     if (!behind) return memory_error(err);
-    int rc = phi3v_tokenize(nb->engine.model, "\n", 1, 0, 0, &end, &n_end, err);
+    rc = phi3v_tokenize(model, "\n", 1, 0, 0, &end, &n_end, err);
     if (rc) {
         free(behind);
         return rc;
     }
-    rc = phi3v_tokenize(nb->engine.model, behind, strlen(behind), 0, 0, &all, &n_all, err);
+    rc = phi3v_tokenize(model, behind, strlen(behind), 0, 0, &all, &n_all, err);
     free(behind);
     if (!rc && n_all > n_end && !memcmp(all, end, n_end * sizeof *all)) {
         memmove(all, all + n_end, (n_all - n_end) * sizeof *all);
@@ -119,7 +122,7 @@ static int ids_within(const struct notebook *nb, const char *text, int32_t **ret
         *ret_n = n_all - n_end;
     } else if (!rc) {
         phi3v_ids_free(all);
-        rc = phi3v_tokenize(nb->engine.model, text, strlen(text), 0, 0, ret, ret_n, err);
+        rc = phi3v_tokenize(model, text, strlen(text), 0, 0, ret, ret_n, err);
     }
     phi3v_ids_free(end);
     return rc;
@@ -175,7 +178,9 @@ static int begin_with(const struct notebook *nb, struct cell *c, const struct ce
     if (keep) memcpy(ids, of->ids, keep * sizeof *ids);
     if (n) memcpy(ids + keep, more, n * sizeof *ids);
     size_t n_text;
-    int rc = phi3v_detokenize(nb->engine.model, ids, keep + n, 0, &text, &n_text, err);
+    phi3v_model *model;
+    int rc = engine_model(&nb->engine, "an answer's beginning", &model, err);
+    if (!rc) rc = phi3v_detokenize(model, ids, keep + n, 0, &text, &n_text, err);
     if (!rc) answer = text_copyn(text, n_text);
     phi3v_string_free(text);
     whole = certainty_resize(&certainty, keep) && certainty_resize(&certainty, keep + n);

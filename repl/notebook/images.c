@@ -258,6 +258,7 @@ int images_copy(struct images *to, const struct images *from, struct phi3v_error
         copy->what = text_copy(p->what);
         copy->preview = text_copy(p->preview);
         copy->loaded.source = text_copy(p->loaded.source);
+        copy->loaded.data_url = text_copy(p->loaded.data_url);
         if (p->loaded.image) phi3v_image_ref(p->loaded.image);
     }
     return memory_failures() == before ? 0 : memory_error(err);

@@ -9,6 +9,7 @@
 #include "common/files.h"
 #include "net/fetch.h"
 #include "notebook/load.h"
+#include "notebook/png.h"
 
 /* -- Where from ------------------------------------------------------------------------------- */
 
@@ -210,6 +211,33 @@ static int wants_to_stop(void *user)
     return front->stopped(front->user);
 }
 
+/* Whether others who read the file see the same pixels: they may not turn it, choose another frame,
+ * mix transparent colours otherwise, or know the format at all. */
+static const char *type_for_all(const phi3v_image *image)
+{
+    static const char *const types[][2] = {
+        {"PNG", "image/png"}, {"JPEG", "image/jpeg"}, {"WebP", "image/webp"}, {"GIF", "image/gif"}};
+    const struct phi3v_image_info *info = phi3v_image_info(image);
+    bool plain = info->exif_orientation == 1 && !info->animated && !info->incomplete &&
+                 info->transparent_share <= 0;
+    for (size_t k = 0; plain && k < sizeof types / sizeof *types; k++)
+        if (!strcmp(info->format, types[k][0])) return types[k][1];
+    return NULL;
+}
+
+static char *data_url(const char *type, char *base64)
+{
+    char *url = base64 ? text_format("data:%s;base64,%s", type, base64) : NULL;
+    free(base64);
+    return url;
+}
+
+const char *loaded_data_url(struct loaded *l)
+{
+    if (!l->data_url) l->data_url = data_url("image/png", png_whole(l->image));
+    return l->data_url;
+}
+
 int load_decode(struct fetched *file, const struct loader *how, struct loaded *ret,
                 struct phi3v_error *err)
 {
@@ -226,7 +254,9 @@ int load_decode(struct fetched *file, const struct loader *how, struct loaded *r
     if (rc) {
         refuse(err, rc, "%.200s: %.280s", file->source, why.text);
     } else {
-        *ret = (struct loaded){image, file->source, now_s() - begun};
+        *ret = (struct loaded){.image = image, .source = file->source, .decode_s = now_s() - begun};
+        const char *type = how->keeps_files ? type_for_all(image) : NULL;
+        if (type) ret->data_url = data_url(type, base64_text(file->bytes, file->n_bytes));
         file->source = NULL;
     }
     fetched_fini(file);
@@ -245,6 +275,7 @@ void loaded_fini(struct loaded *l)
 {
     phi3v_image_free(l->image);
     free(l->source);
+    free(l->data_url);
     *l = (struct loaded){0};
 }
 

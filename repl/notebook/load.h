@@ -11,11 +11,13 @@ struct loaded {
     phi3v_image *image;
     char *source;    // for people and JSON, without secrets
     double decode_s; // time to decode, fetching not counted
+    char *data_url;  // loaded_data_url; NULL: not made yet
 };
 
 struct loader { // borrowed
     const struct settings *settings;
     const struct nb_front *front; // progress, stop, notes
+    bool keeps_files;             // for loaded_data_url
 };
 
 /* what: a path, file:// path, http(s) or data: address, or - for the standard input where the front
@@ -29,6 +31,9 @@ int load_bytes(const char *what, const struct loader *how, enum nb_origin origin
 int load_decode(struct fetched *file, const struct loader *how, struct loaded *ret,
                 struct phi3v_error *err);
 void loaded_fini(struct loaded *l);
+/* The picture as a data: address, for servers: the file it came in where they see in it what is seen
+ * here and it was kept, else a PNG of the pixels. Made once; borrowed. NULL without memory. */
+const char *loaded_data_url(struct loaded *l);
 /* "NAME has changed since it was asked about", as a note. */
 void load_note(const struct loader *how, const char *what);
 

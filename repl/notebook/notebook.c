@@ -61,7 +61,9 @@ void note(struct notebook *nb, const char *format, ...)
 
 struct loader notebook_loader(const struct notebook *nb, const struct settings *s)
 {
-    return (struct loader){.settings = s, .front = &nb->front};
+    const struct engine_kind *kind = nb->engine.kind;
+    return (struct loader){
+        .settings = s, .front = &nb->front, .keeps_files = kind && kind->sends_files};
 }
 
 void picture_of(const struct notebook *nb, int index, char *label, struct nb_picture *ret)
@@ -119,7 +121,7 @@ void own_file_keep(struct notebook *nb, const char *path)
 static int settle_mode(struct notebook *nb, struct phi3v_error *err)
 {
     const struct engine *e = &nb->engine;
-    if (strcmp(nb->book.base.mode, mode_of_model) != 0 || !e->model) return 0;
+    if (strcmp(nb->book.base.mode, mode_of_model) != 0 || !e->info) return 0;
     const char *mode = e->advice.mode ? e->advice.mode : "chat";
     return settings_set(&nb->book.base, "mode", mode, SETTING_SHOWN, err);
 }
@@ -162,6 +164,7 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     nb->model_dirs = opt->model_dirs;
     engine_init(&nb->engine, &nb->front);
     int rc = settings_copy(&nb->usual, opt->settings, err);
+    if (!rc && opt->api_key && !(nb->engine.key = text_copy(opt->api_key))) rc = memory_error(err);
     if (!rc) rc = forget_secrets(&nb->usual, err);
     if (!rc) rc = book_init(&nb->book, &nb->usual, err);
     nb->stop = (struct stop){wants_to_stop, &nb->engine};
@@ -194,6 +197,8 @@ void nb_free(struct notebook *nb)
     ahead_free(nb->ahead);
     autosave_close(nb);
     engine_close(&nb->engine);
+    if (nb->engine.key) explicit_bzero(nb->engine.key, strlen(nb->engine.key));
+    free(nb->engine.key);
     book_free(&nb->book);
     settings_free(&nb->now);
     settings_free(&nb->usual);
@@ -456,22 +461,22 @@ static int answer_raw(struct notebook *nb, const char *text, const struct loaded
 {
     phi3v_image **images = memory_zero(n, sizeof *images);
     const char **sources = memory_zero(n, sizeof *sources);
-    phi3v_prompt *prompt;
+    phi3v_model *model = NULL;
+    struct question q = {.images = images};
+    size_t n_ids = 0;
     double decode_s = 0;
     int rc = images && sources ? 0 : memory_error(err);
+    if (!rc) rc = engine_model(&nb->engine, "an answer to a formatted prompt", &model, err);
     for (size_t k = 0; k < n && !rc; k++) {
-        images[k] = loaded[k].image;
+        images[q.n_images++] = phi3v_image_ref(loaded[k].image);
         sources[k] = loaded[k].source;
         decode_s += loaded[k].decode_s;
     }
-    if (!rc)
-        rc = phi3v_prompt_raw(nb->engine.model, text, images, (int)n, nb->now.num_crops, &prompt,
-                              err);
-    if (!rc) {
-        rc = run_prompt(nb, prompt, &nb->now, sources, decode_s, err);
-        phi3v_prompt_free(prompt);
-    }
-    free(images);
+    if (!rc) rc = phi3v_prompt_raw(model, text, images, (int)n, nb->now.num_crops, &q.prompt, err);
+    if (!rc) phi3v_prompt_ids(q.prompt, &n_ids);
+    q.n_tokens = (int64_t)n_ids;
+    if (!rc) rc = run_question(nb, &q, &nb->now, sources, decode_s, err);
+    question_fini(&q);
     free(sources);
     return rc;
 }
@@ -496,20 +501,22 @@ int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *p
 void nb_typing(struct notebook *nb, const char *so_far)
 {
     struct standing s;
-    phi3v_prompt *prompt;
+    struct question q;
     /* A command may change everything; it is not guessed at. */
-    if (!nb->now.ahead || source_is_command(so_far)) return;
+    if (!nb->now.ahead || !nb->engine.session || source_is_command(so_far)) return;
     if (!nb->ahead) nb->ahead = ahead_new(&nb->engine);
     if (!nb->ahead || book_standing(&nb->book, nb->book.n, &s, NULL)) return;
     bool worth_it = standing_pictures(&s)->n > 0 || (standing_is_chat(&s) && nb->book.n > 0);
-    if (worth_it && !prompt_build_ahead(nb, &s, &prompt, NULL)) {
+    if (worth_it && !prompt_build_ahead(nb, &s, &q, NULL)) {
         ahead_stop(nb->ahead); /* what is recalled goes into the model's cache */
         const struct int_list *pictures = standing_pictures(&s);
         for (int k = 0; k < pictures->n; k++)
             features_recall(nb, nb->book.images.v[pictures->v[k]].loaded.image,
                             s.settings.num_crops);
         if (nb->book.n) features_recall_for(nb, nb->book.n - 1);
-        ahead_read(nb->ahead, prompt);
+        ahead_read(nb->ahead, q.prompt);
+        q.prompt = NULL;
+        question_fini(&q);
     }
     standing_free(&s);
 }

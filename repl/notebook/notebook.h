@@ -59,14 +59,15 @@ struct nb_change { // words of one text, or of both
     size_t n_bytes;
 };
 
-struct nb_answer { // what was computed; borrowed during the call
-    const phi3v_prompt *prompt;
+struct question;
+struct nb_answer {                   // what was computed; borrowed during the call
+    const struct question *question; // what was asked: question.h
     const struct phi3v_result *result;
     const char *const *sources; // of the prompt's pictures
     double decode_image_s;      // spent on decoding them
     const char *state;          // of the cell: "ok", …; NULL: the answer belongs to no cell
     const char *picture;        // the only picture it is about (:foreach); NULL
-    int64_t n_tokens;           // of the prompt
+    int64_t n_tokens;           // of the prompt; 0: not known
     size_t n_begun;             // ids at its end that were given as the beginning of the answer
     double first_token_s;
 };
@@ -160,13 +161,15 @@ struct nb_options {
     const char *const *model_dirs;   // where short names lie, NULL-terminated; borrowed for ever
     const char *state_dir;           // for autosaves and pasted pictures; NULL: none are kept
     const char *cache_dir;           // for pictures' features; NULL: none are kept
+    const char *api_key;             // for servers; NULL: none. Kept in memory alone
 };
 
 /* Errors: MEMORY. */
 int nb_new(const struct nb_options *opt, const struct nb_front *front, struct notebook **ret,
            struct phi3v_error *err);
 /* Opens the model, with progress; before the first evaluation. name: as -m takes it, NULL: the
- * default. Errors: MODEL, DEVICE, UNSUPPORTED, CANCELLED, MEMORY, … */
+ * default; or a server's address (engine_open has the form). Errors: MODEL, DEVICE, UNSUPPORTED,
+ * CANCELLED, MEMORY, … */
 int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err);
 /* Cells that were not saved stay behind in the state directory; a note says where. */
 void nb_free(struct notebook *nb);

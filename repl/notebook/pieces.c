@@ -12,7 +12,9 @@ static int text_of(const struct notebook *nb, const int32_t *ids, size_t from, s
                    bool special, char **ret, struct phi3v_error *err)
 {
     size_t n;
-    return phi3v_detokenize(nb->engine.model, ids + from, to - from, special, ret, &n, err);
+    phi3v_model *model;
+    int rc = engine_model(&nb->engine, "the text of token ids", &model, err);
+    return rc ? rc : phi3v_detokenize(model, ids + from, to - from, special, ret, &n, err);
 }
 
 /* Whole letters that both begin with. */

@@ -43,13 +43,22 @@ static int scaled(int side, int longest, int max_side)
 
 static void collect(void *user, void *bytes, int n) { text_addn(user, bytes, (size_t)n); }
 
-static char *base64(const struct text *bytes)
+char *base64_text(const void *bytes, size_t n)
 {
-    if (bytes->n > INT_MAX / 2) return NULL;
-    char *out = bytes->failed ? NULL : memory_new(4 * (bytes->n / 3 + 1) + 1);
-    if (!out) return NULL;
-    EVP_EncodeBlock((unsigned char *)out, (const unsigned char *)bytes->s, (int)bytes->n);
+    char *out = n > INT_MAX / 2 ? NULL : memory_new(4 * (n / 3 + 1) + 1);
+    if (out) EVP_EncodeBlock((unsigned char *)out, bytes, (int)n);
     return out;
+}
+
+static char *encode(const uint8_t *rgb, int width, int height)
+{
+    struct text png = {0};
+    char *encoded = NULL;
+    if (stbi_write_png_to_func(collect, &png, width, height, 3, rgb, width * 3) && png.n &&
+        !png.failed)
+        encoded = base64_text(png.s, png.n);
+    text_free(&png);
+    return encoded;
 }
 
 char *png_preview(const phi3v_image *image, int max_side, int *ret_width, int *ret_height)
@@ -61,15 +70,16 @@ char *png_preview(const phi3v_image *image, int max_side, int *ret_width, int *r
     small.rgb = memory_new((size_t)small.width * (size_t)small.height * 3);
     if (!small.rgb) return NULL;
     shrink(phi3v_image_rgb(image), info->width, info->height, &small);
-    struct text png = {0};
-    char *encoded = NULL;
-    if (stbi_write_png_to_func(collect, &png, small.width, small.height, 3, small.rgb,
-                               small.width * 3) &&
-        png.n)
-        encoded = base64(&png);
-    text_free(&png);
+    char *encoded = encode(small.rgb, small.width, small.height);
     free(small.rgb);
     *ret_width = small.width;
     *ret_height = small.height;
     return encoded;
+}
+
+char *png_whole(const phi3v_image *image)
+{
+    const struct phi3v_image_info *info = phi3v_image_info(image);
+    if (info->width > INT_MAX / 4 / info->height) return NULL; /* stb counts in int */
+    return encode(phi3v_image_rgb(image), info->width, info->height);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Small PNG previews for notebooks, as base64 without line breaks. */
+ * Pictures as PNG files, and bytes as text: base64 without line breaks. */
 #ifndef NOTEBOOK_PNG_H
 #define NOTEBOOK_PNG_H
 
@@ -8,5 +8,9 @@
 /* At most max_side pixels a side; *ret_width, *ret_height: its size. The caller frees. NULL when it
  * cannot be made. */
 char *png_preview(const phi3v_image *image, int max_side, int *ret_width, int *ret_height);
+/* The picture as it is, in base64. The caller frees; NULL when it cannot be made. */
+char *png_whole(const phi3v_image *image);
+/* The caller frees; NULL without memory, or beyond a gigabyte. */
+char *base64_text(const void *bytes, size_t n);
 
 #endif

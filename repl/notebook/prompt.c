@@ -168,6 +168,7 @@ struct conversation {
     struct phi3v_turn *turns;
     int n;
     phi3v_image **images;
+    struct loaded **pictures; // [n_images] that these are of
     int n_images;
 };
 
@@ -212,10 +213,14 @@ static int load_images(struct notebook *nb, const struct int_list *list, const s
     char *dir = book_dir(&nb->book);
     int rc = 0;
     to->images = memory_zero((size_t)list->n, sizeof *to->images);
-    if (!to->images) rc = memory_error(err);
+    to->pictures = memory_zero((size_t)list->n, sizeof *to->pictures);
+    if (!to->images || !to->pictures) rc = memory_error(err);
     for (int k = 0; k < list->n && !rc; k++) {
         rc = images_load(&nb->book.images, list->v[k], &how, dir, err);
-        if (!rc) to->images[to->n_images++] = nb->book.images.v[list->v[k]].loaded.image;
+        if (rc) break;
+        to->pictures[to->n_images] = &nb->book.images.v[list->v[k]].loaded;
+        to->images[to->n_images] = to->pictures[to->n_images]->image;
+        to->n_images++;
     }
     free(dir);
     return rc;
@@ -256,7 +261,7 @@ static int add_turns(struct notebook *nb, int i, const struct cell *last, const 
 }
 
 static int build(struct notebook *nb, int i, const struct cell *last, const struct settings *s,
-                 bool go_on, const struct phi3v_prompt_options *how, phi3v_prompt **ret,
+                 bool go_on, const struct phi3v_prompt_options *how, struct question *ret,
                  struct phi3v_error *err)
 {
     struct conversation talk = {0};
@@ -265,15 +270,16 @@ static int build(struct notebook *nb, int i, const struct cell *last, const stru
     if (rc) return rc;
     rc = load_images(nb, &images, s, &talk, err);
     if (!rc) rc = add_turns(nb, i, last, s, go_on, &talk, err);
-    if (!rc) rc = phi3v_prompt_chat(nb->engine.model, talk.turns, talk.n, how, ret, err);
+    if (!rc) rc = engine_ask(&nb->engine, talk.turns, talk.n, talk.pictures, how, ret, err);
     int_list_free(&images);
     free(talk.turns);
     free(talk.images);
+    free(talk.pictures);
     return rc;
 }
 
 int prompt_build(struct notebook *nb, int i, const struct settings *s, bool go_on,
-                 phi3v_prompt **ret, struct phi3v_error *err)
+                 struct question *ret, struct phi3v_error *err)
 {
     struct phi3v_prompt_options how = engine_prompt_options(&nb->engine, s->num_crops);
     return build(nb, i, &nb->book.v[i], s, go_on, &how, ret, err);
@@ -286,7 +292,7 @@ static bool all_loaded(const struct notebook *nb, const struct int_list *images)
     return true;
 }
 
-int prompt_build_ahead(struct notebook *nb, const struct standing *s, phi3v_prompt **ret,
+int prompt_build_ahead(struct notebook *nb, const struct standing *s, struct question *ret,
                        struct phi3v_error *err)
 {
     /* One letter stands for the text: what is behind the pictures will be read again anyway. */

@@ -14,10 +14,10 @@ int prompt_expand(struct notebook *nb, int i, const struct standing *s, struct p
 /* What is sent for cell i: system turn, the answered cells above where it sees them, the cell
  * itself; go_on: with its answer so far, open. Loads pictures that are not there yet. */
 int prompt_build(struct notebook *nb, int i, const struct settings *s, bool go_on,
-                 phi3v_prompt **ret, struct phi3v_error *err);
+                 struct question *ret, struct phi3v_error *err);
 /* What would be sent for a new cell about these pictures whose text is not known yet. Pictures that
  * are not loaded yet are not waited for: PHI3V_E_IMAGE then. */
-int prompt_build_ahead(struct notebook *nb, const struct standing *s, phi3v_prompt **ret,
+int prompt_build_ahead(struct notebook *nb, const struct standing *s, struct question *ret,
                        struct phi3v_error *err);
 /* The pictures of that prompt in order, as indices. Errors: MEMORY. */
 int prompt_images(const struct notebook *nb, int i, const struct settings *s, struct int_list *ret,

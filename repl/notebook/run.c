@@ -206,21 +206,19 @@ static void whole_free(struct phi3v_result *whole)
     free(whole->top);
 }
 
-static void show_result(struct show *sh, int i, const phi3v_prompt *prompt,
+static void show_result(struct show *sh, int i, const struct question *q,
                         const struct phi3v_result *result, size_t n_begun, const struct settings *s)
 {
     struct phi3v_result whole = {0};
     bool good = !n_begun || whole_of(&sh->nb->book.v[i], result, n_begun, &whole);
-    struct nb_answer a = {.prompt = prompt,
+    struct nb_answer a = {.question = q,
                           .result = n_begun ? &whole : result,
                           .n_begun = n_begun,
+                          .n_tokens = q->n_tokens,
                           .first_token_s = sh->first_token_s,
                           .state = state_name(book_state(&sh->nb->book, i))};
     const char **sources = sources_of(sh->nb, i, s, &a.decode_image_s);
     a.sources = sources;
-    size_t n;
-    phi3v_prompt_ids(prompt, &n);
-    a.n_tokens = (int64_t)n;
     show_end(sh, sources && good ? &a : NULL);
     free(sources);
     if (n_begun) whole_free(&whole);
@@ -250,7 +248,7 @@ static int leave_room(struct settings *s, size_t n_begun, struct phi3v_error *er
 }
 
 /* The one answer of the model's folder to prompts without a picture: nothing is computed. */
-static int answer_without_picture(struct show *sh, int i, const phi3v_prompt *prompt,
+static int answer_without_picture(struct show *sh, int i, const struct question *q,
                                   const struct settings *s, struct phi3v_error *err)
 {
     struct notebook *nb = sh->nb;
@@ -264,33 +262,30 @@ static int answer_without_picture(struct show *sh, int i, const phi3v_prompt *pr
                  .kind = NB_ANSWER_TEXT, .cell = i + 1, .text = text, .n_bytes = strlen(text)});
     int rc = keep_answer(nb, i, &result, s, false, err);
     nb->book.v[i].first_token_s = 0;
-    if (!rc) show_result(sh, i, prompt, &result, 0, s);
+    if (!rc) show_result(sh, i, q, &result, 0, s);
     return rc;
 }
 
 /* A prompt that does not fit is refused like any other. */
-static bool nothing_to_see(const struct notebook *nb, const phi3v_prompt *prompt)
+static bool nothing_to_see(const struct notebook *nb, const struct question *q)
 {
-    size_t n;
-    phi3v_prompt_ids(prompt, &n);
-    return nb->engine.advice.no_picture && !phi3v_prompt_n_images(prompt) &&
-           (int64_t)n < nb->engine.info->ctx;
+    return nb->engine.advice.no_picture && !q->n_images && q->n_tokens < nb->engine.info->ctx;
 }
 
-static int compute(struct show *sh, int i, const phi3v_prompt *prompt, const struct settings *s,
+static int compute(struct show *sh, int i, const struct question *q, const struct settings *s,
                    enum way way, size_t n_begun, struct phi3v_error *err)
 {
     struct notebook *nb = sh->nb;
     struct phi3v_result result;
-    int rc = ahead_finish(nb->ahead, prompt, on_event, sh);
+    int rc = ahead_finish(nb->ahead, q->prompt, on_event, sh);
     if (rc) return refuse(err, rc, "cancelled");
     features_recall_for(nb, i);
-    rc = engine_answer(&nb->engine, prompt, s, on_event, sh, &result, err);
+    rc = engine_answer(&nb->engine, q, s, on_event, sh, &result, err);
     if (rc) return rc;
     rc = keep_answer(nb, i, &result, s, way != WAY_NEW, err);
     nb->book.v[i].first_token_s = sh->first_token_s;
-    if (!rc) show_result(sh, i, prompt, &result, n_begun, s);
-    phi3v_result_fini(&result);
+    if (!rc) show_result(sh, i, q, &result, n_begun, s);
+    engine_result_fini(&nb->engine, &result);
     return rc;
 }
 
@@ -301,50 +296,47 @@ static int answer(struct notebook *nb, int i, const struct settings *usual, enum
     struct settings own = *usual, *s = &own; // borrows
     static const struct int_list none = {0};
     struct show sh = {.nb = nb, .cell = i + 1};
-    phi3v_prompt *prompt;
+    struct question q;
     int rc = n_begun ? leave_room(s, n_begun, err) : 0;
-    if (!rc) rc = prompt_build(nb, i, s, way != WAY_NEW, &prompt, err);
+    if (!rc) rc = prompt_build(nb, i, s, way != WAY_NEW, &q, err);
     if (rc) return rc;
     rc = show_begin(&sh, way == WAY_MORE ? &none : &nb->book.v[i].images, err);
     if (rc) {
-        phi3v_prompt_free(prompt);
+        question_fini(&q);
         return rc;
     }
     if (n_begun) show_begun(nb, i);
-    rc = way == WAY_NEW && nothing_to_see(nb, prompt)
-             ? answer_without_picture(&sh, i, prompt, s, err)
-             : compute(&sh, i, prompt, s, way, n_begun, err);
+    rc = way == WAY_NEW && nothing_to_see(nb, &q) ? answer_without_picture(&sh, i, &q, s, err)
+                                                  : compute(&sh, i, &q, s, way, n_begun, err);
     if (rc)
         show_end(&sh, NULL);
     else
         features_keep(nb, i);
-    phi3v_prompt_free(prompt);
+    question_fini(&q);
     return rc ? rc : nb->book.v[i].finish == PHI3V_FINISH_INTERRUPTED;
 }
 
-int run_prompt(struct notebook *nb, const phi3v_prompt *prompt, const struct settings *s,
-               const char *const *sources, double decode_image_s, struct phi3v_error *err)
+int run_question(struct notebook *nb, const struct question *q, const struct settings *s,
+                 const char *const *sources, double decode_image_s, struct phi3v_error *err)
 {
     static const struct int_list none = {0};
     struct show sh = {.nb = nb};
     struct phi3v_result result;
     engine_begin(&nb->engine);
     int rc = show_begin(&sh, &none, err);
-    if (!rc) rc = engine_answer(&nb->engine, prompt, s, on_event, &sh, &result, err);
+    if (!rc) rc = engine_answer(&nb->engine, q, s, on_event, &sh, &result, err);
     if (rc) {
         show_end(&sh, NULL);
         return rc;
     }
-    size_t n;
-    phi3v_prompt_ids(prompt, &n);
-    show_end(&sh, &(struct nb_answer){.prompt = prompt,
+    show_end(&sh, &(struct nb_answer){.question = q,
                                       .result = &result,
                                       .sources = sources,
                                       .decode_image_s = decode_image_s,
-                                      .n_tokens = (int64_t)n,
+                                      .n_tokens = q->n_tokens,
                                       .first_token_s = sh.first_token_s});
     rc = result.finish == PHI3V_FINISH_INTERRUPTED;
-    phi3v_result_fini(&result);
+    engine_result_fini(&nb->engine, &result);
     return rc;
 }
 

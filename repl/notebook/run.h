@@ -23,9 +23,9 @@ int run_replaced(struct notebook *nb, int i, const char *prompt, enum nb_origin 
 /* The answer of cell i goes on. */
 int run_more(struct notebook *nb, int i, struct phi3v_error *err);
 
-/* A prompt about pictures outside the cells, as the library takes it. Borrows prompt. */
-int run_prompt(struct notebook *nb, const phi3v_prompt *prompt, const struct settings *s,
-               const char *const *sources, double decode_image_s, struct phi3v_error *err);
+/* A question about pictures outside the cells. */
+int run_question(struct notebook *nb, const struct question *q, const struct settings *s,
+                 const char *const *sources, double decode_image_s, struct phi3v_error *err);
 
 /* The answer of cell i once more, with its pictures. */
 void run_show_again(struct notebook *nb, int i);

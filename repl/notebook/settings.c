@@ -76,6 +76,8 @@ const struct setting setting_table[] = {
      "rows of a picture beside an answer; 0: what suits the screen"},
     {"stats", 0, SETTING_ONOFF, SHOWN, AT(stats), 0, 0, 0, NULL, "on|off",
      "a line about speed behind each answer; on unless said otherwise"},
+    {"parallel", 0, SETTING_INT, SHOWN, AT(parallel), 0, 256, 0, NULL, "N",
+     "answers at once, of :foreach and of serve; 0: as many as are worth it"},
     {"ahead", 0, SETTING_ONOFF, SHOWN, AT(ahead), 0, 0, 0, NULL, "on|off",
      "read pictures and the conversation while you type; on unless said otherwise"},
     {"certainty", 0, SETTING_CHOICE, SHOWN, AT(certainty), 0, 0, 0, "auto|on|off", "WHETHER",

@@ -29,6 +29,7 @@ struct settings {
     bool plain;
     int picture_rows; // of a picture beside an answer; 0: what suits the screen
     bool stats;       // a line about speed behind each answer
+    int parallel;     // answers at once, of :foreach and serve; 0: what suits the engine
     bool ahead;       // pictures and prompts are read while the person types
     /* How a model is opened. */
     char *device, *dtype, *vision_dtype, *kv;

@@ -215,12 +215,14 @@ static bool is_new_here(const struct phi3v_model_info *m, const char *state)
 static void banner(struct repl *r, const char *state)
 {
     const struct phi3v_model_info *m = nb_model(r->nb);
-    char *first = xasprintf("phiscope %s · %s · %s on %s · %lld tokens of context", phi3v_version(),
-                            m->name, m->dtype, m->device, (long long)m->ctx);
+    char *ctx = m->ctx > 0 ? xasprintf(" · %lld tokens of context", (long long)m->ctx) : NULL;
+    char *first = xasprintf("phiscope %s · %s · %s %s %s%s", phi3v_version(), m->name, m->dtype,
+                            m->weights_bytes ? "on" : "by", m->device, ctx ? ctx : "");
     out_line(&r->front.out, first, 2);
     out_line(&r->front.out, "try  :load samples/chart.png   :help   Ctrl-D", 5);
     if (m->description && is_new_here(m, state)) out_line(&r->front.out, m->description, 0);
     free(first);
+    free(ctx);
     space(r);
 }
 
@@ -245,6 +247,7 @@ static int open_notebook(struct repl *r, const char *state, struct phi3v_error *
     struct nb_options how = {.settings = r->opt->settings,
                              .model_dirs = r->opt->model_dirs,
                              .cache_dir = cache,
+                             .api_key = r->opt->api_key,
                              .state_dir = state};
     int rc = nb_new(&how, &face, &r->nb, err);
     free(cache);

@@ -7,7 +7,8 @@
 
 struct repl_options {
     const struct settings *settings;
-    const char *model; // NULL: the default
+    const char *model;   // or a server's address; NULL: the default
+    const char *api_key; // for servers; NULL
     const char *const *model_dirs;
     /* Calls back for every model that has a name, for Tab; may be NULL. */
     void (*each_model)(void (*fn)(const char *name, const char *path, void *user), void *user);

@@ -4,24 +4,31 @@
 #include <sys/resource.h>
 
 #include "notebook/book.h"
+#include "notebook/question.h"
 #include "verbs/answer_json.h"
 
 static json_t *image_json(const phi3v_image *image, const struct phi3v_image_plan *plan,
                           const char *source)
 {
     const struct phi3v_image_info *info = phi3v_image_info(image);
-    return json_pack("{s:o,s:s,s:i,s:i,s:[i,i],s:i}", "source", json_text(source ? source : ""),
-                     "sha256", info->file_sha256, "width", info->width, "height", info->height,
-                     "crops", plan->crop_rows, plan->crop_cols, "tokens", plan->n_tokens);
+    json_t *line =
+        json_pack("{s:o,s:s,s:i,s:i}", "source", json_text(source ? source : ""), "sha256",
+                  info->file_sha256, "width", info->width, "height", info->height);
+    if (!plan) return line; /* of a server's it is not known */
+    json_object_set_new(line, "crops", json_pack("[i,i]", plan->crop_rows, plan->crop_cols));
+    json_object_set_new(line, "tokens", json_integer(plan->n_tokens));
+    return line;
 }
 
 static json_t *images_json(const struct nb_answer *a)
 {
     json_t *images = json_array();
-    for (int i = 0; i < phi3v_prompt_n_images(a->prompt); i++) {
+    const struct question *q = a->question;
+    for (int i = 0; i < q->n_images; i++) {
         struct phi3v_image_plan plan;
-        const phi3v_image *image = phi3v_prompt_image(a->prompt, i, &plan);
-        json_array_append_new(images, image_json(image, &plan, a->sources[i]));
+        if (q->prompt) phi3v_prompt_image(q->prompt, i, &plan);
+        json_array_append_new(images,
+                              image_json(q->images[i], q->prompt ? &plan : NULL, a->sources[i]));
     }
     return images;
 }
@@ -73,9 +80,10 @@ json_t *answer_json(const struct phi3v_model_info *model, double load_s, int cel
                     const struct nb_answer *a)
 {
     const struct phi3v_result *r = a->result;
-    size_t n_ids;
-    const int32_t *ids = phi3v_prompt_ids(a->prompt, &n_ids);
-    n_ids -= a->n_begun;
+    const phi3v_prompt *prompt = a->question->prompt;
+    size_t n_ids = 0;
+    const int32_t *ids = prompt ? phi3v_prompt_ids(prompt, &n_ids) : NULL;
+    n_ids -= prompt ? a->n_begun : 0;
     json_t *line =
         json_pack("{s:o,s:o,s:o,s:o,s:o,s:o,s:s,s:o,s:o,s:{s:I}}", "model", json_text(model->name),
                   "device", json_text(model->device), "dtype", json_text(model->dtype), "input_ids",

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/files.h"
 #include "common/json.h"
 #include "common/must.h"
 #include "pdf/pdf.h"
@@ -19,6 +20,38 @@ const char *app_model_name(const struct options *opt)
 {
     const char *name = opt->model && *opt->model ? opt->model : getenv("PHISCOPE_MODEL");
     return name && *name ? name : NULL;
+}
+
+/* -- What answers ------------------------------------------------------------------------------ */
+
+char *app_engine_name(const struct options *opt)
+{
+    if (!opt->connect) return app_model_name(opt) ? xstrdup(app_model_name(opt)) : NULL;
+    return xasprintf("%s%s%s", opt->connect, opt->model ? "#" : "", opt->model ? opt->model : "");
+}
+
+int app_open_engine(const struct options *opt, struct notebook *nb, struct phi3v_error *err)
+{
+    int rc = pull_offer(opt, err);
+    char *name = app_engine_name(opt);
+    if (!rc) rc = nb_open_model(nb, name, err);
+    free(name);
+    return rc;
+}
+
+int app_api_key(const struct options *opt, char **ret, struct phi3v_error *err)
+{
+    enum { MAX_KEY_BYTES = 4096 };
+    const char *said = getenv("PHISCOPE_API_KEY");
+    size_t n;
+    *ret = NULL;
+    if (!opt->api_key_file) {
+        if (said && *said) *ret = xstrdup(said);
+        return 0;
+    }
+    int rc = load_file(opt->api_key_file, MAX_KEY_BYTES, ret, &n, err);
+    while (!rc && n > 0 && strchr(" \t\r\n", (*ret)[n - 1])) (*ret)[--n] = 0;
+    return rc;
 }
 
 enum { MAX_DIRS = 3 };
@@ -106,7 +139,7 @@ int app_open_model(struct app *a, struct phi3v_error *err)
 {
     int rc = pull_offer(&a->opt, err);
     if (rc) return rc;
-    rc = engine_open(&a->engine, app_model_name(&a->opt), app_model_dirs(), &a->opt.set, err);
+    rc = engine_open_local(&a->engine, app_model_name(&a->opt), app_model_dirs(), &a->opt.set, err);
     if (!rc && a->engine.info->note && !a->opt.json) {
         struct out out;
         out_init(&out, stderr, NULL);
@@ -127,7 +160,7 @@ void app_fini(struct app *a)
 int app_load_picture(struct app *a, const char *what, enum nb_origin origin, struct loaded *ret,
                      struct phi3v_error *err)
 {
-    struct loader how = {&a->opt.set, &a->front};
+    struct loader how = {.settings = &a->opt.set, .front = &a->front};
     return load_picture(what, &how, origin, ret, err);
 }
 

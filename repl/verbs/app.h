@@ -42,6 +42,13 @@ int app_load_picture(struct app *a, const char *what, enum nb_origin origin, str
 /* A phi3v_event_fn for user = struct app. */
 int app_on_progress(const struct phi3v_event *event, void *user);
 
+/* Opens what answers, as the command line names it; offers to pull a model that is not here. Errors:
+ * as nb_open_model and hub_pull. */
+int app_open_engine(const struct options *opt, struct notebook *nb, struct phi3v_error *err);
+/* The name of that, as nb_open_model takes it; free. NULL: the default model. */
+char *app_engine_name(const struct options *opt);
+/* The key for servers, to be freed; *ret NULL: there is none. Errors: IO. */
+int app_api_key(const struct options *opt, char **ret, struct phi3v_error *err);
 /* The model that is meant: opt.model, else PHISCOPE_MODEL; NULL: the default. */
 const char *app_model_name(const struct options *opt);
 /* Where short model names lie, NULL-terminated; valid until the program ends. */

@@ -37,7 +37,13 @@ int kernel_main(struct options *opt, int argc, char **argv)
     if (n == 1 && !strcmp(words[0], "install")) return install(opt);
     if (n != 0 || !opt->connection)
         return verb_misuse(opt, "kernel wants install [--prefix DIR], or -f CONNECTION_FILE");
-    int rc = kernel_run(opt->connection, &opt->set, app_model_name(opt), app_model_dirs(), &err);
+    char *key, *name = app_engine_name(opt);
+    int rc = app_api_key(opt, &key, &err);
+    const struct nb_options how = {
+        .settings = &opt->set, .model_dirs = app_model_dirs(), .api_key = key};
+    if (!rc) rc = kernel_run(opt->connection, &how, name, &err);
+    free(key);
+    free(name);
     if (!rc) return EXIT_FINE;
     return app_report(opt, &err, rc == PHI3V_E_IO ? EXIT_INPUT : app_model_status(rc));
 }

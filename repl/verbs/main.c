@@ -33,19 +33,25 @@ static int bench_verb(struct options *opt, int argc, char **argv)
 static int notebook(const struct options *opt, const char *file, const struct strings *pictures)
 {
     struct phi3v_error err;
+    char *key, *name = app_engine_name(opt);
+    int rc = app_api_key(opt, &key, &err);
     struct repl_options how = {.settings = &opt->set,
-                               .model = app_model_name(opt),
+                               .model = name,
+                               .api_key = key,
                                .model_dirs = app_model_dirs(),
                                .each_model = app_each_model,
                                .notebook = file,
                                .go_on = opt->go_on,
                                .pictures = pictures,
                                .no_history = opt->no_history};
-    int rc = pull_offer(opt, &err);
-    if (rc) return app_report(opt, &err, app_model_status(rc));
-    rc = repl_run(&how, &err);
+    int status = rc ? EXIT_INPUT : EXIT_FINE;
+    if (!rc && (rc = pull_offer(opt, &err))) status = app_model_status(rc);
+    if (!rc && (rc = repl_run(&how, &err)))
+        status = rc == PHI3V_E_IO ? EXIT_CELL : app_model_status(rc);
+    free(key);
+    free(name);
     if (!rc) return EXIT_FINE;
-    return app_report(opt, &err, rc == PHI3V_E_IO ? EXIT_CELL : app_model_status(rc));
+    return app_report(opt, &err, status);
 }
 
 /* Words that are no verb: a notebook to open, or pictures to load. */
@@ -69,14 +75,14 @@ const struct verb verb_table[] = {
      "<|image_2|>, … With --raw PROMPT is the whole formatted prompt. --json prints one object "
      "with ids and timing.\n"
      "Example: phiscope ask -i chart.png \"What does this chart show?\"\n",
-     OPTION_COMMON, NULL, WORDS_NONE},
+     OPTION_COMMON | OPTION_CONNECT, NULL, WORDS_NONE},
     {"script", script_main, "FILE|-",
      "lines of the REPL, one after the other, up to the first failing cell",
      "Each line is what one would type; \"\"\" and a trailing \\ hold several lines together. "
      "--json prints one object a\n"
      "cell. Without a terminal on standard input, phiscope alone is the same as script -.\n"
      "Example: printf ':load chart.png\\nWhat is this?\\n' | phiscope script -\n",
-     OPTION_COMMON, NULL, WORDS_FILES},
+     OPTION_COMMON | OPTION_CONNECT, NULL, WORDS_FILES},
     {"debug", debug_main, "tokenize|prompt|preprocess|logits|divergence|activations …",
      "the stages of the model one by one",
      "debug tokenize [--decode [--keep-special]] [--no-bos]   JSON strings to JSON id arrays, one "
@@ -118,7 +124,7 @@ const struct verb verb_table[] = {
      "install writes the kernelspec, after which JupyterLab offers phiscope; -f is how Jupyter "
      "then "
      "starts it.\nExample: phiscope kernel install\n",
-     OPTION_COMMON | OPTION_KERNEL, "install", WORDS_NONE},
+     OPTION_COMMON | OPTION_KERNEL | OPTION_CONNECT, "install", WORDS_NONE},
     {"serve", serve_main, "[-m MODEL] [--host ADDRESS] [--port N] [--api-key-file FILE]",
      "the model for OpenAI's clients, over HTTP",
      "Answers /v1/chat/completions with text and pictures, streamed or whole, several at once; "
@@ -179,6 +185,18 @@ int verb_misuse(const struct options *opt, const char *format, ...)
     return app_report(opt, &err, EXIT_USAGE);
 }
 
+/* What stands on the command line fits together. */
+static int check_options(const struct options *opt, int use)
+{
+    if (!opt->connect) return EXIT_FINE;
+    if (!(use & OPTION_CONNECT))
+        return verb_misuse(opt, "--connect is for ask, script, kernel and the notebook");
+    if (!engine_is_address(opt->connect))
+        return verb_misuse(opt, "--connect wants a server's address, such as "
+                                "http://127.0.0.1:8000/v1");
+    return EXIT_FINE;
+}
+
 int verb_options(struct options *opt, int argc, char **argv, char ***ret_words, int *ret_n)
 {
     struct phi3v_error err;
@@ -186,6 +204,8 @@ int verb_options(struct options *opt, int argc, char **argv, char ***ret_words, 
     assert(verb);
     int at = options_parse(opt, argc, argv, verb->options, false, &err);
     if (at < 0) return app_report(opt, &err, EXIT_USAGE);
+    int status = check_options(opt, verb->options);
+    if (status) return status;
     if (opt->help) {
         help_verb(verb);
         return EXIT_FINE;
@@ -217,6 +237,8 @@ static int dispatch(struct options *opt, int argc, char **argv)
     bool known = at == argc || has_ending(argv[at], ".ipynb") || has_ending(argv[at], ".jsonl") ||
                  names_picture(argv[at]) || is_plain_file(argv[at]);
     if (!known) return unknown_verb(opt, argv[at]);
+    int status = check_options(opt, OPTION_CONNECT);
+    if (status) return status;
     return notebook_of_words(opt, argc - at, argv + at);
 }
 

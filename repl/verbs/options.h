@@ -9,6 +9,8 @@ struct options {
     struct settings set; // first: its table's offsets hold for this struct, too
     const char *program; // argv[0], for messages
     char *model;         // NULL: PHISCOPE_MODEL, else "default"
+    char *connect;       // addresses of servers that answer instead; NULL: none
+    char *api_key_file;  // for a server: NULL: PHISCOPE_API_KEY; of serve: NULL: no keys
     struct strings images;
     char *type; /* of quantize */
     bool json, no_history, raw, help, go_on;
@@ -21,8 +23,8 @@ struct options {
     char *connection, *prefix;
     bool user;
     /* serve */
-    char *host, *api_key_file; // NULL: 127.0.0.1; no keys
-    int port, max_queue, parallel;
+    char *host; // NULL: 127.0.0.1
+    int port, max_queue;
 };
 
 enum option_use {                            /* bits besides those of enum setting_use */
@@ -32,7 +34,8 @@ enum option_use {                            /* bits besides those of enum setti
                   OPTION_QUANTIZE = 1 << 11, /* quantize only */
                   OPTION_NOTEBOOK = 1 << 12, /* the notebook only */
                   OPTION_KERNEL = 1 << 13,   /* kernel only */
-                  OPTION_SERVE = 1 << 14     /* serve only */
+                  OPTION_SERVE = 1 << 14,    /* serve only */
+                  OPTION_CONNECT = 1 << 15   /* verbs that a server may answer */
 };
 
 /* Row i of all, NULL behind the last; *ret_use: its mask. Settings count as OPTION_COMMON. */

@@ -168,11 +168,13 @@ int plain_open(struct plain *p, const struct options *opt, bool standard_input,
                              .user = p,
                              .standard_input = standard_input,
                              .one_at_a_time = true};
-    char *cache = xdg_dir("XDG_CACHE_HOME", ".cache");
+    char *cache = xdg_dir("XDG_CACHE_HOME", ".cache"), *key;
+    int rc = app_api_key(opt, &key, err);
     struct nb_options how = {
-        .settings = &opt->set, .model_dirs = app_model_dirs(), .cache_dir = cache};
-    int rc = nb_new(&how, &front, &p->nb, err);
+        .settings = &opt->set, .model_dirs = app_model_dirs(), .cache_dir = cache, .api_key = key};
+    if (!rc) rc = nb_new(&how, &front, &p->nb, err);
     free(cache);
+    free(key);
     if (!rc) interrupt_calls(cancel, p->nb);
     return rc;
 }

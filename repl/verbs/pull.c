@@ -145,7 +145,8 @@ int pull_offer(const struct options *opt, struct phi3v_error *err)
 {
     const char *name = app_model_name(opt);
     struct hub_env env;
-    if (!name || opt->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO)) return 0;
+    if (!name || opt->connect || opt->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
+        return 0;
     if (find_env(opt, &env, NULL)) return 0;
     interrupt_catch();
     int rc = 0;

@@ -95,9 +95,7 @@ static int run(struct plain *p, const struct options *opt, FILE *f)
     for (size_t i = 0; i < opt->images.n && !rc; i++)
         if ((rc = nb_stage(p->nb, opt->images.v[i], &err)))
             status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
-    if (!rc && (rc = pull_offer(opt, &err))) status = app_model_status(rc);
-    if (!rc && (rc = nb_open_model(p->nb, app_model_name(opt), &err)))
-        status = app_model_status(rc);
+    if (!rc && (rc = app_open_engine(opt, p->nb, &err))) status = app_model_status(rc);
     return rc ? app_report(opt, &err, status) : run_cells(p, opt, f);
 }
 

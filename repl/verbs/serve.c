@@ -31,7 +31,7 @@ static int serve(struct app *a, const struct options *opt)
                                 .port = opt->port,
                                 .key_file = opt->api_key_file,
                                 .max_waiting = opt->max_queue,
-                                .parallel = opt->parallel,
+                                .parallel = opt->set.parallel,
                                 .ready = ready};
     rc = serve_run(&how, &err);
     int status = rc == PHI3V_E_IO ? EXIT_INPUT : rc == PHI3V_E_ARGUMENT ? EXIT_USAGE : EXIT_CELL;

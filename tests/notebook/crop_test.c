@@ -125,7 +125,8 @@ static void a_cell_is_about_it(void **state)
     assert_string_equal(r.nb->book.v[0].answer, answer);
     assert_int_equal(image(2)->crop_of, 1);
     assert_int_equal(image(2)->origin, NB_FILE);
-    images_load(&r.nb->book.images, 0, &(struct loader){&r.nb->now, &r.nb->front}, NULL, NULL);
+    images_load(&r.nb->book.images, 0,
+                &(struct loader){.settings = &r.nb->now, .front = &r.nb->front}, NULL, NULL);
     shows(2, 1, 4, 3, 10, 8);
     /* The source alone says it all. */
     works(&r, ":reset all");

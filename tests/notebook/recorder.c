@@ -63,9 +63,9 @@ static void output(void *user, const struct nb_output *out)
     case NB_ANSWER_END:
         put(t, "end %d %s\n", out->cell,
             out->answer && out->answer->state ? out->answer->state : "-");
-        if (out->answer) {
+        if (out->answer && out->answer->question->prompt) {
             size_t n;
-            const int32_t *ids = phi3v_prompt_ids(out->answer->prompt, &n);
+            const int32_t *ids = phi3v_prompt_ids(out->answer->question->prompt, &n);
             text_free(&r->ids);
             for (size_t i = 0; i < n; i++) put(&r->ids, "%d ", ids[i]);
         }

@@ -262,7 +262,7 @@ int command_reset(struct call *c, struct phi3v_error *err)
     book_free(&fresh);
     if (rc) return rc;
     notebook_refresh(nb);
-    phi3v_session_clear(nb->engine.session);
+    engine_forget(&nb->engine);
     autosave_apart(nb, book_aside(&nb->book, false));
     if (unsaved) note(nb, "(:undo brings the cells back)");
     if (nb->front.settings_changed) nb->front.settings_changed(nb->front.user, &nb->now);

@@ -58,7 +58,9 @@ static int read_tile(struct call *c, const char *word, const phi3v_image *image,
     int row, column, n = 0;
     struct phi3v_image_plan plan;
     if (sscanf(word, "%4d,%4d%n", &row, &column, &n) != 2 || word[n]) return bad_region(word, err);
-    int rc = phi3v_image_plan(c->nb->engine.model, image, c->settings->num_crops, &plan, err);
+    phi3v_model *model;
+    int rc = engine_model(&c->nb->engine, "the crops of a picture", &model, err);
+    if (!rc) rc = phi3v_image_plan(model, image, c->settings->num_crops, &plan, err);
     if (rc) return rc;
     if (row < 1 || row > plan.crop_rows || column < 1 || column > plan.crop_cols)
         return refuse(err, PHI3V_E_ARGUMENT,
@@ -86,7 +88,7 @@ static int show_both(struct call *c, int whole, int part, const struct box *box,
         int index = k ? part : whole;
         const phi3v_image *image = nb->book.images.v[index].loaded.image;
         picture_of(nb, index, labels[k], &pictures[k]);
-        rc = phi3v_image_plan(nb->engine.model, image, c->settings->num_crops, &plan, err);
+        rc = engine_plan(&nb->engine, image, c->settings->num_crops, &plan, err);
         if (!rc) add_price(&prices, nb, index, &plan);
     }
     if (!rc) rc = overlay_box(pictures[0].image, box, &outlined, err);

@@ -1,23 +1,26 @@
 /* SPDX-License-Identifier: MIT
  * :foreach: one question of many pictures. Each stands alone: the system turn, the question, one
- * picture. As many as the device gains by are answered side by side; they are shown one after the
+ * picture. As many as the engine gains by are answered side by side; they are shown one after the
  * other, in order. The notebook and its conversation stay as they are. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "net/fetch.h"
 #include "notebook/commands.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
 #include "notebook/table.h"
 
-/* A picture being asked about. */
+/* A picture being asked about, or that could not be. */
 struct item {
-    int at;                      // of the pictures, from 0
-    struct loaded own;           // loaded for this question; none for one of the notebook's
-    const struct loaded *loaded; // that, or the notebook's
-    phi3v_prompt *prompt;
+    struct task task;      // first: the item is found from there
+    struct item *next;     // the picture behind it
+    int at;                // of the pictures, from 0
+    struct loaded own;     // loaded for this question; none for one of the notebook's
+    struct loaded *loaded; // that, or the notebook's; NULL: it could not be loaded
+    struct question question;
     struct text waiting; // what it has answered while another was shown
     bool ended;
 };
@@ -29,15 +32,15 @@ struct foreach {
     char *text;          // of the question, with its tag
     char *file;          // answers go there, too; NULL
     struct table table;  // [what.n]
-    phi3v_session **sessions;
-    struct item *items;
-    struct phi3v_job *jobs;
-    struct phi3v_result *results;
-    int n_items, n_used;               // of these: in the present batch
-    int shown;                         // the item whose answer is on the screen
+    size_t at;           // the next picture to be asked about
+    struct item *first;  // the one whose answer is on the screen,
+    struct item **last;  // and where the next one's is to be hung
+    int n_items;
+    double stored_s;                   // when the file was written last, on the clock
     int n_answered, n_failed, n_there; // there: in the file already
-    bool short_of_memory;              // the table lacks something
-    struct phi3v_error first;          // failure
+    struct phi3v_error first_error;    // of a picture,
+    int broken;                        // and of the whole: MEMORY, IO; 0
+    struct phi3v_error broken_error;
 };
 
 /* -- What was asked for ----------------------------------------------------------------------- */
@@ -153,21 +156,31 @@ static void send(struct foreach *f, const struct nb_output *out)
     f->nb->front.output(f->nb->front.user, out);
 }
 
+/* The whole cannot go on. */
+static void break_off(struct foreach *f, int rc, const struct phi3v_error *why)
+{
+    if (!rc || f->broken) return;
+    f->broken = rc;
+    f->broken_error = *why;
+}
+
 /* Into the table; NULL: there was no memory for it. */
 static void keep(struct foreach *f, char **to, char *text)
 {
+    struct phi3v_error err;
     free(*to);
     *to = text;
-    if (!text) f->short_of_memory = true;
+    if (!text) break_off(f, memory_error(&err), &err);
 }
 
-static void fail(struct foreach *f, int at, const char *name, const struct phi3v_error *why)
+static void fail(struct foreach *f, const struct item *l)
 {
     struct phi3v_error error;
-    bool named = strstr(why->text, name) != NULL;
-    refuse(&error, why->code, "%.150s%s%.340s", named ? "" : name, named ? "" : ": ", why->text);
-    keep(f, &f->table.v[at].error, text_copy(why->text));
-    if (f->n_failed++ == 0) f->first = *why;
+    const char *name = f->table.v[l->at].picture, *why = l->task.error.text;
+    bool named = !name || strstr(why, name) != NULL;
+    refuse(&error, l->task.code, "%.150s%s%.340s", named ? "" : name, named ? "" : ": ", why);
+    keep(f, &f->table.v[l->at].error, text_copy(why));
+    if (f->n_failed++ == 0) f->first_error = l->task.error;
     send(f, &(struct nb_output){.kind = NB_ERROR, .error = &error});
 }
 
@@ -187,137 +200,195 @@ static void show_begin(struct foreach *f, struct item *l)
 }
 
 /* Ends what is shown, and keeps it. */
-static void show_end(struct foreach *f, struct item *l, const struct phi3v_job *job)
+static void show_end(struct foreach *f, struct item *l)
 {
+    const struct phi3v_result *result = &l->task.result;
     const char *source = l->loaded->source;
-    size_t n;
-    phi3v_prompt_ids(l->prompt, &n);
-    struct nb_answer answer = {.prompt = l->prompt,
-                               .result = job->result,
+    struct nb_answer answer = {.question = &l->question,
+                               .result = result,
                                .sources = &source,
                                .decode_image_s = l->loaded->decode_s,
                                .picture = source,
-                               .n_tokens = (int64_t)n};
+                               .n_tokens = l->question.n_tokens};
     f->nb->front.progress(f->nb->front.user, NULL);
-    send(f, &(struct nb_output){.kind = NB_ANSWER_END, .answer = job->code ? NULL : &answer});
-    if (job->code == PHI3V_E_CANCELLED) return;
-    if (job->code) {
-        fail(f, l->at, source, &job->error);
+    send(f, &(struct nb_output){.kind = NB_ANSWER_END, .answer = l->task.code ? NULL : &answer});
+    if (l->task.code == PHI3V_E_CANCELLED) return;
+    if (l->task.code) {
+        fail(f, l);
         return;
     }
-    keep(f, &f->table.v[l->at].answer, text_copyn(job->result->text, job->result->n_text_bytes));
-    f->table.v[l->at].finish = finish_name(job->result->finish);
-    f->n_answered += job->result->finish != PHI3V_FINISH_INTERRUPTED;
-    struct phi3v_timing timing = job->result->timing;
-    timing.decode_s /= f->n_used; // side by side
-    engine_add_up(&f->nb->engine, &timing);
+    keep(f, &f->table.v[l->at].answer, text_copyn(result->text, result->n_text_bytes));
+    f->table.v[l->at].finish = finish_name(result->finish);
+    f->n_answered += result->finish != PHI3V_FINISH_INTERRUPTED;
+    engine_add_up(&f->nb->engine, &result->timing);
 }
 
-/* The shown answer has ended: it is the next one's turn. */
-static void show_next(struct foreach *f)
+/* -- The file --------------------------------------------------------------------------------- */
+
+static int store(struct foreach *f, struct phi3v_error *err)
 {
-    while (f->shown < f->n_used && f->items[f->shown].ended) {
-        show_end(f, &f->items[f->shown], &f->jobs[f->shown]);
-        if (++f->shown == f->n_used) return;
-        struct item *l = &f->items[f->shown];
-        if (!l->ended || f->jobs[f->shown].code != PHI3V_E_CANCELLED) show_begin(f, l);
+    int rc = table_store(&f->table, f->file, err);
+    if (!rc) own_file_keep(f->nb, f->file);
+    f->stored_s = now_s();
+    return rc;
+}
+
+/* Now and then, so that a crash costs what was answered in the last second. */
+static void store_soon(struct foreach *f)
+{
+    struct phi3v_error err;
+    if (f->file && !f->broken && now_s() - f->stored_s > 1) break_off(f, store(f, &err), &err);
+}
+
+/* -- Items ------------------------------------------------------------------------------------ */
+
+static void item_free(struct foreach *f, struct item *l)
+{
+    if (l->ended && !l->task.code) engine_result_fini(&f->nb->engine, &l->task.result);
+    question_fini(&l->question);
+    loaded_fini(&l->own);
+    text_free(&l->waiting);
+    free(l);
+    f->n_items--;
+}
+
+static void pop(struct foreach *f)
+{
+    struct item *l = f->first;
+    f->first = l->next;
+    if (!f->first) f->last = &f->first;
+    item_free(f, l);
+}
+
+static bool was_stopped(const struct item *l)
+{
+    return l->ended && l->task.code == PHI3V_E_CANCELLED;
+}
+
+/* The item that has become the first one. */
+static void show_first(struct foreach *f)
+{
+    const struct item *l = f->first;
+    if (l && l->loaded && !was_stopped(l)) show_begin(f, f->first);
+}
+
+/* Whatever has ended at the front is told and goes; the next one is shown. */
+static void show_ended(struct foreach *f)
+{
+    while (f->first && f->first->ended) {
+        struct item *l = f->first;
+        if (l->loaded)
+            show_end(f, l);
+        else if (!was_stopped(l))
+            fail(f, l);
+        pop(f);
+        store_soon(f);
+        show_first(f);
     }
 }
 
-static int on_event(const struct phi3v_event *event, int job, void *user)
+static int on_event(const struct phi3v_event *event, struct task *task, void *user)
 {
     struct foreach *f = user;
-    struct item *l = &f->items[job];
-    if (event->type == PHI3V_EVENT_TEXT && job != f->shown)
+    struct item *l = (struct item *)task;
+    if (event->type == PHI3V_EVENT_TEXT && l != f->first)
         text_addn(&l->waiting, event->text, event->n_text_bytes);
     else if (event->type == PHI3V_EVENT_TEXT)
         show_text(f, event->text, event->n_text_bytes);
     l->ended = event->type == PHI3V_EVENT_END;
-    if (l->ended && job == f->shown) show_next(f);
+    if (l->ended) show_ended(f);
     return engine_on_event(event, &f->nb->engine);
 }
 
-/* -- Batches ---------------------------------------------------------------------------------- */
-
-/* As many sessions as the device gains by and memory is there for. */
-static int open_sessions(struct foreach *f, struct phi3v_error *err)
+/* What was shown of the answer is ended as none, and it begins once more. */
+static bool on_again(struct task *task, void *user)
 {
-    int n = f->nb->engine.info->answers_at_once, rc = 0;
-    if ((size_t)n > f->what.n) n = (int)f->what.n;
-    unsigned before = memory_failures();
-    f->sessions = memory_zero((size_t)n, sizeof(phi3v_session *));
-    f->items = memory_zero((size_t)n, sizeof *f->items);
-    f->jobs = memory_zero((size_t)n, sizeof *f->jobs);
-    f->results = memory_zero((size_t)n, sizeof *f->results);
-    if (memory_failures() != before) return memory_error(err);
-    while (f->n_items < n && !rc) {
-        rc = engine_session(&f->nb->engine, &f->sessions[f->n_items], err);
-        f->n_items += rc == 0;
-    }
-    return f->n_items > 0 ? 0 : rc;
-}
-
-static void item_fini(struct item *l)
-{
-    phi3v_prompt_free(l->prompt);
-    loaded_fini(&l->own);
+    struct foreach *f = user;
+    struct item *l = (struct item *)task;
     text_free(&l->waiting);
-    *l = (struct item){0};
+    if (l != f->first) return true;
+    send(f, &(struct nb_output){.kind = NB_ANSWER_END});
+    show_begin(f, l);
+    return true;
 }
 
 static int load_item(struct foreach *f, struct item *l, const char *what, struct phi3v_error *err)
 {
     struct loader how = notebook_loader(f->nb, f->settings);
     struct images *m = &f->nb->book.images;
+    struct loaded *loaded = &l->own;
+    int rc;
     if (*what != '@') {
-        l->loaded = &l->own;
-        return load_picture(what, &how, NB_TYPED, &l->own, err);
+        rc = load_picture(what, &how, NB_TYPED, loaded, err);
+    } else {
+        int index = images_find(m, what);
+        char *dir = book_dir(&f->nb->book);
+        rc = images_load(m, index, &how, dir, err);
+        free(dir);
+        loaded = &m->v[index].loaded;
     }
-    int index = images_find(m, what);
-    char *dir = book_dir(&f->nb->book);
-    int rc = images_load(m, index, &how, dir, err);
-    free(dir);
-    l->loaded = &m->v[index].loaded;
+    if (!rc) l->loaded = loaded;
     return rc;
 }
 
-static int make_prompt(struct foreach *f, struct item *l, struct phi3v_error *err)
+static int make_question(struct foreach *f, struct item *l, struct phi3v_error *err)
 {
     const struct settings *s = f->settings;
-    phi3v_image *image = l->loaded->image;
     struct phi3v_turn turns[2];
     int n = 0;
     if (*s->system) turns[n++] = (struct phi3v_turn){.role = "system", .text = s->system};
-    turns[n++] =
-        (struct phi3v_turn){.role = "user", .text = f->text, .images = &image, .n_images = 1};
+    turns[n++] = (struct phi3v_turn){
+        .role = "user", .text = f->text, .images = &l->loaded->image, .n_images = 1};
     struct phi3v_prompt_options how = engine_prompt_options(&f->nb->engine, s->num_crops);
-    return phi3v_prompt_chat(f->nb->engine.model, turns, n, &how, &l->prompt, err);
+    return engine_ask(&f->nb->engine, turns, n, &l->loaded, &how, &l->question, err);
 }
 
-/* One picture into the batch, unless it cannot be opened. */
-static void take_item(struct foreach *f, size_t at)
+/* The next picture at the end of the line; NULL without memory. One that cannot be opened stands
+ * there too, as ended, so that it is told in its turn. */
+static struct item *push(struct foreach *f, size_t at)
 {
-    struct item *l = &f->items[f->n_used];
     const char *what = f->what.v[at];
-    struct phi3v_error err;
+    struct item *l = memory_zero(1, sizeof *l);
+    if (!l) return NULL;
     l->at = (int)at;
-    int rc = load_item(f, l, what, &err);
-    if (!rc) rc = make_prompt(f, l, &err);
+    l->task.question = &l->question;
+    int rc = load_item(f, l, what, &l->task.error);
     char *name = *what == '@' ? text_copy(what) : fetch_display_name(what);
-    keep(f, &f->table.v[at].picture, text_copy(rc ? name : l->loaded->source));
-    if (rc && rc != PHI3V_E_CANCELLED) fail(f, l->at, name ? name : "", &err);
-    free(name);
-    if (rc) {
-        item_fini(l);
-        return;
-    }
-    f->results[f->n_used] = (struct phi3v_result){.size = sizeof *f->results};
-    f->jobs[f->n_used] = (struct phi3v_job){.size = sizeof *f->jobs,
-                                            .session = f->sessions[f->n_used],
-                                            .prompt = l->prompt,
-                                            .result = &f->results[f->n_used]};
-    f->n_used++;
+    keep(f, &f->table.v[at].picture, rc ? name : text_copy(l->loaded->source));
+    if (!rc) free(name);
+    if (!rc) rc = make_question(f, l, &l->task.error);
+    if (rc) l->loaded = NULL;
+    l->task.code = rc;
+    l->ended = rc != 0;
+    *f->last = l;
+    f->last = &l->next;
+    f->n_items++;
+    return l;
 }
+
+/* Answers that have come are kept for their turn, but not of any number of pictures. */
+static struct task *next(void *user)
+{
+    struct foreach *f = user;
+    struct phi3v_error err;
+    int most = 4 * engine_at_once(&f->nb->engine, f->settings) + 4;
+    while (f->at < f->what.n && f->n_items < most && !f->broken &&
+           !engine_stopped(&f->nb->engine)) {
+        size_t at = f->at++;
+        if (f->table.v[at].there) continue;
+        struct item *l = push(f, at);
+        if (!l) {
+            break_off(f, memory_error(&err), &err);
+            return NULL;
+        }
+        if (l == f->first) show_first(f);
+        if (!l->ended) return &l->task;
+        show_ended(f);
+    }
+    return NULL;
+}
+
+/* -- The whole -------------------------------------------------------------------------------- */
 
 /* What the file has of these pictures is not asked again. */
 static int take_over(struct foreach *f, struct phi3v_error *err)
@@ -341,43 +412,18 @@ static int take_over(struct foreach *f, struct phi3v_error *err)
     return rc;
 }
 
-static int answer_batch(struct foreach *f, struct phi3v_error *err)
-{
-    f->shown = 0;
-    show_begin(f, &f->items[0]);
-    int rc = engine_answer_many(&f->nb->engine, f->jobs, f->n_used, f->settings, on_event, f, err);
-    for (int i = 0; i < f->n_used; i++) {
-        if (!rc && !f->jobs[i].code) phi3v_result_fini(f->jobs[i].result);
-        item_fini(&f->items[i]);
-    }
-    return rc;
-}
-
-static int store(struct foreach *f, struct phi3v_error *err)
-{
-    int rc = table_store(&f->table, f->file, err);
-    if (!rc) own_file_keep(f->nb, f->file);
-    return rc;
-}
-
-/* After every batch the file is whole, so that a crash costs one batch. */
 static int answer_all(struct foreach *f, struct phi3v_error *err)
 {
-    struct engine *e = &f->nb->engine;
-    size_t at = 0;
-    int rc = 0;
-    while (at < f->what.n && !rc && !engine_stopped(e)) {
-        f->n_used = 0;
-        for (; at < f->what.n && f->n_used < f->n_items && !engine_stopped(e); at++)
-            if (!f->table.v[at].there) take_item(f, at);
-        if (f->n_used > 0 && !engine_stopped(e))
-            rc = answer_batch(f, err);
-        else
-            for (int i = 0; i < f->n_used; i++) item_fini(&f->items[i]);
-        if (!rc && f->short_of_memory) rc = memory_error(err);
-        if (!rc && f->file) rc = store(f, err);
+    const struct tasks tasks = {
+        .next = next, .on_event = on_event, .on_again = on_again, .user = f};
+    f->stored_s = now_s();
+    int rc = engine_answer_all(&f->nb->engine, &tasks, f->settings, err);
+    while (f->first) pop(f);
+    if (!rc && f->broken) {
+        *err = f->broken_error;
+        return f->broken;
     }
-    return rc;
+    return !rc && f->file ? store(f, err) : rc;
 }
 
 static void tell_end(struct foreach *f, bool stopped)
@@ -389,11 +435,6 @@ static void tell_end(struct foreach *f, bool stopped)
 
 static void foreach_free(struct foreach *f)
 {
-    for (int i = 0; i < f->n_items; i++) phi3v_session_free(f->sessions[i]);
-    free(f->sessions);
-    free(f->items);
-    free(f->jobs);
-    free(f->results);
     strings_free(&f->what);
     table_free(&f->table);
     free(f->text);
@@ -403,9 +444,9 @@ static void foreach_free(struct foreach *f)
 int command_foreach(struct call *c, struct phi3v_error *err)
 {
     struct foreach f = {.nb = c->nb, .settings = c->settings};
+    f.last = &f.first;
     engine_begin(&c->nb->engine);
     int rc = parse(&f, c->args, err);
-    if (!rc) rc = open_sessions(&f, err);
     if (!rc) rc = table_init(&f.table, (int)f.what.n, err);
     if (!rc && f.file) rc = take_over(&f, err);
     if (!rc) rc = answer_all(&f, err);
@@ -413,7 +454,7 @@ int command_foreach(struct call *c, struct phi3v_error *err)
     if (!rc) tell_end(&f, stopped);
     if (!rc && stopped) rc = 1;
     if (!rc && f.n_failed > 0)
-        rc = refuse(err, f.first.code, "%d of %zu pictures gave no answer", f.n_failed,
+        rc = refuse(err, f.first_error.code, "%d of %zu pictures gave no answer", f.n_failed,
                     f.what.n - (size_t)f.n_there);
     foreach_free(&f);
     return rc;

@@ -9,27 +9,36 @@
 
 /* -- :info, :stats, :context ------------------------------------------------------------------ */
 
+static void add_facts(struct text *t, const struct phi3v_model_info *m)
+{
+    char weights[32], kv[32];
+    text_addf(t, "size     %.1f million parameters, %s of weights, %d layers of %d, %d heads\n",
+              (double)m->n_params / 1e6,
+              human_bytes((double)m->weights_bytes, weights, sizeof weights), m->n_layers,
+              m->hidden, m->n_heads);
+    text_addf(t,
+              "vision   %d layers of %d, crops of %dx%d pixels, %d tokens each, up to %d crops\n",
+              m->vision_layers, m->vision_width, m->crop_side, m->crop_side, m->crop_tokens,
+              m->num_crops);
+    text_addf(t, "device   %s, %s arithmetic\n", m->device, m->dtype);
+    text_addf(t, "context  %lld tokens of the model's %lld, %s a token\n", (long long)m->ctx,
+              (long long)m->ctx_model, human_bytes((double)m->kv_bytes_per_token, kv, sizeof kv));
+}
+
 int command_info(struct call *c, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     const struct phi3v_model_info *m = nb->engine.info;
-    char weights[32], kv[32];
     struct text t = {0};
-    text_addf(&t, "model    %s in %s\n", m->name, m->path);
+    text_addf(&t, nb->engine.model ? "model    %s in %s\n" : "model    %s at %s\n", m->name,
+              m->path);
     if (m->description) text_addf(&t, "         %s\n", m->description);
-    text_addf(&t, "size     %.1f million parameters, %s of weights, %d layers of %d, %d heads\n",
-              (double)m->n_params / 1e6,
-              human_bytes((double)m->weights_bytes, weights, sizeof weights), m->n_layers,
-              m->hidden, m->n_heads);
-    text_addf(&t,
-              "vision   %d layers of %d, crops of %dx%d pixels, %d tokens each, up to %d crops\n",
-              m->vision_layers, m->vision_width, m->crop_side, m->crop_side, m->crop_tokens,
-              m->num_crops);
-    text_addf(&t, "device   %s, %s arithmetic\n", m->device, m->dtype);
-    text_addf(&t, "context  %lld tokens of the model's %lld, %s a token\n", (long long)m->ctx,
-              (long long)m->ctx_model, human_bytes((double)m->kv_bytes_per_token, kv, sizeof kv));
-    text_addf(&t, "foreach  %d answer%s at once\n", m->answers_at_once,
-              m->answers_at_once == 1 ? "" : "s");
+    if (nb->engine.model)
+        add_facts(&t, m);
+    else if (m->ctx > 0)
+        text_addf(&t, "context  %lld tokens\n", (long long)m->ctx);
+    int at_once = engine_at_once(&nb->engine, &nb->now);
+    text_addf(&t, "foreach  %d answer%s at once\n", at_once, at_once == 1 ? "" : "s");
     if (nb->front.describe) nb->front.describe(nb->front.user, &t);
     report_text(nb, &t);
     bool failed = t.failed;
@@ -68,11 +77,13 @@ int command_stats(struct call *c, struct phi3v_error *err)
 enum { BAR = 40 };
 
 /* The prompt of cell i as it would be built now. */
-static int prompt_of(struct notebook *nb, int i, phi3v_prompt **ret, struct phi3v_error *err)
+static int prompt_of(struct notebook *nb, int i, struct question *ret, struct phi3v_error *err)
 {
     struct standing s;
     struct cell *c = &nb->book.v[i];
-    int rc = book_standing(&nb->book, i, &s, err);
+    phi3v_model *model;
+    int rc = engine_model(&nb->engine, "the exact prompt", &model, err);
+    if (!rc) rc = book_standing(&nb->book, i, &s, err);
     if (rc) return rc;
     rc = standing_apply(&s, &c->lines, err);
     if (!rc) rc = prompt_build(nb, i, &s.settings, false, ret, err);
@@ -87,13 +98,12 @@ int command_context(struct call *c, struct phi3v_error *err)
     double ctx = (double)(nb->engine.info->ctx > 0 ? nb->engine.info->ctx : 1);
     engine_begin(&nb->engine);
     for (int i = 0; i < nb->book.n; i++) {
-        phi3v_prompt *prompt;
+        struct question q;
         if (engine_stopped(&nb->engine)) return 1;
-        int rc = prompt_of(nb, i, &prompt, err);
+        int rc = prompt_of(nb, i, &q, err);
         if (rc) return rc;
-        phi3v_prompt_ids(prompt, &n);
-        n += nb->book.v[i].n_ids;
-        phi3v_prompt_free(prompt);
+        n = (size_t)q.n_tokens + nb->book.v[i].n_ids;
+        question_fini(&q);
         size_t own = n > before ? n - before : 0;
         int bar = (int)(BAR * (double)own / ctx + 0.999);
         report(nb, "cell %-3d %6zu tokens %5.1f%% %.*s\n", i + 1, own, 100.0 * (double)own / ctx,
@@ -154,11 +164,11 @@ int command_prompt(struct call *c, struct phi3v_error *err)
                : cell_index(c->nb, n ? words.v[0].text : "_", &i, err);
     words_free(&words);
     if (rc) return rc;
-    phi3v_prompt *prompt;
-    rc = prompt_of(c->nb, i, &prompt, err);
+    struct question q;
+    rc = prompt_of(c->nb, i, &q, err);
     if (rc) return rc;
-    rc = say_prompt(c->nb, prompt, as_ids, err);
-    phi3v_prompt_free(prompt);
+    rc = say_prompt(c->nb, q.prompt, as_ids, err);
+    question_fini(&q);
     return rc;
 }
 

@@ -29,11 +29,12 @@ void add_price(struct text *t, struct notebook *nb, int index, const struct phi3
     int64_t ctx = nb->engine.info->ctx;
     text_addf(t, "@%d %s%s%s%s", index + 1, m->name ? "@" : "", m->name ? m->name : "",
               m->name ? " " : "", m->loaded.source);
-    text_addf(t, ": %s %dx%d, %dx%d+1 crops, %d tokens, %.1f%% of the context",
-              m->crop_of ? "region" : info->format, info->width, info->height, plan->crop_rows,
-              plan->crop_cols, plan->n_tokens,
-              100.0 * plan->n_tokens / (double)(ctx > 0 ? ctx : 1));
-    double s = expected_s(nb, m->loaded.image, plan);
+    text_addf(t, ": %s %dx%d", m->crop_of ? "region" : info->format, info->width, info->height);
+    if (plan->n_tokens > 0)
+        text_addf(t, ", %dx%d+1 crops, %d tokens, %.1f%% of the context", plan->crop_rows,
+                  plan->crop_cols, plan->n_tokens,
+                  100.0 * plan->n_tokens / (double)(ctx > 0 ? ctx : 1));
+    double s = plan->n_tokens > 0 ? expected_s(nb, m->loaded.image, plan) : 0;
     char duration[DURATION_BYTES];
     if (s > 0) text_addf(t, ", first word in about %s", duration_text(s, duration));
     if (info->transparent_share > 0.01)
@@ -57,7 +58,7 @@ int show_pictures(struct call *c, const struct int_list *images, bool large,
     for (int k = 0; k < images->n && !rc; k++) {
         struct phi3v_image_plan plan;
         const phi3v_image *image = nb->book.images.v[images->v[k]].loaded.image;
-        rc = phi3v_image_plan(nb->engine.model, image, c->settings->num_crops, &plan, err);
+        rc = engine_plan(&nb->engine, image, c->settings->num_crops, &plan, err);
         if (rc) break;
         picture_of(nb, images->v[k], labels[k], &pictures[k]);
         add_price(&prices, nb, images->v[k], &plan);
@@ -87,9 +88,7 @@ static int load_one(struct call *c, const char *what, const char *name, struct p
     int index = images_of_cell(&nb->book, c->cell, what), rc = 0;
     if (index < 0) {
         rc = load_picture(what, &how, c->origin, &loaded, err);
-        if (!rc)
-            rc = phi3v_image_plan(nb->engine.model, loaded.image, c->settings->num_crops, &plan,
-                                  err);
+        if (!rc) rc = engine_plan(&nb->engine, loaded.image, c->settings->num_crops, &plan, err);
         if (!rc) rc = images_add(&nb->book.images, &loaded, what, name, c->origin, &index, err);
         loaded_fini(&loaded);
     }
@@ -219,7 +218,9 @@ static int show_model_view(struct call *c, const phi3v_image *image, struct phi3
     int side = nb->engine.info->crop_side;
     float *crops;
     struct phi3v_image_plan plan;
-    int rc = phi3v_image_crops(nb->engine.model, image, c->settings->num_crops, &crops, &plan, err);
+    phi3v_model *seer;
+    int rc = engine_model(&nb->engine, "what the model sees of a picture", &seer, err);
+    if (!rc) rc = phi3v_image_crops(seer, image, c->settings->num_crops, &crops, &plan, err);
     if (rc) return rc;
     uint8_t *rgb = global_view(crops, side);
     phi3v_image *views[2] = {NULL, NULL};

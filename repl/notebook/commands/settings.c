@@ -142,11 +142,11 @@ int command_model(struct call *c, struct phi3v_error *err)
     struct words words;
     int rc = words_split(c->args, &words, err);
     if (rc) return rc;
-    bool by_model = c->nb->engine.model && !strcmp(nb->usual.mode, mode_of_model) &&
+    bool by_model = nb->engine.info && !strcmp(nb->usual.mode, mode_of_model) &&
                     !strcmp(nb->now.mode, mode_by(&nb->engine));
-    rc = words.n == 1
-             ? engine_open(&nb->engine, words.v[0].text, nb->model_dirs, &nb->now, err)
-             : refuse(err, PHI3V_E_ARGUMENT, ":model wants one name; quote names with blanks");
+    rc = words.n == 1 ? engine_open(&nb->engine, words.v[0].text, nb->model_dirs, &nb->now, err)
+                      : refuse(err, PHI3V_E_ARGUMENT,
+                               ":model wants one name or address; quote names with blanks");
     words_free(&words);
     if (rc) return rc;
     if (by_model && (rc = follow_model(nb, err))) return rc;

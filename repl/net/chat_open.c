@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT
+ * Finding out what servers serve, before the first question. */
+#define _GNU_SOURCE /* explicit_bzero */
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "net/chat_server.h"
+#include "net/limits.h"
+#include "net/transfer.h"
+
+/* -- What they serve -------------------------------------------------------------------------- */
+
+struct page {
+    char *bytes;
+    size_t n;
+};
+
+static size_t take_page(char *data, size_t size, size_t n, void *user)
+{
+    struct page *p = user;
+    n *= size;
+    if (n > NET_EVENT_BYTES - p->n) return 0;
+    char *bytes = realloc(p->bytes, p->n + n + 1);
+    if (!bytes) return 0;
+    memcpy(bytes + p->n, data, n);
+    p->bytes = bytes;
+    p->n += n;
+    bytes[p->n] = 0;
+    return n;
+}
+
+/* The page of models that server k gives; *ret_wait_s: how long it asks to wait, or -1. */
+static int get_models(struct chat *c, int k, const struct chat_options *opt, struct page *ret,
+                      double *ret_wait_s, struct phi3v_error *err)
+{
+    enum { PROBE_S = 30 };
+    struct curl_slist *headers = NULL;
+    struct chat_server *s = &c->servers[k];
+    CURL *easy = curl_easy_init();
+    long status = 0;
+    char *location = NULL, message[300];
+    *ret_wait_s = -1;
+    if (!easy || !chat_server_setup(c, k, "/models", easy, &headers)) {
+        curl_easy_cleanup(easy);
+        curl_slist_free_all(headers);
+        return net_fail_memory(err, s->name);
+    }
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT, (long)PROBE_S);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, take_page);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, ret);
+    CURLcode code = transfer_run(c->multi, easy, opt->stop, opt->user);
+    curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+    curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &location);
+    chat_error_text(ret->bytes ? ret->bytes : "", ret->n, message, sizeof message);
+    int rc = 0;
+    if (code == CURLE_ABORTED_BY_CALLBACK)
+        rc = net_fail(err, PHI3V_E_CANCELLED, "asking %s was cancelled", s->name);
+    else if (code != CURLE_OK)
+        rc = chat_transfer_fail(s, easy, code, (int64_t)ret->n, err);
+    else if (status != 200)
+        rc = chat_status_fail(s->name, status, message, location, c->key != NULL, err);
+    if (code == CURLE_OK && (status == 429 || status == 503)) {
+        curl_off_t after = 0;
+        curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &after);
+        *ret_wait_s = after > 0 ? (double)after : 0;
+    }
+    curl_easy_cleanup(easy);
+    curl_slist_free_all(headers);
+    return rc;
+}
+
+static int nap(double seconds, const struct chat_options *opt)
+{
+    double end = transfer_clock_s() + seconds;
+    for (double left; (left = end - transfer_clock_s()) > 0;) {
+        struct timespec t = {.tv_nsec = left < 0.05 ? (long)(left * 1e9) : 50000000L};
+        nanosleep(&t, NULL);
+        if (opt->stop && opt->stop(opt->user)) return PHI3V_E_CANCELLED;
+    }
+    return 0;
+}
+
+/* One that is starting says so and is waited for. */
+static int get_models_patiently(struct chat *c, int k, const struct chat_options *opt,
+                                struct page *ret, struct phi3v_error *err)
+{
+    double wait_s, waited_s = 0;
+    for (int n = 1;; n++) {
+        int rc = get_models(c, k, opt, ret, &wait_s, err);
+        if (!rc || wait_s < 0 || n > NET_TRIES || waited_s + wait_s > NET_WAIT_S) return rc;
+        if (wait_s == 0) wait_s = chat_backoff_s(c, n);
+        waited_s += wait_s;
+        free(ret->bytes);
+        *ret = (struct page){0};
+        if (nap(wait_s, opt))
+            return net_fail(err, PHI3V_E_CANCELLED, "waiting for %s was cancelled",
+                            c->servers[k].name);
+    }
+}
+
+/* Servers after the first one serve the same model. */
+static int learn_model(struct chat *c, int k, const struct chat_options *opt,
+                       struct phi3v_error *err)
+{
+    struct page page = {0};
+    char *id = NULL, *names = NULL;
+    int64_t context = 0;
+    const char *name = c->servers[k].name, *wanted = c->model ? c->model : opt->model;
+    int rc = get_models_patiently(c, k, opt, &page, err);
+    if (!rc &&
+        !chat_models_find(page.bytes ? page.bytes : "", page.n, wanted, &id, &names, &context))
+        rc = net_fail(err, PHI3V_E_DEVICE,
+                      "%s does not list models: is that the address of its /v1?", name);
+    if (!rc && !id)
+        rc = net_fail(err, PHI3V_E_DEVICE, "%.150s does not serve %.100s%s%.200s", name,
+                      wanted ? wanted : "any model", *names ? ", but " : "", names);
+    if (!rc && !c->model) {
+        c->model = id;
+        id = NULL;
+        c->context = context;
+    }
+    if (!rc && context > 0 && context < c->context) c->context = context;
+    free(page.bytes);
+    free(id);
+    free(names);
+    return rc;
+}
+
+/* -- Life ------------------------------------------------------------------------------------- */
+
+/* A key is one word that may stand in a header. */
+static int take_key(struct chat *c, const char *key, struct phi3v_error *err)
+{
+    if (!key) return 0;
+    for (const char *p = key; *p; p++)
+        if (*p <= ' ' || *p >= 0x7F)
+            return net_fail(err, PHI3V_E_ARGUMENT,
+                            "the key has a blank or a letter in it that no key has");
+    c->key = strdup(key);
+    return c->key ? 0 : net_fail_memory(err, "an engine");
+}
+
+/* At least one server answers; which of the others does not is told. */
+static int learn(struct chat *c, const struct chat_options *opt, struct phi3v_error *err)
+{
+    int n_there = 0, rc = 0;
+    for (int k = 0; k < c->n; k++) {
+        struct phi3v_error why;
+        rc = learn_model(c, k, opt, &why);
+        n_there += !rc;
+        if (rc && err) *err = why;
+        if (rc == PHI3V_E_CANCELLED || rc == PHI3V_E_MEMORY) return rc;
+        if (rc) {
+            free(c->note);
+            c->note = strdup(why.text);
+            c->servers[k].n_failed = 1;
+            c->servers[k].ready_s = transfer_clock_s() + chat_backoff_s(c, 4);
+        }
+    }
+    return n_there ? 0 : rc;
+}
+
+static int name_all(struct chat *c, struct phi3v_error *err)
+{
+    c->name = c->n > 1 ? net_text("%s and %d more", c->servers[0].name, c->n - 1)
+                       : strdup(c->servers[0].name);
+    return c->name ? 0 : net_fail_memory(err, "an engine");
+}
+
+int chat_open(const struct chat_options *opt, struct chat **ret, struct phi3v_error *err)
+{
+    struct chat *c = calloc(1, sizeof *c);
+    if (!c) return net_fail_memory(err, "an engine");
+    c->backoff_s = opt->backoff_s > 0 ? opt->backoff_s : 1;
+    c->silence_s = opt->silence_s > 0 ? opt->silence_s : NET_SILENCE_S;
+    c->multi = curl_multi_init();
+    int rc = c->multi ? take_key(c, opt->key, err) : net_fail_memory(err, "an engine");
+    if (!rc) rc = chat_servers_add(c, opt, err);
+    if (!rc) rc = name_all(c, err);
+    if (!rc) rc = learn(c, opt, err);
+    if (rc)
+        chat_close(c);
+    else
+        *ret = c;
+    return rc;
+}
+
+void chat_close(struct chat *c)
+{
+    if (!c) return;
+    while (c->calls) chat_end(c, c->calls);
+    curl_multi_cleanup(c->multi);
+    for (int k = 0; k < c->n; k++) {
+        free(c->servers[k].base);
+        free(c->servers[k].name);
+        free(c->servers[k].proxy);
+    }
+    if (c->key) explicit_bzero(c->key, strlen(c->key));
+    free(c->servers);
+    free(c->model);
+    free(c->name);
+    free(c->key);
+    free(c->note);
+    free(c);
+}
+
+const char *chat_model(const struct chat *c) { return c->model; }
+const char *chat_name(const struct chat *c) { return c->name; }
+int64_t chat_context(const struct chat *c) { return c->context; }
+int chat_n_servers(const struct chat *c) { return c->n; }
+const char *chat_note(const struct chat *c) { return c->note; }

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT
+ * The engine that is a server, or several, which OpenAI's chat requests are sent to. */
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/clock.h"
+#include "common/json.h"
+#include "net/chat.h"
+#include "notebook/engine.h"
+
+enum { AT_ONCE = 4 }; /* questions in flight with each server, unless said otherwise */
+static const struct engine_kind remote;
+
+/* -- Opening ---------------------------------------------------------------------------------- */
+
+/* What is told once. */
+static char *note_of(const struct chat *c)
+{
+    const char *missing = chat_note(c);
+    return text_format("%s answers: what pictures cost, token ids and certainty are not known, and "
+                       "only it knows what it reuses%s%s",
+                       chat_name(c), missing ? "; now missing: " : "", missing ? missing : "");
+}
+
+static void describe(struct engine *e)
+{
+    e->of_chat = (struct phi3v_model_info){.name = chat_model(e->chat),
+                                           .path = chat_name(e->chat),
+                                           .note = e->note,
+                                           .device = chat_name(e->chat),
+                                           .dtype = "served",
+                                           .kv = "served",
+                                           .products = "served",
+                                           .vision_products = "served",
+                                           .answers_at_once = AT_ONCE * chat_n_servers(e->chat),
+                                           .ctx = chat_context(e->chat),
+                                           .ctx_model = chat_context(e->chat)};
+}
+
+int engine_open_remote(struct engine *e, const char *urls, const struct settings *how,
+                       struct phi3v_error *err)
+{
+    double begun = now_s();
+    char *list = text_copy(urls), *model = list ? strchr(list, '#') : NULL;
+    if (!list) return memory_error(err);
+    if (model) *model++ = 0;
+    struct engine new = {.kind = &remote};
+    const struct chat_options options = {.urls = list,
+                                         .model = model && *model ? model : NULL,
+                                         .key = e->key,
+                                         .offline = how->offline,
+                                         .stop = engine_is_stopped,
+                                         .user = e};
+    engine_begin(e);
+    e->front->progress(e->front->user,
+                       &(struct nb_progress){"asking the server", NB_BYTES, 0, 0, -1});
+    int rc = chat_open(&options, &new.chat, err);
+    e->front->progress(e->front->user, NULL);
+    free(list);
+    if (!rc && !(new.note = note_of(new.chat))) {
+        chat_close(new.chat);
+        rc = memory_error(err);
+    }
+    if (rc) return rc;
+    new.load_s = now_s() - begun;
+    describe(&new);
+    engine_replace(e, &new);
+    return 0;
+}
+
+static void close_chat(struct engine *e) { chat_close(e->chat); }
+
+/* -- A question ------------------------------------------------------------------------------- */
+
+static bool add_part(json_t *parts, json_t *part)
+{
+    return part && !json_array_append_new(parts, part);
+}
+
+static bool add_text(json_t *parts, const char *text, size_t n)
+{
+    if (!n) return true;
+    return add_part(parts, json_pack("{s:s,s:o}", "type", "text", "text", json_textn(text, n)));
+}
+
+static bool add_picture(json_t *parts, struct loaded *picture)
+{
+    const char *url = loaded_data_url(picture);
+    json_t *address = url ? json_pack("{s:o}", "url", json_string_nocheck(url)) : NULL;
+    if (!address) return false;
+    return add_part(parts, json_pack("{s:s,s:o}", "type", "image_url", "image_url", address));
+}
+
+/* "<|image_7|>" at the beginning of text: 7, and its length; else 0. */
+static int tag_at(const char *text, size_t *ret_n)
+{
+    int number = 0, n = 0;
+    if (sscanf(text, "<|image_%9d|>%n", &number, &n) < 1 || n == 0) return 0;
+    *ret_n = (size_t)n;
+    return number;
+}
+
+/* Text and pictures in their order. Servers put the line end behind a picture that comes first
+ * themselves. */
+static bool add_parts(json_t *parts, const struct phi3v_turn *turn, struct loaded *const *pictures)
+{
+    const char *begin = turn->text, *p = begin;
+    bool whole = true, leading = true;
+    while (*p && whole) {
+        size_t n;
+        int number = *p == '<' ? tag_at(p, &n) : 0;
+        if (number < 1 || number > turn->n_images) {
+            leading = false;
+            p++;
+            continue;
+        }
+        whole =
+            add_text(parts, begin, (size_t)(p - begin)) && add_picture(parts, pictures[number - 1]);
+        begin = p += n;
+        if (leading && *p == '\n') begin = ++p;
+    }
+    return whole && add_text(parts, begin, (size_t)(p - begin));
+}
+
+static json_t *message_of(const struct phi3v_turn *turn, struct loaded *const *pictures)
+{
+    if (!turn->n_images)
+        return json_pack("{s:s,s:o}", "role", turn->role, "content", json_text(turn->text));
+    json_t *parts = json_array();
+    if (parts && add_parts(parts, turn, pictures))
+        return json_pack("{s:s,s:o}", "role", turn->role, "content", parts);
+    json_decref(parts);
+    return NULL;
+}
+
+static int ask(struct engine *e, const struct phi3v_turn *turns, int n_turns,
+               struct loaded *const *pictures, const struct phi3v_prompt_options *how,
+               struct question *ret, struct phi3v_error *err)
+{
+    if (n_turns > 0 && turns[n_turns - 1].open)
+        return refuse(err, PHI3V_E_UNSUPPORTED,
+                      "%s cannot go on with an answer: :set max_new_tokens higher and :retry",
+                      e->info->path);
+    bool whole = (ret->messages = json_array()) != NULL;
+    for (int k = 0; k < n_turns && whole; k++) {
+        whole = add_part(ret->messages, message_of(&turns[k], pictures));
+        pictures += turns[k].n_images;
+        if (how->stopped && how->stopped(how->user))
+            return refuse(err, PHI3V_E_CANCELLED, "stopped");
+    }
+    return whole ? 0 : memory_error(err);
+}
+
+/* -- A request -------------------------------------------------------------------------------- */
+
+static bool set_new(json_t *request, const char *name, json_t *value)
+{
+    return value && !json_object_set_new(request, name, value);
+}
+
+/* What is not part of OpenAI's interface is only said where it differs from what is usual; vLLM and
+ * phiscope itself know all of it. */
+static bool add_unusual(json_t *r, const struct settings *s)
+{
+    bool whole = true;
+    if (s->top_k > 0) whole &= set_new(r, "top_k", json_integer(s->top_k));
+    if (s->min_p > 0) whole &= set_new(r, "min_p", json_real(s->min_p));
+    if (s->repetition_penalty < 1 || s->repetition_penalty > 1)
+        whole &= set_new(r, "repetition_penalty", json_real(s->repetition_penalty));
+    if (s->keep_special) whole &= set_new(r, "skip_special_tokens", json_false());
+    if (s->num_crops > 0)
+        whole &= set_new(r, "mm_processor_kwargs", json_pack("{s:i}", "num_crops", s->num_crops));
+    return whole;
+}
+
+static json_t *request_of(const struct question *q, const struct settings *s)
+{
+    json_t *r =
+        json_pack("{s:O,s:i,s:f,s:{s:b}}", "messages", q->messages, "max_tokens", s->max_new_tokens,
+                  "temperature", s->temperature, "stream_options", "include_usage", 1);
+    bool whole = r && set_new(r, "seed", json_integer((json_int_t)(s->seed & INT64_MAX)));
+    if (whole && s->top_p < 1) whole = set_new(r, "top_p", json_real(s->top_p));
+    if (whole && s->doubt > 0) whole = set_new(r, "logprobs", json_true());
+    if (whole && s->stop.n > 0) {
+        json_t *stop = json_array();
+        for (size_t k = 0; k < s->stop.n && whole; k++)
+            whole = stop && add_part(stop, json_text(s->stop.v[k]));
+        whole = set_new(r, "stop", stop) && whole;
+    }
+    if (whole && add_unusual(r, s)) return r;
+    json_decref(r);
+    return NULL;
+}
+
+/* -- Answers ---------------------------------------------------------------------------------- */
+
+struct flight {
+    struct chat_call call; // first: the call is found from there
+    struct task *task;     // NULL: the place is free
+    struct sky *of;
+};
+
+struct sky { // all that is in flight
+    struct engine *engine;
+    const struct tasks *tasks;
+    const struct settings *how;
+    struct flight *flights; // [n]
+    int n, n_used;
+};
+
+static int on_text(struct chat_call *call, const char *text, size_t n, float logprob)
+{
+    struct flight *f = call->user;
+    const struct tasks *tasks = f->of->tasks;
+    struct phi3v_event event = {
+        .type = PHI3V_EVENT_TOKEN, .stage = PHI3V_STAGE_DECODE, .id = -1, .logprob = logprob};
+    if (!isnan(logprob) && tasks->on_event(&event, f->task, tasks->user)) return 1;
+    event.type = PHI3V_EVENT_TEXT;
+    event.text = text;
+    event.n_text_bytes = n;
+    return tasks->on_event(&event, f->task, tasks->user);
+}
+
+static bool on_again(struct chat_call *call)
+{
+    struct flight *f = call->user;
+    const struct tasks *tasks = f->of->tasks;
+    return tasks->on_again && tasks->on_again(f->task, tasks->user);
+}
+
+static void time_of(const struct chat_call *call, struct phi3v_timing *ret)
+{
+    double now = now_s(), first = call->first_text_s > 0 ? call->first_text_s : now;
+    ret->prefill_s = first - call->begun_s;
+    ret->decode_s = now - first;
+    ret->prefill_tokens = call->usage.prompt_tokens - call->usage.cached_tokens;
+    ret->cached_tokens = call->usage.cached_tokens;
+    ret->decode_tokens = call->usage.answer_tokens;
+}
+
+/* What there is of an answer that was stopped is kept, as far as there is any. */
+static void decide(struct flight *f)
+{
+    struct chat_call *call = &f->call;
+    struct task *task = f->task;
+    bool stopped = call->code == PHI3V_E_CANCELLED && call->n_text > 0;
+    task->code = stopped ? 0 : call->code;
+    task->error = call->error;
+    task->result = (struct phi3v_result){.size = sizeof task->result};
+    if (task->code) return;
+    task->result.finish = stopped                       ? PHI3V_FINISH_INTERRUPTED
+                          : call->finish == CHAT_LENGTH ? PHI3V_FINISH_LENGTH
+                                                        : PHI3V_FINISH_STOP;
+    task->result.text = call->text;
+    task->result.n_text_bytes = call->n_text;
+    call->text = NULL;
+    time_of(call, &task->result.timing);
+}
+
+static void result_fini(struct phi3v_result *result) { free(result->text); }
+
+static void land(struct flight *f)
+{
+    struct sky *sky = f->of;
+    struct task *task = f->task;
+    decide(f);
+    chat_end(sky->engine->chat, &f->call);
+    f->task = NULL;
+    sky->n_used--;
+    const struct phi3v_event end = {.type = PHI3V_EVENT_END};
+    sky->tasks->on_event(&end, task, sky->tasks->user);
+}
+
+static int start(struct sky *sky, struct task *task, struct phi3v_error *err)
+{
+    struct flight *f = sky->flights;
+    while (f->task) f++;
+    *f = (struct flight){.task = task, .of = sky};
+    f->call = (struct chat_call){.request = request_of(task->question, sky->how),
+                                 .on_text = on_text,
+                                 .on_again = on_again,
+                                 .user = f};
+    int rc = f->call.request ? chat_begin(sky->engine->chat, &f->call, err) : memory_error(err);
+    if (rc) f->task = NULL;
+    sky->n_used += !rc;
+    return rc;
+}
+
+/* A person who stops gets what has come, at once. */
+static void stop_all(struct sky *sky)
+{
+    for (int k = 0; k < sky->n; k++) {
+        struct flight *f = &sky->flights[k];
+        if (!f->task) continue;
+        f->call.code = refuse(&f->call.error, PHI3V_E_CANCELLED, "stopped");
+        land(f);
+    }
+}
+
+static void tell_progress(struct sky *sky)
+{
+    const struct nb_front *front = sky->engine->front;
+    int64_t done, total;
+    bool any = false;
+    for (int k = 0; k < sky->n; k++) any |= sky->flights[k].task && sky->flights[k].call.n_text;
+    if (any || !sky->n_used) return;
+    chat_sent(sky->engine->chat, &done, &total);
+    const char *stage =
+        total > 0 && done < total ? "sending the question" : "waiting for the server";
+    front->progress(front->user, &(struct nb_progress){stage, NB_BYTES, done, total, -1});
+}
+
+static int fly(struct sky *sky, struct phi3v_error *err)
+{
+    struct task *task;
+    int rc = 0;
+    for (;;) {
+        while (!rc && sky->n_used < sky->n && !engine_stopped(sky->engine) &&
+               (task = sky->tasks->next(sky->tasks->user)))
+            rc = start(sky, task, err);
+        if (rc || engine_stopped(sky->engine)) stop_all(sky);
+        if (!sky->n_used) return rc;
+        struct chat_call *call = chat_wait(sky->engine->chat);
+        if (call) land(call->user);
+        tell_progress(sky);
+    }
+}
+
+static int answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
+                      struct phi3v_error *err)
+{
+    struct sky sky = {.engine = e, .tasks = tasks, .how = how, .n = engine_at_once(e, how)};
+    sky.flights = memory_zero((size_t)sky.n, sizeof *sky.flights);
+    if (!sky.flights) return memory_error(err);
+    int rc = fly(&sky, err);
+    free(sky.flights);
+    return rc;
+}
+
+/* -- One -------------------------------------------------------------------------------------- */
+
+struct one {
+    struct task task;
+    bool taken;
+    phi3v_event_fn on_event;
+    void *user;
+};
+
+static struct task *next_of_one(void *user)
+{
+    struct one *one = user;
+    bool taken = one->taken;
+    one->taken = true;
+    return taken ? NULL : &one->task;
+}
+
+static int on_event_of_one(const struct phi3v_event *event, struct task *task, void *user)
+{
+    struct one *one = user;
+    (void)task;
+    return event->type == PHI3V_EVENT_END ? 0 : one->on_event(event, one->user);
+}
+
+static int answer(struct engine *e, const struct question *q, const struct settings *how,
+                  phi3v_event_fn on_event, void *user, struct phi3v_result *ret,
+                  struct phi3v_error *err)
+{
+    struct one one = {
+        .task = {.question = q, .code = PHI3V_E_CANCELLED}, .on_event = on_event, .user = user};
+    const struct tasks tasks = {.next = next_of_one, .on_event = on_event_of_one, .user = &one};
+    refuse(&one.task.error, PHI3V_E_CANCELLED, "stopped");
+    int rc = answer_all(e, &tasks, how, err);
+    if (rc) return rc;
+    if (one.task.code && err) *err = one.task.error;
+    if (!one.task.code) *ret = one.task.result;
+    return one.task.code;
+}
+
+static const struct engine_kind remote = {.ask = ask,
+                                          .answer = answer,
+                                          .answer_all = answer_all,
+                                          .result_fini = result_fini,
+                                          .close = close_chat,
+                                          .sends_files = true};
