@@ -33,9 +33,9 @@ size_t windows_prefix(const char *word)
 
 /* -- What cannot be typed ---------------------------------------------------------------------- */
 
-static const char escape_letters[] = "nrtabfve\\'\"", escape_bytes[] = "\n\r\t\a\b\f\v\x1B\\'\"";
+static const char escape_letters[] = "nrtabfv\\'\"", escape_bytes[] = "\n\r\t\a\b\f\v\\'\"";
 
-/* \n, \x1b … at p; returns how many bytes it takes. Another backslash stands for itself. */
+/* \n, \x07 … at p; returns how many bytes it takes. Another backslash stands for itself. */
 static size_t read_escape(const char *p, struct text *out)
 {
     const char *letter = p[1] ? strchr(escape_letters, p[1]) : NULL;
@@ -66,7 +66,7 @@ size_t word_escapes(const char *p, struct text *out)
 
 static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7F; }
 
-static char *quote_controls(const char *word)
+static char *quote_as_escapes(const char *word)
 {
     struct text out = {0};
     text_add(&out, "$'");
@@ -156,16 +156,18 @@ void words_free(struct words *w)
 char *word_quote(const char *word)
 {
     struct text out = {0};
-    if (has_controls(word)) return quote_controls(word);
+    if (has_controls(word)) return quote_as_escapes(word);
     if (windows_prefix(word) && !strchr(word, '"')) return text_format("\"%s\"", word);
     if (!*word) text_add(&out, "\"\"");
-    for (; *word; word++) {
-        bool opens = *word == '$' && word[1] == '\'';
-        if (opens || isspace((unsigned char)*word) || strchr("\\\"'*?[", *word))
-            text_add(&out, "\\");
-        text_addn(&out, word, 1);
+    for (const char *p = word; *p; p++) {
+        bool opens = *p == '$' && p[1] == '\'';
+        if (opens || isspace((unsigned char)*p) || strchr("\\\"'*?[", *p)) text_add(&out, "\\");
+        text_addn(&out, p, 1);
     }
-    return text_take(&out);
+    char *quoted = text_take(&out);
+    if (!quoted || !windows_prefix(quoted)) return quoted;
+    free(quoted); /* the backslashes would be letters */
+    return quote_as_escapes(word);
 }
 
 /* -- Ranges ----------------------------------------------------------------------------------- */

@@ -18,7 +18,7 @@ struct words {
 /* "C:\Users\…", or "\\wsl.localhost\NAME\…": as Windows' terminal pastes a file. In such words a
  * backslash is a letter. Returns the bytes in front of the path itself, 0 for other words. */
 size_t windows_prefix(const char *word);
-/* Blanks separate; '…', "…" and \ keep them, and $'…' stands for what cannot be typed: \n, \t, \x1b.
+/* Blanks separate; '…', "…" and \ keep them, and $'…' stands for what cannot be typed: \n, \t, \x07.
  * An open quote ends with the line. Errors: MEMORY. */
 int words_split(const char *line, struct words *ret, struct phi3v_error *err);
 void words_free(struct words *w);

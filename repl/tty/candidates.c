@@ -18,9 +18,11 @@ struct typed_word {
     char *plain;  // without quotes and backslashes
 };
 
-static const char control_characters[] =
-    "\x01\x02\x03\x04\x05\x06\x07\x08\t\n\x0B\x0C\r\x0E\x0F\x10\x11\x12\x13\x14\x15\x16\x17\x18"
-    "\x19\x1A\x1B\x1C\x1D\x1E\x1F\x7F";
+static bool has_controls(const char *word)
+{
+    while (*word && !iscntrl((unsigned char)*word)) word++;
+    return *word != 0;
+}
 
 /* -- Words ---------------------------------------------------------------------------------- */
 
@@ -50,7 +52,7 @@ static struct typed_word last_word(const char *text, size_t from, size_t cursor)
 static char *escaped(const char *word, bool for_shell)
 {
     struct text out = {0};
-    if (!for_shell && strpbrk(word, control_characters)) return must(word_quote(word));
+    if (!for_shell && has_controls(word)) return must(word_quote(word));
     for (; *word; word++) {
         if (strchr(for_shell ? " \t\n\\\"'$`&;|<>(){}[]*?!#~" : " \t\n\\\"'", *word))
             text_add(&out, "\\");
@@ -63,7 +65,7 @@ static char *escaped(const char *word, bool for_shell)
  * quote stays open. */
 static char *quoted(const char *word, char quote, bool for_shell)
 {
-    if (!quote || strpbrk(word, control_characters) || strchr(word, quote) ||
+    if (!quote || has_controls(word) || strchr(word, quote) ||
         (quote == '"' && strpbrk(word, "\\$`")))
         return escaped(word, for_shell);
     size_t n = strlen(word);
