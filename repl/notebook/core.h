@@ -36,6 +36,9 @@ struct notebook {
 /* Text that a command tells; whole lines. */
 void report(struct notebook *nb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void report_text(struct notebook *nb, const struct text *t);
+/* The same of a line that names a file by this path. */
+void report_about(struct notebook *nb, const char *file, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 /* An aside, one line without its line end. */
 void note(struct notebook *nb, const char *format, ...) __attribute__((format(printf, 2, 3)));
 struct loader notebook_loader(const struct notebook *nb, const struct settings *s);

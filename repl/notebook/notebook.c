@@ -19,13 +19,15 @@
 
 /* -- Showing ---------------------------------------------------------------------------------- */
 
-static void send_text(struct notebook *nb, enum nb_kind kind, const char *s)
+static void send_text(struct notebook *nb, enum nb_kind kind, const char *s, const char *file)
 {
-    nb->front.output(nb->front.user,
-                     &(struct nb_output){.kind = kind, .text = s, .n_bytes = strlen(s)});
+    nb->front.output(
+        nb->front.user,
+        &(struct nb_output){.kind = kind, .text = s, .n_bytes = strlen(s), .file = file});
 }
 
-static void send_format(struct notebook *nb, enum nb_kind kind, const char *format, va_list ap)
+static void send_format(struct notebook *nb, enum nb_kind kind, const char *file,
+                        const char *format, va_list ap)
 {
     char line[512], *longer = NULL;
     va_list again;
@@ -34,7 +36,7 @@ static void send_format(struct notebook *nb, enum nb_kind kind, const char *form
     if (n >= (int)sizeof line && (longer = memory_new((size_t)n + 1)))
         vsnprintf(longer, (size_t)n + 1, format, again);
     va_end(again);
-    send_text(nb, kind, longer ? longer : line);
+    send_text(nb, kind, longer ? longer : line, file);
     free(longer);
 }
 
@@ -42,20 +44,28 @@ void report(struct notebook *nb, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    send_format(nb, NB_REPORT, format, ap);
+    send_format(nb, NB_REPORT, NULL, format, ap);
+    va_end(ap);
+}
+
+void report_about(struct notebook *nb, const char *file, const char *format, ...)
+{
+    va_list ap;
+    va_start(ap, format);
+    send_format(nb, NB_REPORT, file, format, ap);
     va_end(ap);
 }
 
 void report_text(struct notebook *nb, const struct text *t)
 {
-    if (t->s) send_text(nb, NB_REPORT, t->s);
+    if (t->s) send_text(nb, NB_REPORT, t->s, NULL);
 }
 
 void note(struct notebook *nb, const char *format, ...)
 {
     va_list ap;
     va_start(ap, format);
-    send_format(nb, NB_NOTE, format, ap);
+    send_format(nb, NB_NOTE, NULL, format, ap);
     va_end(ap);
 }
 

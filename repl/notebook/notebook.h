@@ -77,6 +77,7 @@ struct nb_output {
     int cell;                      // number of the cell it belongs to; 0: none
     const char *text;              // true text, not cleaned for a terminal; may be NULL
     size_t n_bytes;                // of text
+    const char *file;              // REPORT: a file that the text names by this path; or NULL
     const struct nb_piece *pieces; // all of text: ANSWER_TEXT, where known; CERTAINTY
     int n_pieces;
     const struct nb_change *changes; // DIFF

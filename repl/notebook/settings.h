@@ -28,6 +28,7 @@ struct settings {
     char *graphics;  // "auto", "kitty", "sixel", "blocks", "ascii", "none"
     bool plain;
     int picture_rows; // of a picture beside an answer; 0: what suits the screen
+    double bell;      // seconds of an answer behind which the bell rings; 0: never
     bool stats;       // a line about speed behind each answer
     int parallel;     // answers at once, of :foreach and serve; 0: what suits the engine
     bool ahead;       // pictures and prompts are read while the person types

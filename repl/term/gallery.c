@@ -8,6 +8,7 @@
 
 #include "term/clean.h"
 #include "term/layout.h"
+#include "term/marks.h"
 
 enum { GAP_COLUMNS = 2, CAPTION_COLUMNS = 16 };
 
@@ -51,11 +52,15 @@ static void write_caption(const struct term_facts *t, const struct picture *p, i
 {
     struct clipped c = {.out = out, .left = columns + (caption_width(p) <= columns)};
     struct clean clean;
+    char *address = p->file && t->knows_osc ? link_to(p->file) : NULL;
     bool styled = style_on(t, STYLE_DIM, out);
+    if (address) link_begin(address, out);
     clean_init(&clean, CLEAN_NAME, put_clipped, &c);
     clean_feed(&clean, p->caption, strlen(p->caption));
     clean_end(&clean);
+    if (address) link_end(out);
     if (styled) fputs("\033[0m", out);
+    free(address);
 }
 
 /* -- Planning --------------------------------------------------------------------------------- */

@@ -5,6 +5,7 @@
 
 #include "term/clean.h"
 #include "term/gallery.h"
+#include "term/marks.h"
 
 #define GAP_COLUMNS 2
 #define TAB_COLUMNS 4
@@ -20,7 +21,9 @@ bool style_on(const struct term_facts *facts, int style, FILE *out)
     bool light = back[0] + back[1] + back[2] > 384;
     bool colours = facts->colour != TERM_COLOUR_NONE;
     style &= colours ? ~STYLE_LITERAL : ~(STYLE_LITERAL | STYLE_PROMPT | STYLE_LIKELY);
+    style &= ~STYLE_LINK;
     if (style & (STYLE_BOLD | STYLE_HEADING)) fputs("\033[1m", out);
+    if (style & STYLE_ITALIC) fputs("\033[3m", out);
     if (style & STYLE_CODE) fputs(!colours ? "\033[4m" : light ? "\033[34m" : "\033[36m", out);
     if (style & STYLE_LABEL) fputs(colours ? "\033[31m" : "\033[1m", out);
     if (style & STYLE_PROMPT) fputs("\033[32m", out);
@@ -37,10 +40,12 @@ bool style_on(const struct term_facts *facts, int style, FILE *out)
 
 static void set_style(struct layout *l, int style)
 {
-    style &= ~STYLE_LITERAL;
+    style &= l->link ? ~STYLE_LITERAL : ~(STYLE_LITERAL | STYLE_LINK);
     if (style == l->style) return;
-    if (l->style) fputs("\033[0m", l->out);
+    if (l->style & STYLE_LINK) link_end(l->out);
+    if (l->style & ~STYLE_LINK) fputs("\033[0m", l->out);
     style_on(l->facts, style, l->out);
+    if (style & STYLE_LINK) link_begin(l->link, l->out);
     l->style = style;
 }
 

@@ -26,7 +26,9 @@ enum style {
     STYLE_UNSURE = 1024,
     STYLE_UNLIKELY = 2048, /* to hardly */
     STYLE_GONE = 4096,
-    STYLE_NEW = 8192
+    STYLE_NEW = 8192,
+    STYLE_ITALIC = 16384,
+    STYLE_LINK = 32768 /* leads to layout.link */
 };
 
 /* Switches styles on; true when anything was written, which "\033[0m" takes back. */
@@ -44,6 +46,7 @@ struct layout {
     int indent;       /* of the lines that continue this one */
     int spaces;       /* seen, not written: a line may end here */
     int style;        /* switched on in the terminal */
+    const char *link; /* address of STYLE_LINK, as of link_to(); borrowed; NULL: no links */
     struct {
         int32_t cp;
         int style;

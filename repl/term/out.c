@@ -8,6 +8,7 @@
 #include <utf8proc.h>
 
 #include "term/clean.h"
+#include "term/marks.h"
 
 void out_init(struct out *o, FILE *file, const struct term *term)
 {
@@ -61,23 +62,43 @@ void out_padded(struct out *o, const char *s, int columns)
     free(name);
 }
 
-static void put_in_layout(int32_t cp, void *layout) { layout_put(layout, cp, 0); }
+struct line {
+    struct layout layout;
+    int style; // of what comes
+};
 
-void out_line(struct out *o, const char *s, int indent)
+static void put_in_line(int32_t cp, void *user)
+{
+    struct line *line = user;
+    layout_put(&line->layout, cp, line->style);
+}
+
+void out_line(struct out *o, const char *s, int indent) { out_line_about(o, s, indent, "", ""); }
+
+void out_line_about(struct out *o, const char *s, int indent, const char *name, const char *path)
 {
     if (!o->facts) {
         out_name(o, s);
         fputc('\n', o->file);
         return;
     }
-    struct layout l;
+    struct line line = {.style = 0};
     struct clean c;
-    layout_begin(&l, o->facts, o->file, NULL, 0, 0, false);
-    layout_indent(&l, indent);
-    clean_init(&c, CLEAN_NAME, put_in_layout, &l);
-    clean_feed(&c, s, strlen(s));
+    const char *at = *name ? strstr(s, name) : NULL;
+    char *address = at && o->facts->knows_osc ? link_to(path) : NULL;
+    size_t before = at ? (size_t)(at - s) : strlen(s), n = at ? strlen(name) : 0;
+    layout_begin(&line.layout, o->facts, o->file, NULL, 0, 0, false);
+    layout_indent(&line.layout, indent);
+    line.layout.link = address;
+    clean_init(&c, CLEAN_NAME, put_in_line, &line);
+    clean_feed(&c, s, before);
+    line.style = STYLE_LINK;
+    clean_feed(&c, s + before, n);
+    line.style = 0;
+    clean_feed(&c, s + before + n, strlen(s + before + n));
     clean_end(&c);
-    layout_end(&l);
+    layout_end(&line.layout);
+    free(address);
 }
 
 /* \uXXXX, two of them beyond U+FFFF. */

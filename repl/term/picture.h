@@ -13,6 +13,7 @@ struct picture { /* borrowed */
     const uint8_t *rgb;   // [height][width][3]
     const uint8_t *alpha; // [height][width] or NULL; blended over the terminal's background
     const char *caption;  // or NULL
+    const char *file;     // that the caption stands for, or NULL
 };
 
 struct picture_size { /* in cells; 0 x 0: nothing is drawn */

@@ -10,12 +10,15 @@
 #include "term/clock.h"
 
 #define REDRAW_S 0.1
+#define APPEND_S 5
 #define LINE_BYTES 256
 
 void progress_init(struct progress *p, FILE *out, int cols, bool at_once)
 {
     *p = (struct progress){.out = out, .cols = cols > 0 ? cols : 80, .delay_s = at_once ? 0 : 1};
     const char *term = getenv("TERM");
+    const char *accessible = getenv("ACCESSIBLE");
+    p->appended = accessible && *accessible && strcmp(accessible, "0") != 0;
     p->enabled = isatty(fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
 }
 
@@ -52,8 +55,10 @@ static void print_share(char *to, size_t size, const struct progress *p, int64_t
     int full = (int)(share * CELLS + 0.5);
     for (int i = 0; i < CELLS; i++) strcat(bar, i < full ? "█" : " ");
     print_wait(wait, sizeof wait, p->left_s);
-    snprintf(to, size, "%s ▕%s▏ %.0f %%%s%s", p->stage, bar, 100 * share,
-             p->left_s < 0 ? "" : " · first word in about ", p->left_s < 0 ? "" : wait);
+    char *drawn = p->appended ? "" : bar;
+    snprintf(to, size, "%s%s%s%s %.0f %%%s%s", p->stage, *drawn ? " ▕" : "", drawn,
+             *drawn ? "▏" : "", 100 * share, p->left_s < 0 ? "" : " · first word in about ",
+             p->left_s < 0 ? "" : wait);
 }
 
 static void print_line(char *to, size_t size, const struct progress *p, enum progress_unit unit,
@@ -97,11 +102,11 @@ static void draw_line(const struct progress *p, const char *line)
     struct row row = {.out = p->out, .limit = p->cols};
     struct clean c;
     if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) row.limit = size.ws_col;
-    fputc('\r', p->out);
+    if (!p->appended) fputc('\r', p->out);
     clean_init(&c, CLEAN_NAME, put_in_row, &row);
     clean_feed(&c, line, strlen(line));
     clean_end(&c);
-    fputs("\033[K", p->out);
+    fputs(p->appended ? "\r\n" : "\033[K", p->out);
     fflush(p->out);
 }
 
@@ -116,7 +121,9 @@ void progress_update(struct progress *p, const char *stage, enum progress_unit u
         p->begun = done;
     }
     if (p->first_s <= 0) p->first_s = now;
-    if (now - p->first_s < p->delay_s || (p->visible && now - p->shown_s < REDRAW_S)) return;
+    if (now - p->first_s < p->delay_s ||
+        (p->visible && now - p->shown_s < (p->appended ? APPEND_S : REDRAW_S)))
+        return;
     char line[LINE_BYTES];
     print_line(line, sizeof line, p, unit, done, total, now - p->begun_s);
     draw_line(p, line);
@@ -133,7 +140,7 @@ void progress_detail(struct progress *p, const char *text)
 
 void progress_clear(struct progress *p)
 {
-    if (p->visible) {
+    if (p->visible && !p->appended) {
         fputs("\r\033[K", p->out);
         fflush(p->out);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * One line of progress for what lasts: stage, done of total, rate, time left. Silent when the
  * output is not a terminal; shown only after a second (or at once where someone waits at the
- * prompt); erased at the end. */
+ * prompt); erased at the end. With ACCESSIBLE set it is a line every few seconds, and all stay. */
 #ifndef TERM_PROGRESS_H
 #define TERM_PROGRESS_H
 
@@ -29,6 +29,7 @@ struct progress {
     double shown_s; /* the clock when the line was last drawn */
     double left_s;  /* of a SHARE; negative: not known */
     bool visible;
+    bool appended; /* ACCESSIBLE is set: lines that stay, now and then */
     char stage[40];
     char detail[80];
 };

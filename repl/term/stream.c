@@ -86,6 +86,8 @@ static void begin(struct stream *s)
     if (s->way == WAY_CLEAN) {
         fputs(label, s->opt.out);
         s->column = clean_string_width(label);
+        if (s->opt.tag) clean_print(s->opt.out, CLEAN_NAME, s->opt.tag);
+        if (s->opt.tag) fputc(' ', s->opt.out);
     }
     if (s->way != WAY_FULL) return;
     bool beside = s->opt.layout == STREAM_BESIDE ||

@@ -67,6 +67,8 @@ static void decide(struct term *t)
     const char *setting = t->setting;
     if (!t->facts.is_tty)
         choose(t, TERM_GRAPHICS_NONE, "the output is not a terminal, or --plain");
+    else if (t->facts.is_accessible)
+        choose(t, TERM_GRAPHICS_NONE, "ACCESSIBLE is set");
     else if (t->facts.is_dumb)
         choose(t, TERM_GRAPHICS_NONE, "TERM is dumb or not set");
     else if (!strcmp(setting, "none"))
@@ -287,12 +289,16 @@ static void find_out(struct term *t, const struct term_options *opt,
     bool terminal = isatty(t->modes.out_fd);
     f->is_tty = !opt->plain && terminal;
     f->needs_cleaning = terminal;
-    f->is_dumb = !is_set(name) || !strcmp(name, "dumb");
+    bool dumb = !is_set(name) || !strcmp(name, "dumb");
+    const char *accessible = env("ACCESSIBLE");
+    f->is_accessible = is_set(accessible) && strcmp(accessible, "0") != 0;
+    f->is_dumb = dumb || f->is_accessible;
     f->colour = f->is_tty && !f->is_dumb ? find_colour(env) : TERM_COLOUR_NONE;
     t->multiplexed = is_set(env("TMUX")) || is_set(env("STY")) ||
                      (name && (!strncmp(name, "screen", 6) || !strncmp(name, "tmux", 4)));
-    t->modes.may_write = terminal && !f->is_dumb;
-    t->can_ask = f->is_tty && !f->is_dumb && !console && !opt->silent;
+    t->modes.may_write = terminal && !dumb;
+    t->can_ask = f->is_tty && !dumb && !console && !opt->silent;
+    f->knows_osc = f->is_tty && !f->is_dumb && !console;
     read_size(t);
     /* tmux and screen take an APC, kitty's question, for a title */
     static const char questions[] = "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
@@ -302,7 +308,7 @@ static void find_out(struct term *t, const struct term_options *opt,
                                     "\033[16t\033[14t" /* cell, text area */
                                     "\033]11;?\033\\"  /* background */
                                     "\033[c";
-    ask(t, t->multiplexed ? strstr(questions, "\033[>q") : questions);
+    if (!f->is_dumb) ask(t, t->multiplexed ? strstr(questions, "\033[>q") : questions);
     decide(t);
 }
 

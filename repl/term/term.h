@@ -34,8 +34,10 @@ struct term_options {
 
 /* The facts: read them, do not change them. */
 struct term_facts {
-    bool is_tty; /* the output is a terminal and --plain is off: cursor movement is allowed */
-    bool is_dumb;
+    bool is_tty;  /* the output is a terminal and --plain is off: cursor movement is allowed */
+    bool is_dumb; /* text alone, appended: TERM says so, or ACCESSIBLE */
+    bool is_accessible;  /* ACCESSIBLE is set: pictures are described */
+    bool knows_osc;      /* links, marks and the like may be sent */
     bool needs_cleaning; /* a terminal reads what is printed, --plain or not */
     bool asked;          /* questions were sent */
     bool answered;       /* and DA1 came back in time */

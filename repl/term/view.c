@@ -9,6 +9,7 @@
 
 #include "term/clean.h"
 #include "term/layout.h"
+#include "term/marks.h"
 
 #define TAB_COLUMNS 8
 #define WINDOW_BYTES 65536 /* of the text, around the cursor, are looked at */
@@ -33,7 +34,8 @@ struct frame {
     size_t n_rows, cap_rows;
     size_t cursor_row;
     int cursor_column;
-    size_t top; // first row that is on the screen
+    size_t top;      // first row that is on the screen
+    size_t n_prompt; // glyphs of our own prompt; 0: it is a message
 };
 
 struct view {
@@ -187,7 +189,7 @@ static void put_prompt(struct filler *b, const struct view_text *t)
     size_t n = prompt ? strlen(prompt) : 0;
     int32_t cp;
     for (size_t i = 0; i < n;) {
-        bool dim = !t->is_message && i >= t->dim_from && i < t->dim_to;
+        bool dim = !t->is_message && !b->one_row && i >= t->dim_from && i < t->dim_to;
         i += decode(prompt + i, n - i, &cp);
         put(b, cp, dim ? STYLE_DIM : style, clean_width(cp));
     }
@@ -216,6 +218,7 @@ static void fill(struct view *v, const struct view_text *t)
     f->n_glyphs = f->n_rows = 0;
     add_row(f);
     put_prompt(&b, t);
+    f->n_prompt = t->is_message ? 0 : f->n_glyphs;
     int width = last_row(f)->width;
     if (!v->dumb && cols >= 20) b.indent = width > 5 && width <= cols / 2 ? width : 5;
     find_window(t, &from, &to);
@@ -301,7 +304,10 @@ static void draw_row(struct view *v, size_t k)
     size_t same = first_difference(&v->shown, old, &v->next, new);
     if (same == new->n && same == old->n) return;
     go_to(v, k, width_before(&v->next, new, same));
-    for (size_t i = same; i < new->n; i++) write_glyph(v, &v->next.glyphs[new->first + i]);
+    for (size_t i = same; i < new->n; i++) {
+        write_glyph(v, &v->next.glyphs[new->first + i]);
+        if (new->first + i + 1 == v->next.n_prompt) mark_write(v->facts, MARK_INPUT, v->out);
+    }
     set_style(v, 0);
     if (new->width < old->width) fputs("\033[K", v->out);
 }
@@ -322,6 +328,7 @@ static size_t choose_rows(struct view *v)
 static void draw_rows(struct view *v)
 {
     size_t n = choose_rows(v);
+    if (!v->n_owned && v->next.n_prompt) mark_write(v->facts, MARK_PROMPT, v->out);
     if (!v->n_owned) v->n_owned = 1;
     for (size_t k = 0; k < n; k++) draw_row(v, k);
     for (size_t k = n; k < v->n_shown; k++) {
@@ -406,6 +413,13 @@ void view_leave(struct view *v, const struct view_text *t)
     fputs("\r\n", v->out);
     fflush(v->out);
     view_forget(v);
+}
+
+void view_send(struct view *v, const struct view_text *t)
+{
+    view_leave(v, t);
+    mark_write(v->facts, MARK_OUTPUT, v->out);
+    fflush(v->out);
 }
 
 void view_erase(struct view *v)

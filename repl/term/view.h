@@ -31,8 +31,10 @@ struct view *view_new(FILE *out, const struct term_facts *facts);
 void view_free(struct view *v);
 /* The first time: from the cursor's line on, which must be empty. */
 void view_draw(struct view *v, const struct view_text *t);
-/* Draws once more and goes below: what was sent stays on the screen. */
+/* Draws once more and goes below: the text stays on the screen. */
 void view_leave(struct view *v, const struct view_text *t);
+/* The same of a text that is sent. */
+void view_send(struct view *v, const struct view_text *t);
 /* Takes it off the screen; the cursor is where it began. Rows beyond a screen that has become
  * smaller are left. */
 void view_erase(struct view *v);

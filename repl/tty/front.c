@@ -32,14 +32,30 @@ static char *caption_of(const struct nb_picture *p)
 static struct picture drawable(const struct nb_picture *p, const char *caption)
 {
     const struct phi3v_image_info *info = phi3v_image_info(p->image);
-    return (struct picture){info->width, info->height, phi3v_image_rgb(p->image),
-                            phi3v_image_alpha(p->image), caption};
+    return (struct picture){.width = info->width,
+                            .height = info->height,
+                            .rgb = phi3v_image_rgb(p->image),
+                            .alpha = phi3v_image_alpha(p->image),
+                            .caption = caption,
+                            .file = p->source};
+}
+
+/* "@1 chart.png, 640x480": for who does not see it. */
+static char *described(const struct nb_picture *p, const char *caption)
+{
+    const struct phi3v_image_info *info = phi3v_image_info(p->image);
+    return xasprintf("%s, %dx%d", caption, info->width, info->height);
 }
 
 static bool draws(const struct front *f)
 {
     const struct term_facts *facts = f->term ? term_facts(f->term) : NULL;
     return facts && facts->is_tty && facts->graphics != TERM_GRAPHICS_NONE;
+}
+
+static bool describes(const struct front *f)
+{
+    return f->term && term_facts(f->term)->is_accessible;
 }
 
 static bool in_sight(struct front *f, const phi3v_image *image)
@@ -81,7 +97,12 @@ static void take_pictures(struct front *f, const struct nb_output *out, bool ski
     long row = f->screen ? screen_row(f->screen) : 0;
     for (int i = 0; i < out->n_pictures; i++) {
         char *caption = caption_of(&out->pictures[i]);
-        if (skip && in_sight(f, out->pictures[i].image)) {
+        if (describes(f)) {
+            char *more = described(&out->pictures[i], caption);
+            free(caption);
+            caption = more;
+        }
+        if (describes(f) || (skip && in_sight(f, out->pictures[i].image))) {
             text_addf(&tag, "%s%s", tag.n ? ", " : "[", caption);
             free(caption);
             continue;
@@ -94,12 +115,15 @@ static void take_pictures(struct front *f, const struct nb_output *out, bool ski
     if (tag.n) f->tag = xtake(&tag);
 }
 
-static void say_lines(struct front *f, const char *text)
+/* Each line is about the next of the pictures. */
+static void say_lines(struct front *f, const struct nb_output *out)
 {
-    while (*text) {
+    const char *text = out->text;
+    for (int i = 0; *text; i++) {
         size_t n = strcspn(text, "\n");
         char *line = xstrndup(text, n);
-        out_line(&f->out, line, 2);
+        const char *file = i < out->n_pictures ? out->pictures[i].source : "";
+        out_line_about(&f->out, line, 2, file, file);
         free(line);
         text += n + (text[n] == '\n');
     }
@@ -111,7 +135,7 @@ static void show_images(struct front *f, const struct nb_output *out)
     if (draws(f))
         gallery_show(term_facts(f->term), f->pictures, f->n_pictures,
                      out->large ? term_facts(f->term)->rows - 3 : THUMBNAIL_ROWS, stdout);
-    say_lines(f, out->text);
+    say_lines(f, out);
 }
 
 /* -- Answers ---------------------------------------------------------------------------------- */
@@ -276,13 +300,24 @@ static void answer_text(struct front *f, const struct nb_output *out)
 
 /* -- The face --------------------------------------------------------------------------------- */
 
+/* One line that names a file. */
+static void say_report_about(struct front *f, const struct nb_output *out)
+{
+    char *line = xstrndup(out->text, strcspn(out->text, "\n"));
+    out_line_about(&f->out, line, 2, out->file, out->file);
+    free(line);
+}
+
 static void output(void *user, const struct nb_output *out)
 {
     struct front *f = user;
     progress_clear(&f->progress);
     switch (out->kind) {
     case NB_REPORT:
-        out_text(&f->out, out->text, out->n_bytes);
+        if (out->file)
+            say_report_about(f, out);
+        else
+            out_text(&f->out, out->text, out->n_bytes);
         break;
     case NB_NOTE:
         out_line(&f->out, out->text, 1);

@@ -61,14 +61,16 @@ static void draw(struct line *l)
     l->changed = false;
 }
 
-static void leave(struct line *l)
+static void leave_by(struct line *l, void (*how)(struct view *v, const struct view_text *t))
 {
     struct view_text t = seen(l);
     t.prompt = l->prompt;
     t.is_message = false;
-    view_leave(l->view, &t);
+    how(l->view, &t);
     l->changed = false;
 }
+
+static void leave(struct line *l) { leave_by(l, view_leave); }
 
 static void others_wrote(struct line *l)
 {
@@ -94,7 +96,7 @@ static int key_return(int count, int key)
     struct line *l = current;
     if (l->cancelled) return rl_newline(count, key);
     if (l->host.complete_enough(l->host.user, rl_line_buffer)) {
-        leave(l);
+        leave_by(l, view_send);
         return rl_newline(count, key);
     }
     rl_point = rl_end;
@@ -439,6 +441,7 @@ enum line_end line_read(struct line *l, const char *prompt, const char *preset, 
     l->done = l->cancelled = false;
     l->result = NULL;
     l->prompt = prompt;
+    l->news = (struct line_news){.fd = -1};
     fflush(stdout);
     interrupt_clear();
     enum term_mode before = term_mode(l->host.term, TERM_EDITING);

@@ -3,9 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/clock.h"
 #include "common/files.h"
 #include "common/must.h"
 #include "notebook/words.h"
+#include "term/marks.h"
 #include "tty/candidates.h"
 #include "tty/front.h"
 #include "tty/history.h"
@@ -22,8 +24,8 @@ struct repl {
     struct front front;
     struct notebook *nb;
     struct line *line;
-    int editing; // number of the cell in the line; 0: a new one
-    bool quit;
+    int editing;                     // number of the cell in the line; 0: a new one
+    bool quit, failed;               // the latest source has ended us, or itself
     char *prompt;                    // of the line that is being read
     size_t handles_from, handles_to; // where its pictures stand in it
     char *appeared;                  // a picture that is to be loaded; NULL: none
@@ -52,11 +54,18 @@ static void evaluate(struct repl *r, const char *source)
     struct nb_result result = {0};
     struct phi3v_error err;
     int cell = r->editing, n_answers = r->front.n_answers;
+    double begun_s = now_s();
     r->editing = 0;
     int rc = cell ? nb_edit(r->nb, cell, source, NB_TYPED, &result, &err)
                   : nb_eval(r->nb, source, NB_TYPED, &result, &err);
     tell(r, rc, &err);
-    if (r->front.n_answers > n_answers) space(r);
+    if (r->front.n_answers > n_answers) {
+        double bell = nb_settings(r->nb)->bell;
+        if (bell > 0 && now_s() - begun_s > bell && !result.interrupted)
+            bell_ring(r->front.term ? term_facts(r->front.term) : NULL, stdout);
+        space(r);
+    }
+    r->failed = rc < 0;
     out_flush(&r->front.out);
     r->quit = result.quit;
 }
@@ -188,7 +197,9 @@ static bool step(struct repl *r)
     free(preset);
     if (end != LINE_SENT) return end == LINE_CANCELLED;
     remember(r, text);
+    r->failed = false;
     if (text[strspn(text, " \t\n")]) evaluate(r, text);
+    mark_write(r->front.out.facts, r->failed ? MARK_FAILED : MARK_DONE, stdout);
     free(text);
     return !r->quit;
 }

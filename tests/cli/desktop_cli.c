@@ -63,7 +63,7 @@ static void paste_picture(const char *display, const char *helper)
     pty_type(p, "What?\r");
     pty_expect(p, "Out[1]:");
     pty_type(p, ":save pasted.ipynb\r");
-    pty_expect(p, "cell to pasted.ipynb");
+    pty_expect(p, "cell to ");
     char *file = drive_read("pasted.ipynb");
     tap_ok(file && strstr(file, "/pasted/") && strstr(file, ":load "),
            "and the notebook says where it is kept");
@@ -215,25 +215,28 @@ static void watching(void)
     tap_ok(!pty_came(p, "PNG"), "another kind of name is nothing");
     snprintf(name, sizeof name, "%s/two.png", folder);
     rename(other, name);
-    tap_ok(pty_expect(p, "two.png: PNG 97x61") && pty_sees(p, "In [1] @1 @2: What is"),
+    tap_ok(pty_expect(p, "two.png") && pty_expect(p, ": PNG 97x61") &&
+               pty_sees(p, "In [1] @1 @2: What is"),
            "a file that is moved there counts at once");
 
     snprintf(name, sizeof name, "%s/empty.png", folder);
     put(name, "", 0, O_TRUNC);
     put(name, bytes, n / 3, O_TRUNC);
     put(name, bytes + n / 3, n - n / 3, O_APPEND);
-    tap_ok(pty_expect(p, "empty.png: PNG 97x61") && pty_sees(p, "In [1] @1 @2 @3: What is"),
+    tap_ok(pty_expect(p, "empty.png") && pty_expect(p, ": PNG 97x61") &&
+               pty_sees(p, "In [1] @1 @2 @3: What is"),
            "one that is closed and opened again is whole when it rests");
 
     snprintf(name, sizeof name, "%s/evil\033]0;x\007.png", folder);
     put(name, bytes, n, O_TRUNC);
-    tap_ok(pty_expect(p, "evil^[]0;x^G.png: PNG 97x61"), "an evil name shows as it is");
+    tap_ok(pty_expect(p, "evil^[]0;x^G.png") && pty_expect(p, ": PNG 97x61"),
+           "an evil name shows as it is");
 
     pty_type(p, " it?\r");
     tap_ok(pty_expect(p, "Out[1]:"), "all of them are asked about");
     snprintf(line, sizeof line, "%s/late.png", folder);
     put(line, bytes, n, O_TRUNC);
-    tap_ok(pty_expect(p, "late.png: PNG 97x61"), "and it goes on");
+    tap_ok(pty_expect(p, "late.png") && pty_expect(p, ": PNG 97x61"), "and it goes on");
     pty_type(p, ":watch off\r");
     tap_ok(pty_expect(p, "no folder is watched"), ":watch off ends it");
     snprintf(line, sizeof line, "%s/none.png", folder);

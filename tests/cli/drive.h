@@ -69,6 +69,7 @@ bool pty_sees(struct pty *p, const char *row);
 /* … and the cursor in a column of it (column < 0: of no matter which). */
 bool pty_cursor(struct pty *p, const char *row, int column);
 const char *pty_screen(struct pty *p); /* its rows, a line each; valid until the next call */
+const char *pty_bytes(struct pty *p);  /* all that has come; valid until the next call */
 void pty_resize(struct pty *p, int cols, int rows);
 void pty_signal(struct pty *p, int signal_number); /* to the program */
 /* Waits for the end of the program; its exit status, -1 when it had to be killed. */

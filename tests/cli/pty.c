@@ -256,6 +256,8 @@ static bool wait_for_row(struct pty *p, const char *row, bool with_cursor, int c
     return true;
 }
 
+const char *pty_bytes(struct pty *p) { return p->text ? p->text : ""; }
+
 bool pty_sees(struct pty *p, const char *row) { return wait_for_row(p, row, false, 0); }
 
 bool pty_cursor(struct pty *p, const char *row, int column)

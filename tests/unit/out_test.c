@@ -9,6 +9,7 @@
 #include <cmocka.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fake_term.h"
 #include "term/out.h"
@@ -108,12 +109,49 @@ static void test_failure(void **state)
     fclose(full);
 }
 
+/* A name leads to its file, whatever it is called and wherever it is wrapped; text around it does
+ * not. */
+static void test_links(void **state)
+{
+    (void)state;
+    char folder[] = "/tmp/phiscope-link-XXXXXX", path[200], line[300];
+    static const char *const names[] = {"a.png", "b c%\033]8;;x\a \xc3\xa9\u202e.png", "\xff.png"};
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        for (int k = 0; k < 3; k++) { /* xterm, one too narrow for the name, dumb */
+            struct fake_term f;
+            struct out o;
+            fake_term_open(&f, k == 2 ? "dumb" : "xterm-256color", "none", k == 1 ? 24 : 200, 24, 8,
+                           16);
+            snprintf(path, sizeof path, "%s/%s", folder, names[i]);
+            snprintf(line, sizeof line, "@1 %s: PNG", path);
+            out_init(&o, f.out, f.term);
+            out_line_about(&o, line, 2, path, path);
+            out_flush(&o);
+            assert_null(strstr(f.bytes, "\033]8;;file")); /* it is not there */
+            fclose(fopen(path, "w"));
+            out_line_about(&o, line, 2, path, path);
+            out_flush(&o);
+            assert_int_equal(strstr(f.bytes, "\033]8;;file://") != NULL, k < 2);
+            if (k < 2) fake_term_show(&f);
+            if (k < 2) assert_non_null(strstr(f.vt->link, "/phiscope-link-"));
+            if (k < 2 && i == 0) assert_non_null(strstr(f.vt->link, "/a.png"));
+            if (k < 2 && i == 1)
+                assert_non_null(
+                    strstr(f.vt->link, "/b%20c%25%1B%5D8%3B%3Bx%07%20%C3%A9%E2%80%AE.png"));
+            if (k < 2 && i == 2) assert_non_null(strstr(f.vt->link, "/%FF.png"));
+            fake_term_close(&f);
+            remove(path);
+        }
+    }
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_terminal),
-        cmocka_unit_test(test_file),
-        cmocka_unit_test(test_wrapped),
+        cmocka_unit_test(test_terminal), cmocka_unit_test(test_file),
+        cmocka_unit_test(test_links),    cmocka_unit_test(test_wrapped),
         cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests_name("out", tests, NULL, NULL);

@@ -188,11 +188,47 @@ static void test_dumb(void **state)
     fake_term_close(&f);
 }
 
+/* Where a prompt begins, where what is typed begins, and that it was sent; once each, wrapped or
+ * not, dim or not; a message of the editor's is none. */
+static void test_marks(void **state)
+{
+    (void)state;
+    for (int cols = 12; cols < 60; cols += 13) {
+        struct fake_term f;
+        fake_term_open(&f, "xterm-256color", "none", cols, 10, 8, 16);
+        struct view *v = view_new(f.out, term_facts(f.term));
+        struct view_text t = {.prompt = "In [1] @1 @2 @3: ", .dim_from = 7, .dim_to = 15};
+        view_draw(v, &t);
+        fake_term_show(&f);
+        assert_string_equal(f.vt->marks, "AB");
+        t.text = "some words that are more than a row", t.n = t.point = strlen(t.text);
+        view_draw(v, &t);
+        t.dim_to = 0;
+        view_draw(v, &t);
+        struct view_text search = {.prompt = "(search) ", .is_message = true, .text = "w", .n = 1};
+        view_draw(v, &search);
+        fake_term_show(&f);
+        view_draw(v, &t);
+        view_send(v, &t);
+        fake_term_show(&f);
+        assert_int_equal(f.vt->marks[0], 'A');
+        assert_null(strchr(f.vt->marks + 1, 'A'));
+        assert_int_equal(f.vt->marks[strlen(f.vt->marks) - 1], 'C');
+        view_draw(v, &search);
+        fake_term_show(&f);
+        assert_int_equal(f.vt->marks[strlen(f.vt->marks) - 1], 'C');
+        view_free(v);
+        vt_end(f.vt);
+        assert_string_equal(f.vt->error, "");
+        fake_term_close(&f);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_rows), cmocka_unit_test(test_tall), cmocka_unit_test(test_steps),
-        cmocka_unit_test(test_huge), cmocka_unit_test(test_dumb),
+        cmocka_unit_test(test_rows),  cmocka_unit_test(test_marks), cmocka_unit_test(test_tall),
+        cmocka_unit_test(test_steps), cmocka_unit_test(test_huge),  cmocka_unit_test(test_dumb),
     };
     return cmocka_run_group_tests_name("view", tests, NULL, NULL);
 }

@@ -85,7 +85,8 @@ int command_save(struct call *c, struct phi3v_error *err)
         rc = has_ending(path, ".ipynb") ? save_notebook(nb, path, err) : save_other(nb, path, err);
     if (!rc) {
         own_file_keep(nb, path);
-        report(nb, "saved %d cell%s to %s\n", nb->book.n, nb->book.n == 1 ? "" : "s", path);
+        report_about(nb, path, "saved %d cell%s to %s\n", nb->book.n, nb->book.n == 1 ? "" : "s",
+                     path);
     }
     free(path);
     return rc;
