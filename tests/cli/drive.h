@@ -74,6 +74,8 @@ void pty_resize(struct pty *p, int cols, int rows);
 void pty_signal(struct pty *p, int signal_number); /* to the program */
 /* Waits for the end of the program; its exit status, -1 when it had to be killed. */
 int pty_end(struct pty *p);
+/* Kills the program in the middle of whatever it does; what it wrote last may be cut. */
+void pty_kill(struct pty *p);
 
 /* -- HTTP ------------------------------------------------------------------------------------- */
 

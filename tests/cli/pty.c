@@ -305,19 +305,36 @@ static bool left_as_found(const struct pty *p)
             now.c_oflag == p->mode.c_oflag);
 }
 
-int pty_end(struct pty *p)
+static int gone(struct pty *p)
 {
     double until = drive_now_s() + EXPECT_S;
     while (drive_now_s() < until && take(p, 1000)) {}
-    int status = drive_wait(p->pid, until);
+    return drive_wait(p->pid, until);
+}
+
+static void release(struct pty *p)
+{
+    close(p->fd);
+    vt_free(p->vt);
+    free(p->text);
+    free(p);
+}
+
+void pty_kill(struct pty *p)
+{
+    kill(p->pid, SIGKILL);
+    gone(p);
+    release(p);
+}
+
+int pty_end(struct pty *p)
+{
+    int status = gone(p);
     vt_end(p->vt);
     tell_error(p);
     tap_ok(!p->vt->error[0], "what the terminal got is text and whole sequences%s%s",
            p->vt->error[0] ? ": " : "", p->vt->error);
     if (!left_as_found(p)) tap_ok(false, "the terminal is left as it was found");
-    close(p->fd);
-    vt_free(p->vt);
-    free(p->text);
-    free(p);
+    release(p);
     return status;
 }
