@@ -54,12 +54,13 @@ void price_learn(struct price *p, const struct phi3v_model_info *info, const str
 
 /* -- A trial ---------------------------------------------------------------------------------- */
 
-static const double trial_s = 0.1; /* of each of the two */
-enum { TRIAL_ROWS = 128, TRIAL_COLOURS = 3 };
+static const double trial_s = 0.1; /* for all trials of a stage */
+enum { TRIAL_ROWS = 256 };
 
 struct trial {
     enum phi3v_stage stage;
-    double begun_s, units, seconds;
+    double begun_s; // of the first one
+    double units, seconds;
 };
 
 /* Ends it when time is up, or twice that where nothing could be measured by then. */
@@ -74,57 +75,70 @@ static int on_event(const struct phi3v_event *event, void *user)
     return now_s() - t->begun_s >= (t->units > 0 ? trial_s : 2 * trial_s);
 }
 
-static double run_trial(phi3v_session *session, const phi3v_prompt *prompt, enum phi3v_stage stage)
+static phi3v_image *some_picture(int side, unsigned number)
 {
-    struct trial t = {.stage = stage, .begun_s = now_s()};
-    if (prompt) (void)phi3v_prefill(session, prompt, on_event, &t, NULL, NULL);
-    return t.units > 0 ? t.seconds / t.units : 0;
-}
-
-static phi3v_image *some_picture(int side)
-{
-    size_t n = (size_t)side * (size_t)side * TRIAL_COLOURS;
+    size_t n = (size_t)side * (size_t)side * 3;
     uint8_t *rgb = memory_new(n);
     phi3v_image *image = NULL;
-    for (size_t i = 0; rgb && i < n; i++) rgb[i] = (uint8_t)(i * 37 + i / 1000);
+    for (size_t i = 0; rgb && i < n; i++) rgb[i] = (uint8_t)((i + number) * 37 + i / 1000);
     if (rgb) (void)phi3v_image_from_rgb(rgb, side, side, &image, NULL);
     free(rgb);
     return image;
 }
 
-static phi3v_prompt *picture_prompt(phi3v_model *model, phi3v_image *image)
+/* The smallest picture there is: one crop, and the whole. */
+static phi3v_prompt *picture_prompt(phi3v_model *model, unsigned number)
 {
     struct phi3v_image_plan plan;
     phi3v_prompt *prompt = NULL;
-    if (!image || phi3v_image_plan(model, image, 1, &plan, NULL)) return NULL;
-    int32_t *ids = memory_new((size_t)plan.n_tokens * sizeof *ids);
+    phi3v_image *image = some_picture(phi3v_model_info(model)->crop_side, number);
+    int32_t *ids = NULL;
+    if (image && !phi3v_image_plan(model, image, 1, &plan, NULL))
+        ids = memory_new((size_t)plan.n_tokens * sizeof *ids);
     for (int i = 0; ids && i < plan.n_tokens; i++) ids[i] = -1;
     if (ids)
         (void)phi3v_prompt_ids_new(model, ids, (size_t)plan.n_tokens, &image, 1, 1, &prompt, NULL);
     free(ids);
+    phi3v_image_free(image);
     return prompt;
 }
 
-static phi3v_prompt *text_prompt(phi3v_model *model)
+static phi3v_prompt *text_prompt(phi3v_model *model, unsigned number)
 {
     int32_t ids[TRIAL_ROWS];
     phi3v_prompt *prompt = NULL;
-    for (int i = 0; i < TRIAL_ROWS; i++) ids[i] = i % phi3v_model_info(model)->n_vocab;
+    for (unsigned i = 0; i < TRIAL_ROWS; i++)
+        ids[i] = (int32_t)((i + 7 * number) % (unsigned)phi3v_model_info(model)->n_vocab);
     (void)phi3v_prompt_ids_new(model, ids, TRIAL_ROWS, NULL, 0, 0, &prompt, NULL);
     return prompt;
+}
+
+/* Seconds for a unit, on average of what there is time for. A small model's answer pays for waking
+ * threads and fetching weights as the first trial does, but less often for all it reads. */
+static double trials(phi3v_model *model, phi3v_session *session, enum phi3v_stage stage,
+                     phi3v_prompt *(*make)(phi3v_model *model, unsigned number))
+{
+    struct trial t = {.stage = stage, .begun_s = now_s()};
+    double units = 0, seconds = 0;
+    for (unsigned number = 0; now_s() - t.begun_s < trial_s; number++) {
+        phi3v_prompt *prompt = make(model, number);
+        t.units = 0;
+        if (prompt) (void)phi3v_prefill(session, prompt, on_event, &t, NULL, NULL);
+        phi3v_prompt_free(prompt);
+        if (t.units <= 0) break;
+        units += t.units;
+        seconds += t.seconds;
+    }
+    return units > 0 ? seconds / units : 0;
 }
 
 void price_try(struct price *p, phi3v_model *model)
 {
     phi3v_session *session;
     if ((p->s_per_crop > 0 && p->s_per_row > 0) || phi3v_session_new(model, &session, NULL)) return;
-    phi3v_image *image = some_picture(phi3v_model_info(model)->crop_side);
-    phi3v_prompt *picture = picture_prompt(model, image), *text = text_prompt(model);
-    if (p->s_per_crop <= 0) p->s_per_crop = run_trial(session, picture, PHI3V_STAGE_VISION);
-    if (p->s_per_row <= 0) p->s_per_row = run_trial(session, text, PHI3V_STAGE_PREFILL);
-    phi3v_prompt_free(picture);
-    phi3v_prompt_free(text);
-    phi3v_image_free(image);
+    if (p->s_per_crop <= 0)
+        p->s_per_crop = trials(model, session, PHI3V_STAGE_VISION, picture_prompt);
+    if (p->s_per_row <= 0) p->s_per_row = trials(model, session, PHI3V_STAGE_PREFILL, text_prompt);
     phi3v_session_free(session);
 }
 

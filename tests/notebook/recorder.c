@@ -68,6 +68,7 @@ static void output(void *user, const struct nb_output *out)
             const int32_t *ids = phi3v_prompt_ids(out->answer->question->prompt, &n);
             text_free(&r->ids);
             for (size_t i = 0; i < n; i++) put(&r->ids, "%d ", ids[i]);
+            if (r->answered) r->answered(out->answer, r->user);
         }
         break;
     case NB_DIFF:
@@ -214,9 +215,12 @@ static int open_notebook(struct recorder *r, bool state)
     static const char *const no_dirs[] = {NULL};
     struct nb_options how = {.settings = &r->settings,
                              .model_dirs = no_dirs,
-                             .state_dir = state ? folder_file(&r->folder, "state") : NULL};
+                             .state_dir = state ? folder_file(&r->folder, "state") : NULL,
+                             .cache_dir = r->cache ? folder_file(&r->folder, "cache") : NULL};
+    char model[1000];
+    snprintf(model, sizeof model, TEST_MODELS "/%s", r->model);
     int rc = nb_new(&how, &front, &r->nb, &r->err);
-    return rc ? rc : nb_open_model(r->nb, TEST_MODELS "/tiny-gqa-bf16", &r->err);
+    return rc ? rc : nb_open_model(r->nb, model, &r->err);
 }
 
 void recorder_restart(struct recorder *r, bool state)
@@ -229,9 +233,11 @@ void recorder_restart(struct recorder *r, bool state)
 
 void recorder_open(struct recorder *r, bool state)
 {
-    *r = (struct recorder){.stop_after = -1, .history_lines = 3, .cwd = getcwd(NULL, 0)};
+    *r = (struct recorder){
+        .stop_after = -1, .history_lines = 3, .model = "tiny-gqa-bf16", .cwd = getcwd(NULL, 0)};
     folder_make(&r->folder);
     folder_puts(&r->folder, "state/history", "");
+    folder_puts(&r->folder, "cache/other", "");
     need(r, chdir(r->folder.path));
     need(r, settings_init(&r->settings, &r->err));
     set(r, "dtype", "f32");

@@ -37,7 +37,12 @@ struct recorder {
     const char *clipboard; // what it holds; NULL: nothing can be read of it
     size_t n_clipboard;
     int history_lines; // that the front end has: "line 1", …
-    char *cwd;         // to go back to
+    const char *model; // folder of the models for tests that a restart opens
+    bool cache;        // a notebook begun from now on keeps pictures' features in cache/
+    /* Gets every answer; NULL: nobody does. */
+    void (*answered)(const struct nb_answer *answer, void *user);
+    void *user;
+    char *cwd; // to go back to
 };
 
 /* In an empty folder, which becomes the working directory. state: keep autosaves in state/. */
