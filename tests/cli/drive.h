@@ -72,6 +72,7 @@ const char *pty_screen(struct pty *p); /* its rows, a line each; valid until the
 const char *pty_bytes(struct pty *p);  /* all that has come; valid until the next call */
 void pty_resize(struct pty *p, int cols, int rows);
 void pty_signal(struct pty *p, int signal_number); /* to the program */
+int pty_pid(const struct pty *p);                  /* of the program */
 /* Waits for the end of the program; its exit status, -1 when it had to be killed. */
 int pty_end(struct pty *p);
 /* Kills the program in the middle of whatever it does; what it wrote last may be cut. */

@@ -276,6 +276,8 @@ void pty_resize(struct pty *p, int cols, int rows)
     ioctl(p->fd, TIOCSWINSZ, &size);
 }
 
+int pty_pid(const struct pty *p) { return p->program; }
+
 void pty_signal(struct pty *p, int signal_number) { kill(p->program, signal_number); }
 
 /* What came around the first wrong byte. */
