@@ -32,7 +32,7 @@ enum {
 }; /* tiny-long switches behind those */
 
 /* What was asked, in a form that another process can ask. */
-struct question {
+struct asked {
     char model[64];
     float temperature;
     uint64_t seed;
@@ -86,7 +86,7 @@ static phi3v_image *read_picture(const char *path)
     return image;
 }
 
-static void answer(const struct question *q, struct reply *ret)
+static void answer(const struct asked *q, struct reply *ret)
 {
     phi3v_image *images[MOST_IMAGES];
     struct phi3v_model_options how;
@@ -127,7 +127,7 @@ static void answer(const struct question *q, struct reply *ret)
 
 static int fresh_main(void)
 {
-    static struct question q;
+    static struct asked q;
     static struct reply reply;
     read_exactly("question", &q, sizeof q);
     answer(&q, &reply);
@@ -135,7 +135,7 @@ static int fresh_main(void)
     return 0;
 }
 
-static void ask_elsewhere(const struct question *q, struct reply *ret)
+static void ask_elsewhere(const struct asked *q, struct reply *ret)
 {
     char *argv[] = {"notebook_fresh_test", "--fresh", NULL};
     int status;
@@ -163,24 +163,24 @@ static void put_picture(const phi3v_image *image, const char *path)
 /* Every answer, as it ends. One that was begun is asked for behind its beginning. */
 static void compare(const struct nb_answer *a, void *user)
 {
-    static struct question q;
+    static struct asked q;
     static struct reply reply;
     const struct settings *s = &r.nb->now;
     const struct phi3v_result *result = a->result;
     size_t n_new = result->n_ids - a->n_begun;
     (void)user;
     if (!n_new) return;
-    q = (struct question){.temperature = (float)s->temperature,
-                          .seed = s->seed,
-                          .max_new_tokens = (int)n_new,
-                          .n_images = phi3v_prompt_n_images(a->prompt)};
+    q = (struct asked){.temperature = (float)s->temperature,
+                       .seed = s->seed,
+                       .max_new_tokens = (int)n_new,
+                       .n_images = phi3v_prompt_n_images(a->question->prompt)};
     snprintf(q.model, sizeof q.model, "%s", r.model);
-    const int32_t *ids = phi3v_prompt_ids(a->prompt, &q.n_ids);
+    const int32_t *ids = phi3v_prompt_ids(a->question->prompt, &q.n_ids);
     assert_true(q.n_ids <= MOST_IDS && q.n_images <= MOST_IMAGES);
     memcpy(q.ids, ids, q.n_ids * sizeof *ids);
     for (int i = 0; i < q.n_images; i++) {
         snprintf(q.images[i].path, sizeof q.images[i].path, "image%d", i);
-        put_picture(phi3v_prompt_image(a->prompt, i, NULL), q.images[i].path);
+        put_picture(phi3v_prompt_image(a->question->prompt, i, NULL), q.images[i].path);
     }
     ask_elsewhere(&q, &reply);
     if (reply.n != n_new || memcmp(reply.ids, result->ids + a->n_begun, n_new * sizeof *ids) != 0)
