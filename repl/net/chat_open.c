@@ -104,26 +104,26 @@ static int learn_model(struct chat *c, int k, const struct chat_options *opt,
                        struct phi3v_error *err)
 {
     struct page page = {0};
-    char *id = NULL, *names = NULL;
-    int64_t context = 0;
+    struct chat_listed l = {0};
     const char *name = c->servers[k].name, *wanted = c->model ? c->model : opt->model;
     int rc = get_models_patiently(c, k, opt, &page, err);
-    if (!rc &&
-        !chat_models_find(page.bytes ? page.bytes : "", page.n, wanted, &id, &names, &context))
+    if (!rc && !chat_models_find(page.bytes ? page.bytes : "", page.n, wanted, &l))
         rc = net_fail(err, PHI3V_E_DEVICE,
                       "%s does not list models: is that the address of its /v1?", name);
-    if (!rc && !id)
-        rc = net_fail(err, PHI3V_E_DEVICE, "%.150s does not serve %.100s%s%.200s", name,
-                      wanted ? wanted : "any model", *names ? ", but " : "", names);
-    if (!rc && !c->model) {
-        c->model = id;
-        id = NULL;
-        c->context = context;
-    }
-    if (!rc && context > 0 && context < c->context) c->context = context;
     free(page.bytes);
-    free(id);
-    free(names);
+    if (!rc && !l.id)
+        rc = net_fail(err, PHI3V_E_DEVICE, "%.150s does not serve %.100s%s%.200s", name,
+                      wanted ? wanted : "any model", *l.names ? ", but " : "", l.names);
+    if (!rc && !c->model) {
+        c->model = l.id;
+        c->context = l.context;
+        c->reads_tags = l.reads_tags;
+        l.id = NULL;
+    } else if (!rc) {
+        c->reads_tags &= l.reads_tags;
+        if (l.context > 0 && l.context < c->context) c->context = l.context;
+    }
+    chat_listed_fini(&l);
     return rc;
 }
 
@@ -210,3 +210,4 @@ const char *chat_name(const struct chat *c) { return c->name; }
 int64_t chat_context(const struct chat *c) { return c->context; }
 int chat_n_servers(const struct chat *c) { return c->n; }
 const char *chat_note(const struct chat *c) { return c->note; }
+bool chat_reads_tags(const struct chat *c) { return c->reads_tags; }

@@ -158,23 +158,34 @@ static char *names_of(const json_t *list)
     return clean_string(names, CLEAN_NAME);
 }
 
-bool chat_models_find(const char *bytes, size_t n, const char *wanted, char **ret_id,
-                      char **ret_names, int64_t *ret_context)
+bool chat_models_find(const char *bytes, size_t n, const char *wanted, struct chat_listed *ret)
 {
     json_t *root = json_loadb(bytes, n, 0, NULL);
     const json_t *list = json_object_get(root, "data"), *model;
+    struct chat_listed l = {0};
     bool good = json_is_array(list);
     size_t i;
-    *ret_id = *ret_names = NULL;
-    *ret_context = 0;
     json_array_foreach(list, i, model)
     {
         const char *id = json_string_value(json_object_get(model, "id"));
-        if (*ret_id || !id || !*id || (wanted && strcmp(id, wanted) != 0)) continue;
-        good = (*ret_id = strdup(id)) != NULL;
-        *ret_context = context_of(model);
+        const char *owner = json_string_value(json_object_get(model, "owned_by"));
+        if (l.id || !good || !id || !*id || (wanted && strcmp(id, wanted) != 0)) continue;
+        good = (l.id = strdup(id)) != NULL;
+        l.context = context_of(model);
+        l.reads_tags = owner && !strcmp(owner, "phiscope");
     }
-    if (good && !*ret_id) good = (*ret_names = names_of(list)) != NULL;
+    if (good && !l.id) good = (l.names = names_of(list)) != NULL;
     json_decref(root);
+    if (good)
+        *ret = l;
+    else
+        chat_listed_fini(&l);
     return good;
+}
+
+void chat_listed_fini(struct chat_listed *l)
+{
+    free(l->id);
+    free(l->names);
+    *l = (struct chat_listed){0};
 }

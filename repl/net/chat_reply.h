@@ -35,10 +35,16 @@ void chat_reply_fini(struct chat_reply *r);
 /* The message of an error's body, as clean text; "" where there is none. */
 void chat_error_text(const char *bytes, size_t n, char *to, size_t size);
 
-/* The model that is wanted (NULL: the first) in what /models says. *ret_id: to be freed; NULL: it is
- * not there, and *ret_names (free) says what is. *ret_context: tokens, 0: not said. False: it is no
- * list of models, or there is no memory. */
-bool chat_models_find(const char *bytes, size_t n, const char *wanted, char **ret_id,
-                      char **ret_names, int64_t *ret_context);
+struct chat_listed { // one of the models that a server lists
+    char *id;        // NULL: what was wanted is not there,
+    char *names;     // and this is
+    int64_t context; // tokens; 0: not said
+    bool reads_tags; // <|image_1|> in a text means the first of its pictures
+};
+
+/* The model that is wanted (NULL: the first) in what /models says. False: it is no list of models,
+ * or there is no memory. */
+bool chat_models_find(const char *bytes, size_t n, const char *wanted, struct chat_listed *ret);
+void chat_listed_fini(struct chat_listed *l);
 
 #endif

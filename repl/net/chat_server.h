@@ -31,6 +31,7 @@ struct chat {
     int n;
     char *model, *name, *key, *note;
     int64_t context;
+    bool reads_tags;
     double backoff_s;
     long silence_s;
     bool refuses[CHAT_N_OPTIONAL];

@@ -124,12 +124,20 @@ static bool add_parts(json_t *parts, const struct phi3v_turn *turn, struct loade
     return whole && add_text(parts, begin, (size_t)(p - begin));
 }
 
-static json_t *message_of(const struct phi3v_turn *turn, struct loaded *const *pictures)
+/* The pictures, then the text with its tags. */
+static bool add_tagged(json_t *parts, const struct phi3v_turn *turn, struct loaded *const *pictures)
+{
+    bool whole = true;
+    for (int k = 0; k < turn->n_images && whole; k++) whole = add_picture(parts, pictures[k]);
+    return whole && add_text(parts, turn->text, strlen(turn->text));
+}
+
+static json_t *message_of(const struct phi3v_turn *turn, struct loaded *const *pictures, bool tags)
 {
     if (!turn->n_images)
         return json_pack("{s:s,s:o}", "role", turn->role, "content", json_text(turn->text));
     json_t *parts = json_array();
-    if (parts && add_parts(parts, turn, pictures))
+    if (parts && (tags ? add_tagged : add_parts)(parts, turn, pictures))
         return json_pack("{s:s,s:o}", "role", turn->role, "content", parts);
     json_decref(parts);
     return NULL;
@@ -143,9 +151,10 @@ static int ask(struct engine *e, const struct phi3v_turn *turns, int n_turns,
         return refuse(err, PHI3V_E_UNSUPPORTED,
                       "%s cannot go on with an answer: :set max_new_tokens higher and :retry",
                       e->info->path);
+    bool tags = chat_reads_tags(e->chat);
     bool whole = (ret->messages = json_array()) != NULL;
     for (int k = 0; k < n_turns && whole; k++) {
-        whole = add_part(ret->messages, message_of(&turns[k], pictures));
+        whole = add_part(ret->messages, message_of(&turns[k], pictures, tags));
         pictures += turns[k].n_images;
         if (how->stopped && how->stopped(how->user))
             return refuse(err, PHI3V_E_CANCELLED, "stopped");

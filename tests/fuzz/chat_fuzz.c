@@ -52,15 +52,14 @@ static struct heard stream(const char *bytes, size_t n, size_t piece)
 static void check_page(const char *bytes, size_t n)
 {
     struct heard h = {0};
-    char message[300], *id, *names;
-    int64_t context;
+    char message[300];
+    struct chat_listed l = {0};
     check_reply(bytes, n, &h);
     chat_error_text(bytes, n, message, sizeof message);
     if (strlen(message) >= sizeof message) abort();
-    bool list = chat_models_find(bytes, n, NULL, &id, &names, &context);
-    if ((list && !id == !names) || context < 0) abort();
-    free(id);
-    free(names);
+    bool list = chat_models_find(bytes, n, NULL, &l);
+    if ((list && !l.id == !l.names) || l.context < 0) abort();
+    chat_listed_fini(&l);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *input, size_t n)
