@@ -47,7 +47,7 @@ static void answers(void)
                !json_object_get(picture, "tokens") && !*r->err,
            "the object has what is known");
     json_decref(line);
-    r = DRIVE(":model\nHello\nAnd?\n:save x.ipynb\n", "script", "--connect", server.url, "-");
+    r = DRIVE(":model\nHello\nAnd?\n", "script", "--connect", server.url, "-");
     tap_ok(r->status == 0 && strstr(r->err, "model    mock at http://"), "scripts connect, too");
     mock_chat_stop(&server);
 }
