@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/must.h"
 #include "net/url.h"
@@ -104,6 +105,9 @@ static int gather(struct gathering *g, const struct message *m, size_t i, struct
     char param[48];
     snprintf(param, sizeof param, "messages.%zu.image_url", i);
     int rc = 0;
+    if (m->pictures.n == 0 && !strcmp(m->role, "user") && has_image_tag(m->text))
+        return serve_refuse(err, 400, "invalid_value", param,
+                            "the text names a picture, but the message has none");
     for (size_t k = 0; k < m->pictures.n && !rc; k++) {
         struct loaded loaded;
         struct phi3v_error why;

@@ -165,8 +165,9 @@ static void leave(struct work *w)
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct work *w = user;
+    struct scheduler *s = w->scheduler;
     if (event->type == PHI3V_EVENT_PROGRESS) return atomic_load(&w->cancelled);
-    pthread_mutex_lock(&w->scheduler->lock);
+    pthread_mutex_lock(&s->lock);
     if (event->type == PHI3V_EVENT_TEXT) {
         first_token(w);
         add_text(w, event);
@@ -176,9 +177,10 @@ static int on_event(const struct phi3v_event *event, void *user)
     } else {
         leave(w);
     }
+    int stops = atomic_load(&w->cancelled);
     pthread_cond_signal(&w->changed);
-    pthread_mutex_unlock(&w->scheduler->lock);
-    return atomic_load(&w->cancelled);
+    pthread_mutex_unlock(&s->lock); /* from here on the work may be gone */
+    return stops;
 }
 
 /* -- The queue --------------------------------------------------------------------------------- */

@@ -14,7 +14,12 @@
 #include "serve/listen.h"
 #include "serve/server.h"
 
-enum { PARALLEL = 8, ROOM_MIB = 1024, MAX_FETCH_MIB = 64 };
+enum {
+    PARALLEL = 8,
+    ROOM_MIB = 1024,
+    MAX_FETCH_MIB = 64,
+    FAREWELL_MS = 2000 /* for telling clients that their answers were stopped */
+};
 
 /* -- Signals ----------------------------------------------------------------------------------- */
 
@@ -63,7 +68,9 @@ static void drain(struct server *s, struct MHD_Daemon *daemon)
     if (listening >= 0) close(listening);
     while (atomic_load(&s->n_calls) > 0 && !end_comes_again(CALL_LOOK_MS)) continue;
     scheduler_cancel_all(s->scheduler);
-    MHD_stop_daemon(daemon);
+    for (int i = 0; i < FAREWELL_MS / CALL_LOOK_MS && atomic_load(&s->n_calls) > 0; i++)
+        if (end_comes_again(CALL_LOOK_MS)) break;
+    MHD_stop_daemon(daemon); /* closes what is still open */
 }
 
 static int check_address(const struct listening *at, const struct server *s,
