@@ -13,7 +13,7 @@
 
 #include "golden.h"
 
-enum { MAX_WORDS = 32, WAIT_S = 20 };
+enum { MAX_WORDS = 32, WAIT_S = 100 };
 
 /* -- The server -------------------------------------------------------------------------------- */
 

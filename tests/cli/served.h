@@ -15,7 +15,7 @@ struct served {
 /* Starts it with the words behind "serve --port 0", NULL-terminated. */
 struct served serve_start(const char *program, const char *const *words);
 #define SERVE(program, ...) serve_start(program, (const char *const[]){__VA_ARGS__, NULL})
-/* The signal, then its end: the exit status, -1 when it had to be killed (after 20 s). */
+/* The signal, then its end: the exit status, -1 when it had to be killed (after 100 s). */
 int serve_stop(struct served *s, int signal_number);
 
 struct reply {
