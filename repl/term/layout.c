@@ -155,6 +155,14 @@ void layout_put(struct layout *l, int32_t cp, int style)
 
 void layout_indent(struct layout *l, int columns) { l->indent = columns; }
 
+int layout_room(struct layout *l, int columns)
+{
+    place_word(l);
+    if (l->column > 0) next_line(l);
+    while (l->row < l->picture_rows && columns > line_width(l)) next_line(l);
+    return line_width(l);
+}
+
 /* -- Pictures --------------------------------------------------------------------------------- */
 
 static int smaller(int a, int b) { return a < b ? a : b; }

@@ -63,6 +63,9 @@ void layout_begin(struct layout *l, const struct term_facts *facts, FILE *out,
 void layout_put(struct layout *l, int32_t cp, int style);
 /* Lines that continue the present one begin `columns` to the right, until the next LF. */
 void layout_indent(struct layout *l, int columns);
+/* A fresh line, and below the pictures where beside them is less room than so many columns. Returns
+ * the columns there are. */
+int layout_room(struct layout *l, int columns);
 /* Writes what was held back, switches styles off, and goes to the first column below text and
  * pictures. */
 void layout_end(struct layout *l);

@@ -7,7 +7,8 @@
 
 static int style_now(const struct markdown *m)
 {
-    return m->style | (m->bold ? STYLE_BOLD : 0) | (m->code_ticks ? STYLE_CODE : 0);
+    return m->style | m->around | (m->bold ? STYLE_BOLD : 0) | (m->italic ? STYLE_ITALIC : 0) |
+           (m->code_ticks ? STYLE_CODE : 0);
 }
 
 static void put_now(struct markdown *m, int32_t cp)
@@ -24,7 +25,41 @@ static bool is_word(int32_t cp)
            cp > 0x7F;
 }
 
-/* A run of * or ` has ended before `next`: it is a mark, or just these characters. */
+static bool opens(const struct markdown *m, int32_t next)
+{
+    return !is_word(m->before) && !is_blank(next);
+}
+
+/* A run of ` has ended before `next`; false: it is just these characters. */
+static bool end_ticks(struct markdown *m, int n, int32_t next)
+{
+    if (m->code_ticks ? m->code_ticks != n : !opens(m, next)) return false;
+    m->code_ticks = m->code_ticks ? 0 : n;
+    return true;
+}
+
+/* The same of * and _. One of them, or three, may begin an italic: what follows is held. */
+static bool end_stars(struct markdown *m, int32_t mark, int n, int32_t next)
+{
+    if (m->code_ticks) return false;
+    if (mark == '*' && n == 2 && m->bold && !is_blank(m->before)) {
+        m->bold = false;
+        return true;
+    }
+    if (!opens(m, next)) return false;
+    if (mark == '*' && n == 2 && !m->bold) {
+        m->bold = true;
+        return true;
+    }
+    if ((n != 1 && n != 3) || m->no_italic) return false;
+    m->opened = mark;
+    m->n_opened = n;
+    m->n_held = m->n_close = 0;
+    m->held_code = false;
+    return true;
+}
+
+/* A run of marks has ended before `next`: it is a mark, or just these characters. */
 static void end_run(struct markdown *m, int32_t next)
 {
     int32_t mark = m->run;
@@ -32,35 +67,102 @@ static void end_run(struct markdown *m, int32_t next)
     m->run = 0;
     m->n_run = 0;
     if (n == 0) return;
-    if (mark == '`' && m->code_ticks == n) {
-        m->code_ticks = 0;
-    } else if (mark == '`' && !m->code_ticks && !is_word(m->before) && !is_blank(next)) {
-        m->code_ticks = n;
-    } else if (mark == '*' && n == 2 && !m->code_ticks && m->bold && !is_blank(m->before)) {
-        m->bold = false;
-    } else if (mark == '*' && n == 2 && !m->code_ticks && !m->bold && !is_word(m->before) &&
-               !is_blank(next)) {
-        m->bold = true;
-    } else {
-        while (n-- > 0) put_now(m, mark);
+    if (mark == '`' ? end_ticks(m, n, next) : end_stars(m, mark, n, next)) {
+        m->before = '*'; /* a mark is neither blank nor a letter */
         return;
     }
-    m->before = '*'; /* a mark is neither blank nor a letter */
+    while (n-- > 0) put_now(m, mark);
+}
+
+static void inline_put(struct markdown *m, int32_t cp);
+
+/* What was held comes after all: as an italic, or as it was. */
+static void give_held(struct markdown *m, bool italic)
+{
+    int32_t mark = m->opened;
+    int around = m->around, n = m->n_held, marks = m->n_opened;
+    bool bold = m->bold;
+    m->opened = 0;
+    m->no_italic = true;
+    if (italic) {
+        n -= m->n_close;
+        m->italic = true;
+        m->bold |= marks == 3;
+    } else {
+        m->around = n ? m->held[0].style : around;
+        while (marks-- > 0) put_now(m, mark);
+    }
+    for (int i = 0; i < n; i++) {
+        m->around = m->held[i].style;
+        inline_put(m, m->held[i].cp);
+    }
+    if (italic) {
+        end_run(m, ' ');
+        m->italic = false;
+        m->bold = bold;
+        m->before = '*';
+    }
+    m->no_italic = false;
+    m->around = around;
+}
+
+/* `next` comes behind the marks at the end of what is held: do they close it? */
+static bool closes(const struct markdown *m, int32_t next)
+{
+    if (m->n_close != m->n_opened || m->n_held <= m->n_close) return false;
+    return !is_blank(m->held[m->n_held - m->n_close - 1].cp) &&
+           (m->opened == '*' || !is_word(next));
+}
+
+static void hold(struct markdown *m, int32_t cp)
+{
+    if (cp != m->opened && closes(m, cp)) {
+        give_held(m, true);
+        inline_put(m, cp);
+        return;
+    }
+    if (cp == '`') m->held_code = !m->held_code;
+    m->n_close = cp == m->opened && !m->held_code ? m->n_close + 1 : 0;
+    m->held[m->n_held++] = (struct grid_letter){cp, m->around};
+    if (m->n_held == MARKDOWN_HELD) give_held(m, false);
 }
 
 static void inline_put(struct markdown *m, int32_t cp)
 {
-    if (m->style & STYLE_LITERAL) {
+    if (m->style & STYLE_LITERAL && !m->in_cell) {
         put_now(m, cp);
         return;
     }
     if (m->n_run && cp != m->run) end_run(m, cp);
-    if (cp == '*' || cp == '`') {
+    if (m->opened) {
+        hold(m, cp);
+    } else if (cp == '*' || cp == '`' || cp == '_') {
         m->run = cp;
         m->n_run++;
     } else {
         put_now(m, cp);
     }
+}
+
+/* The end of a line: nothing is held any more. */
+static void end_text(struct markdown *m)
+{
+    if (m->opened) give_held(m, closes(m, '\n'));
+    end_run(m, '\n');
+}
+
+void markdown_inline(const struct grid_letter *letters, size_t n, int style,
+                     void (*put)(int32_t, int, void *), void *user)
+{
+    struct markdown m;
+    markdown_init(&m, put, NULL, NULL, user);
+    m.style = style;
+    m.in_cell = true;
+    for (size_t i = 0; i < n; i++) {
+        m.around = letters[i].style;
+        inline_put(&m, letters[i].cp);
+    }
+    end_text(&m);
 }
 
 /* -- The beginning of a line ------------------------------------------------------------------ */
@@ -75,46 +177,46 @@ enum marker {
     MARKER_TABLE
 };
 
-static enum marker judge_fence(const int32_t *s, int n)
+static enum marker judge_fence(const struct grid_letter *s, int n)
 {
     for (int i = 0; i < n; i++)
-        if (s[i] != '`') return MARKER_NONE;
+        if (s[i].cp != '`') return MARKER_NONE;
     return n == 3 ? MARKER_FENCE : MARKER_MORE;
 }
 
-static enum marker judge_number(const int32_t *s, int n)
+static enum marker judge_number(const struct grid_letter *s, int n)
 {
     int digits = 0;
-    while (digits < n && s[digits] >= '0' && s[digits] <= '9') digits++;
+    while (digits < n && s[digits].cp >= '0' && s[digits].cp <= '9') digits++;
     if (digits == n) return n > 3 ? MARKER_NONE : MARKER_MORE;
-    if (s[digits] != '.' && s[digits] != ')') return MARKER_NONE;
+    if (s[digits].cp != '.' && s[digits].cp != ')') return MARKER_NONE;
     if (digits + 1 == n) return MARKER_MORE;
-    return s[digits + 1] == ' ' ? MARKER_NUMBER : MARKER_NONE;
+    return s[digits + 1].cp == ' ' ? MARKER_NUMBER : MARKER_NONE;
 }
 
-static enum marker judge_heading(const int32_t *s, int n)
+static enum marker judge_heading(const struct grid_letter *s, int n)
 {
     int hashes = 0;
-    while (hashes < n && s[hashes] == '#') hashes++;
+    while (hashes < n && s[hashes].cp == '#') hashes++;
     if (hashes > 6) return MARKER_NONE;
     if (hashes == n) return MARKER_MORE;
-    return s[hashes] == ' ' ? MARKER_HEADING : MARKER_NONE;
+    return s[hashes].cp == ' ' ? MARKER_HEADING : MARKER_NONE;
 }
 
 /* What the line so far is; only a fence counts inside one. */
 static enum marker judge(const struct markdown *m)
 {
-    const int32_t *s = m->marker;
+    const struct grid_letter *s = m->marker;
     int n = m->n_marker;
-    while (n > 0 && *s == ' ') s++, n--;
+    while (n > 0 && s->cp == ' ') s++, n--;
     if (n == 0) return m->n_marker < 8 ? MARKER_MORE : MARKER_NONE;
-    if (*s == '`') return judge_fence(s, n);
+    if (s->cp == '`') return judge_fence(s, n);
     if (m->in_fence) return MARKER_NONE;
-    if (*s == '#') return judge_heading(s, n);
-    if (*s == '|') return MARKER_TABLE;
-    if (*s >= '0' && *s <= '9') return judge_number(s, n);
-    if (*s != '-' && *s != '*' && *s != '+') return MARKER_NONE;
-    return n == 1 ? MARKER_MORE : s[1] == ' ' ? MARKER_BULLET : MARKER_NONE;
+    if (s->cp == '#') return judge_heading(s, n);
+    if (s->cp == '|') return MARKER_TABLE;
+    if (s->cp >= '0' && s->cp <= '9') return judge_number(s, n);
+    if (s->cp != '-' && s->cp != '*' && s->cp != '+') return MARKER_NONE;
+    return n == 1 ? MARKER_MORE : s[1].cp == ' ' ? MARKER_BULLET : MARKER_NONE;
 }
 
 /* The marker is just text. */
@@ -122,7 +224,12 @@ static void put_marker(struct markdown *m)
 {
     int n = m->n_marker;
     m->n_marker = 0;
-    for (int i = 0; i < n; i++) inline_put(m, m->marker[i]);
+    int around = m->around;
+    for (int i = 0; i < n; i++) {
+        m->around = m->marker[i].style;
+        inline_put(m, m->marker[i].cp);
+    }
+    m->around = around;
 }
 
 static void put_bullet(struct markdown *m)
@@ -134,9 +241,30 @@ static void put_bullet(struct markdown *m)
     m->n_marker = 0;
 }
 
+static void show_grid(struct markdown *m)
+{
+    if (m->grid.n) grid_show(&m->grid, m->put, m->room, m->user);
+}
+
+/* A letter of a table's row. One that is too long comes in pieces. */
+static void add_to_grid(struct markdown *m, int32_t cp, int style)
+{
+    if (grid_add(&m->grid, cp, style)) return;
+    show_grid(m);
+    if (!grid_add(&m->grid, cp, style)) m->put(cp, cp == '\n' ? 0 : style | STYLE_LITERAL, m->user);
+}
+
+static void begin_row(struct markdown *m)
+{
+    m->in_row = true;
+    for (int i = 0; i < m->n_marker; i++) add_to_grid(m, m->marker[i].cp, m->marker[i].style);
+    m->n_marker = 0;
+}
+
 static void begin_line(struct markdown *m, enum marker kind)
 {
     m->in_line = true;
+    if (kind != MARKER_TABLE) show_grid(m);
     m->style = m->in_fence ? STYLE_LITERAL | STYLE_CODE : 0;
     switch (kind) {
     case MARKER_HEADING:
@@ -152,8 +280,7 @@ static void begin_line(struct markdown *m, enum marker kind)
         put_bullet(m);
         break;
     case MARKER_TABLE:
-        m->style = STYLE_LITERAL;
-        put_marker(m);
+        begin_row(m);
         break;
     case MARKER_NUMBER:
         m->indent(m->n_marker, m->user);
@@ -170,17 +297,21 @@ static void begin_line(struct markdown *m, enum marker kind)
 static void end_line(struct markdown *m)
 {
     if (!m->in_line) begin_line(m, MARKER_NONE);
-    end_run(m, '\n');
-    if (!m->skipping) m->put('\n', 0, m->user);
-    m->in_line = m->skipping = m->bold = false;
+    if (m->in_row) {
+        add_to_grid(m, '\n', 0);
+    } else {
+        end_text(m);
+        if (!m->skipping) m->put('\n', 0, m->user);
+    }
+    m->in_line = m->skipping = m->bold = m->in_row = false;
     m->code_ticks = 0;
     m->before = ' ';
 }
 
 void markdown_init(struct markdown *m, void (*put)(int32_t, int, void *),
-                   void (*indent)(int, void *), void *user)
+                   void (*indent)(int, void *), int (*room)(int, void *), void *user)
 {
-    *m = (struct markdown){.put = put, .indent = indent, .user = user, .before = ' '};
+    *m = (struct markdown){.put = put, .indent = indent, .room = room, .user = user, .before = ' '};
 }
 
 void markdown_put(struct markdown *m, int32_t cp)
@@ -188,9 +319,11 @@ void markdown_put(struct markdown *m, int32_t cp)
     if (cp == '\n') {
         end_line(m);
     } else if (!m->in_line) {
-        m->marker[m->n_marker++] = cp;
+        m->marker[m->n_marker++] = (struct grid_letter){cp, m->around};
         enum marker kind = judge(m);
         if (kind != MARKER_MORE || m->n_marker == MARKDOWN_MARKER) begin_line(m, kind);
+    } else if (m->in_row) {
+        add_to_grid(m, cp, m->around);
     } else if (!m->skipping) {
         inline_put(m, cp);
     }
@@ -198,6 +331,10 @@ void markdown_put(struct markdown *m, int32_t cp)
 
 void markdown_end(struct markdown *m)
 {
-    if (!m->in_line) begin_line(m, MARKER_NONE);
-    end_run(m, '\n');
+    if (!m->in_line && (m->n_marker || !m->grid.n)) begin_line(m, MARKER_NONE);
+    if (m->in_row) add_to_grid(m, '\n', 0);
+    show_grid(m);
+    end_text(m);
 }
+
+void markdown_free(struct markdown *m) { grid_free(&m->grid); }

@@ -41,7 +41,7 @@ struct stream {
 static void put_layout(int32_t cp, int style, void *user)
 {
     struct stream *s = user;
-    layout_put(&s->layout, cp, style | s->style);
+    layout_put(&s->layout, cp, style);
 }
 
 static void put_indent(int columns, void *user)
@@ -49,10 +49,16 @@ static void put_indent(int columns, void *user)
     layout_indent(&((struct stream *)user)->layout, columns);
 }
 
+static int make_room(int columns, void *user)
+{
+    return layout_room(&((struct stream *)user)->layout, columns);
+}
+
 static void put_clean(int32_t cp, void *user)
 {
     struct stream *s = user;
     if (s->way == WAY_FULL && !s->opt.verbatim) {
+        s->markdown.around = s->style;
         markdown_put(&s->markdown, cp);
     } else if (s->way == WAY_FULL) {
         layout_put(&s->layout, cp, s->style);
@@ -93,7 +99,8 @@ static void begin(struct stream *s)
     bool beside = s->opt.layout == STREAM_BESIDE ||
                   (s->opt.layout == STREAM_AUTO && facts->cols >= BESIDE_COLUMNS);
     int n_pictures = s->opt.layout == STREAM_NO_PICTURES ? 0 : s->opt.n_pictures;
-    markdown_init(&s->markdown, put_layout, put_indent, s);
+    markdown_free(&s->markdown);
+    markdown_init(&s->markdown, put_layout, put_indent, make_room, s);
     layout_begin(&s->layout, facts, s->opt.out, s->opt.pictures, n_pictures, s->opt.picture_rows,
                  beside);
     for (; *label; label++) layout_put(&s->layout, *label, STYLE_LABEL);
@@ -201,6 +208,7 @@ void stream_end(struct stream *s)
 void stream_free(struct stream *s)
 {
     if (!s) return;
+    markdown_free(&s->markdown);
     free(s->text);
     free(s->changes);
     free(s);

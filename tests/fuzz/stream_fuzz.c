@@ -25,6 +25,11 @@ static void put_indent(int columns, void *user)
     layout_indent(&((struct line *)user)->layout, columns);
 }
 
+static int make_room(int columns, void *user)
+{
+    return layout_room(&((struct line *)user)->layout, columns);
+}
+
 static void put_markdown(int32_t cp, void *user)
 {
     markdown_put(&((struct line *)user)->markdown, cp);
@@ -38,13 +43,14 @@ static void write_answer(const uint8_t *bytes, size_t n, const struct term_facts
     struct line line;
     struct clean clean;
     clean_init(&clean, CLEAN_TEXT, put_markdown, &line);
-    markdown_init(&line.markdown, put_layout, put_indent, &line);
+    markdown_init(&line.markdown, put_layout, put_indent, make_room, &line);
     layout_begin(&line.layout, facts, out, &p, 1, 0, true);
     for (size_t at = 0; at < n; at += piece)
         clean_feed(&clean, (const char *)bytes + at, n - at < piece ? n - at : piece);
     clean_end(&clean);
     markdown_end(&line.markdown);
     layout_end(&line.layout);
+    markdown_free(&line.markdown);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n)

@@ -190,6 +190,134 @@ static void test_markdown(void **state)
     fake_term_close(&f);
 }
 
+/* Every letter with what is switched on before it, so that italics and the like can be seen. */
+static char *styled(struct fake_term *f, const char *text, size_t piece)
+{
+    static char shown[2000];
+    char *raw = NULL;
+    size_t n, k = 0;
+    FILE *out = open_memstream(&raw, &n);
+    struct stream *s = stream_new(&(struct stream_options){.term = f->term, .out = out});
+    stream_all(s, text, piece);
+    stream_end(s);
+    stream_free(s);
+    fclose(out);
+    for (const char *p = raw; *p && k < sizeof shown - 1; p++) {
+        if (!strncmp(p, "\033[3m", 4))
+            shown[k++] = '{', p += 3;
+        else if (!strncmp(p, "\033[1m", 4))
+            shown[k++] = '[', p += 3;
+        else if (!strncmp(p, "\033[1m", 4))
+            shown[k++] = '[', p += 3;
+        else if (!strncmp(p, "\033[36m", 5))
+            shown[k++] = '<', p += 4;
+        else if (!strncmp(p, "\033[0m", 4))
+            shown[k++] = '}', p += 3;
+        else if (*p != '\r' && *p != '\n')
+            shown[k++] = *p;
+    }
+    shown[k] = 0;
+    free(raw);
+    return shown;
+}
+
+static void test_italics(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {"an *italic* word", "an {italic} word"},
+        {"_two words_, and", "{two words}, and"},
+        {"*a **b** c* d", "{a }[{b}{ c} d"},
+        {"***all*** of it", "[{all} of it"},
+        {"**b *i* b**", "[b }[{i}[ b}"},
+        {"*see `a*b`* here", "{see }{<a*b} here"},
+        {"p < 0.05 *, or so", "p < 0.05 *, or so"},
+        {"*p < 0.05, a footnote", "*p < 0.05, a footnote"},
+        {"* a bullet", "\342\200\242 a bullet"},
+        {"2*3*4 and 5 * 6 * 7", "2*3*4 and 5 * 6 * 7"},
+        {"snake_case_name and __init__", "snake_case_name and __init__"},
+        {"_snake_case_", "{snake_case}"},
+        {"*open\n*closed*", "*open{closed}"},
+        {"(*x*)", "({x})"},
+        {"*\303\251*\346\227\245", "{\303\251}\346\227\245"},
+    };
+    struct fake_term f;
+    fake_term_open(&f, "xterm-256color", "none", 80, 24, 8, 16);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        for (size_t piece = 1; piece < 6; piece += 2)
+            assert_string_equal(styled(&f, table[i][0], piece), table[i][1]);
+    char longer[600] = "*";
+    memset(longer + 1, 'x', 500); /* it may be long, and then it is not held back for ever */
+    assert_string_equal(styled(&f, longer, 7) + 0, longer);
+    fake_term_close(&f);
+}
+
+static void table_is(int cols, const char *text, const char *const *rows)
+{
+    for (size_t piece = 1; piece < 40; piece += 13) {
+        struct fake_term f;
+        fake_term_open(&f, "xterm-256color", "none", cols, 24, 8, 16);
+        struct stream *s =
+            stream_new(&(struct stream_options){.term = f.term, .out = f.out, .label = "Out[1]: "});
+        stream_all(s, text, piece);
+        stream_end(s);
+        stream_free(s);
+        fake_term_show(&f);
+        for (int i = 0; rows[i]; i++) assert_string_equal(vt_row(f.vt, i), rows[i]);
+        fake_term_close(&f);
+    }
+}
+#define TABLE_IS(cols, text, ...) table_is(cols, text, (const char *const[]){__VA_ARGS__, NULL})
+
+static void test_tables(void **state)
+{
+    (void)state;
+    TABLE_IS(
+        60, "Here:\n| Name | Price |\n|:-----|------:|\n| Tea | 3.50 |\n| **Coffee** | 12 |\nDone.",
+        "Out[1]: Here:", "Name   │ Price", "───────┼──────", "Tea    │  3.50", "Coffee │    12",
+        "Done.");
+    TABLE_IS(60, "| a |\n|---|\n| b |", "Out[1]:", "a", "─", "b");
+    TABLE_IS(60, "|名前|値|\n|:-:|--|\n|日本語テキスト|é|\n|x|e\314\201ee|\n",
+             "Out[1]:", "     名前      │ 値", "───────────────┼────", "日本語テキスト │ é",
+             "      x        │ eee");
+    TABLE_IS(60, "| x | `a\\|b` | *c* |\n|-|-|-|\n| only |\n| 1 | 2 | 3 | 4 |\n\nend",
+             "Out[1]:", "x    │ a|b │ c", "─────┼─────┼──", "only │     │", "1    │ 2   │ 3", "",
+             "end");
+    /* Wrapped by words, the narrow column as it is. */
+    TABLE_IS(30,
+             "| Item | What it is |\n|---|---|\n| Tea | leaves in hot water, for some minutes |\n",
+             "Out[1]:", "Item │ What it is", "─────┼───────────────────────",
+             "Tea  │ leaves in hot water,", "     │ for some minutes");
+    /* No table: no second line of its kind, or too many columns for the screen. */
+    TABLE_IS(60, "| just | bars |\n| and | more |\n", "Out[1]: | just | bars |", "| and | more |");
+    TABLE_IS(12, "|aaaaaaaa|bbbbbbbb|cccccccc|\n|-|-|-|\n", "Out[1]:", "|aaaaaaaa|b", "bbbbbbb|ccc", NULL);
+}
+
+/* Beside a picture where it fits there, else below. */
+static void test_table_and_picture(void **state)
+{
+    (void)state;
+    for (int wide = 0; wide < 2; wide++) {
+        struct fake_term f;
+        fake_term_open(&f, "xterm-256color", "sixel", 90, 30, 8, 16);
+        struct picture p = quarters(200, 160);
+        struct stream *s = stream_new(&(struct stream_options){
+            .term = f.term, .out = f.out, .pictures = &p, .n_pictures = 1, .label = "Out[1]: "});
+        char text[400];
+        snprintf(text, sizeof text, "Look:\n| a | %s |\n|---|---|\n| x | y |\n",
+                 wide ? "a column that is so wide that there is no place beside a picture" : "b");
+        stream_all(s, text, 5);
+        stream_end(s);
+        stream_free(s);
+        fake_term_show(&f); /* the model fails on text over a picture */
+        const char *head = vt_row(f.vt, wide ? 10 : 1);
+        assert_non_null(strstr(head, "│"));
+        assert_int_equal(head[0] == 'a', wide);
+        free((void *)(uintptr_t)p.rgb);
+        fake_term_close(&f);
+    }
+}
+
 /* The sequences that stand before each letter of a word. */
 static void test_doubt(void **state)
 {
@@ -297,10 +425,17 @@ static void test_pipe_and_dumb(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_beside),     cmocka_unit_test(test_short_answer),
-        cmocka_unit_test(test_any_screen), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_markdown),   cmocka_unit_test(test_doubt),
-        cmocka_unit_test(test_resize),     cmocka_unit_test(test_pipe_and_dumb),
+        cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_short_answer),
+        cmocka_unit_test(test_any_screen),
+        cmocka_unit_test(test_words),
+        cmocka_unit_test(test_markdown),
+        cmocka_unit_test(test_doubt),
+        cmocka_unit_test(test_italics),
+        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_table_and_picture),
+        cmocka_unit_test(test_resize),
+        cmocka_unit_test(test_pipe_and_dumb),
     };
     return cmocka_run_group_tests_name("layout", tests, NULL, NULL);
 }
