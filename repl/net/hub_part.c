@@ -188,6 +188,50 @@ void hub_part_restart(struct hub_part *p)
     pthread_mutex_unlock(&p->hashing);
 }
 
+/* -- What Python left ------------------------------------------------------------------------- */
+
+/* Bytes from the beginning of another file to ours; how many. */
+static int64_t copy_beginning(int from_fd, int to_fd, int64_t n)
+{
+    static _Thread_local uint8_t bytes[1 << 18];
+    int64_t at = 0;
+    while (at < n) {
+        size_t want = n - at < (int64_t)sizeof bytes ? (size_t)(n - at) : sizeof bytes;
+        ssize_t got = pread(from_fd, bytes, want, (off_t)at);
+        if (got <= 0 || pwrite(to_fd, bytes, (size_t)got, (off_t)at) != got) break;
+        at += got;
+    }
+    return at;
+}
+
+/* A download that Python's client did not finish is a beginning, if its bytes are right: the digest
+ * tells in the end. The file stays as it is, since that client goes on with it by its size alone. */
+static void take_over_incomplete(struct hub_part *p)
+{
+    struct stat st;
+    char *path = hub_blob_path(p->cache, p->file->key, ".incomplete");
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
+    free(path);
+    if (fd < 0) return;
+    bool fits = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= p->file->size;
+    int64_t n = fits ? copy_beginning(fd, p->fd, st.st_size) : 0;
+    for (size_t i = 0; i < p->n_segments && hub_part_begin(p, i) < n; i++) {
+        int64_t end = hub_part_end(p, i) < n ? hub_part_end(p, i) : n;
+        p->done[i] = end - hub_part_begin(p, i);
+        hub_part_note(p, i);
+    }
+    close(fd);
+}
+
+/* Goes on with a map that is there, or begins one. */
+static bool have_map(struct hub_part *p)
+{
+    if (read_map(p)) return true;
+    if (!new_map(p)) return false;
+    take_over_incomplete(p);
+    return true;
+}
+
 /* -- Life ------------------------------------------------------------------------------------- */
 
 static int open_file(const struct hub_part *p, const char *ending)
@@ -213,7 +257,7 @@ int hub_part_open(struct hub_part *p, const struct hub_cache *cache, const struc
         rc = net_fail_memory(err, "a model");
     else if (p->fd < 0 || p->map_fd < 0)
         rc = fail_part(p, "open the part of", err);
-    else if (ftruncate(p->fd, (off_t)file->size) != 0 || (!read_map(p) && !new_map(p)))
+    else if (ftruncate(p->fd, (off_t)file->size) != 0 || !have_map(p))
         rc = fail_part(p, "write the part of", err);
     if (rc) hub_part_close(p);
     return rc;

@@ -520,15 +520,42 @@ static void test_leftovers(void **state)
     write_path(path, "rubbish", 7);
     blob_path(path, 12, ".phiscope-map");
     write_path(path, "rubbish", 7);
-    blob_path(path, 0, ".incomplete"); /* Python's: neither read nor touched */
-    write_path(path, "not ours", 8);
     pull(MOCK_REPO, wanted_bytes() - (int64_t)hub.files[11].n - (int64_t)hub.files[3].n);
     struct stat st;
-    assert_int_equal(lstat(path, &st), 0);
-    assert_int_equal(st.st_size, 8);
     blob_path(path, 3, "");
     assert_int_equal(lstat(path, &st), 0);
     assert_true(S_ISLNK(st.st_mode));
+}
+
+/* What Python's client did not finish: its bytes are a beginning where they are right, cost a second
+ * fetch where not, and stay as they are. */
+static void test_python_incomplete(void **state)
+{
+    (void)state;
+    const struct mock_file *f = &hub.files[4];
+    struct stat st;
+    char path[400];
+    uint8_t *zeros = calloc(1, f->n + 1);
+    int64_t half = (int64_t)f->n / 2;
+    const struct {
+        const void *bytes;
+        int64_t n, saved;
+    } left[] = {{f->bytes, half, half},
+                {f->bytes, (int64_t)f->n, (int64_t)f->n},
+                {zeros, half, half - (int64_t)f->n}, /* the rest, and then the whole */
+                {zeros, (int64_t)f->n, 0},
+                {zeros, (int64_t)f->n + 1, 0},
+                {"", 0, 0}};
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        fresh();
+        make_folders();
+        blob_path(path, 4, ".incomplete");
+        write_path(path, left[i].bytes, (size_t)left[i].n);
+        pull(MOCK_REPO, wanted_bytes() - left[i].saved);
+        assert_int_equal(lstat(path, &st), 0);
+        assert_int_equal(st.st_size, left[i].n);
+    }
+    free(zeros);
 }
 
 /* A map that names bytes that are not there, as a loss of power leaves it: the digest tells. */
@@ -651,12 +678,19 @@ static int end(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names),     cmocka_unit_test(test_environment),
-        cmocka_unit_test(test_pull),      cmocka_unit_test(test_size),
-        cmocka_unit_test(test_troubles),  cmocka_unit_test(test_stall),
-        cmocka_unit_test(test_token),     cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_stop),      cmocka_unit_test(test_leftovers),
-        cmocka_unit_test(test_false_map), cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_environment),
+        cmocka_unit_test(test_pull),
+        cmocka_unit_test(test_size),
+        cmocka_unit_test(test_troubles),
+        cmocka_unit_test(test_stall),
+        cmocka_unit_test(test_token),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_leftovers),
+        cmocka_unit_test(test_false_map),
+        cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_python_incomplete),
         cmocka_unit_test(test_together),
     };
     return cmocka_run_group_tests_name("hub", tests, begin, end);
