@@ -7,6 +7,7 @@
 
 #include "common/clock.h"
 #include "common/files.h"
+#include "common/remarks.h"
 #include "net/fetch.h"
 #include "notebook/load.h"
 #include "notebook/png.h"
@@ -250,7 +251,9 @@ int load_decode(struct fetched *file, const struct loader *how, struct loaded *r
     double begun = now_s();
     struct phi3v_error why;
     phi3v_image *image;
+    remarks_mute();
     int rc = phi3v_image_from_bytes(file->bytes, file->n_bytes, &decode, &image, &why);
+    remarks_unmute();
     if (rc) {
         refuse(err, rc, "%.200s: %.280s", file->source, why.text);
     } else {
