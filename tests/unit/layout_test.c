@@ -272,10 +272,11 @@ static void table_is(int cols, const char *text, const char *const *rows)
 static void test_tables(void **state)
 {
     (void)state;
-    TABLE_IS(
-        60, "Here:\n| Name | Price |\n|:-----|------:|\n| Tea | 3.50 |\n| **Coffee** | 12 |\nDone.",
-        "Out[1]: Here:", "Name   │ Price", "───────┼──────", "Tea    │  3.50", "Coffee │    12",
-        "Done.");
+    TABLE_IS(60,
+             "Here:\n| Name | Price |\n|:-----|------:|\n| Tea | 3.50 |\n"
+             "| **Coffee** | 12 |\nDone.",
+             "Out[1]: Here:", "Name   │ Price", "───────┼──────", "Tea    │  3.50",
+             "Coffee │    12", "Done.");
     TABLE_IS(60, "| a |\n|---|\n| b |", "Out[1]:", "a", "─", "b");
     TABLE_IS(60, "|名前|値|\n|:-:|--|\n|日本語テキスト|é|\n|x|e\314\201ee|\n",
              "Out[1]:", "     名前      │ 値", "───────────────┼────", "日本語テキスト │ é",
@@ -285,12 +286,14 @@ static void test_tables(void **state)
              "end");
     /* Wrapped by words, the narrow column as it is. */
     TABLE_IS(30,
-             "| Item | What it is |\n|---|---|\n| Tea | leaves in hot water, for some minutes |\n",
+             "| Item | What it is |\n|---|---|\n"
+             "| Tea | leaves in hot water, for some minutes |\n",
              "Out[1]:", "Item │ What it is", "─────┼───────────────────────",
              "Tea  │ leaves in hot water,", "     │ for some minutes");
     /* No table: no second line of its kind, or too many columns for the screen. */
     TABLE_IS(60, "| just | bars |\n| and | more |\n", "Out[1]: | just | bars |", "| and | more |");
-    TABLE_IS(12, "|aaaaaaaa|bbbbbbbb|cccccccc|\n|-|-|-|\n", "Out[1]:", "|aaaaaaaa|b", "bbbbbbb|ccc", NULL);
+    TABLE_IS(12, "|aaaaaaaa|bbbbbbbb|cccccccc|\n|-|-|-|\n", "Out[1]:", "|aaaaaaaa|b",
+             "bbbbbbb|ccc");
 }
 
 /* Beside a picture where it fits there, else below. */
