@@ -252,6 +252,23 @@ static void test_italics(void **state)
     fake_term_close(&f);
 }
 
+/* A row of the screen with -, + and | for the lines of a table. */
+static const char *plain_row(const struct vt *vt, int y)
+{
+    static char row[4 * VT_MAX_COLS + 1];
+    char *to = row;
+    for (const char *p = vt_row(vt, y); *p; p++) {
+        const char *line = "";
+        if (!strncmp(p, "─", 3)) line = "-";
+        if (!strncmp(p, "┼", 3)) line = "+";
+        if (!strncmp(p, "│", 3)) line = "|";
+        *to++ = *line ? *line : *p;
+        p += *line ? 2 : 0;
+    }
+    *to = 0;
+    return row;
+}
+
 static void table_is(int cols, const char *text, const char *const *rows)
 {
     for (size_t piece = 1; piece < 40; piece += 13) {
@@ -263,7 +280,7 @@ static void table_is(int cols, const char *text, const char *const *rows)
         stream_end(s);
         stream_free(s);
         fake_term_show(&f);
-        for (int i = 0; rows[i]; i++) assert_string_equal(vt_row(f.vt, i), rows[i]);
+        for (int i = 0; rows[i]; i++) assert_string_equal(plain_row(f.vt, i), rows[i]);
         fake_term_close(&f);
     }
 }
@@ -275,21 +292,21 @@ static void test_tables(void **state)
     TABLE_IS(60,
              "Here:\n| Name | Price |\n|:-----|------:|\n| Tea | 3.50 |\n"
              "| **Coffee** | 12 |\nDone.",
-             "Out[1]: Here:", "Name   │ Price", "───────┼──────", "Tea    │  3.50",
-             "Coffee │    12", "Done.");
-    TABLE_IS(60, "| a |\n|---|\n| b |", "Out[1]:", "a", "─", "b");
+             "Out[1]: Here:", "Name   | Price", "-------+------", "Tea    |  3.50",
+             "Coffee |    12", "Done.");
+    TABLE_IS(60, "| a |\n|---|\n| b |", "Out[1]:", "a", "-", "b");
     TABLE_IS(60, "|名前|値|\n|:-:|--|\n|日本語テキスト|é|\n|x|e\314\201ee|\n",
-             "Out[1]:", "     名前      │ 値", "───────────────┼────", "日本語テキスト │ é",
-             "      x        │ eee");
+             "Out[1]:", "     名前      | 値", "---------------+----", "日本語テキスト | é",
+             "      x        | eee");
     TABLE_IS(60, "| x | `a\\|b` | *c* |\n|-|-|-|\n| only |\n| 1 | 2 | 3 | 4 |\n\nend",
-             "Out[1]:", "x    │ a|b │ c", "─────┼─────┼──", "only │     │", "1    │ 2   │ 3", "",
+             "Out[1]:", "x    | a|b | c", "-----+-----+--", "only |     |", "1    | 2   | 3", "",
              "end");
     /* Wrapped by words, the narrow column as it is. */
     TABLE_IS(30,
              "| Item | What it is |\n|---|---|\n"
              "| Tea | leaves in hot water, for some minutes |\n",
-             "Out[1]:", "Item │ What it is", "─────┼───────────────────────",
-             "Tea  │ leaves in hot water,", "     │ for some minutes");
+             "Out[1]:", "Item | What it is", "-----+-----------------------",
+             "Tea  | leaves in hot water,", "     | for some minutes");
     /* No table: no second line of its kind, or too many columns for the screen. */
     TABLE_IS(60, "| just | bars |\n| and | more |\n", "Out[1]: | just | bars |", "| and | more |");
     TABLE_IS(12, "|aaaaaaaa|bbbbbbbb|cccccccc|\n|-|-|-|\n", "Out[1]:", "|aaaaaaaa|b",
