@@ -350,9 +350,9 @@ enum phi3v_finish { PHI3V_FINISH_STOP, PHI3V_FINISH_LENGTH, PHI3V_FINISH_INTERRU
 struct phi3v_constraint {
     size_t size;
     /* Sets the bits of the ids that may come next: id is bit id % 32 of allowed[id / 32]. All
-     * (n_vocab + 31) / 32 words are zero before. Non-zero: the answer may end here, too; stop
-     * tokens are then allowed, and else they are not, whatever the bits say. Where nothing is
-     * allowed the answer fails with ARGUMENT. */
+     * (n_vocab + 31) / 32 words are zero before. Non-zero: the answer may end here, too. Stop
+     * tokens are then allowed without their bits, but for those that would add to the text; else
+     * none is. Where nothing is allowed the answer fails with ARGUMENT. */
     int (*allow)(uint32_t *allowed, int n_vocab, void *user);
     /* id was chosen. */
     void (*chosen)(int32_t id, void *user);

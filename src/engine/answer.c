@@ -17,12 +17,23 @@ static void add_stop_id(struct answer *a, const struct tokenizer *t, const char 
     if (id >= 0) a->stop_ids[a->n_stop_ids++] = id;
 }
 
+static void silent_first(struct answer *a, const struct tokenizer *t)
+{
+    for (int i = 0; i < a->n_stop_ids; i++) {
+        int32_t id = a->stop_ids[i];
+        if (t && tokenizer_bytes(t, id, NULL, 0) > 0) continue;
+        a->stop_ids[i] = a->stop_ids[a->n_silent];
+        a->stop_ids[a->n_silent++] = id;
+    }
+}
+
 static void set_stop_ids(struct answer *a, const struct phi3v_model *m)
 {
     a->n_stop_ids = m->config.n_eos_ids;
     memcpy(a->stop_ids, m->config.eos_ids, (size_t)a->n_stop_ids * sizeof *a->stop_ids);
     add_stop_id(a, m->tokenizer, "<|endoftext|>");
     if (!a->params->stop_reference) add_stop_id(a, m->tokenizer, "<|end|>");
+    silent_first(a, m->tokenizer);
 }
 
 /* Text of an open turn goes on where its ids end, so the detokeniser hears those first. */
@@ -204,7 +215,7 @@ void answer_show_prompt(const struct answer *a, struct phi3v_session *s,
                         const struct phi3v_constraint *constraint)
 {
     sampler_start(s->sampler, a->params);
-    sampler_constrain(s->sampler, constraint, a->stop_ids, a->n_stop_ids);
+    sampler_constrain(s->sampler, constraint, a->stop_ids, a->n_stop_ids, a->n_silent);
     for (size_t i = 0; i < prompt->seq.n; i++) sampler_saw(s->sampler, prompt->seq.ids[i]);
 }
 

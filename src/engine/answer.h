@@ -15,8 +15,8 @@ enum { MAX_STOP_IDS = CONFIG_MAX_EOS + 2 };
 struct answer {
     const struct phi3v_params *params;
     struct task *task;
-    int32_t stop_ids[MAX_STOP_IDS];
-    int n_stop_ids;
+    int32_t stop_ids[MAX_STOP_IDS]; // first those that add nothing to the text
+    int n_stop_ids, n_silent;
     struct detok *detok; // NULL for a model without a tokenizer
     int32_t *ids;        // [cap]
     size_t *text_ends;   // [cap] bytes of text that are certain behind each id

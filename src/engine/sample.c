@@ -21,7 +21,7 @@ struct sampler {
     uint64_t total;      // sum of their weights
     const struct phi3v_constraint *constraint; // NULL: every token is allowed
     const int32_t *stop_ids;                   // [n_stop_ids]
-    int n_stop_ids;
+    int n_stop_ids, n_silent;
     uint32_t *allowed; // by the constraint for the next token
     int n_top;
     float logprob; // of the id picked
@@ -55,7 +55,8 @@ static bool ask_constraint(struct sampler *s)
     bool may_end = c->allow(s->allowed, s->n_vocab, c->user) != 0;
     for (int32_t id = s->n_vocab; id % 32; id++) allow_id(s->allowed, id, false);
     for (int i = 0; i < s->n_stop_ids; i++)
-        if (s->stop_ids[i] < s->n_vocab) allow_id(s->allowed, s->stop_ids[i], may_end);
+        if (s->stop_ids[i] < s->n_vocab && (i < s->n_silent || !may_end))
+            allow_id(s->allowed, s->stop_ids[i], may_end);
     for (size_t i = 0; i < n_words; i++)
         if (s->allowed[i]) return true;
     return false;
@@ -227,11 +228,12 @@ void sampler_start(struct sampler *s, const struct phi3v_params *params)
 }
 
 void sampler_constrain(struct sampler *s, const struct phi3v_constraint *constraint,
-                       const int32_t *stop_ids, int n_stop_ids)
+                       const int32_t *stop_ids, int n_stop_ids, int n_silent)
 {
     s->constraint = constraint;
     s->stop_ids = stop_ids;
     s->n_stop_ids = n_stop_ids;
+    s->n_silent = n_silent;
 }
 
 bool sampler_is_constrained(const struct sampler *s) { return s->constraint != NULL; }

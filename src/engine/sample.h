@@ -25,10 +25,10 @@ int sampler_new(int n_vocab, struct sampler **ret, struct phi3v_error *err);
 void sampler_free(struct sampler *s);
 /* A new answer: nothing seen, the random stream at its start, every token allowed. */
 void sampler_start(struct sampler *s, const struct phi3v_params *params);
-/* This answer's constraint, of the size known here, and the tokens that end it; both are borrowed
- * for the answer. */
+/* This answer's constraint, and the tokens that end it, of which the first n_silent add nothing to
+ * the text; all is borrowed for the answer. */
 void sampler_constrain(struct sampler *s, const struct phi3v_constraint *constraint,
-                       const int32_t *stop_ids, int n_stop_ids);
+                       const int32_t *stop_ids, int n_stop_ids, int n_silent);
 bool sampler_is_constrained(const struct sampler *s);
 /* The repetition penalty counts this id from now on; ids outside the vocabulary are ignored. */
 void sampler_saw(struct sampler *s, int32_t id);

@@ -176,11 +176,18 @@ static void ends_when_it_may(void **state)
     (void)state;
     struct asked a = begin();
     struct comb c = {.step = 0, .end_after = 0};
-    struct phi3v_result r = answer(&a, params_with(1), &c);
-    assert_int_equal(r.finish, PHI3V_FINISH_STOP);
-    assert_int_equal(r.n_ids, 1);
-    assert_int_equal(r.n_answer_ids, 0);
-    phi3v_result_fini(&r);
+    for (uint64_t seed = 0; seed < 20; seed++) {
+        struct phi3v_params drawn =
+            params_with(50); // of all stop tokens but </s>, which has a text
+        drawn.seed = seed;
+        c.n_chosen = 0;
+        struct phi3v_result r = answer(&a, drawn, &c);
+        assert_int_equal(r.finish, PHI3V_FINISH_STOP);
+        assert_int_equal(r.n_ids, 1);
+        assert_int_equal(r.n_answer_ids, 0);
+        assert_int_equal(r.n_text_bytes, 0);
+        phi3v_result_fini(&r);
+    }
     c = (struct comb){.step = 0, .end_after = 1};
     struct phi3v_constraint constraint = constraint_of(&c);
     struct phi3v_params p = params_with(0);

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT
+ * The compiler of schemas as its own files see it: compile.c goes through a schema, scalars.c and
+ * containers.c make the rules of what has no parts and of what has. */
+#ifndef SCHEMA_COMPILER_H
+#define SCHEMA_COMPILER_H
+
+#include "schema/grammar.h"
+#include "schema/keywords.h"
+
+struct known { // a schema that has a rule
+    const json_t *schema;
+    int32_t rule;
+};
+
+struct compiler {
+    struct reader r;
+    struct grammar g;
+    const json_t *root;
+    struct known *known; // [n_known]
+    int n_known, depth;
+    int32_t gap, any, any_object; // rules; -1: not made yet
+};
+
+/* Whether the schema was refused, or there is no memory: then nothing more matters. */
+bool lost(const struct compiler *c);
+
+/* The rule of a schema, of any value, of any object. */
+int32_t value_rule(struct compiler *c, const json_t *schema);
+int32_t any_rule(struct compiler *c);
+int32_t any_object_rule(struct compiler *c);
+
+/* Of a schema's keywords for one type. */
+int32_t string_rule(struct compiler *c, const json_t *schema);
+int32_t number_rule(struct compiler *c, const json_t *schema, bool integer);
+int32_t array_rule(struct compiler *c, const json_t *schema);
+int32_t object_rule(struct compiler *c, const json_t *schema);
+
+/* One state behind `from`: over text, over a value's text. */
+int32_t literal(struct compiler *c, int32_t from, const char *text);
+int32_t value_literal(struct compiler *c, int32_t from, const json_t *value);
+/* A value as JSON text, its numbers in the shortest form that reads back the same; free(). */
+char *value_text(const json_t *value);
+
+#endif
