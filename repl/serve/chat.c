@@ -16,7 +16,8 @@ struct chat {
     struct call *call;
     struct request request;
     struct conversation conversation;
-    struct work *work; // NULL: `fixed` is the answer
+    struct binding *binding; // to the request's schema; NULL: none
+    struct work *work;       // NULL: `fixed` is the answer
     const char *fixed;
     struct work_end fixed_end;
     struct reply reply;
@@ -35,6 +36,7 @@ static void chat_free(void *user)
         work_free(chat->work);
     else
         phi3v_prompt_free(chat->conversation.prompt);
+    binding_free(chat->binding);
     room_give(&chat->call->server->room, chat->conversation.raster_bytes);
     request_fini(&chat->request);
     text_free(&chat->out);
@@ -73,11 +75,16 @@ static int ask(struct chat *chat, struct serve_error *err)
 {
     struct server *s = chat->call->server;
     phi3v_prompt *prompt = chat->conversation.prompt;
-    if (s->no_picture && phi3v_prompt_n_images(prompt) == 0) {
+    struct phi3v_error why;
+    if (chat->request.schema &&
+        binding_new(chat->request.schema, s->vocabulary, &chat->binding, &why))
+        return serve_refuse_as(err, NULL, &why);
+    if (s->no_picture && phi3v_prompt_n_images(prompt) == 0 && !chat->binding) {
         chat->fixed = s->no_picture;
         return 0;
     }
-    chat->work = work_new(s->scheduler, prompt, &chat->request.params, chat->call->client);
+    chat->work =
+        work_new(s->scheduler, prompt, &chat->request.params, chat->binding, chat->call->client);
     if (chat->work) return 0;
     chat->conversation.prompt = NULL;
     return refuse_busy(err);

@@ -137,16 +137,26 @@ static int refuse_unsupported(const json_t *body, struct serve_error *err)
     return rc;
 }
 
-/* {"type": "text"}, which is also what the absence means. */
-static int read_response_format(const json_t *body, struct serve_error *err)
+/* {"type": "text"}, which is also what the absence means, "json_object", or "json_schema" with a
+ * schema. */
+static int read_response_format(const json_t *body, struct request *r, struct serve_error *err)
 {
-    const json_t *format = get(body, "response_format");
+    const json_t *format = get(body, "response_format"), *with = get(format, "json_schema");
+    struct phi3v_error why;
     if (!format) return 0;
     const char *type = json_string_value(json_object_get(format, "type"));
     if (type && !strcmp(type, "text")) return 0;
-    return serve_refuse(err, 400, "unsupported_parameter", "response_format",
-                        "response_format %.60s is not supported; \"text\" is",
-                        type ? type : "without a type");
+    if (type && !strcmp(type, "json_object"))
+        return schema_any_object(&r->schema, &why) ? serve_refuse_as(err, NULL, &why) : 0;
+    if (!type || strcmp(type, "json_schema") != 0)
+        return serve_refuse(err, 400, "unsupported_parameter", "response_format",
+                            "response_format %.60s is not supported; \"text\", \"json_object\" and "
+                            "\"json_schema\" are",
+                            type ? type : "without a type");
+    if (!get(with, "schema")) return misfit(err, "response_format", "a json_schema with a schema");
+    if (!schema_compile(get(with, "schema"), &r->schema, &why)) return 0;
+    if (why.code == PHI3V_E_MEMORY) return serve_refuse_as(err, NULL, &why);
+    return serve_refuse(err, 400, "invalid_schema", "response_format", "%s", why.text);
 }
 
 /* -- Messages ---------------------------------------------------------------------------------- */
@@ -317,7 +327,7 @@ int request_read_chat(const json_t *body, const struct settings *defaults, struc
     if (!rc) rc = read_stop(body, &r, err);
     if (!rc) rc = read_logprobs(body, &r, err);
     if (!rc) rc = read_stream(body, &r, err);
-    if (!rc) rc = read_response_format(body, err);
+    if (!rc) rc = read_response_format(body, &r, err);
     if (!rc) rc = refuse_unsupported(body, err);
     point_at_stops(&r);
     if (rc)
@@ -344,5 +354,6 @@ void request_fini(struct request *r)
     free(r->model);
     strings_free(&r->stop);
     free(r->stop_list);
+    schema_free(r->schema);
     *r = (struct request){0};
 }

@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "notebook/settings.h"
+#include "schema/schema.h"
 #include "serve/error.h"
 
 /* A turn: its text, and the addresses of its pictures in order of appearance. */
@@ -25,6 +26,7 @@ struct request {
     bool stream, include_usage;
     bool logprobs; // params.logprobs is at least 1 then, though n_top may be 0
     int n_top;
+    struct schema *schema; // what the answer is to be; NULL: any text
 };
 
 /* The body of /v1/chat/completions. defaults: of what it leaves out. */

@@ -19,6 +19,7 @@ struct work {
     struct scheduler *scheduler;
     phi3v_prompt *prompt;
     struct phi3v_params params;
+    struct binding *binding; // NULL: none
     uint64_t client;
     double asked_s;
     struct work *next; // in the queue
@@ -250,6 +251,10 @@ static void join(struct scheduler *s, struct work *w, struct seat *seat)
     w->seat = (int)(seat - s->seats);
     w->result = (struct phi3v_result){.size = sizeof w->result};
     w->job = (struct phi3v_job){.size = sizeof w->job, .prompt = w->prompt, .result = &w->result};
+    if (w->binding) {
+        binding_restart(w->binding); // it may be the second try
+        w->job.constraint = binding_constraint(w->binding);
+    }
     int rc = seat->session ? 0 : phi3v_session_new(s->model, &seat->session, &w->job.error);
     w->job.session = seat->session;
     if (!rc) rc = phi3v_batch_join(s->batch, &w->job, &w->params, on_event, w, &w->job.error);
@@ -406,12 +411,13 @@ static void init_changed(pthread_cond_t *changed)
 }
 
 struct work *work_new(struct scheduler *s, phi3v_prompt *prompt, const struct phi3v_params *params,
-                      uint64_t client)
+                      struct binding *binding, uint64_t client)
 {
     struct work *w = xcalloc(1, sizeof *w);
     w->scheduler = s;
     w->prompt = prompt;
     w->params = *params;
+    w->binding = binding;
     w->client = client;
     w->asked_s = now_s();
     init_changed(&w->changed);

@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "common/text.h"
+#include "schema/schema.h"
 
 struct scheduler;
 
@@ -62,10 +63,11 @@ void scheduler_cancel_all(struct scheduler *s);
 int scheduler_retry_after(struct scheduler *s);
 void scheduler_counts(struct scheduler *s, struct scheduler_counts *ret);
 
-/* Asks for an answer to the prompt, which is taken over in any case; params' strings stay as they
- * are until work_free. client: whoever asks; each gets its turn. NULL: too many wait. */
+/* Asks for an answer to the prompt, which is taken over in any case; params' strings, and binding
+ * (what the answer has to be; NULL: any text), stay as they are until work_free. client: whoever
+ * asks; each gets its turn. NULL: too many wait. */
 struct work *work_new(struct scheduler *s, phi3v_prompt *prompt, const struct phi3v_params *params,
-                      uint64_t client);
+                      struct binding *binding, uint64_t client);
 /* Waits, at most timeout_ms, for something new; true when there is. */
 bool work_wait(struct work *w, int timeout_ms, struct work_news *ret);
 void work_news_fini(struct work_news *news);

@@ -85,8 +85,13 @@ static int serve(struct server *s, const struct serve_options *opt, const struct
                  struct phi3v_error *err)
 {
     struct MHD_Daemon *daemon;
-    int rc = scheduler_new(s->model, s->parallel, s->max_waiting, &s->scheduler, err);
+    int rc = vocabulary_new(s->model, &s->vocabulary, err);
     if (rc) return rc;
+    rc = scheduler_new(s->model, s->parallel, s->max_waiting, &s->scheduler, err);
+    if (rc) {
+        vocabulary_free(s->vocabulary);
+        return rc;
+    }
     rc = http_start(s, at->fd, &daemon, err);
     if (!rc) {
         char *address = xasprintf("http://%s", at->name);
@@ -96,6 +101,7 @@ static int serve(struct server *s, const struct serve_options *opt, const struct
         drain(s, daemon);
     }
     scheduler_free(s->scheduler);
+    vocabulary_free(s->vocabulary);
     return rc;
 }
 

@@ -14,6 +14,7 @@ struct server {
     const char *name;                // of the model, as clients say it
     const char *no_picture;          // the answer to prompts without a picture; NULL: the model's
     const struct settings *settings; // what a request leaves out
+    struct vocabulary *vocabulary;   // of the model, for answers by a schema
     struct scheduler *scheduler;
     struct keys keys;
     struct room room;
