@@ -22,7 +22,15 @@ enum {
 
 /* -- Replies ----------------------------------------------------------------------------------- */
 
-static enum MHD_Result send_reply(struct call *c, int status, const char *type, char *text)
+enum MHD_Result call_queue(struct call *c, int status, struct MHD_Response *response)
+{
+    atomic_fetch_add(&c->server->n_replies[status / 100], 1);
+    enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+enum MHD_Result call_reply_text(struct call *c, int status, const char *type, char *text)
 {
     struct MHD_Response *r =
         must(MHD_create_response_from_buffer(strlen(text), text, MHD_RESPMEM_MUST_FREE));
@@ -37,16 +45,14 @@ static enum MHD_Result send_reply(struct call *c, int status, const char *type, 
         MHD_add_response_header(r, "Retry-After", wait);
     }
     if (atomic_load(&c->server->draining)) MHD_add_response_header(r, "Connection", "close");
-    enum MHD_Result result = MHD_queue_response(c->connection, (unsigned)status, r);
-    MHD_destroy_response(r);
-    return result;
+    return call_queue(c, status, r);
 }
 
 enum MHD_Result call_reply(struct call *c, int status, json_t *body)
 {
     char *text = must(json_line(body));
     json_decref(body);
-    return send_reply(c, status, "application/json; charset=utf-8", text);
+    return call_reply_text(c, status, "application/json; charset=utf-8", text);
 }
 
 enum MHD_Result call_refuse(struct call *c, const struct serve_error *err)
@@ -103,7 +109,9 @@ static enum MHD_Result model_answer(struct call *c)
 
 static const struct route routes[] = {{"GET", "/health", health_answer, true},
                                       {"GET", "/v1/models", models_answer, false},
-                                      {"POST", "/v1/chat/completions", chat_answer, false}};
+                                      {"GET", "/metrics", metrics_answer, false},
+                                      {"POST", "/v1/chat/completions", chat_answer, false},
+                                      {"POST", "/v1/responses", responses_answer, false}};
 static const struct route model_route = {"GET", "/v1/models/", model_answer, false};
 
 static bool is_method(const char *wanted, const char *method)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Answers in the shapes of OpenAI's chat completions. */
+ * Answers in the shapes that OpenAI's clients know: chat completions and responses. */
 #ifndef SERVE_REPLY_H
 #define SERVE_REPLY_H
 
@@ -8,31 +8,42 @@
 
 /* An answer as it is told. */
 struct reply {
+    const struct dialect *dialect;
     const phi3v_model *model;
     const char *model_name;
+    const struct request *request; // borrowed; its messages may be gone
     char id[48];
     int64_t created;
     size_t n_prompt;
-    bool logprobs;
-    int n_top;
-    size_t n_tokens; // told so far
+    size_t n_tokens;  // told with their log-probabilities so far
+    struct text said; // the text so far
+    int n_events;     // of a stream so far
 };
 
-/* prefix: of the id, "chatcmpl". */
-void reply_init(struct reply *r, const char *prefix);
+/* One way of asking and answering. */
+struct dialect {
+    const char *id_prefix;
+    int (*read)(const json_t *body, const struct settings *defaults, struct request *ret,
+                struct serve_error *err);
+    /* The whole answer; tokens, taken over: from reply_tokens, or NULL. */
+    json_t *(*whole)(const struct reply *r, const char *text, json_t *tokens,
+                     const struct work_end *end);
+    /* The events of a stream. */
+    void (*begin)(struct reply *r, struct text *out);
+    void (*more)(struct reply *r, const char *text, json_t *tokens, struct text *out);
+    void (*end)(struct reply *r, const struct work_end *end, struct text *out);
+    void (*fail)(struct reply *r, const struct serve_error *err, struct text *out);
+};
+extern const struct dialect dialect_chat, dialect_responses;
 
-/* The whole answer. choice: from reply_tokens, or NULL. */
-json_t *reply_chat(const struct reply *r, const char *text, json_t *logprobs,
-                   const struct work_end *end);
-/* A chunk of one that is streamed. text NULL: none; logprobs may be NULL; finish NULL: it goes on. */
-json_t *reply_chunk(const struct reply *r, bool first, const char *text, json_t *logprobs,
-                    const char *finish);
-/* The chunk without choices that tells the usage. */
-json_t *reply_usage_chunk(const struct reply *r, const struct work_end *end);
-json_t *reply_usage(const struct reply *r, const struct work_end *end);
+/* Names the answer and says when it was begun. */
+void reply_init(struct reply *r);
+void reply_fini(struct reply *r);
 /* Tokens with their texts and runners-up, a list. */
 json_t *reply_tokens(struct reply *r, const struct work_token *tokens, size_t n);
-/* "stop", "length"; NULL: it was interrupted. */
-const char *reply_finish(const struct work_end *end);
+/* An event of a stream; name may be NULL; data is taken over. */
+void reply_event(struct text *out, const char *name, json_t *data);
+/* An id that nobody guesses. */
+void reply_id(const char *prefix, char *ret, size_t n);
 
 #endif

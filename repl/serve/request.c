@@ -63,12 +63,15 @@ static int read_int(const json_t *body, const char *key, int min, int max, int *
 static int read_numbers(const json_t *body, struct request *r, struct serve_error *err)
 {
     enum { LONGEST = 1 << 24, MOST_TOP_K = 1 << 24 };
+    static const char *const longest[] = {"max_tokens", "max_completion_tokens",
+                                          "max_output_tokens"};
     struct phi3v_params *p = &r->params;
     const json_t *seed = get(body, "seed");
     if (seed && !json_is_integer(seed)) return misfit(err, "seed", "a whole number");
     if (seed) p->seed = (uint64_t)json_integer_value(seed);
-    int rc = read_int(body, "max_tokens", 1, LONGEST, &p->max_new_tokens, err);
-    if (!rc) rc = read_int(body, "max_completion_tokens", 1, LONGEST, &p->max_new_tokens, err);
+    int rc = 0;
+    for (size_t i = 0; i < sizeof longest / sizeof *longest && !rc; i++)
+        rc = read_int(body, longest[i], 1, LONGEST, &p->max_new_tokens, err);
     if (!rc) rc = read_float(body, "temperature", &p->temperature, err);
     if (!rc) rc = read_float(body, "top_p", &p->top_p, err);
     if (!rc) rc = read_float(body, "min_p", &p->min_p, err);
@@ -119,6 +122,7 @@ static int refuse_unsupported(const json_t *body, struct serve_error *err)
 {
     static const char *const zero[] = {"presence_penalty", "frequency_penalty"};
     static const char *const empty[] = {"tools", "functions", "logit_bias", "audio"};
+    static const char *const absent[] = {"previous_response_id", "conversation", "prompt"};
     int n = 1;
     int rc = read_int(body, "n", 1, 1, &n, err);
     for (size_t i = 0; i < sizeof zero / sizeof *zero && !rc; i++) {
@@ -134,15 +138,20 @@ static int refuse_unsupported(const json_t *body, struct serve_error *err)
             rc = serve_refuse(err, 400, "unsupported_parameter", empty[i],
                               "%s: this model answers with text only", empty[i]);
     }
+    for (size_t i = 0; i < sizeof absent / sizeof *absent && !rc; i++)
+        if (get(body, absent[i]))
+            rc = serve_refuse(err, 400, "unsupported_parameter", absent[i],
+                              "%s: nothing is stored here; send the whole conversation", absent[i]);
     return rc;
 }
 
 /* {"type": "text"}, which is also what the absence means, "json_object", or "json_schema" with a
- * schema. */
+ * schema. In responses it stands elsewhere, with the schema one level higher. */
 static int read_response_format(const json_t *body, struct request *r, struct serve_error *err)
 {
     const json_t *format = get(body, "response_format"), *with = get(format, "json_schema");
     struct phi3v_error why;
+    if (!format) with = format = get(get(body, "text"), "format");
     if (!format) return 0;
     const char *type = json_string_value(json_object_get(format, "type"));
     if (type && !strcmp(type, "text")) return 0;
@@ -255,29 +264,58 @@ static struct message *new_message(struct request *r)
     return m;
 }
 
-static int read_messages(const json_t *body, const struct settings *defaults, struct request *r,
+static void add_system(struct request *r, const char *text)
+{
+    struct message *m = new_message(r);
+    m->role = "system";
+    m->text = xstrdup(text);
+}
+
+/* usual: what the system says where the request leaves it open. */
+static int read_messages(const json_t *list, const char *key, const char *usual, struct request *r,
                          struct serve_error *err)
 {
-    const json_t *list = json_object_get(body, "messages");
     size_t n = json_array_size(list);
-    if (n == 0) return misfit(err, "messages", "a list of at least one message");
+    if (n == 0) return misfit(err, key, "a list of at least one message");
     if (n > MAX_MESSAGES)
-        return serve_refuse(err, 400, "invalid_value", "messages", "%zu messages; at most %d", n,
+        return serve_refuse(err, 400, "invalid_value", key, "%zu messages; at most %d", n,
                             MAX_MESSAGES);
-    if (*defaults->system) {
-        struct message *m = new_message(r);
-        m->role = "system";
-        m->text = xstrdup(defaults->system);
-    }
+    const char *role = json_string_value(json_object_get(json_array_get(list, 0), "role"));
+    bool own = role && (!strcmp(role, "system") || !strcmp(role, "developer"));
+    if (*usual && !own) add_system(r, usual);
     int rc = 0;
     for (size_t i = 0; i < n && !rc; i++)
         rc = read_message(json_array_get(list, i), i, new_message(r), err);
-    /* a system message of the request takes the place of the usual one */
-    if (!rc && *defaults->system && !strcmp(r->messages[1].role, "system")) {
-        free(r->messages[0].text);
-        memmove(r->messages, r->messages + 1, --r->n_messages * sizeof *r->messages);
-    }
     return rc;
+}
+
+static int read_chat_messages(const json_t *body, const struct settings *defaults,
+                              struct request *r, struct serve_error *err)
+{
+    return read_messages(json_object_get(body, "messages"), "messages", defaults->system, r, err);
+}
+
+static bool includes(const json_t *list, const char *word)
+{
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *item = json_string_value(json_array_get(list, i));
+        if (item && !strcmp(item, word)) return true;
+    }
+    return false;
+}
+
+/* input is a text, or a list of messages as elsewhere; the system speaks in instructions. */
+static int read_input(const json_t *body, const struct settings *defaults, struct request *r,
+                      struct serve_error *err)
+{
+    const json_t *input = json_object_get(body, "input"), *said = get(body, "instructions");
+    if (said && !json_is_string(said)) return misfit(err, "instructions", "a text");
+    r->logprobs = includes(get(body, "include"), "message.output_text.logprobs");
+    const char *usual = said ? json_string_value(said) : defaults->system;
+    if (!json_is_string(input)) return read_messages(input, "input", usual, r, err);
+    if (*usual) add_system(r, usual);
+    struct message *m = new_message(r);
+    return read_content(input, m, "input", err);
 }
 
 /* -- The whole --------------------------------------------------------------------------------- */
@@ -315,14 +353,17 @@ static void point_at_stops(struct request *r)
     r->params.stop = r->stop.n ? r->stop_list : NULL;
 }
 
-int request_read_chat(const json_t *body, const struct settings *defaults, struct request *ret,
-                      struct serve_error *err)
+typedef int (*messages_fn)(const json_t *body, const struct settings *defaults, struct request *r,
+                           struct serve_error *err);
+
+static int read_request(const json_t *body, const struct settings *defaults, messages_fn messages,
+                        struct request *ret, struct serve_error *err)
 {
     struct request r = {0};
     set_defaults(&r, defaults);
     int rc = json_is_object(body) ? 0 : misfit(err, "the body", "a JSON object");
     if (!rc) rc = read_model(body, &r, err);
-    if (!rc) rc = read_messages(body, defaults, &r, err);
+    if (!rc) rc = messages(body, defaults, &r, err);
     if (!rc) rc = read_numbers(body, &r, err);
     if (!rc) rc = read_stop(body, &r, err);
     if (!rc) rc = read_logprobs(body, &r, err);
@@ -335,6 +376,18 @@ int request_read_chat(const json_t *body, const struct settings *defaults, struc
     else
         *ret = r;
     return rc;
+}
+
+int request_read_chat(const json_t *body, const struct settings *defaults, struct request *ret,
+                      struct serve_error *err)
+{
+    return read_request(body, defaults, read_chat_messages, ret, err);
+}
+
+int request_read_responses(const json_t *body, const struct settings *defaults, struct request *ret,
+                           struct serve_error *err)
+{
+    return read_request(body, defaults, read_input, ret, err);
 }
 
 void request_drop_messages(struct request *r)

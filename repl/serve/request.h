@@ -32,6 +32,9 @@ struct request {
 /* The body of /v1/chat/completions. defaults: of what it leaves out. */
 int request_read_chat(const json_t *body, const struct settings *defaults, struct request *ret,
                       struct serve_error *err);
+/* That of /v1/responses, as far as it is about text and pictures. */
+int request_read_responses(const json_t *body, const struct settings *defaults, struct request *ret,
+                           struct serve_error *err);
 /* Messages are needed no longer: pictures in addresses are large. */
 void request_drop_messages(struct request *r);
 void request_fini(struct request *r);

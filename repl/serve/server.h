@@ -20,8 +20,9 @@ struct server {
     struct room room;
     int64_t started; // seconds since 1970
     int max_waiting, parallel;
-    atomic_bool draining; // no new work
-    atomic_int n_calls;   // requests being answered
+    atomic_bool draining;               // no new work
+    atomic_int n_calls;                 // requests being answered
+    atomic_uint_least64_t n_replies[6]; // by the first digit of their status
 };
 
 /* A request of HTTP. */
@@ -43,6 +44,10 @@ struct call {
 
 /* -- For those who answer ---------------------------------------------------------------------- */
 
+/* Sends the response, which is taken over. */
+enum MHD_Result call_queue(struct call *c, int status, struct MHD_Response *response);
+/* Sends the text, which is taken over. */
+enum MHD_Result call_reply_text(struct call *c, int status, const char *type, char *text);
 /* Sends the object, which is taken over. */
 enum MHD_Result call_reply(struct call *c, int status, json_t *body);
 enum MHD_Result call_refuse(struct call *c, const struct serve_error *err);
@@ -67,5 +72,7 @@ int http_start(struct server *s, int listening, struct MHD_Daemon **ret, struct 
 /* -- Who answers ------------------------------------------------------------------------------- */
 
 enum MHD_Result chat_answer(struct call *c);
+enum MHD_Result responses_answer(struct call *c);
+enum MHD_Result metrics_answer(struct call *c);
 
 #endif

@@ -195,6 +195,52 @@ static void cached(const struct served *s)
     reply_free(&r);
 }
 
+/* The newer dialect: the same answer in another shape, and in events of its own. */
+static void responses(const struct served *s)
+{
+    static const char body[] = "{\"input\": \"One.\", \"max_output_tokens\": 12}";
+    static const char streamed[] =
+        "{\"input\": \"One.\", \"max_output_tokens\": 12, \"stream\": true}";
+    json_t *want = asked(&questions[0]);
+    struct reply r = serve_ask(s, "/v1/responses", body, NULL);
+    json_t *all = reply_json(&r), *item = json_array_get(json_object_get(all, "output"), 0);
+    json_t *part = json_array_get(json_object_get(item, "content"), 0);
+    tap_ok(!strcmp(text_of(part), text_of(want)), "a response is the same answer");
+    json_decref(all);
+    reply_free(&r);
+    r = serve_ask(s, "/v1/responses", streamed, NULL);
+    const char *done = strstr(r.body, "event: response.output_text.done\ndata: ");
+    all = done ? json_loads(strchr(done, '{'), JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+    tap_ok(!strcmp(text_of(all), text_of(want)) && strstr(r.body, "event: response.incomplete"),
+           "streamed, too");
+    json_decref(all);
+    json_decref(want);
+    reply_free(&r);
+}
+
+/* The value of a line of /metrics; -1: there is none. */
+static double metric(const struct served *s, const char *name)
+{
+    struct reply r = serve_ask(s, "/metrics", NULL, NULL);
+    char line[100];
+    snprintf(line, sizeof line, "\n%s ", name);
+    const char *at = strstr(r.body, line);
+    double value = at ? strtod(at + strlen(line), NULL) : -1;
+    reply_free(&r);
+    return value;
+}
+
+static void metrics(const struct served *s)
+{
+    double before = metric(s, "phiscope_answer_tokens_total");
+    struct reply r = chat(s, "One.", NULL, "\"max_tokens\": 12");
+    reply_free(&r);
+    tap_ok(before >= 0 && metric(s, "phiscope_answer_tokens_total") >= before + 1,
+           "an answer's tokens are counted");
+    tap_ok(metric(s, "phiscope_running") == 0 && metric(s, "phiscope_held_bytes") == 0,
+           "nothing is held behind it");
+}
+
 /* -- Side by side ------------------------------------------------------------------------------ */
 
 struct client {
@@ -514,6 +560,8 @@ static void whole(void)
     conversation(&s);
     logprobs(&s);
     cached(&s);
+    responses(&s);
+    metrics(&s);
     wrong_bodies(&s);
     wrong_paths(&s);
     wrong_pictures(&s);
