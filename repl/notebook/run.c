@@ -617,12 +617,12 @@ void run_tell_changes(struct notebook *nb, const char *before, const char *after
     struct diff d;
     if (strlen(before) > SHORT || strlen(after) > SHORT || diff_words(before, after, &d, NULL))
         return;
-    bool any = false, all = true; /* words that stay */
-    for (int k = 0; k < d.n; k++) {
-        any |= d.v[k].kind == NB_SAME;
-        all &= d.v[k].kind == NB_SAME;
-    }
-    char *text = any && !all ? diff_text(&d) : NULL;
+    size_t n[3] = {0}; /* bytes that stay, go, come */
+    for (int k = 0; k < d.n; k++) n[d.v[k].kind] += d.v[k].n_bytes;
+    bool all = !n[NB_GONE] && !n[NB_NEW];
+    /* Where less stays than changes, it is quicker to read the answer. */
+    bool worth_it = n[NB_SAME] > n[NB_GONE] && n[NB_SAME] > n[NB_NEW];
+    char *text = worth_it && !all ? diff_text(&d) : NULL;
     for (char *p = text; p && *p; p++)
         if (*p == '\n') *p = ' ';
     if (text) note(nb, "(%s)", text);

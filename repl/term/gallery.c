@@ -10,7 +10,7 @@
 #include "term/layout.h"
 #include "term/marks.h"
 
-enum { GAP_COLUMNS = 2, CAPTION_COLUMNS = 16 };
+enum { GAP_COLUMNS = 2, CAPTION_COLUMNS = 16, ROOMY_CAPTION_COLUMNS = 40 };
 
 static int smaller(int a, int b) { return a < b ? a : b; }
 static int larger(int a, int b) { return a > b ? a : b; }
@@ -72,12 +72,12 @@ static bool has_captions(const struct picture *pictures, int n)
     return false;
 }
 
-void gallery_plan(struct gallery *g, const struct term_facts *t, const struct picture *pictures,
-                  int n, int max_cols, int max_rows, bool shrink)
+/* As many of the n pictures as fit, with captions of at most so many columns. */
+static void plan(struct gallery *g, const struct term_facts *t, int n, int max_cols, int max_rows,
+                 bool shrink, int caption_columns)
 {
+    const struct picture *pictures = g->pictures;
     *g = (struct gallery){.pictures = pictures};
-    n = smaller(n, GALLERY_MAX);
-    if (n < 1) return;
     int caption_rows = has_captions(pictures, n) && max_rows > 2;
     int share = shrink ? (max_cols - GAP_COLUMNS * (n - 1)) / n : max_cols;
     int tallest = 0;
@@ -86,7 +86,7 @@ void gallery_plan(struct gallery *g, const struct term_facts *t, const struct pi
         struct picture_size size =
             picture_fit(t, p->width, p->height, share, max_rows - caption_rows);
         int x = g->n ? g->cols + GAP_COLUMNS : 0;
-        int caption = caption_rows ? smaller(caption_width(p), smaller(CAPTION_COLUMNS, share)) : 0;
+        int caption = caption_rows ? smaller(caption_width(p), smaller(caption_columns, share)) : 0;
         int columns = larger(size.cols, caption);
         if (size.rows < 1 || (g->n && x + columns > max_cols)) break;
         g->place[g->n].size = size;
@@ -97,6 +97,17 @@ void gallery_plan(struct gallery *g, const struct term_facts *t, const struct pi
         tallest = larger(tallest, size.rows);
     }
     g->rows = tallest ? tallest + caption_rows : 0;
+}
+
+void gallery_plan(struct gallery *g, const struct term_facts *t, const struct picture *pictures,
+                  int n, int max_cols, int max_rows, bool shrink)
+{
+    *g = (struct gallery){.pictures = pictures};
+    n = smaller(n, GALLERY_MAX);
+    if (n < 1) return;
+    /* Whole captions where they keep no picture out of the row. */
+    if (!shrink) plan(g, t, n, max_cols, max_rows, shrink, ROOMY_CAPTION_COLUMNS);
+    if (g->n < n) plan(g, t, n, max_cols, max_rows, shrink, CAPTION_COLUMNS);
 }
 
 /* -- Drawing ---------------------------------------------------------------------------------- */

@@ -17,8 +17,6 @@
 #include "tty/line.h"
 #include "tty/watch.h"
 
-enum { THUMBNAIL_ROWS = 7 /* the caption's included */ };
-
 /* -- Pictures --------------------------------------------------------------------------------- */
 
 /* "@1 chart.png", to be freed. */
@@ -87,8 +85,10 @@ static void free_pictures(struct front *f)
     f->n_pictures = 0;
 }
 
-/* The pictures of an output; skip: those that are in sight are only named. */
-static void take_pictures(struct front *f, const struct nb_output *out, bool skip)
+/* What becomes of a picture that is in sight already. */
+enum in_sight { DRAWN_AGAIN, NAMED, NUMBERED };
+
+static void take_pictures(struct front *f, const struct nb_output *out, enum in_sight how)
 {
     struct text tag = {0};
     free_pictures(f);
@@ -102,8 +102,9 @@ static void take_pictures(struct front *f, const struct nb_output *out, bool ski
             free(caption);
             caption = more;
         }
-        if (describes(f) || (skip && in_sight(f, out->pictures[i].image))) {
-            text_addf(&tag, "%s%s", tag.n ? ", " : "[", caption);
+        if (describes(f) || (how != DRAWN_AGAIN && in_sight(f, out->pictures[i].image))) {
+            const char *name = how == NUMBERED && !describes(f) ? out->pictures[i].label : caption;
+            text_addf(&tag, "%s%s", tag.n ? ", " : "[", name);
             free(caption);
             continue;
         }
@@ -129,12 +130,21 @@ static void say_lines(struct front *f, const struct nb_output *out)
     }
 }
 
+/* Of a small picture and its caption: an eighth of the screen, from 3 to 6 rows. */
+static int thumbnail_rows(const struct term_facts *facts)
+{
+    int rows = facts->rows / 8;
+    return 1 + (rows < 3 ? 3 : rows > 6 ? 6 : rows);
+}
+
 static void show_images(struct front *f, const struct nb_output *out)
 {
-    take_pictures(f, out, false);
+    take_pictures(f, out, DRAWN_AGAIN);
     if (draws(f))
         gallery_show(term_facts(f->term), f->pictures, f->n_pictures,
-                     out->large ? term_facts(f->term)->rows - 3 : THUMBNAIL_ROWS, stdout);
+                     out->large ? term_facts(f->term)->rows - 3
+                                : thumbnail_rows(term_facts(f->term)),
+                     stdout);
     say_lines(f, out);
 }
 
@@ -165,7 +175,8 @@ static void answer_begin(struct front *f, const struct nb_output *out)
     char label[32];
     f->cell = out->cell;
     if (out->label) out_line(&f->out, out->label, 2);
-    take_pictures(f, out, true);
+    take_pictures(f, out, out->cell && out->cell <= f->highest ? NUMBERED : NAMED);
+    if (out->cell > f->highest) f->highest = out->cell;
     snprintf(label, sizeof label, "Out[%d]: ", out->cell);
     struct stream_options how = {.term = f->term,
                                  .out = stdout,

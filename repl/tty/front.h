@@ -24,6 +24,7 @@ struct front {
     struct front_shown shown[FRONT_SHOWN]; // the latest ones, in a ring
     int n_shown;
     int n_answers; // shown so far
+    int highest;   // number of a cell that was answered
     struct out out;
     struct progress progress;
     struct stream *stream;    // of the answer being shown; NULL: none

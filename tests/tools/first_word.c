@@ -90,9 +90,9 @@ static void pause_for(struct run *r, double s)
 static void output(void *user, const struct nb_output *out)
 {
     struct run *r = user;
-    const char *told = out->kind == NB_IMAGE ? strstr(out->text, "first word in about ") : NULL;
+    const char *told = out->kind == NB_IMAGE ? strstr(out->text, ", about ") : NULL;
     double minutes = 0;
-    if (told && sscanf(told, "first word in about %lf:%lf", &minutes, &r->estimate_s) == 2)
+    if (told && sscanf(told, ", about %lf:%lf", &minutes, &r->estimate_s) == 2)
         r->estimate_s += 60 * minutes;
     else if (told)
         r->estimate_s = minutes;

@@ -31,12 +31,11 @@ void add_price(struct text *t, struct notebook *nb, int index, const struct phi3
               m->name ? " " : "", m->loaded.source);
     text_addf(t, ": %s %dx%d", m->crop_of ? "region" : info->format, info->width, info->height);
     if (plan->n_tokens > 0)
-        text_addf(t, ", %dx%d+1 crops, %d tokens, %.1f%% of the context", plan->crop_rows,
-                  plan->crop_cols, plan->n_tokens,
-                  100.0 * plan->n_tokens / (double)(ctx > 0 ? ctx : 1));
+        text_addf(t, ", %dx%d+1 crops, %d tokens (%.1f%%)", plan->crop_rows, plan->crop_cols,
+                  plan->n_tokens, 100.0 * plan->n_tokens / (double)(ctx > 0 ? ctx : 1));
     double s = plan->n_tokens > 0 ? expected_s(nb, m->loaded.image, plan) : 0;
     char duration[DURATION_BYTES];
-    if (s > 0) text_addf(t, ", first word in about %s", duration_text(s, duration));
+    if (s > 0) text_addf(t, ", about %s", duration_text(s, duration));
     if (info->transparent_share > 0.01)
         text_addf(
             t, "; %.0f%% of it is transparent: the model sees the colours under the transparency",
