@@ -2,6 +2,7 @@
 #define _GNU_SOURCE /* sync_file_range */
 #include "net/hub_part.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -204,23 +205,49 @@ static int64_t copy_beginning(int from_fd, int to_fd, int64_t n)
     return at;
 }
 
+/* KEY.incomplete or, of newer clients, KEY.WORD.incomplete: the longest that is no longer than the
+ * file, open for reading; -1: there is none. */
+static int open_incomplete(const struct hub_part *p, int64_t *ret_size)
+{
+    static const char ending[] = ".incomplete";
+    size_t n_key = strlen(p->file->key), n_ending = sizeof ending - 1;
+    char *folder = hub_blob_path(p->cache, "", "");
+    DIR *d = folder ? opendir(folder) : NULL;
+    int best = -1;
+    *ret_size = 0;
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        size_t n = strlen(e->d_name);
+        struct stat st;
+        if (n < n_key + n_ending || strncmp(e->d_name, p->file->key, n_key) != 0 ||
+            e->d_name[n_key] != '.' || strcmp(e->d_name + n - n_ending, ending) != 0)
+            continue;
+        int fd = openat(dirfd(d), e->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        bool better = fd >= 0 && fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+                      st.st_size <= p->file->size && st.st_size > *ret_size;
+        if (better) *ret_size = st.st_size;
+        int other = better ? best : fd;
+        if (other >= 0) close(other);
+        if (better) best = fd;
+    }
+    if (d) closedir(d);
+    free(folder);
+    return best;
+}
+
 /* A download that Python's client did not finish is a beginning, if its bytes are right: the digest
- * tells in the end. The file stays as it is, since that client goes on with it by its size alone. */
+ * tells in the end. The file stays as it is, since older clients go on with it by its size alone. */
 static void take_over_incomplete(struct hub_part *p)
 {
-    struct stat st;
-    char *path = hub_blob_path(p->cache, p->file->key, ".incomplete");
-    int fd = path ? open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW) : -1;
-    free(path);
+    int64_t size;
+    int fd = open_incomplete(p, &size);
     if (fd < 0) return;
-    bool fits = fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_size <= p->file->size;
-    int64_t n = fits ? copy_beginning(fd, p->fd, st.st_size) : 0;
+    int64_t n = copy_beginning(fd, p->fd, size);
+    close(fd);
     for (size_t i = 0; i < p->n_segments && hub_part_begin(p, i) < n; i++) {
         int64_t end = hub_part_end(p, i) < n ? hub_part_end(p, i) : n;
         p->done[i] = end - hub_part_begin(p, i);
         hub_part_note(p, i);
     }
-    close(fd);
 }
 
 /* Goes on with a map that is there, or begins one. */
