@@ -120,81 +120,101 @@ static int answer(struct engine *e, const struct question *q, const struct setti
 
 /* -- Several ---------------------------------------------------------------------------------- */
 
-/* Sessions side by side, each with a question. */
-struct batch {
+struct several;
+
+/* A session, and the question that it answers. */
+struct seat {
+    struct several *of;
+    phi3v_session *session;
+    struct task *task; // NULL: the seat is free
+    struct phi3v_job job;
+};
+
+struct several {
     const struct tasks *tasks;
-    phi3v_session **sessions;
-    struct phi3v_job *jobs;
-    struct task **of; // of the jobs
-    int n, n_used;
+    const struct phi3v_params *params;
+    phi3v_batch *batch;
+    struct seat *seats; // [n]
+    int n, n_taken;
+    bool spoke; // an answer has said its first word
 };
 
 /* As many sessions as memory is there for. */
-static int batch_init(struct batch *b, struct engine *e, int n, struct phi3v_error *err)
+static int several_init(struct several *v, struct engine *e, int n, struct phi3v_error *err)
 {
-    unsigned before = memory_failures();
-    b->sessions = memory_zero((size_t)n, sizeof(phi3v_session *));
-    b->jobs = memory_zero((size_t)n, sizeof *b->jobs);
-    b->of = memory_zero((size_t)n, sizeof(struct task *));
-    int rc = memory_failures() == before ? 0 : memory_error(err);
-    while (b->n < n && !rc) {
-        rc = phi3v_session_new(e->model, &b->sessions[b->n], err);
-        b->n += rc == 0;
+    v->seats = memory_zero((size_t)n, sizeof *v->seats);
+    int rc = v->seats ? 0 : memory_error(err);
+    while (v->n < n && !rc) {
+        v->seats[v->n].of = v;
+        rc = phi3v_session_new(e->model, &v->seats[v->n].session, err);
+        v->n += rc == 0;
     }
-    return b->n > 0 ? 0 : rc;
+    return v->n > 0 ? phi3v_batch_new(e->model, v->n, &v->batch, err) : rc;
 }
 
-static void batch_fini(struct batch *b)
+/* Answers that are still growing end as they are. */
+static void several_fini(struct several *v)
 {
-    for (int k = 0; k < b->n; k++) phi3v_session_free(b->sessions[k]);
-    free(b->sessions);
-    free(b->jobs);
-    free(b->of);
+    phi3v_batch_free(v->batch);
+    for (int k = 0; k < v->n; k++) phi3v_session_free(v->seats[k].session);
+    free(v->seats);
 }
 
-static void batch_fill(struct batch *b)
+static int on_event(const struct phi3v_event *event, void *user)
+{
+    struct seat *seat = user;
+    struct several *v = seat->of;
+    struct task *task = seat->task;
+    v->spoke |= event->type == PHI3V_EVENT_TEXT || event->type == PHI3V_EVENT_END;
+    if (event->type == PHI3V_EVENT_END) {
+        task->code = seat->job.code;
+        task->error = seat->job.error;
+        task->result.timing.decode_s /= v->n_taken; // side by side
+        seat->task = NULL;
+        v->n_taken--;
+    }
+    return v->tasks->on_event(event, task, v->tasks->user);
+}
+
+static void join(struct several *v, struct seat *seat, struct task *task)
+{
+    task->result = (struct phi3v_result){.size = sizeof task->result};
+    seat->task = task;
+    seat->job = (struct phi3v_job){.size = sizeof seat->job,
+                                   .session = seat->session,
+                                   .prompt = task->question->prompt,
+                                   .result = &task->result};
+    v->n_taken++;
+    seat->job.code =
+        phi3v_batch_join(v->batch, &seat->job, v->params, on_event, seat, &seat->job.error);
+    if (seat->job.code) on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, seat);
+}
+
+/* Questions for the free seats; but the first one is alone until it has said a word, which so comes
+ * as early as if it were the only one. */
+static void fill(struct several *v)
 {
     struct task *task;
-    b->n_used = 0;
-    while (b->n_used < b->n && (task = b->tasks->next(b->tasks->user))) {
-        task->result = (struct phi3v_result){.size = sizeof task->result};
-        b->of[b->n_used] = task;
-        b->jobs[b->n_used] = (struct phi3v_job){.size = sizeof *b->jobs,
-                                                .session = b->sessions[b->n_used],
-                                                .prompt = task->question->prompt,
-                                                .result = &task->result};
-        b->n_used++;
-    }
-}
-
-static int on_event(const struct phi3v_event *event, int job, void *user)
-{
-    struct batch *b = user;
-    struct task *task = b->of[job];
-    if (event->type == PHI3V_EVENT_END) {
-        task->code = b->jobs[job].code;
-        task->error = b->jobs[job].error;
-        task->result.timing.decode_s /= b->n_used; // side by side
-    }
-    return b->tasks->on_event(event, task, b->tasks->user);
+    for (struct seat *seat = v->seats; seat < v->seats + v->n; seat++)
+        while (!seat->task && (v->spoke || !v->n_taken) && (task = v->tasks->next(v->tasks->user)))
+            join(v, seat, task);
 }
 
 static int answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
                       struct phi3v_error *err)
 {
+    enum { TOKENS_A_ROUND = 16 }; /* where the device draws them itself; else one */
     struct phi3v_params params;
     const char **stop = NULL;
-    struct batch b = {.tasks = tasks};
+    struct several v = {.tasks = tasks, .params = &params};
     int rc = params_of(e, how, &params, &stop, err);
-    if (!rc) rc = batch_init(&b, e, engine_at_once(e, how), err);
-    while (!rc) {
-        batch_fill(&b);
-        if (!b.n_used || engine_stopped(e)) break;
-        atomic_store(&e->working, b.sessions[0]);
-        rc = phi3v_generate_many(b.jobs, b.n_used, &params, on_event, &b, err);
-        atomic_store(&e->working, NULL);
+    if (!rc) rc = several_init(&v, e, engine_at_once(e, how), err);
+    while (!rc && !engine_stopped(e)) {
+        fill(&v);
+        if (!v.n_taken) break;
+        phi3v_batch_step(v.batch, TOKENS_A_ROUND);
     }
-    batch_fini(&b);
+    several_fini(&v);
     free(stop);
     return rc;
 }

@@ -55,7 +55,7 @@ void price_learn(struct price *p, const struct phi3v_model_info *info, const str
 /* -- A trial ---------------------------------------------------------------------------------- */
 
 static const double trial_s = 0.1; /* for all trials of a stage */
-enum { TRIAL_ROWS = 256 };
+enum { TRIAL_ROWS = 256, MOST_TRIALS = 3 };
 
 struct trial {
     enum phi3v_stage stage;
@@ -113,14 +113,15 @@ static phi3v_prompt *text_prompt(phi3v_model *model, unsigned number)
     return prompt;
 }
 
-/* Seconds for a unit, on average of what there is time for. A small model's answer pays for waking
- * threads and fetching weights as the first trial does, but less often for all it reads. */
+/* Seconds for a unit, on average of three trials, or of those there is time for. A small model's
+ * answer pays for waking threads and fetching weights as the first trial does, but less often for
+ * all it reads. */
 static double trials(phi3v_model *model, phi3v_session *session, enum phi3v_stage stage,
                      phi3v_prompt *(*make)(phi3v_model *model, unsigned number))
 {
     struct trial t = {.stage = stage, .begun_s = now_s()};
     double units = 0, seconds = 0;
-    for (unsigned number = 0; now_s() - t.begun_s < trial_s; number++) {
+    for (unsigned number = 0; number < MOST_TRIALS && now_s() - t.begun_s < trial_s; number++) {
         phi3v_prompt *prompt = make(model, number);
         t.units = 0;
         if (prompt) (void)phi3v_prefill(session, prompt, on_event, &t, NULL, NULL);
