@@ -98,7 +98,10 @@ static void pretty_string(struct text *out, const json_t *value)
         if (*++p != 'u') continue;
         for (int i = 1; i <= 4; i++) p[i] = (char)tolower((unsigned char)p[i]); /* as Python does */
     }
-    text_add(out, quoted ? quoted : "\"\"");
+    if (quoted)
+        text_add(out, quoted);
+    else
+        out->failed = true;
     free(quoted);
 }
 

@@ -169,7 +169,6 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
 {
     struct notebook *nb = memory_zero(1, sizeof *nb);
     if (!nb) return memory_error(err);
-    json_count_failures();
     nb->front = *front;
     nb->model_dirs = opt->model_dirs;
     engine_init(&nb->engine, &nb->front);
@@ -196,6 +195,7 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
 int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err)
 {
     int rc = engine_open(&nb->engine, name, nb->model_dirs, &nb->now, err);
+    json_count_failures(); /* from here on the JSON is ours: the library reads the model's by itself */
     if (!rc) notebook_refresh(nb);
     if (!rc && nb->engine.info->note) note(nb, "(%s)", nb->engine.info->note);
     return rc;

@@ -20,6 +20,22 @@ static int not_json(const char *path, const char *text, size_t n, const json_err
                    why->text);
 }
 
+/* jansson tells a lack of memory as damage where it was reading a string or a number. What is damaged
+ * is damaged at the same place when it is read again. */
+int json_text_load(const char *text, size_t n, json_t **ret_root, json_error_t *why)
+{
+    json_error_t again;
+    json_t *root = json_loadb(text, n, JSON_REJECT_DUPLICATES, why);
+    if (!root) root = json_loadb(text, n, JSON_REJECT_DUPLICATES, &again);
+    if (root) {
+        *ret_root = root;
+        return 0;
+    }
+    bool same = again.position == why->position && !strcmp(again.text, why->text);
+    bool says_why = *why->text && json_error_code(why) != json_error_out_of_memory;
+    return same && says_why ? PHI3V_E_MODEL : PHI3V_E_MEMORY;
+}
+
 int json_file_load(const char *path, json_t **ret_root, struct phi3v_error *err)
 {
     CLEANUP(mem_free_ptr) char *text = NULL;
@@ -29,9 +45,10 @@ int json_file_load(const char *path, json_t **ret_root, struct phi3v_error *err)
     json_error_t why;
     size_t mark =
         n >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0 ? 3 : 0; // of UTF-8, at the beginning
-    json_t *root = json_loadb(text + mark, n - mark, JSON_REJECT_DUPLICATES, &why);
-    if (!root && json_error_code(&why) == json_error_out_of_memory) return err_memory(err, path, n);
-    if (!root) return not_json(path, text, n, &why, err);
+    json_t *root;
+    code = json_text_load(text + mark, n - mark, &root, &why);
+    if (code == PHI3V_E_MEMORY) return err_memory(err, path, n);
+    if (code) return not_json(path, text, n, &why, err);
     if (!json_is_object(root)) {
         json_decref(root);
         return err_set(err, PHI3V_E_MODEL, "%s does not hold a JSON object", path);

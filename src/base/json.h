@@ -19,6 +19,9 @@ struct json_reader {
 
 enum { JSON_FILE_MAX_BYTES = 64 << 20 };
 
+/* Parses text in which no key comes twice. Returns 0, PHI3V_E_MEMORY, or PHI3V_E_MODEL with the place
+ * and reason in *why. */
+int json_text_load(const char *text, size_t n, json_t **ret_root, json_error_t *why);
 /* Parses `path` (at most JSON_FILE_MAX_BYTES, no key twice) whose top level must be an object. The
  * caller json_decrefs *ret_root. Errors: IO, MODEL (line and reason), MEMORY. */
 int json_file_load(const char *path, json_t **ret_root, struct phi3v_error *err);

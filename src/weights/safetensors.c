@@ -227,11 +227,10 @@ static int parse_header(const char *path, const struct file_map *map, json_t **r
                        " bytes, the file has %zu",
                        path, n, map->n_bytes);
     json_error_t why;
-    json_t *header =
-        json_loadb((const char *)map->data + 8, (size_t)n, JSON_REJECT_DUPLICATES, &why);
-    if (!header && json_error_code(&why) == json_error_out_of_memory)
-        return err_memory(err, path, (size_t)n);
-    if (!header || !json_is_object(header)) {
+    json_t *header = NULL;
+    int code = json_text_load((const char *)map->data + 8, (size_t)n, &header, &why);
+    if (code == PHI3V_E_MEMORY) return err_memory(err, path, (size_t)n);
+    if (code || !json_is_object(header)) {
         json_decref(header);
         return err_set(err, PHI3V_E_MODEL, "%s: the header is not valid: %s", path,
                        header ? "not a JSON object" : why.text);
