@@ -106,14 +106,22 @@ static int answer(struct engine *e, const struct question *q, const struct setti
                   struct phi3v_error *err)
 {
     struct phi3v_params params;
+    struct binding *binding;
     const char **stop = NULL;
     int rc = params_of(e, how, &params, &stop, err);
-    if (rc) return rc;
+    if (!rc) rc = bound_begin(&e->bound, e->model, &binding, err);
+    if (rc) {
+        free(stop);
+        return rc;
+    }
+    params.constraint = binding ? binding_constraint(binding) : NULL;
     *ret = (struct phi3v_result){.size = sizeof *ret};
     if (!e->forecast.on) engine_expect(e, q->prompt, phi3v_session_common(e->session, q->prompt));
     atomic_store(&e->working, e->session);
     rc = phi3v_generate(e->session, q->prompt, &params, on_event, user, ret, err);
     atomic_store(&e->working, NULL);
+    if (rc && binding && binding_failed(binding)) rc = memory_error(err);
+    binding_free(binding);
     free(stop);
     return rc;
 }

@@ -184,13 +184,15 @@ static bool add_unusual(json_t *r, const struct settings *s)
     return whole;
 }
 
-static json_t *request_of(const struct question *q, const struct settings *s)
+static json_t *request_of(const struct question *q, const struct settings *s,
+                          const struct bound *bound)
 {
     json_t *r =
         json_pack("{s:O,s:i,s:f,s:{s:b}}", "messages", q->messages, "max_tokens", s->max_new_tokens,
                   "temperature", s->temperature, "stream_options", "include_usage", 1);
     bool whole = r && set_new(r, "seed", json_integer((json_int_t)(s->seed & INT64_MAX)));
     if (whole && s->top_p < 1) whole = set_new(r, "top_p", json_real(s->top_p));
+    if (whole && bound->json) whole = set_new(r, "response_format", bound_response_format(bound));
     if (whole && s->doubt > 0) whole = set_new(r, "logprobs", json_true());
     if (whole && s->stop.n > 0) {
         json_t *stop = json_array();
@@ -287,10 +289,11 @@ static int start(struct sky *sky, struct task *task, struct phi3v_error *err)
     struct flight *f = sky->flights;
     while (f->task) f++;
     *f = (struct flight){.task = task, .of = sky};
-    f->call = (struct chat_call){.request = request_of(task->question, sky->how),
-                                 .on_text = on_text,
-                                 .on_again = on_again,
-                                 .user = f};
+    f->call =
+        (struct chat_call){.request = request_of(task->question, sky->how, &sky->engine->bound),
+                           .on_text = on_text,
+                           .on_again = on_again,
+                           .user = f};
     int rc = f->call.request ? chat_begin(sky->engine->chat, &f->call, err) : memory_error(err);
     if (rc) f->task = NULL;
     sky->n_used += !rc;

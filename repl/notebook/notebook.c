@@ -207,6 +207,7 @@ void nb_free(struct notebook *nb)
     ahead_free(nb->ahead);
     autosave_close(nb);
     engine_close(&nb->engine);
+    bound_free(&nb->engine.bound);
     if (nb->engine.key) explicit_bzero(nb->engine.key, strlen(nb->engine.key));
     free(nb->engine.key);
     book_free(&nb->book);
@@ -489,6 +490,11 @@ static int answer_raw(struct notebook *nb, const char *text, const struct loaded
     question_fini(&q);
     free(sources);
     return rc;
+}
+
+int nb_bind(struct notebook *nb, json_t *schema, struct phi3v_error *err)
+{
+    return bound_set(&nb->engine.bound, schema, err);
 }
 
 int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *pictures,

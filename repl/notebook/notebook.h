@@ -13,6 +13,7 @@
 #ifndef NOTEBOOK_NOTEBOOK_H
 #define NOTEBOOK_NOTEBOOK_H
 
+#include <jansson.h>
 #include <stdbool.h>
 
 #include "notebook/settings.h"
@@ -201,6 +202,9 @@ int nb_replace(struct notebook *nb, int cell, const char *source, enum nb_origin
  * cells. */
 int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *pictures,
                   struct nb_result *ret, struct phi3v_error *err);
+/* Every answer from now on, but those of :foreach, is JSON by this schema (docs/schema.md). Errors:
+ * as schema_compile. */
+int nb_bind(struct notebook *nb, json_t *schema, struct phi3v_error *err);
 /* Loads a picture and stages it, as :load does, without drawing it. Needs no model yet. */
 int nb_stage(struct notebook *nb, const char *what, struct phi3v_error *err);
 /* From any thread or a signal handler: stops the computation in progress. */

@@ -269,7 +269,8 @@ static int answer_without_picture(struct show *sh, int i, const struct question 
 /* A prompt that does not fit is refused like any other. */
 static bool nothing_to_see(const struct notebook *nb, const struct question *q)
 {
-    return nb->engine.advice.no_picture && !q->n_images && q->n_tokens < nb->engine.info->ctx;
+    return nb->engine.advice.no_picture && !q->n_images && q->n_tokens < nb->engine.info->ctx &&
+           !nb->engine.bound.schema;
 }
 
 static int compute(struct show *sh, int i, const struct question *q, const struct settings *s,

@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include "common/files.h"
+#include "common/json.h"
 #include "notebook/source.h"
 #include "tty/interrupt.h"
 #include "verbs/plain.h"
 #include "verbs/verbs.h"
 
-enum { MAX_PROMPT_BYTES = 16 << 20 };
+enum { MAX_PROMPT_BYTES = 16 << 20, MAX_SCHEMA_BYTES = 4 << 20 };
 
 /* -- Input ------------------------------------------------------------------------------------ */
 
@@ -36,6 +37,21 @@ static int read_prompt(const struct options *opt, const char *word, char **ret,
     size_t end = strlen(*ret);
     if (from_input && !opt->raw && end > 0 && (*ret)[end - 1] == '\n') (*ret)[end - 1] = 0;
     return 0;
+}
+
+/* The schema that the answer is to satisfy: of a file, or as it was written. */
+static int bind_answer(struct plain *p, const char *schema, struct phi3v_error *err)
+{
+    bool inlined = *schema == '{';
+    char *bytes = NULL;
+    size_t n = strlen(schema);
+    int rc = inlined ? 0 : load_file(schema, MAX_SCHEMA_BYTES, &bytes, &n, err);
+    if (rc) return rc;
+    json_t *json = json_parse(bytes ? bytes : schema, n, inlined ? "--json-schema" : schema, err);
+    rc = json ? nb_bind(p->nb, json, err) : PHI3V_E_IO;
+    json_decref(json);
+    free(bytes);
+    return rc;
 }
 
 /* The first bytes of standard input, without taking them: what is no picture may be somebody
@@ -94,6 +110,17 @@ static int answer(struct plain *p, const struct options *opt, const char *text,
                     : nb_ask(p->nb, text, NB_TYPED, ret, err);
 }
 
+/* The beginning of a JSON text is none. With --json the object that was printed says it. */
+static int report_cut(const struct options *opt)
+{
+    struct phi3v_error err;
+    refuse(&err, PHI3V_E_TOO_LONG,
+           "the answer is cut off before its JSON is whole: --max-new-tokens N lets it be longer "
+           "than %d tokens",
+           opt->set.max_new_tokens);
+    return opt->json ? EXIT_CELL : app_report(opt, &err, EXIT_CELL);
+}
+
 static int ask(struct plain *p, const struct options *opt, const char *word)
 {
     struct phi3v_error err;
@@ -103,7 +130,8 @@ static int ask(struct plain *p, const struct options *opt, const char *word)
     int rc = read_prompt(opt, word, &text, &err);
     if (rc) return interrupt_requested() ? EXIT_INTERRUPTED : app_report(opt, &err, EXIT_INPUT);
     int status = EXIT_FINE;
-    if (!opt->raw) rc = stage_pictures(p, opt, !strcmp(word, "-"), &err);
+    if (opt->json_schema) rc = bind_answer(p, opt->json_schema, &err);
+    if (!rc && !opt->raw) rc = stage_pictures(p, opt, !strcmp(word, "-"), &err);
     interrupt_ends_reads(false);
     if (rc) status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
     if (!rc && (rc = app_open_engine(opt, p->nb, &err))) status = app_model_status(rc);
@@ -111,7 +139,8 @@ static int ask(struct plain *p, const struct options *opt, const char *word)
         status = rc == PHI3V_E_IMAGE || rc == PHI3V_E_IO ? EXIT_INPUT : app_status(rc);
     free(text);
     if (rc) return app_report(opt, &err, status);
-    return result.interrupted ? EXIT_INTERRUPTED : EXIT_FINE;
+    if (result.interrupted) return EXIT_INTERRUPTED;
+    return opt->json_schema && p->cut_off ? report_cut(opt) : EXIT_FINE;
 }
 
 int ask_main(struct options *opt, int argc, char **argv)

@@ -74,8 +74,11 @@ const struct verb verb_table[] = {
      "them: <|image_1|>,\n"
      "<|image_2|>, … With --raw PROMPT is the whole formatted prompt. --json prints one object "
      "with ids and timing.\n"
+     "With --json-schema the answer is JSON by a JSON Schema; one that reaches its longest length "
+     "before it is whole\n"
+     "is printed as far as it goes, and the exit status is 1.\n"
      "Example: phiscope ask -i chart.png \"What does this chart show?\"\n",
-     OPTION_COMMON | OPTION_CONNECT, NULL, WORDS_NONE},
+     OPTION_COMMON | OPTION_CONNECT | OPTION_ASK, NULL, WORDS_NONE},
     {"script", script_main, "FILE|-",
      "lines of the REPL, one after the other, up to the first failing cell",
      "Each line is what one would type; \"\"\" and a trailing \\ hold several lines together. "

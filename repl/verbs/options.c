@@ -37,6 +37,8 @@ static const struct setting own_table[] = {
          "open the notebook that was left unsaved last"),
     FLAG("raw", 0, OPTION_COMMON, raw,
          "PROMPT is the whole formatted prompt, special tokens and placeholders included"),
+    TEXT("json-schema", 0, OPTION_ASK, json_schema, "FILE",
+         "the answer is JSON by the schema in FILE (or by FILE itself, where it begins with {)"),
     TEXT("out", 'o', OPTION_DEBUG, out, "FILE", "file to write"),
     TEXT("ids", 0, OPTION_DEBUG, ids_file, "FILE", "JSON array of token ids instead of a prompt"),
     FLAG("all", 0, OPTION_DEBUG, all, "logits behind every token, not only the last"),

@@ -14,6 +14,8 @@ struct options {
     struct strings images;
     char *type; /* of quantize */
     bool json, no_history, raw, help, go_on;
+    /* ask */
+    char *json_schema; // a file, or the schema itself; NULL: any text
     /* debug */
     char *out, *ids_file;
     bool all, decode, no_bos;
@@ -35,7 +37,8 @@ enum option_use {                            /* bits besides those of enum setti
                   OPTION_NOTEBOOK = 1 << 12, /* the notebook only */
                   OPTION_KERNEL = 1 << 13,   /* kernel only */
                   OPTION_SERVE = 1 << 14,    /* serve only */
-                  OPTION_CONNECT = 1 << 15   /* verbs that a server may answer */
+                  OPTION_CONNECT = 1 << 15,  /* verbs that a server may answer */
+                  OPTION_ASK = 1 << 16       /* ask only */
 };
 
 /* Row i of all, NULL behind the last; *ret_use: its mask. Settings count as OPTION_COMMON. */

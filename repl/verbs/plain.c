@@ -49,6 +49,7 @@ static void answer_end(struct plain *p, const struct nb_output *out)
         putchar('\n');
     stream_free(p->stream);
     p->stream = NULL;
+    p->cut_off = out->answer && out->answer->result->finish == PHI3V_FINISH_LENGTH;
     if (p->opt->json && out->answer) {
         int cell = p->answers_alone ? 0 : out->cell;
         json_t *line = answer_json(nb_model(p->nb), nb_load_s(p->nb), cell, out->answer);

@@ -19,6 +19,7 @@ struct plain {
     struct stream *stream; // of the answer being shown
     char last;             // byte of it
     bool answers_alone;    // nothing but the answer and notes is wanted (ask)
+    bool cut_off;          // the last answer reached its longest length
 };
 
 /* Makes the notebook over itself, with Ctrl-C. Not to be moved afterwards. standard_input: "-" may

@@ -107,6 +107,21 @@ static void any_object(const struct served *s)
     reply_free(&r);
 }
 
+/* Cells of another phiscope say what they want of an answer, too. */
+static void connected(const struct served *s)
+{
+    static const char schema[] = "{\"type\": \"array\", \"items\": {\"type\": \"integer\"}, "
+                                 "\"minItems\": 2, \"maxItems\": 2}";
+    char url[100];
+    snprintf(url, sizeof url, "%s/v1", s->base);
+    const struct run *run =
+        DRIVE(NULL, "ask", "--connect", url, "--json-schema", schema, "How many?");
+    json_t *value = json_loads(run->out, 0, NULL);
+    if (!tap_ok(run->status == 0 && json_array_size(value) == 2, "ask --connect: %s", run->out))
+        tap_note("%s", run->err);
+    json_decref(value);
+}
+
 static void refused(const struct served *s)
 {
     static const struct {
@@ -146,6 +161,7 @@ int main(int argc, char **argv)
     cut_short(&s);
     any_object(&s);
     refused(&s);
+    connected(&s);
     tap_ok(serve_stop(&s, SIGTERM) == 0, "it ends when it is told to");
     free(program);
     curl_global_cleanup();
