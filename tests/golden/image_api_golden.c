@@ -268,8 +268,8 @@ int main(int argc, char **argv)
     char *path = golden_path(model_folder);
     phi3v_model *model = NULL;
     struct phi3v_error err;
-    if (tap_ok(phi3v_model_open(path, NULL, &model, &err) == 0, "%s%s%s", model_folder,
-               model ? "" : ": ", model ? "" : err.text)) {
+    int code = phi3v_model_open(path, NULL, &model, &err);
+    if (tap_ok(code == 0, "%s%s%s", model_folder, code ? ": " : "", code ? err.text : "")) {
         size_t i;
         json_array_foreach(json_object_get(all, "images"), i, picture)
             check_picture(model, picture);
