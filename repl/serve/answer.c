@@ -263,7 +263,7 @@ static enum MHD_Result answer(struct call *c, const struct dialect *dialect)
     x->reply.dialect = dialect;
     c->held = x;
     c->release = exchange_free;
-    if (prepare(x, &err)) return call_refuse(c, &err);
+    if (prepare(x, &err)) return call_gone(c) ? MHD_NO : call_refuse(c, &err);
     return x->request.stream ? answer_streamed(x) : answer_whole(x);
 }
 
