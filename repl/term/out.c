@@ -73,32 +73,43 @@ static void put_in_line(int32_t cp, void *user)
     layout_put(&line->layout, cp, line->style);
 }
 
-void out_line(struct out *o, const char *s, int indent) { out_line_about(o, s, indent, "", ""); }
-
-void out_line_about(struct out *o, const char *s, int indent, const char *name, const char *path)
+/* s in pieces: the first n_before bytes, then n of a link to `path`, then the rest. */
+static void write_line(struct out *o, const char *s, int indent, int style, size_t n_before,
+                       size_t n, const char *path)
 {
     if (!o->facts) {
         out_name(o, s);
         fputc('\n', o->file);
         return;
     }
-    struct line line = {.style = 0};
+    struct line line = {.style = style};
     struct clean c;
-    const char *at = *name ? strstr(s, name) : NULL;
-    char *address = at && o->facts->knows_osc ? link_to(path) : NULL;
-    size_t before = at ? (size_t)(at - s) : strlen(s), n = at ? strlen(name) : 0;
+    char *address = n && o->facts->knows_osc ? link_to(path) : NULL;
     layout_begin(&line.layout, o->facts, o->file, NULL, 0, 0, false);
     layout_indent(&line.layout, indent);
     line.layout.link = address;
     clean_init(&c, CLEAN_NAME, put_in_line, &line);
-    clean_feed(&c, s, before);
-    line.style = STYLE_LINK;
-    clean_feed(&c, s + before, n);
-    line.style = 0;
-    clean_feed(&c, s + before + n, strlen(s + before + n));
+    clean_feed(&c, s, n_before);
+    line.style = style | STYLE_LINK;
+    clean_feed(&c, s + n_before, n);
+    line.style = style;
+    clean_feed(&c, s + n_before + n, strlen(s + n_before + n));
     clean_end(&c);
     layout_end(&line.layout);
     free(address);
+}
+
+void out_line(struct out *o, const char *s, int indent) { write_line(o, s, indent, 0, 0, 0, ""); }
+
+void out_line_styled(struct out *o, int style, const char *s, int indent)
+{
+    write_line(o, s, indent, style, 0, 0, "");
+}
+
+void out_line_about(struct out *o, const char *s, int indent, const char *name, const char *path)
+{
+    const char *at = *name ? strstr(s, name) : NULL;
+    write_line(o, s, indent, 0, at ? (size_t)(at - s) : 0, at ? strlen(name) : 0, path);
 }
 
 /* \uXXXX, two of them beyond U+FFFF. */

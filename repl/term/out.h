@@ -39,6 +39,8 @@ void out_padded(struct out *o, const char *s, int columns);
 /* The same as a line of its own, wrapped by words on a terminal; what continues it begins `indent`
  * columns to the right. */
 void out_line(struct out *o, const char *s, int indent);
+/* The same in a style. */
+void out_line_styled(struct out *o, int style, const char *s, int indent);
 /* The same; the first `name` in it is a link to that file, where the terminal knows links. */
 void out_line_about(struct out *o, const char *s, int indent, const char *name, const char *path);
 /* A JSON text on a line of its own: what is unsafe becomes \uXXXX, which means the same. */

@@ -26,24 +26,40 @@ static bool has_controls(const char *word)
 
 /* -- Words ---------------------------------------------------------------------------------- */
 
+/* Undoes $'…' at p, closed or not yet; the bytes it takes, 0: there is none. */
+static size_t take_escapes(const char *p, struct text *plain)
+{
+    size_t n = word_escapes(p, plain);
+    if (n || strncmp(p, "$'", 2) != 0) return n;
+    char *closed = xasprintf("%s'", p);
+    word_escapes(closed, plain);
+    free(closed);
+    return strlen(p);
+}
+
 /* The last word of text[from … cursor), which may be empty; quotes as in words_split. */
 static struct typed_word last_word(const char *text, size_t from, size_t cursor)
 {
     struct typed_word w = {.start = from};
     struct text plain = {0};
+    char *head = xstrndup(text, cursor);
     for (size_t i = from; i < cursor; i++) {
-        char c = text[i];
-        if (!w.quote && isspace((unsigned char)c)) {
+        char c = head[i];
+        size_t n_escaped = w.quote ? 0 : take_escapes(head + i, &plain);
+        if (n_escaped) {
+            i += n_escaped - 1;
+        } else if (!w.quote && isspace((unsigned char)c)) {
             w.start = i + 1;
             text_free(&plain);
         } else if (w.quote ? c == w.quote : c == '"' || c == '\'') {
             w.quote = w.quote ? 0 : c;
         } else if (c == '\\' && w.quote != '\'' && i + 1 < cursor) {
-            text_addn(&plain, text + ++i, 1);
+            text_addn(&plain, head + ++i, 1);
         } else {
             text_addn(&plain, &c, 1);
         }
     }
+    free(head);
     w.plain = xtake(&plain);
     return w;
 }

@@ -130,11 +130,13 @@ static void say_lines(struct front *f, const struct nb_output *out)
     }
 }
 
-/* Of a small picture and its caption: an eighth of the screen, from 3 to 6 rows. */
+/* Of a small picture and its caption: an eighth of the screen, from 4 to 6 rows; always 6 of text,
+ * which shows little in fewer. */
 static int thumbnail_rows(const struct term_facts *facts)
 {
-    int rows = facts->rows / 8;
-    return 1 + (rows < 3 ? 3 : rows > 6 ? 6 : rows);
+    bool pixels = facts->graphics >= TERM_GRAPHICS_SIXEL;
+    int rows = pixels ? facts->rows / 8 : 6;
+    return 1 + (rows < 4 ? 4 : rows > 6 ? 6 : rows);
 }
 
 static void show_images(struct front *f, const struct nb_output *out)
@@ -202,8 +204,7 @@ static void say_stats(struct front *f, const struct nb_answer *a)
     text_addf(&line, "%lld tokens", (long long)t->decode_tokens);
     if (t->decode_s > 0) text_addf(&line, ", %.0f/s", (double)t->decode_tokens / t->decode_s);
     text_addf(&line, " · %lld of %lld reused", (long long)t->cached_tokens, (long long)a->n_tokens);
-    out_styled(&f->out, STYLE_DIM, line.s);
-    out_text(&f->out, "\n", 1);
+    out_line_styled(&f->out, STYLE_DIM, line.s, 2);
     text_free(&line);
 }
 
@@ -528,8 +529,7 @@ void front_error(struct front *f, const struct phi3v_error *err)
     struct out out;
     out_flush(&f->out);
     if (f->out.facts) {
-        out_styled(&f->out, STYLE_LABEL, err->text);
-        out_text(&f->out, "\n", 1);
+        out_line_styled(&f->out, STYLE_LABEL, err->text, 2);
         out_flush(&f->out);
         return;
     }

@@ -226,7 +226,7 @@ static bool is_new_here(const struct phi3v_model_info *m, const char *state)
 static void banner(struct repl *r, const char *state)
 {
     const struct phi3v_model_info *m = nb_model(r->nb);
-    char *ctx = m->ctx > 0 ? xasprintf(" · %lld tokens of context", (long long)m->ctx) : NULL;
+    char *ctx = m->ctx > 0 ? xasprintf(" · %lld tokens", (long long)m->ctx) : NULL;
     char *first = xasprintf("phiscope %s · %s · %s %s %s%s", phi3v_version(), m->name, m->dtype,
                             m->weights_bytes ? "on" : "by", m->device, ctx ? ctx : "");
     out_line(&r->front.out, first, 2);

@@ -348,7 +348,7 @@ static void hostile_notebook(void)
     pty_type(p, "\003:history\r");
     tap_ok(pty_came(p, "second"), "and in a list");
     pty_type(p, ":load h\t\t");
-    tap_ok(pty_came(p, "^[]52;c;QQ==^G2J<U+202E>\ufffd2.png"), "so do names that Tab lists");
+    tap_ok(pty_came(p, "\\a2J<U+202E>\ufffd2.png'"), "so do names that Tab lists");
     pty_type(p, "1\t\r");
     tap_ok(pty_came(p, "1.png"), "and errors");
     pty_type(p, ":open n.ipynb\r:images\r:cells\r:run 1\r:context\r:info\r");
@@ -450,7 +450,7 @@ static void into_a_file(void)
     pty_type(p, "Hello\r");
     tap_ok(pty_cursor(p, "In [2]:", 8), "a line is answered");
     char *text = drive_read(file);
-    tap_ok(text && strstr(text, "phiscope 0") && strlen(text) > 200 && !strchr(text, '\033'),
+    tap_ok(text && strstr(text, "phiscope 0") && strlen(text) > 150 && !strchr(text, '\033'),
            "the answer is in the file already");
     free(text);
     tap_ok(leave(p) == 0, "the end");
