@@ -28,6 +28,7 @@ int serve_refuse_as(struct serve_error *err, const char *param, const struct phi
     case PHI3V_E_ARGUMENT:
     case PHI3V_E_PROMPT:
     case PHI3V_E_IMAGE:
+    case PHI3V_E_UNSUPPORTED:
     case PHI3V_E_IO:
         status = 400;
         break;
