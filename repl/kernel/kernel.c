@@ -141,9 +141,14 @@ static int evaluate(struct kernel *k, const char *code, const char *id, struct n
     return rc;
 }
 
+/* Consoles show nothing but the traceback. */
 static json_t *error_content(const char *name, const char *text)
 {
-    return json_pack("{s:s,s:o,s:[]}", "ename", name, "evalue", json_text(text), "traceback");
+    char *line = xasprintf("%s%s%s", name, *text ? ": " : "", text);
+    json_t *content = json_pack("{s:s,s:o,s:[o]}", "ename", name, "evalue", json_text(text),
+                                "traceback", json_text(line));
+    free(line);
+    return content;
 }
 
 static void fail(struct kernel *k, const struct request *r, bool silent, const char *name,

@@ -93,6 +93,10 @@ static void answer_text(struct show *s, const struct nb_output *out)
 {
     enum { LONG_BYTES = 16 << 10 };
     text_addn(&s->answer, out->text, out->n_bytes);
+    if (s->streams) {
+        say(s, "stdout", out->text, out->n_bytes);
+        return;
+    }
     double interval = 0.05 * (1 + (double)s->answer.n / LONG_BYTES);
     if (s->answer.s && (!s->displayed || now_s() - s->sent_s >= interval))
         display(s, s->answer.s, s->answer.s);
@@ -100,7 +104,10 @@ static void answer_text(struct show *s, const struct nb_output *out)
 
 static void answer_end(struct show *s)
 {
-    if (s->answer.s) display(s, s->answer.s, s->answer.s);
+    if (s->answer.s && s->streams)
+        say(s, "stdout", "\n", 1);
+    else if (s->answer.s)
+        display(s, s->answer.s, s->answer.s);
     text_free(&s->answer);
 }
 
@@ -145,7 +152,9 @@ static void progress(void *user, const struct nb_progress *p)
     enum { LINE = 100 };
     struct show *s = user;
     char line[LINE];
-    if (!p || !s->request || !*s->display_id || s->answer.n || now_s() - s->sent_s < 0.5) return;
+    if (!p || !s->request || s->streams || !*s->display_id || s->answer.n ||
+        now_s() - s->sent_s < 0.5)
+        return;
     if (p->total > 0)
         snprintf(line, sizeof line, "*%s: %.0f %%*", p->stage,
                  100 * (double)p->done / (double)p->total);
@@ -175,10 +184,19 @@ struct nb_front show_front(struct show *s, bool (*stopped)(void *user), void (*b
 
 void show_init(struct show *s, struct io *io) { *s = (struct show){.io = io}; }
 
+/* A person at a console may be asked for input, and their cells have no name; notebooks name their
+ * cells, and what runs notebooks by itself takes no input. */
+static bool is_of_console(const struct request *r)
+{
+    return r && json_is_true(json_object_get(r->content, "allow_stdin")) &&
+           !json_object_get(r->metadata, "cellId");
+}
+
 void show_request(struct show *s, const struct request *r, bool silent)
 {
     s->request = r;
     s->silent = silent;
+    s->streams = is_of_console(r);
     *s->display_id = 0;
     strings_free(&s->drawn);
     free(s->next_input);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * A notebook's outputs as Jupyter's messages: text as streams, pictures as display data, an answer as
- * a display that is replaced as it grows. */
+ * a display that is replaced as it grows, or as a stream in consoles, which show only its first
+ * state. */
 #ifndef KERNEL_SHOW_H
 #define KERNEL_SHOW_H
 
@@ -12,6 +13,7 @@ struct show {
     struct notebook *nb;
     const struct request *request; // whose cell runs; NULL: none
     bool silent;                   // it wants no outputs
+    bool streams;                  // its client shows no display anew: answers are streams
     /* The answer being shown. */
     struct text answer;
     char display_id[24];

@@ -34,6 +34,8 @@ void chat_close(struct chat *c);
 const char *chat_model(const struct chat *c);
 const char *chat_name(const struct chat *c); // for people: the address, "… and 2 more"
 int64_t chat_context(const struct chat *c);  // tokens; 0: not said
+/* The mode that notebooks with the model begin in, as a phiscope says it; NULL: not said. */
+const char *chat_mode(const struct chat *c);
 /* Texts may say <|image_1|> where the first of their message's pictures stands, as phiscope's do. */
 bool chat_reads_tags(const struct chat *c);
 int chat_n_servers(const struct chat *c);

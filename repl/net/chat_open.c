@@ -116,9 +116,10 @@ static int learn_model(struct chat *c, int k, const struct chat_options *opt,
                       wanted ? wanted : "any model", *l.names ? ", but " : "", l.names);
     if (!rc && !c->model) {
         c->model = l.id;
+        c->mode = l.mode;
         c->context = l.context;
         c->reads_tags = l.reads_tags;
-        l.id = NULL;
+        l.id = l.mode = NULL;
     } else if (!rc) {
         c->reads_tags &= l.reads_tags;
         if (l.context > 0 && l.context < c->context) c->context = l.context;
@@ -199,6 +200,7 @@ void chat_close(struct chat *c)
     if (c->key) explicit_bzero(c->key, strlen(c->key));
     free(c->servers);
     free(c->model);
+    free(c->mode);
     free(c->name);
     free(c->key);
     free(c->note);
@@ -210,4 +212,5 @@ const char *chat_name(const struct chat *c) { return c->name; }
 int64_t chat_context(const struct chat *c) { return c->context; }
 int chat_n_servers(const struct chat *c) { return c->n; }
 const char *chat_note(const struct chat *c) { return c->note; }
+const char *chat_mode(const struct chat *c) { return c->mode; }
 bool chat_reads_tags(const struct chat *c) { return c->reads_tags; }

@@ -172,7 +172,10 @@ bool chat_models_find(const char *bytes, size_t n, const char *wanted, struct ch
         if (l.id || !good || !id || !*id || (wanted && strcmp(id, wanted) != 0)) continue;
         good = (l.id = strdup(id)) != NULL;
         l.context = context_of(model);
+        const char *mode = json_string_value(json_object_get(model, "mode"));
         l.reads_tags = owner && !strcmp(owner, "phiscope");
+        if (l.reads_tags && mode && (!strcmp(mode, "chat") || !strcmp(mode, "cell")))
+            good = (l.mode = strdup(mode)) != NULL && good;
     }
     if (good && !l.id) good = (l.names = names_of(list)) != NULL;
     json_decref(root);
@@ -187,5 +190,6 @@ void chat_listed_fini(struct chat_listed *l)
 {
     free(l->id);
     free(l->names);
+    free(l->mode);
     *l = (struct chat_listed){0};
 }

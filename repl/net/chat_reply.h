@@ -39,6 +39,7 @@ struct chat_listed { // one of the models that a server lists
     char *id;        // NULL: what was wanted is not there,
     char *names;     // and this is
     int64_t context; // tokens; 0: not said
+    char *mode;      // that notebooks with it begin in, "chat" or "cell"; NULL: not said
     bool reads_tags; // <|image_1|> in a text means the first of its pictures
 };
 

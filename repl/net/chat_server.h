@@ -29,7 +29,7 @@ extern const struct chat_optional chat_optional[CHAT_N_OPTIONAL];
 struct chat {
     struct chat_server *servers; // [n]
     int n;
-    char *model, *name, *key, *note;
+    char *model, *mode, *name, *key, *note;
     int64_t context;
     bool reads_tags;
     double backoff_s;

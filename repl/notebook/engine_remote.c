@@ -59,9 +59,16 @@ int engine_open_remote(struct engine *e, const char *urls, const struct settings
     int rc = chat_open(&options, &new.chat, err);
     e->front->progress(e->front->user, NULL);
     free(list);
-    if (!rc && !(new.note = note_of(new.chat))) {
-        chat_close(new.chat);
-        rc = memory_error(err);
+    if (!rc) {
+        unsigned before = memory_failures();
+        new.note = note_of(new.chat);
+        new.advice.mode = text_copy(chat_mode(new.chat));
+        rc = memory_failures() == before ? 0 : memory_error(err);
+        if (rc) {
+            chat_close(new.chat);
+            advice_free(&new.advice);
+            free(new.note);
+        }
     }
     if (rc) return rc;
     new.load_s = now_s() - begun;

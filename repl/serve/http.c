@@ -89,9 +89,9 @@ static enum MHD_Result health_answer(struct call *c)
 
 static json_t *model_json(const struct server *s)
 {
-    return json_pack("{s:s,s:s,s:I,s:s,s:I}", "id", s->name, "object", "model", "created",
+    return json_pack("{s:s,s:s,s:I,s:s,s:I,s:s*}", "id", s->name, "object", "model", "created",
                      (json_int_t)s->started, "owned_by", "phiscope", "max_model_len",
-                     (json_int_t)phi3v_model_info(s->model)->ctx);
+                     (json_int_t)phi3v_model_info(s->model)->ctx, "mode", s->mode);
 }
 
 static enum MHD_Result models_answer(struct call *c)

@@ -119,6 +119,7 @@ int serve_run(const struct serve_options *opt, struct phi3v_error *err)
     struct server s = {.model = opt->model,
                        .name = opt->name,
                        .no_picture = opt->no_picture,
+                       .mode = opt->mode,
                        .settings = &settings,
                        .room.limit = (size_t)ROOM_MIB << 20,
                        .started = time(NULL),

@@ -9,6 +9,7 @@ struct serve_options { // borrowed
     phi3v_model *model;
     const char *name;                // of the model, as clients say it
     const char *no_picture;          // the answer to prompts without a picture, or NULL
+    const char *mode;                // that notebooks with it begin in, or NULL
     const struct settings *settings; // what requests leave out, and what may be fetched
     const char *host;
     int port;             // 0: any that is free

@@ -13,6 +13,7 @@ struct server {
     phi3v_model *model;
     const char *name;                // of the model, as clients say it
     const char *no_picture;          // the answer to prompts without a picture; NULL: the model's
+    const char *mode;                // that notebooks with it begin in, or NULL
     const struct settings *settings; // what a request leaves out
     struct vocabulary *vocabulary;   // of the model, for answers by a schema
     struct scheduler *scheduler;

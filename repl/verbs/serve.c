@@ -26,6 +26,7 @@ static int serve(struct app *a, const struct options *opt)
     struct serve_options how = {.model = a->engine.model,
                                 .name = a->engine.info->name,
                                 .no_picture = a->engine.advice.no_picture,
+                                .mode = a->engine.advice.mode,
                                 .settings = &opt->set,
                                 .host = opt->host ? opt->host : "127.0.0.1",
                                 .port = opt->port,
