@@ -54,8 +54,8 @@ void price_learn(struct price *p, const struct phi3v_model_info *info, const str
 
 /* -- A trial ---------------------------------------------------------------------------------- */
 
-static const double trial_s = 0.1; /* for all trials of a stage */
-enum { TRIAL_ROWS = 256, MOST_TRIALS = 3 };
+static const double trial_s = 0.06; /* for all trials of a stage */
+enum { TRIAL_CROPS = 4, TRIAL_ROWS = 128, MOST_TRIALS = 3 };
 
 struct trial {
     enum phi3v_stage stage;
@@ -63,7 +63,7 @@ struct trial {
     double units, seconds;
 };
 
-/* Ends it when time is up, or twice that where nothing could be measured by then. */
+/* Ends it when time is up, or later where nothing could be measured by then. */
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct trial *t = user;
@@ -72,7 +72,7 @@ static int on_event(const struct phi3v_event *event, void *user)
         t->units = event->part * (double)event->total;
         t->seconds = event->seconds;
     }
-    return now_s() - t->begun_s >= (t->units > 0 ? trial_s : 2 * trial_s);
+    return now_s() - t->begun_s >= (t->units > 0 ? trial_s : 5 * trial_s);
 }
 
 static phi3v_image *some_picture(int side, unsigned number)
@@ -86,18 +86,19 @@ static phi3v_image *some_picture(int side, unsigned number)
     return image;
 }
 
-/* The smallest picture there is: one crop, and the whole. */
+/* Of a square picture in four crops, and as a whole. */
 static phi3v_prompt *picture_prompt(phi3v_model *model, unsigned number)
 {
     struct phi3v_image_plan plan;
     phi3v_prompt *prompt = NULL;
-    phi3v_image *image = some_picture(phi3v_model_info(model)->crop_side, number);
+    phi3v_image *image = some_picture(2 * phi3v_model_info(model)->crop_side, number);
     int32_t *ids = NULL;
-    if (image && !phi3v_image_plan(model, image, 1, &plan, NULL))
+    if (image && !phi3v_image_plan(model, image, TRIAL_CROPS, &plan, NULL))
         ids = memory_new((size_t)plan.n_tokens * sizeof *ids);
     for (int i = 0; ids && i < plan.n_tokens; i++) ids[i] = -1;
     if (ids)
-        (void)phi3v_prompt_ids_new(model, ids, (size_t)plan.n_tokens, &image, 1, 1, &prompt, NULL);
+        (void)phi3v_prompt_ids_new(model, ids, (size_t)plan.n_tokens, &image, 1, TRIAL_CROPS,
+                                   &prompt, NULL);
     free(ids);
     phi3v_image_free(image);
     return prompt;

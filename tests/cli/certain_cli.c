@@ -252,6 +252,35 @@ static void refused(void)
     }
 }
 
+/* -- :set doubt ----------------------------------------------------------------------------- */
+
+static const char underlined[] = "\033[4m";
+
+/* The answer to "One." with such a threshold; whether words of it were underlined as they came. */
+static bool doubted(const char *doubt, bool *ret_shown)
+{
+    char line[40];
+    struct pty *p = pty_start((const char *const[]){"-m", model(), "--num-crops", "1", "--dtype",
+                                                    "f32", "--max-new-tokens", "8", NULL});
+    snprintf(line, sizeof line, ":set doubt %s\r", doubt);
+    *ret_shown = pty_expect(p, "In [1]");
+    pty_type(p, line);
+    *ret_shown &= pty_expect(p, "In [1]");
+    pty_type(p, "One.\r");
+    *ret_shown &= pty_expect(p, "Out[1]");
+    bool found = pty_came(p, underlined);
+    pty_type(p, "\004");
+    *ret_shown &= pty_end(p) == 0;
+    return found;
+}
+
+static void doubt(void)
+{
+    bool shown;
+    tap_ok(doubted("1", &shown) && shown, "words less certain than :set doubt are underlined");
+    tap_ok(!doubted("0", &shown) && shown, "and none are without it");
+}
+
 /* -- :alt ----------------------------------------------------------------------------------- */
 
 static int count(const char *s, const char *what)
@@ -299,6 +328,7 @@ int main(int argc, char **argv)
         branches();
         refused();
         alternatives();
+        doubt();
     } else {
         tap_skip("no golden models", "certainty");
     }
