@@ -26,13 +26,23 @@ static void allow_token(const struct vocabulary *v, int32_t token, uint32_t *all
     for (; token >= 0; token = v->same[token]) allowed[token / 32] |= UINT32_C(1) << (token % 32);
 }
 
+/* Whether a step has cost so much that, as some tokens are found, these will do: whoever wrote the
+ * schema shares the machine with others. Ordinary ones cost a hundredth of it. */
+static bool is_enough(const struct matcher *m, uint64_t begun, bool any)
+{
+    enum { MUCH = 10000000 };
+    return any && m->work - begun > MUCH;
+}
+
 /* All tokens of a tree that some of the threads [begin, begin + n) can take. What the walk adds to
  * the matcher's lists is taken away again. */
 static void walk(struct matcher *m, const struct vocabulary *v, const struct token_tree *tree,
                  int32_t begin, int32_t n, uint32_t *allowed)
 {
     struct level levels[MAX_TOKEN_BYTES + 1] = {{begin, n, m->n_frames, m->n_keys}};
-    for (int32_t i = 0; i < tree->n;) {
+    uint64_t begun = m->work;
+    bool any = false;
+    for (int32_t i = 0; i < tree->n && !is_enough(m, begun, any);) {
         const struct token_node *node = &tree->v[i];
         const struct level *before = &levels[node->depth - 1];
         int32_t behind = before->threads + before->n_threads;
@@ -46,6 +56,7 @@ static void walk(struct matcher *m, const struct vocabulary *v, const struct tok
         }
         levels[node->depth] = (struct level){behind, m->n_threads - behind, m->n_frames, m->n_keys};
         allow_token(v, node->token, allowed);
+        any |= node->token >= 0;
         i++;
     }
     m->n_threads = begin;

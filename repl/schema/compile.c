@@ -108,7 +108,8 @@ static void check_one_of(struct compiler *c, const json_t *list)
     size_t n = json_array_size(list);
     for (size_t i = 0; i < n && !lost(c); i++)
         for (size_t k = 0; k < i; k++)
-            if (!schemas_exclude(c->root, json_array_get(list, k), json_array_get(list, i)))
+            if (!schemas_exclude(c->root, json_array_get(list, k), json_array_get(list, i),
+                                 &c->work))
                 reader_refuse(&c->r, PHI3V_E_UNSUPPORTED,
                               "\"oneOf\" is supported where its schemas exclude each other, and "
                               "number %zu and %zu may have a value in common: \"anyOf\" takes both",
@@ -203,24 +204,30 @@ static int32_t document_rule(struct compiler *c, int32_t value)
     return rule;
 }
 
+static int refuse_whole(struct compiler *c, int32_t document)
+{
+    if (c->g.large)
+        return reader_refuse(&c->r, PHI3V_E_UNSUPPORTED,
+                             "it is too large: fewer or smaller patterns, lists and lengths would "
+                             "fit");
+    if (c->g.failed) return memory_error(c->r.err);
+    if (c->g.states[grammar_start(&c->g, document)].height > MAX_NESTING)
+        return reader_refuse(&c->r, PHI3V_E_ARGUMENT, "no value satisfies it");
+    if (grammar_is_circular(&c->g))
+        return reader_refuse(&c->r, PHI3V_E_ARGUMENT,
+                             "\"$ref\" leads back to itself, with nothing between");
+    return c->g.failed ? memory_error(c->r.err) : 0;
+}
+
 static int finish(struct compiler *c, int32_t value, struct schema **ret)
 {
+    if (c->r.rc) return c->r.rc;
+    int32_t document = document_rule(c, value);
+    if (!grammar_finish(&c->g)) c->g.failed = true;
+    int rc = refuse_whole(c, document);
+    if (rc) return rc;
     struct schema *s = memory_zero(1, sizeof *s);
-    int32_t document = lost(c) ? 0 : document_rule(c, value);
-    if (c->g.large)
-        reader_refuse(&c->r, PHI3V_E_UNSUPPORTED,
-                      "it is too large: fewer or smaller patterns, "
-                      "lists and lengths would fit");
-    bool good = s && !lost(c) && grammar_finish(&c->g);
-    if (good && c->g.states[grammar_start(&c->g, document)].height > MAX_NESTING)
-        reader_refuse(&c->r, PHI3V_E_ARGUMENT, "no value satisfies it");
-    else if (good && grammar_is_circular(&c->g))
-        reader_refuse(&c->r, PHI3V_E_ARGUMENT,
-                      "\"$ref\" leads back to itself, with nothing between");
-    if (!good || lost(c)) {
-        free(s);
-        return c->r.rc ? c->r.rc : memory_error(c->r.err);
-    }
+    if (!s) return memory_error(c->r.err);
     s->grammar = c->g;
     s->document = document;
     c->g = (struct grammar){0};

@@ -18,6 +18,7 @@ struct compiler {
     const json_t *root;
     struct known *known; // [n_known]
     int n_known, depth;
+    long work;                    // of showing that schemas exclude each other
     int32_t gap, any, any_object; // rules; -1: not made yet
 };
 

@@ -7,7 +7,10 @@
 #include "common/memory.h"
 #include "schema/keywords.h"
 
-enum { MAX_LOOKS = 20 }; /* at schemas within each other */
+enum {
+    MAX_LOOKS = 20,           // at schemas within each other
+    MAX_COMPARISONS = 1000000 // of two schemas or values: beyond, nothing is shown
+};
 
 /* -- References -------------------------------------------------------------------------------- */
 
@@ -61,6 +64,7 @@ const json_t *schema_at(const json_t *root, const char *reference)
 struct look {
     const json_t *root;
     int depth;
+    long *work; // comparisons so far
 };
 
 static bool exclude(struct look l, const json_t *a, const json_t *b);
@@ -123,12 +127,13 @@ static bool same_value(const json_t *a, const json_t *b)
     return json_equal(a, b);
 }
 
-static bool values_exclude(const json_t *a, const json_t *b)
+static bool values_exclude(struct look l, const json_t *a, const json_t *b)
 {
     if (!value_at(a, 0) || !value_at(b, 0)) return false;
     for (size_t i = 0; value_at(a, i); i++)
         for (size_t k = 0; value_at(b, k); k++)
-            if (same_value(value_at(a, i), value_at(b, k))) return false;
+            if (++*l.work > MAX_COMPARISONS || same_value(value_at(a, i), value_at(b, k)))
+                return false;
     return true;
 }
 
@@ -157,7 +162,7 @@ static bool all_exclude(struct look l, const json_t *list, const json_t *b)
 
 static bool exclude(struct look l, const json_t *a, const json_t *b)
 {
-    if (++l.depth > MAX_LOOKS) return false;
+    if (++l.depth > MAX_LOOKS || ++*l.work > MAX_COMPARISONS) return false;
     a = meant(l.root, a);
     b = meant(l.root, b);
     if (json_is_false(a) || json_is_false(b)) return true;
@@ -167,11 +172,11 @@ static bool exclude(struct look l, const json_t *a, const json_t *b)
         return !(is_nullable(split) && types_of(other, false) & TYPE_NULL) &&
                all_exclude(l, branches(split), other);
     int common = common_types(a, b);
-    if (!common || (!(common & TYPE_NULL) && values_exclude(a, b))) return true;
+    if (!common || (!(common & TYPE_NULL) && values_exclude(l, a, b))) return true;
     return common == TYPE_OBJECT && (property_excludes(l, a, b) || property_excludes(l, b, a));
 }
 
-bool schemas_exclude(const json_t *root, const json_t *a, const json_t *b)
+bool schemas_exclude(const json_t *root, const json_t *a, const json_t *b, long *work)
 {
-    return exclude((struct look){.root = root}, a, b);
+    return exclude((struct look){.root = root, .work = work}, a, b);
 }

@@ -23,6 +23,13 @@ static bool room(struct grammar *g, void *list, int32_t n, size_t size)
     return true;
 }
 
+bool grammar_work(struct grammar *g, long n)
+{
+    g->work += n;
+    g->large |= g->work > MAX_WORK;
+    return !g->large;
+}
+
 int32_t grammar_state(struct grammar *g, int32_t rule)
 {
     g->large |= g->n_states >= MAX_STATES;
@@ -137,24 +144,31 @@ static int32_t edge_height(const struct grammar *g, const struct edge *e)
     return within > behind ? within : behind;
 }
 
-/* The least fixed point from above: each round looks at what the last one made lower. States were
- * made from the front of a text to its back, so going backwards settles most in one round. */
-static void work_out_heights(struct grammar *g)
+/* Lowers a state's height to that of its lowest edge; true when it was higher. */
+static bool lower(struct grammar *g, int32_t s)
+{
+    struct state *state = &g->states[s];
+    int32_t before = state->height;
+    for (int32_t e = 0; e < state->n_edges; e++) {
+        int32_t height = edge_height(g, &g->edges[state->edges + e]);
+        if (height < state->height) state->height = height;
+    }
+    return state->height < before;
+}
+
+/* The least fixed point from above. States lie mostly in front of those that they lead to, and rules
+ * in front of those that they call; where they do not, the next round goes the other way. */
+static bool work_out_heights(struct grammar *g)
 {
     for (int32_t s = 0; s < g->n_states; s++)
         g->states[s].height = g->states[s].final ? 0 : UNREACHABLE;
-    for (bool changed = true; changed;) {
+    bool changed = true;
+    for (int round = 0; changed && grammar_work(g, g->n_edges + g->n_states); round++) {
         changed = false;
-        for (int32_t s = g->n_states - 1; s >= 0; s--) {
-            struct state *state = &g->states[s];
-            for (int32_t e = 0; e < state->n_edges; e++) {
-                int32_t height = edge_height(g, &g->edges[state->edges + e]);
-                if (height >= state->height) continue;
-                state->height = height;
-                changed = true;
-            }
-        }
+        for (int32_t i = 0; i < g->n_states; i++)
+            changed |= lower(g, round % 2 ? i : g->n_states - 1 - i);
     }
+    return !changed;
 }
 
 static void drop_dead_edges(struct grammar *g)
@@ -173,8 +187,7 @@ static void drop_dead_edges(struct grammar *g)
 
 bool grammar_finish(struct grammar *g)
 {
-    if (g->failed || !flatten(g)) return false;
-    work_out_heights(g);
+    if (g->failed || !flatten(g) || !work_out_heights(g)) return false;
     drop_dead_edges(g);
     return true;
 }
@@ -206,10 +219,11 @@ static bool circle_from(const struct grammar *g, int32_t state, unsigned char *c
     return false;
 }
 
-bool grammar_is_circular(const struct grammar *g)
+bool grammar_is_circular(struct grammar *g)
 {
     unsigned char *colours = memory_zero((size_t)g->n_rules, sizeof *colours);
-    bool found = !colours; // without memory nothing is vouched for
+    bool found = false;
+    if (!colours) g->failed = true;
     for (int32_t rule = 0; colours && rule < g->n_rules && !found; rule++)
         found = circle_through(g, rule, colours);
     free(colours);

@@ -15,6 +15,7 @@ enum {
     MAX_NESTING = 64,      // of objects and arrays in a text
     MAX_STATES = 300000,   // of a grammar: some 20 MB
     NO_LIMIT = 0x7fffffff, // of a rule's counter
+    MAX_WORK = 100000000,  // for building one: some tenths of a second
     UNREACHABLE = 1 << 20, // height of a state from which no end can be reached
 };
 
@@ -61,8 +62,9 @@ struct grammar {
     struct edge *edges;
     struct rule *rules;
     int32_t n_states, n_edges, n_rules;
+    long work;   // done so far
     bool failed; // memory was missing, or
-    bool large;  // there would be too many states
+    bool large;  // there would be too many states, or too much work
 };
 
 /* All return an index; with g->failed set one that may be used for building on. */
@@ -80,11 +82,14 @@ int32_t grammar_then_call(struct grammar *g, int32_t from, int32_t rule);
  * state behind the last. */
 int32_t grammar_literal(struct grammar *g, int32_t from, const char *bytes, size_t n);
 
-/* Puts edges side by side, works out heights, and drops what leads nowhere. False without memory. */
+/* Work that a little text can ask for a lot of is counted. False: it has become too much. */
+bool grammar_work(struct grammar *g, long n);
+/* Puts edges side by side, works out heights, and drops what leads nowhere. False without memory,
+ * or where it is too much work. */
 bool grammar_finish(struct grammar *g);
 /* A rule calls itself, perhaps through others, before it takes a byte: it could do so for ever. Of a
- * finished grammar. */
-bool grammar_is_circular(const struct grammar *g);
+ * finished grammar; without memory g->failed is set. */
+bool grammar_is_circular(struct grammar *g);
 void grammar_free(struct grammar *g);
 
 #endif

@@ -133,6 +133,7 @@ static void go_back(struct matcher *m, int32_t begin, const struct thread *t)
 /* Adds a thread, and all that it can become without a byte, to those from begin on. */
 static void enter(struct matcher *m, int32_t begin, const struct thread *t)
 {
+    m->work += (uint64_t)(1 + m->n_threads - begin);
     if (m->n_threads - begin >= MAX_THREADS) return;
     for (int32_t i = begin; i < m->n_threads; i++)
         if (same_thread(&m->threads[i], t)) return;
@@ -149,6 +150,7 @@ static void enter(struct matcher *m, int32_t begin, const struct thread *t)
 void matcher_step(struct matcher *m, int32_t begin, int32_t n, uint8_t byte)
 {
     int32_t behind = m->n_threads;
+    m->work += (uint64_t)n;
     for (int32_t i = begin; i < begin + n; i++) {
         const struct state *state = &m->g->states[m->threads[i].state];
         for (int32_t e = 0; e < state->n_edges; e++) {

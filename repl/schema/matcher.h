@@ -34,7 +34,8 @@ struct matcher {
     struct frame *frames;   // the ones below a frame stand in front of it
     struct key *keys;
     int32_t n_threads, n_now, n_frames, n_keys;
-    bool failed; // memory was missing
+    uint64_t work; // threads looked at so far
+    bool failed;   // memory was missing
 };
 
 /* Both grammar and matcher are borrowed where they lie. */

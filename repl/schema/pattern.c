@@ -16,8 +16,7 @@ enum {
     MAX_SETS = 2000,   // of the second
     MAX_RANGES = 64,   // of a class
     MAX_REPEAT = 1000,
-    MAX_GROUPS = 50,    // within each other
-    MAX_WORK = 30000000 // looks at nodes, a tenth of a second
+    MAX_GROUPS = 50 // within each other
 };
 
 struct range {
@@ -410,7 +409,6 @@ struct sets {
     int last; // the node of the end
     struct set *v;
     int n;
-    long work;   // done so far: what a short pattern can ask for has an end
     bool failed; // memory
     bool large;
 };
@@ -458,8 +456,7 @@ static void go(struct sets *s, int from, uint32_t lo, uint32_t hi)
         s->failed = true;
         return;
     }
-    s->work += s->p->n_nodes;
-    s->large |= s->work > MAX_WORK;
+    if (!grammar_work(s->g, s->p->n_nodes + s->n)) s->large = true;
     for (int i = 0; i < s->p->n_nodes; i++) {
         const struct node *n = &s->p->nodes[i];
         if (!has(s->v[from].nodes, i) || n->lo > lo || n->hi < hi) continue;

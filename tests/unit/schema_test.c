@@ -7,9 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
+#include "common/memory.h"
 #include "schema/compiled.h"
 #include "schema/matcher.h"
 
@@ -286,6 +288,75 @@ static void nesting_has_an_end(void **state)
     schema_free(s);
 }
 
+/* -- Little memory, and much to do -------------------------------------------------------------- */
+
+/* One allocation after the other fails: it is said, or does not matter. */
+static void memory_may_be_missing(void **state)
+{
+    (void)state;
+    for (size_t r = 0; r < sizeof rows / sizeof *rows; r += 3) {
+        json_t *json = json_loads(rows[r].schema, JSON_DECODE_ANY, NULL);
+        bool pending = false;
+        for (long k = 1; !pending; k += 1 + k / 20) {
+            struct phi3v_error err = {0};
+            struct schema *s = NULL;
+            struct matcher m = {0};
+            memory_fail_at(k);
+            int rc = schema_compile(json, &s, &err);
+            if (!rc) matcher_init(&m, &s->grammar, s->document);
+            if (!rc && matcher_take(&m, rows[r].good[0], strlen(rows[r].good[0])) && !m.failed)
+                assert_true(matcher_is_complete(&m));
+            pending = memory_fail_pending();
+            memory_fail_at(0);
+            if (rc) assert_int_equal(err.code, PHI3V_E_MEMORY);
+            matcher_fini(&m);
+            schema_free(s);
+        }
+        json_decref(json);
+    }
+}
+
+static double cpu_s(void) { return (double)clock() / CLOCKS_PER_SEC; }
+
+static void append(char **to, const char *format, int i) { *to += sprintf(*to, format, i, i); }
+
+/* Small texts that ask for a lot are compiled or refused within a second or so. */
+static void work_has_an_end(void **state)
+{
+    (void)state;
+    enum { N_TEXTS = 4 };
+    static char text[N_TEXTS][1 << 16];
+    char *at[N_TEXTS];
+    for (int i = 0; i < N_TEXTS; i++) at[i] = text[i];
+    append(&at[0], "{\"$defs\": {\"l0\": {\"type\": \"string\"}", 0);
+    for (int i = 1; i < 18; i++) { // each of the last twice, seventeen times
+        append(&at[0], ", \"l%d\": {\"anyOf\": [", i);
+        append(&at[0], "{\"$ref\": \"#/$defs/l%d\"}, {\"$ref\": \"#/$defs/l%d\"}]}", i - 1);
+    }
+    append(&at[0], "}, \"oneOf\": [{\"$ref\": \"#/$defs/l17\"}, {\"$ref\": \"#/$defs/l17\"}]}", 0);
+    append(&at[1], "{\"properties\": {\"z\": true", 0);
+    for (int i = 0; i < 400; i++)
+        append(&at[1], ", \"p%d\": {\"pattern\": \"(a|b|c){0,300}x%d\"}", i);
+    append(&at[1], "}}", 0);
+    append(&at[2], "{\"properties\": {\"p0\": {\"type\": \"array\"}", 0);
+    for (int i = 1; i < 450; i++) { // each needs what the one before it needs
+        append(&at[2], ", \"p%d\": {\"items\": ", i);
+        append(&at[2], "{\"$ref\": \"#/properties/p%d\"}, \"minItems\": 1}", i - 1);
+    }
+    append(&at[2], "}}", 0);
+    append(&at[3], "{\"pattern\": \"(a*)*(b*)*(.*)*x(.*)*(a|b|.)*y{0,900}.{0,900}\"}", 0);
+    for (int i = 0; i < N_TEXTS; i++) {
+        struct schema *s = NULL;
+        double begun = cpu_s();
+        json_t *json = json_loads(text[i], 0, NULL);
+        assert_non_null(json);
+        schema_compile(json, &s, NULL);
+        schema_free(s);
+        json_decref(json);
+        if (cpu_s() - begun > 10) fail_msg("text %d took %.1f s", i, cpu_s() - begun);
+    }
+}
+
 /* -- Refused ----------------------------------------------------------------------------------- */
 
 static const struct {
@@ -354,8 +425,12 @@ static void by_name(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(whole_texts),    cmocka_unit_test(beginnings),
-        cmocka_unit_test(no_way_is_lost), cmocka_unit_test(nesting_has_an_end),
+        cmocka_unit_test(whole_texts),
+        cmocka_unit_test(beginnings),
+        cmocka_unit_test(no_way_is_lost),
+        cmocka_unit_test(nesting_has_an_end),
+        cmocka_unit_test(memory_may_be_missing),
+        cmocka_unit_test(work_has_an_end),
         cmocka_unit_test(by_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
