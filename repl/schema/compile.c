@@ -147,6 +147,8 @@ static void compile_value(struct compiler *c, const json_t *schema, int32_t rule
         reader_refuse(&c->r, PHI3V_E_ARGUMENT, "it is neither an object nor true or false");
         return;
     }
+    if (schema != c->root && json_object_get(schema, "$id"))
+        reader_refuse(&c->r, PHI3V_E_UNSUPPORTED, "\"$id\" is supported at the top alone");
     int kinds = read_keywords(&c->r, schema);
     if (lost(c)) return;
     const json_t *nullable = json_object_get(schema, "nullable");

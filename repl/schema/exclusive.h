@@ -9,8 +9,9 @@
 
 /* What "#/$defs/a" points to in root; NULL: nothing. */
 const json_t *schema_at(const json_t *root, const char *reference);
-/* Both schemas are of root. Shown is: what is written here for one of them never meets the other. *work, zero at first, counts what
- * all calls of one schema cost; where it becomes too much nothing is shown. */
+/* Both schemas are of root. Shown is: what is written here for one of them never meets the other.
+ * *work, zero at first, counts what all calls for one schema cost; where it becomes too much, nothing
+ * is shown. */
 bool schemas_exclude(const json_t *root, const json_t *a, const json_t *b, long *work);
 
 #endif

@@ -365,6 +365,7 @@ static const struct {
     {"{\"not\":{}}", {"\"not\" is not supported", " #:"}},
     {"{\"properties\":{\"a\":{\"items\":{\"uniqueItems\":true}}}}",
      {"\"uniqueItems\"", "#/properties/a/items"}},
+    {"{\"items\":{\"$id\":\"https://example.org/a\"}}", {"\"$id\"", "#/items"}},
     {"{\"requried\":[\"a\"]}", {"\"requried\" is no keyword"}},
     {"{\"type\":\"object\",\"patternProperties\":{}}", {"\"patternProperties\""}},
     {"{\"type\":\"integer\",\"multipleOf\":5}", {"\"multipleOf\""}},
