@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "phi3v_tools.h"
+#include "clock.h"
 #include "progress.h"
 #include "report.h"
 #include "start.h"
@@ -76,13 +76,6 @@ static int run_apart(struct driver *d, const struct plan_item *item, struct resu
 }
 
 /* -- Where the time went ----------------------------------------------------------------------- */
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 struct stages {
     bool say; // else only: count from now on

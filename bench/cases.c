@@ -5,19 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "phi3v_tools.h"
+#include "clock.h"
 #include "progress.h"
 
 enum { BOS = 1 }; // what a chat begins with, and what phi3v_session_fill pretends
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 static int no_memory(struct phi3v_error *err)
 {

@@ -6,9 +6,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "progress.h"
 
 enum { TEXT_TOKENS = 8 };
@@ -22,13 +22,6 @@ static int64_t resident_bytes(void)
     int n = fscanf(f, "%*d %lld", &pages);
     fclose(f);
     return n == 1 ? pages * sysconf(_SC_PAGESIZE) : 0;
-}
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 static int first_token(phi3v_model *model, phi3v_session *session, int n_crops,

@@ -56,6 +56,13 @@ void *memory_room(void *v, size_t n, size_t size)
     return full ? memory_grow(v, n ? 2 * n : 1, size) : v;
 }
 
+void *memory_room_for(void *v, size_t n, size_t more, size_t size)
+{
+    size_t room = 1;
+    while (room < n + more) room *= 2;
+    return memory_grow(v, room, size);
+}
+
 void *memory_copy(const void *from, size_t n_bytes)
 {
     void *to = from ? memory_new(n_bytes) : NULL;

@@ -14,6 +14,8 @@ void *memory_zero(size_t n, size_t size);          /* at least one byte; zeros *
 void *memory_grow(void *p, size_t n, size_t size); /* as reallocarray; p stays on failure */
 /* Room for one more in a list of n that never grew another way: it doubles. v stays on failure. */
 void *memory_room(void *v, size_t n, size_t size);
+/* The same for a list of n (v may be NULL) that is to hold `more` more. */
+void *memory_room_for(void *v, size_t n, size_t more, size_t size);
 void *memory_copy(const void *from, size_t n_bytes); /* NULL stays NULL */
 
 /* How many requests have failed on this thread so far. What lies between two equal numbers had all

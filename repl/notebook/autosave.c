@@ -143,7 +143,7 @@ static int list_left(const struct autosave *a, const char *prefix, struct left *
             is_left(path, true);
         } else if (path && starts_with(e->d_name, prefix) && !stat(path, &st) &&
                    S_ISREG(st.st_mode) && is_left(path, false)) {
-            struct left *v = memory_grow(*ret, (size_t)n + 1, sizeof *v);
+            struct left *v = memory_room(*ret, (size_t)n, sizeof *v);
             if (v) {
                 *ret = v;
                 v[n++] = (struct left){path, st.st_mtim};

@@ -99,31 +99,12 @@ int images_of_cell(const struct book *b, const struct cell *c, const char *what)
 char *
 book_dir(const struct book *b); /* folder of the notebook file, NULL without one; to be freed */
 
-/* -- Undo ---------------------------------------------------------------------------------------
- */
-
-/* Keeps cell i as it is now; i = n: the cell that is about to be added. Errors: MEMORY. */
-int book_remember(struct book *b, int i, struct phi3v_error *err);
-void book_forget_last(struct book *b); /* what book_remember has kept last, for nothing */
-/* Replaces all cells and pictures by those of `fresh`, which is then empty; book_undo brings the
- * old ones back. Errors: MEMORY; nothing has changed then. */
-int book_replace(struct book *b, struct book *fresh, struct phi3v_error *err);
-/* The book that book_replace has put aside and book_undo would bring back; NULL: another change is
- * the latest. */
-struct book *book_aside(const struct book *b, bool forward); /* forward: of book_redo */
-enum book_undone { BOOK_NOTHING, BOOK_CELL_GONE, BOOK_CELL_THERE, BOOK_CELL_BACK, BOOK_ALL_BACK };
-/* Takes the latest change back; *ret_cell: number of the cell. A cell that goes gives its command
- * lines back to the pending ones, so its pictures are staged again. */
-enum book_undone book_undo(struct book *b, int *ret_cell);
-/* What book_undo took back is there again, until the next change. A cell that comes again takes its
- * lines back; where they are no longer the first of the pending ones it cannot. */
-enum book_undone book_redo(struct book *b, int *ret_cell);
-/* As book_undo, for good: of a change that failed. */
-void book_take_back(struct book *b);
-
 /* -- Branches -----------------------------------------------------------------------------------
  */
 
+/* What the last ":fork n …" line of cell i says; false: it has none. i = n: the pending lines. */
+struct fork;
+bool book_find_fork(const struct book *b, int i, struct fork *ret);
 /* The cell in whose place cell i stands, because a line of it is ":fork n …", as an index; -1:
  * none. i = n: the pending lines. */
 int book_fork_of(const struct book *b, int i);
@@ -132,38 +113,5 @@ int book_fork_of(const struct book *b, int i);
 int book_parent(const struct book *b, int i);
 /* Cell k is one of those that cell i goes on from. */
 bool book_is_above(const struct book *b, int k, int i);
-
-/* -- What stands before a cell ------------------------------------------------------------------
- */
-
-struct standing {
-    struct settings settings;
-    struct int_list staged;          // indices of images
-    struct int_list above;           // the pictures of the cell above
-    char conversation[DIGEST_CHARS]; // of the answered cells
-};
-/* Before cell i; i = n: at the end, the pending lines included. Errors: MEMORY. */
-int book_standing(const struct book *b, int i, struct standing *ret, struct phi3v_error *err);
-/* What further lines do to it. Errors: MEMORY. */
-int standing_apply(struct standing *s, const struct lines *lines, struct phi3v_error *err);
-void standing_take(struct standing *s, const struct cell *c); /* the pictures a cell has used */
-/* Those that a cell there takes when it names none: the staged ones, else, where cells do not see
- * those above them, the pictures of the one above. Borrowed. */
-const struct int_list *standing_pictures(const struct standing *s);
-bool standing_is_chat(const struct standing *s); /* a cell there sees those above it */
-void standing_free(struct standing *s);
-
-/* -- State --------------------------------------------------------------------------------------
- */
-
-enum cell_state { CELL_NEW, CELL_OK, CELL_STALE, CELL_INTERRUPTED, CELL_ERROR };
-/* What cell i would be asked with now, as a digest. Errors: MEMORY. */
-int book_digest(const struct book *b, int i, char ret[DIGEST_CHARS], struct phi3v_error *err);
-/* Of all cells, in one pass: ret [n]. Errors: MEMORY. */
-int book_states(const struct book *b, enum cell_state *ret, struct phi3v_error *err);
-/* Of one; CELL_NEW without memory. */
-enum cell_state book_state(const struct book *b, int i);
-const char *state_name(enum cell_state state);
-const char *finish_name(enum phi3v_finish finish); /* "stop", "length", "interrupted" */
 
 #endif

@@ -5,6 +5,8 @@
 
 #include "notebook/book.h"
 #include "notebook/engine.h"
+#include "notebook/standing.h"
+#include "notebook/undo.h"
 
 struct ahead;
 struct autosave;

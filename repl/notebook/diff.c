@@ -21,16 +21,12 @@ struct parts {
 static bool split(const char *s, struct parts *ret)
 {
     *ret = (struct parts){0};
-    size_t room = 0;
     while (*s) {
-        if (ret->n == room) {
-            room = room ? 2 * room : 64;
-            struct part *v = memory_grow(ret->v, room, sizeof *v);
-            if (!v) return false;
-            ret->v = v;
-        }
+        struct part *v = memory_room(ret->v, ret->n, sizeof *v);
+        if (!v) return false;
+        ret->v = v;
         size_t word = strcspn(s, " \t\n"), all = word + strspn(s + word, " \t\n");
-        ret->v[ret->n++] = (struct part){s, word, all};
+        v[ret->n++] = (struct part){s, word, all};
         s += all;
     }
     return true;
@@ -81,7 +77,7 @@ static bool put(struct diff *d, enum nb_change_kind kind, const struct part *p)
         last->n_bytes += p->n;
         return true;
     }
-    struct nb_change *v = memory_grow(d->v, (size_t)d->n + 1, sizeof *v);
+    struct nb_change *v = memory_room(d->v, (size_t)d->n, sizeof *v);
     if (!v) return false;
     d->v = v;
     v[d->n++] = (struct nb_change){kind, p->text, p->n};

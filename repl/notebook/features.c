@@ -99,7 +99,7 @@ static int list_kept(const struct notebook *nb, struct kept **ret)
         char *path =
             has_ending(e->d_name, ending) ? text_format("%s/%s", nb->cache_dir, e->d_name) : NULL;
         struct kept *v = path && !stat(path, &st) && S_ISREG(st.st_mode)
-                             ? memory_grow(*ret, (size_t)n + 1, sizeof *v)
+                             ? memory_room(*ret, (size_t)n, sizeof *v)
                              : NULL;
         if (!v) {
             free(path);

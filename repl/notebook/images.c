@@ -13,7 +13,7 @@
 
 bool int_list_add(struct int_list *list, int value)
 {
-    int *v = memory_grow(list->v, (size_t)list->n + 1, sizeof *v);
+    int *v = memory_room(list->v, (size_t)list->n, sizeof *v);
     if (!v) return false;
     list->v = v;
     list->v[list->n++] = value;
@@ -39,9 +39,11 @@ bool int_list_copy(struct int_list *to, const struct int_list *from)
 {
     *to = (struct int_list){0};
     if (!from->n) return true;
-    to->v = memory_copy(from->v, (size_t)from->n * sizeof *to->v);
-    if (to->v) to->n = from->n;
-    return to->v;
+    to->v = memory_room_for(NULL, 0, (size_t)from->n, sizeof *to->v);
+    if (!to->v) return false;
+    memcpy(to->v, from->v, (size_t)from->n * sizeof *to->v);
+    to->n = from->n;
+    return true;
 }
 
 void int_list_free(struct int_list *list)
@@ -111,7 +113,7 @@ int images_add(struct images *m, struct loaded *l, const char *what, const char 
                       name);
     if (name && images_find(m, name) >= 0)
         return refuse(err, PHI3V_E_ARGUMENT, "another picture is called @%s already", name);
-    struct image *v = memory_grow(m->v, (size_t)m->n + 1, sizeof *v);
+    struct image *v = memory_room(m->v, (size_t)m->n, sizeof *v);
     if (!v) return memory_error(err);
     m->v = v;
     unsigned before = memory_failures();
@@ -249,7 +251,7 @@ void images_truncate(struct images *m, int n)
 int images_copy(struct images *to, const struct images *from, struct phi3v_error *err)
 {
     unsigned before = memory_failures();
-    to->v = memory_zero((size_t)from->n, sizeof *to->v);
+    to->v = memory_room_for(NULL, 0, (size_t)from->n, sizeof *to->v);
     for (int i = 0; to->v && i < from->n; i++) {
         const struct image *p = &from->v[i];
         struct image *copy = &to->v[to->n++];

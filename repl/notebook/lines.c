@@ -10,7 +10,7 @@
 bool lines_add(struct lines *l, const char *text, enum nb_origin origin,
                const struct int_list *images)
 {
-    struct line *v = memory_grow(l->v, (size_t)l->n + 1, sizeof *v);
+    struct line *v = memory_room(l->v, (size_t)l->n, sizeof *v);
     if (!v) return false;
     l->v = v;
     v[l->n].text = text_copy(text);
@@ -55,7 +55,7 @@ bool lines_copy(struct lines *to, const struct lines *from)
 bool lines_join(struct lines *l, struct lines *more, bool in_front)
 {
     if (!more->n) return true;
-    struct line *v = memory_grow(l->v, (size_t)(l->n + more->n), sizeof *v);
+    struct line *v = memory_room_for(l->v, (size_t)l->n, (size_t)more->n, sizeof *v);
     if (!v) return false;
     if (in_front) memmove(v + more->n, v, (size_t)l->n * sizeof *v);
     memcpy(in_front ? v : v + l->n, more->v, (size_t)more->n * sizeof *v);

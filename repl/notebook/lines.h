@@ -4,7 +4,7 @@
 #ifndef NOTEBOOK_LINES_H
 #define NOTEBOOK_LINES_H
 
-#include "notebook/book.h"
+#include "notebook/standing.h"
 
 /* The one effect of a line, once its pictures are known; a line that has none (or a value that a
  * file may not set) changes nothing. Errors: MEMORY. */

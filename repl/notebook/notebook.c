@@ -10,6 +10,7 @@
 #include "net/url.h"
 #include "notebook/ahead.h"
 #include "notebook/autosave.h"
+#include "notebook/cell_answer.h"
 #include "notebook/commands.h"
 #include "notebook/features.h"
 #include "notebook/prompt.h"
@@ -117,7 +118,7 @@ void own_file_keep(struct notebook *nb, const char *path)
 {
     int k = own_file_index(nb, path);
     if (k < 0) {
-        struct file_mark *marks = memory_grow(nb->own_marks, nb->own_files.n + 1, sizeof *marks);
+        struct file_mark *marks = memory_room(nb->own_marks, nb->own_files.n, sizeof *marks);
         if (marks) nb->own_marks = marks;
         if (!marks || !strings_take(&nb->own_files, real_path(path))) return;
         k = (int)nb->own_files.n - 1;
@@ -486,7 +487,7 @@ static int answer_raw(struct notebook *nb, const char *text, const struct loaded
     if (!rc) rc = phi3v_prompt_raw(model, text, images, (int)n, nb->now.num_crops, &q.prompt, err);
     if (!rc) phi3v_prompt_ids(q.prompt, &n_ids);
     q.n_tokens = (int64_t)n_ids;
-    if (!rc) rc = run_question(nb, &q, &nb->now, sources, decode_s, err);
+    if (!rc) rc = question_answer(nb, &q, &nb->now, sources, decode_s, err);
     question_fini(&q);
     free(sources);
     return rc;
@@ -572,7 +573,7 @@ const char *nb_cell_answer(const struct notebook *nb, int cell)
 void nb_show_again(struct notebook *nb, int cell)
 {
     const struct cell *c = cell_of(nb, cell);
-    if (c) run_show_again(nb, cell - 1);
+    if (c) cell_show_again(nb, cell - 1);
 }
 
 char *nb_staged(struct notebook *nb, int cell)

@@ -23,13 +23,6 @@ int run_replaced(struct notebook *nb, int i, const char *prompt, enum nb_origin 
 /* The answer of cell i goes on. */
 int run_more(struct notebook *nb, int i, struct phi3v_error *err);
 
-/* A question about pictures outside the cells. */
-int run_question(struct notebook *nb, const struct question *q, const struct settings *s,
-                 const char *const *sources, double decode_image_s, struct phi3v_error *err);
-
-/* The answer of cell i once more, with its pictures. */
-void run_show_again(struct notebook *nb, int i);
-
 /* What has changed in a short answer, in one line. Without memory nothing is said. */
 void run_tell_changes(struct notebook *nb, const char *before, const char *after);
 

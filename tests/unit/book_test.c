@@ -9,7 +9,8 @@
 
 #include <cmocka.h>
 
-#include "notebook/book.h"
+#include "notebook/standing.h"
+#include "notebook/undo.h"
 
 static struct book new_book(void)
 {
