@@ -443,7 +443,15 @@ static void refuses_bad_files(void **state)
         {"model/merges", "[[\"a\"]]", PHI3V_E_MODEL, "merge 0"},
         {"model/merges", "[[\"a\", 5]]", PHI3V_E_MODEL, "merge 0"},
         {"model/merges", "[7]", PHI3V_E_MODEL, "merge 0"},
-        {"pre_tokenizer", "{\"type\": \"Metaspace\"}", PHI3V_E_UNSUPPORTED, "pre_tokenizer"},
+        {"pre_tokenizer",
+         "{\"type\": \"Metaspace\", \"replacement\": \"\u2581\", \"prepend_scheme\": \"first\","
+         " \"split\": false}",
+         PHI3V_E_UNSUPPORTED,
+         "the pre_tokenizer Metaspace, which other models' converters write, is not supported: "
+         "use"},
+        {"pre_tokenizer", "{\"type\": \"Sequence\", \"pretokenizers\": []}", PHI3V_E_UNSUPPORTED,
+         "the pre_tokenizer Sequence"},
+        {"pre_tokenizer", "7", PHI3V_E_UNSUPPORTED, "the pre_tokenizer in it"},
         {"normalizer", "null", PHI3V_E_UNSUPPORTED, "a normalizer other than"},
         {"normalizer/normalizers", "[]", PHI3V_E_UNSUPPORTED, "a normalizer other than"},
         {"decoder", "null", PHI3V_E_UNSUPPORTED, "a decoder other than"},
