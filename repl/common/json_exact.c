@@ -171,6 +171,24 @@ json_t *json_exact_parse(const char *text, size_t n, const char *what, const str
 
 /* -- Writing ---------------------------------------------------------------------------------- */
 
+/* Marks may also stand in what was not read here, a journal that somebody has changed: only what is
+ * really carried becomes something else than text. */
+
+/* Bytes of the number that the whole string behind the mark stands for; 0: it is no such string, or
+ * a name, which stays one. */
+static size_t carried_number(const char *json, const char *mark)
+{
+    const char *digits = mark + MARK_BYTES + 1;
+    if (mark[MARK_BYTES] != 'n' || mark == json || mark[-1] != '"') return 0;
+    size_t n = strcspn(digits, "\"\\");
+    return digits[n] == '"' && digits[n + 1] != ':' && is_number(digits, n) ? n : 0;
+}
+
+static bool is_carried_escape(const char *mark)
+{
+    return mark[MARK_BYTES] == 'u' && hex4(mark + MARK_BYTES + 1) >= 0;
+}
+
 /* The JSON text with what was carried in its place. */
 char *json_exact_pretty(const json_t *value, const struct stop *stop)
 {
@@ -179,20 +197,18 @@ char *json_exact_pretty(const json_t *value, const struct stop *stop)
     struct text out = {0};
     const char *p = json, *mark;
     for (; (mark = strstr(p, MARK)); p = mark) {
-        char kind = mark[MARK_BYTES];
-        const char *rest = mark + MARK_BYTES + 1;
-        bool number = kind == 'n' && mark > json && mark[-1] == '"' && strchr(rest, '"');
-        text_addn(&out, p, (size_t)(mark - p) - number);
-        if (number) {
-            size_t n = strcspn(rest, "\"");
-            text_addn(&out, rest, n);
-            mark = rest + n + 1;
-        } else if (kind == 'u') {
-            text_addf(&out, "\\u%.4s", rest);
-            mark = rest + strnlen(rest, 4);
+        size_t n = carried_number(json, mark);
+        const char *behind = mark + MARK_BYTES;
+        text_addn(&out, p, (size_t)(mark - p) - (n > 0)); /* without the quote */
+        if (n) {
+            text_addn(&out, behind + 1, n);
+            mark = behind + 1 + n + 1;
+        } else if (is_carried_escape(mark)) {
+            text_addf(&out, "\\u%.4s", behind + 1);
+            mark += CARRIED_BYTES;
         } else {
             text_add(&out, MARK);
-            mark = kind ? rest : rest - 1;
+            mark = behind + (*behind == 'm');
         }
     }
     text_add(&out, p);
@@ -207,9 +223,9 @@ char *json_exact_plain(const char *s)
     for (; (mark = strstr(s, MARK)); s = mark) {
         text_addn(&out, s, (size_t)(mark - s));
         char kind = mark[MARK_BYTES];
-        text_add(&out, kind == 'm' ? MARK : "\xEF\xBF\xBD");
-        size_t n = kind == 'u' ? CARRIED_BYTES : kind ? MARK_BYTES + 1 : MARK_BYTES;
-        mark += strnlen(mark, n);
+        bool lost = kind == 'n' || is_carried_escape(mark);
+        text_add(&out, lost ? "\xEF\xBF\xBD" : MARK);
+        mark += kind == 'u' && lost ? CARRIED_BYTES : MARK_BYTES + (kind == 'm' || lost);
     }
     text_add(&out, s);
     return text_take(&out);

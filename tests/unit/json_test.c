@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "common/json.h"
+#include "common/json_exact.h"
 
 static void line_is(json_t *value, const char *want)
 {
@@ -88,11 +88,47 @@ static void parse_names_the_place(void **state)
     assert_non_null(strstr(err.text, "x.json is not JSON: line 2"));
 }
 
+/* Marks of what is carried, where nothing is: values that were not read with json_exact_parse. They
+ * are written as text that reads back the same. */
+static void bare_marks_stay_text(void **state)
+{
+    (void)state;
+#define MARK "\xEE\x83\xB5"
+    static const char *const strings[] = {
+        MARK,       MARK "n",     MARK "n12x",     "a" MARK "n12", MARK "n1" MARK,
+        MARK "u12", MARK "uxyzw", MARK "\xC3\xA9", MARK MARK "m",  MARK "n1\"2\""};
+    for (size_t i = 0; i < sizeof strings / sizeof *strings; i++) {
+        struct phi3v_error err;
+        json_t *value = json_pack("{s:[s],s:i}", "list", strings[i], strings[i], 1);
+        char *text = json_exact_pretty(value, NULL);
+        json_t *again = json_exact_parse(text, strlen(text), "text", NULL, &err);
+        if (!again) fail_msg("%zu: %s in %s", i, err.text, text);
+        char *same = json_exact_pretty(again, NULL);
+        assert_string_equal(same, text);
+        char *plain = json_exact_plain(strings[i]);
+        json_t *string = json_string(plain); /* NULL when it is not UTF-8 */
+        assert_non_null(string);
+        json_decref(string);
+        free(plain);
+        free(same);
+        free(text);
+        json_decref(again);
+        json_decref(value);
+    }
+    json_t *name = json_pack("{s:i}", MARK "n7", 1); /* a name stays a string */
+    char *text = json_exact_pretty(name, NULL);
+    assert_string_equal(text, "{\n \"" MARK "n7\": 1\n}\n");
+    free(text);
+    json_decref(name);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        cmocka_unit_test(controls_are_escaped), cmocka_unit_test(bad_utf8_becomes_replacement),
-        cmocka_unit_test(error_line), cmocka_unit_test(pretty_is_pythons),
-        cmocka_unit_test(parse_names_the_place)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(controls_are_escaped),
+                                       cmocka_unit_test(bad_utf8_becomes_replacement),
+                                       cmocka_unit_test(error_line),
+                                       cmocka_unit_test(pretty_is_pythons),
+                                       cmocka_unit_test(parse_names_the_place),
+                                       cmocka_unit_test(bare_marks_stay_text)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
