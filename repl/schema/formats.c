@@ -13,6 +13,8 @@
     "(?:Z|[+-](?:0[0-9]|1[0-3]):[0-5][0-9]))"
 #define BYTE "(?:25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 #define HEX "[0-9a-f]"
+#define HOST                                                                                       \
+    "[a-z0-9]{1,20}(?:-[a-z0-9]{1,20}){0,2}(?:\\.[a-z0-9]{1,20}(?:-[a-z0-9]{1,20}){0,2}){0,3}"
 
 static const struct {
     const char *name, *pattern;
@@ -20,13 +22,18 @@ static const struct {
     {"date", "^" DATE "$"},
     {"time", "^" TIME "$"},
     {"date-time", "^" DATE "T" TIME "$"},
+    {"duration", "^P(?:[1-9][0-9]{0,3}[YMWD]|T[1-9][0-9]{0,3}[HMS])$"},
     {"email", "^[A-Za-z0-9_]{1,20}(?:[.+-][A-Za-z0-9_]{1,20}){0,3}@"
               "[a-z0-9]{1,20}(?:-[a-z0-9]{1,20}){0,2}(?:\\.[a-z]{2,20}){1,3}$"},
+    {"hostname", "^" HOST "$"},
     {"ipv4", "^" BYTE "(?:\\." BYTE "){3}$"},
+    {"ipv6", "^" HEX "{1,4}(?::" HEX "{1,4}){7}$"},
+    {"uri", "^https?://" HOST "(?:/[A-Za-z0-9_.~-]{1,40}){0,6}/?$"},
     {"uuid", "^" HEX "{8}-" HEX "{4}-" HEX "{4}-" HEX "{4}-" HEX "{12}$"},
 };
 
-const char format_names[] = "date, time, date-time, email, ipv4 and uuid";
+const char format_names[] =
+    "date, time, date-time, duration, email, hostname, ipv4, ipv6, uri and uuid";
 
 const char *format_pattern(const char *name)
 {

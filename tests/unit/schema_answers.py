@@ -48,7 +48,7 @@ def scalar(r):
             [r"^[A-Z]{2,3}-\d{1,4}$", r"^(red|green|blue)( dark)?$", r"^\w{1,5}(,\w{1,5}){0,2}$",
              r"^[^\"\\a-z]{0,4}$", r"^.{3}$", r"^[à-ö日本]{1,3}x?$", r"^(?:a|b*c){1,3}$"])}
     if kind == 9:
-        return {"type": "string", "format": r.choice(["date", "time", "date-time", "email", "ipv4", "uuid"])}
+        return {"type": "string", "format": r.choice(["date", "time", "date-time", "email", "ipv4", "uuid", "duration", "hostname", "ipv6", "uri"])}
     low = r.choice([0, 0, 0, 1, 3])
     return {"type": "string", "minLength": low, "maxLength": low + r.choice([0, 1, 4, 9, 30])}
 
