@@ -67,6 +67,14 @@ static void refs_are(const char *text, const char *want)
     refs_free(&refs);
 }
 
+/* The same of texts that were made for it; takes them. */
+static void refs_take(char *text, char *want)
+{
+    refs_are(text, want);
+    free(text);
+    free(want);
+}
+
 static void references(void **state)
 {
     (void)state;
@@ -95,28 +103,15 @@ static void references_to_files(void **state)
     (void)state;
     char dir[] = "/tmp/phiscope-words-XXXXXX";
     assert_non_null(mkdtemp(dir));
-    char *path = text_format("%s/a b.png", dir), *want, *text;
+    char *path = text_format("%s/a b.png", dir), *text;
     fclose(fopen(path, "w"));
-    text = text_format("see @%s/a\\ b.png.", dir);
-    want = text_format("load @%s/a\\ b.png=%s", dir, path);
-    refs_are(text, want);
-    free(text);
-    free(want);
-    text = text_format("see @\"%s\", ok", path);
-    want = text_format("load @\"%s\"=%s", path, path);
-    refs_are(text, want);
-    free(text);
-    free(want);
-    text = text_format("what is in %s/a\\ b.png?", dir);
-    want = text_format("load %s/a\\ b.png=%s", dir, path);
-    refs_are(text, want);
-    free(text);
-    free(want);
-    text = text_format("看@%s/a\\ b.png和我说", dir);
-    want = text_format("load @%s/a\\ b.png=%s", dir, path);
-    refs_are(text, want);
-    free(text);
-    free(want);
+    refs_take(text_format("see @%s/a\\ b.png.", dir),
+              text_format("load @%s/a\\ b.png=%s", dir, path));
+    refs_take(text_format("see @\"%s\", ok", path), text_format("load @\"%s\"=%s", path, path));
+    refs_take(text_format("what is in %s/a\\ b.png?", dir),
+              text_format("load %s/a\\ b.png=%s", dir, path));
+    refs_take(text_format("看@%s/a\\ b.png和我说", dir),
+              text_format("load @%s/a\\ b.png=%s", dir, path));
     text = text_format("'%s' \"%s\" %s/a\\ b.png", path, path, dir);
     assert_true(are_pictures(text));
     free(text);
