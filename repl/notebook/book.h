@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The cells of a notebook and what follows from them. Nothing about a cell's standing is stored:
- * the settings and staged pictures before it are what the lines of the cells above have left, and
- * it is stale when what it was asked in is no longer what stands there. So an undo, an edit by
- * another program, or a reopened file need no bookkeeping. */
+ * The cells of a notebook: their source, what was asked, what came, and where they stand in the
+ * file. What holds before a cell is not stored: it follows from the cells above (standing.h). */
 #ifndef NOTEBOOK_BOOK_H
 #define NOTEBOOK_BOOK_H
 
@@ -28,7 +26,7 @@ bool lines_add(struct lines *l, const char *text, enum nb_origin origin,
 void lines_remove_first(struct lines *l);
 void lines_remove_last(struct lines *l);
 bool lines_copy(struct lines *to, const struct lines *from); /* to is overwritten */
-/* Puts all of `more`, which is then empty, in front or behind. */
+/* Moves all lines of `more` to the front or the end of `l`; `more` is then empty. */
 bool lines_join(struct lines *l, struct lines *more, bool in_front);
 void lines_free(struct lines *l);
 
@@ -74,11 +72,11 @@ struct book {
     struct cell *v; // cell number k is v[k - 1]
     int n;
     struct images images;
-    struct lines pending; // given since the last cell
+    struct lines pending; // typed since the last cell
     struct settings base; // in effect before the first cell
     struct steps undo, redo;
     char *path;              // of the notebook file, or NULL
-    char *journal;           // of the unsaved cells, left behind when it was put aside; NULL
+    char *journal;           // keeps its unsaved cells while it is put aside; NULL: no journal does
     bool changed;            // since saved
     json_t *file;            // the notebook as it was read, without its cells; NULL when new
     json_t *after;           // the file's cells behind the last of ours; NULL
@@ -93,8 +91,8 @@ void book_free(struct book *b);
 /* A new cell at the end, empty; valid until the next one is added. NULL without memory. */
 struct cell *book_append(struct book *b);
 void book_remove_last(struct book *b);
-/* The picture that a cell (NULL: none) has used under this name: it is that picture still. -1:
- * none. */
+/* The picture that cell c has used under this name, whatever the name stands for now; -1: none,
+ * also where c is NULL. */
 int images_of_cell(const struct book *b, const struct cell *c, const char *what);
 char *
 book_dir(const struct book *b); /* folder of the notebook file, NULL without one; to be freed */
@@ -105,13 +103,12 @@ book_dir(const struct book *b); /* folder of the notebook file, NULL without one
 /* What the last ":fork n …" line of cell i says; false: it has none. i = n: the pending lines. */
 struct fork;
 bool book_find_fork(const struct book *b, int i, struct fork *ret);
-/* The cell in whose place cell i stands, because a line of it is ":fork n …", as an index; -1:
- * none. i = n: the pending lines. */
+/* The index of the cell in whose place cell i stands because of such a line; -1: it has none. */
 int book_fork_of(const struct book *b, int i);
-/* The cell that cell i goes on from: the one above, or, in the place of another, what that one goes
- * on from; -1: it is a first cell. i = n: at the end. */
+/* The cell whose conversation cell i continues: the one above, or the parent of the cell in whose
+ * place it stands; -1: it begins a conversation. i = n: a cell at the end. */
 int book_parent(const struct book *b, int i);
-/* Cell k is one of those that cell i goes on from. */
+/* Whether cell k is the parent of cell i, or the parent's parent, and so on. */
 bool book_is_above(const struct book *b, int k, int i);
 
 #endif
