@@ -80,7 +80,7 @@ static void put_tag(struct stream *s)
     clean_init(&c, CLEAN_NAME, put_dim, s);
     clean_feed(&c, s->opt.tag, strlen(s->opt.tag));
     clean_end(&c);
-    layout_put(&s->layout, ' ', 0);
+    layout_put(&s->layout, s->opt.tag_line ? '\n' : ' ', 0);
 }
 
 static void begin(struct stream *s)

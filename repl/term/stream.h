@@ -25,6 +25,7 @@ struct stream_options {
     int picture_rows;  /* at most, captions included; 0: what suits the screen */
     const char *label; /* own text before the answer, "Out[3]: "; copied; NULL: none */
     const char *tag;   /* dim, behind the label: a name; borrowed until stream_free; NULL: none */
+    bool tag_line;     /* the tag is a line of its own */
     /* After a resize the screen is cleared and the cell drawn again; this prints what stands above
      * the answer (the person's prompt), ending in a line end. May be NULL. */
     void (*head)(FILE *out, void *user);

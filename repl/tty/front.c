@@ -24,6 +24,7 @@ static char *caption_of(const struct nb_picture *p)
 {
     const char *slash = strrchr(p->source, '/');
     const char *name = slash && slash[1] ? slash + 1 : p->source;
+    if (!*p->label) return xstrdup(name);
     return *name ? xasprintf("%s %s", p->label, name) : xstrdup(p->label);
 }
 
@@ -116,6 +117,15 @@ static void take_pictures(struct front *f, const struct nb_output *out, enum in_
     if (tag.n) f->tag = xtake(&tag);
 }
 
+/* Of a small picture and its caption: an eighth of the screen, from 4 to 6 rows; always 6 of text,
+ * which shows little in fewer. */
+static int thumbnail_rows(const struct term_facts *facts)
+{
+    bool pixels = facts->graphics >= TERM_GRAPHICS_SIXEL;
+    int rows = pixels ? facts->rows / 8 : 6;
+    return 1 + (rows < 4 ? 4 : rows > 6 ? 6 : rows);
+}
+
 /* Each line is about the next of the pictures. */
 static void say_lines(struct front *f, const struct nb_output *out)
 {
@@ -128,15 +138,6 @@ static void say_lines(struct front *f, const struct nb_output *out)
         free(line);
         text += n + (text[n] == '\n');
     }
-}
-
-/* Of a small picture and its caption: an eighth of the screen, from 4 to 6 rows; always 6 of text,
- * which shows little in fewer. */
-static int thumbnail_rows(const struct term_facts *facts)
-{
-    bool pixels = facts->graphics >= TERM_GRAPHICS_SIXEL;
-    int rows = pixels ? facts->rows / 8 : 6;
-    return 1 + (rows < 4 ? 4 : rows > 6 ? 6 : rows);
 }
 
 static void show_images(struct front *f, const struct nb_output *out)
@@ -171,14 +172,27 @@ static void draw_head(FILE *file, void *user)
     out_format(&out, "%s\n", nb_cell_prompt(f->nb, f->cell));
 }
 
+/* The name of the pictures stands above the answer, not below them. */
+static void name_above(struct front *f, const char *label)
+{
+    for (int i = 0; i < f->n_pictures; i++) f->pictures[i].caption = NULL;
+    free(f->tag);
+    f->tag = xstrdup(label);
+}
+
 static void answer_begin(struct front *f, const struct nb_output *out)
 {
     const struct settings *s = nb_settings(f->nb);
     char label[32];
     f->cell = out->cell;
-    if (out->label) out_line(&f->out, out->label, 2);
-    take_pictures(f, out, out->cell && out->cell <= f->highest ? NUMBERED : NAMED);
+    bool sheet = out->label && draws(f); /* its line stands beside the picture */
+    if (out->label && !sheet) out_line(&f->out, out->label, 2);
+    take_pictures(f, out,
+                  out->label                             ? DRAWN_AGAIN
+                  : out->cell && out->cell <= f->highest ? NUMBERED
+                                                         : NAMED);
     if (out->cell > f->highest) f->highest = out->cell;
+    if (sheet) name_above(f, out->label);
     snprintf(label, sizeof label, "Out[%d]: ", out->cell);
     struct stream_options how = {.term = f->term,
                                  .out = stdout,
@@ -186,9 +200,11 @@ static void answer_begin(struct front *f, const struct nb_output *out)
                                  .verbatim = s->plain,
                                  .pictures = f->pictures,
                                  .n_pictures = f->n_pictures,
-                                 .picture_rows = s->picture_rows,
+                                 .picture_rows = sheet ? thumbnail_rows(term_facts(f->term)) - 1
+                                                       : s->picture_rows,
                                  .label = out->cell ? label : NULL,
                                  .tag = f->tag,
+                                 .tag_line = sheet,
                                  .head = draw_head,
                                  .user = f};
     f->stream = stream_new(&how);

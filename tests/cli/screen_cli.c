@@ -71,6 +71,23 @@ static void three_edits(void)
     pty_end(p);
 }
 
+/* Each answer begins beside its picture: the strict model of the terminal would tell of text over
+ * one. */
+static void sheet(void)
+{
+    struct pty *p = start();
+    line(p, ":foreach samples/compare-1.jpg samples/book-cover.jpg \"What is shown?\"", "In [1]:");
+    pty_cursor(p, "In [1]:", 8);
+    const char *screen = pty_screen(p);
+    const char *first = strstr(screen, " samples/compare-1.jpg (1 of 2)\n");
+    const char *second = strstr(screen, " samples/book-cover.jpg (2 of 2)\n");
+    tap_ok(first && second && second > first, "names stand at the right of the pictures");
+    tap_ok(second && strstr(second, "\n         ") && strstr(second, "(2 of 2 pictures answered)"),
+           "and so do the answers");
+    pty_type(p, "\004");
+    pty_end(p);
+}
+
 int main(int argc, char **argv)
 {
     drive_init(argc, argv);
@@ -80,5 +97,6 @@ int main(int argc, char **argv)
     }
     three_tasks();
     three_edits();
+    sheet();
     return drive_done();
 }

@@ -33,7 +33,8 @@ static void put(struct text *t, const char *format, ...)
 
 static void add_pictures(struct text *t, const struct nb_output *out)
 {
-    for (int i = 0; i < out->n_pictures; i++) put(t, " %s", out->pictures[i].label);
+    for (int i = 0; i < out->n_pictures; i++)
+        if (*out->pictures[i].label) put(t, " %s", out->pictures[i].label);
 }
 
 static void output(void *user, const struct nb_output *out)

@@ -194,7 +194,11 @@ static void show_begin(struct foreach *f, struct item *l)
 {
     f->nb->front.progress(f->nb->front.user, NULL);
     char *label = text_format("%s (%d of %zu)", l->loaded->source, l->at + 1, f->what.n);
-    send(f, &(struct nb_output){.kind = NB_ANSWER_BEGIN, .label = label ? label : ""});
+    struct nb_picture picture = {l->loaded->image, "", l->loaded->source};
+    send(f, &(struct nb_output){.kind = NB_ANSWER_BEGIN,
+                                .label = label ? label : "",
+                                .pictures = &picture,
+                                .n_pictures = 1});
     free(label);
     show_text(f, l->waiting.s, l->waiting.n);
 }
