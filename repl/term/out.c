@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#define _POSIX_C_SOURCE 200809L
 #include "term/out.h"
 
 #include <errno.h>
@@ -137,6 +138,55 @@ void out_json(struct out *o, const char *json)
             put_escaped(cp, o->file);
     }
     fputc('\n', o->file);
+}
+
+/* -- Reports --------------------------------------------------------------------------------- */
+
+/* Where the last column of a clean line begins: behind a gap of two blanks or more. */
+static int last_column(const char *line, int cols)
+{
+    int column = 0, found = 2;
+    for (const char *p = line + strspn(line, " "); *p; p++)
+        if (p[0] == ' ' && p[1] == ' ') {
+            while (p[1] == ' ') p++;
+            char *before = strndup(line, (size_t)(p + 1 - line));
+            column = before ? clean_string_width(before) : 0;
+            free(before);
+            if (column && column < cols / 2) found = column;
+        }
+    return found;
+}
+
+static void report_line(struct out *o, const char *line)
+{
+    int cols = o->facts->cols;
+    if (clean_string_width(line) < cols) {
+        fprintf(o->file, "%s\n", line);
+        return;
+    }
+    struct line to = {.style = 0};
+    struct clean c;
+    layout_begin(&to.layout, o->facts, o->file, NULL, 0, 0, false);
+    layout_indent(&to.layout, last_column(line, cols));
+    clean_init(&c, CLEAN_TEXT, put_in_line, &to);
+    clean_feed(&c, line, strlen(line));
+    clean_end(&c);
+    layout_end(&to.layout);
+}
+
+void out_report(struct out *o, const char *bytes, size_t n)
+{
+    char *text = o->facts ? clean_bytes(bytes, n, CLEAN_TEXT) : NULL;
+    if (!text) {
+        out_text(o, bytes, n);
+        return;
+    }
+    for (char *line = text, *next; line && *line; line = next) {
+        next = strchr(line, '\n');
+        if (next) *next++ = 0;
+        report_line(o, line);
+    }
+    free(text);
 }
 
 /* -- Decoration ------------------------------------------------------------------------------ */

@@ -30,6 +30,9 @@ void out_init(struct out *o, FILE *file, const struct term *term);
 
 /* Whole text of any number of lines: LF and TAB pass, what is unsafe is dropped. */
 void out_text(struct out *o, const char *bytes, size_t n);
+/* The same of a report: lines longer than the terminal is wide are wrapped by words, and what
+ * continues one stands below its last column (behind two blanks or more), or is indented. */
+void out_report(struct out *o, const char *bytes, size_t n);
 /* The same for our own words around such text, as with printf. */
 void out_format(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* A name, an address, an error, within a line: what is unsafe shows as ^J or <U+202E>. */

@@ -142,6 +142,7 @@ static void say_lines(struct front *f, const struct nb_output *out)
 
 static void show_images(struct front *f, const struct nb_output *out)
 {
+    f->answer_is_last = false;
     take_pictures(f, out, DRAWN_AGAIN);
     if (draws(f))
         gallery_show(term_facts(f->term), f->pictures, f->n_pictures,
@@ -227,6 +228,7 @@ static void say_stats(struct front *f, const struct nb_answer *a)
 static void answer_end(struct front *f, const struct nb_answer *answer)
 {
     f->n_answers++;
+    f->answer_is_last = true;
     if (f->stream) stream_end(f->stream);
     stream_free(f->stream);
     f->stream = NULL;
@@ -345,7 +347,7 @@ static void output(void *user, const struct nb_output *out)
         if (out->file)
             say_report_about(f, out);
         else
-            out_text(&f->out, out->text, out->n_bytes);
+            out_report(&f->out, out->text, out->n_bytes);
         break;
     case NB_NOTE:
         out_line(&f->out, out->text, 1);
@@ -564,6 +566,7 @@ void front_redraw(struct front *f)
         f->cell = cell;
         draw_head(stdout, f);
         nb_show_again(f->nb, cell);
+        out_text(&f->out, "\n", 1);
     }
     out_flush(&f->out);
 }

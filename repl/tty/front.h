@@ -23,8 +23,9 @@ struct front {
     FILE *usual_out;                       // standard output as it was
     struct front_shown shown[FRONT_SHOWN]; // the latest ones, in a ring
     int n_shown;
-    int n_answers; // shown so far
-    int highest;   // number of a cell that was answered
+    int n_answers;       // shown so far
+    bool answer_is_last; // no picture has been shown since
+    int highest;         // number of a cell that was answered
     struct out out;
     struct progress progress;
     struct stream *stream;    // of the answer being shown; NULL: none

@@ -84,11 +84,9 @@ static void command(struct repl *r, const char *name, const char *word)
 static bool redraw(void *user, bool asked)
 {
     struct repl *r = user;
-    char *staged = nb_staged(r->nb, 0);
-    /* Lines and pictures have moved after a resize; what is only staged stays, as well as it can.
-     */
-    bool keep = !asked && (nb_n_cells(r->nb) == 0 || (staged && *staged));
-    free(staged);
+    /* Lines and pictures have moved after a resize; what was loaded since the last answer stays, as
+     * well as it can. */
+    bool keep = !asked && !r->front.answer_is_last;
     if (!keep) front_redraw(&r->front);
     return !keep;
 }

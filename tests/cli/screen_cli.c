@@ -88,6 +88,25 @@ static void sheet(void)
     pty_end(p);
 }
 
+/* After a change of the window's size an answer is drawn again, also where the next cell would see
+ * its picture. */
+static void resizing(void)
+{
+    struct pty *p = start();
+    line(p, ":load samples/chart.png", "In [1]:");
+    line(p, "What is the title?", "In [1] @1:");
+    pty_cursor(p, "In [2] @1:", 11);
+    pty_resize(p, 60, 30);
+    tap_ok(pty_sees(p, "In [1]: What is the title?") && pty_cursor(p, "In [2] @1:", 11) &&
+               rows_between(pty_screen(p), "In [1]: What", "In [2] @1:") > 3,
+           "the cell and its picture stand on the new screen");
+    pty_type(p, "\014");
+    pty_wait(p, 200);
+    tap_ok(pty_cursor(p, "In [2] @1:", 11) && strstr(pty_screen(p), "Out[1]:"), "and after Ctrl-L");
+    pty_type(p, "\004");
+    pty_end(p);
+}
+
 int main(int argc, char **argv)
 {
     drive_init(argc, argv);
@@ -98,5 +117,6 @@ int main(int argc, char **argv)
     three_tasks();
     three_edits();
     sheet();
+    resizing();
     return drive_done();
 }

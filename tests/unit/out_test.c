@@ -147,12 +147,37 @@ static void test_links(void **state)
     rmdir(folder);
 }
 
+/* Reports keep their columns where they are too wide. */
+static void test_reports(void **state)
+{
+    (void)state;
+    static const char report[] = "group\n  :name [n]       what it does, and for whom it is there\n"
+                                 "\nshort\n  one long line without any columns, as it is\n";
+    static const char *const rows[] = {"group",
+                                       "  :name [n]       what it does, and for",
+                                       "                  whom it is there",
+                                       "",
+                                       "short",
+                                       "  one long line without any columns, as",
+                                       "  it is"};
+    struct fake_term f;
+    struct out o;
+    fake_term_open(&f, "xterm-256color", "none", 41, 24, 8, 16);
+    out_init(&o, f.out, f.term);
+    out_report(&o, report, sizeof report - 1);
+    out_report(&o, HOSTILE " and more of it, so that it is too long\n", strlen(HOSTILE) + 40);
+    out_flush(&o);
+    fake_term_show(&f);
+    for (int i = 0; i < 7; i++) assert_string_equal(vt_row(f.vt, i), rows[i]);
+    fake_term_close(&f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_terminal), cmocka_unit_test(test_file),
-        cmocka_unit_test(test_links),    cmocka_unit_test(test_wrapped),
-        cmocka_unit_test(test_failure),
+        cmocka_unit_test(test_links),    cmocka_unit_test(test_reports),
+        cmocka_unit_test(test_wrapped),  cmocka_unit_test(test_failure),
     };
     return cmocka_run_group_tests_name("out", tests, NULL, NULL);
 }
