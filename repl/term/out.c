@@ -161,7 +161,7 @@ static void report_line(struct out *o, const char *line)
 {
     int cols = o->facts->cols;
     if (clean_string_width(line) < cols) {
-        fprintf(o->file, "%s\n", line);
+        fprintf(o->file, "%s\r\n", line);
         return;
     }
     struct line to = {.style = 0};
