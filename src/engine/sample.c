@@ -70,8 +70,9 @@ static bool take_logits(struct sampler *s, const float *logits)
     for (int i = 0; i < s->n_vocab; i++) {
         any_nan |= isnan(logits[i]) != 0;
         s->value[i] = draw_penalised(logits[i], s->seen[i], s->draw.repetition_penalty);
-        if (!is_allowed(allowed, i)) s->value[i] = -INFINITY;
     }
+    for (int i = 0; allowed && i < s->n_vocab; i++)
+        if (!is_allowed(allowed, i)) s->value[i] = -INFINITY;
     return !any_nan;
 }
 
