@@ -60,10 +60,18 @@ static json_t *cell_json(const struct book *b, int i, enum cell_state state)
                      json_ids(c->ids, c->n_ids));
 }
 
+enum { CELLS_A_LOOK = 64 };
+
 static char *json(const struct book *b, const enum cell_state *state)
 {
     json_t *cells = json_array();
-    for (int i = 0; i < b->n; i++) json_array_append_new(cells, cell_json(b, i, state[i]));
+    for (int i = 0; i < b->n; i++) {
+        if (i % CELLS_A_LOOK == 0 && stop_asked(b->stop)) {
+            json_decref(cells);
+            return NULL;
+        }
+        json_array_append_new(cells, cell_json(b, i, state[i]));
+    }
     json_t *all = json_pack("{s:o,s:o}", "system", json_text(b->base.system), "cells", cells);
     char *text = json_pretty(all, b->stop);
     json_decref(all);

@@ -133,7 +133,7 @@ int prompt_expand(struct notebook *nb, int i, const struct standing *s, struct p
     struct cell *c = &nb->book.v[i];
     struct expansion x = {.nb = nb, .cell = c, .i = i, .standing = s};
     struct refs refs;
-    int rc = refs_find(c->prompt, &nb->book.images, c->prompt_origin, &refs, err);
+    int rc = refs_find(c->prompt, &nb->book.images, c->prompt_origin, &nb->stop, &refs, err);
     if (rc) return rc;
     rc = resolve(&x, &refs, err);
     if (!rc) rc = write_text(&x, c->prompt, &refs, err);

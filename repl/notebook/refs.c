@@ -9,7 +9,12 @@
 #include "notebook/refs.h"
 #include "notebook/words.h"
 
-enum { LONGEST_PATH = PATH_MAX, LONGEST_ADDRESS = 64 << 10, MOST_LOOKUPS = 20000 };
+enum {
+    LONGEST_PATH = PATH_MAX,
+    LONGEST_ADDRESS = 64 << 10,
+    MOST_LOOKUPS = 20000,
+    ASK_EVERY = 1 << 18
+};
 
 /* What a text is looked through with. */
 struct search {
@@ -256,13 +261,19 @@ static int ref_at(struct search *s, const char *text, const char *p, struct ref 
 }
 
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
-              struct refs *ret, struct phi3v_error *err)
+              const struct stop *stop, struct refs *ret, struct phi3v_error *err)
 {
+    const char *ask_at = text;
     struct search s = {images, origin, 0};
     struct refs r = {0};
     int rc = 0;
     for (const char *p = text; *p && !rc;) {
         struct ref ref = {0};
+        if (p >= ask_at && stop_asked(stop)) {
+            rc = stop_error(err, "reading", "the prompt");
+            break;
+        }
+        if (p >= ask_at) ask_at = p + strnlen(p, ASK_EVERY);
         int found = ref_at(&s, text, p, &ref, err);
         if (found < 0) rc = found;
         if (found != 1) {

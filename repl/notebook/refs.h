@@ -3,6 +3,7 @@
 #ifndef NOTEBOOK_REFS_H
 #define NOTEBOOK_REFS_H
 
+#include "common/stop.h"
 #include "notebook/images.h"
 
 enum ref_kind {
@@ -24,9 +25,10 @@ struct refs {
 };
 
 /* Finds every reference in text. A request may not even ask which files are there. Errors: IMAGE (an
- * @thing that must be a picture and is not there); me@x.org and @people are left alone; MEMORY. */
+ * @thing that must be a picture and is not there); me@x.org and @people are left alone; CANCELLED,
+ * where stop (may be NULL) says so; MEMORY. */
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
-              struct refs *ret, struct phi3v_error *err);
+              const struct stop *stop, struct refs *ret, struct phi3v_error *err);
 void refs_free(struct refs *r);
 /* The text pastes an earlier answer: {Out[3]}, {_}. */
 bool refs_paste(const char *text);

@@ -99,7 +99,10 @@ static bool merge_all(const struct tokenizer *t, struct bpe_symbol *s, size_t n,
         if (is_time_to_stop(i, stop)) return false;
         if (rate_pair(t, s, i)) heap[n_heap++] = heap_key(s[i].rank, i);
     }
-    for (size_t i = n_heap / 2; i-- > 0;) sift_down(heap, n_heap, i);
+    for (size_t i = n_heap / 2; i-- > 0;) {
+        if (is_time_to_stop(i, stop)) return false;
+        sift_down(heap, n_heap, i);
+    }
     for (size_t i = 0; n_heap > 0; i++) {
         if (is_time_to_stop(i, stop)) return false;
         uint64_t top = pop(heap, &n_heap);
@@ -120,9 +123,11 @@ bool bpe_merge(struct bpe *b, const struct tokenizer *t, const int32_t *symbols,
     if (n == 0) return true;
     if (n > INT32_MAX || !reserve(b, n)) return false;
     struct bpe_symbol *s = b->symbols;
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
+        if (is_time_to_stop(i, stop)) return false;
         s[i] = (struct bpe_symbol){
             .id = symbols[i], .prev = (int32_t)i - 1, .next = i + 1 < n ? (int32_t)i + 1 : -1};
+    }
     if (!merge_all(t, s, n, b->heap, stop)) return false;
     for (int32_t i = 0; i >= 0; i = s[i].next)
         if (!ids_push(out, s[i].id)) return false;

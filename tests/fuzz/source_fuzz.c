@@ -49,7 +49,7 @@ static void references(const char *prompt)
     images_add(&images, &none, "a.png", NULL, NB_TYPED, &index, NULL);
     images_add(&images, &none, "b.png", "cover", NB_TYPED, &index, NULL);
     for (int origin = NB_TYPED; origin <= NB_REQUEST; origin++) {
-        if (refs_find(prompt, &images, (enum nb_origin)origin, &refs, NULL)) continue;
+        if (refs_find(prompt, &images, (enum nb_origin)origin, NULL, &refs, NULL)) continue;
         at = 0;
         for (size_t k = 0; k < refs.n; k++) {
             const struct ref *r = &refs.v[k];

@@ -177,7 +177,7 @@ static void read_and_write(const char *text, size_t n, const struct images *imag
     if (source_normalise(text, n, "it", &normal, &err)) return;
     nb_is_complete(normal);
     assert_int_equal(source_read(normal, &s, &err), 0);
-    if (!refs_find(s.prompt, images, NB_TYPED, &refs, &err)) refs_free(&refs);
+    if (!refs_find(s.prompt, images, NB_TYPED, NULL, &refs, &err)) refs_free(&refs);
     struct text words = {0};
     pictures_of(s.prompt, &words);
     text_free(&words);

@@ -52,7 +52,7 @@ static void refs_are(const char *text, const char *want)
     struct phi3v_error err;
     struct text got = {0};
     static const char *const kind[] = {"picture", "load", "answer"};
-    assert_int_equal(refs_find(text, &pictures, NB_TYPED, &refs, &err), 0);
+    assert_int_equal(refs_find(text, &pictures, NB_TYPED, NULL, &refs, &err), 0);
     for (size_t i = 0; i < refs.n; i++) {
         const struct ref *r = &refs.v[i];
         text_addf(&got, "%s%s %.*s=", i ? ";" : "", kind[r->kind], (int)(r->end - r->start),
@@ -131,7 +131,7 @@ static void missing_pictures(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct refs refs;
         struct phi3v_error err;
-        assert_int_equal(refs_find(bad[i], &pictures, NB_TYPED, &refs, &err), PHI3V_E_IMAGE);
+        assert_int_equal(refs_find(bad[i], &pictures, NB_TYPED, NULL, &refs, &err), PHI3V_E_IMAGE);
     }
 }
 
@@ -155,7 +155,7 @@ static void long_texts(void **state)
     for (int c = 1; c < 128; c++) {
         struct refs refs;
         memset(text, c, MEGABYTE);
-        assert_int_equal(refs_find(text, &pictures, NB_TYPED, &refs, NULL), 0);
+        assert_int_equal(refs_find(text, &pictures, NB_TYPED, NULL, &refs, NULL), 0);
         refs_free(&refs);
     }
     free(text);

@@ -70,7 +70,7 @@ static int text_of_cell(struct foreach *f, const char *word, struct phi3v_error 
 static int text_of_prompt(struct foreach *f, const char *prompt, struct phi3v_error *err)
 {
     struct refs refs;
-    int rc = refs_find(prompt, &f->nb->book.images, NB_TYPED, &refs, err);
+    int rc = refs_find(prompt, &f->nb->book.images, NB_TYPED, &f->nb->stop, &refs, err);
     if (rc) return rc;
     size_t n = refs.n;
     refs_free(&refs);
