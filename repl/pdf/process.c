@@ -118,22 +118,20 @@ static enum process_end listen_to(struct pipes *p, const struct process_limits *
     return PROCESS_FINE;
 }
 
-/* The status of a process whose pipes have ended; it may close them and go on. */
-static enum process_end wait_for(pid_t pid, double seconds, const struct process_limits *limits,
-                                 bool *ret_stopped)
+/* How a process whose pipes have ended does so itself; it may have closed them and go on. PROCESS_LATE:
+ * it is still there. */
+static enum process_end wait_for(pid_t pid, const struct process_limits *limits, bool *ret_stopped)
 {
-    double end = now_s() + seconds;
+    double end = now_s() + limits->seconds;
     int status;
     for (;;) {
         pid_t got = waitpid(pid, &status, WNOHANG);
-        if (got == pid)
-            return WIFEXITED(status) && !WEXITSTATUS(status) ? PROCESS_FINE : PROCESS_FAILED;
-        if (got < 0 && errno != EINTR) return PROCESS_FAILED;
+        if (got == pid && WIFEXITED(status) && !WEXITSTATUS(status)) return PROCESS_FINE;
+        if (got == pid || (got < 0 && errno != EINTR)) return PROCESS_FAILED;
         *ret_stopped = limits->stopped && limits->stopped(limits->user);
-        if (*ret_stopped || now_s() > end) break;
+        if (*ret_stopped || now_s() > end) return PROCESS_LATE;
         poll(NULL, 0, TICK_MS / 10);
     }
-    return PROCESS_LATE;
 }
 
 static void end_process(pid_t pid)
@@ -167,8 +165,9 @@ static int follow(pid_t pid, struct pipes *p, const struct process_limits *limit
         return 0;
     }
     ret->end = listen_to(p, limits, &ret->out, &words, &stopped);
-    if (ret->end == PROCESS_FINE) ret->end = wait_for(pid, limits->seconds, limits, &stopped);
-    if (ret->end != PROCESS_FINE || stopped) end_process(pid);
+    bool listened = ret->end == PROCESS_FINE; /* to the end of both */
+    if (listened) ret->end = wait_for(pid, limits, &stopped);
+    if (!listened || ret->end == PROCESS_LATE) end_process(pid);
     keep_first_words(ret, &words);
     bool missing = ret->out.failed;
     text_free(&words);
