@@ -78,6 +78,7 @@ struct picture_size picture_fit(const struct term_facts *t, int width, int heigh
         max_cols = smaller(max_cols, t->max_w / cell_w);
         max_rows = smaller(max_rows, t->max_h / cell_h);
     }
+    if (t->through_tmux) max_rows = smaller(max_rows, KITTY_ROWS);
     if (t->graphics == TERM_GRAPHICS_NONE || max_cols < 1 || max_rows < 1 || width < 1 ||
         height < 1)
         return none;
@@ -136,9 +137,21 @@ static void add_frame(const struct source *s, uint8_t *rgb, int width, int heigh
         }
 }
 
+static int draw_through_tmux(const uint8_t *rgb, int width, int height, struct picture_size size,
+                             int indent, FILE *out)
+{
+    int id, rc = kitty_send_hidden(rgb, width, height, size.cols, size.rows, out, &id);
+    for (int y = 0; y < size.rows && !rc; y++) {
+        if (y > 0) fputs("\r\n", out);
+        if (y > 0) move_right(indent, out);
+        kitty_row(id, y, size.cols, out);
+    }
+    return rc;
+}
+
 /* In the terminal's own pixels, as sixel or in kitty's protocol. */
 static int draw_pixels(const struct term_facts *t, const struct source *s, struct picture_size size,
-                       FILE *out)
+                       int indent, FILE *out)
 {
     int height = size.rows * t->cell_h, full = size.cols * t->cell_w;
     int width = smaller(full, at_least_1((double)height / s->p->height * s->p->width + 0.5));
@@ -146,6 +159,8 @@ static int draw_pixels(const struct term_facts *t, const struct source *s, struc
     if (rgb && width > 2 && rim_is_background(s, rgb, width, height))
         add_frame(s, rgb, width, height);
     int rc = !rgb ? -1
+             : t->graphics == TERM_GRAPHICS_KITTY && t->through_tmux
+                 ? draw_through_tmux(rgb, width, height, size, indent, out)
              : t->graphics == TERM_GRAPHICS_KITTY
                  ? kitty_write(rgb, width, height, size.cols, size.rows, out)
                  : sixel_write(rgb, width, height, t->registers, out);
@@ -183,7 +198,7 @@ int picture_draw(const struct term_facts *t, const struct picture *p, struct pic
     fputs("\033[?25l\0337", out);
     move_right(indent, out);
     bool pixels = t->graphics == TERM_GRAPHICS_SIXEL || t->graphics == TERM_GRAPHICS_KITTY;
-    int rc = pixels ? draw_pixels(t, &s, size, out) : draw_text(t, &s, size, indent, out);
+    int rc = pixels ? draw_pixels(t, &s, size, indent, out) : draw_text(t, &s, size, indent, out);
     fputs("\0338\033[?25h", out);
     return rc;
 }

@@ -27,6 +27,7 @@ struct term {
     int timeout_ms;
     char setting[16];
     bool multiplexed; /* tmux or screen stands between */
+    bool asks_outer;  /* answers come from the terminal around tmux */
     bool can_ask;
     struct clipboard *clipboard;        /* being asked for; NULL: nobody does */
     bool waiting;                       /* questions are out: answers count until DA1 has come */
@@ -81,6 +82,8 @@ static void decide(struct term *t)
         choose(t, TERM_GRAPHICS_SIXEL, "set by hand");
     else if (!strcmp(setting, "kitty"))
         choose(t, TERM_GRAPHICS_KITTY, "set by hand");
+    else if (t->facts.through_tmux)
+        choose(t, TERM_GRAPHICS_KITTY, "the terminal around tmux has kitty's protocol");
     else if (t->multiplexed)
         choose(t, TERM_GRAPHICS_BLOCKS, "inside tmux or screen");
     else if (t->facts.has_kitty)
@@ -169,11 +172,31 @@ static void take_size(struct term *t, const struct answer *a)
     }
 }
 
+/* Konsole knows the protocol and not the letters: who knows these is known by name. */
+static bool knows_placeholders(const char *name)
+{
+    int major = 0, minor = 0;
+    if (!strncmp(name, "ghostty", 7)) return true;
+    return sscanf(name, "kitty(%d.%d", &major, &minor) == 2 && (major > 0 || minor >= 28);
+}
+
+static void take_outer(struct term *t, const struct answer *a)
+{
+    struct term_facts *f = &t->facts;
+    if (a->kind == ANSWER_KITTY) f->has_kitty = strcmp(a->text, "i=31;OK") == 0;
+    if (a->kind == ANSWER_NAME) f->through_tmux = f->has_kitty && knows_placeholders(a->text);
+    if (a->kind == ANSWER_ATTRIBUTES) t->waiting = false;
+}
+
 static void on_answer(const struct answer *a, void *user)
 {
     struct term *t = user;
     struct term_facts *f = &t->facts;
     if (!t->waiting) return; /* nobody asked: only kept from the editor */
+    if (t->asks_outer) {
+        take_outer(t, a);
+        return;
+    }
     switch (a->kind) {
     case ANSWER_ATTRIBUTES:
         take_attributes(t, a);
@@ -264,20 +287,33 @@ static void await_answers(struct term *t, int timeout_ms)
 
 /* Questions end with DA1, which every terminal answers: its answer ends the wait. None are sent
  * while others are not answered. */
-static void ask(struct term *t, const char *questions)
+static void ask(struct term *t, const char *questions, int timeout_ms)
 {
     if (!t->can_ask || t->waiting || !modes_ask(&t->modes)) return;
     t->keys.signals_now = !t->keys.take_signals;
     t->keys.take_signals = true;
     t->waiting = t->facts.asked = true;
     modes_send(&t->modes, questions);
-    await_answers(t, t->timeout_ms);
+    await_answers(t, timeout_ms);
     t->keys.take_signals = !t->keys.signals_now;
     t->keys.signals_now = false;
     modes_set(&t->modes, t->modes.mode);
     int signal_number = t->keys.raise;
     t->keys.raise = 0;
     if (signal_number) raise(signal_number);
+}
+
+/* Past tmux, where that lets through what is for the terminal around it (allow-passthrough). */
+static void ask_outer(struct term *t)
+{
+    static const char questions[] =
+        "\033Ptmux;\033\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\033\\\033\\"
+        "\033Ptmux;\033\033[>q\033\\"
+        "\033Ptmux;\033\033[c\033\\";
+    if (t->waiting || !t->facts.answered) return;
+    t->asks_outer = true;
+    ask(t, questions, t->timeout_ms / 2);
+    t->asks_outer = t->waiting = false;
 }
 
 static void find_out(struct term *t, const struct term_options *opt,
@@ -308,7 +344,9 @@ static void find_out(struct term *t, const struct term_options *opt,
                                     "\033[16t\033[14t" /* cell, text area */
                                     "\033]11;?\033\\"  /* background */
                                     "\033[c";
-    if (!f->is_dumb) ask(t, t->multiplexed ? strstr(questions, "\033[>q") : questions);
+    if (!f->is_dumb)
+        ask(t, t->multiplexed ? strstr(questions, "\033[>q") : questions, t->timeout_ms);
+    if (!f->is_dumb && is_set(env("TMUX"))) ask_outer(t);
     decide(t);
 }
 
@@ -401,7 +439,7 @@ bool term_update(struct term *t)
     if (was_stopped) modes_set(&t->modes, t->modes.mode); /* the shell has had its own */
     struct term_facts before = t->facts;
     t->told_w = t->told_h = t->area_w = t->area_h = 0;
-    if (t->facts.answered) ask(t, "\033[16t\033[14t\033[c");
+    if (t->facts.answered) ask(t, "\033[16t\033[14t\033[c", t->timeout_ms);
     read_size(t);
     bool changed = before.cols != t->facts.cols || before.rows != t->facts.rows ||
                    before.cell_w != t->facts.cell_w || before.cell_h != t->facts.cell_h;

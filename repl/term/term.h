@@ -52,8 +52,9 @@ struct term_facts {
     uint8_t background[3];
     bool background_known; /* else black */
     bool has_sixel, has_kitty;
-    char name[64];  /* what it calls itself, clean; may be empty */
-    int generation; /* counts size changes */
+    bool through_tmux; /* kitty's protocol is, by letters that stand for a picture's cells */
+    char name[64];     /* what it calls itself, clean; may be empty */
+    int generation;    /* counts size changes */
 };
 
 struct term;

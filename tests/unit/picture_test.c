@@ -322,7 +322,7 @@ static void test_kitty(void **state)
     assert_int_equal(size.rows, 6);
     const char *at = strstr(bytes, "\033_G");
     assert_non_null(at);
-    static const char head[] = "\033_Ga=T,f=24,q=2,C=1,s=160,v=96,c=20,r=6,m=1;";
+    static const char head[] = "\033_Ga=T,f=24,q=2,s=160,v=96,C=1,c=20,r=6,m=1;";
     assert_int_equal(strncmp(at, head, sizeof head - 1), 0);
     size_t letters = 0;
     int pieces = 0;
@@ -341,14 +341,63 @@ static void test_kitty(void **state)
     free((void *)p.rgb);
 }
 
+/* Past tmux: every sequence wrapped, its ESCs doubled; then a letter for each cell, the first of a
+ * row with its number, in the colour of the palette that is the picture's. */
+static void test_kitty_past_tmux(void **state)
+{
+    (void)state;
+    struct term_facts t = screen(TERM_GRAPHICS_KITTY, 80, 24);
+    t.through_tmux = true;
+    struct picture p = gradient(160, 96);
+    char *bytes;
+    size_t n;
+    FILE *out = open_memstream(&bytes, &n);
+    picture_reserve(6, out);
+    picture_draw(&t, &p, (struct picture_size){.cols = 20, .rows = 6}, 3, out);
+    fclose(out);
+    int pieces = 0, id = 0;
+    char *at = bytes, *end;
+    for (; (at = strstr(at, "\033P")); at = end, pieces++) {
+        assert_int_equal(strncmp(at, "\033Ptmux;\033\033_G", 11), 0);
+        end = strstr(at, "\033\033\\\033\\");
+        assert_non_null(end);
+        assert_null(memchr(at + 9, '\033', (size_t)(end - at - 9)));
+    }
+    assert_int_equal(pieces, (160 * 96 * 4 + 4095) / 4096);
+    at = strstr(bytes, "\033_G");
+    assert_int_equal(sscanf(at, "\033_Ga=T,f=24,q=2,s=160,v=96,U=1,i=%d,c=20,r=6,m=1;", &id), 1);
+    assert_in_range(id, 16, 255);
+    /* The letters, U+10EEEE, with the marks of rows 0 … 5 and of column 0 behind the first. */
+    static const char *const rows[] = {"\u0305", "\u030D", "\u030E", "\u0310", "\u0312", "\u033D"};
+    for (int y = 0; y < 6; y++) {
+        char wanted[200];
+        size_t k =
+            (size_t)snprintf(wanted, sizeof wanted, "%s\033[3C\033[38;5;%dm\U0010EEEE%s\u0305",
+                             y ? "\r\n" : "", id, rows[y]);
+        for (int x = 1; x < 20; x++) k += (size_t)sprintf(wanted + k, "\U0010EEEE");
+        sprintf(wanted + k, "\033[0m");
+        if (y == 0)
+            memmove(wanted, wanted + 4, strlen(wanted + 4) + 1); /* moved before the picture */
+        assert_non_null(strstr(bytes, wanted));
+    }
+    free(bytes);
+    free((void *)p.rgb);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact_palette), cmocka_unit_test(test_cut_palette),
-        cmocka_unit_test(test_plain_areas),   cmocka_unit_test(test_sixel),
-        cmocka_unit_test(test_fit),           cmocka_unit_test(test_show),
-        cmocka_unit_test(test_sixel_limits),  cmocka_unit_test(test_alpha),
-        cmocka_unit_test(test_blocks),        cmocka_unit_test(test_kitty),
+        cmocka_unit_test(test_exact_palette),
+        cmocka_unit_test(test_cut_palette),
+        cmocka_unit_test(test_plain_areas),
+        cmocka_unit_test(test_sixel),
+        cmocka_unit_test(test_fit),
+        cmocka_unit_test(test_show),
+        cmocka_unit_test(test_sixel_limits),
+        cmocka_unit_test(test_alpha),
+        cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_kitty),
+        cmocka_unit_test(test_kitty_past_tmux),
     };
     return cmocka_run_group_tests_name("picture", tests, NULL, NULL);
 }

@@ -220,6 +220,7 @@ static void answers_of_clipboard(void **state)
 struct scene {
     const char *env[8]; /* NAME=VALUE */
     const char *answers;
+    const char *outer; /* of the terminal around tmux, where it is let through */
     int delay_ms;      /* before the answers */
     const char *later; /* sent when the child reads keys */
     const char *setting;
@@ -308,6 +309,10 @@ static struct report play(const struct scene *scene)
         usleep((useconds_t)scene->delay_ms * 1000);
         assert_true(write(master, scene->answers, strlen(scene->answers)) > 0);
     }
+    if (scene->outer) {
+        assert_true(wait_for(master, "\033Ptmux;\033\033[c\033\\"));
+        assert_true(write(master, scene->outer, strlen(scene->outer)) > 0);
+    }
     assert_true(wait_for(master, "\033[5n"));
     usleep(20000);
     assert_true(write(master, scene->later, strlen(scene->later)) > 0);
@@ -355,6 +360,36 @@ static void test_no_sixel(void **state)
         assert_int_equal(r.facts.registers, 256);
         assert_int_equal(r.facts.has_kitty, i == 2);
         assert_int_equal(r.facts.cell_h, i == 2 ? 20 : 13);
+    }
+}
+
+/* Pictures go past tmux where the terminal around it knows how, and tmux lets them. */
+static void test_tmux_in_kitty(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *outer;
+        bool through;
+    } table[] = {
+        {"\033_Gi=31;OK\033\\\033P>|kitty(0.35.2)\033\\\033[?62;c", true},
+        {"\033_Gi=31;OK\033\\\033P>|ghostty 1.1\033\\\033[?62;22c", true},
+        {"\033_Gi=31;OK\033\\\033P>|kitty(0.26.5)\033\\\033[?62;c", false},
+        {"\033_Gi=31;OK\033\\\033P>|Konsole 23\033\\\033[?62;4c", false},
+        {"\033P>|kitty(0.35.2)\033\\\033[?62;c", false},
+        {NULL, false}, /* allow-passthrough is off */
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct report r = play(&(struct scene){.env = {"TERM=tmux-256color", "TMUX=/x,1,0"},
+                                               .answers = "\033P>|tmux 3.4\033\\\033[?1;2c",
+                                               .outer = table[i].outer,
+                                               .own_timeout = !table[i].outer,
+                                               .later = "ok."});
+        assert_int_equal(r.facts.through_tmux, table[i].through);
+        assert_int_equal(r.facts.graphics,
+                         table[i].through ? TERM_GRAPHICS_KITTY : TERM_GRAPHICS_BLOCKS);
+        assert_string_equal(r.facts.name, "tmux 3.4");
+        assert_false(r.facts.has_sixel);
+        assert_string_equal(r.keys, "ok.");
     }
 }
 
@@ -521,6 +556,7 @@ int main(void)
         cmocka_unit_test(test_mixed),
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(answers_of_clipboard),
+        cmocka_unit_test(test_tmux_in_kitty),
         cmocka_unit_test(test_xterm),
         cmocka_unit_test(test_no_sixel),
         cmocka_unit_test(test_mlterm),
