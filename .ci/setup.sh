@@ -12,7 +12,7 @@ TEST_PACKAGES="clang-format"
 PICTURE_PACKAGES="libtiff-dev libavif-dev libheif-dev libjxl-dev"
 
 # What ./test all needs besides, to make packages, try them in a bare system, complete in other shells, and validate answers by schemas.
-LONG_PACKAGES="python3-jsonschema dpkg-dev debootstrap man-db groff-base zsh fish"
+LONG_PACKAGES="python3-jsonschema dpkg-dev debootstrap man-db groff-base zsh fish python3-venv chromium chromium-driver"
 
 # What ./test all needs besides, to build the kernels for AArch64 and run them under an emulator.
 CROSS_PACKAGES="gcc-aarch64-linux-gnu libc6-dev-arm64-cross qemu-user"

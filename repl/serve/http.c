@@ -107,7 +107,8 @@ static enum MHD_Result model_answer(struct call *c)
 
 /* -- Where to ---------------------------------------------------------------------------------- */
 
-static const struct route routes[] = {{"GET", "/health", health_answer, true},
+static const struct route routes[] = {{"GET", "/", page_answer, true},
+                                      {"GET", "/health", health_answer, true},
                                       {"GET", "/v1/models", models_answer, false},
                                       {"GET", "/metrics", metrics_answer, false},
                                       {"POST", "/v1/chat/completions", chat_answer, false},

@@ -75,5 +75,6 @@ int http_start(struct server *s, int listening, struct MHD_Daemon **ret, struct 
 enum MHD_Result chat_answer(struct call *c);
 enum MHD_Result responses_answer(struct call *c);
 enum MHD_Result metrics_answer(struct call *c);
+enum MHD_Result page_answer(struct call *c);
 
 #endif
