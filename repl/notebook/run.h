@@ -12,7 +12,7 @@ int run_new(struct notebook *nb, const char *prompt, enum nb_origin origin,
 /* A new cell in the place of cell `of`, with its lines, its prompt and the :fork line. */
 int run_fork(struct notebook *nb, int of, const char *line, enum nb_origin origin,
              struct phi3v_error *err);
-/* Cell i again, its source expanded anew. pairs: "key=value" settings of this run. */
+/* Runs cell i again, its source expanded anew. pairs: "key=value" settings of this run. */
 int run_again(struct notebook *nb, int i, const struct strings *pairs, struct phi3v_error *err);
 /* Cell i with another prompt, and further lines (taken) behind those it has. */
 int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
@@ -20,13 +20,13 @@ int run_edited(struct notebook *nb, int i, const char *prompt, enum nb_origin or
 /* Cell i with another prompt and other lines (taken), whose pictures are not known yet. */
 int run_replaced(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
                  struct lines *lines, struct phi3v_error *err);
-/* The answer of cell i goes on. */
+/* Continues the answer of cell i. */
 int run_more(struct notebook *nb, int i, struct phi3v_error *err);
 
-/* What has changed in a short answer, in one line. Without memory nothing is said. */
+/* Tells in one line what has changed in a short answer; without memory, nothing. */
 void run_tell_changes(struct notebook *nb, const char *before, const char *after);
 
-/* "cells 3-5 are stale now: …" where there are any behind cell i. */
+/* Tells which cells below cell i are stale now, if any: "cells 3-5 are stale now: …". */
 void run_tell_stale(struct notebook *nb, int i);
 
 #endif

@@ -58,24 +58,24 @@ int session_load_piece(struct phi3v_session *s, struct loading *l, bool *ret_don
 void session_load_stop(struct phi3v_session *s, struct loading *l);
 /* One token more. Crossing into the long rope factors computes the whole sequence again. */
 int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err);
-/* One token more, and behind it those that the sampler draws, as often as `on_id` (called with each
- * of them) returns 0, at most n of them and at least one: where the device can, without waiting for
- * the host between them. What was computed behind the last id handed out is thrown away. s->logits
- * is worth nothing afterwards. Errors: as session_push. */
+/* Pushes id, then draws tokens and hands each to `on_id`: at least one, at most n, until on_id
+ * returns non-zero. A device that can draw does not wait for the host between them; what it computed
+ * behind the last token handed out is thrown away. s->logits is undefined afterwards. Errors: as
+ * session_push. */
 int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
                    struct task *task, struct phi3v_error *err);
 /* The next token is one step: no rope factors change with it. */
 bool session_steps(const struct phi3v_session *s);
-/* The device draws its tokens: it can, nobody asks for what the logits say besides, and no
- * constraint has a say. Of sessions that are stepped together all do, or none. */
+/* Whether the device draws the tokens itself: it is able to, the caller wants nothing else of the
+ * logits, and no constraint restricts them. All sessions of one step must give the same answer. */
 bool session_draws_ahead(const struct phi3v_session *s);
 /* How many sessions session_decode_batch takes. */
 int session_batch_most(const struct phi3v_session *s);
-/* session_decode for n sessions of one model, computed side by side: ids[i] to s[i], and on_id with
- * i for each token behind it, n_steps times at most and at least once, until it returns non-zero
- * for one of them; the others' tokens of that step are handed out, too. All must session_steps(). A
- * device that does not draw takes one step; logits, [n][n_vocab], are its room for it, and the
- * pulse may stop it. A failure leaves every session with the rows of the ids it was handed. */
+/* session_decode for n sessions of one model at once: pushes ids[i] to s[i] and hands the tokens
+ * drawn behind it to on_id with i, for at least one step and at most n_steps. It ends behind the step
+ * in which on_id returned non-zero for any session. session_steps() must hold for all. A device that
+ * does not draw takes one step, needs logits ([n][n_vocab]) as scratch, and may be stopped by the
+ * pulse. After a failure every session holds the rows of the ids it was handed. */
 int session_decode_batch(struct phi3v_session *const *s, const int32_t *ids, int n, size_t n_steps,
                          float *logits, backend_id_fn on_id, void *user, const struct pulse *pulse,
                          struct phi3v_error *err);

@@ -37,10 +37,10 @@ void task_share(struct task *task, int64_t share);
 /* That share is done: reports it. */
 void task_done(struct task *task);
 double task_stage_s(const struct task *task);
-/* A token was chosen, so probable, among others. */
+/* Reports a chosen token, its log-probability, and the most probable tokens there. */
 void task_token(struct task *task, int32_t id, float logprob, const struct phi3v_logprob *top,
                 int n_top);
-/* Text for the caller; newest: the id behind it. */
+/* Reports text; newest: the last id that it comes from. */
 void task_text(struct task *task, const char *text, size_t n_bytes, int32_t newest);
 int task_cancelled(struct phi3v_error *err); /* sets and returns CANCELLED */
 
