@@ -151,6 +151,34 @@ static void interrupted(void)
     mock_chat_stop(&server);
 }
 
+/* -- At a terminal ---------------------------------------------------------------------------- */
+
+static void at_a_terminal(void)
+{
+    mock_chat_start(&server, answer, NULL);
+    struct pty *p = pty_start((const char *const[]){"--connect", server.url, NULL});
+    tap_ok(pty_expect(p, "mock") && pty_expect(p, "served by http://127.0.0.1:") &&
+               pty_expect(p, "4096 tokens") && pty_expect(p, "In [1]:"),
+           "the banner says who answers");
+    pty_type(p, "Hello\r");
+    tap_ok(pty_expect(p, "Out[1]:") && pty_expect(p, "cats.") && pty_expect(p, "In [2]:"),
+           "a cell is answered, and cleaned for the terminal");
+    server.answer = answer_slowly;
+    pty_type(p, "Talk\r");
+    pty_expect(p, "more more");
+    pty_type(p, "\003");
+    tap_ok(pty_expect(p, "(interrupted") && pty_expect(p, "In [3]:"), "Ctrl-C gives the line back");
+    pty_type(p, ":more\r");
+    tap_ok(pty_expect(p, "cannot go on with an answer"), "what cannot be says so");
+    pty_type(p, ":model http://me:s3cret@127.0.0.1:9/v1\r");
+    tap_ok(pty_expect(p, "has neither a name and password"), "no password in addresses");
+    pty_type(p, ":history\r");
+    tap_ok(pty_expect(p, ":model http://") && !pty_came(p, "s3cret"), "nor in the history");
+    pty_type(p, ":quit\r");
+    pty_end(p);
+    mock_chat_stop(&server);
+}
+
 #ifdef HAVE_MICROHTTPD
 
 /* -- Two of us -------------------------------------------------------------------------------- */
@@ -241,7 +269,7 @@ static void one_is_killed(void)
     char urls[220];
     serve(&a, model, drive_file("url-a"));
     serve(&b, model, drive_file("url-b"));
-    answers_of(":foreach $/p*.pgm \"What is this?\" to $/here.csv\n", "-m", model);
+    free(answers_of(":foreach $/p*.pgm \"What is this?\" to $/here.csv\n", "-m", model));
     snprintf(urls, sizeof urls, "%s,%s", a.url, b.url);
     drive_write("many.txt", lines(many));
     pid_t pid = start((const char *const[]){"script", "--connect", urls, "--num-crops", "1",
@@ -273,6 +301,7 @@ int main(int argc, char **argv)
     refused();
     keys();
     interrupted();
+    at_a_terminal();
 #ifdef HAVE_MICROHTTPD
     same_words();
     one_is_killed();

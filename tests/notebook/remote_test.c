@@ -366,6 +366,30 @@ static void many_resume(void **state)
     assert_in_range(atomic_load(&server.n_asked), N, N + 10); /* none twice but the stopped ones */
 }
 
+/* Every request for memory fails once, thinning out: a sentence for it, or an answer. */
+static void memory_may_be_missing(void **state)
+{
+    static const char *const lines[] = {":load b.ppm\nWhat?", ":foreach a.ppm b.ppm \"What?\"",
+                                        ":edit 1 And?"};
+    int n_failed = 0;
+    (void)state;
+    connect_to(answer, NULL);
+    works(&r, "First?");
+    for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
+        bool pending = false;
+        for (long n = 1; !pending; n += 1 + n / 6) {
+            memory_fail_at(n);
+            int rc = recorder_eval(&r, lines[k], NB_TYPED);
+            pending = memory_fail_pending();
+            memory_fail_at(0);
+            n_failed += rc == PHI3V_E_MEMORY;
+            if (rc && rc != PHI3V_E_MEMORY && rc != PHI3V_E_DEVICE) fail_msg("%s", r.err.text);
+        }
+    }
+    assert_true(n_failed > 20);
+    works(&r, "Still there?");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -375,7 +399,7 @@ int main(void)
         TEST(files_as_they_are),    TEST(what_servers_cannot),
         TEST(failures_are_kept),    TEST(stops),
         TEST(files_do_not_connect), TEST(many),
-        TEST(many_resume),
+        TEST(many_resume),          TEST(memory_may_be_missing),
     };
     curl_global_init(CURL_GLOBAL_DEFAULT);
     int failed = cmocka_run_group_tests_name("remote", tests, NULL, NULL);
