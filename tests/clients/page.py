@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 phiscope, model, picture = sys.argv[1:4]
@@ -66,8 +67,11 @@ class Browser:
     def send(self, method, path, body=None):
         request = urllib.request.Request(self.base + path, method=method,
                                          data=None if body is None else json.dumps(body).encode())
-        with open_url(request, timeout=120) as reply:
-            return json.load(reply)["value"]
+        try:
+            with open_url(request, timeout=120) as reply:
+                return json.load(reply)["value"]
+        except urllib.error.HTTPError as error:
+            raise RuntimeError(f"{path}: {error.read().decode()[:300]}") from error
 
     def open(self, url):
         self.send("POST", "/url", {"url": url})
