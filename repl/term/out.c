@@ -11,12 +11,14 @@
 #include "term/clean.h"
 #include "term/marks.h"
 
+int out_fileno(FILE *file) { return file == stderr ? STDERR_FILENO : fileno(file); }
+
 void out_init(struct out *o, FILE *file, const struct term *term)
 {
     const struct term_facts *facts = term ? term_facts(term) : NULL;
     *o = (struct out){.file = file};
     if (facts && facts->is_tty && !facts->is_dumb) o->facts = facts;
-    o->terminal = facts ? facts->needs_cleaning : isatty(fileno(file));
+    o->terminal = facts ? facts->needs_cleaning : isatty(out_fileno(file));
 }
 
 /* -- Text ------------------------------------------------------------------------------------ */

@@ -23,6 +23,10 @@ struct out {
     int error;                      /* errno of the first failure; 0: none */
 };
 
+/* As fileno; stderr, too, is the descriptor it writes to where it is a stream of our own
+ * (common/remarks.h). */
+int out_fileno(FILE *file);
+
 /* term: the one that shows this stream; NULL: none, or none that is open. */
 void out_init(struct out *o, FILE *file, const struct term *term);
 

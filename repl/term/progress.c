@@ -8,6 +8,7 @@
 
 #include "term/clean.h"
 #include "term/clock.h"
+#include "term/out.h"
 
 #define REDRAW_S 0.1
 #define APPEND_S 5
@@ -19,7 +20,7 @@ void progress_init(struct progress *p, FILE *out, int cols, bool at_once)
     const char *term = getenv("TERM");
     const char *accessible = getenv("ACCESSIBLE");
     p->appended = accessible && *accessible && strcmp(accessible, "0") != 0;
-    p->enabled = isatty(fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
+    p->enabled = isatty(out_fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
 }
 
 /* "12.3 MB", "4 crops" */
@@ -101,7 +102,8 @@ static void draw_line(const struct progress *p, const char *line)
     struct winsize size;
     struct row row = {.out = p->out, .limit = p->cols};
     struct clean c;
-    if (ioctl(fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0) row.limit = size.ws_col;
+    if (ioctl(out_fileno(p->out), TIOCGWINSZ, &size) == 0 && size.ws_col > 0)
+        row.limit = size.ws_col;
     if (!p->appended) fputc('\r', p->out);
     clean_init(&c, CLEAN_NAME, put_in_row, &row);
     clean_feed(&c, line, strlen(line));

@@ -11,6 +11,7 @@
 #include "bench.h"
 #include "common/names.h"
 #include "common/files.h"
+#include "common/remarks.h"
 #include "net/fetch.h"
 #include "tty/fault.h"
 #include "tty/repl.h"
@@ -262,6 +263,7 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point everywhere */
     struct options opt;
+    remarks_begin();
     fault_catch(EXIT_MODEL);
     options_init(&opt);
     opt.program = argv[0];

@@ -4,6 +4,7 @@
 
 #include <dirent.h>
 #include <openssl/evp.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -144,7 +145,16 @@ static void send_file(struct mock_hub *m, struct loopback_request *r, const stru
 
 /* -- The storage ------------------------------------------------------------------------------ */
 
-static void answer_storage(struct loopback_request *r, void *user)
+/* What a test sets up is seen by the threads that answer: both meet here before and behind. */
+static pthread_mutex_t meeting = PTHREAD_MUTEX_INITIALIZER;
+
+static void meet(void)
+{
+    pthread_mutex_lock(&meeting);
+    pthread_mutex_unlock(&meeting);
+}
+
+static void store(struct loopback_request *r, void *user)
 {
     struct mock_hub *m = user;
     char value[300], key[65] = "";
@@ -272,7 +282,7 @@ static bool is_refused(struct mock_hub *m, struct loopback_request *r)
     return false;
 }
 
-static void answer_hub(struct loopback_request *r, void *user)
+static void list(struct loopback_request *r, void *user)
 {
     struct mock_hub *m = user;
     char *old, to[5000];
@@ -303,6 +313,20 @@ static void answer_hub(struct loopback_request *r, void *user)
               "{\"error\":\"Repository not found\"}");
 }
 
+static void answer_storage(struct loopback_request *r, void *user)
+{
+    meet();
+    store(r, user);
+    meet();
+}
+
+static void answer_hub(struct loopback_request *r, void *user)
+{
+    meet();
+    list(r, user);
+    meet();
+}
+
 /* -- Life ------------------------------------------------------------------------------------- */
 
 static struct mock_file *add_file(struct mock_hub *m, const char *name, size_t n, int is_large)
@@ -322,6 +346,7 @@ static void serve(struct mock_hub *m)
     m->storage = loopback_start(answer_storage, m);
     m->hub = loopback_start(answer_hub, m);
     snprintf(m->endpoint, sizeof m->endpoint, "http://127.0.0.1:%d", loopback_port(m->hub));
+    meet();
 }
 
 void mock_hub_start(struct mock_hub *m, size_t large_bytes)
@@ -369,6 +394,7 @@ void mock_hub_stop(struct mock_hub *m)
 
 void mock_hub_calm(struct mock_hub *m)
 {
+    meet();
     m->token = m->refusal = NULL;
     m->n_busy = m->n_broken = m->n_storage_busy = m->n_moved = m->n_cut = m->n_stalled =
         m->n_wrong_range = 0;
@@ -376,4 +402,5 @@ void mock_hub_calm(struct mock_hub *m)
         m->slow_us = 0;
     m->n_requests = m->n_leaks = m->n_storage_heads = m->n_unwanted = 0;
     m->n_sent = 0;
+    meet();
 }

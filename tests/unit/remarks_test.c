@@ -68,6 +68,7 @@ static void only_the_muted_thread(void **state)
 
 int main(void)
 {
+    remarks_begin();
     const struct CMUnitTest tests[] = {cmocka_unit_test(only_the_muted_thread)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
