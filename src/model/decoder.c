@@ -155,6 +155,7 @@ static void write_logits(struct pass *s)
         if (row >= s->p.n_rows) break;
         final_norm(s, s->p.normed + (size_t)n * hidden, s->p.x + (size_t)row * hidden, 1);
     }
+    if (n == 0) return; /* there may be no room for logits at all */
     const struct mat *head = &s->d->weights->lm_head;
     ops_linear(s->o, &(struct linear){.w = head,
                                       .x = s->p.normed,
