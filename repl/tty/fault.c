@@ -13,6 +13,7 @@
 static _Atomic(const phi3v_model *) model;
 static atomic_bool autosaves, as_json;
 static atomic_int status;
+static atomic_flag told = ATOMIC_FLAG_INIT;
 
 /* A sentence put together where nothing but write() may be called. */
 struct sentence {
@@ -53,6 +54,8 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
     (void)context;
     if (info->si_code == BUS_ADRERR) {
+        /* Several threads read the weights. The first tells; the others wait for it to end all. */
+        while (atomic_flag_test_and_set(&told)) pause();
         term_restore();
         say(phi3v_model_file_at(atomic_load(&model), info->si_addr));
         _exit(atomic_load(&status));
@@ -64,7 +67,7 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 void fault_catch(int exit_status)
 {
     atomic_store(&status, exit_status);
-    struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO | SA_RESETHAND};
+    struct sigaction action = {.sa_sigaction = on_sigbus, .sa_flags = SA_SIGINFO};
     sigemptyset(&action.sa_mask);
     sigaction(SIGBUS, &action, NULL);
 }

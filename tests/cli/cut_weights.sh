@@ -39,6 +39,16 @@ await() {
     done
 }
 
+# Until process PID has computed for another tenth of a second: the answer that it was asked for is under way.
+await_work() {
+    ticks=$(awk '{ print $14 + $15 }' "/proc/$1/stat")
+    tries=0
+    while [ "$(awk '{ print $14 + $15 }' "/proc/$1/stat")" -lt $((ticks + 10)) ] && [ $tries -lt 400 ]; do
+        sleep 0.05
+        tries=$((tries + 1))
+    done
+}
+
 # An answer that lasts for seconds is cut after its first letters.
 fresh
 "$phiscope" ask -m "$m" --max-new-tokens 7000 Hi >"$dir/out" 2>"$dir/err" &
@@ -51,10 +61,12 @@ result $? 'an answer that is cut off'
 # The same as JSON, in the middle of a script.
 fresh
 mkfifo "$dir/in"
-"$phiscope" script -m "$m" --json --max-new-tokens 7000 - <"$dir/in" >"$dir/out" 2>"$dir/err" &
+"$phiscope" script -m "$m" --json --max-new-tokens 1 - <"$dir/in" >"$dir/out" 2>"$dir/err" &
 exec 3>"$dir/in"
-printf 'Hi\n:set max_new_tokens 1\n' >&3
-sleep 0.5
+echo Hi >&3
+await "$dir/out" 1
+printf ':set max_new_tokens 7000\nAgain\n' >&3
+await_work $!
 truncate -s 4096 "$m/model.safetensors"
 exec 3>&-
 wait $!
