@@ -339,12 +339,12 @@ struct after { // stops when so many crops are done
     int crops, seen;
 };
 
+/* Of ten crops; done and total count the tower's steps. */
 static int stop_after(void *user, int64_t done, int64_t total)
 {
     struct after *a = user;
-    (void)total;
-    a->seen = (int)done;
-    return done >= a->crops;
+    a->seen = (int)(done * 10 / total);
+    return a->seen >= a->crops;
 }
 
 /* Stopped and asked again until it is finished: crops that were done are not made again, and what
@@ -451,7 +451,7 @@ static void test_cancel(void **state)
     struct crop_source source = crops_ready(&crops);
     assert_int_equal(f.backend->table->encode(p.s, &source, NULL, &pulse, &features, &err),
                      PHI3V_E_CANCELLED);
-    assert_int_equal(once.total, 10);
+    assert_true(once.total > 10 && once.total % 10 == 0); // so many steps of each crop
     project_features_free(features);
     mem_free(crops.data);
 
