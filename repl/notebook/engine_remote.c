@@ -326,8 +326,9 @@ static void tell_progress(struct sky *sky)
     for (int k = 0; k < sky->n; k++) any |= sky->flights[k].task && sky->flights[k].call.n_text;
     if (any || !sky->n_used) return;
     chat_sent(sky->engine->chat, &done, &total);
-    const char *stage =
-        total > 0 && done < total ? "sending the question" : "waiting for the server";
+    bool sent = done >= total;
+    const char *stage = sent ? "waiting for the server" : "sending the question";
+    if (sent) done = total = 0; /* how long that lasts nobody knows */
     front->progress(front->user, &(struct nb_progress){stage, NB_BYTES, done, total, -1});
 }
 

@@ -69,6 +69,10 @@ static void print_line(char *to, size_t size, const struct progress *p, enum pro
         print_share(to, size, p, done, total);
         return;
     }
+    if (done == 0 && total == 0) { /* nothing can be counted yet */
+        snprintf(to, size, "%s%s%s", p->stage, *p->detail ? " " : "", p->detail);
+        return;
+    }
     char part[32], all[32], rate[32];
     double per_s = seconds > 0.05 ? (double)(done - p->begun) / seconds : 0;
     print_amount(part, sizeof part, unit, (double)done);
