@@ -7,8 +7,8 @@
 
 #include "common/clock.h"
 #include "common/files.h"
-#include "common/remarks.h"
 #include "net/fetch.h"
+#include "notebook/decode.h"
 #include "notebook/load.h"
 #include "notebook/png.h"
 
@@ -206,12 +206,6 @@ int load_bytes(const char *what, const struct loader *how, enum nb_origin origin
 
 /* -- The picture ------------------------------------------------------------------------------- */
 
-static int wants_to_stop(void *user)
-{
-    const struct nb_front *front = user;
-    return front->stopped(front->user);
-}
-
 /* Whether others who read the file see the same pixels: they may not turn it, choose another frame,
  * mix transparent colours otherwise, or know the format at all. */
 static const char *type_for_all(const phi3v_image *image)
@@ -246,16 +240,14 @@ int load_decode(struct fetched *file, const struct loader *how, struct loaded *r
     phi3v_image_options_default(&decode);
     decode.exif = how->settings->exif;
     decode.lenient = how->settings->lenient;
-    decode.stopped = wants_to_stop;
-    decode.user = (void *)(uintptr_t)how->front;
     double begun = now_s();
     struct phi3v_error why;
     phi3v_image *image;
-    remarks_mute();
-    int rc = phi3v_image_from_bytes(file->bytes, file->n_bytes, &decode, &image, &why);
-    remarks_unmute();
+    char name[201];
+    snprintf(name, sizeof name, "%s", file->source);
+    int rc = decode_picture(file, &decode, how->front, &image, &why);
     if (rc) {
-        refuse(err, rc, "%.200s: %.280s", file->source, why.text);
+        refuse(err, rc, "%s: %.280s", name, why.text);
     } else {
         *ret = (struct loaded){.image = image, .source = file->source, .decode_s = now_s() - begun};
         const char *type = how->keeps_files ? type_for_all(image) : NULL;

@@ -13,6 +13,7 @@
 #include "common/files.h"
 #include "common/remarks.h"
 #include "net/fetch.h"
+#include "notebook/decode.h"
 #include "tty/fault.h"
 #include "tty/repl.h"
 #include "verbs/verbs.h"
@@ -269,6 +270,7 @@ int main(int argc, char **argv)
     opt.program = argv[0];
     fetch_global_init();
     int status = dispatch(&opt, argc, argv);
+    decode_finish();
     fetch_global_fini();
     options_free(&opt);
     return end_output(status);

@@ -101,10 +101,25 @@ static void saving(void **state)
     works(&r, ":undo");
 }
 
+/* A thread decodes meanwhile, so how often is asked depends on the time. A second question comes
+ * before numbers in letters are read. */
 static void pictures(void **state)
 {
     (void)state;
-    stops_anywhere(":load a.ppm", ":unstage", 20);
+    struct text t = {0};
+    text_add(&t, "P3 2000 2000 255\n");
+    for (int k = 0; k < 2000 * 2000; k++) text_add(&t, "255 255 255\n");
+    recorder_write("slow.ppm", t.s);
+    text_free(&t);
+    for (long at = 0; at < 2; at++) {
+        r.stop_after = at;
+        fails(&r, ":load slow.ppm", "cancelled");
+        r.stop_after = -1;
+        assert_int_equal(r.err.code, PHI3V_E_CANCELLED);
+    }
+    works(&r, ":load slow.ppm");
+    works(&r, ":unstage");
+    unlink("slow.ppm");
 }
 
 /* Before anything is computed; what is behind that keeps its part instead. */
