@@ -313,3 +313,10 @@ int hub_part_publish(struct hub_part *p, struct phi3v_error *err)
     free(blob);
     return rc;
 }
+
+void hub_part_forget_map(const struct hub_cache *cache, const struct hub_file *file)
+{
+    char *map = hub_blob_path(cache, file->key, MAP);
+    if (map) unlink(map);
+    free(map);
+}

@@ -228,6 +228,7 @@ static int lock_job(struct pull *p, struct job *j, struct phi3v_error *err)
 static int open_job(struct pull *p, struct job *j, struct phi3v_error *err)
 {
     if (hub_has_blob(&p->cache, j->file)) {
+        hub_part_forget_map(&p->cache, j->file);
         j->done = true;
         p->n_done++;
         return 0;
