@@ -14,10 +14,20 @@
 
 static int n_cases, n_failed;
 
+/* In one line, whatever the text is made of: answers and errors stand in names, too. */
+static void print_text(const char *format, va_list args)
+{
+    char text[4000];
+    vsnprintf(text, sizeof text, format, args);
+    for (char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7F) *c = ' ';
+    fputs(text, stdout);
+}
+
 static void print_case(bool ok, const char *name, va_list args)
 {
     printf("%s %d - ", ok ? "ok" : "not ok", ++n_cases);
-    vprintf(name, args);
+    print_text(name, args);
 }
 
 bool tap_ok(bool ok, const char *name, ...)
@@ -47,7 +57,7 @@ void tap_note(const char *format, ...)
     va_list args;
     va_start(args, format);
     printf("# ");
-    vprintf(format, args);
+    print_text(format, args);
     va_end(args);
     printf("\n");
     fflush(stdout);
