@@ -143,7 +143,7 @@ static size_t give(void *to, size_t n_wanted, void *user)
     size_t left = (size_t)(f->end - f->p), n = n_wanted < left ? n_wanted : left;
     if (f->n_given / ASK_EVERY != (f->n_given + n) / ASK_EVERY) f->stopped = stop_asked(f->stop);
     if (f->stopped) return (size_t)-1;
-    memcpy(to, f->p, n);
+    if (n) memcpy(to, f->p, n);
     f->p += n;
     f->n_given += n;
     return n;

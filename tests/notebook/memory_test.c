@@ -166,9 +166,11 @@ static void session(void **state)
     recorder_picture(&r, "a.ppm", 1);
     recorder_picture(&r, "b.ppm", 2);
     recorder_picture(&r, "c.ppm", 3);
-    r.clipboard = recorder_read("c.ppm", &r.n_clipboard);
+    char *clipboard = recorder_read("c.ppm", &r.n_clipboard);
+    r.clipboard = clipboard;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) sweep(sources[i]);
     recorder_close(&r);
+    free(clipboard);
     printf("# %d evaluations said so, %d did not need it\n", n_failed, n_unnoticed);
     assert_true(n_failed > 500);
     assert_true(n_unnoticed < n_failed);
