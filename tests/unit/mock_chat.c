@@ -55,7 +55,8 @@ static void serve(struct loopback_request *r, void *user)
     }
     json_t *request = read_body(r);
     count(m);
-    m->answer(m, r, atomic_fetch_add(&m->n_asked, 1) + 1, request);
+    mock_chat_fn answer = atomic_load(&m->answer);
+    answer(m, r, atomic_fetch_add(&m->n_asked, 1) + 1, request);
     atomic_fetch_sub(&m->n_now, 1);
     json_decref(request);
 }

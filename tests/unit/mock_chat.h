@@ -16,9 +16,9 @@ typedef void (*mock_chat_fn)(struct mock_chat *m, struct loopback_request *r, in
 
 struct mock_chat {
     struct loopback *server;
-    char url[64]; // http://127.0.0.1:PORT/v1
-    mock_chat_fn answer;
-    mock_chat_fn models; // NULL: the list with "mock"
+    char url[64];                 // http://127.0.0.1:PORT/v1
+    _Atomic(mock_chat_fn) answer; // may be changed between two questions
+    mock_chat_fn models;          // NULL: the list with "mock"
     void *user;
     atomic_int n_asked, n_listed, n_now, n_most; // questions: all, at present, most at once
 };

@@ -109,10 +109,11 @@ static void print(struct vt *vt, int32_t cp)
     if (is_unsafe(cp)) wrong(vt, "U+%04X", (unsigned)cp);
     if (width <= 0) return;
     if (vt->may_wrap && vt->x + width > vt->cols) {
-        bool attributes = vt->attributes;
-        vt->attributes = false; /* the terminal's own line end */
+        bool attributes = vt->attributes, linked = vt->linked;
+        vt->attributes = vt->linked = false; /* the terminal's own line end */
         line_feed(vt);
         vt->attributes = attributes;
+        vt->linked = linked;
         vt->x = 0;
     }
     if (!vt->may_wrap && vt->x + width > vt->cols - 1) { /* the last column stays free */
