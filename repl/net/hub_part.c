@@ -98,7 +98,7 @@ static int64_t gapless(const struct hub_part *p)
 /* Bytes from..end to the digest. What cannot be read makes no right digest either. */
 static void hash_range(struct hub_part *p, int64_t from, int64_t end)
 {
-    static _Thread_local uint8_t bytes[1 << 18];
+    uint8_t bytes[1 << 16];
     for (ssize_t got; from < end; from += got) {
         size_t n = (size_t)(end - from) < sizeof bytes ? (size_t)(end - from) : sizeof bytes;
         got = pread(p->fd, bytes, n, (off_t)from);
@@ -194,7 +194,7 @@ void hub_part_restart(struct hub_part *p)
 /* Bytes from the beginning of another file to ours; how many. */
 static int64_t copy_beginning(int from_fd, int to_fd, int64_t n)
 {
-    static _Thread_local uint8_t bytes[1 << 18];
+    uint8_t bytes[1 << 16];
     int64_t at = 0;
     while (at < n) {
         size_t want = n - at < (int64_t)sizeof bytes ? (size_t)(n - at) : sizeof bytes;
