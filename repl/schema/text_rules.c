@@ -11,33 +11,49 @@ struct utf8_states {
     int32_t e0, ed, f0, f4;  // behind a first byte that limits the second
 };
 
+/* Bytes, and the state behind them. */
+struct byte_edge {
+    uint8_t lo, hi;
+    int32_t to;
+};
+enum { N_INNER = 7 };
+
+/* All edges within characters, and the states they start at. */
+struct inner_edge {
+    int32_t from;
+    struct byte_edge edge;
+};
+
+static void inner_edges(const struct utf8_states *u, int32_t body, struct inner_edge ret[N_INNER])
+{
+    const struct inner_edge all[N_INNER] = {
+        {u->one, {0x80, 0xbf, body}},     {u->two, {0x80, 0xbf, u->one}},
+        {u->three, {0x80, 0xbf, u->two}}, {u->e0, {0xa0, 0xbf, u->one}},
+        {u->ed, {0x80, 0x9f, u->one}},    {u->f0, {0x90, 0xbf, u->two}},
+        {u->f4, {0x80, 0x8f, u->two}}};
+    memcpy(ret, all, sizeof all);
+}
+
 static struct utf8_states utf8_states(struct grammar *g, int32_t rule, enum edge_act act,
                                       int32_t body)
 {
     struct utf8_states u = {grammar_state(g, rule), grammar_state(g, rule), grammar_state(g, rule),
                             grammar_state(g, rule), grammar_state(g, rule), grammar_state(g, rule),
                             grammar_state(g, rule)};
-    grammar_bytes(g, u.one, 0x80, 0xbf, act, body);
-    grammar_bytes(g, u.two, 0x80, 0xbf, act, u.one);
-    grammar_bytes(g, u.three, 0x80, 0xbf, act, u.two);
-    grammar_bytes(g, u.e0, 0xa0, 0xbf, act, u.one);
-    grammar_bytes(g, u.ed, 0x80, 0x9f, act, u.one);
-    grammar_bytes(g, u.f0, 0x90, 0xbf, act, u.two);
-    grammar_bytes(g, u.f4, 0x80, 0x8f, act, u.two);
+    struct inner_edge inner[N_INNER];
+    inner_edges(&u, body, inner);
+    for (int i = 0; i < N_INNER; i++)
+        grammar_bytes(g, inner[i].from, inner[i].edge.lo, inner[i].edge.hi, act, inner[i].edge.to);
     return u;
 }
 
-/* The first bytes of all characters that need no escape. */
-struct first_bytes {
-    uint8_t lo, hi;
-    int32_t to;
-};
 enum { N_FIRST_BYTES = 11 };
 
+/* The first bytes of all characters that need no escape. */
 static void first_bytes(const struct utf8_states *u, int32_t body,
-                        struct first_bytes ret[N_FIRST_BYTES])
+                        struct byte_edge ret[N_FIRST_BYTES])
 {
-    const struct first_bytes all[N_FIRST_BYTES] = {
+    const struct byte_edge all[N_FIRST_BYTES] = {
         {0x20, 0x21, body},  {0x23, 0x5b, body},     {0x5d, 0x7f, body},  {0xc2, 0xdf, u->one},
         {0xe0, 0xe0, u->e0}, {0xe1, 0xec, u->two},   {0xed, 0xed, u->ed}, {0xee, 0xef, u->two},
         {0xf0, 0xf0, u->f0}, {0xf1, 0xf3, u->three}, {0xf4, 0xf4, u->f4}};
@@ -112,7 +128,7 @@ int32_t rule_string(struct grammar *g, int32_t min, int32_t max)
     int32_t rule = grammar_rule(g), body = grammar_then(g, grammar_start(g, rule), '"');
     int32_t end = grammar_state(g, rule);
     struct utf8_states u = utf8_states(g, rule, ACT_NONE, body);
-    struct first_bytes first[N_FIRST_BYTES];
+    struct byte_edge first[N_FIRST_BYTES];
     first_bytes(&u, body, first);
     for (int i = 0; i < N_FIRST_BYTES; i++)
         grammar_bytes(g, body, first[i].lo, first[i].hi, ACT_COUNT, first[i].to);
@@ -137,17 +153,12 @@ struct key_builder {
 
 /* The states whose edges go on where a name's byte goes its own way: of the body, or of a character
  * that is not whole. Returns their number. */
-static int usual_edges(const struct key_builder *b, int32_t like, struct first_bytes *ret)
+static int usual_edges(const struct key_builder *b, int32_t like, struct byte_edge *ret)
 {
-    const struct {
-        int32_t state;
-        struct first_bytes edge;
-    } inner[] = {{b->u.one, {0x80, 0xbf, b->body}},    {b->u.two, {0x80, 0xbf, b->u.one}},
-                 {b->u.three, {0x80, 0xbf, b->u.two}}, {b->u.e0, {0xa0, 0xbf, b->u.one}},
-                 {b->u.ed, {0x80, 0x9f, b->u.one}},    {b->u.f0, {0x90, 0xbf, b->u.two}},
-                 {b->u.f4, {0x80, 0x8f, b->u.two}}};
-    for (size_t i = 0; i < sizeof inner / sizeof *inner; i++)
-        if (inner[i].state == like) {
+    struct inner_edge inner[N_INNER];
+    inner_edges(&b->u, b->body, inner);
+    for (int i = 0; i < N_INNER; i++)
+        if (inner[i].from == like) {
             ret[0] = inner[i].edge;
             return 1;
         }
@@ -160,7 +171,7 @@ static int usual_edges(const struct key_builder *b, int32_t like, struct first_b
 static void around_names(struct key_builder *b, int32_t state, int32_t like,
                          const char *const *names, size_t n, size_t depth)
 {
-    struct first_bytes usual[N_FIRST_BYTES];
+    struct byte_edge usual[N_FIRST_BYTES];
     int n_usual = usual_edges(b, like, usual);
     bool is_name = n > 0 && !names[0][depth];
     /* From here, too, any characters go on: a name is excluded only where it ends. */
@@ -192,7 +203,7 @@ int32_t other_key(struct grammar *g, int32_t from, const char *const *names, siz
     b.body = grammar_state(g, b.rule);
     b.end = grammar_state(g, b.rule);
     b.u = utf8_states(g, b.rule, ACT_KEY_BYTE, b.body);
-    struct first_bytes first[N_FIRST_BYTES];
+    struct byte_edge first[N_FIRST_BYTES];
     first_bytes(&b.u, b.body, first);
     for (int i = 0; i < N_FIRST_BYTES; i++)
         grammar_bytes(g, b.body, first[i].lo, first[i].hi, ACT_KEY_BYTE, first[i].to);
