@@ -169,9 +169,7 @@ static void pretty_object(struct pretty *p, const json_t *value, int depth)
 
 static bool is_stopped(struct pretty *p)
 {
-    if (p->stopped || p->out.n < p->ask_at) return p->stopped;
-    p->ask_at = p->out.n + ASK_EVERY;
-    return p->stopped = stop_asked(p->stop);
+    return p->stopped |= stop_asked_at(p->stop, p->out.n, &p->ask_at, ASK_EVERY);
 }
 
 static void pretty(struct pretty *p, const json_t *value, int depth)

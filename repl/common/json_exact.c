@@ -18,8 +18,9 @@ static int hex4(const char *p)
 {
     int value = 0;
     for (int i = 0; i < 4; i++) {
-        if (!isxdigit((unsigned char)p[i])) return -1;
-        value = value * 16 + (isdigit((unsigned char)p[i]) ? p[i] - '0' : (p[i] | 0x20) - 'a' + 10);
+        int digit = hex_digit(p[i]);
+        if (digit < 0) return -1;
+        value = value * 16 + digit;
     }
     return value;
 }
@@ -120,10 +121,9 @@ static size_t take_word(const char *p, const char *end, struct text *out)
 /* The text with what JSON has no place for inside strings; false when it was stopped. */
 static bool carry(const char *text, size_t n, const struct stop *stop, struct text *out)
 {
-    const char *ask_at = text;
+    size_t ask_at = 0;
     for (const char *p = text, *end = text + n; p < end;) {
-        if (p >= ask_at && stop_asked(stop)) return false;
-        if (p >= ask_at) ask_at = end - p > ASK_EVERY ? p + ASK_EVERY : end;
+        if (stop_asked_at(stop, (size_t)(p - text), &ask_at, ASK_EVERY)) return false;
         p += *p == '"' ? take_string(p, end, out) : take_word(p, end, out);
     }
     return true;

@@ -15,6 +15,14 @@ struct stop {
 
 /* stop may be NULL: the work goes on. */
 static inline bool stop_asked(const struct stop *stop) { return stop && stop->fn(stop->user); }
+/* The same for work that counts what it has done: asked when `done` has reached *next, which is then
+ * set `step` further on. */
+static inline bool stop_asked_at(const struct stop *stop, size_t done, size_t *next, size_t step)
+{
+    if (done < *next) return false;
+    *next = done + step;
+    return stop_asked(stop);
+}
 /* "reading x.ipynb was cancelled"; returns PHI3V_E_CANCELLED. */
 int stop_error(struct phi3v_error *err, const char *doing, const char *what);
 

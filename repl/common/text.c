@@ -41,6 +41,23 @@ char *text_format(const char *format, ...)
     return s;
 }
 
+void hex_text(const unsigned char *bytes, size_t n, char *ret)
+{
+    static const char digits[] = "0123456789abcdef";
+    for (size_t i = 0; i < n; i++) {
+        *ret++ = digits[bytes[i] >> 4];
+        *ret++ = digits[bytes[i] & 15];
+    }
+    *ret = 0;
+}
+
+int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') return c - '0';
+    c = (char)(c | 0x20);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
 const char *human_bytes(double bytes, char *buf, size_t n)
 {
     static const char *const unit[] = {"bytes", "kB", "MB", "GB", "TB"};

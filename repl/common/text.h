@@ -15,6 +15,12 @@ char *text_copy(const char *s); /* NULL stays NULL */
 char *text_copyn(const char *s, size_t n);
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* n bytes as hexadecimal digits in small letters; ret: [2 n + 1]. */
+void hex_text(const unsigned char *bytes, size_t n, char *ret);
+
+/* The value of a hexadecimal digit in either case; -1: it is none. */
+int hex_digit(char c);
+
 /* "1.5 GB", "12 kB": decimal units, three digits. Returns buf. */
 const char *human_bytes(double bytes, char *buf, size_t n);
 

@@ -173,7 +173,7 @@ static void sign(const struct wire *w, const struct frame *parts, char ret[HEX +
     if (ok) ok = EVP_MAC_final(h, mac, &n_mac, sizeof mac);
     EVP_MAC_CTX_free(h);
     EVP_MAC_free(hmac);
-    for (size_t i = 0; i < HEX / 2 && ok; i++) snprintf(ret + 2 * i, 3, "%02x", mac[i]);
+    if (ok) hex_text(mac, HEX / 2, ret);
 }
 
 static bool seen_before(struct wire *w, const char *hex)

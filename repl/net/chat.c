@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: MIT */
-#define _GNU_SOURCE /* explicit_bzero */
 #include "net/chat.h"
 
 #include <math.h>
@@ -9,7 +8,6 @@
 #include "net/chat_server.h"
 #include "net/limits.h"
 #include "net/transfer.h"
-#include "term/clean.h"
 
 static const char *name_of(const struct chat_call *call)
 {
@@ -92,8 +90,7 @@ static int take_text(struct chat_call *call, const char *text, size_t n, float l
 static int fail_said(struct chat_call *call, const struct chat_reply *r)
 {
     struct chat *c = call->chat;
-    call->said_status = r->status;
-    call->may_try = chat_is_busy(r->status);
+    call->may_try = transfer_is_busy(r->status);
     call->code = chat_status_fail(name_of(call), r->status ? r->status : 500, r->message, NULL,
                                   c->key != NULL, &call->error);
     return 1;
@@ -225,7 +222,6 @@ static bool begin_try(struct chat_call *call, int server)
     call->code = 0;
     call->finish = CHAT_UNFINISHED;
     call->may_try = false;
-    call->said_status = 0;
     call->body = body_of(call);
     CURL *easy = call->body ? curl_easy_init() : NULL;
     if (!easy || !chat_server_setup(c, server, "/chat/completions", easy, &call->headers)) {
@@ -292,7 +288,7 @@ static void judge_broken(struct chat_call *call, CURLcode code)
 {
     struct chat_server *s = &call->chat->servers[call->server];
     call->code = chat_transfer_fail(s, call->easy, code, (int64_t)call->n_text, &call->error);
-    call->may_try = chat_is_transient(code) && !s->guarded;
+    call->may_try = transfer_broke(code) && !s->guarded;
 }
 
 static void judge_page(struct chat_call *call, long status)
@@ -302,7 +298,7 @@ static void judge_page(struct chat_call *call, long status)
     curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &location);
     call->code = chat_status_fail(name_of(call), status, message, location, call->chat->key != NULL,
                                   &call->error);
-    call->may_try = chat_is_busy(status);
+    call->may_try = transfer_is_busy(status);
 }
 
 /* A stream that ends without having said so was cut. */

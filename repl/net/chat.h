@@ -75,7 +75,6 @@ struct chat_call {
     size_t n_page, n_matched, text_cap;
     bool sniffed, is_page, any_event;
     bool may_try; // what failed in the stream may go well another time
-    long said_status;
 };
 
 /* Begins a call, which stays where it is until chat_end. Errors: MEMORY. */

@@ -52,14 +52,15 @@ static int get_models(struct chat *c, int k, const struct chat_options *opt, str
     CURLcode code = transfer_run(c->multi, easy, opt->stop, opt->user);
     curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &location);
-    chat_error_text(ret->bytes ? ret->bytes : "", ret->n, message, sizeof message);
     int rc = 0;
     if (code == CURLE_ABORTED_BY_CALLBACK)
         rc = net_fail(err, PHI3V_E_CANCELLED, "asking %s was cancelled", s->name);
     else if (code != CURLE_OK)
         rc = chat_transfer_fail(s, easy, code, (int64_t)ret->n, err);
-    else if (status != 200)
+    else if (status != 200) {
+        chat_error_text(ret->bytes ? ret->bytes : "", ret->n, message, sizeof message);
         rc = chat_status_fail(s->name, status, message, location, c->key != NULL, err);
+    }
     if (code == CURLE_OK && (status == 429 || status == 503)) {
         curl_off_t after = 0;
         curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &after);

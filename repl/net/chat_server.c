@@ -179,18 +179,6 @@ double chat_backoff_s(const struct chat *c, int n_failed)
 
 /* -- Sentences -------------------------------------------------------------------------------- */
 
-bool chat_is_busy(long s)
-{
-    return s == 408 || s == 429 || s == 500 || s == 502 || s == 503 || s == 504;
-}
-
-bool chat_is_transient(CURLcode code)
-{
-    return code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT ||
-           code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
-           code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
-}
-
 int chat_transfer_fail(struct chat_server *s, CURL *easy, CURLcode code, int64_t n,
                        struct phi3v_error *err)
 {

@@ -55,7 +55,5 @@ int chat_status_fail(const char *name, long status, const char *message, const c
 /* One for a transfer that failed. */
 int chat_transfer_fail(struct chat_server *s, CURL *easy, CURLcode code, int64_t n,
                        struct phi3v_error *err);
-bool chat_is_busy(long status);        // another try may help
-bool chat_is_transient(CURLcode code); // the same of a transfer
 
 #endif

@@ -217,21 +217,8 @@ CURLcode hub_send(struct hub_client *c, const struct hub_request *r, struct hub_
 
 static bool is_transient(CURLcode code)
 {
-    switch (code) {
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_OPERATION_TIMEDOUT:
-    case CURLE_GOT_NOTHING:
-    case CURLE_PARTIAL_FILE:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_HTTP2:
-    case CURLE_HTTP2_STREAM:
-    case CURLE_SSL_CONNECT_ERROR:
-        return true;
-    default:
-        return false;
-    }
+    return transfer_broke(code) || code == CURLE_COULDNT_RESOLVE_HOST ||
+           code == CURLE_SSL_CONNECT_ERROR;
 }
 
 /* "NAME";r=REST;t=SECONDS: the window's end counts only when nothing is left of it. */
@@ -253,7 +240,7 @@ bool hub_may_retry(const struct hub_env *env, CURLcode code, const struct hub_he
                    int n_tries, double *ret_wait_s)
 {
     long s = code == CURLE_OK ? head->status : 0;
-    bool busy = s == 408 || s == 429 || s == 500 || s == 502 || s == 503 || s == 504;
+    bool busy = transfer_is_busy(s);
     if (n_tries >= MAX_TRIES || (!busy && !is_transient(code))) return false;
     double window = s == 429 ? rate_limit_s(head) : 0;
     if (window <= 0 && busy) window = head->retry_after_s;

@@ -150,3 +150,17 @@ int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n, stru
                         (int)code);
     }
 }
+
+/* -- Trying again ----------------------------------------------------------------------------- */
+
+bool transfer_is_busy(long s)
+{
+    return s == 408 || s == 429 || s == 500 || s == 502 || s == 503 || s == 504;
+}
+
+bool transfer_broke(CURLcode code)
+{
+    return code == CURLE_COULDNT_CONNECT || code == CURLE_OPERATION_TIMEDOUT ||
+           code == CURLE_GOT_NOTHING || code == CURLE_RECV_ERROR || code == CURLE_SEND_ERROR ||
+           code == CURLE_PARTIAL_FILE || code == CURLE_HTTP2 || code == CURLE_HTTP2_STREAM;
+}

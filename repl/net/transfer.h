@@ -5,6 +5,7 @@
 #define NET_TRANSFER_H
 
 #include <curl/curl.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "net/error.h"
@@ -23,5 +24,9 @@ double transfer_clock_s(void); /* seconds of a clock that only goes forward */
  * Errors: IO, ARGUMENT (no valid address), MEMORY. */
 int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n,
                   struct phi3v_error *err);
+
+/* Whether another try may help: behind an HTTP status, behind a connection that did not hold. */
+bool transfer_is_busy(long status);
+bool transfer_broke(CURLcode code);
 
 #endif

@@ -2,8 +2,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "notebook/ahead.h"
 
 struct ahead {
@@ -155,12 +155,7 @@ static bool goes_on_from(const phi3v_prompt *prompt, const phi3v_prompt *read)
 /* Until something has changed, a twentieth of a second at most. */
 static void wait_a_little(struct ahead *a)
 {
-    enum { NS = 1000000000, A_LITTLE_NS = NS / 20 };
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += A_LITTLE_NS;
-    until.tv_sec += until.tv_nsec / NS;
-    until.tv_nsec %= NS;
+    struct timespec until = clock_after(CLOCK_REALTIME, 50);
     pthread_cond_timedwait(&a->changed, &a->lock, &until);
 }
 

@@ -31,9 +31,9 @@ struct autosave {
 static char *random_path(const struct autosave *a, const char *prefix, const char *ending)
 {
     unsigned char id[ID_CHARS / 2];
-    char hex[ID_CHARS + 1] = "";
+    char hex[ID_CHARS + 1];
     if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id) return NULL;
-    for (size_t i = 0; i < sizeof id; i++) snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    hex_text(id, sizeof id, hex);
     return text_format("%s/%s%s%s", a->dir, prefix, hex, ending);
 }
 

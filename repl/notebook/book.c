@@ -101,6 +101,12 @@ char *book_dir(const struct book *b)
     return slash ? text_copyn(b->path, (size_t)(slash - b->path) + (slash == b->path)) : NULL;
 }
 
+bool book_stopped_at(const struct book *b, size_t i)
+{
+    enum { CELLS_A_LOOK = 64 };
+    return i % CELLS_A_LOOK == 0 && stop_asked(b->stop);
+}
+
 /* -- Branches --------------------------------------------------------------------------------- */
 
 /* The last line that says so counts, as with settings. */

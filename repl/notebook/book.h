@@ -97,6 +97,9 @@ int images_of_cell(const struct book *b, const struct cell *c, const char *what)
 char *
 book_dir(const struct book *b); /* folder of the notebook file, NULL without one; to be freed */
 
+/* Whether work on all cells, which has come to cell i, is to end; b->stop is asked now and then. */
+bool book_stopped_at(const struct book *b, size_t i);
+
 /* -- Branches -----------------------------------------------------------------------------------
  */
 

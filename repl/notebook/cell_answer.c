@@ -48,6 +48,13 @@ static int show_begin(struct show *sh, const struct int_list *images, struct phi
     return rc;
 }
 
+/* Text that is there already. */
+static void show_text(struct notebook *nb, int i, const char *text)
+{
+    send(nb, &(struct nb_output){
+                 .kind = NB_ANSWER_TEXT, .cell = i + 1, .text = text, .n_bytes = strlen(text)});
+}
+
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct show *sh = user;
@@ -216,14 +223,6 @@ static void show_result(struct show *sh, int i, const struct question *q,
 
 /* -- One answer ------------------------------------------------------------------------------- */
 
-/* The beginning that an answer was given. */
-static void show_begun(struct notebook *nb, int i)
-{
-    const char *text = nb->book.v[i].answer;
-    send(nb, &(struct nb_output){
-                 .kind = NB_ANSWER_TEXT, .cell = i + 1, .text = text, .n_bytes = strlen(text)});
-}
-
 /* What is left of the longest answer behind its beginning. */
 static int leave_room(struct settings *s, size_t n_begun, struct phi3v_error *err)
 {
@@ -246,8 +245,7 @@ static int answer_without_picture(struct show *sh, int i, const struct question 
                                   .finish = PHI3V_FINISH_STOP,
                                   .text = text,
                                   .n_text_bytes = strlen(text)};
-    send(nb, &(struct nb_output){
-                 .kind = NB_ANSWER_TEXT, .cell = i + 1, .text = text, .n_bytes = strlen(text)});
+    show_text(nb, i, text);
     int rc = keep_answer(nb, i, &result, s, false, err);
     nb->book.v[i].first_token_s = 0;
     if (!rc) show_result(sh, i, q, &result, 0, s);
@@ -294,7 +292,7 @@ int cell_answer(struct notebook *nb, int i, const struct settings *usual, enum a
         question_fini(&q);
         return rc;
     }
-    if (n_begun) show_begun(nb, i);
+    if (n_begun) show_text(nb, i, nb->book.v[i].answer);
     rc = way == ANSWER_NEW && nothing_to_see(nb, &q) ? answer_without_picture(&sh, i, &q, s, err)
                                                      : compute(&sh, i, &q, s, way, n_begun, err);
     if (rc)
@@ -334,9 +332,6 @@ void cell_show_again(struct notebook *nb, int i)
     const struct cell *c = &nb->book.v[i];
     struct show sh = {.nb = nb, .cell = i + 1};
     if (!c->answer || show_begin(&sh, &c->images, NULL)) return;
-    send(nb, &(struct nb_output){.kind = NB_ANSWER_TEXT,
-                                 .cell = i + 1,
-                                 .text = c->answer,
-                                 .n_bytes = strlen(c->answer)});
+    show_text(nb, i, c->answer);
     show_end(&sh, NULL);
 }

@@ -4,8 +4,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <time.h>
 
+#include "common/clock.h"
 #include "common/memory.h"
 #include "common/remarks.h"
 #include "common/text.h"
@@ -52,11 +52,7 @@ static void *decode(void *user)
 /* Under `lock`. */
 static void wait_a_little(void)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += ASK_MS * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec until = clock_after(CLOCK_REALTIME, ASK_MS);
     pthread_cond_timedwait(&changed, &lock, &until);
 }
 

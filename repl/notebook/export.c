@@ -60,13 +60,11 @@ static json_t *cell_json(const struct book *b, int i, enum cell_state state)
                      json_ids(c->ids, c->n_ids));
 }
 
-enum { CELLS_A_LOOK = 64 };
-
 static char *json(const struct book *b, const enum cell_state *state)
 {
     json_t *cells = json_array();
     for (int i = 0; i < b->n; i++) {
-        if (i % CELLS_A_LOOK == 0 && stop_asked(b->stop)) {
+        if (book_stopped_at(b, (size_t)i)) {
             json_decref(cells);
             return NULL;
         }

@@ -10,7 +10,7 @@
 #include "notebook/lines.h"
 #include "notebook/source.h"
 
-enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_IMAGES = 10000, CELLS_A_LOOK = 64 };
+enum { MAX_DEPTH = 64, MAX_CELLS = 100000, MAX_IMAGES = 10000 };
 
 struct reader {
     struct book *book;
@@ -365,8 +365,7 @@ static int read_cells(struct reader *rd, struct phi3v_error *err)
 {
     int rc = 0;
     for (size_t k = 0; k < json_array_size(rd->cells) && !rc; k++) {
-        if (k % CELLS_A_LOOK == 0 && stop_asked(rd->book->stop))
-            return stop_error(err, "reading", rd->name);
+        if (book_stopped_at(rd->book, k)) return stop_error(err, "reading", rd->name);
         json_t *cell = json_array_get(rd->cells, k);
         if (rd->ours && is_code(cell)) {
             rc = read_cell(rd, cell, k, err);

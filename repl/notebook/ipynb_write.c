@@ -8,7 +8,7 @@
 #include "notebook/png.h"
 #include "notebook/source.h"
 
-enum { PREVIEW_SIDE = 640, CELLS_A_LOOK = 64 };
+enum { PREVIEW_SIDE = 640 };
 
 /* Objects are built with their keys in sorted order: Python writes them so, and differences stay
  * small. Missing memory is asked about once, at the end of a cell: memory_failures(). */
@@ -273,8 +273,7 @@ static int add_cells(json_t *list, struct book *b, struct phi3v_error *err)
     enum cell_state *state = memory_zero((size_t)b->n, sizeof *state);
     int rc = state ? book_states(b, state, err) : memory_error(err);
     for (int i = 0; i < b->n && !rc; i++) {
-        if (i % CELLS_A_LOOK == 0 && stop_asked(b->stop))
-            rc = stop_error(err, "writing", "the notebook");
+        if (book_stopped_at(b, (size_t)i)) rc = stop_error(err, "writing", "the notebook");
         if (rc) break;
         if (b->v[i].before) json_array_extend(list, b->v[i].before);
         json_t *cell = ipynb_cell(b, i, state[i]);

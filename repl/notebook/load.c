@@ -14,13 +14,6 @@
 
 /* -- Where from ------------------------------------------------------------------------------- */
 
-static int digit(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c = (char)(c | 0x20);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 /* The path of a file:// address, as terminals and file managers write them; NULL for others. */
 static char *path_of_file_url(const char *what)
 {
@@ -28,7 +21,7 @@ static char *path_of_file_url(const char *what)
     const char *p = strchr(what + 7, '/'); /* behind the host's name, if there is one */
     struct text path = {0};
     for (; p && *p; p++) {
-        int high = *p == '%' && p[1] ? digit(p[1]) : -1, low = high >= 0 ? digit(p[2]) : -1;
+        int high = *p == '%' && p[1] ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
         char c = low >= 0 ? (char)(16 * high + low) : *p;
         if (c) text_addn(&path, &c, 1);
         if (low >= 0) p += 2;

@@ -263,17 +263,16 @@ static int ref_at(struct search *s, const char *text, const char *p, struct ref 
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
               const struct stop *stop, struct refs *ret, struct phi3v_error *err)
 {
-    const char *ask_at = text;
+    size_t ask_at = 0;
     struct search s = {images, origin, 0};
     struct refs r = {0};
     int rc = 0;
     for (const char *p = text; *p && !rc;) {
         struct ref ref = {0};
-        if (p >= ask_at && stop_asked(stop)) {
+        if (stop_asked_at(stop, (size_t)(p - text), &ask_at, ASK_EVERY)) {
             rc = stop_error(err, "reading", "the prompt");
             break;
         }
-        if (p >= ask_at) ask_at = p + strnlen(p, ASK_EVERY);
         int found = ref_at(&s, text, p, &ref, err);
         if (found < 0) rc = found;
         if (found != 1) {

@@ -27,11 +27,6 @@ static bool add_images(EVP_MD_CTX *h, const struct book *b, const struct int_lis
     return ok;
 }
 
-static void write_hex(const unsigned char *bytes, char ret[DIGEST_CHARS])
-{
-    for (int i = 0; i < (DIGEST_CHARS - 1) / 2; i++) snprintf(ret + 2 * i, 3, "%02x", bytes[i]);
-}
-
 /* The digest of what `fill` adds. */
 static int digest_of(bool (*fill)(EVP_MD_CTX *h, const void *of), const void *of,
                      char ret[DIGEST_CHARS], struct phi3v_error *err)
@@ -42,7 +37,7 @@ static int digest_of(bool (*fill)(EVP_MD_CTX *h, const void *of), const void *of
               EVP_DigestFinal_ex(h, bytes, NULL);
     EVP_MD_CTX_free(h);
     if (!ok) return memory_error(err);
-    write_hex(bytes, ret);
+    hex_text(bytes, (DIGEST_CHARS - 1) / 2, ret);
     return 0;
 }
 

@@ -84,7 +84,7 @@ static char *quote_as_escapes(const char *word)
     return text_take(&out);
 }
 
-static bool has_controls(const char *word)
+bool word_has_controls(const char *word)
 {
     for (; *word; word++)
         if (is_control(*word)) return true;
@@ -156,7 +156,7 @@ void words_free(struct words *w)
 char *word_quote(const char *word)
 {
     struct text out = {0};
-    if (has_controls(word)) return quote_as_escapes(word);
+    if (word_has_controls(word)) return quote_as_escapes(word);
     if (windows_prefix(word) && !strchr(word, '"')) return text_format("\"%s\"", word);
     if (!*word) text_add(&out, "\"\"");
     for (const char *p = word; *p; p++) {

@@ -26,6 +26,8 @@ void words_free(struct words *w);
  * memory. */
 char *word_quote(const char *word);
 
+/* Has bytes that cannot be typed, which word_quote writes as $'…'. */
+bool word_has_controls(const char *word);
 /* Undoes $'…' at p into *out; the bytes it takes, 0: there is none, or it is not closed. */
 size_t word_escapes(const char *p, struct text *out);
 

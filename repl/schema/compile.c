@@ -21,7 +21,7 @@ bool lost(const struct compiler *c) { return c->r.rc || c->g.failed; }
 
 /* -- Any value --------------------------------------------------------------------------------- */
 
-int32_t any_object_rule(struct compiler *c)
+static int32_t any_object_rule(struct compiler *c)
 {
     if (c->any_object >= 0) return c->any_object;
     json_t *schema = json_object();

@@ -25,10 +25,9 @@ struct compiler {
 /* Whether the schema was refused, or there is no memory: then nothing more matters. */
 bool lost(const struct compiler *c);
 
-/* The rule of a schema, of any value, of any object. */
+/* The rule of a schema, of any value. */
 int32_t value_rule(struct compiler *c, const json_t *schema);
 int32_t any_rule(struct compiler *c);
-int32_t any_object_rule(struct compiler *c);
 
 /* Of a schema's keywords for one type. */
 int32_t string_rule(struct compiler *c, const json_t *schema);
@@ -39,7 +38,5 @@ int32_t object_rule(struct compiler *c, const json_t *schema);
 /* One state behind `from`: over text, over a value's text. */
 int32_t literal(struct compiler *c, int32_t from, const char *text);
 int32_t value_literal(struct compiler *c, int32_t from, const json_t *value);
-/* A value as JSON text, its numbers in the shortest form that reads back the same; free(). */
-char *value_text(const json_t *value);
 
 #endif

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/memory.h"
+#include "common/text.h"
 #include "schema/keywords.h"
 
 enum {
@@ -13,13 +14,6 @@ enum {
 };
 
 /* -- References -------------------------------------------------------------------------------- */
-
-static int hex_digit(char c)
-{
-    const char *digits = "0123456789abcdef",
-               *d = c ? strchr(digits, c >= 'A' ? c | 0x20 : c) : NULL;
-    return d ? (int)(d - digits) : -1;
-}
 
 /* One word of a pointer, up to the next slash: ~1, ~0 and %41 are undone. Returns what follows. */
 static const char *read_word(const char *at, char *word, size_t cap)

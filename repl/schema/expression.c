@@ -7,6 +7,7 @@
 #include <utf8proc.h>
 
 #include "common/memory.h"
+#include "common/text.h"
 #include "schema/text_rules.h"
 
 enum {
@@ -177,13 +178,12 @@ static uint32_t hex(struct parser *p, int n)
 {
     uint32_t c = 0;
     for (int i = 0; i < n; i++, p->at++) {
-        static const char digits[] = "0123456789abcdef";
-        const char *d = *p->at ? strchr(digits, *p->at | (*p->at >= 'A' ? 0x20 : 0)) : NULL;
-        if (!d) {
+        int d = hex_digit(*p->at);
+        if (d < 0) {
             give_up(p, "has an escape that is not complete");
             return 1;
         }
-        c = c << 4 | (uint32_t)(d - digits);
+        c = c << 4 | (uint32_t)d;
     }
     return c;
 }

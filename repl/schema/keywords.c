@@ -147,7 +147,8 @@ void read_alone(struct reader *r, const json_t *schema, const char *keyword, int
 
 /* -- Types ------------------------------------------------------------------------------------- */
 
-int type_named(const char *name)
+/* 0: none of this name. */
+static int type_named(const char *name)
 {
     static const char *const names[] = {"null",   "boolean", "integer", "number",
                                         "string", "array",   "object"};

@@ -52,7 +52,6 @@ int read_keywords(struct reader *r, const json_t *schema);
 void read_alone(struct reader *r, const json_t *schema, const char *keyword, int kinds);
 /* Types named by "type", or those that the keywords are about; TYPE_ANY where nothing says. */
 int read_types(struct reader *r, const json_t *schema, int kinds);
-int type_named(const char *name);       /* 0: none of this name */
 int type_of_value(const json_t *value); /* INTEGER for 1.0, too */
 /* A number that counts something; fallback where it is missing. */
 int32_t read_count(struct reader *r, const json_t *schema, const char *keyword, int32_t fallback);

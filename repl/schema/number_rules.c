@@ -230,6 +230,5 @@ bool decimal_read(const char *text, bool is_low, struct decimal *ret)
     memcpy(ret->digits + n_zero, all + zero, (size_t)sig);
     if (point > sig) memset(ret->digits + sig, '0', (size_t)(point - sig));
     ret->n_int = point > 0 ? point : 0;
-    ret->n_frac = n_frac;
     return true;
 }

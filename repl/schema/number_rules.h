@@ -8,11 +8,10 @@
 
 enum { MAX_DIGITS = 15 };
 
-/* A bound in decimal: digits without leading zeros, of which the last n_frac stand behind the point.
- */
+/* A bound in decimal: digits without leading zeros, of which n_int stand before the point. */
 struct decimal {
     bool given, negative, excluded; // excluded: the number itself lies outside
-    int n_int, n_frac;
+    int n_int;
     char digits[2 * MAX_DIGITS + 1];
 };
 

@@ -15,7 +15,8 @@ int32_t literal(struct compiler *c, int32_t from, const char *text)
     return grammar_literal(&c->g, from, text, strlen(text));
 }
 
-char *value_text(const json_t *value)
+/* A value as JSON text, its numbers in the shortest form that reads back the same; free(). */
+static char *value_text(const json_t *value)
 {
     for (size_t digits = 15; digits < 17; digits++) {
         char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(digits));

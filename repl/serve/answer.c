@@ -198,10 +198,8 @@ static void send_end(struct exchange *x)
 static void send_news(struct exchange *x, const struct work_news *news)
 {
     const char *text = news->text.n ? news->text.s : "";
-    if (*text || news->n_tokens > 0) {
-        text_add(&x->reply.said, text);
+    if (*text || news->n_tokens > 0)
         x->reply.dialect->more(&x->reply, text, tokens_of(x, news), &x->out);
-    }
     if (news->done) send_end(x);
 }
 

@@ -39,7 +39,7 @@ enum MHD_Result call_reply_text(struct call *c, int status, const char *type, ch
     MHD_add_response_header(r, "Cache-Control", "no-store");
     MHD_add_response_header(r, "X-Content-Type-Options", "nosniff");
     if (status == 401) MHD_add_response_header(r, "WWW-Authenticate", "Bearer");
-    if (status == 405) MHD_add_response_header(r, "Allow", c->allow);
+    if (status == 405) MHD_add_response_header(r, "Allow", c->route->method);
     if (status == 429 || status == 503) {
         snprintf(wait, sizeof wait, "%d", scheduler_retry_after(c->server->scheduler));
         MHD_add_response_header(r, "Retry-After", wait);
@@ -130,9 +130,8 @@ static int find_route(struct call *c, const char *method, const char *path, stru
     if (!c->route)
         return serve_refuse(err, 404, "not_found", NULL, "there is nothing at %.200s", path);
     if (is_method(c->route->method, method)) return 0;
-    c->allow = c->route->method;
     return serve_refuse(err, 405, "method_not_allowed", NULL, "%.100s takes %s, not %.20s", path,
-                        c->allow, method);
+                        c->route->method, method);
 }
 
 /* -- Checks before the body -------------------------------------------------------------------- */

@@ -25,7 +25,6 @@ static void name_of(const struct sockaddr *a, socklen_t n, struct listening *l)
 {
     char host[48] = "?", port[8] = "0";
     getnameinfo(a, n, host, sizeof host, port, sizeof port, NI_NUMERICHOST | NI_NUMERICSERV);
-    sscanf(port, "%d", &l->port);
     snprintf(l->name, sizeof l->name, a->sa_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 

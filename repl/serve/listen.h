@@ -9,7 +9,6 @@
 
 struct listening {
     int fd;
-    int port;
     bool loopback; // only this machine can reach it
     char name[80]; // "127.0.0.1:8080", "[::1]:8080"
 };

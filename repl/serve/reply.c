@@ -12,12 +12,13 @@
 #include "common/json.h"
 #include "common/must.h"
 
-void reply_id(const char *prefix, char *ret, size_t n)
+/* An id that nobody guesses. */
+static void reply_id(const char *prefix, char *ret, size_t n)
 {
     unsigned char random[12] = {0};
     char digits[2 * sizeof random + 1];
     RAND_bytes(random, sizeof random);
-    for (size_t i = 0; i < sizeof random; i++) sprintf(digits + 2 * i, "%02x", random[i]);
+    hex_text(random, sizeof random, digits);
     snprintf(ret, n, "%s%s", prefix, digits);
 }
 

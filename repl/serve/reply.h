@@ -16,7 +16,7 @@ struct reply {
     int64_t created;
     size_t n_prompt;
     size_t n_tokens;  // told with their log-probabilities so far
-    struct text said; // the text so far
+    struct text said; // the text so far, where the dialect says it again at the end
     int n_events;     // of a stream so far
 };
 
@@ -43,7 +43,5 @@ void reply_fini(struct reply *r);
 json_t *reply_tokens(struct reply *r, const struct work_token *tokens, size_t n);
 /* An event of a stream; name may be NULL; data is taken over. */
 void reply_event(struct text *out, const char *name, json_t *data);
-/* An id that nobody guesses. */
-void reply_id(const char *prefix, char *ret, size_t n);
 
 #endif

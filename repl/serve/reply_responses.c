@@ -105,6 +105,7 @@ static void begin(struct reply *r, struct text *out)
 static void more(struct reply *r, const char *text, json_t *tokens, struct text *out)
 {
     char id[48];
+    text_add(&r->said, text);
     message_id(r, id, sizeof id);
     send_event(r, "response.output_text.delta",
                json_pack("{s:s,s:i,s:i,s:o,s:o}", "item_id", id, "output_index", 0, "content_index",

@@ -28,7 +28,6 @@ struct work {
     struct phi3v_result result;
     int seat;
     /* Behind the scheduler's lock. */
-    enum work_state state;
     pthread_cond_t changed;
     struct work_news news;
     struct work_token newest; // that no text and no other token has come behind
@@ -134,7 +133,6 @@ static void finish(struct work *w)
     if (w->n_told < w->end.n_answer_ids) tell_newest(w);
     if (w->has_newest) free(w->newest.top);
     count_end(&s->counts, w);
-    w->state = WORK_DONE;
     w->news.done = true;
 }
 
@@ -144,7 +142,6 @@ static void put_first(struct scheduler *s, struct work *w)
     s->first = w;
     if (!w->next) s->last = &w->next;
     s->counts.n_waiting++;
-    w->state = WORK_WAITS;
 }
 
 /* The job has left the batch. One that found no memory beside others gets another try when they are
@@ -280,9 +277,7 @@ static struct work *next_to_join(struct scheduler *s, struct seat **ret_seat)
         if (!atomic_load(&w->cancelled) && !s->refusing) {
             *ret_seat = find_seat(s, w->prompt);
             (*ret_seat)->work = w;
-            w->state = WORK_RUNS;
-            w->end.waited_s = now_s() - w->asked_s;
-            s->counts.waited_s += w->end.waited_s;
+            s->counts.waited_s += now_s() - w->asked_s;
             s->counts.n_running++;
             return w;
         }
@@ -431,19 +426,9 @@ struct work *work_new(struct scheduler *s, phi3v_prompt *prompt, const struct ph
     pthread_cond_signal(&s->wanted);
     pthread_mutex_unlock(&s->lock);
     if (fits) return w;
-    w->state = WORK_DONE;
+    w->news.done = true;
     work_free(w);
     return NULL;
-}
-
-static void deadline(int timeout_ms, struct timespec *ret)
-{
-    clock_gettime(CLOCK_MONOTONIC, ret);
-    ret->tv_sec += timeout_ms / 1000;
-    ret->tv_nsec += timeout_ms % 1000 * 1000000L;
-    if (ret->tv_nsec < 1000000000L) return;
-    ret->tv_nsec -= 1000000000L;
-    ret->tv_sec++;
 }
 
 static bool has_news(const struct work *w)
@@ -453,8 +438,7 @@ static bool has_news(const struct work *w)
 
 bool work_wait(struct work *w, int timeout_ms, struct work_news *ret)
 {
-    struct timespec until;
-    deadline(timeout_ms, &until);
+    struct timespec until = clock_after(CLOCK_MONOTONIC, timeout_ms);
     pthread_mutex_lock(&w->scheduler->lock);
     while (!has_news(w) &&
            pthread_cond_timedwait(&w->changed, &w->scheduler->lock, &until) != ETIMEDOUT)
@@ -489,7 +473,7 @@ void work_free(struct work *w)
             end_waiting(take(s, at));
             break;
         }
-    while (w->state != WORK_DONE) pthread_cond_wait(&w->changed, &s->lock);
+    while (!w->news.done) pthread_cond_wait(&w->changed, &s->lock);
     pthread_mutex_unlock(&s->lock);
     work_news_fini(&w->news);
     pthread_cond_destroy(&w->changed);

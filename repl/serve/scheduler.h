@@ -14,8 +14,6 @@ struct scheduler;
 /* One answer, from the wish for it to its end. Its owner is the thread that asks. */
 struct work;
 
-enum work_state { WORK_WAITS, WORK_RUNS, WORK_DONE };
-
 /* A token that was told with its log-probability. */
 struct work_token {
     int32_t id;
@@ -39,7 +37,7 @@ struct work_end {
     enum phi3v_finish finish;
     size_t n_ids, n_answer_ids; // as in struct phi3v_result
     struct phi3v_timing timing;
-    double waited_s, first_token_s; // in the queue; from asking to the first token
+    double first_token_s; // from asking to the first token
 };
 
 /* What has happened so far, for /metrics. */

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/must.h"
 #include "serve/listen.h"
 #include "serve/server.h"
@@ -50,11 +51,7 @@ static void wait_for_end(void)
 /* Whether another signal comes within so many milliseconds. */
 static bool end_comes_again(int ms)
 {
-    struct timespec until;
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += ms * 1000000L;
-    until.tv_sec += until.tv_nsec / 1000000000L;
-    until.tv_nsec %= 1000000000L;
+    struct timespec until = clock_after(CLOCK_REALTIME, ms);
     return !sem_timedwait(&ends, &until);
 }
 

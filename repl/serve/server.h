@@ -37,7 +37,6 @@ struct call {
     size_t body_bytes;          // taken of the room
     uint64_t client;            // who asks, for the queue
     struct serve_error refused; // status 0: not refused
-    const char *allow;          // with 405
     /* What the reply hangs on, until the connection is done with it. */
     void *held;
     void (*release)(void *held);

@@ -12,16 +12,21 @@ enum { BAR = 3 /* columns of " │ " */, LEAST = 4 /* columns of a cell that is 
 
 /* -- Collecting ------------------------------------------------------------------------------- */
 
+/* Room for one letter behind the n that are there. */
+static bool make_room(struct grid_letter **v, size_t n, size_t *cap)
+{
+    if (n < *cap) return true;
+    size_t more = 2 * *cap + 16;
+    struct grid_letter *grown = realloc(*v, more * sizeof *grown);
+    if (!grown) return false;
+    *v = grown;
+    *cap = more;
+    return true;
+}
+
 bool grid_add(struct grid *g, int32_t cp, int style)
 {
-    if (g->n == GRID_LETTERS) return false;
-    if (g->n == g->cap) {
-        size_t cap = 2 * g->cap + 256;
-        struct grid_letter *v = realloc(g->v, cap * sizeof *v);
-        if (!v) return false;
-        g->v = v;
-        g->cap = cap;
-    }
+    if (g->n == GRID_LETTERS || !make_room(&g->v, g->n, &g->cap)) return false;
     g->v[g->n++] = (struct grid_letter){cp, style};
     g->n_lines += cp == '\n';
     return true;
@@ -56,13 +61,7 @@ struct table {
 static void add_letter(int32_t cp, int style, void *user)
 {
     struct cell *c = user;
-    if (c->n == c->cap) {
-        size_t cap = 2 * c->cap + 16;
-        struct grid_letter *v = realloc(c->v, cap * sizeof *v);
-        if (!v) return;
-        c->v = v;
-        c->cap = cap;
-    }
+    if (!make_room(&c->v, c->n, &c->cap)) return;
     c->v[c->n++] = (struct grid_letter){cp, style};
     c->width += clean_width(cp);
 }

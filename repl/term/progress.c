@@ -18,8 +18,7 @@ void progress_init(struct progress *p, FILE *out, int cols, bool at_once)
 {
     *p = (struct progress){.out = out, .cols = cols > 0 ? cols : 80, .delay_s = at_once ? 0 : 1};
     const char *term = getenv("TERM");
-    const char *accessible = getenv("ACCESSIBLE");
-    p->appended = accessible && *accessible && strcmp(accessible, "0") != 0;
+    p->appended = term_wants_accessible(getenv("ACCESSIBLE"));
     p->enabled = isatty(out_fileno(out)) && term && *term && strcmp(term, "dumb") != 0;
 }
 

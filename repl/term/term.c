@@ -172,12 +172,18 @@ static void take_size(struct term *t, const struct answer *a)
     }
 }
 
+/* Whether the name is kitty's, of version 0.MINOR or newer. */
+static bool is_kitty(const char *name, int minor)
+{
+    int its_major = 0, its_minor = 0;
+    return sscanf(name, "kitty(%d.%d", &its_major, &its_minor) == 2 &&
+           (its_major > 0 || its_minor >= minor);
+}
+
 /* Konsole knows the protocol and not the letters: who knows these is known by name. */
 static bool knows_placeholders(const char *name)
 {
-    int major = 0, minor = 0;
-    if (!strncmp(name, "ghostty", 7)) return true;
-    return sscanf(name, "kitty(%d.%d", &major, &minor) == 2 && (major > 0 || minor >= 28);
+    return !strncmp(name, "ghostty", 7) || is_kitty(name, 28);
 }
 
 static void take_outer(struct term *t, const struct answer *a)
@@ -316,6 +322,8 @@ static void ask_outer(struct term *t)
     t->asks_outer = t->waiting = false;
 }
 
+bool term_wants_accessible(const char *value) { return is_set(value) && strcmp(value, "0") != 0; }
+
 static void find_out(struct term *t, const struct term_options *opt,
                      const char *(*env)(const char *))
 {
@@ -326,8 +334,7 @@ static void find_out(struct term *t, const struct term_options *opt,
     f->is_tty = !opt->plain && terminal;
     f->needs_cleaning = terminal;
     bool dumb = !is_set(name) || !strcmp(name, "dumb");
-    const char *accessible = env("ACCESSIBLE");
-    f->is_accessible = is_set(accessible) && strcmp(accessible, "0") != 0;
+    f->is_accessible = term_wants_accessible(env("ACCESSIBLE"));
     f->is_dumb = dumb || f->is_accessible;
     f->colour = f->is_tty && !f->is_dumb ? find_colour(env) : TERM_COLOUR_NONE;
     t->multiplexed = is_set(env("TMUX")) || is_set(env("STY")) ||
@@ -457,13 +464,6 @@ bool term_copy(struct term *t, const char *text, size_t n)
     return order != NULL;
 }
 
-/* Kitty knows the clipboard's pictures since 0.27. */
-static bool has_kitty_clipboard(const struct term_facts *f)
-{
-    int major = 0, minor = 0;
-    return sscanf(f->name, "kitty(%d.%d", &major, &minor) == 2 && (major > 0 || minor >= 27);
-}
-
 char *term_clipboard(struct term *t, bool (*stopped)(void *user), void *user, size_t *ret_n)
 {
     enum { PATIENCE_MS = 1000, PERSON_MS = 30000, SILENCE_MS = 5000, STEP_MS = 50 };
@@ -472,7 +472,8 @@ char *term_clipboard(struct term *t, bool (*stopped)(void *user), void *user, si
     bool asks_person = !strncmp(name, "kitty", 5) || !strncmp(name, "ghostty", 7);
     if (!t->can_ask || !modes_in_foreground(&t->modes)) return NULL;
     t->clipboard = &c;
-    modes_send(&t->modes, clipboard_question(has_kitty_clipboard(&t->facts)));
+    modes_send(&t->modes,
+               clipboard_question(is_kitty(name, 27))); /* it gives pictures since then */
     double latest = now_ms();
     while (!c.over && !t->keys.at_end && !stopped(user)) {
         if (keys_pump(&t->keys, STEP_MS) && c.begun) latest = now_ms();

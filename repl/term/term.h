@@ -121,6 +121,9 @@ void term_wake(void);
 int term_getc(FILE *unused);    /* for rl_getc_function: waits for a byte; EOF at the end */
 int term_input_available(void); /* for rl_input_available_hook */
 
+/* Whether this value of ACCESSIBLE asks for appended lines and pictures in words; NULL: it is not set. */
+bool term_wants_accessible(const char *value);
+
 /* -- Clipboard ------------------------------------------------------------------------------ */
 
 /* Gives the terminal a text to copy. Whether it does, nobody says. False: it is none that could. */

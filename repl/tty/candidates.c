@@ -18,12 +18,6 @@ struct typed_word {
     char *plain;  // without quotes and backslashes
 };
 
-static bool has_controls(const char *word)
-{
-    while (*word && !iscntrl((unsigned char)*word)) word++;
-    return *word != 0;
-}
-
 /* -- Words ---------------------------------------------------------------------------------- */
 
 /* Undoes $'…' at p, closed or not yet; the bytes it takes, 0: there is none. */
@@ -68,7 +62,7 @@ static struct typed_word last_word(const char *text, size_t from, size_t cursor)
 static char *escaped(const char *word, bool for_shell)
 {
     struct text out = {0};
-    if (!for_shell && has_controls(word)) return must(word_quote(word));
+    if (!for_shell && word_has_controls(word)) return must(word_quote(word));
     for (; *word; word++) {
         if (strchr(for_shell ? " \t\n\\\"'$`&;|<>(){}[]*?!#~" : " \t\n\\\"'", *word))
             text_add(&out, "\\");
@@ -81,7 +75,7 @@ static char *escaped(const char *word, bool for_shell)
  * quote stays open. */
 static char *quoted(const char *word, char quote, bool for_shell)
 {
-    if (!quote || has_controls(word) || strchr(word, quote) ||
+    if (!quote || word_has_controls(word) || strchr(word, quote) ||
         (quote == '"' && strpbrk(word, "\\$`")))
         return escaped(word, for_shell);
     size_t n = strlen(word);

@@ -133,7 +133,7 @@ static int ask(struct plain *p, const struct options *opt, const char *word)
     if (opt->json_schema) rc = bind_answer(p, opt->json_schema, &err);
     if (!rc && !opt->raw) rc = stage_pictures(p, opt, !strcmp(word, "-"), &err);
     interrupt_ends_reads(false);
-    if (rc) status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
+    if (rc) status = app_input_status(rc);
     if (!rc && (rc = app_open_engine(opt, p->nb, &err))) status = app_model_status(rc);
     if (!rc && (rc = answer(p, opt, text, &result, &err)))
         status = rc == PHI3V_E_IMAGE || rc == PHI3V_E_IO ? EXIT_INPUT : app_status(rc);

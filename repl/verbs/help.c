@@ -5,20 +5,15 @@
 
 #include "common/must.h"
 #include "notebook/commands.h"
-#include "verbs/verbs.h"
+#include "verbs/describe.h"
 
-static void print_options(int use)
+static void print_option(const struct shown_option *o, void *user)
 {
-    int has;
-    const struct setting *spec;
-    for (int i = 0; (spec = option_at(i, &has)); i++) {
-        char letter[8] = "    ", left[60];
-        if (!(has & use) || (!(use & OPTION_COMMON) && has & OPTION_COMMON)) continue;
-        if (spec->letter) snprintf(letter, sizeof letter, "-%c, ", spec->letter);
-        snprintf(left, sizeof left, "%s--%s %s", letter, spec->name, spec->arg ? spec->arg : "");
-        printf("  %-32s %s\n", left, spec->help);
-    }
-    if (use & OPTION_COMMON) printf("  %-32s %s\n", "    --set KEY=VALUE", "any setting by name");
+    char letter[8] = "    ", left[60];
+    (void)user;
+    if (o->letter) snprintf(letter, sizeof letter, "-%c, ", o->letter);
+    snprintf(left, sizeof left, "%s--%s %s", letter, o->name, o->arg ? o->arg : "");
+    printf("  %-32s %s\n", left, o->help);
 }
 
 const char help_status[] = "0 fine, 1 an answer failed, 2 wrong use, 3 no such model or device,\n"
@@ -36,7 +31,7 @@ void help_print(void)
         free(left);
     }
     printf("\nOptions\n");
-    print_options(OPTION_COMMON);
+    each_option(NULL, print_option, NULL);
     printf("\nExit status: %sPHISCOPE_MODEL names the model when -m does not.\n", help_status);
 }
 
@@ -44,10 +39,9 @@ void help_verb(const struct verb *verb)
 {
     printf("phiscope %s %s\n%s\n", verb->name, verb->usage, verb->help ? verb->help : "");
     if (verb->more) printf("\n%s", verb->more);
-    int own = verb->options & ~OPTION_COMMON;
-    if (!own) return;
+    if (!(verb->options & ~OPTION_COMMON)) return;
     printf("\nOptions of %s, besides those that all have\n", verb->name);
-    print_options(own);
+    each_own_option(verb, print_option, NULL);
 }
 
 static const struct verb *verb_by_name(const char *name)

@@ -93,8 +93,7 @@ static int run(struct plain *p, const struct options *opt, FILE *f)
     struct phi3v_error err;
     int status = EXIT_FINE, rc = 0;
     for (size_t i = 0; i < opt->images.n && !rc; i++)
-        if ((rc = nb_stage(p->nb, opt->images.v[i], &err)))
-            status = rc == PHI3V_E_CANCELLED ? EXIT_INTERRUPTED : EXIT_INPUT;
+        if ((rc = nb_stage(p->nb, opt->images.v[i], &err))) status = app_input_status(rc);
     if (!rc && (rc = app_open_engine(opt, p->nb, &err))) status = app_model_status(rc);
     return rc ? app_report(opt, &err, status) : run_cells(p, opt, f);
 }

@@ -18,4 +18,13 @@ static inline int stop_asked(struct stop *stop)
     return stop && stop->seen;
 }
 
+/* The same for work that counts what it has done: asked when `done` has reached *next, which is then
+ * set `step` further on. */
+static inline int stop_asked_at(struct stop *stop, size_t done, size_t *next, size_t step)
+{
+    if (done < *next) return 0;
+    *next = done + step;
+    return stop_asked(stop);
+}
+
 #endif

@@ -104,8 +104,7 @@ static bool flush(struct encoder *e)
     for (size_t i = 1; i <= n && ok; i++) {
         bool cut = i == n || (e->t->words && s[i] == space && s[i - 1] != space);
         if (!cut) continue;
-        if (i >= ask_at && stop_asked(e->stop)) return false;
-        if (i >= ask_at) ask_at = i + ASK_EVERY;
+        if (stop_asked_at(e->stop, i, &ask_at, ASK_EVERY)) return false;
         ok = bpe_merge(&e->bpe, e->t, s + begin, i - begin, e->stop, e->out);
         begin = i;
     }
@@ -160,8 +159,7 @@ static bool take_span(struct encoder *e, const struct text_span *span)
     for (size_t i = 0, n, ask_at = 0; i < span->n_bytes; i += n) {
         uint32_t c;
         const struct added *a = span->special ? match_added(e->t, s + i, span->n_bytes - i) : NULL;
-        if (i >= ask_at && stop_asked(e->stop)) return false;
-        if (i >= ask_at) ask_at = i + ASK_EVERY;
+        if (stop_asked_at(e->stop, i, &ask_at, ASK_EVERY)) return false;
         n = a ? e->t->pieces[a->id].n_bytes : utf8_next(s + i, span->n_bytes - i, &c);
         if (!(a ? take_added(e, a) : take_char(e, s + i, n))) return false;
     }

@@ -19,7 +19,7 @@ static int name_of_bytes(const char *bytes, size_t n, char ret[40], struct phi3v
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
     if (!EVP_Digest(bytes, n, digest, NULL, EVP_sha256(), NULL)) return memory_error(err);
-    for (int i = 0; i < 8; i++) snprintf(ret + 2 * i, 3, "%02x", digest[i]);
+    hex_text(digest, 8, ret);
     const char *kind = phi3v_image_sniff(bytes, n, NULL);
     size_t at = 16;
     ret[at++] = '.';
