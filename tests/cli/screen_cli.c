@@ -28,6 +28,15 @@ static void line(struct pty *p, const char *text, const char *prompt)
     pty_expect(p, "\033]133;D;0");
 }
 
+/* The first of the README's tasks: the prompt of the second cell comes next. */
+static struct pty *start_on_the_chart(void)
+{
+    struct pty *p = start();
+    line(p, ":load samples/chart.png", "In [1]:");
+    line(p, "Could you please introduce this stock to me?", "In [1] @1:");
+    return p;
+}
+
 /* Rows from the first that begins so to the last that does, or -1. */
 static int rows_between(const char *screen, const char *first, const char *last)
 {
@@ -41,9 +50,7 @@ static int rows_between(const char *screen, const char *first, const char *last)
 
 static void three_tasks(void)
 {
-    struct pty *p = start();
-    line(p, ":load samples/chart.png", "In [1]:");
-    line(p, "Could you please introduce this stock to me?", "In [1] @1:");
+    struct pty *p = start_on_the_chart();
     line(p, ":load samples/book-cover.jpg", "In [2] @1:");
     line(p, "Help me get the title and author information of this book?", "In [2] @2:");
     line(p, ":load samples/compare-1.jpg samples/compare-2.jpg.webp", "In [3] @2:");
@@ -57,9 +64,7 @@ static void three_tasks(void)
 
 static void three_edits(void)
 {
-    struct pty *p = start();
-    line(p, ":load samples/chart.png", "In [1]:");
-    line(p, "Could you please introduce this stock to me?", "In [1] @1:");
+    struct pty *p = start_on_the_chart();
     line(p, ":edit 1 Which bar is the highest?", "In [2] @1:");
     line(p, ":edit 1 What is the title?", "In [2] @1:");
     line(p, ":edit 1 Which bar is the lowest?", "In [2] @1:");

@@ -5,30 +5,14 @@
 #include <string.h>
 
 #include "fuzz.h"
+#include "next_bytes.h"
 #include "schema/compiled.h"
-#include "schema/matcher.h"
 
 enum { MAX_TEXT = 300 };
 
 static void must(bool holds)
 {
     if (!holds) abort();
-}
-
-/* Bytes that may come next; returns how many. */
-static int next_bytes(struct matcher *m, uint8_t ret[256])
-{
-    int n = 0;
-    for (int byte = 0; byte < 256; byte++) {
-        int32_t n_frames = m->n_frames, n_keys = m->n_keys;
-        m->n_threads = m->n_now;
-        matcher_step(m, 0, m->n_now, (uint8_t)byte);
-        if (m->n_threads > m->n_now) ret[n++] = (uint8_t)byte;
-        m->n_threads = m->n_now;
-        m->n_frames = n_frames;
-        m->n_keys = n_keys;
-    }
-    return n;
 }
 
 static void whole_text_is_json(const char *text, size_t n)

@@ -16,6 +16,7 @@
 #include "recorder.h"
 
 static struct recorder r;
+static struct recorder_fixture fixture = {.r = &r, .n_pictures = 2};
 
 /* The tiny model with advice of its own, as the folder `name`. */
 static void model_with(const char *name, const char *advice)
@@ -42,19 +43,9 @@ static void model_with(const char *name, const char *advice)
 
 static int setup(void **state)
 {
-    (void)state;
-    recorder_open(&r, false);
-    recorder_picture(&r, "a.ppm", 1);
-    recorder_picture(&r, "b.ppm", 2);
+    recorder_set_up(state);
     model_with("alone", "{\"mode\": \"cell\", \"no_picture\": \"Show me one.\", \"other\": 1}");
     model_with("unsure", "{\"min_certainty\": 1}");
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    recorder_close(&r);
     return 0;
 }
 
@@ -263,7 +254,8 @@ static void a_damaged_file_is_refused(void **state)
     works(&r, ":load a.ppm\nOne?");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_prestate_setup_teardown(name, setup, recorder_tear_down, &fixture)
 
 int main(void)
 {

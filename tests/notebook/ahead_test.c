@@ -18,22 +18,7 @@
 enum { FEW = 64 }; /* prompt tokens: less than a block */
 
 static struct recorder r;
-
-static int setup(void **state)
-{
-    (void)state;
-    recorder_open(&r, false);
-    recorder_picture(&r, "a.ppm", 1);
-    recorder_picture(&r, "b.ppm", 2);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    recorder_close(&r);
-    return 0;
-}
+static struct recorder_fixture fixture = {.r = &r, .n_pictures = 2};
 
 static const struct phi3v_timing *timing(int number) { return &r.nb->book.v[number - 1].timing; }
 
@@ -230,7 +215,7 @@ static void the_price_is_told(void **state)
     assert_saw(&r, ", about 0.01 s\n");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) RECORDER_TEST(name, &fixture)
 
 int main(void)
 {

@@ -15,23 +15,7 @@
 #include "recorder.h"
 
 static struct recorder r;
-
-static int setup(void **state)
-{
-    (void)state;
-    recorder_open(&r, true);
-    recorder_picture(&r, "a.ppm", 1);
-    recorder_picture(&r, "b.ppm", 2);
-    recorder_picture(&r, "c.ppm", 3);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    recorder_close(&r);
-    return 0;
-}
+static struct recorder_fixture fixture = {.r = &r, .state = true, .n_pictures = 3};
 
 static const struct cell *cell(int number) { return &r.nb->book.v[number - 1]; }
 
@@ -900,7 +884,7 @@ static void copy_and_watch(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) RECORDER_TEST(name, &fixture)
     const struct CMUnitTest tests[] = {TEST(load_stages_and_shows),
                                        TEST(load_refuses),
                                        TEST(patterns_and_brackets),

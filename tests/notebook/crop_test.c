@@ -13,22 +13,7 @@
 #include "recorder.h"
 
 static struct recorder r;
-
-static int setup(void **state)
-{
-    (void)state;
-    recorder_open(&r, false);
-    recorder_picture(&r, "a.ppm", 1); /* 30 x 20 */
-    recorder_picture(&r, "b.ppm", 2);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    recorder_close(&r);
-    return 0;
-}
+static struct recorder_fixture fixture = {.r = &r, .n_pictures = 2}; /* pictures of 30 x 20 */
 
 static const struct image *image(int number) { return &r.nb->book.images.v[number - 1]; }
 
@@ -242,7 +227,7 @@ static void overlays_keep_the_picture(void **state)
     phi3v_image_free(drawn);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) RECORDER_TEST(name, &fixture)
 
 int main(void)
 {

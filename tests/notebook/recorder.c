@@ -310,6 +310,22 @@ void recorder_picture(struct recorder *r, const char *name, unsigned seed)
     folder_write(&r->folder, name, bytes, (size_t)n);
 }
 
+int recorder_set_up(void **how)
+{
+    const struct recorder_fixture *f = *how;
+    char name[] = "a.ppm";
+    recorder_open(f->r, f->state);
+    for (int k = 0; k < f->n_pictures; k++, name[0]++)
+        recorder_picture(f->r, name, (unsigned)k + 1);
+    return 0;
+}
+
+int recorder_tear_down(void **how)
+{
+    recorder_close(((const struct recorder_fixture *)*how)->r);
+    return 0;
+}
+
 char *recorder_read(const char *path, size_t *ret_n)
 {
     char *bytes;

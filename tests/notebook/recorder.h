@@ -52,6 +52,17 @@ void recorder_restart(struct recorder *r, bool state);
 void recorder_stop(struct recorder *r); /* the notebook is freed */
 void recorder_close(struct recorder *r);
 
+/* The same around each test of a file: RECORDER_TEST(function, &how). */
+struct recorder_fixture {
+    struct recorder *r;
+    bool state;
+    int n_pictures; // a.ppm, b.ppm, …, of seeds 1, 2, …
+};
+int recorder_set_up(void **how);
+int recorder_tear_down(void **how);
+#define RECORDER_TEST(name, how)                                                                   \
+    cmocka_unit_test_prestate_setup_teardown(name, recorder_set_up, recorder_tear_down, how)
+
 /* Evaluates and returns the code. */
 int recorder_eval(struct recorder *r, const char *source, enum nb_origin origin);
 /* The same, typed, which must succeed, or fail with a sentence that holds `why`. */

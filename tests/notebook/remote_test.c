@@ -20,6 +20,7 @@
 #include "recorder.h"
 
 static struct recorder r;
+static struct recorder_fixture fixture = {.r = &r, .n_pictures = 2};
 static struct mock_chat server;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static json_t *asked; // the last request, under lock
@@ -84,19 +85,9 @@ static void answer_size(struct mock_chat *m, struct loopback_request *q, int num
 
 /* -- Life ------------------------------------------------------------------------------------- */
 
-static int setup(void **state)
-{
-    (void)state;
-    recorder_open(&r, false);
-    recorder_picture(&r, "a.ppm", 1);
-    recorder_picture(&r, "b.ppm", 2);
-    return 0;
-}
-
 static int teardown(void **state)
 {
-    (void)state;
-    recorder_close(&r);
+    recorder_tear_down(state);
     mock_chat_stop(&server);
     json_decref(asked);
     asked = NULL;
@@ -393,7 +384,7 @@ static void memory_may_be_missing(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+#define TEST(fn) cmocka_unit_test_prestate_setup_teardown(fn, recorder_set_up, teardown, &fixture)
         TEST(the_switch_is_told),   TEST(turns),
         TEST(settings_travel),      TEST(pictures),
         TEST(files_as_they_are),    TEST(what_servers_cannot),

@@ -14,22 +14,12 @@
 #include "recorder.h"
 
 static struct recorder r;
+static struct recorder_fixture fixture = {.r = &r, .n_pictures = 3};
 
 static int setup(void **state)
 {
-    (void)state;
-    recorder_open(&r, false);
-    recorder_picture(&r, "a.ppm", 1);
-    recorder_picture(&r, "b.ppm", 2);
-    recorder_picture(&r, "c.ppm", 3);
+    recorder_set_up(state);
     recorder_picture(&r, "d, e.ppm", 4);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    recorder_close(&r);
     return 0;
 }
 
@@ -163,7 +153,8 @@ static void other_files_are_left_alone(void **state)
     works(&r, ":foreach a.ppm \"What?\" to x.csv");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_prestate_setup_teardown(name, setup, recorder_tear_down, &fixture)
 
 int main(void)
 {

@@ -16,6 +16,7 @@
 enum { N = 7, TOO_LONG = 3 };
 
 static struct recorder r;
+static struct recorder_fixture fixture = {.r = &r};
 
 struct asked {
     struct task task; // first: on_event gets it
@@ -34,17 +35,9 @@ struct questions {
 
 static int setup(void **state)
 {
-    (void)state;
-    recorder_open(&r, false);
+    recorder_set_up(state);
     assert_int_equal(settings_set(&r.settings, "ctx", "1024", ~0, NULL), 0);
     recorder_restart(&r, false);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    recorder_close(&r);
     return 0;
 }
 
@@ -190,7 +183,8 @@ static void all_can_be_stopped(void **state)
     assert_true(n_parts > 0);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name)                                                                                 \
+    cmocka_unit_test_prestate_setup_teardown(name, setup, recorder_tear_down, &fixture)
 
 int main(void)
 {

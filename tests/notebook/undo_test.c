@@ -14,22 +14,7 @@
 #include "recorder.h"
 
 static struct recorder r;
-
-static int setup(void **state)
-{
-    (void)state;
-    recorder_open(&r, true);
-    recorder_picture(&r, "a.ppm", 1);
-    recorder_picture(&r, "b.ppm", 2);
-    return 0;
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    recorder_close(&r);
-    return 0;
-}
+static struct recorder_fixture fixture = {.r = &r, .state = true, .n_pictures = 2};
 
 /* The whole notebook, and what the next prompt takes. */
 static char *look(void)
@@ -148,7 +133,7 @@ static void failures_leave_nothing(void **state)
     fails(&r, ":undo", "nothing to take back");
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) RECORDER_TEST(name, &fixture)
 
 int main(void)
 {

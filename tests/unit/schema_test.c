@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "common/memory.h"
+#include "next_bytes.h"
 #include "schema/compiled.h"
 #include "schema/matcher.h"
 
@@ -219,22 +220,6 @@ static void beginnings(void **state)
 static uint64_t next_random(uint64_t *x)
 {
     return *x = *x * 6364136223846793005u + 1442695040888963407u;
-}
-
-/* Bytes that may come next; returns how many. */
-static int next_bytes(struct matcher *m, uint8_t *ret)
-{
-    int n = 0;
-    for (int byte = 0; byte < 256; byte++) {
-        int32_t n_frames = m->n_frames, n_keys = m->n_keys;
-        m->n_threads = m->n_now;
-        matcher_step(m, 0, m->n_now, (uint8_t)byte);
-        if (m->n_threads > m->n_now) ret[n++] = (uint8_t)byte;
-        m->n_threads = m->n_now;
-        m->n_frames = n_frames;
-        m->n_keys = n_keys;
-    }
-    return n;
 }
 
 /* Random texts never come to a place from which nothing goes on, and are JSON where they end. */
