@@ -11,17 +11,16 @@ debian_cannot() {
 # The mirror is the one this system uses.
 debian_mirror() { apt-get indextargets --format '$(REPO_URI)' 2>/dev/null | grep -v security | head -n 1; }
 
-# debian_root FOLDER [SUITE]: a bare system in FOLDER, unless it is there, that reaches packages the way this one does.
+# debian_root FOLDER: a bare system in FOLDER, unless it is there, that reaches packages the way this one does.
 debian_root() {
     if [ ! -e "$1/etc/debian_version" ]; then
-        debootstrap --variant=minbase --include=ca-certificates "${2-bookworm}" "$1" "$(debian_mirror)" >"$1.log" 2>&1 || return 1
+        debootstrap --variant=minbase --include=ca-certificates bookworm "$1" "$(debian_mirror)" >"$1.log" 2>&1 || return 1
     fi
     cp /etc/resolv.conf "$1/etc/resolv.conf" 2>/dev/null || true
     cp -r /etc/apt/apt.conf.d "$1/etc/apt/"
     cp -r /usr/share/keyrings/. "$1/usr/share/keyrings/"
     cp -r /usr/local/share/ca-certificates "$1/usr/local/share/" 2>/dev/null || true
     cp -r /etc/ssl/certs "$1/etc/ssl/" 2>/dev/null || true
-    [ "${2-bookworm}" = bookworm ] || return 0
     rm -f "$1/etc/apt/sources.list"
     cp -r /etc/apt/sources.list.d "$1/etc/apt/"
     [ ! -e /etc/apt/sources.list ] || cp /etc/apt/sources.list "$1/etc/apt/"

@@ -113,14 +113,6 @@ static void keys(void)
 
 /* -- Ctrl-C ----------------------------------------------------------------------------------- */
 
-static void answer_slowly(struct mock_chat *m, struct loopback_request *r, int number,
-                          const json_t *q)
-{
-    (void)m, (void)number, (void)q;
-    mock_chat_begin(r);
-    for (int k = 0; k < 500 && mock_chat_say(r, "more "); k++) usleep(10000);
-}
-
 /* Starts the program with its standard output in a file. */
 static pid_t start(const char *const *words, const char *out)
 {
@@ -130,12 +122,12 @@ static pid_t start(const char *const *words, const char *out)
     if (pid) return pid;
     if (!freopen(out, "w", stdout) || !freopen("/dev/null", "w", stderr)) _exit(99);
     drive_become(words, NULL);
-    _exit(99);
+    return 0;
 }
 
 static void interrupted(void)
 {
-    mock_chat_start(&server, answer_slowly, NULL);
+    mock_chat_start(&server, mock_chat_answer_slowly, NULL);
     pid_t pid = start((const char *const[]){"ask", "--connect", server.url, "Talk", NULL},
                       drive_file("part"));
     while (!atomic_load(&server.n_now)) usleep(1000);
@@ -163,7 +155,7 @@ static void at_a_terminal(void)
     pty_type(p, "Hello\r");
     tap_ok(pty_expect(p, "Out[1]:") && pty_expect(p, "cats.") && pty_expect(p, "In [2]:"),
            "a cell is answered, and cleaned for the terminal");
-    server.answer = answer_slowly;
+    server.answer = mock_chat_answer_slowly;
     pty_type(p, "Talk\r");
     pty_expect(p, "more more");
     pty_type(p, "\003");
@@ -180,32 +172,13 @@ static void at_a_terminal(void)
 }
 
 #ifdef HAVE_MICROHTTPD
+#include "served.h"
 
 /* -- Two of us -------------------------------------------------------------------------------- */
 
-struct served {
-    pid_t pid;
-    char url[100];
-};
-
-static void serve(struct served *s, const char *model, const char *out)
+static struct served serve(void)
 {
-    double until = drive_now_s() + 60;
-    s->pid = start((const char *const[]){"serve", "--port", "0", "-m", model, "--num-crops", "1",
-                                         "--dtype", "f32", NULL},
-                   out);
-    for (*s->url = 0; !*s->url && drive_now_s() < until; usleep(10000)) {
-        char *text = drive_read(out);
-        if (text && strchr(text, '\n'))
-            snprintf(s->url, sizeof s->url, "%.*s", (int)strcspn(text, "\n"), text);
-        free(text);
-    }
-}
-
-static void end(struct served *s, int signal_number)
-{
-    kill(s->pid, signal_number);
-    drive_wait(s->pid, drive_now_s() + 20);
+    return SERVE("-m", drive_golden("models/tiny-gqa-bf16"), "--num-crops", "1", "--dtype", "f32");
 }
 
 /* Each cell for itself: earlier answers go to a server as text, which random weights do not speak. */
@@ -228,21 +201,10 @@ static void make_pictures(void)
     }
 }
 
-/* The lines with the folder of the pictures in the place of $. */
-static const char *lines(const char *text)
-{
-    static char to[4000];
-    size_t n = 0;
-    for (const char *p = text; *p; p++)
-        n += (size_t)snprintf(to + n, sizeof to - n, "%.*s", *p == '$' ? 200 : 1,
-                              *p == '$' ? drive_tmp() : p);
-    return to;
-}
-
 static char *answers_of(const char *text, const char *option, const char *value)
 {
-    const struct run *r = DRIVE(lines(text), "script", option, value, "--num-crops", "1", "--dtype",
-                                "f32", "--max-new-tokens", "12", "-");
+    const struct run *r = DRIVE(drive_lines(text), "script", option, value, "--num-crops", "1",
+                                "--dtype", "f32", "--max-new-tokens", "12", "-");
     if (r->status) tap_note("status %d: %s", r->status, r->err);
     return r->status ? NULL : strdup(r->out);
 }
@@ -250,28 +212,26 @@ static char *answers_of(const char *text, const char *option, const char *value)
 static void same_words(void)
 {
     const char *model = drive_golden("models/tiny-gqa-bf16");
-    struct served s;
+    struct served s = serve();
+    char url[100];
     make_pictures();
-    serve(&s, model, drive_file("url"));
-    char *here = answers_of(notebook, "-m", model),
-         *there = answers_of(notebook, "--connect", s.url);
+    snprintf(url, sizeof url, "%s/v1", s.base);
+    char *here = answers_of(notebook, "-m", model), *there = answers_of(notebook, "--connect", url);
     tap_ok(is_same(here, there) && strlen(here) > 20, "the same words from a server as from here");
     free(here);
     free(there);
-    end(&s, SIGINT);
+    serve_stop(&s, SIGINT);
 }
 
 static void one_is_killed(void)
 {
     const char *model = drive_golden("models/tiny-gqa-bf16");
     const char *const many = ":foreach $/p*.pgm \"What is this?\" to $/there.csv\n";
-    struct served a, b;
+    struct served a = serve(), b = serve();
     char urls[220];
-    serve(&a, model, drive_file("url-a"));
-    serve(&b, model, drive_file("url-b"));
     free(answers_of(":foreach $/p*.pgm \"What is this?\" to $/here.csv\n", "-m", model));
-    snprintf(urls, sizeof urls, "%s,%s", a.url, b.url);
-    drive_write("many.txt", lines(many));
+    snprintf(urls, sizeof urls, "%s/v1,%s/v1", a.base, b.base);
+    drive_write("many.txt", drive_lines(many));
     pid_t pid = start((const char *const[]){"script", "--connect", urls, "--num-crops", "1",
                                             "--max-new-tokens", "12", drive_file("many.txt"), NULL},
                       drive_file("said"));
@@ -281,7 +241,7 @@ static void one_is_killed(void)
         usleep(2000);
         said = drive_read(drive_file("said"));
     }
-    end(&a, SIGKILL);
+    serve_stop(&a, SIGKILL);
     int status = drive_wait(pid, drive_now_s() + 60);
     char *here = drive_read(drive_file("here.csv")), *there = drive_read(drive_file("there.csv"));
     tap_ok(status == 0 && is_same(here, there),
@@ -289,7 +249,7 @@ static void one_is_killed(void)
     free(here);
     free(there);
     free(said);
-    end(&b, SIGINT);
+    serve_stop(&b, SIGINT);
 }
 
 #endif

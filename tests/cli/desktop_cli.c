@@ -9,6 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+
+#include "base/mem.h"
 #include "drive.h"
 #include "golden.h"
 
@@ -37,18 +40,7 @@ static void remove_helper(const char *name)
 static struct pty *start(const char *display)
 {
     const char *env[] = {path, "DISPLAY", "WAYLAND_DISPLAY", display, NULL};
-    struct pty_options opt = {.env = env, .cols = 200};
-    static const char *words[] = {"-m", NULL, "--num-crops", "1", "--max-new-tokens", "3", NULL};
-    words[1] = drive_golden("models/tiny-gqa-bf16");
-    struct pty *p = pty_start_with(words, &opt);
-    tap_ok(pty_sees(p, "In [1]:"), "the notebook opens");
-    return p;
-}
-
-static int leave(struct pty *p)
-{
-    pty_type(p, "\003\004");
-    return pty_end(p);
+    return pty_start_notebook(&(struct pty_options){.env = env, .cols = 200});
 }
 
 /* -- :paste ----------------------------------------------------------------------------------- */
@@ -92,7 +84,7 @@ static void paste_names(void)
     make_helper("xclip", "", "/dev/null");
     pty_type(p, ":paste\r");
     tap_ok(pty_expect(p, "holds neither"), "an empty clipboard is told");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
     remove_helper("xclip");
 }
 
@@ -107,28 +99,20 @@ static void paste_waits(void)
     remove_helper("xclip");
     pty_type(p, ":paste\r");
     tap_ok(pty_expect(p, "apt install xclip"), "a missing helper is named");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
     p = start("WAYLAND_DISPLAY=wayland-9");
     pty_type(p, ":paste\r");
     tap_ok(pty_expect(p, "apt install wl-clipboard"), "that of Wayland, too");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* As a terminal answers: the text in base64. */
 static void answer_clipboard(struct pty *p, const char *text)
 {
-    static const char letters[] =
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     char line[2000] = "\033]52;c;";
-    size_t n = strlen(line);
-    for (size_t i = 0, len = strlen(text); i < len; i += 3) {
-        unsigned c[3] = {0};
-        for (size_t k = 0; k < 3 && i + k < len; k++) c[k] = (unsigned char)text[i + k];
-        unsigned bits = c[0] << 16 | c[1] << 8 | c[2];
-        for (unsigned k = 0; k < 4; k++)
-            line[n++] = i + k > len ? '=' : letters[bits >> (18 - 6 * k) & 63];
-    }
-    snprintf(line + n, sizeof line - n, "\033\\");
+    EVP_EncodeBlock((unsigned char *)line + strlen(line), (const unsigned char *)text,
+                    (int)strlen(text));
+    strcat(line, "\033\\");
     pty_type(p, line);
 }
 
@@ -146,7 +130,7 @@ static void paste_from_terminal(void)
     tap_ok(pty_cursor(p, "In [1] @1: ab", 13), "an answer that nobody waits for is no text");
     pty_type(p, "\033]52;c;L2V0Y\rcd");
     tap_ok(pty_sees(p, "In [2]: cd"), "nor is one that is cut off; Return is Return");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* -- :copy ------------------------------------------------------------------------------------ */
@@ -161,7 +145,7 @@ static void copying(void)
     pty_type(p, ":copy 1\r");
     tap_ok(pty_expect(p, "\033]52;c;") && pty_expect(p, "the answer of cell 1"),
            "an answer goes to the terminal's clipboard");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* -- :watch ----------------------------------------------------------------------------------- */
@@ -173,23 +157,10 @@ static void put(const char *to, const char *bytes, size_t n, int flags)
     close(fd);
 }
 
-static char *picture_bytes(size_t *ret_n)
-{
-    struct stat st;
-    const char *file = drive_golden("images/tiny_97x61.png");
-    if (stat(file, &st)) return NULL;
-    char *bytes = malloc((size_t)st.st_size);
-    int fd = open(file, O_RDONLY);
-    if (!bytes || fd < 0 || read(fd, bytes, (size_t)st.st_size) != st.st_size) abort();
-    close(fd);
-    *ret_n = (size_t)st.st_size;
-    return bytes;
-}
-
 static void watching(void)
 {
     size_t n = 0;
-    char *bytes = picture_bytes(&n), line[600], name[600], other[600];
+    char *bytes = golden_bytes("images/tiny_97x61.png", &n), line[600], name[600], other[600];
     const char *folder = drive_file("shots");
     mkdir(folder, 0700);
     struct pty *p = start(NULL);
@@ -242,8 +213,8 @@ static void watching(void)
     snprintf(line, sizeof line, "%s/none.png", folder);
     put(line, bytes, n, O_TRUNC);
     tap_ok(!pty_came(p, "none.png"), "nothing comes any more");
-    tap_ok(leave(p) == 0, "the end");
-    free(bytes);
+    tap_ok(pty_leave(p) == 0, "the end");
+    mem_free(bytes);
 }
 
 /* A wrapped line, and a folder that goes. */
@@ -261,10 +232,9 @@ static void watching_on(void)
     pty_type(p, text);
     rmdir(folder);
     tap_ok(pty_expect(p, "no folder is watched"), "a folder that is gone is told");
-    snprintf(line, sizeof line, "        %.16s", text);
     pty_type(p, "\r");
     tap_ok(pty_expect(p, "Out[1]:"), "and the line is whole");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 int main(int argc, char **argv)

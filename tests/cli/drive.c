@@ -100,6 +100,26 @@ const char *drive_write(const char *relative, const char *text)
     return path;
 }
 
+const char *drive_lines(const char *text)
+{
+    static char to[4000];
+    size_t n = 0;
+    for (const char *p = text; *p; p++)
+        n += (size_t)snprintf(to + n, sizeof to - n, "%.*s", *p == '$' ? 200 : 1,
+                              *p == '$' ? tmp : p);
+    return to;
+}
+
+static uint32_t random_state = 1;
+
+void drive_seed(unsigned seed) { random_state = seed; }
+
+unsigned drive_draw(unsigned n)
+{
+    random_state = random_state * 1664525 + 1013904223;
+    return (random_state >> 8) % n;
+}
+
 /* Everything that can be read from fd now or later, NUL-terminated. */
 static char *slurp(int fd, size_t *ret_n)
 {

@@ -19,7 +19,13 @@ const char *drive_tmp(void);                    /* the temporary folder */
 const char *drive_file(const char *relative);   /* a path below it; valid until the program ends */
 const char *drive_golden(const char *relative); /* the same below the golden root */
 const char *drive_write(const char *relative, const char *text); /* makes the file; its path */
+/* The text with the temporary folder in the place of each $; valid until the next call. */
+const char *drive_lines(const char *text);
 char *drive_read(const char *path); /* free; NULL when it cannot be read */
+
+/* Chance that is the same for the same seed. */
+void drive_seed(unsigned seed);
+unsigned drive_draw(unsigned n);
 
 /* -- Pipes ------------------------------------------------------------------------------------ */
 
@@ -54,6 +60,8 @@ struct pty_options {
 
 struct pty *pty_start(const char *const *words);
 struct pty *pty_start_with(const char *const *words, const struct pty_options *opt);
+/* A notebook on the tiny model, whose answers are three tokens long; it has opened. */
+struct pty *pty_start_notebook(const struct pty_options *opt);
 void pty_type(struct pty *p, const char *keys);
 /* Sends any number of bytes, taking in what comes meanwhile. */
 void pty_send(struct pty *p, const char *bytes, size_t n);
@@ -75,6 +83,8 @@ void pty_signal(struct pty *p, int signal_number); /* to the program */
 int pty_pid(const struct pty *p);                  /* of the program */
 /* Waits for the end of the program; its exit status, -1 when it had to be killed. */
 int pty_end(struct pty *p);
+/* Ctrl-C, so that the line is empty, and Ctrl-D; then the same. */
+int pty_leave(struct pty *p);
 /* Kills the program in the middle of whatever it does; what it wrote last may be cut. */
 void pty_kill(struct pty *p);
 

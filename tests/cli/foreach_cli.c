@@ -29,13 +29,8 @@ static void make_pictures(void)
 /* Runs lines, in which $ is the folder of the pictures. */
 static const struct run *script(const char *lines, const char *json)
 {
-    char input[4000];
-    size_t n = 0;
-    for (const char *p = lines; *p; p++)
-        n += (size_t)snprintf(input + n, sizeof input - n, "%.*s", *p == '$' ? 200 : 1,
-                              *p == '$' ? drive_tmp() : p);
-    return DRIVE(input, "script", "-", "-m", model(), "--num-crops", "1", "--max-new-tokens", "6",
-                 "--dtype", "f32", json);
+    return DRIVE(drive_lines(lines), "script", "-", "-m", model(), "--num-crops", "1",
+                 "--max-new-tokens", "6", "--dtype", "f32", json);
 }
 
 static void as_alone(void)

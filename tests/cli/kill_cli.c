@@ -13,14 +13,7 @@
 #include "drive.h"
 #include "golden.h"
 
-static uint32_t random_state = 1;
 static int n_finished, n_begun; // cells that were answered; those and perhaps one more
-
-static unsigned draw(unsigned n)
-{
-    random_state = random_state * 1664525 + 1013904223;
-    return (random_state >> 8) % n;
-}
 
 /* The number in the last prompt on the screen, once one waits for input; 0: none came. */
 static int prompt_number(struct pty *p)
@@ -89,12 +82,12 @@ static void one_life(const char *path)
 {
     char line[600];
     struct pty *p = again(path);
-    for (unsigned n = draw(3); n > 0; n--) {
+    for (unsigned n = drive_draw(3); n > 0; n--) {
         ask(p);
         snprintf(line, sizeof line, "In [%d]: ", n_begun + 1);
         if (pty_expect(p, line)) n_finished++;
     }
-    switch (draw(3)) {
+    switch (drive_draw(3)) {
     case 0:
         pty_type(p, "Cell that nobody has sen");
         break;
@@ -105,7 +98,7 @@ static void one_life(const char *path)
         snprintf(line, sizeof line, ":save! %s\r", path);
         pty_type(p, line);
     }
-    usleep(draw(80000));
+    usleep(drive_draw(80000));
     pty_kill(p);
     if (!file_is_whole(path)) tap_ok(false, "the file is whole");
 }
@@ -127,9 +120,10 @@ int main(int argc, char **argv)
 {
     int n_kills = argc > 2 && atoi(argv[2]) > 0 ? atoi(argv[2]) : 6;
     char line[600], path[500];
-    random_state = (uint32_t)time(NULL);
+    unsigned seed = (unsigned)time(NULL);
+    drive_seed(seed);
     drive_init(argc > 2 ? 2 : argc, argv);
-    tap_note("seed %u", random_state);
+    tap_note("seed %u", seed);
     if (!golden_exists("models/tiny-gqa-bf16")) {
         tap_skip("models/tiny-gqa-bf16", "kills");
         return drive_done();

@@ -21,20 +21,6 @@ static const char *const *words(const char *max_new_tokens)
     return list;
 }
 
-static struct pty *start(const struct pty_options *opt)
-{
-    struct pty *p = pty_start_with(words("3"), opt ? opt : &(struct pty_options){0});
-    tap_ok(pty_sees(p, "In [1]:"), "the notebook opens");
-    return p;
-}
-
-/* Ctrl-C, so that the line is empty, and Ctrl-D. */
-static int leave(struct pty *p)
-{
-    pty_type(p, "\003\004");
-    return pty_end(p);
-}
-
 static int times(const char *text, const char *what)
 {
     int n = 0;
@@ -46,7 +32,7 @@ static int times(const char *text, const char *what)
 
 static void moving(void)
 {
-    struct pty *p = start(NULL);
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
     pty_type(p, "first\r");
     tap_ok(pty_expect(p, "Out[1]:") && pty_cursor(p, "In [2]:", 8), "an entry for the history");
     pty_type(p, "one\\\rsecond\\\rthree");
@@ -73,7 +59,7 @@ static void moving(void)
     pty_type(p, "\001\013\177\005!"); /* Ctrl-A, Ctrl-K, Backspace, Ctrl-E */
     tap_ok(pty_cursor(p, "   ...: second!", 15) && !strstr(pty_screen(p), "three"),
            "lines can be joined and go from the screen");
-    tap_ok(leave(p) == 0, "and left");
+    tap_ok(pty_leave(p) == 0, "and left");
 }
 
 /* The keys of vi, as ~/.inputrc has them. */
@@ -82,7 +68,8 @@ static void vi_keys(void)
     const char *inputrc = drive_write("inputrc", "set editing-mode vi\n");
     char env[400];
     snprintf(env, sizeof env, "INPUTRC=%s", inputrc);
-    struct pty *p = start(&(struct pty_options){.env = (const char *const[]){env, NULL}});
+    struct pty *p =
+        pty_start_notebook(&(struct pty_options){.env = (const char *const[]){env, NULL}});
     pty_type(p, "one\\\rtwo three");
     pty_cursor(p, "   ...: two three", 17);
     pty_type(p, "\033");
@@ -101,14 +88,14 @@ static void vi_keys(void)
     pty_cursor(p, "In [1]: again", 12);
     pty_type(p, "\r");
     tap_ok(pty_expect(p, "Out[1]:") && pty_cursor(p, "In [2]:", 8), "Return sends");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* -- History --------------------------------------------------------------------------------- */
 
 static void cancelling(void)
 {
-    struct pty *p = start(NULL);
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
     pty_type(p, ":help load\r");
     pty_expect(p, "load pictures");
     pty_cursor(p, "In [1]:", 8);
@@ -138,7 +125,7 @@ static void cancelling(void)
     tap_ok(pty_cursor(p, "In [1]: Hello", 13), ":edit takes a cell into the line");
     pty_type(p, "\003");
     tap_ok(pty_cursor(p, "In [2]:", 8), "and Ctrl-C leaves it as it was");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* -- The editor ------------------------------------------------------------------------------ */
@@ -149,20 +136,21 @@ static void editor(void)
     chmod(script, 0700);
     char visual[400];
     snprintf(visual, sizeof visual, "VISUAL=%s", script);
-    struct pty *p = start(&(struct pty_options){.env = (const char *const[]){visual, NULL}});
+    struct pty *p =
+        pty_start_notebook(&(struct pty_options){.env = (const char *const[]){visual, NULL}});
     pty_type(p, "a line\030\005");
     tap_ok(pty_sees(p, "In [1]: a line") && pty_cursor(p, "   ...: and more", 16),
            "Ctrl-X Ctrl-E: the editor's text is in the line");
     pty_type(p, "\037");
     tap_ok(pty_cursor(p, "In [1]: a line", 14), "and can be undone");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* -- Pastes ---------------------------------------------------------------------------------- */
 
 static void pasting(void)
 {
-    struct pty *p = start(NULL);
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
     pty_type(p, "\033[200~one\r\ntwo\rthree\nfour\033[201~");
     tap_ok(pty_sees(p, "In [1]: one") && pty_sees(p, "   ...: two") &&
                pty_sees(p, "   ...: three") && pty_cursor(p, "   ...: four", 12),
@@ -190,7 +178,7 @@ static void pasting(void)
     tap_ok(pty_cursor(p, "In [1]: e \U0001F600x", 10), "marks and emoji are letters");
     pty_type(p, "\177\177\177");
     tap_ok(pty_cursor(p, "In [1]: \U0001F600x", 8), "that are edited as such");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* Ten megabytes within ten seconds. With sanitizers, whose realloc() copies, a tenth of that. */
@@ -206,7 +194,7 @@ static void huge_paste(void)
     memcpy(text, "\033[200~", 6);
     for (size_t i = 0; i < n; i++) text[6 + i] = i % 70 == 69 ? '\r' : (char)('a' + i / 70 % 26);
     memcpy(text + 6 + n, "\033[201~.", 8);
-    struct pty *p = start(NULL);
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
     struct timespec begun, now;
     clock_gettime(CLOCK_MONOTONIC, &begun);
     pty_send(p, text, n + 13);
@@ -224,7 +212,7 @@ static void huge_paste(void)
     pty_type(p, "\003");
     tap_ok(pty_cursor(p, "In [1]:", 8), "Ctrl-C empties the line");
     free(text);
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* -- Type-ahead ------------------------------------------------------------------------------ */
@@ -242,7 +230,7 @@ static void typing_ahead(void)
     pty_type(p, "while it speaks");
     tap_ok(pty_cursor(p, "In [2]: while it speaks", 23), "and while an answer streams");
     tap_ok(times(pty_screen(p), "while it") == 1, "once");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* -- Locales --------------------------------------------------------------------------------- */
@@ -255,12 +243,12 @@ static void locales(void)
                                          {"LC_ALL=xx_YY.UTF-8", NULL},
                                          {"LC_ALL", "LANG=xx_YY.ISO-8859-1", NULL}};
     for (size_t i = 0; i < sizeof env / sizeof *env; i++) {
-        struct pty *p = start(&(struct pty_options){.env = env[i]});
+        struct pty *p = pty_start_notebook(&(struct pty_options){.env = env[i]});
         pty_type(p, "你好吗é");
         tap_ok(pty_cursor(p, "In [1]: 你好吗é", 15), "letters are typed in locale %zu", i);
         pty_type(p, "\177\002\177");
         tap_ok(pty_cursor(p, "In [1]: 你吗", 10), "and deleted as such");
-        tap_ok(leave(p) == 0, "the end");
+        tap_ok(pty_leave(p) == 0, "the end");
     }
 }
 
@@ -295,7 +283,7 @@ static void completing(void)
     drive_write("here/sample one.png", "x");
     drive_write("here/folder/x.png", "x");
     if (chdir(drive_file("here"))) return;
-    struct pty *p = start(NULL);
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
     char line[600], row[200];
     snprintf(line, sizeof line, ":load %s\r", drive_golden("images/tiny_97x61.png"));
     pty_type(p, line);
@@ -310,7 +298,7 @@ static void completing(void)
     pty_type(p, ":set \t\t");
     tap_ok(pty_came(p, "temperature") && pty_cursor(p, "In [1] @1: :set", 16),
            "a second Tab lists");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
     if (chdir("/")) return;
 }
 
@@ -340,7 +328,7 @@ static void hostile_notebook(void)
         "[{\"output_type\": \"execute_result\", \"data\": {\"text/plain\": \"\\u001bc\"}, "
         "\"metadata\": {}, \"execution_count\": 1}], \"execution_count\": 1}]}");
     if (chdir(drive_file("names"))) return;
-    struct pty *p = start(NULL);
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
     pty_type(p, "\033[A");
     tap_ok(pty_sees(p, "In [1]: h^[]52;c;QQ==^G<U+009B>2J<U+202E>"), "history shows as what it is");
     pty_type(p, "\003\022]52");
@@ -358,7 +346,7 @@ static void hostile_notebook(void)
                 "\033[201~\r\033[200~!printf x; : " HOSTILE "\033[201~\r\033[200~" HOSTILE
                 " prompt\033[201~\r:prompt\r:cells\r");
     tap_ok(pty_came(p, "unknown command"), "and what was pasted");
-    leave(p);
+    pty_leave(p);
     if (chdir("/")) return;
 }
 
@@ -453,40 +441,40 @@ static void into_a_file(void)
     tap_ok(text && strstr(text, "phiscope 0") && strlen(text) > 150 && !strchr(text, '\033'),
            "the answer is in the file already");
     free(text);
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 static void resizing(void)
 {
-    struct pty *p = start(NULL);
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
     pty_type(p, "a line of some words that goes on and on");
     pty_sees(p, "In [1]: a line of some words that goes on and on");
     pty_resize(p, 30, 20);
     tap_ok(pty_cursor(p, "        that goes on and on", 27), "a narrow screen");
     pty_resize(p, 100, 30);
     tap_ok(pty_cursor(p, "In [1]: a line of some words that goes on and on", 48), "and a wide one");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* TERM=dumb: one line, no sequences. */
 static void dumb(void)
 {
-    struct pty *p = start(&(struct pty_options){.env = (const char *const[]){"TERM=dumb", NULL}});
+    struct pty *p =
+        pty_start_notebook(&(struct pty_options){.env = (const char *const[]){"TERM=dumb", NULL}});
     pty_type(p, "abcd\002\002\177X");
     tap_ok(pty_cursor(p, "In [1]: aXcd", 10), "a dumb terminal edits a line");
     pty_type(p, "\005\\\re");
     tap_ok(pty_cursor(p, "In [1]: aXcd^Je", 15), "of several, too");
     tap_ok(!pty_came(p, "\033"), "without a sequence");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* What the worker has not read yet stands dim, also in a line that is wrapped. */
 static void reading_ahead(void)
 {
     char line[600], text[161];
-    struct pty *p = pty_start_with((const char *const[]){"-m", drive_golden("models/tiny-gqa-bf16"),
-                                                         "--num-crops", "16", NULL},
-                                   &(struct pty_options){0});
+    struct pty *p = pty_start((const char *const[]){"-m", drive_golden("models/tiny-gqa-bf16"),
+                                                    "--num-crops", "16", NULL});
     pty_sees(p, "In [1]:");
     memset(text, 'x', 160);
     text[160] = 0;
@@ -498,20 +486,21 @@ static void reading_ahead(void)
     tap_ok(pty_sees(p, line), "the line around it stays");
     snprintf(line, sizeof line, "           %.24s", text);
     tap_ok(pty_cursor(p, line, 35), "with its last row, and the cursor behind it");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {
-        vi_keys,          moving,      cancelling,   editor,           pasting,      huge_paste,
-        locales,          stopping,    typing_ahead, late_answers,     dumb,         resizing,
-        ending_by_signal, into_a_file, completing,   hostile_notebook, hostile_words};
+    static void (*const tests[])(void) = {vi_keys,          moving,        cancelling,
+                                          editor,           pasting,       huge_paste,
+                                          locales,          stopping,      typing_ahead,
+                                          late_answers,     dumb,          resizing,
+                                          ending_by_signal, into_a_file,   completing,
+                                          hostile_notebook, hostile_words, reading_ahead};
     drive_init(argc, argv);
     if (golden_exists("models/tiny-gqa-bf16"))
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tests[i]();
     else
         tap_skip("models/tiny-gqa-bf16", "the line editor");
-    reading_ahead();
     return drive_done();
 }

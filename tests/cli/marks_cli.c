@@ -11,17 +11,7 @@
 
 static struct pty *start(const char *const *env)
 {
-    static const char *words[] = {"-m", NULL, "--num-crops", "1", "--max-new-tokens", "3", NULL};
-    words[1] = drive_golden("models/tiny-gqa-bf16");
-    struct pty *p = pty_start_with(words, &(struct pty_options){.env = env, .cols = 200});
-    tap_ok(pty_sees(p, "In [1]:"), "the notebook opens");
-    return p;
-}
-
-static int leave(struct pty *p)
-{
-    pty_type(p, "\003\004");
-    return pty_end(p);
+    return pty_start_notebook(&(struct pty_options){.env = env, .cols = 200});
 }
 
 static void prompts(void)
@@ -35,7 +25,7 @@ static void prompts(void)
     pty_type(p, ":nonsense\r");
     tap_ok(pty_expect(p, "\033]133;C\033\\") && pty_expect(p, "\033]133;D;1\033\\"),
            "what failed is told apart");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 static void links(void)
@@ -53,7 +43,7 @@ static void links(void)
     pty_type(p, line);
     tap_ok(pty_expect(p, "with%20blanks.md\033\\") && pty_expect(p, "with blanks.md"),
            "and so does that of a notebook");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 static void bells(void)
@@ -68,7 +58,7 @@ static void bells(void)
     pty_expect(p, "In [3]:");
     pty_type(p, "Again\r");
     tap_ok(pty_expect(p, "Out[3]:") && !pty_came(p, "\a"), "none with 0");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 /* Nothing but text, line ends and the two switches of pasting; no way back but at the beginning of
@@ -108,10 +98,10 @@ static void accessible(void)
     pty_type(p, "\033[200~two\nlines\033[201~\r");
     tap_ok(pty_expect(p, "Out[2]:") && pty_expect(p, "In [3]:"), "a paste stays one cell");
     tap_ok(only_appends(pty_bytes(p)), "and all that came was appended");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
     p = start((const char *const[]){"ACCESSIBLE=0", NULL});
     tap_ok(pty_expect(p, "") && !only_appends(pty_bytes(p)), "0 is no");
-    tap_ok(leave(p) == 0, "the end");
+    tap_ok(pty_leave(p) == 0, "the end");
 }
 
 int main(int argc, char **argv)

@@ -162,6 +162,16 @@ void pty_wait(struct pty *p, int ms)
     while ((left = until - drive_now_s()) > 0) take(p, (int)(left * 1000) + 1);
 }
 
+struct pty *pty_start_notebook(const struct pty_options *opt)
+{
+    const char *const words[] = {
+        "-m", drive_golden("models/tiny-gqa-bf16"), "--num-crops", "1", "--max-new-tokens", "3",
+        NULL};
+    struct pty *p = pty_start_with(words, opt);
+    tap_ok(pty_sees(p, "In [1]:"), "the notebook opens");
+    return p;
+}
+
 void pty_type(struct pty *p, const char *keys) { pty_send(p, keys, strlen(keys)); }
 
 void pty_send(struct pty *p, const char *bytes, size_t n)
@@ -320,6 +330,12 @@ static void release(struct pty *p)
     vt_free(p->vt);
     free(p->text);
     free(p);
+}
+
+int pty_leave(struct pty *p)
+{
+    pty_type(p, "\003\004");
+    return pty_end(p);
 }
 
 void pty_kill(struct pty *p)

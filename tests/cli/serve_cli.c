@@ -14,23 +14,10 @@
 #include "golden.h"
 #include "served.h"
 
-#define CHAT "/v1/chat/completions"
-
-static const char *program;
-
 static const char *model(void) { return drive_golden("models/tiny-gqa-bf16"); }
 
 /* A server of the tiny model, with these words more. */
-#define TINY(...) SERVE(program, "-m", model(), "--num-crops", "1", "--dtype", "f32", __VA_ARGS__)
-
-static struct reply chat(const struct served *s, const char *text, const char *picture,
-                         const char *more)
-{
-    char *body = chat_body(text, picture, more);
-    struct reply r = serve_ask(s, CHAT, body, NULL);
-    free(body);
-    return r;
-}
+#define TINY(...) SERVE("-m", model(), "--num-crops", "1", "--dtype", "f32", __VA_ARGS__)
 
 static char chart[4096]; // a picture's path
 
@@ -103,7 +90,7 @@ static bool same_finish(const struct reply *r, const json_t *want)
 static void whole_and_streamed(const struct served *s, const struct question *q)
 {
     json_t *want = asked(q);
-    struct reply r = chat(s, q->text, q->picture ? picture() : NULL, q->more);
+    struct reply r = serve_chat(s, q->text, q->picture ? picture() : NULL, q->more);
     char *text = reply_text(&r), more[200];
     tap_ok(r.status == 200 && text && !strcmp(text, text_of(want)), "\"%.8s\": as ask", q->text);
     tap_ok(same_usage(&r, want) && same_finish(&r, want), "\"%.8s\": usage and finish", q->text);
@@ -111,7 +98,7 @@ static void whole_and_streamed(const struct served *s, const struct question *q)
     reply_free(&r);
     bool sound;
     snprintf(more, sizeof more, "%s, \"stream\": true", q->more);
-    r = chat(s, q->text, q->picture ? picture() : NULL, more);
+    r = serve_chat(s, q->text, q->picture ? picture() : NULL, more);
     text = reply_streamed(&r, &sound);
     tap_ok(sound && !strcmp(text, text_of(want)), "\"%.8s\": streamed", q->text);
     free(text);
@@ -157,7 +144,7 @@ static void logprobs(const struct served *s)
         "Sure?", false, "", {"--max-new-tokens", "5", "--set", "certainty=on"}};
     json_t *want = asked(&q);
     struct reply r =
-        chat(s, q.text, NULL, "\"max_tokens\": 5, \"logprobs\": true, \"top_logprobs\": 2");
+        serve_chat(s, q.text, NULL, "\"max_tokens\": 5, \"logprobs\": true, \"top_logprobs\": 2");
     json_t *body = reply_json(&r), *item;
     json_t *list = json_object_get(
         json_object_get(json_array_get(json_object_get(body, "choices"), 0), "logprobs"),
@@ -185,10 +172,11 @@ static void logprobs(const struct served *s)
 
 static void cached(const struct served *s)
 {
-    struct reply r = chat(s, "What does it show?", picture(), "\"max_tokens\": 2");
+    struct reply r = serve_chat(s, "What does it show?", picture(), "\"max_tokens\": 2");
     reply_free(&r);
-    r = chat(s, "What does it show?", picture(),
-             "\"max_tokens\": 2, \"stream\": true, \"stream_options\": {\"include_usage\": true}");
+    r = serve_chat(
+        s, "What does it show?", picture(),
+        "\"max_tokens\": 2, \"stream\": true, \"stream_options\": {\"include_usage\": true}");
     char *usage = strstr(r.body, "\"choices\":[],\"usage\":");
     char *known = usage ? strstr(usage, "\"cached_tokens\":") : NULL;
     tap_ok(known && atoi(known + 16) > 100, "usage of a stream says what was known");
@@ -233,7 +221,7 @@ static double metric(const struct served *s, const char *name)
 static void metrics(const struct served *s)
 {
     double before = metric(s, "phiscope_answer_tokens_total");
-    struct reply r = chat(s, "One.", NULL, "\"max_tokens\": 12");
+    struct reply r = serve_chat(s, "One.", NULL, "\"max_tokens\": 12");
     reply_free(&r);
     tap_ok(before >= 0 && metric(s, "phiscope_answer_tokens_total") >= before + 1,
            "an answer's tokens are counted");
@@ -247,7 +235,6 @@ struct client {
     const struct served *s;
     int i;
     char *text;
-    long status;
     pthread_t thread;
 };
 
@@ -264,8 +251,7 @@ static void *one_of_many(void *user)
     struct client *c = user;
     char text[200], more[200];
     crowd_body(c->i, text, more);
-    struct reply r = chat(c->s, text, c->i % 4 ? NULL : picture(), more);
-    c->status = r.status;
+    struct reply r = serve_chat(c->s, text, c->i % 4 ? NULL : picture(), more);
     c->text = reply_text(&r);
     reply_free(&r);
     return NULL;
@@ -376,12 +362,12 @@ static void wrong_pictures(const struct served *s)
     struct http *h = http_start(files);
     char address[80];
     snprintf(address, sizeof address, "http://127.0.0.1:%d/chart.png", http_port(h));
-    struct reply r = chat(s, "a", address, NULL);
+    struct reply r = serve_chat(s, "a", address, NULL);
     expect_error(&r, 400, "private", "a picture of a private network");
     reply_free(&r);
     struct served open = TINY("--allow-private-urls");
-    r = chat(&open, "What does it show?", address, "\"max_tokens\": 12");
-    struct reply data = chat(&open, "What does it show?", picture(), "\"max_tokens\": 12");
+    r = serve_chat(&open, "What does it show?", address, "\"max_tokens\": 12");
+    struct reply data = serve_chat(&open, "What does it show?", picture(), "\"max_tokens\": 12");
     char *one = reply_text(&r), *other = reply_text(&data);
     tap_ok(one && other && !strcmp(one, other), "which may be allowed");
     tap_ok(serve_stop(&open, SIGTERM) == 0, "and ends");
@@ -390,10 +376,10 @@ static void wrong_pictures(const struct served *s)
     reply_free(&data);
     reply_free(&r);
     http_stop(h);
-    r = chat(s, "a", "/etc/passwd ", NULL);
+    r = serve_chat(s, "a", "/etc/passwd ", NULL);
     expect_error(&r, 400, "addresses only", "a file of the server");
     reply_free(&r);
-    r = chat(s, "a", "data:image/png;base64,AAAA", NULL);
+    r = serve_chat(s, "a", "data:image/png;base64,AAAA", NULL);
     expect_error(&r, 400, "data:image/png", "bytes that are no picture");
     reply_free(&r);
 }
@@ -404,7 +390,7 @@ static void too_long(const struct served *s)
     char *text = malloc(N + 1);
     for (int i = 0; i < N; i++) text[i] = "a b "[i % 4];
     text[N] = 0;
-    struct reply r = chat(s, text, NULL, NULL);
+    struct reply r = serve_chat(s, text, NULL, NULL);
     expect_error(&r, 400, "the context is", "a prompt that does not fit");
     reply_free(&r);
     free(text);
@@ -464,7 +450,7 @@ struct waiting {
 static void *wait_for_it(void *user)
 {
     struct waiting *w = user;
-    w->reply = chat(w->s, "Go on and on", NULL, long_answer);
+    w->reply = serve_chat(w->s, "Go on and on", NULL, long_answer);
     return NULL;
 }
 
@@ -482,7 +468,7 @@ static void full_queue(void)
     struct served s = TINY("--ctx", "1500", "--parallel", "1", "--max-queue", "0");
     struct waiting busy;
     start_waiting(&busy, &s);
-    struct reply r = chat(&s, "Me, too", NULL, NULL);
+    struct reply r = serve_chat(&s, "Me, too", NULL, NULL);
     expect_error(&r, 429, "try again", "too many");
     tap_ok(strstr(r.headers, "Retry-After: ") != NULL, "and when to come again");
     reply_free(&r);
@@ -501,14 +487,14 @@ static void clients_that_go(void)
     struct reply r = serve_ask_part(&s, CHAT, body, 2000, 20000);
     reply_free(&r);
     usleep(500000);
-    r = chat(&s, "Me, too", NULL, "\"max_tokens\": 2");
+    r = serve_chat(&s, "Me, too", NULL, "\"max_tokens\": 2");
     tap_ok(r.status == 200, "one that goes while its answer is streamed leaves the place: %ld",
            r.status);
     reply_free(&r);
     r = serve_ask_part(&s, CHAT, whole, 0, 300);
     reply_free(&r);
     usleep(500000);
-    r = chat(&s, "Me, too", NULL, "\"max_tokens\": 2");
+    r = serve_chat(&s, "Me, too", NULL, "\"max_tokens\": 2");
     tap_ok(r.status == 200, "one that goes while it waits, too: %ld", r.status);
     reply_free(&r);
     free(whole);
@@ -529,8 +515,8 @@ static void clients_that_go(void)
 
 static void built_in(void)
 {
-    struct served s = SERVE(program, "--max-new-tokens", "40");
-    struct reply r = chat(&s, "Title?", picture(), NULL);
+    struct served s = SERVE("--max-new-tokens", "40");
+    struct reply r = serve_chat(&s, "Title?", picture(), NULL);
     const struct run *run = DRIVE(NULL, "ask", "--max-new-tokens", "40", "-i", picture(), "Title?");
     char *text = reply_text(&r), *line = strdup(run->out);
     line[strcspn(line, "\n")] = 0;
@@ -538,7 +524,7 @@ static void built_in(void)
     free(text);
     free(line);
     reply_free(&r);
-    r = chat(&s, "Hello", NULL, NULL);
+    r = serve_chat(&s, "Hello", NULL, NULL);
     run = DRIVE(NULL, "ask", "Hello");
     text = reply_text(&r);
     tap_ok(text && *text && !strncmp(text, run->out, strlen(text)), "without a picture, too: %s",
@@ -587,7 +573,6 @@ static void side_by_side(void)
 int main(int argc, char **argv)
 {
     bool threads = argc > 2 && !strcmp(argv[2], "threads");
-    program = realpath(argv[1], NULL);
     snprintf(chart, sizeof chart, "%s/chart.png", getenv("SAMPLES"));
     drive_init(2, argv);
     curl_global_init(CURL_GLOBAL_DEFAULT);

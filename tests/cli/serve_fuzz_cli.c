@@ -206,18 +206,16 @@ static void run(const struct served *s, int n)
 
 int main(int argc, char **argv)
 {
-    char *program = realpath(argv[1], NULL);
     int n = argc > 2 ? atoi(argv[2]) : 100;
     drive_init(2, argv);
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    struct served s = SERVE(program, "-m", drive_golden("models/tiny-gqa-bf16"), "--num-crops", "1",
-                            "--ctx", "512", "--max-new-tokens", "4", "--offline");
+    struct served s = SERVE("-m", drive_golden("models/tiny-gqa-bf16"), "--num-crops", "1", "--ctx",
+                            "512", "--max-new-tokens", "4", "--offline");
     run(&s, n);
     struct reply r = serve_ask(&s, "/health", NULL, NULL);
     tap_ok(r.status == 200, "the server is well");
     reply_free(&r);
     tap_ok(serve_stop(&s, SIGTERM) == 0, "and ends when it is told to");
-    free(program);
     curl_global_cleanup();
     return drive_done();
 }

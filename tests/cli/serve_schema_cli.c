@@ -13,17 +13,13 @@
 #include "golden.h"
 #include "served.h"
 
-#define CHAT "/v1/chat/completions"
 #define SCHEMA(text)                                                                               \
     "\"response_format\": {\"type\": \"json_schema\", \"json_schema\": {\"name\": \"a\", "         \
     "\"strict\": true, \"schema\": " text "}}"
 
 static struct reply ask(const struct served *s, const char *more)
 {
-    char *body = chat_body("Which bar is the highest?", NULL, more);
-    struct reply r = serve_ask(s, CHAT, body, NULL);
-    free(body);
-    return r;
+    return serve_chat(s, "Which bar is the highest?", NULL, more);
 }
 
 static const char *finish_of(const json_t *body)
@@ -152,18 +148,16 @@ static void refused(const struct served *s)
 
 int main(int argc, char **argv)
 {
-    char *program = realpath(argv[1], NULL);
     drive_init(argc, argv);
     curl_global_init(CURL_GLOBAL_DEFAULT);
     const char *model = drive_golden("models/tiny-gqa-bf16");
-    struct served s = SERVE(program, "-m", model);
+    struct served s = SERVE("-m", model);
     by_schema(&s);
     cut_short(&s);
     any_object(&s);
     refused(&s);
     connected(&s);
     tap_ok(serve_stop(&s, SIGTERM) == 0, "it ends when it is told to");
-    free(program);
     curl_global_cleanup();
     return drive_done();
 }

@@ -8,39 +8,39 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
+#include "drive_parts.h"
 #include "golden.h"
 
 enum { MAX_WORDS = 32, WAIT_S = 100 };
 
 /* -- The server -------------------------------------------------------------------------------- */
 
-static pid_t start(const char *program, const char *const *words, int *ret_out)
+static pid_t start(const char *const *words, int *ret_out)
 {
-    const char *all[MAX_WORDS] = {program, "serve", "--port", "0"};
+    const char *all[MAX_WORDS] = {"serve", "--port", "0"};
     int between[2];
-    for (int i = 0; words[i] && i + 5 < MAX_WORDS; i++) all[4 + i] = words[i];
+    for (int i = 0; words[i] && i + 4 < MAX_WORDS; i++) all[3 + i] = words[i];
     if (pipe(between)) return -1;
+    fflush(NULL);
     pid_t pid = fork();
     if (!pid) {
         dup2(between[1], STDOUT_FILENO);
         close(between[0]);
         close(between[1]);
-        execv(program, (char *const *)(uintptr_t)all);
-        _exit(127);
+        drive_become(all, NULL);
     }
     close(between[1]);
     *ret_out = between[0];
     return pid;
 }
 
-struct served serve_start(const char *program, const char *const *words)
+struct served serve_start(const char *const *words)
 {
     struct served s = {0};
     int out = -1;
-    s.pid = start(program, words, &out);
+    s.pid = start(words, &out);
     FILE *f = fdopen(out, "r");
     if (!f || !fgets(s.base, sizeof s.base, f)) *s.base = 0;
     if (f) fclose(f);
@@ -51,16 +51,8 @@ struct served serve_start(const char *program, const char *const *words)
 
 int serve_stop(struct served *s, int signal_number)
 {
-    int status;
-    if (signal_number) kill(s->pid, signal_number);
-    for (int i = 0; i < WAIT_S * 100; i++) {
-        if (waitpid(s->pid, &status, WNOHANG) == s->pid)
-            return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-        usleep(10000);
-    }
-    kill(s->pid, SIGKILL);
-    waitpid(s->pid, &status, 0);
-    return -1;
+    kill(s->pid, signal_number);
+    return drive_wait(s->pid, drive_now_s() + WAIT_S);
 }
 
 /* -- The client -------------------------------------------------------------------------------- */
@@ -223,4 +215,13 @@ char *chat_body(const char *text, const char *picture, const char *more)
     char *all = json_dumps(body, JSON_COMPACT);
     json_decref(body);
     return all;
+}
+
+struct reply serve_chat(const struct served *s, const char *text, const char *picture,
+                        const char *more)
+{
+    char *body = chat_body(text, picture, more);
+    struct reply r = serve_ask(s, CHAT, body, NULL);
+    free(body);
+    return r;
 }

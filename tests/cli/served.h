@@ -13,8 +13,8 @@ struct served {
 };
 
 /* Starts it with the words behind "serve --port 0", NULL-terminated. */
-struct served serve_start(const char *program, const char *const *words);
-#define SERVE(program, ...) serve_start(program, (const char *const[]){__VA_ARGS__, NULL})
+struct served serve_start(const char *const *words);
+#define SERVE(...) serve_start((const char *const[]){__VA_ARGS__, NULL})
 /* The signal, then its end: the exit status, -1 when it had to be killed (after 100 s). */
 int serve_stop(struct served *s, int signal_number);
 
@@ -42,5 +42,9 @@ char *reply_streamed(const struct reply *r, bool *ret_sound);
 /* {"messages": [{"role": "user", "content": text}], …more, a JSON text without braces or NULL}; with a
  * picture's file, in parts. free. */
 char *chat_body(const char *text, const char *picture, const char *more);
+/* That body is asked. */
+#define CHAT "/v1/chat/completions"
+struct reply serve_chat(const struct served *s, const char *text, const char *picture,
+                        const char *more);
 
 #endif

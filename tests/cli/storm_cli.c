@@ -10,22 +10,8 @@
 #include <unistd.h>
 
 #include "drive.h"
+#include "drive_parts.h"
 #include "golden.h"
-
-static uint32_t random_state = 1;
-
-static unsigned draw(unsigned n)
-{
-    random_state = random_state * 1664525 + 1013904223;
-    return (random_state >> 8) % n;
-}
-
-static double now_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
 
 /* A slow line: what is drawn waits in a write while signals come. */
 static void stall(struct pty *p)
@@ -33,7 +19,7 @@ static void stall(struct pty *p)
     static const int signals[] = {SIGINT, SIGWINCH, SIGTSTP, SIGCONT};
     for (int i = 0; i < 8; i++) {
         usleep(20000);
-        pty_signal(p, signals[draw(4)]);
+        pty_signal(p, signals[drive_draw(4)]);
     }
 }
 
@@ -60,7 +46,7 @@ static void one_blow(struct pty *p)
                                        "\033[200~never",
                                        "\033",
                                        ":images\r"};
-    switch (draw(10)) {
+    switch (drive_draw(10)) {
     case 5:
         pty_type(p, ":show @1\r");
         stall(p);
@@ -78,10 +64,10 @@ static void one_blow(struct pty *p)
         pty_signal(p, SIGWINCH);
         break;
     case 4:
-        pty_resize(p, 20 + (int)draw(120), 5 + (int)draw(40));
+        pty_resize(p, 20 + (int)drive_draw(120), 5 + (int)drive_draw(40));
         break;
     default:
-        pty_type(p, keys[draw(sizeof keys / sizeof *keys)]);
+        pty_type(p, keys[drive_draw(sizeof keys / sizeof *keys)]);
     }
 }
 
@@ -116,9 +102,9 @@ static void storm(double seconds)
     pty_type(p, "Hello\r");
     pty_expect(p, "Out[1]:");
     int n = 0;
-    for (double end = now_s() + seconds; now_s() < end; n++) {
+    for (double end = drive_now_s() + seconds; drive_now_s() < end; n++) {
         one_blow(p);
-        pty_wait(p, (int)draw(30));
+        pty_wait(p, (int)drive_draw(30));
     }
     tap_note("%d signals and keys in %.0f s", n, seconds);
     tap_ok(calm(p), "it answers behind the storm");
@@ -138,9 +124,9 @@ static void endings(int n)
         pty_cursor(p, "In [1]:", 8);
         pty_type(p, line);
         for (int k = 0; k < 10; k++) pty_type(p, ":show @1\r");
-        usleep(draw(60000));
-        pty_wait(p, (int)draw(60));
-        pty_signal(p, draw(2) ? SIGTERM : SIGHUP);
+        usleep(drive_draw(60000));
+        pty_wait(p, (int)drive_draw(60));
+        pty_signal(p, drive_draw(2) ? SIGTERM : SIGHUP);
         tap_ok(pty_end(p) == -1, "ended by a signal");
     }
 }
@@ -148,9 +134,10 @@ static void endings(int n)
 int main(int argc, char **argv)
 {
     double seconds = argc > 2 && atof(argv[2]) > 0 ? atof(argv[2]) : 4;
-    random_state = (uint32_t)time(NULL);
+    unsigned seed = (unsigned)time(NULL);
+    drive_seed(seed);
     drive_init(argc > 2 ? 2 : argc, argv);
-    tap_note("seed %u", random_state);
+    tap_note("seed %u", seed);
     if (golden_exists("models/tiny-gqa-bf16")) {
         endings(seconds > 10 ? 40 : 6);
         storm(seconds);

@@ -20,14 +20,7 @@
 
 static struct recorder r;
 static int n_sequences = 30, first_sequence;
-static uint64_t chance;
 static int n_compared, n_rerun;
-
-static unsigned below(unsigned n)
-{
-    chance = chance * 6364136223846793005u + 1442695040888963407u;
-    return (unsigned)(chance >> 33) % n;
-}
 
 /* -- Steps ------------------------------------------------------------------------------------ */
 
@@ -97,9 +90,7 @@ static void step(void)
         else
             text_addn(&source, p, 1);
     }
-    int rc = recorder_eval(&r, source.s, NB_TYPED);
-    if (rc < 0 && !*r.err.text) fail_msg("\"%s\" failed without a word", source.s);
-    if (rc == PHI3V_E_MEMORY) fail_msg("\"%s\" said: %s", source.s, r.err.text);
+    recorder_try(&r, source.s);
     text_free(&source);
 }
 
@@ -212,7 +203,7 @@ static void sequences(void **state)
         recorder_picture(&r, "b.ppm", 2);
         recorder_picture(&r, "c.ppm", 3);
         recorder_picture(&r, "two words.ppm", 4);
-        chance = (uint64_t)k;
+        recorder_chance((uint64_t)k);
         int n = 6 + (int)below(14);
         for (int i = 0; i < n; i++) step();
         if (r.nb->book.n) check(k);

@@ -69,7 +69,7 @@ static void output(void *user, const struct nb_output *out)
             const int32_t *ids = phi3v_prompt_ids(out->answer->question->prompt, &n);
             text_free(&r->ids);
             for (size_t i = 0; i < n; i++) put(&r->ids, "%d ", ids[i]);
-            if (r->answered) r->answered(out->answer, r->user);
+            if (r->answered) r->answered(out->answer);
         }
         break;
     case NB_DIFF:
@@ -274,6 +274,24 @@ int recorder_eval(struct recorder *r, const char *source, enum nb_origin origin)
     put(&r->seen, "%s", "");
     r->err = (struct phi3v_error){0};
     return nb_eval(r->nb, source, origin, &r->result, &r->err);
+}
+
+int recorder_try(struct recorder *r, const char *source)
+{
+    int rc = recorder_eval(r, source, NB_TYPED);
+    if (rc < 0 && !*r->err.text) fail_msg("\"%s\" failed without a word", source);
+    if (rc == PHI3V_E_MEMORY) fail_msg("\"%s\" said: %s", source, r->err.text);
+    return rc;
+}
+
+static uint64_t chance;
+
+void recorder_chance(uint64_t seed) { chance = seed; }
+
+unsigned below(unsigned n)
+{
+    chance = chance * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(chance >> 33) % n;
 }
 
 void works(struct recorder *r, const char *source)

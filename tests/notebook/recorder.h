@@ -40,8 +40,7 @@ struct recorder {
     const char *model; // folder of the models for tests that a restart opens
     bool cache;        // a notebook begun from now on keeps pictures' features in cache/
     /* Gets every answer; NULL: nobody does. */
-    void (*answered)(const struct nb_answer *answer, void *user);
-    void *user;
+    void (*answered)(const struct nb_answer *answer);
     char *cwd; // to go back to
 };
 
@@ -65,6 +64,11 @@ int recorder_tear_down(void **how);
 
 /* Evaluates and returns the code. */
 int recorder_eval(struct recorder *r, const char *source, enum nb_origin origin);
+/* The same, typed, of anything: it may fail, but with a sentence and not for want of memory. */
+int recorder_try(struct recorder *r, const char *source);
+/* Chance that is the same for the same seed. */
+void recorder_chance(uint64_t seed);
+unsigned below(unsigned n);
 /* The same, typed, which must succeed, or fail with a sentence that holds `why`. */
 void works(struct recorder *r, const char *source);
 void fails(struct recorder *r, const char *source, const char *why);

@@ -45,14 +45,6 @@ static void answer(struct mock_chat *m, struct loopback_request *q, int number, 
     mock_chat_answer(q, text);
 }
 
-static void answer_slowly(struct mock_chat *m, struct loopback_request *q, int number,
-                          const json_t *json)
-{
-    (void)m, (void)number, (void)json;
-    mock_chat_begin(q);
-    for (int k = 0; k < 500 && mock_chat_say(q, "more "); k++) usleep(10000);
-}
-
 static void answer_long(struct mock_chat *m, struct loopback_request *q, int number,
                         const json_t *json)
 {
@@ -94,10 +86,10 @@ static int teardown(void **state)
     return 0;
 }
 
-static void connect_to(mock_chat_fn fn, void *user)
+static void connect_to(mock_chat_fn fn)
 {
     char line[128];
-    mock_chat_start(&server, fn, user);
+    mock_chat_start(&server, fn, NULL);
     snprintf(line, sizeof line, ":model %s", server.url);
     works(&r, line);
 }
@@ -124,7 +116,7 @@ static const char *url_of(const json_t *part)
 static void the_switch_is_told(void **state)
 {
     (void)state;
-    connect_to(answer, NULL);
+    connect_to(answer);
     assert_saw(&r, "report: model mock, http://127.0.0.1:");
     assert_saw(&r, "note: (http://127.0.0.1:");
     assert_saw(&r, "token ids and certainty are not known");
@@ -140,7 +132,7 @@ static void the_switch_is_told(void **state)
 static void turns(void **state)
 {
     (void)state;
-    connect_to(answer, NULL);
+    connect_to(answer);
     works(&r, ":system Be brief.\nHello");
     assert_int_equal(json_array_size(json_object_get(asked, "messages")), 2);
     assert_string_equal(json_string_value(json_object_get(turn_asked(0), "role")), "system");
@@ -161,7 +153,7 @@ static void turns(void **state)
 static void settings_travel(void **state)
 {
     (void)state;
-    connect_to(answer, NULL);
+    connect_to(answer);
     works(&r, "Plain");
     assert_null(json_object_get(asked, "top_k"));
     assert_null(json_object_get(asked, "stop"));
@@ -181,7 +173,7 @@ static void settings_travel(void **state)
 static void pictures(void **state)
 {
     (void)state;
-    connect_to(answer, NULL);
+    connect_to(answer);
     works(&r, ":load a.ppm b.ppm\nWhat?");
     const json_t *parts = json_object_get(turn_asked(0), "content");
     assert_int_equal(json_array_size(parts), 3);
@@ -205,7 +197,7 @@ static void files_as_they_are(void **state)
         {"samples/chart.png", "data:image/png;base64,"},
         {"samples/book-cover.jpg", "data:image/jpeg;base64,"},
         {"samples/compare-2.jpg.webp", "data:image/webp;base64,"}};
-    connect_to(answer, NULL);
+    connect_to(answer);
     works(&r, ":mode cell");
     for (size_t k = 0; k < 3; k++) {
         char line[400];
@@ -231,7 +223,7 @@ static void files_as_they_are(void **state)
 static void what_servers_cannot(void **state)
 {
     (void)state;
-    connect_to(answer_long, NULL);
+    connect_to(answer_long);
     works(&r, ":load a.ppm\nTell");
     assert_saw(&r, "image @1: @1 a.ppm: PNM 30x20");
     assert_not_saw(&r, "crops");
@@ -248,7 +240,7 @@ static void what_servers_cannot(void **state)
 static void failures_are_kept(void **state)
 {
     (void)state;
-    connect_to(refuse_it, NULL);
+    connect_to(refuse_it);
     fails(&r, "Hello", "no pictures, please");
     assert_int_equal(nb_n_cells(r.nb), 1);
     works(&r, ":cells");
@@ -270,7 +262,7 @@ static void stops(void **state)
 {
     (void)state;
     pthread_t thread;
-    connect_to(answer_slowly, NULL);
+    connect_to(mock_chat_answer_slowly);
     pthread_create(&thread, NULL, stop_later, r.nb);
     works(&r, "Talk");
     double took_s = now_s() - stop_at_s;
@@ -329,7 +321,7 @@ static void many(void **state)
 {
     (void)state;
     make_pictures();
-    connect_to(answer_size, NULL);
+    connect_to(answer_size);
     works(&r, ":set parallel 6\n:foreach p*.pgm \"How large?\" to many.csv");
     assert_saw(&r, "40 of 40 pictures answered");
     check_table("many.csv");
@@ -345,7 +337,7 @@ static void many_resume(void **state)
 {
     (void)state;
     make_pictures();
-    connect_to(answer_size, NULL);
+    connect_to(answer_size);
     r.stop_after = 150;
     int rc = recorder_eval(&r, ":foreach p*.pgm \"How large?\" to part.csv", NB_TYPED);
     r.stop_after = -1;
@@ -364,7 +356,7 @@ static void memory_may_be_missing(void **state)
                                         ":edit 1 And?"};
     int n_failed = 0;
     (void)state;
-    connect_to(answer, NULL);
+    connect_to(answer);
     works(&r, "First?");
     for (size_t k = 0; k < sizeof lines / sizeof *lines; k++) {
         bool pending = false;

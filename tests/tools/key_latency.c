@@ -91,7 +91,6 @@ static void measure(struct pty *p, const char *what, int n)
 int main(int argc, char **argv)
 {
     int n = argc > 2 ? atoi(argv[2]) : 1000;
-    argv[2] = NULL;
     drive_init(argc > 2 ? 2 : argc, argv);
     n = n < 10 ? 10 : n > MOST_KEYS ? MOST_KEYS : n;
     write_pictures();

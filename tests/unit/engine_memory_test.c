@@ -12,8 +12,6 @@
 #include "base/mem.h"
 #include "engine_fixture.h"
 
-static const struct phi3v_prompt_options one_crop = {.size = sizeof one_crop, .num_crops = 1};
-
 /* What a walk tries again and again, undoing it itself: 0 or an error. */
 typedef int (*attempt_fn)(void *arg, struct phi3v_error *err);
 
@@ -84,7 +82,7 @@ static int try_prompt(void *arg, struct phi3v_error *err)
         {.role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1},
         {.role = "assistant", .text = "Nothing"},
         {.role = "user", .text = "Nothing?"}};
-    if (!rc) rc = phi3v_prompt_chat(arg, turns, 3, &one_crop, &prompt, err);
+    if (!rc) rc = phi3v_prompt_chat(arg, turns, 3, &test_one_crop, &prompt, err);
     phi3v_prompt_free(prompt);
     phi3v_image_free(image);
     return rc;
@@ -198,7 +196,7 @@ static int try_picture(void *arg, struct phi3v_error *err)
     if (!rc) rc = phi3v_image_from_rgb(rgb, 4, 4, &image, err);
     struct phi3v_turn turn = {
         .role = "user", .text = "<|image_1|>\nWhat?", .images = &image, .n_images = 1};
-    if (!rc) rc = phi3v_prompt_chat(model, &turn, 1, &one_crop, &prompt, err);
+    if (!rc) rc = phi3v_prompt_chat(model, &turn, 1, &test_one_crop, &prompt, err);
     if (!rc) rc = phi3v_prefill(session, prompt, NULL, NULL, NULL, err);
     phi3v_prompt_free(prompt);
     phi3v_image_free(image);

@@ -161,12 +161,6 @@ static int chat_error(const struct phi3v_turn *turns, int n, struct phi3v_error 
     return rc;
 }
 
-static int no(void *user)
-{
-    ++*(int *)user;
-    return 1;
-}
-
 static void prompts_stop(void **state)
 {
     (void)state;
@@ -175,7 +169,7 @@ static void prompts_stop(void **state)
     struct phi3v_turn turn = {.role = "user", .text = "x"};
     struct phi3v_prompt_options how;
     phi3v_prompt_options_default(&how);
-    how.stopped = no;
+    how.stopped = test_stops;
     how.user = &n_asked;
     assert_int_equal(phi3v_prompt_chat(gqa, &turn, 1, &how, &prompt, NULL), PHI3V_E_CANCELLED);
     assert_null(prompt);

@@ -19,8 +19,6 @@
 #include "engine_fixture.h"
 #include "level.h"
 
-static const struct phi3v_prompt_options one_crop = {.size = sizeof one_crop, .num_crops = 1};
-
 extern char **environ;
 
 enum { MAX_TURNS = 24, MAX_TEXT = 500, N_IMAGES = 3, IMAGE_SIDE = 40, N_VOCAB = 32064 };
@@ -84,7 +82,8 @@ static phi3v_prompt *talk_prompt(struct talk *t)
     }
     struct phi3v_error err;
     phi3v_prompt *prompt = NULL;
-    if (phi3v_prompt_chat(t->model, turns, n, &one_crop, &prompt, &err)) fail_msg("%s", err.text);
+    if (phi3v_prompt_chat(t->model, turns, n, &test_one_crop, &prompt, &err))
+        fail_msg("%s", err.text);
     return prompt;
 }
 

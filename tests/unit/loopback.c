@@ -133,6 +133,12 @@ static bool take_apart(struct loopback_request *r)
     return true;
 }
 
+void loopback_meet(struct loopback *s)
+{
+    pthread_mutex_lock(&s->lock);
+    pthread_mutex_unlock(&s->lock);
+}
+
 static void *serve_one(void *arg)
 {
     struct loopback_request *r = arg;
@@ -143,7 +149,9 @@ static void *serve_one(void *arg)
         ready = r->tls && SSL_set_fd(r->tls, r->fd) == 1 && SSL_accept(r->tls) == 1;
     }
     if (ready && receive_head(r) && take_apart(r)) {
+        loopback_meet(s);
         s->answer(r, s->user);
+        loopback_meet(s);
         if (r->tls) SSL_shutdown(r->tls);
         shutdown(r->fd, SHUT_WR);
     }

@@ -32,6 +32,8 @@ struct loopback *loopback_start(loopback_fn answer, void *user);
  * (seconds from now). cert_file (may be NULL): where to write it. */
 struct loopback *loopback_start_tls(loopback_fn answer, void *user, const char *cert_file,
                                     long begin_s, long end_s);
+/* What this thread did before is seen by those that answer from now on, and the other way round. */
+void loopback_meet(struct loopback *server);
 int loopback_port(const struct loopback *server);
 int loopback_accepted(struct loopback *server); /* connections so far */
 void loopback_stop(struct loopback *server);

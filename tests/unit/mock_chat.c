@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 enum { MAX_BODY = 64 << 20 };
 
@@ -104,6 +105,14 @@ bool mock_chat_done(struct loopback_request *r, const char *finish)
                                    "prompt_tokens", 12, "completion_tokens", 3,
                                    "prompt_tokens_details", "cached_tokens", 4)) &&
            loopback_sendf(r, "data: [DONE]\n\n");
+}
+
+void mock_chat_answer_slowly(struct mock_chat *m, struct loopback_request *r, int number,
+                             const json_t *request)
+{
+    (void)m, (void)number, (void)request;
+    mock_chat_begin(r);
+    for (int k = 0; k < 500 && mock_chat_say(r, "more "); k++) usleep(10000);
 }
 
 void mock_chat_answer(struct loopback_request *r, const char *text)

@@ -32,6 +32,9 @@ bool mock_chat_say(struct loopback_request *r, const char *text);
 bool mock_chat_done(struct loopback_request *r, const char *finish);
 /* A whole stream. */
 void mock_chat_answer(struct loopback_request *r, const char *text);
+/* "more " every 10 ms, for five seconds or until the other side has gone. */
+void mock_chat_answer_slowly(struct mock_chat *m, struct loopback_request *r, int number,
+                             const json_t *request);
 /* Another status, with headers (each with its line end) and a body. */
 void mock_chat_status(struct loopback_request *r, int status, const char *headers,
                       const char *body);

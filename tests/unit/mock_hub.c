@@ -4,7 +4,6 @@
 
 #include <dirent.h>
 #include <openssl/evp.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -145,16 +144,7 @@ static void send_file(struct mock_hub *m, struct loopback_request *r, const stru
 
 /* -- The storage ------------------------------------------------------------------------------ */
 
-/* What a test sets up is seen by the threads that answer: both meet here before and behind. */
-static pthread_mutex_t meeting = PTHREAD_MUTEX_INITIALIZER;
-
-static void meet(void)
-{
-    pthread_mutex_lock(&meeting);
-    pthread_mutex_unlock(&meeting);
-}
-
-static void store(struct loopback_request *r, void *user)
+static void answer_storage(struct loopback_request *r, void *user)
 {
     struct mock_hub *m = user;
     char value[300], key[65] = "";
@@ -282,7 +272,7 @@ static bool is_refused(struct mock_hub *m, struct loopback_request *r)
     return false;
 }
 
-static void list(struct loopback_request *r, void *user)
+static void answer_hub(struct loopback_request *r, void *user)
 {
     struct mock_hub *m = user;
     char *old, to[5000];
@@ -313,21 +303,14 @@ static void list(struct loopback_request *r, void *user)
               "{\"error\":\"Repository not found\"}");
 }
 
-static void answer_storage(struct loopback_request *r, void *user)
-{
-    meet();
-    store(r, user);
-    meet();
-}
-
-static void answer_hub(struct loopback_request *r, void *user)
-{
-    meet();
-    list(r, user);
-    meet();
-}
-
 /* -- Life ------------------------------------------------------------------------------------- */
+
+/* What a test sets up is seen by the threads that answer. */
+static void meet(struct mock_hub *m)
+{
+    loopback_meet(m->storage);
+    loopback_meet(m->hub);
+}
 
 static struct mock_file *add_file(struct mock_hub *m, const char *name, size_t n, int is_large)
 {
@@ -346,7 +329,7 @@ static void serve(struct mock_hub *m)
     m->storage = loopback_start(answer_storage, m);
     m->hub = loopback_start(answer_hub, m);
     snprintf(m->endpoint, sizeof m->endpoint, "http://127.0.0.1:%d", loopback_port(m->hub));
-    meet();
+    meet(m);
 }
 
 void mock_hub_start(struct mock_hub *m, size_t large_bytes)
@@ -394,7 +377,7 @@ void mock_hub_stop(struct mock_hub *m)
 
 void mock_hub_calm(struct mock_hub *m)
 {
-    meet();
+    meet(m);
     m->token = m->refusal = NULL;
     m->n_busy = m->n_broken = m->n_storage_busy = m->n_moved = m->n_cut = m->n_stalled =
         m->n_wrong_range = 0;
@@ -402,5 +385,5 @@ void mock_hub_calm(struct mock_hub *m)
         m->slow_us = 0;
     m->n_requests = m->n_leaks = m->n_storage_heads = m->n_unwanted = 0;
     m->n_sent = 0;
-    meet();
+    meet(m);
 }

@@ -88,8 +88,7 @@ static void job_end(struct job *j)
 {
     json_t *out = json_object();
     bool stopped = j->result.finish == PHI3V_FINISH_STOP;
-    if (!j->rc &&
-        (stopped != (binding_is_complete(j->binding) && stopped) || binding_failed(j->binding)))
+    if (!j->rc && ((stopped && !binding_is_complete(j->binding)) || binding_failed(j->binding)))
         fail_msg("an answer ended where its text does not");
     if (j->rc) {
         json_object_set_new(out, "refused", json_string(j->err.text));

@@ -611,18 +611,10 @@ static void test_lists(void **state)
 
 /* -- Several ---------------------------------------------------------------------------------- */
 
-static void answer_slowly(struct mock_chat *m, struct loopback_request *r, int number,
-                          const json_t *q)
-{
-    (void)m, (void)number, (void)q;
-    mock_chat_begin(r);
-    for (int k = 0; k < 200 && mock_chat_say(r, "on and "); k++) usleep(10000);
-}
-
 static void test_stop(void **state)
 {
     (void)state;
-    mock_chat_start(&server, answer_slowly, NULL);
+    mock_chat_start(&server, mock_chat_answer_slowly, NULL);
     assert_int_equal(open_with(server.url, NULL, NULL), 0);
     struct chat_call call = {.request = request(), .on_text = on_text};
     memset(&got, 0, sizeof got);

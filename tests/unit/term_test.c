@@ -197,8 +197,7 @@ static void answers_of_clipboard(void **state)
         struct clipboard c = {0};
         struct answers p;
         const char *bytes = table[i].bytes;
-        answers_init(&p, on_typed, on_pasted, on_answer, &c);
-        p.on_typed = ignore_byte;
+        answers_init(&p, ignore_byte, on_pasted, on_answer, &c);
         p.on_clipboard = on_clipboard;
         for (; *bytes; bytes++) answers_byte(&p, (unsigned char)*bytes);
         assert_true(c.over);

@@ -403,7 +403,7 @@ static void take_ground(struct vt *vt, unsigned char byte)
     else if (byte == '\r')
         vt->x = 0;
     else if (byte == '\a')
-        vt->n_bells++;
+        return;
     else if (byte < 0x20 || byte == 0x7F)
         wrong(vt, "control character %02X", byte);
     else if (byte < 0x80)

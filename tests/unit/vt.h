@@ -35,7 +35,6 @@ struct vt {
     bool linked;    /* inside an OSC 8 link */
     char link[400]; /* where the latest link led */
     char marks[64]; /* letters of the prompt marks (OSC 133) that came, the latest ones */
-    int n_bells;
     int n_pictures, picture_w, picture_h; /* pixels of the last one */
     int n_colours;
     uint8_t picture[VT_SIXEL_SIDE][VT_SIXEL_SIDE][3];
