@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/files.h"
+#include "common/part.h"
 
 /* -- Reading ---------------------------------------------------------------------------------- */
 
@@ -65,62 +63,16 @@ bool write_all(int fd, const char *bytes, size_t n)
     return true;
 }
 
-static char *folder_of(const char *path)
+/* Writes the bytes into a new file beside `target` and moves it there; 0 or errno. */
+static int replace_file(const char *target, const char *bytes, size_t n, unsigned mode,
+                        const struct stat *old)
 {
-    const char *slash = strrchr(path, '/');
-    return slash ? text_copyn(path, (size_t)(slash - path) + (slash == path)) : text_copy(".");
-}
-
-void sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) return;
-    (void)fsync(fd);
-    close(fd);
-}
-
-static void sync_folder_of(const char *path)
-{
-    char *folder = folder_of(path);
-    if (folder) sync_folder(folder);
-    free(folder);
-}
-
-/* A new file in the folder of `temporary`, without a name where the system can do that: then a
- * program that is killed leaves nothing behind. */
-static int open_new(const char *temporary, unsigned mode, bool *ret_named)
-{
-    char *folder = folder_of(temporary);
-    int fd = folder ? open(folder, O_WRONLY | O_TMPFILE | O_CLOEXEC, mode) : -1;
-    free(folder);
-    *ret_named = fd < 0;
-    return fd < 0 ? open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode) : fd;
-}
-
-static int give_name(int fd, const char *name)
-{
-    char path[40];
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
-    return linkat(AT_FDCWD, path, AT_FDCWD, name, AT_SYMLINK_FOLLOW);
-}
-
-/* Writes the bytes into a new file beside `target` and moves it there. */
-static int replace_file(const char *target, const char *temporary, const char *bytes, size_t n,
-                        unsigned mode, const struct stat *old)
-{
-    bool named;
-    int fd = open_new(temporary, mode, &named);
-    if (fd < 0) return errno;
-    bool ok = (!old || !fchmod(fd, old->st_mode & 07777)) && write_all(fd, bytes, n) &&
-              !fsync(fd) && (named || !give_name(fd, temporary));
-    int why = errno;
-    if (close(fd) && ok) {
-        ok = false;
-        why = errno;
-    }
-    if (ok && !rename(temporary, target)) return 0;
-    if (ok) why = errno;
-    unlink(temporary);
+    struct part p;
+    bool ok = part_open(&p, target, mode) && (!old || !fchmod(p.fd, old->st_mode & 07777)) &&
+              write_all(p.fd, bytes, n) && part_move(&p, target);
+    int why = ok ? 0 : errno;
+    part_close(&p);
+    if (ok) parts_tidy_of(target);
     return why;
 }
 
@@ -158,18 +110,11 @@ int store_file(const char *path, const char *bytes, size_t n, unsigned mode,
         return refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(errno));
     if (exists && !S_ISREG(old.st_mode))
         return refuse(err, PHI3V_E_IO, "%s is not a plain file", path);
-    uint32_t id = 0;
-    (void)!getrandom(&id, sizeof id, 0);
     char *target = target_of(path, exists);
-    char *temporary = target ? text_format("%s.part%08x", target, (unsigned)id) : NULL;
-    int why = temporary ? replace_file(target, temporary, bytes, n, mode, exists ? &old : NULL) : 0;
-    if (temporary && !why) sync_folder_of(target);
-    int rc = !temporary ? memory_error(err)
-             : why      ? refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(why))
-                        : 0;
-    free(temporary);
+    int why = target ? replace_file(target, bytes, n, mode, exists ? &old : NULL) : ENOMEM;
     free(target);
-    return rc;
+    if (why == ENOMEM) return memory_error(err);
+    return why ? refuse(err, PHI3V_E_IO, "cannot write %s: %s", path, strerror(why)) : 0;
 }
 
 /* -- Marks ------------------------------------------------------------------------------------ */

@@ -14,15 +14,14 @@ int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_
               struct phi3v_error *err);
 
 /* Writes beside the file and renames. A symbolic link stays one: what it points at is replaced. An
- * old file's mode is kept; a new one gets `mode` (less the umask). Nothing partial is left behind.
+ * old file's mode is kept; a new one gets `mode` (less the umask). Parts of the file that a killed
+ * program left are removed.
  * Errors: IO, MEMORY. */
 int store_file(const char *path, const char *bytes, size_t n, unsigned mode,
                struct phi3v_error *err);
 
 /* All bytes into an open file; errno says why not. */
 bool write_all(int fd, const char *bytes, size_t n);
-/* A rename is only certain once its folder is on the disk. */
-void sync_folder(const char *folder);
 
 /* What a file looked like, to tell later whether it is still the same. */
 struct file_mark {

@@ -3,7 +3,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/json.h"
+#include "common/part.h"
 #include "notebook/autosave.h"
 #include "notebook/ipynb.h"
 
@@ -37,53 +37,21 @@ static char *random_path(const struct autosave *a, const char *prefix, const cha
     return text_format("%s/%s%s%s", a->dir, prefix, hex, ending);
 }
 
-/* Waits for the lock of a file that others only try the lock of. */
-static bool lock(int fd)
-{
-    int rc;
-    do rc = flock(fd, LOCK_EX);
-    while (rc && errno == EINTR);
-    return !rc;
-}
-
-/* A new empty file, locked. Somebody who tidies up may take the name away between its making and
- * its locking: then it is made again. -1: errno says why. */
-static int open_locked(const char *dir, const char *path)
-{
-    enum { MOST_TRIES = 1000 };
-    for (int tries = 0; tries < MOST_TRIES; tries++) {
-        struct stat st;
-        int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
-        if (fd < 0 && errno == ENOENT && !mkdir(dir, 0700)) continue;
-        if (fd < 0) return -1;
-        bool locked = lock(fd);
-        if (locked && !fstat(fd, &st) && st.st_nlink > 0) return fd;
-        int why = errno;
-        close(fd);
-        if (locked) continue;
-        unlink(path);
-        errno = why;
-        return -1;
-    }
-    return -1;
-}
-
-/* Writes a file under a temporary name, locked from its first moment, and moves it to `path`.
- * Returns its descriptor with the lock, or -1: errno says why. */
+/* Writes a new file, locked from its first moment. Returns its descriptor with the lock, or -1:
+ * errno says why. */
 static int make_file(const struct autosave *a, const char *path, const char *bytes, size_t n)
 {
-    char *part = text_format("%s.part", path);
-    errno = ENOMEM;
-    int fd = part ? open_locked(a->dir, part) : -1;
-    int why = errno;
-    if (fd >= 0 && (!write_all(fd, bytes, n) || fsync(fd) || rename(part, path))) {
-        why = errno;
-        close(fd);
-        unlink(part);
-        fd = -1;
+    struct part p;
+    bool ok = part_open(&p, path, 0600);
+    if (!ok && errno == ENOENT && !mkdir(a->dir, 0700)) ok = part_open(&p, path, 0600);
+    if (ok && !p.locked) errno = ENOLCK;
+    ok = ok && p.locked && write_all(p.fd, bytes, n) && part_move(&p, path);
+    int fd = -1, why = errno;
+    if (ok) {
+        fd = p.fd;
+        p.fd = -1;
     }
-    free(part);
-    if (fd >= 0) sync_folder(a->dir);
+    part_close(&p);
     errno = why;
     return fd;
 }
@@ -138,11 +106,8 @@ static int list_left(const struct autosave *a, const char *prefix, struct left *
     for (struct dirent *e; dir && (e = readdir(dir));) {
         struct stat st;
         char *path = text_format("%s/%s", a->dir, e->d_name);
-        bool ours = starts_with(e->d_name, journal_prefix) || starts_with(e->d_name, last_prefix);
-        if (path && ours && has_ending(e->d_name, ".part")) {
-            is_left(path, true);
-        } else if (path && starts_with(e->d_name, prefix) && !stat(path, &st) &&
-                   S_ISREG(st.st_mode) && is_left(path, false)) {
+        if (path && starts_with(e->d_name, prefix) && !part_is_name(e->d_name) &&
+            !stat(path, &st) && S_ISREG(st.st_mode) && is_left(path, false)) {
             struct left *v = memory_room(*ret, (size_t)n, sizeof *v);
             if (v) {
                 *ret = v;
@@ -175,6 +140,7 @@ static void keep_newest(const struct autosave *a)
 {
     keep_newest_of(a, last_prefix);
     keep_newest_of(a, journal_prefix);
+    parts_tidy_in(a->dir);
 }
 
 char *autosave_latest(struct notebook *nb)

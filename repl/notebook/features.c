@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/part.h"
 #include "notebook/features.h"
 
 enum { MAX_FILE_BYTES = 512 << 20 };
@@ -118,10 +119,11 @@ static void kept_free(struct kept *list, int n)
     free(list);
 }
 
-/* Removes the oldest until no more than `most` bytes are left. */
+/* Removes the oldest until no more than `most` bytes are left, and what killed programs left. */
 static void cut_back(const struct notebook *nb, double most)
 {
     struct kept *list;
+    if (nb->cache_dir) parts_tidy_in(nb->cache_dir);
     int n = list_kept(nb, &list);
     double bytes = 0;
     for (int k = 0; k < n; k++) bytes += list[k].bytes;

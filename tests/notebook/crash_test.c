@@ -162,11 +162,15 @@ static void check(int n_instances)
                      told[k].finished, told[k].begun, told[k].saved, most[k]);
     }
     assert_int_equal(recorder_files("state", "autosave-") + recorder_files("state", "last-"), 0);
+    n_parts += recorder_files(".", ".part");
+    if (!nb_n_cells(r.nb)) works(&r, "Cell");
     for (int k = 0; k < n_instances; k++) {
-        char file[40];
-        snprintf(file, sizeof file, "mine-%d.ipynb", k);
-        unlink(file);
+        char line[60];
+        snprintf(line, sizeof line, ":save! mine-%d.ipynb", k);
+        works(&r, line);
+        unlink(strchr(line, ' ') + 1);
     }
+    assert_int_equal(recorder_files(".", ".part"), 0);
     recorder_stop(&r);
 }
 
@@ -191,7 +195,6 @@ static void killed(int n_instances, int times)
     recorder_open(&r, true);
     recorder_stop(&r);
     for (int k = 0; k < times; k++) kill_some(n_instances, &chance);
-    n_parts += recorder_files(".", ".part");
     recorder_close(&r);
 }
 
@@ -224,10 +227,10 @@ static int setup(void **state)
 static int summary(void **state)
 {
     (void)state;
-    printf("# %d processes killed, %d of them with process id 1, %d cells came back, %d parts of "
-           "files beside the person's\n",
+    printf("# %d processes killed, %d of them with process id 1, %d cells came back; %d parts of "
+           "files lay beside the person's until the next :save\n",
            n_checked, n_same_pid, n_cells, n_parts);
-    return n_parts > n_checked / 50;
+    return 0;
 }
 
 int main(int argc, char **argv)

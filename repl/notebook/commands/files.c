@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/part.h"
 #include "notebook/autosave.h"
 #include "notebook/commands.h"
 #include "notebook/export.h"
@@ -152,10 +153,12 @@ int command_open(struct call *c, struct phi3v_error *err)
     rc = open_notebook(nb, path, err);
     if (!rc) {
         autosave_apart(nb, book_aside(&nb->book, false));
-        if (autosave_is(nb, path))
+        if (autosave_is(nb, path)) {
             autosave_adopted(nb, path);
-        else
+        } else {
             own_file_keep(nb, path);
+            parts_tidy_of(path);
+        }
         report(nb, "%d cell%s; nothing was run: :cells lists them, :run all runs them\n",
                nb->book.n, nb->book.n == 1 ? "" : "s");
         if (unsaved) note(nb, "(:undo brings back the cells from before)");
