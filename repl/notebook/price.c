@@ -54,25 +54,33 @@ void price_learn(struct price *p, const struct phi3v_model_info *info, const str
 
 /* -- A trial ---------------------------------------------------------------------------------- */
 
-static const double trial_s = 0.06; /* for all trials of a stage */
+/* A model that is done sooner is tried again, up to so many times. */
 enum { TRIAL_CROPS = 4, TRIAL_ROWS = 128, MOST_TRIALS = 3 };
+static const double trial_s = 0.06;
+
+struct progress {
+    double units, seconds; // since the stage began
+};
 
 struct trial {
     enum phi3v_stage stage;
-    double begun_s; // of the first one
-    double units, seconds;
+    double begun_s, most_s;
+    struct progress first, latest; // of what is told on the way
+    bool told;
 };
 
-/* Ends it when time is up, or later where nothing could be measured by then. */
+/* Ends it when `most_s` have gone since it was first told of, or five times that since it began. */
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct trial *t = user;
-    if (event->type != PHI3V_EVENT_PROGRESS || event->stage != t->stage) return t->units > 0;
+    if (event->type != PHI3V_EVENT_PROGRESS || event->stage != t->stage) return t->told;
     if (event->part > 0) {
-        t->units = event->part * (double)event->total;
-        t->seconds = event->seconds;
+        t->latest = (struct progress){event->part * (double)event->total, event->seconds};
+        if (!t->told) t->first = t->latest;
+        t->told = true;
     }
-    return now_s() - t->begun_s >= (t->units > 0 ? trial_s : 5 * trial_s);
+    double gone = t->latest.seconds - t->first.seconds;
+    return gone >= t->most_s || now_s() - t->begun_s >= 5 * t->most_s;
 }
 
 static phi3v_image *some_picture(int side, unsigned number)
@@ -114,24 +122,32 @@ static phi3v_prompt *text_prompt(phi3v_model *model, unsigned number)
     return prompt;
 }
 
-/* Seconds for a unit, on average of three trials, or of those there is time for. A small model's
- * answer pays for waking threads and fetching weights as the first trial does, but less often for
- * all it reads. */
-static double trials(phi3v_model *model, phi3v_session *session, enum phi3v_stage stage,
-                     phi3v_prompt *(*make)(phi3v_model *model, unsigned number))
+/* What is told first has paid for touching memory for the first time, which a long work does once. */
+static struct progress measured(const struct trial *t)
 {
-    struct trial t = {.stage = stage, .begun_s = now_s()};
-    double units = 0, seconds = 0;
-    for (unsigned number = 0; number < MOST_TRIALS && now_s() - t.begun_s < trial_s; number++) {
+    if (t->latest.units <= t->first.units) return t->latest;
+    return (struct progress){t->latest.units - t->first.units,
+                             t->latest.seconds - t->first.seconds};
+}
+
+/* Seconds for a unit, on average of the trials there is time for. A small model's answer pays for
+ * waking threads and fetching weights as the first trial does, but less often for all it reads. */
+static double trials(phi3v_model *model, phi3v_session *session, enum phi3v_stage stage,
+                     double most_s, phi3v_prompt *(*make)(phi3v_model *model, unsigned number))
+{
+    double begun_s = now_s();
+    struct progress sum = {0};
+    for (unsigned number = 0; number < MOST_TRIALS && now_s() - begun_s < most_s; number++) {
+        struct trial t = {.stage = stage, .begun_s = now_s(), .most_s = most_s};
         phi3v_prompt *prompt = make(model, number);
-        t.units = 0;
         if (prompt) (void)phi3v_prefill(session, prompt, on_event, &t, NULL, NULL);
         phi3v_prompt_free(prompt);
-        if (t.units <= 0) break;
-        units += t.units;
-        seconds += t.seconds;
+        if (!t.told) break;
+        struct progress p = measured(&t);
+        sum.units += p.units;
+        sum.seconds += p.seconds;
     }
-    return units > 0 ? seconds / units : 0;
+    return sum.units > 0 ? sum.seconds / sum.units : 0;
 }
 
 void price_try(struct price *p, phi3v_model *model)
@@ -139,8 +155,9 @@ void price_try(struct price *p, phi3v_model *model)
     phi3v_session *session;
     if ((p->s_per_crop > 0 && p->s_per_row > 0) || phi3v_session_new(model, &session, NULL)) return;
     if (p->s_per_crop <= 0)
-        p->s_per_crop = trials(model, session, PHI3V_STAGE_VISION, picture_prompt);
-    if (p->s_per_row <= 0) p->s_per_row = trials(model, session, PHI3V_STAGE_PREFILL, text_prompt);
+        p->s_per_crop = trials(model, session, PHI3V_STAGE_VISION, trial_s, picture_prompt);
+    if (p->s_per_row <= 0) /* told in whole layers: what is shorter would be wrong by a third */
+        p->s_per_row = trials(model, session, PHI3V_STAGE_PREFILL, 2.5 * trial_s, text_prompt);
     phi3v_session_free(session);
 }
 
@@ -213,8 +230,10 @@ void price_keep(const struct price *p, const struct phi3v_model_info *info, cons
 const char *duration_text(double s, char to[DURATION_BYTES])
 {
     static const double most = 1e6;
-    s = s < 0.01 ? 0.01 : s > most ? most : s;
-    if (s < 9.95)
+    s = s < 0.001 ? 0.001 : s > most ? most : s;
+    if (s < 0.01)
+        snprintf(to, DURATION_BYTES, "%.1g s", s);
+    else if (s < 9.95)
         snprintf(to, DURATION_BYTES, "%.2g s", s);
     else if (s < 59.5)
         snprintf(to, DURATION_BYTES, "%.0f s", s);

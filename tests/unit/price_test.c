@@ -138,9 +138,9 @@ static void durations(void **state)
     static const struct {
         double s;
         const char *text;
-    } rows[] = {{0.0001, "0.01 s"}, {0.036, "0.036 s"}, {0.24, "0.24 s"}, {2.51, "2.5 s"},
-                {9.94, "9.9 s"},    {9.96, "10 s"},     {59.4, "59 s"},   {59.6, "1:00"},
-                {85, "1:25"},       {119.7, "2:00"},    {3600, "60:00"}};
+    } rows[] = {{0.0001, "0.001 s"}, {0.0062, "0.006 s"}, {0.036, "0.036 s"}, {0.24, "0.24 s"},
+                {2.51, "2.5 s"},     {9.94, "9.9 s"},     {9.96, "10 s"},     {59.4, "59 s"},
+                {59.6, "1:00"},      {85, "1:25"},        {119.7, "2:00"},    {3600, "60:00"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char to[DURATION_BYTES];
         assert_string_equal(duration_text(rows[i].s, to), rows[i].text);
