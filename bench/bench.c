@@ -18,7 +18,7 @@ enum { USUAL_SAMPLES = 5, MOST_TRIES = 3 }; // times the samples wanted, when pr
 
 /* What the run needs besides its results. */
 struct driver {
-    const struct settings *s;
+    const struct run_options *s;
     char *path; // NULL: synthetic
     struct bench bench;
     struct machine_probe *probe;
@@ -27,7 +27,7 @@ struct driver {
 
 /* -- The model --------------------------------------------------------------------------------- */
 
-static void model_options(const struct settings *s, struct phi3v_model_options *opt)
+static void model_options(const struct run_options *s, struct phi3v_model_options *opt)
 {
     phi3v_model_options_default(opt);
     opt->device = s->device;
@@ -50,7 +50,7 @@ static int need_model(struct driver *d, struct phi3v_error *err)
     if (!rc) rc = phi3v_session_new(b->model, &b->session, err);
     if (!rc) phi3v_session_alone(b->session); // every sample computes what it is there to time
     if (rc) return rc;
-    work_count(b->model, &b->work);
+    model_cost_count(b->model, &b->cost);
     d->run.device = phi3v_model_info(b->model)->device;
     progress_session(b->session);
     return cases_warm_up(b, err);
@@ -138,7 +138,7 @@ static int take_sample(struct driver *d, const struct plan_item *item, struct re
 static int run_case(struct driver *d, const struct plan_item *item, struct result *r,
                     struct phi3v_error *err)
 {
-    const struct settings *s = d->s;
+    const struct run_options *s = d->s;
     int wanted = s->repeat ? s->repeat : USUAL_SAMPLES, agreed = 0, rc = 0;
     if (!strcmp(r->name, "memory")) wanted = 1;
     struct sample sample;
@@ -210,7 +210,7 @@ static int run_item(struct driver *d, const struct plan_item *item, struct phi3v
 /* Cases in processes of their own first: forking wants a process of one thread. */
 static int run_plan(struct driver *d, struct phi3v_error *err)
 {
-    const struct settings *s = d->s;
+    const struct run_options *s = d->s;
     int rc = 0;
     for (int pass = 0; pass < 2; pass++)
         for (int i = 0; i < s->n_plan && !rc && !progress_interrupted(); i++)
@@ -221,12 +221,12 @@ static int run_plan(struct driver *d, struct phi3v_error *err)
 /* The exit status. */
 static int finish(struct driver *d, int rc, const struct phi3v_error *err)
 {
-    const struct settings *s = d->s;
+    const struct run_options *s = d->s;
     bool interrupted = rc == PHI3V_E_CANCELLED;
     if (rc && !interrupted) {
         int status = !d->bench.session && d->run.n_results == 0 ? EXIT_MODEL : EXIT_CASE;
         if (rc == PHI3V_E_ARGUMENT || rc == PHI3V_E_UNSUPPORTED) status = EXIT_USAGE;
-        return settings_report(s, status, rc, "%s", err->text);
+        return run_options_report(s, status, rc, "%s", err->text);
     }
     if (s->json) report_json(&d->run, interrupted);
     if (s->csv) report_csv(&d->run);
@@ -240,7 +240,7 @@ static int finish(struct driver *d, int rc, const struct phi3v_error *err)
 static int driver_init(struct driver *d, const char *model, const char *const *models_dirs,
                        struct phi3v_error *err)
 {
-    const struct settings *s = d->s;
+    const struct run_options *s = d->s;
     int rc = 0;
     if (!s->synthetic)
         rc = phi3v_model_find(s->model ? s->model : model, models_dirs, &d->path, err);
@@ -277,14 +277,14 @@ static int run_once(struct driver *d)
 
 /* Plans from standard input, for programs that take turns with this one. A line that fails is
  * answered by an error, and the next one is read. */
-static int run_lines(struct driver *d, struct settings *s)
+static int run_lines(struct driver *d, struct run_options *s)
 {
     char *line = NULL;
     size_t room = 0;
     int status = EXIT_FINE;
     while (status != EXIT_INTERRUPTED && getline(&line, &room, stdin) > 0) {
         line[strcspn(line, "\n")] = 0;
-        status = settings_plan(s, line);
+        status = run_options_plan(s, line);
         if (status == EXIT_FINE) status = run_once(d);
         fflush(stdout);
     }
@@ -306,8 +306,8 @@ static void driver_fini(struct driver *d)
 
 int bench_main(int argc, char **argv, const char *model, const char *const *models_dirs)
 {
-    struct settings s;
-    int status = settings_read(argc, argv, &s);
+    struct run_options s;
+    int status = run_options_read(argc, argv, &s);
     if (status >= 0) return status;
     struct driver d = {.s = &s};
     struct phi3v_error err = {0};

@@ -79,7 +79,7 @@ static enum limit attention_limit(const char *kv, enum limit products)
  * of the square they see, the head for the last. */
 static void add_prefill(const struct bench *b, double n, double ctx, struct sample *s)
 {
-    const struct work *w = &b->work;
+    const struct model_cost *w = &b->cost;
     enum limit products = decoder_limit(b);
     s->amount[products] += 2 * w->layers * n + 2 * w->head;
     s->amount[attention_limit(phi3v_model_info(b->model)->kv, products)] +=
@@ -90,7 +90,7 @@ static void add_prefill(const struct bench *b, double n, double ctx, struct samp
  * unless its products are f32. */
 static void add_vision(const struct bench *b, double n_crops, struct sample *s)
 {
-    const struct work *w = &b->work;
+    const struct model_cost *w = &b->cost;
     enum limit products = vision_limit(b);
     const char *kv = phi3v_model_info(b->model)->kv;
     double tokens = w->crop_patches + 1;

@@ -8,10 +8,10 @@
 
 #include "kernels.h"
 #include "phi3v.h"
-#include "settings.h"
+#include "run_options.h"
 
 /* What the model's shapes cost. */
-struct work {
+struct model_cost {
     double layers, head;                 // weights of all decoder layers; of the output head
     double score_width;                  // n_layers * n_heads * head_dim
     double vision_weights, vision_width; // of the tower's layers that run; n_layers * width
@@ -19,7 +19,7 @@ struct work {
     int crop_patches;                    // of one crop
 };
 
-void work_count(const phi3v_model *model, struct work *ret_work);
+void model_cost_count(const phi3v_model *model, struct model_cost *ret_work);
 
 enum limit { LIMIT_READ, LIMIT_F32, LIMIT_BF16, LIMIT_INT8 };
 enum { N_LIMITS = 4 };
@@ -46,7 +46,7 @@ struct bench {
     phi3v_model *model;
     phi3v_session *session;
     phi3v_session *many[MOST_MANY]; // made when needed, and kept: cases_end
-    struct work work;
+    struct model_cost cost;
     unsigned picture; // seed of the picture shown last
     int variant;      // of the question asked last
 };

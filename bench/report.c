@@ -10,7 +10,7 @@
 
 /* -- Against a stored run ---------------------------------------------------------------------- */
 
-int report_load(const struct settings *s, json_t **ret)
+int report_load(const struct run_options *s, json_t **ret)
 {
     json_error_t why;
     json_t *stored = json_load_file(s->compare, 0, &why);
@@ -18,8 +18,8 @@ int report_load(const struct settings *s, json_t **ret)
         *ret = stored;
         return 0;
     }
-    int status = settings_report(s, EXIT_USAGE, PHI3V_E_ARGUMENT, "--compare %.200s: %s",
-                                 s->compare, stored ? "no run stored by --json" : why.text);
+    int status = run_options_report(s, EXIT_USAGE, PHI3V_E_ARGUMENT, "--compare %.200s: %s",
+                                    s->compare, stored ? "no run stored by --json" : why.text);
     json_decref(stored);
     return status;
 }

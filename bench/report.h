@@ -9,7 +9,7 @@
 
 /* A whole run. */
 struct run {
-    const struct settings *settings;
+    const struct run_options *settings;
     struct machine_limits limits; // measured first
     struct band band;
     struct machine_limits best; // of all probes
@@ -20,7 +20,7 @@ struct run {
 };
 
 /* The stored run of --compare. Returns 0, or an exit status after saying what is wrong. */
-int report_load(const struct settings *s, json_t **ret_stored);
+int report_load(const struct run_options *s, json_t **ret_stored);
 
 void report_limits(const struct run *run);                         // head of the table
 void report_result(const struct run *run, const struct result *r); // a line of it

@@ -6,7 +6,7 @@
 
 #include "common/clock.h"
 #include "common/must.h"
-#include "notebook/png.h"
+#include "notebook/png_write.h"
 #include "pdf/pdf.h"
 
 enum { PREVIEW_SIDE = 640 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The cells of a notebook: their source, what was asked, what came, and where they stand in the
- * file. What holds before a cell is not stored: it follows from the cells above (standing.h). */
+ * file. What holds before a cell is not stored: it follows from the cells above (inherited.h). */
 #ifndef NOTEBOOK_BOOK_H
 #define NOTEBOOK_BOOK_H
 

@@ -256,7 +256,7 @@ static int answer_without_picture(struct show *sh, int i, const struct question 
 static bool nothing_to_see(const struct notebook *nb, const struct question *q)
 {
     return nb->engine.advice.no_picture && !q->n_images && q->n_tokens < nb->engine.info->ctx &&
-           !nb->engine.bound.schema;
+           !nb->engine.format.schema;
 }
 
 static int compute(struct show *sh, int i, const struct question *q, const struct settings *s,

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/names.h"
+#include "common/nearest_name.h"
 #include "notebook/commands.h"
 #include "notebook/lines.h"
 #include "notebook/source.h"
@@ -305,7 +305,7 @@ int command_text(const char *line, char **ret, struct phi3v_error *err)
 /* -- At the head of a cell -------------------------------------------------------------------- */
 
 static int run_at_head(struct notebook *nb, struct cell *cell, struct line *line,
-                       const struct standing *s, struct phi3v_error *err)
+                       const struct inherited *s, struct phi3v_error *err)
 {
     struct taken t = {0};
     int rc = *line->text == ':' ? take_apart(line->text, &t, err) : 0;
@@ -329,7 +329,7 @@ static int run_at_head(struct notebook *nb, struct cell *cell, struct line *line
     return rc;
 }
 
-int commands_at_head(struct notebook *nb, struct cell *cell, struct standing *s,
+int commands_at_head(struct notebook *nb, struct cell *cell, struct inherited *s,
                      struct phi3v_error *err)
 {
     int rc = 0;

@@ -61,7 +61,7 @@ int command_into(struct notebook *nb, const char *line, enum nb_origin origin, s
 int command_text(const char *line, char **ret, struct phi3v_error *err);
 /* The lines at the head of a cell, checked and with their pictures known, applied to what stands
  * before it. */
-int commands_at_head(struct notebook *nb, struct cell *cell, struct standing *s,
+int commands_at_head(struct notebook *nb, struct cell *cell, struct inherited *s,
                      struct phi3v_error *err);
 /* Someone else's habit ("/image x", "%edit 3", "help"): what to write here instead; NULL for a
  * prompt. */

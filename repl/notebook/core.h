@@ -5,7 +5,7 @@
 
 #include "notebook/book.h"
 #include "notebook/engine.h"
-#include "notebook/standing.h"
+#include "notebook/inherited.h"
 #include "notebook/undo.h"
 
 struct ahead;

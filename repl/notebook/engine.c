@@ -113,7 +113,7 @@ void engine_close(struct engine *e)
     e->chat = NULL;
     e->note = NULL;
     e->advice = (struct advice){0};
-    bound_forget_model(&e->bound);
+    response_format_forget_model(&e->format);
     if (was.model) tell_model(e);
     if (was.kind) was.kind->close(&was);
     advice_free(&advice);

@@ -7,7 +7,7 @@
 #include <stdatomic.h>
 
 #include "notebook/advice.h"
-#include "notebook/bound.h"
+#include "notebook/response_format.h"
 #include "notebook/forecast.h"
 #include "notebook/load.h"
 #include "notebook/question.h"
@@ -58,7 +58,7 @@ struct engine {
     char *note;                      // of it
     char *key;                       // for servers; NULL
     struct advice advice;            // of the model's folder
-    struct bound bound;              // what the answers of engine_answer have to be
+    struct response_format format;   // what the answers of engine_answer have to be
     double load_s;
     _Atomic(phi3v_session *) working; // what engine_cancel stops
     atomic_bool cancelled;            // since the last engine_begin

@@ -109,7 +109,7 @@ static int answer(struct engine *e, const struct question *q, const struct setti
     struct binding *binding;
     const char **stop = NULL;
     int rc = params_of(e, how, &params, &stop, err);
-    if (!rc) rc = bound_begin(&e->bound, e->model, &binding, err);
+    if (!rc) rc = response_format_begin(&e->format, e->model, &binding, err);
     if (rc) {
         free(stop);
         return rc;
@@ -131,10 +131,10 @@ static int answer(struct engine *e, const struct question *q, const struct setti
 struct several;
 
 /* A session, and the question that it answers. */
-struct seat {
+struct slot {
     struct several *of;
     phi3v_session *session;
-    struct task *task; // NULL: the seat is free
+    struct task *task; // NULL: the slot is free
     struct phi3v_job job;
 };
 
@@ -142,7 +142,7 @@ struct several {
     const struct tasks *tasks;
     const struct phi3v_params *params;
     phi3v_batch *batch;
-    struct seat *seats; // [n]
+    struct slot *slots; // [n]
     int n, n_taken;
     bool spoke; // an answer has said its first word
 };
@@ -150,11 +150,11 @@ struct several {
 /* As many sessions as memory is there for. */
 static int several_init(struct several *v, struct engine *e, int n, struct phi3v_error *err)
 {
-    v->seats = memory_zero((size_t)n, sizeof *v->seats);
-    int rc = v->seats ? 0 : memory_error(err);
+    v->slots = memory_zero((size_t)n, sizeof *v->slots);
+    int rc = v->slots ? 0 : memory_error(err);
     while (v->n < n && !rc) {
-        v->seats[v->n].of = v;
-        rc = phi3v_session_new(e->model, &v->seats[v->n].session, err);
+        v->slots[v->n].of = v;
+        rc = phi3v_session_new(e->model, &v->slots[v->n].session, err);
         v->n += rc == 0;
     }
     return v->n > 0 ? phi3v_batch_new(e->model, v->n, &v->batch, err) : rc;
@@ -164,48 +164,48 @@ static int several_init(struct several *v, struct engine *e, int n, struct phi3v
 static void several_fini(struct several *v)
 {
     phi3v_batch_free(v->batch);
-    for (int k = 0; k < v->n; k++) phi3v_session_free(v->seats[k].session);
-    free(v->seats);
+    for (int k = 0; k < v->n; k++) phi3v_session_free(v->slots[k].session);
+    free(v->slots);
 }
 
 static int on_event(const struct phi3v_event *event, void *user)
 {
-    struct seat *seat = user;
-    struct several *v = seat->of;
-    struct task *task = seat->task;
+    struct slot *slot = user;
+    struct several *v = slot->of;
+    struct task *task = slot->task;
     v->spoke |= event->type == PHI3V_EVENT_TEXT || event->type == PHI3V_EVENT_END;
     if (event->type == PHI3V_EVENT_END) {
-        task->code = seat->job.code;
-        task->error = seat->job.error;
+        task->code = slot->job.code;
+        task->error = slot->job.error;
         task->result.timing.decode_s /= v->n_taken; // side by side
-        seat->task = NULL;
+        slot->task = NULL;
         v->n_taken--;
     }
     return v->tasks->on_event(event, task, v->tasks->user);
 }
 
-static void join(struct several *v, struct seat *seat, struct task *task)
+static void join(struct several *v, struct slot *slot, struct task *task)
 {
     task->result = (struct phi3v_result){.size = sizeof task->result};
-    seat->task = task;
-    seat->job = (struct phi3v_job){.size = sizeof seat->job,
-                                   .session = seat->session,
+    slot->task = task;
+    slot->job = (struct phi3v_job){.size = sizeof slot->job,
+                                   .session = slot->session,
                                    .prompt = task->question->prompt,
                                    .result = &task->result};
     v->n_taken++;
-    seat->job.code =
-        phi3v_batch_join(v->batch, &seat->job, v->params, on_event, seat, &seat->job.error);
-    if (seat->job.code) on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, seat);
+    slot->job.code =
+        phi3v_batch_join(v->batch, &slot->job, v->params, on_event, slot, &slot->job.error);
+    if (slot->job.code) on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, slot);
 }
 
-/* Questions for the free seats; but the first one is alone until it has said a word, which so comes
+/* Questions for the free slots; but the first one is alone until it has said a word, which so comes
  * as early as if it were the only one. */
 static void fill(struct several *v)
 {
     struct task *task;
-    for (struct seat *seat = v->seats; seat < v->seats + v->n; seat++)
-        while (!seat->task && (v->spoke || !v->n_taken) && (task = v->tasks->next(v->tasks->user)))
-            join(v, seat, task);
+    for (struct slot *slot = v->slots; slot < v->slots + v->n; slot++)
+        while (!slot->task && (v->spoke || !v->n_taken) && (task = v->tasks->next(v->tasks->user)))
+            join(v, slot, task);
 }
 
 static int answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,

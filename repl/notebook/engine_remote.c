@@ -192,14 +192,14 @@ static bool add_unusual(json_t *r, const struct settings *s)
 }
 
 static json_t *request_of(const struct question *q, const struct settings *s,
-                          const struct bound *bound)
+                          const struct response_format *format)
 {
     json_t *r =
         json_pack("{s:O,s:i,s:f,s:{s:b}}", "messages", q->messages, "max_tokens", s->max_new_tokens,
                   "temperature", s->temperature, "stream_options", "include_usage", 1);
     bool whole = r && set_new(r, "seed", json_integer((json_int_t)(s->seed & INT64_MAX)));
     if (whole && s->top_p < 1) whole = set_new(r, "top_p", json_real(s->top_p));
-    if (whole && bound->json) whole = set_new(r, "response_format", bound_response_format(bound));
+    if (whole && format->json) whole = set_new(r, "response_format", response_format_json(format));
     if (whole && s->doubt > 0) whole = set_new(r, "logprobs", json_true());
     if (whole && s->stop.n > 0) {
         json_t *stop = json_array();
@@ -297,7 +297,7 @@ static int start(struct sky *sky, struct task *task, struct phi3v_error *err)
     while (f->task) f++;
     *f = (struct flight){.task = task, .of = sky};
     f->call =
-        (struct chat_call){.request = request_of(task->question, sky->how, &sky->engine->bound),
+        (struct chat_call){.request = request_of(task->question, sky->how, &sky->engine->format),
                            .on_text = on_text,
                            .on_again = on_again,
                            .user = f};

@@ -3,7 +3,7 @@
 #ifndef NOTEBOOK_EXPORT_H
 #define NOTEBOOK_EXPORT_H
 
-#include "notebook/standing.h"
+#include "notebook/inherited.h"
 
 /* Markdown, plain text or JSON by the ending of path; the caller frees *ret. Errors: ARGUMENT
  * (another ending), MEMORY. */

@@ -4,7 +4,7 @@
 
 #include "notebook/core.h"
 #include "notebook/fork.h"
-#include "notebook/pieces.h"
+#include "notebook/token_text.h"
 #include "notebook/source.h"
 
 /* -- The line --------------------------------------------------------------------------------- */
@@ -153,7 +153,7 @@ static int find_runner_up(const struct notebook *nb, const struct cell *of, size
     for (int loosely = 0; loosely < 2 && *ret_id < 0; loosely++)
         for (int k = 0; k < CERTAINTY_TOP && top[k].id >= 0 && *ret_id < 0; k++) {
             char *says;
-            int rc = piece_text(nb, of->ids, at, top[k].id, &says, err);
+            int rc = token_text_next(nb, of->ids, at, top[k].id, &says, err);
             if (rc) return rc;
             if (same_text(says, text, loosely)) *ret_id = top[k].id;
             phi3v_string_free(says);

@@ -4,7 +4,7 @@
 #ifndef NOTEBOOK_IPYNB_H
 #define NOTEBOOK_IPYNB_H
 
-#include "notebook/standing.h"
+#include "notebook/inherited.h"
 
 /* The notebook as text. model: its name, NULL leaves what is there. NULL and an error without
  * memory, or when b->stop said so. */

@@ -5,7 +5,7 @@
 
 #include "common/json_exact.h"
 #include "notebook/ipynb.h"
-#include "notebook/png.h"
+#include "notebook/png_write.h"
 #include "notebook/source.h"
 
 enum { PREVIEW_SIDE = 640 };

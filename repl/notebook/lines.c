@@ -131,7 +131,7 @@ static const char *words_of(const char *line, const char *command)
     return line + n + strspn(line + n, " \t\n");
 }
 
-static void drop(const struct line *line, struct standing *s)
+static void drop(const struct line *line, struct inherited *s)
 {
     for (int k = 0; k < line->images.n; k++) {
         int_list_remove(&s->staged, line->images.v[k]);
@@ -139,7 +139,7 @@ static void drop(const struct line *line, struct standing *s)
     }
 }
 
-int line_apply(const struct line *line, struct standing *s, struct phi3v_error *err)
+int line_apply(const struct line *line, struct inherited *s, struct phi3v_error *err)
 {
     struct settings *settings = &s->settings;
     const char *args;

@@ -4,11 +4,11 @@
 #ifndef NOTEBOOK_LINES_H
 #define NOTEBOOK_LINES_H
 
-#include "notebook/standing.h"
+#include "notebook/inherited.h"
 
 /* The one effect of a line, once its pictures are known; a line that has none (or a value that a
  * file may not set) changes nothing. Errors: MEMORY. */
-int line_apply(const struct line *line, struct standing *s, struct phi3v_error *err);
+int line_apply(const struct line *line, struct inherited *s, struct phi3v_error *err);
 
 /* The parts of "key value", "key=value": *ret_key and *ret_value are to be freed; the value is NULL
  * when there is none. Errors: MEMORY. */

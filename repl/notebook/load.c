@@ -8,9 +8,9 @@
 #include "common/clock.h"
 #include "common/files.h"
 #include "net/fetch.h"
-#include "notebook/decode.h"
+#include "notebook/decode_thread.h"
 #include "notebook/load.h"
-#include "notebook/png.h"
+#include "notebook/png_write.h"
 
 /* -- Where from ------------------------------------------------------------------------------- */
 

@@ -139,9 +139,9 @@ static int settle_mode(struct notebook *nb, struct phi3v_error *err)
 
 static int refresh(struct notebook *nb, struct phi3v_error *err)
 {
-    struct standing s;
+    struct inherited s;
     int rc = settle_mode(nb, err);
-    if (!rc) rc = book_standing(&nb->book, nb->book.n, &s, err);
+    if (!rc) rc = book_inherited(&nb->book, nb->book.n, &s, err);
     nb->behind = rc != 0;
     if (rc) return rc;
     settings_free(&nb->now);
@@ -208,7 +208,7 @@ void nb_free(struct notebook *nb)
     ahead_free(nb->ahead);
     autosave_close(nb);
     engine_close(&nb->engine);
-    bound_free(&nb->engine.bound);
+    response_format_free(&nb->engine.format);
     if (nb->engine.key) explicit_bzero(nb->engine.key, strlen(nb->engine.key));
     free(nb->engine.key);
     book_free(&nb->book);
@@ -495,7 +495,7 @@ static int answer_raw(struct notebook *nb, const char *text, const struct loaded
 
 int nb_bind(struct notebook *nb, json_t *schema, struct phi3v_error *err)
 {
-    return bound_set(&nb->engine.bound, schema, err);
+    return response_format_set(&nb->engine.format, schema, err);
 }
 
 int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *pictures,
@@ -517,16 +517,16 @@ int nb_answer_raw(struct notebook *nb, const char *text, const struct strings *p
 
 void nb_typing(struct notebook *nb, const char *so_far)
 {
-    struct standing s;
+    struct inherited s;
     struct question q;
     /* A command may change everything; it is not guessed at. */
     if (!nb->now.ahead || !nb->engine.session || source_is_command(so_far)) return;
     if (!nb->ahead) nb->ahead = ahead_new(&nb->engine);
-    if (!nb->ahead || book_standing(&nb->book, nb->book.n, &s, NULL)) return;
-    bool worth_it = standing_pictures(&s)->n > 0 || (standing_is_chat(&s) && nb->book.n > 0);
+    if (!nb->ahead || book_inherited(&nb->book, nb->book.n, &s, NULL)) return;
+    bool worth_it = inherited_pictures(&s)->n > 0 || (inherited_is_chat(&s) && nb->book.n > 0);
     if (worth_it && !prompt_build_ahead(nb, &s, &q, NULL)) {
         ahead_stop(nb->ahead); /* what is recalled goes into the model's cache */
-        const struct int_list *pictures = standing_pictures(&s);
+        const struct int_list *pictures = inherited_pictures(&s);
         for (int k = 0; k < pictures->n; k++)
             features_recall(nb, nb->book.images.v[pictures->v[k]].loaded.image,
                             s.settings.num_crops);
@@ -535,7 +535,7 @@ void nb_typing(struct notebook *nb, const char *so_far)
         q.prompt = NULL;
         question_fini(&q);
     }
-    standing_free(&s);
+    inherited_free(&s);
 }
 
 bool nb_is_ready(struct notebook *nb) { return ahead_is_done(nb->ahead); }
@@ -578,17 +578,17 @@ void nb_show_again(struct notebook *nb, int cell)
 
 char *nb_staged(struct notebook *nb, int cell)
 {
-    struct standing s = {0};
+    struct inherited s = {0};
     struct text t = {0};
     const struct cell *c = cell_of(nb, cell);
-    if (!c && book_standing(&nb->book, nb->book.n, &s, NULL)) return NULL;
-    const struct int_list *list = c ? &c->images : standing_pictures(&s);
+    if (!c && book_inherited(&nb->book, nb->book.n, &s, NULL)) return NULL;
+    const struct int_list *list = c ? &c->images : inherited_pictures(&s);
     for (int k = 0; k < list->n; k++) {
         char label[64];
         text_addf(&t, "%s%s", k ? " " : "",
                   image_label(&nb->book.images, list->v[k], label, sizeof label));
     }
-    if (!c) standing_free(&s);
+    if (!c) inherited_free(&s);
     return text_take(&t);
 }
 

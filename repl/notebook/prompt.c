@@ -2,7 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "notebook/pieces.h"
+#include "notebook/token_text.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
 
@@ -12,7 +12,7 @@ struct expansion {
     struct notebook *nb;
     const struct cell *cell;
     int i;
-    const struct standing *standing;
+    const struct inherited *inherited;
     struct text text;
     struct int_list images;
     bool failed; // for want of memory
@@ -29,13 +29,13 @@ static int tag_of(struct expansion *x, int image)
 
 static void take_staged(struct expansion *x)
 {
-    const struct int_list *pictures = standing_pictures(x->standing);
+    const struct int_list *pictures = inherited_pictures(x->inherited);
     for (int k = 0; k < pictures->n; k++) tag_of(x, pictures->v[k]);
 }
 
 static int load_ref(struct expansion *x, struct ref *ref, struct phi3v_error *err)
 {
-    struct loader how = notebook_loader(x->nb, &x->standing->settings);
+    struct loader how = notebook_loader(x->nb, &x->inherited->settings);
     struct loaded loaded = {0};
     ref->first = images_of_cell(&x->nb->book, x->cell, ref->what);
     if (ref->first < 0) {
@@ -128,10 +128,10 @@ static int write_text(struct expansion *x, const char *typed, const struct refs 
     return 0;
 }
 
-int prompt_expand(struct notebook *nb, int i, const struct standing *s, struct phi3v_error *err)
+int prompt_expand(struct notebook *nb, int i, const struct inherited *s, struct phi3v_error *err)
 {
     struct cell *c = &nb->book.v[i];
-    struct expansion x = {.nb = nb, .cell = c, .i = i, .standing = s};
+    struct expansion x = {.nb = nb, .cell = c, .i = i, .inherited = s};
     struct refs refs;
     int rc = refs_find(c->prompt, &nb->book.images, c->prompt_origin, &nb->stop, &refs, err);
     if (rc) return rc;
@@ -230,7 +230,7 @@ static int load_images(struct notebook *nb, const struct int_list *list, const s
 static void add_cell(const struct notebook *nb, struct conversation *to, const struct cell *c,
                      int *at, bool reply, bool open)
 {
-    bool same_model = reply && pieces_fit(nb, c);
+    bool same_model = reply && token_text_fits(nb, c);
     to->turns[to->n++] =
         (struct phi3v_turn){.role = "user",
                             .text = c->text ? c->text : c->prompt,
@@ -292,11 +292,11 @@ static bool all_loaded(const struct notebook *nb, const struct int_list *images)
     return true;
 }
 
-int prompt_build_ahead(struct notebook *nb, const struct standing *s, struct question *ret,
+int prompt_build_ahead(struct notebook *nb, const struct inherited *s, struct question *ret,
                        struct phi3v_error *err)
 {
     /* One letter stands for the text: what is behind the pictures will be read again anyway. */
-    struct cell next = {.images = *standing_pictures(s), .num_crops = s->settings.num_crops};
+    struct cell next = {.images = *inherited_pictures(s), .num_crops = s->settings.num_crops};
     struct phi3v_prompt_options how;
     struct int_list images;
     phi3v_prompt_options_default(&how);

@@ -90,13 +90,13 @@ static int override_pending(struct notebook *nb, struct cell *c, struct settings
 static bool keeps_cell(int rc) { return rc == PHI3V_E_DEVICE || rc == PHI3V_E_UNSUPPORTED; }
 
 /* What stands before cell i, with its own lines, whose pictures are loaded now where needed. */
-static int ready(struct notebook *nb, int i, struct standing *ret, struct phi3v_error *err)
+static int ready(struct notebook *nb, int i, struct inherited *ret, struct phi3v_error *err)
 {
     struct cell *c = &nb->book.v[i];
-    int rc = book_standing(&nb->book, i, ret, err);
+    int rc = book_inherited(&nb->book, i, ret, err);
     if (rc) return rc;
     rc = commands_at_head(nb, c, ret, err);
-    if (rc) standing_free(ret);
+    if (rc) inherited_free(ret);
     return rc;
 }
 
@@ -112,7 +112,7 @@ static int run(struct notebook *nb, int i, const struct strings *pairs, bool aga
                struct phi3v_error *err)
 {
     struct cell *c = &nb->book.v[i];
-    struct standing s;
+    struct inherited s;
     engine_begin(&nb->engine);
     int rc = ready(nb, i, &s, err);
     if (rc) return rc;
@@ -131,7 +131,7 @@ static int run(struct notebook *nb, int i, const struct strings *pairs, bool aga
                          : n_begun ? ANSWER_BEGUN
                                    : ANSWER_NEW,
                          err);
-    standing_free(&s);
+    inherited_free(&s);
     return rc;
 }
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/names.h"
+#include "common/nearest_name.h"
 #include "net/limits.h"
 #include "notebook/settings.h"
 

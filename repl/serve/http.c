@@ -188,13 +188,13 @@ static uint64_t address_of(const struct call *c)
 
 static int check_key(struct call *c, struct serve_error *err)
 {
-    const struct keys *keys = &c->server->keys;
+    const struct api_keys *keys = &c->server->keys;
     if (keys->n == 0) {
         c->client = address_of(c);
         return 0;
     }
     const char *given = header(c, "Authorization");
-    int key = keys_find(keys, given);
+    int key = api_keys_find(keys, given);
     c->client = (uint64_t)key;
     if (key >= 0 || c->route->open) return 0;
     return serve_refuse(err, 401, "invalid_api_key", NULL,

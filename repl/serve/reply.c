@@ -71,11 +71,11 @@ static json_t *token_json(const struct reply *r, int32_t id, float logprob)
                      logprob_json(logprob), "bytes", list);
 }
 
-json_t *reply_tokens(struct reply *r, const struct work_token *tokens, size_t n)
+json_t *reply_tokens(struct reply *r, const struct generation_token *tokens, size_t n)
 {
     json_t *list = json_array();
     for (size_t i = 0; i < n; i++) {
-        const struct work_token *t = &tokens[i];
+        const struct generation_token *t = &tokens[i];
         json_t *top = json_array();
         for (int k = 0; k < t->n_top && k < r->request->n_top; k++)
             if (t->top[k].id >= 0)

@@ -27,11 +27,11 @@ struct dialect {
                 struct serve_error *err);
     /* The whole answer; tokens, taken over: from reply_tokens, or NULL. */
     json_t *(*whole)(const struct reply *r, const char *text, json_t *tokens,
-                     const struct work_end *end);
+                     const struct generation_end *end);
     /* The events of a stream. */
     void (*begin)(struct reply *r, struct text *out);
     void (*more)(struct reply *r, const char *text, json_t *tokens, struct text *out);
-    void (*end)(struct reply *r, const struct work_end *end, struct text *out);
+    void (*end)(struct reply *r, const struct generation_end *end, struct text *out);
     void (*fail)(struct reply *r, const struct serve_error *err, struct text *out);
 };
 extern const struct dialect dialect_chat, dialect_responses;
@@ -40,7 +40,7 @@ extern const struct dialect dialect_chat, dialect_responses;
 void reply_init(struct reply *r);
 void reply_fini(struct reply *r);
 /* Tokens with their texts and runners-up, a list. */
-json_t *reply_tokens(struct reply *r, const struct work_token *tokens, size_t n);
+json_t *reply_tokens(struct reply *r, const struct generation_token *tokens, size_t n);
 /* An event of a stream; name may be NULL; data is taken over. */
 void reply_event(struct text *out, const char *name, json_t *data);
 

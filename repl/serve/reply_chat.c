@@ -3,12 +3,12 @@
 #include "common/json.h"
 #include "serve/reply.h"
 
-static const char *finish_of(const struct work_end *end)
+static const char *finish_of(const struct generation_end *end)
 {
     return end->finish == PHI3V_FINISH_STOP ? "stop" : "length";
 }
 
-static json_t *usage_json(const struct reply *r, const struct work_end *end)
+static json_t *usage_json(const struct reply *r, const struct generation_end *end)
 {
     return json_pack("{s:I,s:I,s:I,s:{s:I}}", "prompt_tokens", (json_int_t)r->n_prompt,
                      "completion_tokens", (json_int_t)end->n_ids, "total_tokens",
@@ -23,7 +23,7 @@ static json_t *logprobs_json(json_t *tokens)
 }
 
 static json_t *whole(const struct reply *r, const char *text, json_t *tokens,
-                     const struct work_end *end)
+                     const struct generation_end *end)
 {
     json_t *choice = json_pack("{s:i,s:{s:s,s:o,s:n},s:o,s:s}", "index", 0, "message", "role",
                                "assistant", "content", json_text(text), "refusal", "logprobs",
@@ -58,7 +58,7 @@ static void more(struct reply *r, const char *text, json_t *tokens, struct text 
     send_chunk(r, json_pack("{s:o}", "content", json_text(text)), tokens, NULL, out);
 }
 
-static void end_stream(struct reply *r, const struct work_end *end, struct text *out)
+static void end_stream(struct reply *r, const struct generation_end *end, struct text *out)
 {
     send_chunk(r, json_object(), NULL, finish_of(end), out);
     if (r->request->include_usage) {

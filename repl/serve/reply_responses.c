@@ -27,7 +27,7 @@ static json_t *message_json(const struct reply *r, const char *status, json_t *p
                      "assistant", "content", content);
 }
 
-static json_t *usage_json(const struct reply *r, const struct work_end *end)
+static json_t *usage_json(const struct reply *r, const struct generation_end *end)
 {
     return json_pack("{s:I,s:{s:I},s:I,s:{s:i},s:I}", "input_tokens", (json_int_t)r->n_prompt,
                      "input_tokens_details", "cached_tokens", (json_int_t)end->timing.cached_tokens,
@@ -35,13 +35,14 @@ static json_t *usage_json(const struct reply *r, const struct work_end *end)
                      "reasoning_tokens", 0, "total_tokens", (json_int_t)(r->n_prompt + end->n_ids));
 }
 
-static const char *status_of(const struct work_end *end)
+static const char *status_of(const struct generation_end *end)
 {
     return end->finish == PHI3V_FINISH_STOP ? "completed" : "incomplete";
 }
 
 /* message: taken over; end NULL: it is still in progress. */
-static json_t *response_json(const struct reply *r, json_t *message, const struct work_end *end)
+static json_t *response_json(const struct reply *r, json_t *message,
+                             const struct generation_end *end)
 {
     const struct phi3v_params *p = &r->request->params;
     json_t *why = end && end->finish == PHI3V_FINISH_LENGTH
@@ -62,7 +63,7 @@ static json_t *response_json(const struct reply *r, json_t *message, const struc
 }
 
 static json_t *whole(const struct reply *r, const char *text, json_t *tokens,
-                     const struct work_end *end)
+                     const struct generation_end *end)
 {
     return response_json(r, message_json(r, status_of(end), part_json(text, tokens)), end);
 }
@@ -113,7 +114,7 @@ static void more(struct reply *r, const char *text, json_t *tokens, struct text 
                out);
 }
 
-static void end_stream(struct reply *r, const struct work_end *end, struct text *out)
+static void end_stream(struct reply *r, const struct generation_end *end, struct text *out)
 {
     const char *text = r->said.n ? r->said.s : "";
     bool whole_answer = end->finish == PHI3V_FINISH_STOP;

@@ -15,44 +15,44 @@
 /* Tokens that a device which draws by itself may run ahead: how long a newcomer waits for it. */
 enum { TOKENS_A_ROUND = 8 };
 
-struct work {
+struct generation {
     struct scheduler *scheduler;
     phi3v_prompt *prompt;
     struct phi3v_params params;
     struct binding *binding; // NULL: none
     uint64_t client;
     double asked_s;
-    struct work *next; // in the queue
+    struct generation *next; // in the queue
     /* The engine's thread alone. */
     struct phi3v_job job;
     struct phi3v_result result;
-    int seat;
+    int slot;
     /* Behind the scheduler's lock. */
     pthread_cond_t changed;
-    struct work_news news;
-    struct work_token newest; // that no text and no other token has come behind
+    struct generation_news news;
+    struct generation_token newest; // that no text and no other token has come behind
     bool has_newest;
     size_t n_told; // tokens in news so far
-    struct work_end end;
+    struct generation_end end;
     /* Anyone. */
     atomic_bool cancelled;
 };
 
 /* A place in the batch. Its session keeps what it has computed for whoever asks next. */
-struct seat {
-    phi3v_session *session; // NULL: none was needed yet
-    struct work *work;      // NULL: free
+struct slot {
+    phi3v_session *session;        // NULL: none was needed yet
+    struct generation *generation; // NULL: free
 };
 
 struct scheduler {
     phi3v_model *model;
     phi3v_batch *batch;
-    struct seat *seats; // [parallel]
+    struct slot *slots; // [parallel]
     int parallel, max_waiting;
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t wanted; // there is something to do
-    struct work *first, **last;
+    struct generation *first, **last;
     bool over;      // the thread is to end
     bool refusing;  // what comes is cancelled
     bool needs_all; // the first in the queue wants the memory of all others
@@ -63,43 +63,43 @@ struct scheduler {
 
 /* Tokens are told with their text. The newest one waits for it: a stop token has none, and is not
  * told. */
-static void tell_newest(struct work *w)
+static void tell_newest(struct generation *g)
 {
-    struct work_news *news = &w->news;
-    if (!w->has_newest) return;
+    struct generation_news *news = &g->news;
+    if (!g->has_newest) return;
     news->tokens = xgrow(news->tokens, news->n_tokens + 1, sizeof *news->tokens);
-    news->tokens[news->n_tokens++] = w->newest;
-    w->n_told++;
-    w->has_newest = false;
+    news->tokens[news->n_tokens++] = g->newest;
+    g->n_told++;
+    g->has_newest = false;
 }
 
-static void add_token(struct work *w, const struct phi3v_event *event)
+static void add_token(struct generation *g, const struct phi3v_event *event)
 {
-    tell_newest(w);
+    tell_newest(g);
     size_t n_bytes = (size_t)event->n_top * sizeof *event->top;
-    w->newest = (struct work_token){event->id, event->logprob, event->n_top, xalloc(n_bytes)};
-    memcpy(w->newest.top, event->top, n_bytes);
-    w->has_newest = true;
+    g->newest = (struct generation_token){event->id, event->logprob, event->n_top, xalloc(n_bytes)};
+    memcpy(g->newest.top, event->top, n_bytes);
+    g->has_newest = true;
 }
 
-static void add_text(struct work *w, const struct phi3v_event *event)
+static void add_text(struct generation *g, const struct phi3v_event *event)
 {
-    tell_newest(w);
-    text_addn(&w->news.text, event->text, event->n_text_bytes);
-    if (w->news.text.failed) must(NULL);
+    tell_newest(g);
+    text_addn(&g->news.text, event->text, event->n_text_bytes);
+    if (g->news.text.failed) must(NULL);
 }
 
-static void first_token(struct work *w)
+static void first_token(struct generation *g)
 {
-    if (w->end.first_token_s > 0) return;
-    w->end.first_token_s = now_s() - w->asked_s;
-    w->scheduler->counts.first_token_s += w->end.first_token_s;
-    w->scheduler->counts.n_first_tokens++;
+    if (g->end.first_token_s > 0) return;
+    g->end.first_token_s = now_s() - g->asked_s;
+    g->scheduler->counts.first_token_s += g->end.first_token_s;
+    g->scheduler->counts.n_first_tokens++;
 }
 
-static void count_end(struct scheduler_counts *c, const struct work *w)
+static void count_end(struct scheduler_counts *c, const struct generation *g)
 {
-    const struct work_end *end = &w->end;
+    const struct generation_end *end = &g->end;
     size_t n_prompt;
     if (end->code) {
         if (end->code == PHI3V_E_CANCELLED)
@@ -108,7 +108,7 @@ static void count_end(struct scheduler_counts *c, const struct work *w)
             c->n_failed++;
         return;
     }
-    phi3v_prompt_ids(w->prompt, &n_prompt);
+    phi3v_prompt_ids(g->prompt, &n_prompt);
     c->n_answers[end->finish]++;
     c->n_prompt_tokens += n_prompt;
     c->n_cached_tokens += (uint64_t)end->timing.cached_tokens;
@@ -118,104 +118,104 @@ static void count_end(struct scheduler_counts *c, const struct work *w)
     c->vision_s += end->timing.vision_s;
 }
 
-static void finish(struct work *w)
+static void finish(struct generation *g)
 {
-    struct scheduler *s = w->scheduler;
-    w->end.code = w->job.code;
-    w->end.error = w->job.error;
-    if (!w->end.code) {
-        w->end.finish = w->result.finish;
-        w->end.n_ids = w->result.n_ids;
-        w->end.n_answer_ids = w->result.n_answer_ids;
-        w->end.timing = w->result.timing;
+    struct scheduler *s = g->scheduler;
+    g->end.code = g->job.code;
+    g->end.error = g->job.error;
+    if (!g->end.code) {
+        g->end.finish = g->result.finish;
+        g->end.n_ids = g->result.n_ids;
+        g->end.n_answer_ids = g->result.n_answer_ids;
+        g->end.timing = g->result.timing;
     }
-    phi3v_result_fini(&w->result);
-    if (w->n_told < w->end.n_answer_ids) tell_newest(w);
-    if (w->has_newest) free(w->newest.top);
-    count_end(&s->counts, w);
-    w->news.done = true;
+    phi3v_result_fini(&g->result);
+    if (g->n_told < g->end.n_answer_ids) tell_newest(g);
+    if (g->has_newest) free(g->newest.top);
+    count_end(&s->counts, g);
+    g->news.done = true;
 }
 
-static void put_first(struct scheduler *s, struct work *w)
+static void put_first(struct scheduler *s, struct generation *g)
 {
-    w->next = s->first;
-    s->first = w;
-    if (!w->next) s->last = &w->next;
+    g->next = s->first;
+    s->first = g;
+    if (!g->next) s->last = &g->next;
     s->counts.n_waiting++;
 }
 
 /* The job has left the batch. One that found no memory beside others gets another try when they are
  * gone. */
-static void leave(struct work *w)
+static void leave(struct generation *g)
 {
-    struct scheduler *s = w->scheduler;
-    s->seats[w->seat].work = NULL;
+    struct scheduler *s = g->scheduler;
+    s->slots[g->slot].generation = NULL;
     s->counts.n_running--;
-    if (w->job.code == PHI3V_E_MEMORY && s->counts.n_running > 0 && !w->end.first_token_s) {
-        phi3v_result_fini(&w->result);
-        put_first(s, w);
+    if (g->job.code == PHI3V_E_MEMORY && s->counts.n_running > 0 && !g->end.first_token_s) {
+        phi3v_result_fini(&g->result);
+        put_first(s, g);
         s->needs_all = true;
     } else {
-        finish(w);
+        finish(g);
     }
 }
 
 static int on_event(const struct phi3v_event *event, void *user)
 {
-    struct work *w = user;
-    struct scheduler *s = w->scheduler;
-    if (event->type == PHI3V_EVENT_PROGRESS) return atomic_load(&w->cancelled);
+    struct generation *g = user;
+    struct scheduler *s = g->scheduler;
+    if (event->type == PHI3V_EVENT_PROGRESS) return atomic_load(&g->cancelled);
     pthread_mutex_lock(&s->lock);
     if (event->type == PHI3V_EVENT_TEXT) {
-        first_token(w);
-        add_text(w, event);
+        first_token(g);
+        add_text(g, event);
     } else if (event->type == PHI3V_EVENT_TOKEN) {
-        first_token(w);
-        add_token(w, event);
+        first_token(g);
+        add_token(g, event);
     } else {
-        leave(w);
+        leave(g);
     }
-    int stops = atomic_load(&w->cancelled);
-    pthread_cond_signal(&w->changed);
+    int stops = atomic_load(&g->cancelled);
+    pthread_cond_signal(&g->changed);
     pthread_mutex_unlock(&s->lock); /* from here on the work may be gone */
     return stops;
 }
 
 /* -- The queue --------------------------------------------------------------------------------- */
 
-static void put_last(struct scheduler *s, struct work *w)
+static void put_last(struct scheduler *s, struct generation *g)
 {
-    w->next = NULL;
-    *s->last = w;
-    s->last = &w->next;
+    g->next = NULL;
+    *s->last = g;
+    s->last = &g->next;
     s->counts.n_waiting++;
 }
 
-static struct work *take(struct scheduler *s, struct work **at)
+static struct generation *take(struct scheduler *s, struct generation **at)
 {
-    struct work *w = *at;
-    *at = w->next;
-    if (s->last == &w->next) s->last = at;
-    w->next = NULL;
+    struct generation *g = *at;
+    *at = g->next;
+    if (s->last == &g->next) s->last = at;
+    g->next = NULL;
     s->counts.n_waiting--;
-    return w;
+    return g;
 }
 
 static int n_running_of(const struct scheduler *s, uint64_t client)
 {
     int n = 0;
     for (int i = 0; i < s->parallel; i++)
-        n += s->seats[i].work && s->seats[i].work->client == client;
+        n += s->slots[i].generation && s->slots[i].generation->client == client;
     return n;
 }
 
 /* The work of the client that has fewest answers running, of equals the one that waits longest: who
  * asks a hundred times does not keep another from its first answer. */
-static struct work *take_fairest(struct scheduler *s)
+static struct generation *take_fairest(struct scheduler *s)
 {
-    struct work **best = NULL;
+    struct generation **best = NULL;
     int fewest = 0;
-    for (struct work **at = &s->first; *at; at = &(*at)->next) {
+    for (struct generation **at = &s->first; *at; at = &(*at)->next) {
         int n = n_running_of(s, (*at)->client);
         if (best && n >= fewest) continue;
         best = at;
@@ -226,62 +226,62 @@ static struct work *take_fairest(struct scheduler *s)
 
 /* -- Joining the batch ------------------------------------------------------------------------- */
 
-/* The free seat whose session has most of the prompt. */
-static struct seat *find_seat(struct scheduler *s, const phi3v_prompt *prompt)
+/* The free slot whose session has most of the prompt. */
+static struct slot *find_slot(struct scheduler *s, const phi3v_prompt *prompt)
 {
-    struct seat *best = NULL;
+    struct slot *best = NULL;
     int64_t most = -1;
     for (int i = 0; i < s->parallel; i++) {
-        struct seat *seat = &s->seats[i];
-        if (seat->work) continue;
-        int64_t common = seat->session ? phi3v_session_common(seat->session, prompt) : 0;
+        struct slot *slot = &s->slots[i];
+        if (slot->generation) continue;
+        int64_t common = slot->session ? phi3v_session_common(slot->session, prompt) : 0;
         if (common <= most) continue;
-        best = seat;
+        best = slot;
         most = common;
     }
     return best;
 }
 
 /* Called without the lock, as events of the job may come at once. */
-static void join(struct scheduler *s, struct work *w, struct seat *seat)
+static void join(struct scheduler *s, struct generation *g, struct slot *slot)
 {
-    w->seat = (int)(seat - s->seats);
-    w->result = (struct phi3v_result){.size = sizeof w->result};
-    w->job = (struct phi3v_job){.size = sizeof w->job, .prompt = w->prompt, .result = &w->result};
-    if (w->binding) {
-        binding_restart(w->binding); // it may be the second try
-        w->job.constraint = binding_constraint(w->binding);
+    g->slot = (int)(slot - s->slots);
+    g->result = (struct phi3v_result){.size = sizeof g->result};
+    g->job = (struct phi3v_job){.size = sizeof g->job, .prompt = g->prompt, .result = &g->result};
+    if (g->binding) {
+        binding_restart(g->binding); // it may be the second try
+        g->job.constraint = binding_constraint(g->binding);
     }
-    int rc = seat->session ? 0 : phi3v_session_new(s->model, &seat->session, &w->job.error);
-    w->job.session = seat->session;
-    if (!rc) rc = phi3v_batch_join(s->batch, &w->job, &w->params, on_event, w, &w->job.error);
+    int rc = slot->session ? 0 : phi3v_session_new(s->model, &slot->session, &g->job.error);
+    g->job.session = slot->session;
+    if (!rc) rc = phi3v_batch_join(s->batch, &g->job, &g->params, on_event, g, &g->job.error);
     if (!rc) return;
-    w->job.code = rc;
-    on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, w);
+    g->job.code = rc;
+    on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, g);
 }
 
-static void end_waiting(struct work *w)
+static void end_waiting(struct generation *g)
 {
-    w->job.code = refuse(&w->job.error, PHI3V_E_CANCELLED, "cancelled");
-    finish(w);
-    pthread_cond_signal(&w->changed);
+    g->job.code = refuse(&g->job.error, PHI3V_E_CANCELLED, "cancelled");
+    finish(g);
+    pthread_cond_signal(&g->changed);
 }
 
-/* The next work and a seat for it, with the lock held; NULL: nothing can join now. */
-static struct work *next_to_join(struct scheduler *s, struct seat **ret_seat)
+/* The next work and a slot for it, with the lock held; NULL: nothing can join now. */
+static struct generation *next_to_join(struct scheduler *s, struct slot **ret_slot)
 {
     if (s->needs_all && s->counts.n_running > 0) return NULL;
     while (s->first && s->counts.n_running < s->parallel) {
-        struct work *w = s->needs_all ? take(s, &s->first) : take_fairest(s);
+        struct generation *g = s->needs_all ? take(s, &s->first) : take_fairest(s);
         s->needs_all = false;
-        if (!atomic_load(&w->cancelled) && !s->refusing) {
-            *ret_seat = find_seat(s, w->prompt);
-            (*ret_seat)->work = w;
-            s->counts.waited_s += now_s() - w->asked_s;
+        if (!atomic_load(&g->cancelled) && !s->refusing) {
+            *ret_slot = find_slot(s, g->prompt);
+            (*ret_slot)->generation = g;
+            s->counts.waited_s += now_s() - g->asked_s;
             s->counts.n_running++;
-            return w;
+            return g;
         }
-        end_waiting(w);
+        end_waiting(g);
     }
     return NULL;
 }
@@ -291,26 +291,27 @@ static struct work *next_to_join(struct scheduler *s, struct seat **ret_seat)
 static void stop_cancelled(struct scheduler *s)
 {
     for (int i = 0; i < s->parallel; i++) {
-        const struct seat *seat = &s->seats[i];
-        if (seat->work && atomic_load(&seat->work->cancelled)) phi3v_session_cancel(seat->session);
+        const struct slot *slot = &s->slots[i];
+        if (slot->generation && atomic_load(&slot->generation->cancelled))
+            phi3v_session_cancel(slot->session);
     }
 }
 
 static void *run(void *user)
 {
     struct scheduler *s = user;
-    struct work *w;
-    struct seat *seat;
+    struct generation *g;
+    struct slot *slot;
     pthread_mutex_lock(&s->lock);
     while (!s->over) {
         if (!s->first && s->counts.n_running == 0) {
             pthread_cond_wait(&s->wanted, &s->lock);
             continue;
         }
-        w = next_to_join(s, &seat);
+        g = next_to_join(s, &slot);
         pthread_mutex_unlock(&s->lock);
-        if (w) {
-            join(s, w, seat);
+        if (g) {
+            join(s, g, slot);
         } else {
             stop_cancelled(s);
             phi3v_batch_step(s->batch, TOKENS_A_ROUND);
@@ -331,7 +332,7 @@ int scheduler_new(phi3v_model *model, int parallel, int max_waiting, struct sche
     s->parallel = parallel;
     s->max_waiting = max_waiting;
     s->last = &s->first;
-    s->seats = xcalloc((size_t)parallel, sizeof *s->seats);
+    s->slots = xcalloc((size_t)parallel, sizeof *s->slots);
     pthread_mutex_init(&s->lock, NULL);
     pthread_cond_init(&s->wanted, NULL);
     int rc = phi3v_batch_new(model, parallel, &s->batch, err);
@@ -340,7 +341,7 @@ int scheduler_new(phi3v_model *model, int parallel, int max_waiting, struct sche
         rc = refuse(err, PHI3V_E_MEMORY, "no thread for the model can be started");
     }
     if (rc) {
-        free(s->seats);
+        free(s->slots);
         free(s);
     } else {
         *ret = s;
@@ -357,10 +358,10 @@ void scheduler_free(struct scheduler *s)
     pthread_mutex_unlock(&s->lock);
     pthread_join(s->thread, NULL);
     phi3v_batch_free(s->batch);
-    for (int i = 0; i < s->parallel; i++) phi3v_session_free(s->seats[i].session);
+    for (int i = 0; i < s->parallel; i++) phi3v_session_free(s->slots[i].session);
     pthread_cond_destroy(&s->wanted);
     pthread_mutex_destroy(&s->lock);
-    free(s->seats);
+    free(s->slots);
     free(s);
 }
 
@@ -369,7 +370,7 @@ void scheduler_cancel_all(struct scheduler *s)
     pthread_mutex_lock(&s->lock);
     s->refusing = true;
     for (int i = 0; i < s->parallel; i++)
-        if (s->seats[i].work) atomic_store(&s->seats[i].work->cancelled, true);
+        if (s->slots[i].generation) atomic_store(&s->slots[i].generation->cancelled, true);
     pthread_cond_signal(&s->wanted);
     pthread_mutex_unlock(&s->lock);
 }
@@ -405,78 +406,79 @@ static void init_changed(pthread_cond_t *changed)
     pthread_condattr_destroy(&how);
 }
 
-struct work *work_new(struct scheduler *s, phi3v_prompt *prompt, const struct phi3v_params *params,
-                      struct binding *binding, uint64_t client)
+struct generation *generation_new(struct scheduler *s, phi3v_prompt *prompt,
+                                  const struct phi3v_params *params, struct binding *binding,
+                                  uint64_t client)
 {
-    struct work *w = xcalloc(1, sizeof *w);
-    w->scheduler = s;
-    w->prompt = prompt;
-    w->params = *params;
-    w->binding = binding;
-    w->client = client;
-    w->asked_s = now_s();
-    init_changed(&w->changed);
+    struct generation *g = xcalloc(1, sizeof *g);
+    g->scheduler = s;
+    g->prompt = prompt;
+    g->params = *params;
+    g->binding = binding;
+    g->client = client;
+    g->asked_s = now_s();
+    init_changed(&g->changed);
     pthread_mutex_lock(&s->lock);
     bool fits = s->counts.n_waiting < s->max_waiting ||
                 s->counts.n_running + s->counts.n_waiting < s->parallel;
     if (fits)
-        put_last(s, w);
+        put_last(s, g);
     else
         s->counts.n_refused++;
     pthread_cond_signal(&s->wanted);
     pthread_mutex_unlock(&s->lock);
-    if (fits) return w;
-    w->news.done = true;
-    work_free(w);
+    if (fits) return g;
+    g->news.done = true;
+    generation_free(g);
     return NULL;
 }
 
-static bool has_news(const struct work *w)
+static bool has_news(const struct generation *g)
 {
-    return w->news.done || w->news.n_tokens > 0 || w->news.text.n > 0;
+    return g->news.done || g->news.n_tokens > 0 || g->news.text.n > 0;
 }
 
-bool work_wait(struct work *w, int timeout_ms, struct work_news *ret)
+bool generation_wait(struct generation *g, int timeout_ms, struct generation_news *ret)
 {
     struct timespec until = clock_after(CLOCK_MONOTONIC, timeout_ms);
-    pthread_mutex_lock(&w->scheduler->lock);
-    while (!has_news(w) &&
-           pthread_cond_timedwait(&w->changed, &w->scheduler->lock, &until) != ETIMEDOUT)
+    pthread_mutex_lock(&g->scheduler->lock);
+    while (!has_news(g) &&
+           pthread_cond_timedwait(&g->changed, &g->scheduler->lock, &until) != ETIMEDOUT)
         continue;
-    bool any = has_news(w);
+    bool any = has_news(g);
     if (any) {
-        *ret = w->news;
-        w->news = (struct work_news){.done = ret->done};
+        *ret = g->news;
+        g->news = (struct generation_news){.done = ret->done};
     }
-    pthread_mutex_unlock(&w->scheduler->lock);
+    pthread_mutex_unlock(&g->scheduler->lock);
     return any;
 }
 
-void work_news_fini(struct work_news *news)
+void generation_news_fini(struct generation_news *news)
 {
     for (size_t i = 0; i < news->n_tokens; i++) free(news->tokens[i].top);
     free(news->tokens);
     text_free(&news->text);
-    *news = (struct work_news){0};
+    *news = (struct generation_news){0};
 }
 
-const struct work_end *work_end(const struct work *w) { return &w->end; }
+const struct generation_end *generation_end(const struct generation *g) { return &g->end; }
 
-void work_free(struct work *w)
+void generation_free(struct generation *g)
 {
-    if (!w) return;
-    struct scheduler *s = w->scheduler;
-    atomic_store(&w->cancelled, true);
+    if (!g) return;
+    struct scheduler *s = g->scheduler;
+    atomic_store(&g->cancelled, true);
     pthread_mutex_lock(&s->lock);
-    for (struct work **at = &s->first; *at; at = &(*at)->next)
-        if (*at == w) {
+    for (struct generation **at = &s->first; *at; at = &(*at)->next)
+        if (*at == g) {
             end_waiting(take(s, at));
             break;
         }
-    while (!w->news.done) pthread_cond_wait(&w->changed, &s->lock);
+    while (!g->news.done) pthread_cond_wait(&g->changed, &s->lock);
     pthread_mutex_unlock(&s->lock);
-    work_news_fini(&w->news);
-    pthread_cond_destroy(&w->changed);
-    phi3v_prompt_free(w->prompt);
-    free(w);
+    generation_news_fini(&g->news);
+    pthread_cond_destroy(&g->changed);
+    phi3v_prompt_free(g->prompt);
+    free(g);
 }

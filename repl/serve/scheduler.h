@@ -12,10 +12,10 @@
 struct scheduler;
 
 /* One answer, from the wish for it to its end. Its owner is the thread that asks. */
-struct work;
+struct generation;
 
 /* A token that was told with its log-probability. */
-struct work_token {
+struct generation_token {
     int32_t id;
     float logprob;
     int n_top;
@@ -23,15 +23,15 @@ struct work_token {
 };
 
 /* What came since the last look. */
-struct work_news {
+struct generation_news {
     struct text text;
-    struct work_token *tokens; // [n_tokens]
+    struct generation_token *tokens; // [n_tokens]
     size_t n_tokens;
     bool done; // nothing comes behind this
 };
 
 /* How an answer ended. */
-struct work_end {
+struct generation_end {
     int code;                 // enum phi3v_code: 0, or why there is no answer,
     struct phi3v_error error; // with its sentence
     enum phi3v_finish finish;
@@ -62,16 +62,17 @@ int scheduler_retry_after(struct scheduler *s);
 void scheduler_counts(struct scheduler *s, struct scheduler_counts *ret);
 
 /* Asks for an answer to the prompt, which is taken over in any case; params' strings, and binding
- * (what the answer has to be; NULL: any text), stay as they are until work_free. client: whoever
+ * (what the answer has to be; NULL: any text), stay as they are until generation_free. client: whoever
  * asks; each gets its turn. NULL: too many wait. */
-struct work *work_new(struct scheduler *s, phi3v_prompt *prompt, const struct phi3v_params *params,
-                      struct binding *binding, uint64_t client);
+struct generation *generation_new(struct scheduler *s, phi3v_prompt *prompt,
+                                  const struct phi3v_params *params, struct binding *binding,
+                                  uint64_t client);
 /* Waits, at most timeout_ms, for something new; true when there is. */
-bool work_wait(struct work *w, int timeout_ms, struct work_news *ret);
-void work_news_fini(struct work_news *news);
+bool generation_wait(struct generation *g, int timeout_ms, struct generation_news *ret);
+void generation_news_fini(struct generation_news *news);
 /* Once news.done was seen. */
-const struct work_end *work_end(const struct work *w);
+const struct generation_end *generation_end(const struct generation *g);
 /* Stops it, where it has not ended, and waits until the engine has let go of it. */
-void work_free(struct work *w);
+void generation_free(struct generation *g);
 
 #endif

@@ -122,7 +122,7 @@ int serve_run(const struct serve_options *opt, struct phi3v_error *err)
                        .started = time(NULL),
                        .max_waiting = opt->max_waiting,
                        .parallel = parallel_of(opt)};
-    int rc = opt->key_file ? keys_read(opt->key_file, &s.keys, err) : 0;
+    int rc = opt->key_file ? api_keys_read(opt->key_file, &s.keys, err) : 0;
     if (rc) return rc;
     if (!(rc = settings_copy(&settings, opt->settings, err))) {
         if (settings.fetch_mib > MAX_FETCH_MIB) settings.fetch_mib = MAX_FETCH_MIB;
@@ -136,6 +136,6 @@ int serve_run(const struct serve_options *opt, struct phi3v_error *err)
         }
         settings_free(&settings);
     }
-    keys_free(&s.keys);
+    api_keys_free(&s.keys);
     return rc;
 }

@@ -6,7 +6,7 @@
 #include <microhttpd.h>
 
 #include "serve/conversation.h"
-#include "serve/keys.h"
+#include "serve/api_keys.h"
 #include "serve/scheduler.h"
 
 struct server {
@@ -17,7 +17,7 @@ struct server {
     const struct settings *settings; // what a request leaves out
     struct vocabulary *vocabulary;   // of the model, for answers by a schema
     struct scheduler *scheduler;
-    struct keys keys;
+    struct api_keys keys;
     struct room room;
     int64_t started; // seconds since 1970
     int max_waiting, parallel;

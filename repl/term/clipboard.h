@@ -20,7 +20,7 @@ struct clipboard {
 };
 
 void clipboard_free(struct clipboard *c);
-/* A byte of an answer, as struct answers hands it out. */
+/* A byte of an answer, as struct terminal_replies hands it out. */
 void clipboard_byte(struct clipboard *c, int byte);
 /* The question, static: kitty's names the kinds that are wanted, the best first. */
 const char *clipboard_question(bool kitty);

@@ -91,7 +91,7 @@ static void interrupt_paste(struct keys *k)
     lose_paste(k);
     k->interrupted_paste = true;
     push(k, EVENT + TERM_INTERRUPT);
-    if (!coming) answers_end_paste(&k->answers);
+    if (!coming) terminal_replies_end_paste(&k->replies);
 }
 
 static void on_pasted(int byte, void *user)
@@ -105,10 +105,10 @@ static void on_pasted(int byte, void *user)
         collect(k, (char)byte);
 }
 
-static void on_answer(const struct answer *a, void *user)
+static void on_reply(const struct terminal_reply *a, void *user)
 {
     struct keys *k = user;
-    k->on_answer(a, k->user);
+    k->on_reply(a, k->user);
 }
 
 static void on_clipboard(int byte, void *user)
@@ -120,18 +120,18 @@ static void on_clipboard(int byte, void *user)
 /* -- Reading --------------------------------------------------------------------------------- */
 
 void keys_init(struct keys *k, int fd, const struct termios *mode,
-               void (*take_answer)(const struct answer *, void *),
+               void (*take_reply)(const struct terminal_reply *, void *),
                void (*take_clipboard)(int byte, void *), void *user)
 {
     k->fd = fd;
     k->interrupt = mode->c_cc[VINTR];
     k->stop = mode->c_cc[VSUSP];
     k->quit = mode->c_cc[VQUIT];
-    k->on_answer = take_answer;
+    k->on_reply = take_reply;
     k->on_clipboard = take_clipboard;
     k->user = user;
-    answers_init(&k->answers, on_typed, on_pasted, on_answer, k);
-    k->answers.on_clipboard = on_clipboard;
+    terminal_replies_init(&k->replies, on_typed, on_pasted, on_reply, k);
+    k->replies.on_clipboard = on_clipboard;
 }
 
 void keys_fini(struct keys *k)
@@ -148,7 +148,7 @@ bool keys_pump(struct keys *k, int timeout_ms)
     unsigned char bytes[4096];
     struct pollfd in = {.fd = k->fd, .events = POLLIN};
     size_t room = KEYS_QUEUE - k->n;
-    if (k->at_end || room < sizeof bytes + ANSWER_BYTES || poll(&in, 1, timeout_ms) <= 0)
+    if (k->at_end || room < sizeof bytes + REPLY_BYTES || poll(&in, 1, timeout_ms) <= 0)
         return false;
     ssize_t n = read(k->fd, bytes, sizeof bytes);
     if (n < 0) {
@@ -157,8 +157,8 @@ bool keys_pump(struct keys *k, int timeout_ms)
     }
     if (n == 0) k->at_end = true;
     k->read_ms = now_ms();
-    for (ssize_t i = 0; i < n; i++) answers_byte(&k->answers, bytes[i]);
-    if (k->answers.in_paste) k->pasted_ms = k->read_ms;
+    for (ssize_t i = 0; i < n; i++) terminal_replies_byte(&k->replies, bytes[i]);
+    if (k->replies.in_paste) k->pasted_ms = k->read_ms;
     return n > 0;
 }
 
@@ -172,13 +172,13 @@ static enum term_event head(const struct keys *k)
 enum term_event keys_next(struct keys *k)
 {
     while (keys_pump(k, 0)) continue;
-    while (k->n == 0 && answers_ambiguous(&k->answers))
-        if (!keys_pump(k, LONE_ESC_MS)) answers_flush(&k->answers);
+    while (k->n == 0 && terminal_replies_ambiguous(&k->replies))
+        if (!keys_pump(k, LONE_ESC_MS)) terminal_replies_flush(&k->replies);
     while (k->interrupted_paste)
-        if (!keys_pump(k, QUIET_MS)) answers_end_paste(&k->answers);
+        if (!keys_pump(k, QUIET_MS)) terminal_replies_end_paste(&k->replies);
     if (k->at_end) {
-        answers_end_paste(&k->answers);
-        answers_flush(&k->answers);
+        terminal_replies_end_paste(&k->replies);
+        terminal_replies_flush(&k->replies);
     }
     return head(k);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * What arrives from the keyboard, in order: bytes for the line editor, pastes as wholes, the keys
- * that interrupt and stop. The terminal's answers are taken out before (answers.h). */
+ * that interrupt and stop. The terminal's answers are taken out before (terminal_replies.h). */
 #ifndef TERM_KEYS_H
 #define TERM_KEYS_H
 
@@ -9,7 +9,7 @@
 #include <stdint.h>
 #include <termios.h>
 
-#include "term/answers.h"
+#include "term/terminal_replies.h"
 #include "term/term.h"
 
 enum {
@@ -20,8 +20,8 @@ enum {
 
 struct keys {
     int fd;
-    struct answers answers;
-    void (*on_answer)(const struct answer *a, void *user);
+    struct terminal_replies replies;
+    void (*on_reply)(const struct terminal_reply *a, void *user);
     void (*on_clipboard)(int byte, void *user);
     void *user;
     /* A ring of bytes and, above them, events. */
@@ -44,9 +44,9 @@ struct keys {
     double read_ms, pasted_ms; /* when bytes came last, and bytes of a paste before them */
 };
 
-/* on_clipboard: as in answers.h. */
+/* on_clipboard: as in terminal_replies.h. */
 void keys_init(struct keys *k, int fd, const struct termios *mode,
-               void (*on_answer)(const struct answer *, void *),
+               void (*on_reply)(const struct terminal_reply *, void *),
                void (*on_clipboard)(int byte, void *), void *user);
 void keys_fini(struct keys *k);
 /* Takes in what is there, waiting for it at most so long (< 0: for ever); false: nothing was. */

@@ -138,7 +138,7 @@ static void read_size(struct term *t)
 
 /* -- Answers --------------------------------------------------------------------------------- */
 
-static void take_attributes(struct term *t, const struct answer *a)
+static void take_attributes(struct term *t, const struct terminal_reply *a)
 {
     t->facts.has_sixel = false;
     for (int i = 0; i < a->n_values; i++)
@@ -150,7 +150,7 @@ static void take_attributes(struct term *t, const struct answer *a)
 }
 
 /* Item 1 is registers, item 2 the largest picture; status 0 is fine. */
-static void take_graphics(struct term_facts *f, const struct answer *a)
+static void take_graphics(struct term_facts *f, const struct terminal_reply *a)
 {
     const int *v = a->values;
     if (v[1] != 0) return;
@@ -161,7 +161,7 @@ static void take_graphics(struct term_facts *f, const struct answer *a)
     }
 }
 
-static void take_size(struct term *t, const struct answer *a)
+static void take_size(struct term *t, const struct terminal_reply *a)
 {
     if (a->values[0] == 6) {
         t->told_h = a->values[1];
@@ -186,15 +186,15 @@ static bool knows_placeholders(const char *name)
     return !strncmp(name, "ghostty", 7) || is_kitty(name, 28);
 }
 
-static void take_outer(struct term *t, const struct answer *a)
+static void take_outer(struct term *t, const struct terminal_reply *a)
 {
     struct term_facts *f = &t->facts;
-    if (a->kind == ANSWER_KITTY) f->has_kitty = strcmp(a->text, "i=31;OK") == 0;
-    if (a->kind == ANSWER_NAME) f->through_tmux = f->has_kitty && knows_placeholders(a->text);
-    if (a->kind == ANSWER_ATTRIBUTES) t->waiting = false;
+    if (a->kind == REPLY_KITTY) f->has_kitty = strcmp(a->text, "i=31;OK") == 0;
+    if (a->kind == REPLY_NAME) f->through_tmux = f->has_kitty && knows_placeholders(a->text);
+    if (a->kind == REPLY_ATTRIBUTES) t->waiting = false;
 }
 
-static void on_answer(const struct answer *a, void *user)
+static void on_reply(const struct terminal_reply *a, void *user)
 {
     struct term *t = user;
     struct term_facts *f = &t->facts;
@@ -204,23 +204,23 @@ static void on_answer(const struct answer *a, void *user)
         return;
     }
     switch (a->kind) {
-    case ANSWER_ATTRIBUTES:
+    case REPLY_ATTRIBUTES:
         take_attributes(t, a);
         break;
-    case ANSWER_GRAPHICS:
+    case REPLY_GRAPHICS:
         take_graphics(f, a);
         break;
-    case ANSWER_SIZE:
+    case REPLY_SIZE:
         take_size(t, a);
         break;
-    case ANSWER_BACKGROUND:
+    case REPLY_BACKGROUND:
         for (int i = 0; i < 3; i++) f->background[i] = (uint8_t)a->values[i];
         f->background_known = true;
         break;
-    case ANSWER_KITTY:
+    case REPLY_KITTY:
         f->has_kitty = strcmp(a->text, "i=31;OK") == 0;
         break;
-    case ANSWER_NAME: {
+    case REPLY_NAME: {
         char *name = clean_string(a->text, CLEAN_NAME);
         if (name) snprintf(f->name, sizeof f->name, "%s", name);
         free(name);
@@ -229,7 +229,7 @@ static void on_answer(const struct answer *a, void *user)
             f->colour = TERM_COLOUR_256;
         break;
     }
-    case ANSWER_OTHER:
+    case REPLY_OTHER:
         break;
     }
 }
@@ -371,7 +371,7 @@ struct term *term_open(const struct term_options *opt)
     t->facts.registers = 256;
     t->facts.max_w = t->facts.max_h = 1000; /* xterm's, the smallest known */
     modes_init(&t->modes, opt->in_fd, opt->out_fd);
-    keys_init(&t->keys, opt->in_fd, &t->modes.original, on_answer, on_clipboard, t);
+    keys_init(&t->keys, opt->in_fd, &t->modes.original, on_reply, on_clipboard, t);
     if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK)) wake[0] = wake[1] = -1;
     bool remote = is_set(env("SSH_TTY")) || is_set(env("SSH_CONNECTION"));
     t->timeout_ms = opt->timeout_ms > 0 ? opt->timeout_ms : remote ? 1000 : 300;

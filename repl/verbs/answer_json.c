@@ -3,7 +3,7 @@
 #include <math.h>
 #include <sys/resource.h>
 
-#include "notebook/standing.h"
+#include "notebook/inherited.h"
 #include "notebook/question.h"
 #include "verbs/answer_json.h"
 

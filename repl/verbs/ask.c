@@ -13,6 +13,7 @@
 #include "notebook/source.h"
 #include "tty/interrupt.h"
 #include "verbs/plain.h"
+#include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
 enum { MAX_PROMPT_BYTES = 16 << 20, MAX_SCHEMA_BYTES = 4 << 20 };
@@ -118,7 +119,7 @@ static int report_cut(const struct options *opt)
            "the answer is cut off before its JSON is whole: --max-new-tokens N lets it be longer "
            "than %d tokens",
            opt->set.max_new_tokens);
-    return opt->json ? EXIT_CELL : app_report(opt, &err, EXIT_CELL);
+    return opt->json ? EXIT_CELL : verb_report_error(opt, &err, EXIT_CELL);
 }
 
 static int ask(struct plain *p, const struct options *opt, const char *word)
@@ -128,17 +129,18 @@ static int ask(struct plain *p, const struct options *opt, const char *word)
     char *text;
     interrupt_ends_reads(true);
     int rc = read_prompt(opt, word, &text, &err);
-    if (rc) return interrupt_requested() ? EXIT_INTERRUPTED : app_report(opt, &err, EXIT_INPUT);
+    if (rc)
+        return interrupt_requested() ? EXIT_INTERRUPTED : verb_report_error(opt, &err, EXIT_INPUT);
     int status = EXIT_FINE;
     if (opt->json_schema) rc = bind_answer(p, opt->json_schema, &err);
     if (!rc && !opt->raw) rc = stage_pictures(p, opt, !strcmp(word, "-"), &err);
     interrupt_ends_reads(false);
-    if (rc) status = app_input_status(rc);
-    if (!rc && (rc = app_open_engine(opt, p->nb, &err))) status = app_model_status(rc);
+    if (rc) status = verb_input_status(rc);
+    if (!rc && (rc = model_choice_open(opt, p->nb, &err))) status = verb_model_status(rc);
     if (!rc && (rc = answer(p, opt, text, &result, &err)))
-        status = rc == PHI3V_E_IMAGE || rc == PHI3V_E_IO ? EXIT_INPUT : app_status(rc);
+        status = rc == PHI3V_E_IMAGE || rc == PHI3V_E_IO ? EXIT_INPUT : verb_answer_status(rc);
     free(text);
-    if (rc) return app_report(opt, &err, status);
+    if (rc) return verb_report_error(opt, &err, status);
     if (result.interrupted) return EXIT_INTERRUPTED;
     return opt->json_schema && p->cut_off ? report_cut(opt) : EXIT_FINE;
 }
@@ -159,7 +161,7 @@ int ask_main(struct options *opt, int argc, char **argv)
             return verb_misuse(opt, "only one of picture and prompt can come from standard input");
     struct plain p;
     struct phi3v_error err;
-    if (plain_open(&p, opt, true, &err)) return app_report(opt, &err, EXIT_CELL);
+    if (plain_open(&p, opt, true, &err)) return verb_report_error(opt, &err, EXIT_CELL);
     p.answers_alone = true;
     return plain_close(&p, ask(&p, opt, words[0]));
 }

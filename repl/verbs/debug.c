@@ -4,14 +4,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "verbs/app.h"
-#include "verbs/divergence.h"
-#include "tty/interrupt.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/must.h"
-#include "common/names.h"
+#include "common/nearest_name.h"
 #include "phi3v_tools.h"
+#include "tty/interrupt.h"
+#include "verbs/bare_engine.h"
+#include "verbs/divergence.h"
 #include "verbs/rounding.h"
 #include "verbs/tensorfile.h"
 #include "verbs/verbs.h"
@@ -19,7 +19,7 @@
 enum { MAX_IDS_BYTES = 64 << 20 };
 
 struct debug {
-    struct app app;
+    struct bare_engine bare;
     struct loaded *loaded;
     phi3v_image **images; // of loaded
     int n_images;
@@ -31,12 +31,12 @@ struct debug {
 
 static int open_images(struct debug *d, struct phi3v_error *err)
 {
-    const struct strings *list = &d->app.opt.images;
+    const struct strings *list = &d->bare.opt.images;
     d->loaded = xcalloc(list->n, sizeof *d->loaded);
     d->images = xcalloc(list->n, sizeof(phi3v_image *));
     for (; d->n_images < (int)list->n; d->n_images++) {
         struct loaded *l = &d->loaded[d->n_images];
-        int rc = app_load_picture(&d->app, list->v[d->n_images], NB_TYPED, l, err);
+        int rc = bare_engine_load_picture(&d->bare, list->v[d->n_images], NB_TYPED, l, err);
         if (rc) return rc;
         d->images[d->n_images] = l->image;
     }
@@ -80,15 +80,15 @@ static int read_ids(const char *path, int32_t **ret_ids, size_t *ret_n, struct p
 
 static int build_prompt(struct debug *d, phi3v_prompt **ret, struct phi3v_error *err)
 {
-    const struct options *opt = &d->app.opt;
+    const struct options *opt = &d->bare.opt;
     if (!opt->ids_file)
-        return phi3v_prompt_raw(d->app.engine.model, d->words[0], d->images, d->n_images,
+        return phi3v_prompt_raw(d->bare.engine.model, d->words[0], d->images, d->n_images,
                                 opt->set.num_crops, ret, err);
     int32_t *ids;
     size_t n;
     int rc = read_ids(opt->ids_file, &ids, &n, err);
     if (rc) return rc;
-    rc = phi3v_prompt_ids_new(d->app.engine.model, ids, n, d->images, d->n_images,
+    rc = phi3v_prompt_ids_new(d->bare.engine.model, ids, n, d->images, d->n_images,
                               opt->set.num_crops, ret, err);
     free(ids);
     return rc;
@@ -104,8 +104,8 @@ static json_t *encode_line(const struct debug *d, const json_t *value, struct ph
         refuse(err, PHI3V_E_IO, "standard input: a line is not a JSON string");
         return NULL;
     }
-    if (phi3v_tokenize(d->app.engine.model, json_string_value(value), json_string_length(value),
-                       !d->app.opt.no_bos, 1, &ids, &n, err))
+    if (phi3v_tokenize(d->bare.engine.model, json_string_value(value), json_string_length(value),
+                       !d->bare.opt.no_bos, 1, &ids, &n, err))
         return NULL;
     json_t *list = json_ids(ids, n);
     phi3v_ids_free(ids);
@@ -118,7 +118,7 @@ static json_t *decode_line(const struct debug *d, const json_t *value, struct ph
     size_t n, n_bytes;
     if (ids_from_json(value, "standard input", &ids, &n, err)) return NULL;
     char *text;
-    int rc = phi3v_detokenize(d->app.engine.model, ids, n, d->app.opt.set.keep_special, &text,
+    int rc = phi3v_detokenize(d->bare.engine.model, ids, n, d->bare.opt.set.keep_special, &text,
                               &n_bytes, err);
     free(ids);
     if (rc) return NULL;
@@ -132,8 +132,8 @@ static int tokenize_line(const struct debug *d, const char *line, size_t n, stru
     json_error_t why;
     json_t *value = json_loadb(line, n, JSON_DECODE_ANY | JSON_ALLOW_NUL, &why);
     if (!value) return refuse(err, PHI3V_E_IO, "standard input: a line is not JSON: %s", why.text);
-    json_t *out = d->app.opt.decode ? decode_line(d, value, err) : encode_line(d, value, err);
-    if (out) app_print_json(out);
+    json_t *out = d->bare.opt.decode ? decode_line(d, value, err) : encode_line(d, value, err);
+    if (out) verb_report_json(out);
     json_decref(out);
     json_decref(value);
     return out ? 0 : err->code;
@@ -167,7 +167,7 @@ static int prompt(struct debug *d, struct phi3v_error *err)
         json_array_append_new(tokens, json_integer(plan.n_tokens));
     }
     json_t *line = json_pack("{s:o,s:o}", "input_ids", json_ids(ids, n), "num_img_tokens", tokens);
-    app_print_json(line);
+    verb_report_json(line);
     json_decref(line);
     phi3v_prompt_free(p);
     return 0;
@@ -177,19 +177,19 @@ static int preprocess(struct debug *d, struct phi3v_error *err)
 {
     float *crops;
     struct phi3v_image_plan plan;
-    int rc = phi3v_image_crops(d->app.engine.model, d->images[0], d->app.opt.set.num_crops, &crops,
-                               &plan, err);
+    int rc = phi3v_image_crops(d->bare.engine.model, d->images[0], d->bare.opt.set.num_crops,
+                               &crops, &plan, err);
     if (rc) return rc;
-    int side = d->app.engine.info->crop_side;
+    int side = d->bare.engine.info->crop_side;
     int64_t shape[4] = {1 + plan.crop_rows * plan.crop_cols, 3, side, side};
-    rc = npy_write(d->app.opt.out, 4, shape, crops, err);
+    rc = npy_write(d->bare.opt.out, 4, shape, crops, err);
     phi3v_floats_free(crops);
     if (rc) return rc;
     json_t *line =
         json_pack("{s:[i,i],s:i,s:[I,I,I,I]}", "image_size", plan.hd_height, plan.hd_width,
                   "num_img_tokens", plan.n_tokens, "shape", (json_int_t)shape[0],
                   (json_int_t)shape[1], (json_int_t)shape[2], (json_int_t)shape[3]);
-    app_print_json(line);
+    verb_report_json(line);
     json_decref(line);
     return 0;
 }
@@ -203,14 +203,14 @@ static int logits(struct debug *d, struct phi3v_error *err)
     if (rc) return rc;
     float *values;
     size_t rows;
-    rc = phi3v_logits(d->app.engine.session, p, d->app.opt.all, app_on_progress, &d->app, &values,
-                      &rows, err);
-    progress_clear(&d->app.progress);
+    rc = phi3v_logits(d->bare.engine.session, p, d->bare.opt.all, bare_engine_on_progress, &d->bare,
+                      &values, &rows, err);
+    progress_clear(&d->bare.progress);
     phi3v_prompt_free(p);
     if (rc) return rc;
-    int64_t shape[2] = {(int64_t)rows, d->app.engine.info->n_vocab};
-    int only_last = !d->app.opt.all;
-    rc = npy_write(d->app.opt.out, 2 - only_last, shape + only_last, values, err);
+    int64_t shape[2] = {(int64_t)rows, d->bare.engine.info->n_vocab};
+    int only_last = !d->bare.opt.all;
+    rc = npy_write(d->bare.opt.out, 2 - only_last, shape + only_last, values, err);
     phi3v_floats_free(values);
     return rc;
 }
@@ -223,9 +223,9 @@ static int all_logits(struct debug *d, phi3v_prompt **ret_prompt, float **ret_va
     size_t rows;
     int rc = build_prompt(d, ret_prompt, err);
     if (rc) return rc;
-    rc = phi3v_logits(d->app.engine.session, *ret_prompt, 1, app_on_progress, &d->app, ret_values,
-                      &rows, err);
-    progress_clear(&d->app.progress);
+    rc = phi3v_logits(d->bare.engine.session, *ret_prompt, 1, bare_engine_on_progress, &d->bare,
+                      ret_values, &rows, err);
+    progress_clear(&d->bare.progress);
     if (rc) phi3v_prompt_free(*ret_prompt);
     return rc;
 }
@@ -238,28 +238,28 @@ static int divergence(struct debug *d, struct phi3v_error *err)
     float *a, *b = NULL;
     int rc = all_logits(d, &p, &a, err);
     if (rc) return rc;
-    app_init(&exact.app, &d->app.opt);
-    rounding_exact(&exact.app.opt.set);
-    rc = app_open_model(&exact.app, err);
+    bare_engine_init(&exact.bare, &d->bare.opt);
+    rounding_exact(&exact.bare.opt.set);
+    rc = bare_engine_open_model(&exact.bare, err);
     if (!rc) rc = all_logits(&exact, &q, &b, err);
     if (!rc) {
         struct divergence sum = {0}, is;
         size_t n;
         const int32_t *ids = phi3v_prompt_ids(p, &n);
-        divergence_add(&sum, a, b, ids, n, (size_t)d->app.engine.info->n_vocab);
+        divergence_add(&sum, a, b, ids, n, (size_t)d->bare.engine.info->n_vocab);
         is = divergence_means(&sum);
         json_t *line = json_pack("{s:o,s:I,s:f,s:f,s:f,s:f,s:f}", "dtype",
-                                 json_text(d->app.engine.info->dtype), "tokens", (json_int_t)is.n,
+                                 json_text(d->bare.engine.info->dtype), "tokens", (json_int_t)is.n,
                                  "nll", is.nll, "nll_f32", is.reference, "kl", is.kl, "kl_max",
                                  is.kl_max, "agree", is.agree);
-        app_print_json(line);
+        verb_report_json(line);
         json_decref(line);
         phi3v_prompt_free(q);
     }
     phi3v_floats_free(a);
     phi3v_floats_free(b);
     phi3v_prompt_free(p);
-    app_fini(&exact.app);
+    bare_engine_fini(&exact.bare);
     return rc;
 }
 
@@ -278,9 +278,9 @@ static int activations(struct debug *d, struct phi3v_error *err)
     int rc = build_prompt(d, &p, err);
     if (rc) return rc;
     struct tensor_list list = {0};
-    rc = phi3v_activations(d->app.engine.session, p, keep_tensor, &list, err);
+    rc = phi3v_activations(d->bare.engine.session, p, keep_tensor, &list, err);
     phi3v_prompt_free(p);
-    if (!rc) rc = tensor_list_write(d->app.opt.out, &list, err);
+    if (!rc) rc = tensor_list_write(d->bare.opt.out, &list, err);
     tensor_list_free(&list);
     return rc;
 }
@@ -309,7 +309,7 @@ static const char *stage_name(int i, void *user)
 
 static int check_use(const struct debug *d, const struct stage *s)
 {
-    const struct options *opt = &d->app.opt;
+    const struct options *opt = &d->bare.opt;
     bool prompted = opt->ids_file != NULL;
     int n_wanted = (s->wants & WANTS_PROMPT) && !prompted ? 1 : 0;
     if (d->n_words > n_wanted)
@@ -329,11 +329,13 @@ static int run_stage(struct debug *d, const struct stage *s)
     struct phi3v_error err = {0};
     int status = check_use(d, s), rc;
     if (status >= 0) return status;
-    if ((rc = open_images(d, &err))) return app_report(&d->app.opt, &err, app_input_status(rc));
-    if ((rc = app_open_model(&d->app, &err))) return app_report(&d->app.opt, &err, EXIT_MODEL);
+    if ((rc = open_images(d, &err)))
+        return verb_report_error(&d->bare.opt, &err, verb_input_status(rc));
+    if ((rc = bare_engine_open_model(&d->bare, &err)))
+        return verb_report_error(&d->bare.opt, &err, EXIT_MODEL);
     if (!(rc = s->run(d, &err))) return EXIT_FINE;
     bool input = rc == PHI3V_E_IO || rc == PHI3V_E_IMAGE;
-    return app_report(&d->app.opt, &err, input ? EXIT_INPUT : app_status(rc));
+    return verb_report_error(&d->bare.opt, &err, input ? EXIT_INPUT : verb_answer_status(rc));
 }
 
 int debug_main(struct options *opt, int argc, char **argv)
@@ -353,11 +355,11 @@ int debug_main(struct options *opt, int argc, char **argv)
     }
     d.words++;
     d.n_words = n - 1;
-    app_init(&d.app, opt);
+    bare_engine_init(&d.bare, opt);
     status = run_stage(&d, s);
     for (int i = 0; i < d.n_images; i++) loaded_fini(&d.loaded[i]);
     free(d.loaded);
     free(d.images);
-    app_fini(&d.app);
+    bare_engine_fini(&d.bare);
     return status;
 }

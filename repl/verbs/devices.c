@@ -14,7 +14,7 @@ static int show_device(const char *name, const char *description, int usable, co
         json_t *line = json_pack("{s:s,s:o,s:b,s:o}", "name", name, "description",
                                  json_text(description ? description : ""), "usable", usable,
                                  "why_not", why_not ? json_text(why_not) : json_null());
-        app_print_json(line);
+        verb_report_json(line);
         json_decref(line);
     } else {
         struct out out;

@@ -17,6 +17,7 @@
 #include "term/sixel.h"
 #include "tty/fault.h"
 #include "tty/line.h"
+#include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
 struct doctor {
@@ -42,7 +43,7 @@ static void find(struct doctor *d, const char *part, bool good, const char *form
         return;
     }
     json_t *line = json_pack("{s:s,s:b,s:o}", "part", part, "good", good, "text", json_text(text));
-    app_print_json(line);
+    verb_report_json(line);
     json_decref(line);
 }
 
@@ -141,7 +142,7 @@ static phi3v_model *show_model(struct doctor *d, const char *name)
     char *path;
     struct phi3v_error err;
     phi3v_model *model = NULL;
-    if (phi3v_model_find(name, app_model_dirs(), &path, &err)) {
+    if (phi3v_model_find(name, model_choice_dirs(), &path, &err)) {
         find(d, "model", false, "%s", err.text);
         return NULL;
     }
@@ -237,7 +238,7 @@ int doctor_main(struct options *opt, int argc, char **argv)
     if (n > 0) return verb_misuse(opt, "doctor takes no words, not \"%s\"", words[0]);
     struct doctor d = {.opt = opt};
     out_init(&d.out, stdout, NULL);
-    examine(&d, app_model_name(opt));
+    examine(&d, model_choice_name(opt));
     if (!opt->json)
         out_format(&d.out, "%d thing%s to mend\n", d.n_wrong, d.n_wrong == 1 ? "" : "s");
     bool failed = out_flush(&d.out) != 0;

@@ -4,17 +4,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tty/interrupt.h"
 #include "common/clock.h"
 #include "common/files.h"
 #include "common/json.h"
 #include "common/must.h"
 #include "notebook/refs.h"
+#include "notebook/words.h"
+#include "term/out.h"
+#include "tty/interrupt.h"
 #include "verbs/rounding.h"
 #include "verbs/score.h"
-#include "term/out.h"
 #include "verbs/verbs.h"
-#include "notebook/words.h"
 
 enum { MAX_FILE_BYTES = 64 << 20, MAX_TURNS = 64 };
 
@@ -25,7 +25,7 @@ struct tally { // of one kind of question
 };
 
 struct eval {
-    struct app app;
+    struct bare_engine bare;
     const char *path; // of the questions
     json_t *file;
     struct tally *tallies;
@@ -155,12 +155,12 @@ static int load_pictures(struct eval *e, struct talk *t, struct phi3v_error *err
     for (size_t i = 0; i < json_array_size(names); i++) {
         char *path = picture_path(e, json_string_value(json_array_get(names, i)));
         struct loaded loaded;
-        int rc = app_load_picture(&e->app, path, NB_FILE, &loaded, err);
+        int rc = bare_engine_load_picture(&e->bare, path, NB_FILE, &loaded, err);
         free(path);
         if (rc) return rc;
         t->images[t->n_images++] = phi3v_image_ref(loaded.image);
         loaded_fini(&loaded);
-        if (e->app.opt.blank && (rc = white_like(&t->images[i], err))) return rc;
+        if (e->bare.opt.blank && (rc = white_like(&t->images[i], err))) return rc;
     }
     return 0;
 }
@@ -251,7 +251,7 @@ static void print_turn(const struct eval *e, const struct talk *t, const char *k
                        const json_t *turn, const struct phi3v_result *result, const struct marks *m,
                        double seconds)
 {
-    if (!e->app.opt.json || e->rounding) return;
+    if (!e->bare.opt.json || e->rounding) return;
     json_t *line = json_pack(
         "{s:I,s:i,s:o,s:o,s:o,s:b,s:o,s:[I,I],s:o,s:f}", "entry", (json_int_t)t->number, "turn",
         t->n_results + 1, "kind", json_text(kind), "question", json_text(text_at(turn, "question")),
@@ -259,7 +259,7 @@ static void print_turn(const struct eval *e, const struct talk *t, const char *k
         m->right, "exact", m->has_answer ? json_boolean(m->exact) : json_null(), "facts",
         (json_int_t)m->found, (json_int_t)m->facts, "letters_wrong", share(m->edits, m->letters),
         "seconds", seconds);
-    app_print_json(line);
+    verb_report_json(line);
     json_decref(line);
 }
 
@@ -276,9 +276,9 @@ static void print_json_summary(const struct eval *e)
                              t->seconds / (double)t->n));
     }
     json_t *line = json_pack(
-        "{s:{s:o,s:o,s:b,s:o}}", "summary", "model", json_text(e->app.engine.info->name), "dtype",
-        json_text(e->app.engine.info->dtype), "blank", e->app.opt.blank, "kinds", kinds);
-    app_print_json(line);
+        "{s:{s:o,s:o,s:b,s:o}}", "summary", "model", json_text(e->bare.engine.info->name), "dtype",
+        json_text(e->bare.engine.info->dtype), "blank", e->bare.opt.blank, "kinds", kinds);
+    verb_report_json(line);
     json_decref(line);
 }
 
@@ -349,7 +349,7 @@ static void add_answer(struct talk *t)
 
 static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct phi3v_error *err)
 {
-    const struct options *opt = &e->app.opt;
+    const struct options *opt = &e->bare.opt;
     struct phi3v_result *result = &t->results[t->n_results];
     result->size = sizeof *result;
     const char *kind = text_at(turn, "kind");
@@ -359,14 +359,14 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
     struct phi3v_prompt_options how;
     phi3v_prompt_options_default(&how);
     how.num_crops = opt->set.num_crops;
-    int rc = phi3v_prompt_chat(e->app.engine.model, t->turns, t->n_turns, &how, &prompt, err);
+    int rc = phi3v_prompt_chat(e->bare.engine.model, t->turns, t->n_turns, &how, &prompt, err);
     if (rc) return rc;
     struct phi3v_params params;
     const char **stop = xcalloc(opt->set.stop.n + 1, sizeof *stop);
     settings_params(&opt->set, &params, stop);
-    rc = phi3v_generate(e->app.engine.session, prompt, &params, app_on_progress, &e->app, result,
-                        err);
-    progress_clear(&e->app.progress);
+    rc = phi3v_generate(e->bare.engine.session, prompt, &params, bare_engine_on_progress, &e->bare,
+                        result, err);
+    progress_clear(&e->bare.progress);
     free(stop);
     phi3v_prompt_free(prompt);
     if (rc) return rc;
@@ -425,21 +425,21 @@ static int run(struct eval *e)
 {
     struct phi3v_error err;
     int rc = read_questions(e, &err);
-    if (rc) return app_report(&e->app.opt, &err, EXIT_INPUT);
-    if ((rc = app_open_model(&e->app, &err)))
-        return app_report(&e->app.opt, &err, app_model_status(rc));
-    if (e->app.opt.rounding && (rc = rounding_open(&e->app, &e->rounding, &err)))
-        return app_report(&e->app.opt, &err, EXIT_MODEL);
+    if (rc) return verb_report_error(&e->bare.opt, &err, EXIT_INPUT);
+    if ((rc = bare_engine_open_model(&e->bare, &err)))
+        return verb_report_error(&e->bare.opt, &err, verb_model_status(rc));
+    if (e->bare.opt.rounding && (rc = rounding_open(&e->bare, &e->rounding, &err)))
+        return verb_report_error(&e->bare.opt, &err, EXIT_MODEL);
     rc = ask_all(e, &err);
     if (e->rounding)
         rounding_print(e->rounding);
-    else if (e->app.opt.json)
+    else if (e->bare.opt.json)
         print_json_summary(e);
     else if (e->asked)
         print_table(e);
     if (!rc) return EXIT_FINE;
     bool input = rc == PHI3V_E_IO || rc == PHI3V_E_IMAGE;
-    return app_report(&e->app.opt, &err, input ? EXIT_INPUT : app_status(rc));
+    return verb_report_error(&e->bare.opt, &err, input ? EXIT_INPUT : verb_answer_status(rc));
 }
 
 int eval_main(struct options *opt, int argc, char **argv)
@@ -452,13 +452,13 @@ int eval_main(struct options *opt, int argc, char **argv)
     if (opt->images.n)
         return verb_misuse(opt, "eval takes its pictures from %s: leave -i out", words[0]);
     struct eval e = {.path = words[0]};
-    app_init(&e.app, opt);
-    if (opt->rounding) rounding_exact(&e.app.opt.set);
+    bare_engine_init(&e.bare, opt);
+    if (opt->rounding) rounding_exact(&e.bare.opt.set);
     status = run(&e);
     for (size_t i = 0; i < e.n_tallies; i++) free(e.tallies[i].kind);
     free(e.tallies);
     json_decref(e.file);
     rounding_close(e.rounding);
-    app_fini(&e.app);
+    bare_engine_fini(&e.bare);
     return status;
 }

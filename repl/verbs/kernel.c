@@ -9,6 +9,7 @@
 #include "common/must.h"
 #include "kernel/kernel.h"
 #include "term/out.h"
+#include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
 static int install(const struct options *opt)
@@ -19,7 +20,7 @@ static int install(const struct options *opt)
     if (n < 0) return verb_misuse(opt, "this program's own path is not known");
     exe[n] = 0;
     int rc = kernel_install(exe, opt->user || !opt->prefix, opt->prefix, &path, &err);
-    if (rc) return app_report(opt, &err, EXIT_INPUT);
+    if (rc) return verb_report_error(opt, &err, EXIT_INPUT);
     struct out out;
     out_init(&out, stdout, NULL);
     out_format(&out, "%s\n", path);
@@ -37,13 +38,13 @@ int kernel_main(struct options *opt, int argc, char **argv)
     if (n == 1 && !strcmp(words[0], "install")) return install(opt);
     if (n != 0 || !opt->connection)
         return verb_misuse(opt, "kernel wants install [--prefix DIR], or -f CONNECTION_FILE");
-    char *key, *name = app_engine_name(opt);
-    int rc = app_api_key(opt, &key, &err);
+    char *key, *name = model_choice_engine(opt);
+    int rc = model_choice_api_key(opt, &key, &err);
     const struct nb_options how = {
-        .settings = &opt->set, .model_dirs = app_model_dirs(), .api_key = key};
+        .settings = &opt->set, .model_dirs = model_choice_dirs(), .api_key = key};
     if (!rc) rc = kernel_run(opt->connection, &how, name, &err);
     free(key);
     free(name);
     if (!rc) return EXIT_FINE;
-    return app_report(opt, &err, rc == PHI3V_E_IO ? EXIT_INPUT : app_model_status(rc));
+    return verb_report_error(opt, &err, rc == PHI3V_E_IO ? EXIT_INPUT : verb_model_status(rc));
 }

@@ -9,13 +9,16 @@
 #include <unistd.h>
 
 #include "bench.h"
-#include "common/names.h"
 #include "common/files.h"
+#include "common/nearest_name.h"
 #include "common/remarks.h"
 #include "net/fetch.h"
-#include "notebook/decode.h"
+#include "notebook/decode_thread.h"
+#include "notebook/engine.h"
+#include "notebook/load.h"
 #include "tty/fault.h"
 #include "tty/repl.h"
+#include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
 static int version_main(struct options *opt, int argc, char **argv)
@@ -27,33 +30,33 @@ static int version_main(struct options *opt, int argc, char **argv)
 
 static int bench_verb(struct options *opt, int argc, char **argv)
 {
-    const char *model = app_model_name(opt);
-    return bench_main(argc, argv, model ? model : "default", app_model_dirs());
+    const char *model = model_choice_name(opt);
+    return bench_main(argc, argv, model ? model : "default", model_choice_dirs());
 }
 
 /* The notebook, with what stands on the command line. */
 static int notebook(const struct options *opt, const char *file, const struct strings *pictures)
 {
     struct phi3v_error err;
-    char *key, *name = app_engine_name(opt);
-    int rc = app_api_key(opt, &key, &err);
+    char *key, *name = model_choice_engine(opt);
+    int rc = model_choice_api_key(opt, &key, &err);
     struct repl_options how = {.settings = &opt->set,
                                .model = name,
                                .api_key = key,
-                               .model_dirs = app_model_dirs(),
-                               .each_model = app_each_model,
+                               .model_dirs = model_choice_dirs(),
+                               .each_model = model_choice_each,
                                .notebook = file,
                                .go_on = opt->go_on,
                                .pictures = pictures,
                                .no_history = opt->no_history};
     int status = rc ? EXIT_INPUT : EXIT_FINE;
-    if (!rc && (rc = pull_offer(opt, &err))) status = app_model_status(rc);
+    if (!rc && (rc = pull_offer(opt, &err))) status = verb_model_status(rc);
     if (!rc && (rc = repl_run(&how, &err)))
-        status = rc == PHI3V_E_IO ? EXIT_CELL : app_model_status(rc);
+        status = rc == PHI3V_E_IO ? EXIT_CELL : verb_model_status(rc);
     free(key);
     free(name);
     if (!rc) return EXIT_FINE;
-    return app_report(opt, &err, status);
+    return verb_report_error(opt, &err, status);
 }
 
 /* Words that are no verb: a notebook to open, or pictures to load. */
@@ -187,7 +190,7 @@ int verb_misuse(const struct options *opt, const char *format, ...)
     va_start(ap, format);
     vsnprintf(err.text, sizeof err.text, format, ap);
     va_end(ap);
-    return app_report(opt, &err, EXIT_USAGE);
+    return verb_report_error(opt, &err, EXIT_USAGE);
 }
 
 /* What stands on the command line fits together. */
@@ -208,7 +211,7 @@ int verb_options(struct options *opt, int argc, char **argv, char ***ret_words, 
     const struct verb *verb = find_verb(argv[0]);
     assert(verb);
     int at = options_parse(opt, argc, argv, verb->options, false, &err);
-    if (at < 0) return app_report(opt, &err, EXIT_USAGE);
+    if (at < 0) return verb_report_error(opt, &err, EXIT_USAGE);
     int status = check_options(opt, verb->options);
     if (status) return status;
     if (opt->help) {
@@ -232,7 +235,7 @@ static int dispatch(struct options *opt, int argc, char **argv)
     struct phi3v_error err;
     if (argc > 1 && !strcmp(argv[1], "--version")) return version_main(opt, argc, argv);
     int at = options_parse(opt, argc, argv, OPTION_COMMON, true, &err);
-    if (at < 0) return app_report(opt, &err, EXIT_USAGE);
+    if (at < 0) return verb_report_error(opt, &err, EXIT_USAGE);
     if (opt->help) {
         help_print();
         return EXIT_FINE;

@@ -16,6 +16,7 @@
 #include "net/hub.h"
 #include "phi3v_tools.h"
 #include "term/out.h"
+#include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
 /* -- The list ------------------------------------------------------------------------------- */
@@ -32,7 +33,7 @@ static void show_json(const struct phi3v_found *f)
                   f->path ? json_text(f->path) : json_null(), "bytes", (json_int_t)f->bytes,
                   "model_type", f->kind ? json_text(f->kind) : json_null(), "complete", !f->missing,
                   "missing", f->missing ? json_text(f->missing) : json_null());
-    app_print_json(line);
+    verb_report_json(line);
     json_decref(line);
 }
 
@@ -66,12 +67,12 @@ static int show(const struct phi3v_found *f, void *user)
 
 static int each_model(phi3v_found_fn fn, void *user)
 {
-    return phi3v_models(app_model_dirs(), fn, user);
+    return phi3v_models(model_choice_dirs(), fn, user);
 }
 
 /* Those that open. */
 struct opening {
-    app_model_fn fn;
+    model_choice_fn fn;
     void *user;
 };
 
@@ -82,7 +83,7 @@ static int hand_on(const struct phi3v_found *f, void *user)
     return 0;
 }
 
-void app_each_model(app_model_fn fn, void *user)
+void model_choice_each(model_choice_fn fn, void *user)
 {
     struct opening o = {fn, user};
     each_model(hand_on, &o);
@@ -211,7 +212,7 @@ static int remove_word(const struct options *opt, const char *word)
     struct hub_env env = {0};
     struct hub_name name = {0};
     int rc = hub_env_init(&env, &err);
-    if (rc) return app_report(opt, &err, EXIT_MODEL);
+    if (rc) return verb_report_error(opt, &err, EXIT_MODEL);
     bool is_hub_name = strchr(word, '/') && !hub_name_parse(word, &env, &name, NULL);
     struct victim v = {.name = is_hub_name ? name.repo : word};
     if (is_hub_name && strcmp(name.rev, "main") != 0)
@@ -226,7 +227,7 @@ static int remove_word(const struct options *opt, const char *word)
     hub_name_fini(&name);
     hub_env_fini(&env);
     int status = rc == PHI3V_E_ARGUMENT ? EXIT_USAGE : rc == PHI3V_E_MODEL ? EXIT_MODEL : EXIT_CELL;
-    return rc ? app_report(opt, &err, status) : EXIT_FINE;
+    return rc ? verb_report_error(opt, &err, status) : EXIT_FINE;
 }
 
 int models_main(struct options *opt, int argc, char **argv)

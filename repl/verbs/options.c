@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "common/must.h"
-#include "common/names.h"
+#include "common/nearest_name.h"
 #include "verbs/options.h"
 
 /* -- The table -------------------------------------------------------------------------------- */

@@ -9,8 +9,9 @@
 #include "tty/fault.h"
 #include "tty/interrupt.h"
 #include "verbs/answer_json.h"
-#include "verbs/app.h"
+#include "verbs/model_choice.h"
 #include "verbs/plain.h"
+#include "verbs/verb_report.h"
 
 /* -- Answers ---------------------------------------------------------------------------------- */
 
@@ -95,7 +96,7 @@ static void output(void *user, const struct nb_output *out)
         break;
     case NB_ERROR:
         out_flush(&p->out);
-        app_report(p->opt, out->error, 0);
+        verb_report_error(p->opt, out->error, 0);
         break;
     }
 }
@@ -170,9 +171,11 @@ int plain_open(struct plain *p, const struct options *opt, bool standard_input,
                              .standard_input = standard_input,
                              .one_at_a_time = true};
     char *cache = xdg_dir("XDG_CACHE_HOME", ".cache"), *key;
-    int rc = app_api_key(opt, &key, err);
-    struct nb_options how = {
-        .settings = &opt->set, .model_dirs = app_model_dirs(), .cache_dir = cache, .api_key = key};
+    int rc = model_choice_api_key(opt, &key, err);
+    struct nb_options how = {.settings = &opt->set,
+                             .model_dirs = model_choice_dirs(),
+                             .cache_dir = cache,
+                             .api_key = key};
     if (!rc) rc = nb_new(&how, &front, &p->nb, err);
     free(cache);
     free(key);
@@ -190,5 +193,5 @@ int plain_close(struct plain *p, int status)
     refuse(&err, PHI3V_E_IO, "standard output cannot be written: %s", strerror(p->out.error));
     struct options plainly = *p->opt;
     plainly.json = false; /* there is nowhere to print an object to */
-    return app_report(&plainly, &err, EXIT_CELL);
+    return verb_report_error(&plainly, &err, EXIT_CELL);
 }

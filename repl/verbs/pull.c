@@ -12,6 +12,7 @@
 #include "term/out.h"
 #include "term/progress.h"
 #include "tty/interrupt.h"
+#include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
 static int show(const struct hub_progress *p, void *user)
@@ -56,7 +57,7 @@ static void report(const struct options *opt, const char *name, const struct hub
         json_t *line = json_pack("{s:o,s:o,s:s,s:i,s:I,s:I}", "name", json_text(name), "path",
                                  json_text(p->path), "commit", p->commit, "files", p->n_files,
                                  "bytes", (json_int_t)p->size, "fetched", (json_int_t)p->fetched);
-        app_print_json(line);
+        verb_report_json(line);
         json_decref(line);
         return;
     }
@@ -94,7 +95,7 @@ int pull_main(struct options *opt, int argc, char **argv)
         rc = pull(words[0], &env, &pulled, &err);
         hub_env_fini(&env);
     }
-    if (rc) return app_report(opt, &err, status_of(rc));
+    if (rc) return verb_report_error(opt, &err, status_of(rc));
     report(opt, words[0], &pulled);
     hub_pulled_fini(&pulled);
     return EXIT_FINE;
@@ -136,14 +137,14 @@ static bool is_missing(const char *name, const struct hub_env *env)
     bool is_name = hub_name_parse(name, env, &parsed, NULL) == 0;
     hub_name_fini(&parsed);
     if (!is_name) return false;
-    bool found = phi3v_model_find(name, app_model_dirs(), &path, NULL) == 0;
+    bool found = phi3v_model_find(name, model_choice_dirs(), &path, NULL) == 0;
     phi3v_string_free(path);
     return !found;
 }
 
 int pull_offer(const struct options *opt, struct phi3v_error *err)
 {
-    const char *name = app_model_name(opt);
+    const char *name = model_choice_name(opt);
     struct hub_env env;
     if (!name || opt->connect || opt->json || !isatty(STDIN_FILENO) || !isatty(STDERR_FILENO))
         return 0;

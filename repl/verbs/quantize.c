@@ -2,8 +2,9 @@
  * phiscope quantize: a model folder with packed weights, which opens without conversion. */
 #include <stdlib.h>
 
-#include "term/clean.h"
 #include "common/must.h"
+#include "term/clean.h"
+#include "verbs/bare_engine.h"
 #include "verbs/verbs.h"
 
 static void set_text(char **field, const char *text)
@@ -19,19 +20,19 @@ int quantize_main(struct options *opt, int argc, char **argv)
     if (status >= 0) return status;
     if (!opt->type) return verb_misuse(opt, "quantize needs --type q8 or --type q4");
     if (n != 1) return verb_misuse(opt, "quantize needs one folder to write, after the options");
-    struct app a;
+    struct bare_engine b;
     struct phi3v_error err;
-    app_init(&a, opt);
-    set_text(&a.opt.set.device, "cpu");
-    set_text(&a.opt.set.dtype, opt->type);
+    bare_engine_init(&b, opt);
+    set_text(&b.opt.set.device, "cpu");
+    set_text(&b.opt.set.dtype, opt->type);
     status = EXIT_FINE;
-    if (app_open_model(&a, &err))
-        status = app_report(opt, &err, app_model_status(err.code));
-    else if (phi3v_model_write(a.engine.model, words[0], &err))
-        status = app_report(opt, &err, err.code == PHI3V_E_IO ? EXIT_INPUT : EXIT_MODEL);
+    if (bare_engine_open_model(&b, &err))
+        status = verb_report_error(opt, &err, verb_model_status(err.code));
+    else if (phi3v_model_write(b.engine.model, words[0], &err))
+        status = verb_report_error(opt, &err, err.code == PHI3V_E_IO ? EXIT_INPUT : EXIT_MODEL);
     else
         fprintf(stderr, "phiscope: %.2f GB of weights as %s\n",
-                (double)a.engine.info->weights_bytes * 1e-9, opt->type);
-    app_fini(&a);
+                (double)b.engine.info->weights_bytes * 1e-9, opt->type);
+    bare_engine_fini(&b);
     return status;
 }

@@ -5,10 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "verbs/divergence.h"
 #include "common/json.h"
 #include "common/must.h"
 #include "phi3v_tools.h"
+#include "verbs/divergence.h"
+#include "verbs/verb_report.h"
 
 /* Keys and values of the types of weights are those that --kv auto takes. */
 static const struct choice {
@@ -26,15 +27,15 @@ static const struct choice {
 enum { N_FORMS = sizeof choices / sizeof *choices };
 
 struct form {
-    struct app *app;
+    struct bare_engine *bare;
     size_t right, changed, lost, won;
     struct divergence sum;
 };
 
 struct rounding {
-    struct app *exact;
+    struct bare_engine *exact;
     struct form forms[N_FORMS]; // the first is the exact one
-    struct app rounded[N_FORMS - 1];
+    struct bare_engine rounded[N_FORMS - 1];
     size_t n_asked;
 };
 
@@ -49,12 +50,12 @@ struct forced {
     float *exact; // [n - n_prompt][n_vocab] logits in front of each token of the answer
 };
 
-static int force_truth(struct forced *f, struct app *a, const phi3v_prompt *prompt,
+static int force_truth(struct forced *f, struct bare_engine *b, const phi3v_prompt *prompt,
                        const char *truth, struct phi3v_error *err)
 {
     int32_t *answer;
     size_t n_answer;
-    int rc = phi3v_tokenize(a->engine.model, truth, strlen(truth), 0, 0, &answer, &n_answer, err);
+    int rc = phi3v_tokenize(b->engine.model, truth, strlen(truth), 0, 0, &answer, &n_answer, err);
     if (rc) return rc;
     const int32_t *ids = phi3v_prompt_ids(prompt, &f->n_prompt);
     f->n = f->n_prompt + n_answer;
@@ -76,18 +77,18 @@ static void forced_free(struct forced *f)
 }
 
 /* Logits in front of every token of the answer, token after token: the session keeps the rest. */
-static int forced_logits(const struct forced *f, struct app *a, float **ret_logits,
+static int forced_logits(const struct forced *f, struct bare_engine *b, float **ret_logits,
                          struct phi3v_error *err)
 {
-    size_t n_vocab = (size_t)a->engine.info->n_vocab;
+    size_t n_vocab = (size_t)b->engine.info->n_vocab;
     float *all = xcalloc(f->n - f->n_prompt, n_vocab * sizeof *all), *one;
     int rc = 0;
     for (size_t i = f->n_prompt; !rc && i < f->n; i++) {
         phi3v_prompt *p;
-        rc = phi3v_prompt_ids_new(a->engine.model, f->ids, i, f->images, f->n_images,
-                                  a->opt.set.num_crops, &p, err);
+        rc = phi3v_prompt_ids_new(b->engine.model, f->ids, i, f->images, f->n_images,
+                                  b->opt.set.num_crops, &p, err);
         if (rc) break;
-        rc = phi3v_logits(a->engine.session, p, 0, app_on_progress, a, &one, NULL, err);
+        rc = phi3v_logits(b->engine.session, p, 0, bare_engine_on_progress, b, &one, NULL, err);
         phi3v_prompt_free(p);
         if (rc) break;
         memcpy(all + (i - f->n_prompt) * n_vocab, one, n_vocab * sizeof *all);
@@ -104,11 +105,11 @@ static int forced_logits(const struct forced *f, struct app *a, float **ret_logi
 static int compare_distributions(struct form *form, struct forced *f, struct phi3v_error *err)
 {
     float *logits;
-    int rc = forced_logits(f, form->app, &logits, err);
+    int rc = forced_logits(f, form->bare, &logits, err);
     if (rc) return rc;
     if (!f->exact) f->exact = logits;
     divergence_add(&form->sum, logits, f->exact, f->ids + f->n_prompt - 1, f->n - f->n_prompt + 1,
-                   (size_t)form->app->engine.info->n_vocab);
+                   (size_t)form->bare->engine.info->n_vocab);
     if (logits != f->exact) free(logits);
     return 0;
 }
@@ -118,12 +119,13 @@ static int compare_distributions(struct form *form, struct forced *f, struct phi
 static int compare_answers(struct form *form, const phi3v_prompt *prompt,
                            const struct rounding_turn *turn, struct phi3v_error *err)
 {
-    struct app *a = form->app;
+    struct bare_engine *b = form->bare;
     struct phi3v_params params;
     struct phi3v_result result = {.size = sizeof result};
-    const char **stop = xcalloc(a->opt.set.stop.n + 1, sizeof *stop);
-    settings_params(&a->opt.set, &params, stop);
-    int rc = phi3v_generate(a->engine.session, prompt, &params, app_on_progress, a, &result, err);
+    const char **stop = xcalloc(b->opt.set.stop.n + 1, sizeof *stop);
+    settings_params(&b->opt.set, &params, stop);
+    int rc = phi3v_generate(b->engine.session, prompt, &params, bare_engine_on_progress, b, &result,
+                            err);
     free(stop);
     if (rc) return rc;
     const char *text = result.text ? result.text : "";
@@ -142,17 +144,17 @@ static int compare_answers(struct form *form, const phi3v_prompt *prompt,
 static int ask_form(struct form *form, bool is_exact, const struct rounding_turn *turn,
                     struct forced *f, struct phi3v_error *err)
 {
-    struct app *a = form->app;
+    struct bare_engine *b = form->bare;
     phi3v_prompt *prompt;
     struct phi3v_prompt_options how;
     phi3v_prompt_options_default(&how);
-    how.num_crops = a->opt.set.num_crops;
-    int rc = phi3v_prompt_chat(a->engine.model, turn->turns, turn->n_turns, &how, &prompt, err);
+    how.num_crops = b->opt.set.num_crops;
+    int rc = phi3v_prompt_chat(b->engine.model, turn->turns, turn->n_turns, &how, &prompt, err);
     if (rc) return rc;
-    if (turn->truth && !f->ids) rc = force_truth(f, a, prompt, turn->truth, err);
+    if (turn->truth && !f->ids) rc = force_truth(f, b, prompt, turn->truth, err);
     if (!rc && turn->truth) rc = compare_distributions(form, f, err);
     if (!rc && !is_exact) rc = compare_answers(form, prompt, turn, err);
-    progress_clear(&a->progress);
+    progress_clear(&b->progress);
     phi3v_prompt_free(prompt);
     return rc;
 }
@@ -185,17 +187,17 @@ static void choose_form(struct settings *s, const struct choice *c)
 
 void rounding_exact(struct settings *s) { choose_form(s, &choices[0]); }
 
-int rounding_open(struct app *exact, struct rounding **ret, struct phi3v_error *err)
+int rounding_open(struct bare_engine *exact, struct rounding **ret, struct phi3v_error *err)
 {
     struct rounding *r = xcalloc(1, sizeof *r);
     r->exact = exact;
-    r->forms[0].app = exact;
+    r->forms[0].bare = exact;
     int rc = 0;
     for (int i = 1; !rc && i < N_FORMS; i++) {
-        struct app *a = r->forms[i].app = &r->rounded[i - 1];
-        app_init(a, &exact->opt);
-        choose_form(&a->opt.set, &choices[i]);
-        rc = app_open_model(a, err);
+        struct bare_engine *b = r->forms[i].bare = &r->rounded[i - 1];
+        bare_engine_init(b, &exact->opt);
+        choose_form(&b->opt.set, &choices[i]);
+        rc = bare_engine_open_model(b, err);
     }
     if (rc)
         rounding_close(r);
@@ -208,13 +210,13 @@ void rounding_close(struct rounding *r)
 {
     if (!r) return;
     for (int i = 1; i < N_FORMS; i++)
-        if (r->forms[i].app) app_fini(r->forms[i].app);
+        if (r->forms[i].bare) bare_engine_fini(r->forms[i].bare);
     free(r);
 }
 
 /* -- Output --------------------------------------------------------------------------------- */
 
-static void print_json(const struct rounding *r, int i)
+static void show_json(const struct rounding *r, int i)
 {
     const struct form *f = &r->forms[i];
     struct divergence mean = divergence_means(&f->sum);
@@ -224,7 +226,7 @@ static void print_json(const struct rounding *r, int i)
         "right_in_f32_only", (json_int_t)f->lost, "right_in_this_only", (json_int_t)f->won,
         "tokens", (json_int_t)mean.n, "perplexity", exp(mean.nll), "kl", mean.kl, "kl_max",
         mean.kl_max, "agree", mean.agree);
-    app_print_json(line);
+    verb_report_json(line);
     json_decref(line);
 }
 
@@ -250,7 +252,7 @@ void rounding_print(const struct rounding *r)
     }
     for (int i = 0; i < N_FORMS; i++)
         if (r->exact->opt.json)
-            print_json(r, i);
+            show_json(r, i);
         else
             print_row(r, i);
 }

@@ -3,7 +3,7 @@
 #ifndef REPL_ROUNDING_H
 #define REPL_ROUNDING_H
 
-#include "verbs/app.h"
+#include "verbs/bare_engine.h"
 
 struct rounding;
 
@@ -23,7 +23,7 @@ struct rounding_turn {
 void rounding_exact(struct settings *s);
 /* The forms that are compared, over the model of `exact`, opened so. All of them
  * are held in memory at once. Errors: those of opening a model. */
-int rounding_open(struct app *exact, struct rounding **ret, struct phi3v_error *err);
+int rounding_open(struct bare_engine *exact, struct rounding **ret, struct phi3v_error *err);
 /* Asks every form. The conversation so far is the exact model's. Errors: those of answering. */
 int rounding_ask(struct rounding *r, const struct rounding_turn *turn, struct phi3v_error *err);
 /* The table, or with --json one object for each form. */

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "verbs/score.h"
 #include "common/must.h"
+#include "verbs/score.h"
 
 /* -- Letters -------------------------------------------------------------------------------- */
 

@@ -9,6 +9,7 @@
 #include "notebook/source.h"
 #include "tty/interrupt.h"
 #include "verbs/plain.h"
+#include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
 /* One line, without its end and without a byte order mark. Returns 1, 0 at the end, or an error. */
@@ -84,7 +85,7 @@ static int run_cells(struct plain *p, const struct options *opt, FILE *f)
         free(cell);
         if (!rc && interrupt_requested()) result.interrupted = true;
     }
-    if (rc) app_report(opt, &err, 0);
+    if (rc) verb_report_error(opt, &err, 0);
     return status_of(rc, result.interrupted);
 }
 
@@ -93,9 +94,9 @@ static int run(struct plain *p, const struct options *opt, FILE *f)
     struct phi3v_error err;
     int status = EXIT_FINE, rc = 0;
     for (size_t i = 0; i < opt->images.n && !rc; i++)
-        if ((rc = nb_stage(p->nb, opt->images.v[i], &err))) status = app_input_status(rc);
-    if (!rc && (rc = app_open_engine(opt, p->nb, &err))) status = app_model_status(rc);
-    return rc ? app_report(opt, &err, status) : run_cells(p, opt, f);
+        if ((rc = nb_stage(p->nb, opt->images.v[i], &err))) status = verb_input_status(rc);
+    if (!rc && (rc = model_choice_open(opt, p->nb, &err))) status = verb_model_status(rc);
+    return rc ? verb_report_error(opt, &err, status) : run_cells(p, opt, f);
 }
 
 int script_run(const struct options *opt, const char *file)
@@ -105,10 +106,10 @@ int script_run(const struct options *opt, const char *file)
     struct phi3v_error err;
     if (!f) {
         refuse(&err, PHI3V_E_IO, "cannot open %.300s: %s", file, strerror(errno));
-        return app_report(opt, &err, EXIT_INPUT);
+        return verb_report_error(opt, &err, EXIT_INPUT);
     }
     struct plain p;
-    int status = plain_open(&p, opt, !is_input, &err) ? app_report(opt, &err, EXIT_CELL)
+    int status = plain_open(&p, opt, !is_input, &err) ? verb_report_error(opt, &err, EXIT_CELL)
                                                       : plain_close(&p, run(&p, opt, f));
     if (!is_input) fclose(f);
     return status;

@@ -2,6 +2,7 @@
  * phiscope serve: the model behind an HTTP server. */
 #include "serve/serve.h"
 #include "term/out.h"
+#include "verbs/bare_engine.h"
 #include "verbs/verbs.h"
 
 #ifdef HAVE_MICROHTTPD
@@ -18,15 +19,15 @@ static void ready(const char *address, const struct serve_options *opt)
     out_flush(&out);
 }
 
-static int serve(struct app *a, const struct options *opt)
+static int serve(struct bare_engine *b, const struct options *opt)
 {
     struct phi3v_error err;
-    int rc = app_open_model(a, &err);
-    if (rc) return app_report(opt, &err, app_model_status(rc));
-    struct serve_options how = {.model = a->engine.model,
-                                .name = a->engine.info->name,
-                                .no_picture = a->engine.advice.no_picture,
-                                .mode = a->engine.advice.mode,
+    int rc = bare_engine_open_model(b, &err);
+    if (rc) return verb_report_error(opt, &err, verb_model_status(rc));
+    struct serve_options how = {.model = b->engine.model,
+                                .name = b->engine.info->name,
+                                .no_picture = b->engine.advice.no_picture,
+                                .mode = b->engine.advice.mode,
                                 .settings = &opt->set,
                                 .host = opt->host ? opt->host : "127.0.0.1",
                                 .port = opt->port,
@@ -36,15 +37,15 @@ static int serve(struct app *a, const struct options *opt)
                                 .ready = ready};
     rc = serve_run(&how, &err);
     int status = rc == PHI3V_E_IO ? EXIT_INPUT : rc == PHI3V_E_ARGUMENT ? EXIT_USAGE : EXIT_CELL;
-    return rc ? app_report(opt, &err, status) : EXIT_FINE;
+    return rc ? verb_report_error(opt, &err, status) : EXIT_FINE;
 }
 
 static int run(const struct options *opt)
 {
-    struct app a;
-    app_init(&a, opt);
-    int status = serve(&a, opt);
-    app_fini(&a);
+    struct bare_engine b;
+    bare_engine_init(&b, opt);
+    int status = serve(&b, opt);
+    bare_engine_fini(&b);
     return status;
 }
 
@@ -53,7 +54,7 @@ static int run(const struct options *opt)
 {
     struct phi3v_error err = {PHI3V_E_UNSUPPORTED,
                               "this build has no server: libmicrohttpd was missing"};
-    return app_report(opt, &err, EXIT_CELL);
+    return verb_report_error(opt, &err, EXIT_CELL);
 }
 #endif
 

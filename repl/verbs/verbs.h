@@ -4,7 +4,7 @@
 #ifndef VERBS_VERBS_H
 #define VERBS_VERBS_H
 
-#include "verbs/app.h"
+#include "verbs/verb_report.h"
 
 enum verb_words { WORDS_NONE, WORDS_FILES, WORDS_FOLDERS, WORDS_MODELS, WORDS_TOPICS };
 

@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 #include "engine/logprob.h"
-#include "engine/stop.h"
+#include "engine/stop_string.h"
 
 enum { TEXT_BYTES_PER_TOKEN = 16 };
 
@@ -105,7 +105,7 @@ static int take_text(struct answer *a, const char *bytes, size_t n, struct phi3v
     if (a->text.failed) return err_memory(err, "an answer's text", a->text.n + n);
     if (n == 0) return 0;
     size_t end;
-    bool found = stop_find(a->params->stop, a->text.data, a->text.n, a->n_sent, &end);
+    bool found = stop_string_find(a->params->stop, a->text.data, a->text.n, a->n_sent, &end);
     if (found) {
         a->cut = true;
         a->text.n = end;
@@ -138,7 +138,7 @@ static int take_id(struct answer *a, int32_t id, const struct sampler *s, struct
     return rc;
 }
 
-int answer_on_id(struct turn *t, int32_t id)
+int answer_on_id(struct decode_loop *t, int32_t id)
 {
     struct answer *a = t->a;
     t->id = id;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * An answer as it grows: ids become text that is certain, and something ends it. Who computes the
- * next id, alone or beside other answers, is the business of generate.c and together.c. */
+ * next id, alone or beside other answers, is the business of generate.c and batch.c. */
 #ifndef ENGINE_ANSWER_H
 #define ENGINE_ANSWER_H
 
@@ -32,7 +32,7 @@ struct answer {
 };
 
 /* The loop's place: the newest id, what became of it, and whether the answer ends with it. */
-struct turn {
+struct decode_loop {
     struct answer *a;
     struct phi3v_session *s;
     struct phi3v_error *err;
@@ -44,7 +44,7 @@ struct turn {
 /* The most tokens that may follow the prompt; 1 lets session_load say what is too long. */
 size_t answer_room(const struct phi3v_session *s, const struct phi3v_prompt *prompt,
                    int max_new_tokens);
-/* All memory of an answer of at most cap ids, so that no step takes any; params and work are set.
+/* All memory of an answer of at most cap ids, so that no step allocates; params and task are set.
  * Errors: MEMORY. */
 int answer_init(struct answer *a, struct phi3v_session *s, const struct phi3v_prompt *prompt,
                 size_t cap, struct phi3v_error *err);
@@ -54,9 +54,9 @@ void answer_fini(struct answer *a);
 void answer_show_prompt(const struct answer *a, struct phi3v_session *s,
                         const struct phi3v_prompt *prompt,
                         const struct phi3v_constraint *constraint);
-/* Shows a chosen id to a struct turn; a->finish says how things stand with it. Non-zero: no further
+/* Shows a chosen id to a struct decode_loop; a->finish says how things stand with it. Non-zero: no further
  * one is wanted. */
-int answer_on_id(struct turn *turn, int32_t id);
+int answer_on_id(struct decode_loop *turn, int32_t id);
 /* Gives out what was held back: an incomplete character, the possible beginning of a stop string.
  */
 int answer_flush(struct answer *a, struct phi3v_error *err);

@@ -19,7 +19,7 @@ struct batch_slot {
     struct phi3v_params params;
     struct loading loading;
     struct answer a;
-    struct turn turn;
+    struct decode_loop turn;
     struct task task;
     double start_s;
 };
@@ -130,7 +130,7 @@ static int slot_init(struct batch_slot *slot, phi3v_event_fn on_event, void *use
     job->error = (struct phi3v_error){0};
     slot->start_s = 0;
     slot->a = (struct answer){.params = &slot->params, .task = &slot->task};
-    slot->turn = (struct turn){.a = &slot->a, .s = s, .err = &job->error};
+    slot->turn = (struct decode_loop){.a = &slot->a, .s = s, .err = &job->error};
     task_begin(&slot->task, &s->task_state, on_event, user);
     size_t room = answer_room(s, job->prompt, slot->params.max_new_tokens);
     return answer_init(&slot->a, s, job->prompt, room, &job->error);

@@ -11,13 +11,13 @@ static int on_id(void *user, int i, int32_t id)
 }
 
 /* Computes what follows the turn's id: one token, or as many as the device takes by itself. */
-static int go_on(struct turn *t, size_t n)
+static int go_on(struct decode_loop *t, size_t n)
 {
     size_t left = t->a->cap - t->a->n;
     return session_decode(t->s, t->id, left < n ? left : n, on_id, t, t->a->task, t->err);
 }
 
-int generate_rest(struct turn *t, size_t n)
+int generate_rest(struct decode_loop *t, size_t n)
 {
     size_t end = t->a->n + n;
     while (!t->ends && t->a->n < end) {
@@ -31,7 +31,7 @@ int generate_rest(struct turn *t, size_t n)
 /* Samples, shows and computes until something ends it; a->finish says what. */
 static int answer_loop(struct answer *a, struct phi3v_session *s, struct phi3v_error *err)
 {
-    struct turn t = {.a = a, .s = s, .err = err};
+    struct decode_loop t = {.a = a, .s = s, .err = err};
     answer_on_id(&t, sampler_pick(s->sampler, s->logits));
     return generate_rest(&t, a->cap);
 }

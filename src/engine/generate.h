@@ -11,6 +11,6 @@ int generate(struct phi3v_session *s, const struct phi3v_prompt *prompt,
              struct phi3v_result *ret_result, struct phi3v_error *err);
 /* Computes and shows at most n ids behind the turn's, until something ends the answer (turn->ends);
  * a->finish says what. */
-int generate_rest(struct turn *turn, size_t n);
+int generate_rest(struct decode_loop *turn, size_t n);
 
 #endif

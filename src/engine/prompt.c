@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "text/chat.h"
+#include "text/chat_template.h"
 
 /* -- Pictures of a prompt ---------------------------------------------------------------------- */
 
@@ -130,7 +130,7 @@ static int chat_ids(const struct phi3v_model *m, const struct phi3v_turn *turns,
                                      .ids = turns[i].ids,
                                      .n_ids = turns[i].ids ? turns[i].n_ids : 0,
                                      .open = turns[i].open != 0};
-    rc = chat_turns(t, list, n_turns, p->tokens, stop, ret_ids, err);
+    rc = chat_template_turns(t, list, n_turns, p->tokens, stop, ret_ids, err);
     mem_free(list);
     return rc;
 }
@@ -183,7 +183,7 @@ int prompt_new_raw(const struct phi3v_model *m, const char *text, struct phi3v_i
     if ((rc = pictures_init(&p, n_images, err))) return rc;
     struct ids ids = {0};
     rc = pictures_add(&p, &m->config, images, n_images, num_crops, err);
-    if (!rc) rc = chat_raw(t, text, strlen(text), p.tokens, n_images, NULL, &ids, err);
+    if (!rc) rc = chat_template_raw(t, text, strlen(text), p.tokens, n_images, NULL, &ids, err);
     if (!rc) rc = finish(m, ids.data, ids.n, &p, ret, err);
     pictures_fini(&p);
     return rc;

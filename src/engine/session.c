@@ -17,7 +17,7 @@ int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_
     if (!s) return err_memory(err, "a session", sizeof *s);
     s->model = m;
     atomic_init(&s->task_state, TASK_IDLE);
-    kv_init(&s->kv, &m->kv);
+    kv_cache_init(&s->kv, &m->kv);
     size_t n_vocab = (size_t)m->config.n_vocab;
     s->logits = mem_array(n_vocab, sizeof *s->logits);
     s->piece = m->backend->table->piece_rows(m->backend);
@@ -40,7 +40,7 @@ int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_
 void session_free(struct phi3v_session *s)
 {
     if (!s) return;
-    kv_fini(&s->kv);
+    kv_cache_fini(&s->kv);
     if (s->state) s->model->backend->table->state_free(s->state);
     sampler_free(s->sampler);
     mem_free(s->logits);
@@ -54,7 +54,7 @@ int session_fork(struct phi3v_session *from, struct phi3v_session **ret, struct 
     struct phi3v_session *s;
     int rc = session_new(from->model, &s, err);
     if (rc) return rc;
-    rc = kv_fork(&s->kv, &from->kv, err);
+    rc = kv_cache_fork(&s->kv, &from->kv, err);
     if (rc)
         session_free(s);
     else
@@ -62,12 +62,12 @@ int session_fork(struct phi3v_session *from, struct phi3v_session **ret, struct 
     return rc;
 }
 
-void session_clear(struct phi3v_session *s) { kv_clear(&s->kv); }
+void session_clear(struct phi3v_session *s) { kv_cache_clear(&s->kv); }
 
 void session_settle(struct phi3v_session *s)
 {
-    kv_trim(&s->kv);
-    kv_publish(&s->kv);
+    kv_cache_trim(&s->kv);
+    kv_cache_publish(&s->kv);
 }
 
 /* -- Pictures ---------------------------------------------------------------------------------- */
@@ -210,7 +210,7 @@ static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n
 static int compute_pieces(struct phi3v_session *s, const struct in_use *u, float *all_logits,
                           size_t max_pieces, struct task *task, struct phi3v_error *err)
 {
-    struct kv *kv = &s->kv;
+    struct kv_cache *kv = &s->kv;
     int rc = 0;
     size_t piece = (size_t)s->piece;
     task_stage(task, PHI3V_STAGE_PREFILL, (int64_t)(kv->seq.n - kv->held));
@@ -236,7 +236,7 @@ static int compute_pieces(struct phi3v_session *s, const struct in_use *u, float
 static int compute(struct phi3v_session *s, const struct in_use *u, float *all_logits,
                    struct task *task, struct phi3v_error *err)
 {
-    int rc = kv_reserve(&s->kv, s->kv.seq.n, err);
+    int rc = kv_cache_reserve(&s->kv, s->kv.seq.n, err);
     return rc ? rc : compute_pieces(s, u, all_logits, SIZE_MAX, task, err);
 }
 
@@ -258,17 +258,17 @@ static int check_prompt(const struct phi3v_session *s, const struct phi3v_prompt
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt)
 {
     const struct sequence *seq = &prompt->seq; // the logits behind its last position are wanted
-    return kv_reusable(&s->kv, seq, seq->n - 1, model_rope_factors(s->model, seq->n));
+    return kv_cache_reusable(&s->kv, seq, seq->n - 1, model_rope_factors(s->model, seq->n));
 }
 
 /* Blocks for what follows, so that a step takes no memory. */
-static int reserve_ahead(struct kv *kv, size_t extra, struct phi3v_error *err)
+static int reserve_ahead(struct kv_cache *kv, size_t extra, struct phi3v_error *err)
 {
-    return kv_reserve(kv, kv->seq.n + (extra < TOKENS_AHEAD ? extra : TOKENS_AHEAD), err);
+    return kv_cache_reserve(kv, kv->seq.n + (extra < TOKENS_AHEAD ? extra : TOKENS_AHEAD), err);
 }
 
 /* A place for the keys and values of one row more. */
-static int reserve_row(struct kv *kv, struct phi3v_error *err)
+static int reserve_row(struct kv_cache *kv, struct phi3v_error *err)
 {
     if (kv->seq.n < (size_t)kv->n_blocks * KV_BLOCK) return 0;
     return reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
@@ -276,11 +276,11 @@ static int reserve_row(struct kv *kv, struct phi3v_error *err)
 
 /* Copies the prompt's sequence before anything held is given up. */
 static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t extra,
-                 struct kv_start *start, struct phi3v_error *err)
+                 struct kv_cache_start *start, struct phi3v_error *err)
 {
     struct sequence seq;
     int rc = sequence_copy(prompt, extra, &seq, err);
-    if (!rc) kv_adopt(&s->kv, &seq, start, model_rope_factors(s->model, prompt->n));
+    if (!rc) kv_cache_adopt(&s->kv, &seq, start, model_rope_factors(s->model, prompt->n));
     return rc;
 }
 
@@ -289,17 +289,17 @@ static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t 
 static int load_begin(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t n,
                       size_t extra, struct task *task, struct in_use *u, struct phi3v_error *err)
 {
-    struct kv_start start;
+    struct kv_cache_start start;
     int rc = check_prompt(s, prompt, extra, err);
     if (!rc)
-        rc = kv_start(&s->kv, &prompt->seq, n, model_rope_factors(s->model, prompt->seq.n), &start,
-                      err);
+        rc = kv_cache_start(&s->kv, &prompt->seq, n, model_rope_factors(s->model, prompt->seq.n),
+                            &start, err);
     if (rc) return rc;
     task->timing.cached_tokens = (int64_t)start.n;
     rc = pictures_use(s, &prompt->seq, start.n, task, u, err);
     if (!rc) rc = adopt(s, &prompt->seq, extra, &start, err);
-    if (rc) kv_start_fini(&s->kv, &start);
-    if (!rc && (rc = kv_reserve(&s->kv, s->kv.seq.n, err))) kv_trim(&s->kv);
+    if (rc) kv_cache_start_fini(&s->kv, &start);
+    if (!rc && (rc = kv_cache_reserve(&s->kv, s->kv.seq.n, err))) kv_cache_trim(&s->kv);
     if (rc) in_use_fini(u);
     return rc;
 }
@@ -308,9 +308,9 @@ static int load_begin(struct phi3v_session *s, const struct phi3v_prompt *prompt
 static int load_end(struct phi3v_session *s, size_t extra, int rc, struct in_use *u,
                     struct phi3v_error *err)
 {
-    kv_publish(&s->kv); // whoever asks next, perhaps beside this answer
+    kv_cache_publish(&s->kv); // whoever asks next, perhaps beside this answer
     if (!rc) rc = reserve_ahead(&s->kv, extra, err);
-    if (rc) kv_trim(&s->kv);
+    if (rc) kv_cache_trim(&s->kv);
     in_use_fini(u);
     return rc;
 }
@@ -350,18 +350,18 @@ void session_load_stop(struct phi3v_session *s, struct loading *l)
  * one. */
 static int recompute(struct phi3v_session *s, struct task *task, struct phi3v_error *err)
 {
-    struct kv *kv = &s->kv;
+    struct kv_cache *kv = &s->kv;
     struct in_use u;
-    struct kv_start start;
+    struct kv_cache_start start;
     struct task outer = *task;
     enum rope_factors rope_factors = model_rope_factors(s->model, kv->seq.n);
-    int rc = kv_start(kv, &kv->seq, kv->seq.n - 1, rope_factors, &start, err);
+    int rc = kv_cache_start(kv, &kv->seq, kv->seq.n - 1, rope_factors, &start, err);
     if (rc) return rc;
     rc = pictures_use(s, &kv->seq, start.n, task, &u, err);
     if (rc) {
-        kv_start_fini(kv, &start);
+        kv_cache_start_fini(kv, &start);
     } else {
-        kv_adopt(kv, NULL, &start, rope_factors);
+        kv_cache_adopt(kv, NULL, &start, rope_factors);
         rc = compute(s, &u, NULL, task, err);
         in_use_fini(&u);
     }
@@ -373,7 +373,7 @@ static int recompute(struct phi3v_session *s, struct task *task, struct phi3v_er
 
 int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err)
 {
-    struct kv *kv = &s->kv;
+    struct kv_cache *kv = &s->kv;
     assert(kv->held == kv->seq.n);
     const bool steps = session_steps(s);
     int rc = steps ? reserve_row(kv, err) : 0;
@@ -385,7 +385,7 @@ int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct 
     } else {
         rc = recompute(s, task, err);
     }
-    if (rc) kv_trim(kv);
+    if (rc) kv_cache_trim(kv);
     return rc;
 }
 
@@ -416,7 +416,7 @@ static int push_batch(struct phi3v_session *const *s, const int32_t *ids, int n,
                           .logits = logits,
                           .pulse = pulse};
     for (int i = 0; i < n; i++) {
-        const struct kv *kv = &s[i]->kv;
+        const struct kv_cache *kv = &s[i]->kv;
         wanted[i] = i;
         rows[i] = (struct prompt_row){.id = ids[i]};
         seqs[i] = (struct batch_seq){.rows = &rows[i],
@@ -444,7 +444,7 @@ bool session_draws_ahead(const struct phi3v_session *s)
  * are. */
 static size_t decode_ahead_steps(const struct phi3v_session *s, size_t n)
 {
-    const struct kv *kv = &s->kv;
+    const struct kv_cache *kv = &s->kv;
     size_t rope_switch = (size_t)s->model->info.rope_switch, held = kv->held;
     size_t end = (size_t)kv->n_blocks * KV_BLOCK;
     if (!session_draws_ahead(s)) return 0;
@@ -572,18 +572,18 @@ int session_trace(struct phi3v_session *s, const struct phi3v_prompt *prompt, st
     struct in_use u;
     if ((rc = trace_pictures(s, &prompt->seq, task, trace, &u, err))) return rc;
     size_t n = prompt->seq.n;
-    struct kv_start start = {0};
+    struct kv_cache_start start = {0};
     struct prompt_row *rows = mem_array(n, sizeof *rows);
     if (!rows) rc = err_memory(err, "a traced pass", n * sizeof *rows);
-    if (!rc) rc = kv_start(&s->kv, &prompt->seq, 0, s->kv.rope_factors, &start, err);
+    if (!rc) rc = kv_cache_start(&s->kv, &prompt->seq, 0, s->kv.rope_factors, &start, err);
     if (!rc) rc = adopt(s, &prompt->seq, 0, &start, err);
     if (!rc) {
-        rc = kv_reserve(&s->kv, n, err);
+        rc = kv_cache_reserve(&s->kv, n, err);
         fill_rows(s, rows, 0, n, &u);
         if (!rc) rc = forward(s, rows, (int)n, NULL, s->logits, task, trace, err);
-        if (rc) kv_clear(&s->kv);
+        if (rc) kv_cache_clear(&s->kv);
     }
-    kv_start_fini(&s->kv, &start);
+    kv_cache_start_fini(&s->kv, &start);
     mem_free(rows);
     in_use_fini(&u);
     return rc;
@@ -594,10 +594,10 @@ int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err)
     if (n < 0 || n > s->model->info.ctx)
         return err_set(err, PHI3V_E_ARGUMENT, "%lld tokens to pretend; allowed is 0 to %lld",
                        (long long)n, (long long)s->model->info.ctx);
-    struct kv *kv = &s->kv;
+    struct kv_cache *kv = &s->kv;
     session_clear(s);
     int rc = sequence_reserve(&kv->seq, (size_t)n, err);
-    if (!rc) rc = kv_reserve(kv, (size_t)n, err);
+    if (!rc) rc = kv_cache_reserve(kv, (size_t)n, err);
     if (rc) return rc;
     for (int64_t i = 0; i < n; i++) sequence_push(&kv->seq, s->model->config.bos_id);
     struct backend *b = s->model->backend;

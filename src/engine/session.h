@@ -6,7 +6,7 @@
 #ifndef ENGINE_SESSION_H
 #define ENGINE_SESSION_H
 
-#include "engine/kv.h"
+#include "engine/kv_cache.h"
 #include "engine/model.h"
 #include "engine/prompt.h"
 #include "engine/sample.h"
@@ -15,7 +15,7 @@
 struct phi3v_session {
     struct phi3v_model *model;
     struct backend_state *state;
-    struct kv kv;
+    struct kv_cache kv;
     struct sampler *sampler;
     float *logits;           // [n_vocab], behind the last position held
     int piece;               // rows computed before they count as held: what a cancel can lose
@@ -83,7 +83,7 @@ int session_decode_batch(struct phi3v_session *const *s, const int32_t *ids, int
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt);
 /* Forgets what is held. */
 void session_clear(struct phi3v_session *s);
-/* Another session that holds the same, or nearly: see kv_fork. */
+/* Another session that holds the same, or nearly: see kv_cache_fork. */
 int session_fork(struct phi3v_session *s, struct phi3v_session **ret, struct phi3v_error *err);
 /* Behind an answer: gives back what was taken ahead, and publishes what is held. */
 void session_settle(struct phi3v_session *s);

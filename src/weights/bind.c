@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "weights/names.h"
+#include "weights/tensor_names.h"
 #include "weights/pack_file.h"
 #include "weights/tensor_table.h"
 
@@ -67,7 +67,7 @@ static int refuse_missing(const struct binder *b, const char *name)
 {
     for (size_t i = 0; i < weights_count(b->weights); i++) {
         const struct tensor *t = weights_at(b->weights, i);
-        const char *what = names_tell(t->name);
+        const char *what = tensor_names_tell(t->name);
         if (what)
             return err_set(b->err, PHI3V_E_UNSUPPORTED, "%s: tensor %.120s %s", t->file, t->name,
                            what);
@@ -117,7 +117,7 @@ static int refuse_surplus(const struct binder *b)
     static const char *const parts[] = {".bias", "_norm.weight", ".lora_", "adapter"};
     for (size_t i = 0; i < weights_count(b->weights); i++) {
         const struct tensor *t = weights_at(b->weights, i);
-        const char *what = names_tell(t->name);
+        const char *what = tensor_names_tell(t->name);
         bool layer = strncmp(t->name, "model.", 6) == 0 || strncmp(t->name, "lm_head.", 8) == 0;
         for (size_t k = 0; k < sizeof parts / sizeof *parts && !what && layer; k++)
             if (strstr(t->name, parts[k]))

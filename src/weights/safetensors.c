@@ -13,7 +13,7 @@
 #include "base/kind.h"
 #include "base/mem.h"
 #include "weights/foreign.h"
-#include "weights/names.h"
+#include "weights/tensor_names.h"
 
 enum { HEADER_MAX_BYTES = 100 << 20, MAX_SHARDS = 4096 };
 
@@ -303,7 +303,7 @@ static int find_prefix(const struct weights *w, const char **ret, struct phi3v_e
     if (weights_find(w, known)) return 0;
     for (size_t i = 0; i < w->n_tensors; i++) {
         const struct tensor *t = &w->tensors[i];
-        int n_this = (int)names_prefix(t->name, known);
+        int n_this = (int)tensor_names_prefix(t->name, known);
         if (n_this && n)
             return err_set(err, PHI3V_E_MODEL,
                            "%s has two models, whose tensors begin with %.*s and %.*s; save one of "
@@ -320,7 +320,7 @@ static int find_prefix(const struct weights *w, const char **ret, struct phi3v_e
 static int unwrap_names(struct weights *w, struct phi3v_error *err)
 {
     const char *name = NULL;
-    for (size_t i = 0; i < w->n_tensors; i++) names_unwrap((char *)w->tensors[i].name);
+    for (size_t i = 0; i < w->n_tensors; i++) tensor_names_unwrap((char *)w->tensors[i].name);
     int code = sort_names(w, err);
     if (code) return code;
     const int n = find_prefix(w, &name, err);

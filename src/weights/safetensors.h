@@ -51,7 +51,7 @@ const char *dtype_name(enum dtype dtype);
 int weights_open_file(const char *path, struct weights **ret_weights, struct phi3v_error *err);
 /* model.safetensors, or model.safetensors.index.json and its shards. Besides: every tensor of the
  * index must lie in the shard it names, and no tensor in two shards. Names that training programs
- * wrapped (weights/names.h), or that all begin with the same prefix, become those of the release.
+ * wrapped (weights/tensor_names.h), or that all begin with the same prefix, become those of the release.
  * Where neither file is there, the error says what else the folder holds. */
 int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v_error *err);
 /* The tensors' data will be read from now on: file_map_want for files that fit in `free_bytes`. */

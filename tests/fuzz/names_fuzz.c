@@ -13,7 +13,7 @@
 #include "fuzz.h"
 #include "weights/find.h"
 #include "weights/hub_name.h"
-#include "weights/names.h"
+#include "weights/tensor_names.h"
 
 #define SHA "0123456789abcdef0123456789abcdef01234567"
 
@@ -47,9 +47,9 @@ static void find(const char *text)
 static void unwrap(char *text)
 {
     size_t n = strlen(text);
-    names_unwrap(text);
-    if (strlen(text) > n || names_prefix(text, "model.norm.weight") > n) abort();
-    names_tell(text);
+    tensor_names_unwrap(text);
+    if (strlen(text) > n || tensor_names_prefix(text, "model.norm.weight") > n) abort();
+    tensor_names_tell(text);
     struct near near = {.typed = text};
     near_offer(&near, "model.norm.weight", "x");
 }

@@ -9,7 +9,7 @@
 #include "base/utf8.h"
 #include "fuzz.h"
 #include "small_tokenizer.h"
-#include "text/chat.h"
+#include "text/chat_template.h"
 
 static void round_trip(const struct tokenizer *t, const char *s, size_t n)
 {
@@ -66,8 +66,8 @@ static void prompts(const struct tokenizer *t, const char *s, size_t n)
     for (int n_images = 0; n_images <= 3 && !text.failed; n_images++) {
         struct ids raw = {0}, turns = {0};
         struct chat_turn turn = {.role = "user", .text = text.data, .n_images = n_images};
-        chat_raw(t, s, n, tokens, n_images, NULL, &raw, &err);
-        chat_turns(t, &turn, 1, tokens, NULL, &turns, &err);
+        chat_template_raw(t, s, n, tokens, n_images, NULL, &raw, &err);
+        chat_template_turns(t, &turn, 1, tokens, NULL, &turns, &err);
         for (size_t i = 0; i < turns.n; i++)
             if (turns.data[i] < -n_images) abort();
         ids_fini(&raw);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "golden.h"
-#include "text/chat.h"
+#include "text/chat_template.h"
 
 static const char *const models[] = {"tiny-a-f32", "tiny-a-bf16", "tiny-gqa-bf16",
                                      "tiny-long-bf16"};
@@ -119,8 +119,8 @@ static bool turns_to(const struct tokenizer *t, const json_t *messages, const js
         turns[i].text = json_string_value(json_object_get(m, "content"));
     }
     struct ids ids = {0};
-    bool ok =
-        n <= 16 && !chat_turns(t, turns, (int)n, NULL, NULL, &ids, NULL) && equals_ids(&ids, want);
+    bool ok = n <= 16 && !chat_template_turns(t, turns, (int)n, NULL, NULL, &ids, NULL) &&
+              equals_ids(&ids, want);
     ids_fini(&ids);
     return ok;
 }
@@ -175,8 +175,8 @@ static void check_prompt(const struct tokenizer *t, const char *model, size_t in
     }
     struct ids ids = {0};
     struct phi3v_error err;
-    int code = chat_raw(t, json_string_value(prompt), json_string_length(prompt), tokens, n, NULL,
-                        &ids, &err);
+    int code = chat_template_raw(t, json_string_value(prompt), json_string_length(prompt), tokens,
+                                 n, NULL, &ids, &err);
     bool refused = json_object_get(c, "error") != NULL;
     tap_ok(refused ? code == PHI3V_E_PROMPT
                    : code == 0 && equals_rle(&ids, json_object_get(c, "ids_rle")),

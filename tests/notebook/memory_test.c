@@ -34,7 +34,7 @@ static char *described(void)
 {
     struct text t = {0};
     const struct book *b = &r.nb->book;
-    struct standing s;
+    struct inherited s;
     text_addf(&t, "%d cells %d pictures %s\n", b->n, b->images.n, b->path ? b->path : "-");
     for (int i = 0; i < b->n; i++) {
         const struct cell *c = &b->v[i];
@@ -46,10 +46,10 @@ static char *described(void)
         text_addf(&t, "@%d %s %d\n", k + 1, b->images.v[k].what, b->images.v[k].dropped);
     text_add(&t, "pending\n");
     describe_lines(&t, &b->pending);
-    assert_int_equal(book_standing(b, b->n, &s, NULL), 0);
+    assert_int_equal(book_inherited(b, b->n, &s, NULL), 0);
     text_addf(&t, "staged %d, crops %d, system %s\n", s.staged.n, r.nb->now.num_crops,
               r.nb->now.system);
-    standing_free(&s);
+    inherited_free(&s);
     return text_take(&t);
 }
 

@@ -142,11 +142,11 @@ static bool copy_journal(void)
 static bool can_be_compared(int i)
 {
     const struct cell *c = &r.nb->book.v[i];
-    struct standing s;
-    assert_int_equal(book_standing(&r.nb->book, i, &s, NULL), 0);
-    assert_int_equal(standing_apply(&s, &c->lines, NULL), 0);
+    struct inherited s;
+    assert_int_equal(book_inherited(&r.nb->book, i, &s, NULL), 0);
+    assert_int_equal(inherited_apply(&s, &c->lines, NULL), 0);
     bool whole = c->n_ids <= (size_t)s.settings.max_new_tokens; /* else :more was used */
-    standing_free(&s);
+    inherited_free(&s);
     return whole && !c->overrides.n && book_state(&r.nb->book, i) == CELL_OK;
 }
 

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "notebook/standing.h"
+#include "notebook/inherited.h"
 #include "notebook/undo.h"
 
 static struct book new_book(void)
@@ -57,11 +57,11 @@ static int answered(struct book *b, const char *prompt, int image, int32_t id)
 
 static void staged_is(const struct book *b, int n, int first)
 {
-    struct standing s;
-    assert_int_equal(book_standing(b, b->n, &s, NULL), 0);
+    struct inherited s;
+    assert_int_equal(book_inherited(b, b->n, &s, NULL), 0);
     assert_int_equal(s.staged.n, n);
     if (n) assert_int_equal(s.staged.v[0], first);
-    standing_free(&s);
+    inherited_free(&s);
 }
 
 static void staging_follows_from_lines(void **state)
@@ -93,33 +93,33 @@ static void settings_belong_to_cells(void **state)
 {
     (void)state;
     struct book b = new_book();
-    struct standing s;
+    struct inherited s;
     line(&b, ":set num_crops 4", -1);
     line(&b, ":system Be brief.", -1);
     answered(&b, "one", -1, 1);
     line(&b, ":set num_crops 1", -1);
     line(&b, ":system off", -1);
-    assert_int_equal(book_standing(&b, 0, &s, NULL), 0);
+    assert_int_equal(book_inherited(&b, 0, &s, NULL), 0);
     assert_int_equal(s.settings.num_crops, 0);
-    assert_int_equal(standing_apply(&s, &b.v[0].lines, NULL), 0);
+    assert_int_equal(inherited_apply(&s, &b.v[0].lines, NULL), 0);
     assert_int_equal(s.settings.num_crops, 4);
     assert_string_equal(s.settings.system, "Be brief.");
-    standing_free(&s);
-    assert_int_equal(book_standing(&b, 1, &s, NULL), 0);
+    inherited_free(&s);
+    assert_int_equal(book_inherited(&b, 1, &s, NULL), 0);
     assert_int_equal(s.settings.num_crops, 1);
     assert_string_equal(s.settings.system, "");
-    standing_free(&s);
+    inherited_free(&s);
     assert_int_equal(book_state(&b, 0), CELL_OK);
     /* The same lines in a file may not do everything. */
     line(&b, ":set max_new_tokens 1000000", -1);
     struct settings before;
     assert_int_equal(settings_copy(&before, &b.base, NULL), 0);
-    assert_int_equal(book_standing(&b, 0, &s, NULL), 0);
+    assert_int_equal(book_inherited(&b, 0, &s, NULL), 0);
     b.pending.v[b.pending.n - 1].origin = NB_FILE;
-    assert_int_equal(standing_apply(&s, &b.pending, NULL), 0);
+    assert_int_equal(inherited_apply(&s, &b.pending, NULL), 0);
     assert_int_equal(s.settings.max_new_tokens, before.max_new_tokens);
     settings_free(&before);
-    standing_free(&s);
+    inherited_free(&s);
     book_free(&b);
 }
 

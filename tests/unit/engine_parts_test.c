@@ -13,7 +13,7 @@
 #include "engine/feature_cache.h"
 #include "engine/sample.h"
 #include "engine/sequence.h"
-#include "engine/stop.h"
+#include "engine/stop_string.h"
 #include "engine_fixture.h"
 
 /* -- Sampler ----------------------------------------------------------------------------------- */
@@ -152,20 +152,20 @@ static void stop_strings_are_held_back(void **state)
     (void)state;
     static const char *const stops[] = {"STOP", "end.", NULL};
     size_t end;
-    assert_false(stop_find(stops, "ab", 2, 0, &end));
+    assert_false(stop_string_find(stops, "ab", 2, 0, &end));
     assert_int_equal(end, 2);
-    assert_false(stop_find(stops, "ab ST", 5, 0, &end)); // may become STOP
+    assert_false(stop_string_find(stops, "ab ST", 5, 0, &end)); // may become STOP
     assert_int_equal(end, 3);
-    assert_false(stop_find(stops, "ab STend", 8, 0, &end)); // the later beginning
+    assert_false(stop_string_find(stops, "ab STend", 8, 0, &end)); // the later beginning
     assert_int_equal(end, 5);
-    assert_true(stop_find(stops, "ab STOP it", 10, 3, &end));
+    assert_true(stop_string_find(stops, "ab STOP it", 10, 3, &end));
     assert_int_equal(end, 3);
-    assert_true(stop_find(stops, "x end. STOP", 11, 0, &end)); // the earlier one
+    assert_true(stop_string_find(stops, "x end. STOP", 11, 0, &end)); // the earlier one
     assert_int_equal(end, 2);
-    assert_false(stop_find(NULL, "STOP", 4, 0, &end));
+    assert_false(stop_string_find(NULL, "STOP", 4, 0, &end));
     assert_int_equal(end, 4);
     static const char *const inner[] = {"aab", NULL};
-    assert_true(stop_find(inner, "aaab", 4, 0, &end));
+    assert_true(stop_string_find(inner, "aaab", 4, 0, &end));
     assert_int_equal(end, 1);
 }
 

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "common/names.h"
+#include "common/nearest_name.h"
 #include "verbs/options.h"
 
 static const char *name_at(int i, void *user)

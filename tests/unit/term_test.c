@@ -19,7 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "term/answers.h"
+#include "term/terminal_replies.h"
 #include "term/clipboard.h"
 #include "term/term.h"
 
@@ -29,7 +29,7 @@ struct heard {
     char typed[4096];
     size_t n_typed;
     bool pasting;
-    struct answer answers[16];
+    struct terminal_reply answers[16];
     int n_answers;
 };
 
@@ -48,7 +48,7 @@ static void on_pasted(int byte, void *user)
     on_typed(byte < 0 ? '>' : (unsigned char)byte, user);
 }
 
-static void on_answer(const struct answer *a, void *user)
+static void on_reply(const struct terminal_reply *a, void *user)
 {
     struct heard *h = user;
     assert_true(h->n_answers < 16);
@@ -58,10 +58,10 @@ static void on_answer(const struct answer *a, void *user)
 static struct heard hear(const char *bytes, size_t n, bool flush)
 {
     struct heard h = {.n_typed = 0};
-    struct answers p;
-    answers_init(&p, on_typed, on_pasted, on_answer, &h);
-    for (size_t i = 0; i < n; i++) answers_byte(&p, (unsigned char)bytes[i]);
-    if (flush && answers_ambiguous(&p)) answers_flush(&p);
+    struct terminal_replies p;
+    terminal_replies_init(&p, on_typed, on_pasted, on_reply, &h);
+    for (size_t i = 0; i < n; i++) terminal_replies_byte(&p, (unsigned char)bytes[i]);
+    if (flush && terminal_replies_ambiguous(&p)) terminal_replies_flush(&p);
     return h;
 }
 
@@ -75,9 +75,9 @@ static void test_answers(void **state)
              "\033[6;20;9t\033[4;480;720t\033]11;rgb:ffff/8000/0000\033\\"
              "\033]11;rgb:11/22/33\a\033[?62;4;22c");
     assert_int_equal(h.n_typed, 0);
-    static const enum answer_kind kinds[] = {
-        ANSWER_KITTY, ANSWER_NAME,       ANSWER_GRAPHICS,   ANSWER_GRAPHICS,  ANSWER_SIZE,
-        ANSWER_SIZE,  ANSWER_BACKGROUND, ANSWER_BACKGROUND, ANSWER_ATTRIBUTES};
+    static const enum terminal_reply_kind kinds[] = {
+        REPLY_KITTY, REPLY_NAME,       REPLY_GRAPHICS,   REPLY_GRAPHICS,  REPLY_SIZE,
+        REPLY_SIZE,  REPLY_BACKGROUND, REPLY_BACKGROUND, REPLY_ATTRIBUTES};
     assert_int_equal(h.n_answers, 9);
     for (int i = 0; i < 9; i++) assert_int_equal(h.answers[i].kind, kinds[i]);
     assert_string_equal(h.answers[0].text, "i=31;OK");
@@ -125,7 +125,7 @@ static void test_mixed(void **state)
     assert_int_equal(h.n_answers, 0);
     h = HEAR("\033]lowned\033\\\033P1+r\033\\"); /* a title report, a capability */
     assert_int_equal(h.n_answers, 2);
-    assert_int_equal(h.answers[0].kind, ANSWER_OTHER);
+    assert_int_equal(h.answers[0].kind, REPLY_OTHER);
     assert_int_equal(h.n_typed, 0);
     h = HEAR("\033[\033[?62;4c"); /* torn, then whole */
     assert_int_equal(h.n_answers, 1);
@@ -141,7 +141,7 @@ static void test_garbage(void **state)
     strcat(many, "4c");
     struct heard h = hear(many, strlen(many), true);
     assert_int_equal(h.n_answers, 1);
-    assert_int_equal(h.answers[0].n_values, ANSWER_VALUES);
+    assert_int_equal(h.answers[0].n_values, REPLY_VALUES);
     h = HEAR("\033[?99999999999999999999c");
     assert_in_range(h.answers[0].values[0], 0, 99999);
     memset(many, 'x', sizeof many);
@@ -195,11 +195,11 @@ static void answers_of_clipboard(void **state)
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct clipboard c = {0};
-        struct answers p;
+        struct terminal_replies p;
         const char *bytes = table[i].bytes;
-        answers_init(&p, ignore_byte, on_pasted, on_answer, &c);
+        terminal_replies_init(&p, ignore_byte, on_pasted, on_reply, &c);
         p.on_clipboard = on_clipboard;
-        for (; *bytes; bytes++) answers_byte(&p, (unsigned char)*bytes);
+        for (; *bytes; bytes++) terminal_replies_byte(&p, (unsigned char)*bytes);
         assert_true(c.over);
         assert_int_equal(c.refused, !table[i].holds);
         if (table[i].holds) assert_int_equal(c.n, strlen(table[i].holds));

@@ -8,7 +8,7 @@
 #include "notebook/diff.h"
 #include "notebook/fork.h"
 #include "notebook/lines.h"
-#include "notebook/pieces.h"
+#include "notebook/token_text.h"
 #include "notebook/run.h"
 
 enum { USUAL_COUNT = 5, MAX_COUNT = 1000, RUNNERS_UP = 3 };
@@ -95,7 +95,7 @@ static int add_runners_up(struct text *t, const struct notebook *nb, const struc
         const struct phi3v_logprob *other = &token->top[j];
         if (other->id < 0 || other->id == c->ids[k]) continue;
         char *says;
-        int rc = piece_text(nb, c->ids, k, other->id, &says, err);
+        int rc = token_text_next(nb, c->ids, k, other->id, &says, err);
         if (rc) return rc;
         text_add(t, n++ ? ", " : "   not ");
         add_token(t, says);
@@ -111,7 +111,7 @@ static int say_token(struct notebook *nb, const struct cell *c, size_t k, struct
 {
     struct text t = {0};
     char *says;
-    int rc = piece_text(nb, c->ids, k, c->ids[k], &says, err);
+    int rc = token_text_next(nb, c->ids, k, c->ids[k], &says, err);
     if (rc) return rc;
     text_addf(&t, "@%-5zu", k + 1);
     add_token(&t, says);
@@ -165,7 +165,7 @@ int command_alt(struct call *c, struct phi3v_error *err)
                       "how certain answer %d was is not known: :set certainty on, then :run %d",
                       i + 1, i + 1);
     size_t *ends = memory_zero(cell->n_ids, sizeof *ends);
-    rc = ends ? pieces_find(nb, cell, ends, err) : memory_error(err);
+    rc = ends ? token_text_ends(nb, cell, ends, err) : memory_error(err);
     if (!rc) rc = show_certainty(nb, i, ends, err);
     if (!rc) rc = say_least(nb, cell, count, err);
     if (!rc) note(nb, "(:fork %d@TOKEN=TEXT goes on from another word)", i + 1);

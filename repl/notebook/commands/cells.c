@@ -166,12 +166,12 @@ int command_run(struct call *c, struct phi3v_error *err)
 static int pairs_for_retry(const struct notebook *nb, int i, struct strings *pairs,
                            struct phi3v_error *err)
 {
-    struct standing s;
-    int rc = book_standing(&nb->book, i, &s, err);
+    struct inherited s;
+    int rc = book_inherited(&nb->book, i, &s, err);
     if (rc) return rc;
-    rc = standing_apply(&s, &nb->book.v[i].lines, err);
+    rc = inherited_apply(&s, &nb->book.v[i].lines, err);
     bool greedy = s.settings.temperature <= 0 && nb->now.temperature <= 0;
-    standing_free(&s);
+    inherited_free(&s);
     if (rc) return rc;
     unsigned long long seed = nb->book.v[i].seed + 1;
     bool whole = strings_take(pairs, text_format("seed=%llu", seed));
@@ -233,8 +233,8 @@ int command_redo(struct call *c, struct phi3v_error *err) { return take_step(c->
 /* The pictures stay, and those that are staged stay so. */
 static int keep_pictures(struct notebook *nb, struct book *fresh, struct phi3v_error *err)
 {
-    struct standing s;
-    int rc = book_standing(&nb->book, nb->book.n, &s, err);
+    struct inherited s;
+    int rc = book_inherited(&nb->book, nb->book.n, &s, err);
     if (rc) return rc;
     rc = images_copy(&fresh->images, &nb->book.images, err);
     for (int k = 0; k < s.staged.n && !rc; k++) {
@@ -245,7 +245,7 @@ static int keep_pictures(struct notebook *nb, struct book *fresh, struct phi3v_e
         free(line);
         if (!added) rc = memory_error(err);
     }
-    standing_free(&s);
+    inherited_free(&s);
     return rc;
 }
 

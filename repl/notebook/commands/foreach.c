@@ -11,7 +11,7 @@
 #include "notebook/commands.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
-#include "notebook/table.h"
+#include "notebook/foreach_file.h"
 
 /* A picture being asked about, or that could not be. */
 struct item {
@@ -28,13 +28,13 @@ struct item {
 struct foreach {
     struct notebook *nb;
     const struct settings *settings;
-    struct strings what; // paths, addresses, "@3"
-    char *text;          // of the question, with its tag
-    char *file;          // answers go there, too; NULL
-    struct table table;  // [what.n]
-    size_t at;           // the next picture to be asked about
-    struct item *first;  // the one whose answer is on the screen,
-    struct item **last;  // and where the next one's is to be hung
+    struct strings what;      // paths, addresses, "@3"
+    char *text;               // of the question, with its tag
+    char *file;               // answers go there, too; NULL
+    struct foreach_file rows; // [what.n]
+    size_t at;                // the next picture to be asked about
+    struct item *first;       // the one whose answer is on the screen,
+    struct item **last;       // and where the next one's is to be hung
     int n_items;
     double stored_s;                   // when the file was written last, on the clock
     int n_answered, n_failed, n_there; // there: in the file already
@@ -129,7 +129,7 @@ static int parse_words(struct foreach *f, const struct words *words, struct phi3
     int rc = n > 0 ? 0
                    : refuse(err, PHI3V_E_ARGUMENT,
                             ":foreach wants pictures: :foreach photos/*.jpg \"PROMPT\"");
-    if (!rc && f->file) rc = table_check(f->file, err);
+    if (!rc && f->file) rc = foreach_file_check(f->file, err);
     if (!rc)
         rc = prompt ? text_of_prompt(f, last->text, err)
                     : text_of_cell(f, cell ? last->text : NULL, err);
@@ -176,10 +176,10 @@ static void keep(struct foreach *f, char **to, char *text)
 static void fail(struct foreach *f, const struct item *l)
 {
     struct phi3v_error error;
-    const char *name = f->table.v[l->at].picture, *why = l->task.error.text;
+    const char *name = f->rows.v[l->at].picture, *why = l->task.error.text;
     bool named = !name || strstr(why, name) != NULL;
     refuse(&error, l->task.code, "%.150s%s%.340s", named ? "" : name, named ? "" : ": ", why);
-    keep(f, &f->table.v[l->at].error, text_copy(why));
+    keep(f, &f->rows.v[l->at].error, text_copy(why));
     if (f->n_failed++ == 0) f->first_error = l->task.error;
     send(f, &(struct nb_output){.kind = NB_ERROR, .error = &error});
 }
@@ -221,8 +221,8 @@ static void show_end(struct foreach *f, struct item *l)
         fail(f, l);
         return;
     }
-    keep(f, &f->table.v[l->at].answer, text_copyn(result->text, result->n_text_bytes));
-    f->table.v[l->at].finish = finish_name(result->finish);
+    keep(f, &f->rows.v[l->at].answer, text_copyn(result->text, result->n_text_bytes));
+    f->rows.v[l->at].finish = finish_name(result->finish);
     f->n_answered += result->finish != PHI3V_FINISH_INTERRUPTED;
     engine_add_up(&f->nb->engine, &result->timing);
 }
@@ -231,7 +231,7 @@ static void show_end(struct foreach *f, struct item *l)
 
 static int store(struct foreach *f, struct phi3v_error *err)
 {
-    int rc = table_store(&f->table, f->file, err);
+    int rc = foreach_file_store(&f->rows, f->file, err);
     if (!rc) own_file_keep(f->nb, f->file);
     f->stored_s = now_s();
     return rc;
@@ -358,7 +358,7 @@ static struct item *push(struct foreach *f, size_t at)
     l->task.question = &l->question;
     int rc = load_item(f, l, what, &l->task.error);
     char *name = *what == '@' ? text_copy(what) : fetch_display_name(what);
-    keep(f, &f->table.v[at].picture, rc ? name : text_copy(l->loaded->source));
+    keep(f, &f->rows.v[at].picture, rc ? name : text_copy(l->loaded->source));
     if (!rc) free(name);
     if (!rc) rc = make_question(f, l, &l->task.error);
     if (rc) l->loaded = NULL;
@@ -379,7 +379,7 @@ static struct task *next(void *user)
     while (f->at < f->what.n && f->n_items < most && !f->broken &&
            !engine_stopped(&f->nb->engine)) {
         size_t at = f->at++;
-        if (f->table.v[at].there) continue;
+        if (f->rows.v[at].there) continue;
         struct item *l = push(f, at);
         if (!l) {
             break_off(f, memory_error(&err), &err);
@@ -405,10 +405,10 @@ static int take_over(struct foreach *f, struct phi3v_error *err)
                      : p->loaded.source ? text_copy(p->loaded.source)
                                         : text_copy(p->what);
         if (!name) return memory_error(err);
-        f->table.v[k].picture = name;
+        f->rows.v[k].picture = name;
     }
-    int rc = table_take_over(&f->table, f->file, err);
-    for (size_t k = 0; k < f->what.n; k++) f->n_there += f->table.v[k].there != NULL;
+    int rc = foreach_file_take_over(&f->rows, f->file, err);
+    for (size_t k = 0; k < f->what.n; k++) f->n_there += f->rows.v[k].there != NULL;
     if (!rc && f->n_there)
         note(f->nb,
              "(%d of these %zu pictures are in %s already; another name for another question)",
@@ -440,7 +440,7 @@ static void tell_end(struct foreach *f, bool stopped)
 static void foreach_free(struct foreach *f)
 {
     strings_free(&f->what);
-    table_free(&f->table);
+    foreach_file_free(&f->rows);
     free(f->text);
     free(f->file);
 }
@@ -451,7 +451,7 @@ int command_foreach(struct call *c, struct phi3v_error *err)
     f.last = &f.first;
     engine_begin(&c->nb->engine);
     int rc = parse(&f, c->args, err);
-    if (!rc) rc = table_init(&f.table, (int)f.what.n, err);
+    if (!rc) rc = foreach_file_init(&f.rows, (int)f.what.n, err);
     if (!rc && f.file) rc = take_over(&f, err);
     if (!rc) rc = answer_all(&f, err);
     bool stopped = engine_stopped(&c->nb->engine);

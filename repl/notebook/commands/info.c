@@ -79,15 +79,15 @@ enum { BAR = 40 };
 /* The prompt of cell i as it would be built now. */
 static int prompt_of(struct notebook *nb, int i, struct question *ret, struct phi3v_error *err)
 {
-    struct standing s;
+    struct inherited s;
     struct cell *c = &nb->book.v[i];
     phi3v_model *model;
     int rc = engine_model(&nb->engine, "the exact prompt", &model, err);
-    if (!rc) rc = book_standing(&nb->book, i, &s, err);
+    if (!rc) rc = book_inherited(&nb->book, i, &s, err);
     if (rc) return rc;
-    rc = standing_apply(&s, &c->lines, err);
+    rc = inherited_apply(&s, &c->lines, err);
     if (!rc) rc = prompt_build(nb, i, &s.settings, false, ret, err);
-    standing_free(&s);
+    inherited_free(&s);
     return rc;
 }
 

@@ -149,8 +149,8 @@ int command_images(struct call *c, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     const struct images *m = &nb->book.images;
-    struct standing s;
-    int rc = book_standing(&nb->book, nb->book.n, &s, err);
+    struct inherited s;
+    int rc = book_inherited(&nb->book, nb->book.n, &s, err);
     if (rc) return rc;
     for (int i = 0; i < m->n; i++) {
         const struct image *p = &m->v[i];
@@ -169,7 +169,7 @@ int command_images(struct call *c, struct phi3v_error *err)
         text_free(&t);
     }
     if (!m->n) report(nb, "no pictures yet: :load FILE or URL\n");
-    standing_free(&s);
+    inherited_free(&s);
     return 0;
 }
 
