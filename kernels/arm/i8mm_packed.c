@@ -42,15 +42,16 @@ static ALWAYS_INLINE ivec row_sums(const int32x4_t quad[4], int second)
                   : i_of(vuzp1q_s32(quad[0], quad[1]), vuzp1q_s32(quad[2], quad[3]));
 }
 
-static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t)
+static ALWAYS_INLINE void run_tile(int rows, bool nibbles, enum coming what, const struct tile *t)
 {
     enum { STEP = 64 };
-    (void)streaming;
+    (void)what;
     const struct column c0 = t->column[0], c1 = t->column[1];
     const uint8_t *weights[2] = {c0.data, c1.data};
     const int64_t row_bytes = t->row_bytes;
     vec y[TILE_ROWS][2];
-    begin_tile(rows, y, t);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) y[r][0] = y[r][1] = v_set(0);
     for (int b = 0; b < t->n_blocks; b++) {
         const int8_t *row = (const int8_t *)t->row + b * PACK_IN;
         int32x4_t sum[N_PAIRS][N_QUADS];

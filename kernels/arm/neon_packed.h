@@ -23,11 +23,6 @@ static ALWAYS_INLINE ivec i_load(const uint8_t *p)
 {
     return i_bytes(vld1q_u8(p), vld1q_u8(p + 16));
 }
-static ALWAYS_INLINE void i_store(uint8_t *p, ivec a)
-{
-    vst1q_u8(p, u8(a.a));
-    vst1q_u8(p + 16, u8(a.b));
-}
 static ALWAYS_INLINE ivec i_spread(int32_t a) { return i_of(vdupq_n_s32(a), vdupq_n_s32(a)); }
 static ALWAYS_INLINE ivec i_low(ivec a)
 {
@@ -48,11 +43,6 @@ static ALWAYS_INLINE ivec i_q8(ivec a)
     const uint8x16_t top = vdupq_n_u8(SIGNED ? 0x80 : 0);
     return i_bytes(veorq_u8(u8(a.a), top), veorq_u8(u8(a.b), top));
 }
-static ALWAYS_INLINE ivec i_as_q8(ivec a)
-{
-    const uint8x16_t move = vdupq_n_u8(SIGNED ? 0x80 - 8 : 0); /* Q8_OFFSET - Q4_OFFSET */
-    return i_bytes(vaddq_u8(u8(a.a), move), vaddq_u8(u8(a.b), move));
-}
 
 #include "body/packed_body.h"
 
@@ -63,7 +53,7 @@ void MATMUL_PREPARED(float *y, int64_t y_stride, const void *rows, int n_rows, c
         multiply_rounded(neon_matmul, y, y_stride, rows, n_rows, w, bias, out_begin, out_end,
                          scratch);
     else
-        multiply_packed(y, y_stride, rows, n_rows, w, bias, out_begin, out_end, scratch);
+        multiply_packed(y, y_stride, rows, n_rows, w, bias, out_begin, out_end);
 }
 
 #endif

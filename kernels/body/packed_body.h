@@ -5,14 +5,11 @@
  *   products of 4 unsigned and 4 signed bytes to each lane), i_low (nibbles), i_high;
  * - v_from_half (W halves), v_bits (the same bits);
  * - SIGNED: i_dot takes weights that are signed too. Then i_q8 takes their offset from q8's, so
- *   that a block's sum begins with base alone, and i_as_q8 makes q8's unsigned weights of nibbles.
- *   Else both change nothing.
+ *   that a block's sum begins with base alone. Else it changes nothing.
  * - OWN_TILE, where the level defines run_tile itself.
  *
- * A tile is TILE_ROWS rows of x and 2 W outputs. Few rows read the strips as they are stored. With
- * more, the inputs are cut so that the weights of a tile stay in the first-level cache while all
- * rows pass over them, q4 unpacked to q8's layout once. Sums are kept between cuts, so every output
- * is the same chain of additions. */
+ * A tile is TILE_ROWS rows of x and 2 W outputs. All rows pass over the strips of a tile before the
+ * next one's: they are read as they are stored, and stay in a near cache between passes. */
 #ifndef KERNELS_PACKED_BODY_H
 #define KERNELS_PACKED_BODY_H
 
@@ -32,10 +29,18 @@ enum {
     TILE_OUTS = 2 * W,
     VECTORS_PER_STRIP = PACK_OUTS / W,
     STRIPS_PER_TILE = TILE_OUTS < PACK_OUTS ? 1 : TILE_OUTS / PACK_OUTS,
-    CUT_BLOCKS = 32, /* blocks of one pass of many rows */
-    /* what a pass of one or two rows asks for in advance, in bytes of each column: docs/speed.md */
+    MOST_ROWS = 512, /* that pass over a tile: more would not stay in the caches themselves */
+    /* what a lone pass asks for in advance, in bytes of each column: docs/speed.md */
     DATA_AHEAD = 2048,
     SCALES_AHEAD = 768
+};
+
+/* The weights that a pass asks for. */
+enum coming {
+    NOTHING,    // they are there
+    SOON,       // its own, and the beginning of the next tile's
+    FIRST_HALF, // of the next tile's, while another pass has
+    SECOND_HALF // the other
 };
 
 /* One vector of outputs. */
@@ -48,13 +53,10 @@ struct column {
 struct tile {
     float *y; // of the first row and the first column
     int64_t y_stride;
-    const float *sums; // of the blocks before, of the same row and column; NULL: begins with 0
-    int64_t sums_stride;
-    const char *row;      // values of the first row, at the first block
-    const int32_t *start; // of the first row, at the first block
+    const char *row;      // values of the first row
+    const int32_t *start; // of the first row
     int64_t row_bytes;
     int64_t base;      // from start, in integers
-    bool ends;         // with sum * unit + bias
     const char *unit;  // of the first row
     const float *bias; // of the first column, or NULL
     struct column column[2];
@@ -77,37 +79,19 @@ static ALWAYS_INLINE ivec spread_integer(const int32_t *start, int64_t row_bytes
 /* A block's sum times the power of two that its row stands for (kernels/packed.h). */
 static ALWAYS_INLINE vec value_of(ivec sum, ivec base) { return v_sub(v_bits(sum), v_bits(base)); }
 
-static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t);
+static ALWAYS_INLINE void run_tile(int rows, bool nibbles, enum coming what, const struct tile *t);
 
-/* The sums of a tile before its blocks, and what becomes of them; rows is a constant. */
-static ALWAYS_INLINE void begin_tile(int rows, vec y[][2], const struct tile *t)
-{
-    const vmask m0 = t->column[0].mask, m1 = t->column[1].mask;
-#pragma GCC unroll 8
-    for (int r = 0; r < rows; r++) {
-        int64_t at = r * t->sums_stride;
-        y[r][0] = t->sums ? v_load_some(t->sums + at, m0) : v_set(0);
-        y[r][1] = t->sums ? v_load_some(t->sums + at + W, m1) : v_set(0);
-    }
-}
-
+/* y = sum * unit + bias; rows is a constant. */
 static ALWAYS_INLINE void end_tile(int rows, vec y[][2], const struct tile *t)
 {
     const vmask m0 = t->column[0].mask, m1 = t->column[1].mask;
-    if (t->ends) {
-        vec bias0 = t->bias ? v_load_some(t->bias, m0) : v_set(0);
-        vec bias1 = t->bias ? v_load_some(t->bias + W, m1) : v_set(0);
-#pragma GCC unroll 8
-        for (int r = 0; r < rows; r++) {
-            vec unit = v_set(*(const float *)(const void *)(t->unit + r * t->row_bytes));
-            y[r][0] = v_fma(y[r][0], unit, bias0);
-            y[r][1] = v_fma(y[r][1], unit, bias1);
-        }
-    }
+    const vec bias0 = t->bias ? v_load_some(t->bias, m0) : v_set(0);
+    const vec bias1 = t->bias ? v_load_some(t->bias + W, m1) : v_set(0);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
-        v_store_some(t->y + r * t->y_stride, m0, y[r][0]);
-        v_store_some(t->y + r * t->y_stride + W, m1, y[r][1]);
+        vec unit = v_set(*(const float *)(const void *)(t->unit + r * t->row_bytes));
+        v_store_some(t->y + r * t->y_stride, m0, v_fma(y[r][0], unit, bias0));
+        v_store_some(t->y + r * t->y_stride + W, m1, v_fma(y[r][1], unit, bias1));
     }
 }
 
@@ -135,26 +119,49 @@ static ALWAYS_INLINE size_t at_ahead(size_t at, size_t ahead, size_t n_bytes, si
     return to < n_bytes ? to : to - n_bytes + next_tile;
 }
 
-/* rows, nibbles and streaming are constants where this is inlined, so sums live in registers. */
-static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const struct tile *t)
+/* Asks for n bytes of both columns. */
+static ALWAYS_INLINE void ask_for(const uint8_t *c0, const uint8_t *c1, size_t at, size_t n)
 {
-    enum { STEP = 64, SCALES = PACK_OUTS * sizeof(uint16_t) };
+#pragma GCC unroll 8
+    for (size_t i = 0; i < n; i += 64) {
+        __builtin_prefetch(c0 + at + i);
+        __builtin_prefetch(c1 + at + i);
+    }
+}
+
+/* At block b: data and scales that will be wanted. */
+static ALWAYS_INLINE void ask_ahead(enum coming what, bool nibbles, const struct tile *t, size_t b)
+{
+    enum { SCALES = PACK_OUTS * sizeof(uint16_t) };
+    const size_t block = nibbles ? Q4_DATA : Q8_DATA, n_blocks = (size_t)t->n_blocks;
+    const struct column c0 = t->column[0], c1 = t->column[1];
+    size_t data = t->next_tile + b * block, scales = t->next_tile + b * SCALES;
+    if (what == SOON) {
+        data = at_ahead(b * block, DATA_AHEAD, n_blocks * block, t->next_tile);
+        scales = at_ahead(b * SCALES, SCALES_AHEAD, n_blocks * SCALES, t->next_tile);
+    }
+    if (what == SECOND_HALF) data += block / 2;
+    ask_for(c0.data, c1.data, data, what == SOON ? block : block / 2);
+    if (what != SECOND_HALF)
+        ask_for((const uint8_t *)c0.scales, (const uint8_t *)c1.scales, scales, 1);
+}
+
+/* rows, nibbles and `what` are constants where this is inlined, so sums live in registers. */
+static ALWAYS_INLINE void run_tile(int rows, bool nibbles, enum coming what, const struct tile *t)
+{
+    enum { STEP = 64 };
     const size_t block = nibbles ? Q4_DATA : Q8_DATA;
     const struct column c0 = t->column[0], c1 = t->column[1];
     const uint8_t *w0 = c0.data, *w1 = c1.data;
     const char *row = t->row;
     const int32_t *start = t->start;
     const int64_t row_bytes = t->row_bytes, base = t->base;
-    const size_t n_blocks = (size_t)t->n_blocks, next_tile = t->next_tile;
+    const size_t n_blocks = (size_t)t->n_blocks;
     vec y[TILE_ROWS][2];
-    begin_tile(rows, y, t);
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) y[r][0] = y[r][1] = v_set(0);
     for (size_t b = 0; b < n_blocks; b++) {
-        const size_t coming = at_ahead(b * block, DATA_AHEAD, n_blocks * block, next_tile);
-        if (streaming) {
-            size_t at = at_ahead(b * SCALES, SCALES_AHEAD, n_blocks * SCALES, next_tile);
-            __builtin_prefetch((const char *)c0.scales + at);
-            __builtin_prefetch((const char *)c1.scales + at);
-        }
+        if (what != NOTHING) ask_ahead(what, nibbles, t, b);
         ivec sum[TILE_ROWS][2];
 #pragma GCC unroll 8
         for (int r = 0; r < rows; r++)
@@ -164,14 +171,6 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
         for (int pair = 0; pair < PACK_GROUPS / 2; pair++) {
             const int at = nibbles ? pair * STEP : pair * 2 * STEP;
             ivec a0 = i_load(w0 + at), a1 = i_load(w1 + at);
-            if (streaming) {
-                __builtin_prefetch(c0.data + coming + at);
-                __builtin_prefetch(c1.data + coming + at);
-                if (!nibbles) {
-                    __builtin_prefetch(c0.data + coming + at + STEP);
-                    __builtin_prefetch(c1.data + coming + at + STEP);
-                }
-            }
             ivec b0 = nibbles ? i_high(a0) : i_load(w0 + at + STEP);
             ivec b1 = nibbles ? i_high(a1) : i_load(w1 + at + STEP);
             if (nibbles)
@@ -198,41 +197,60 @@ static ALWAYS_INLINE void run_tile(int rows, bool nibbles, bool streaming, const
 
 #endif
 
-static ALWAYS_INLINE void run_rows(int rows, bool nibbles, const struct tile *t)
+static ALWAYS_INLINE void run_rows(int rows, bool nibbles, enum coming what, const struct tile *t)
 {
     switch (rows) {
     case 1:
-        run_tile(1, nibbles, true, t);
+        run_tile(1, nibbles, what, t);
         break;
     case 2:
-        run_tile(2, nibbles, true, t);
+        run_tile(2, nibbles, what, t);
         break;
 #if TILE_ROWS > 2
     case 3:
-        run_tile(3, nibbles, false, t);
+        run_tile(3, nibbles, what, t);
         break;
 #endif
 #if TILE_ROWS > 3
     case 4:
-        run_tile(4, nibbles, false, t);
+        run_tile(4, nibbles, what, t);
         break;
     case 5:
-        run_tile(5, nibbles, false, t);
+        run_tile(5, nibbles, what, t);
         break;
     default:
-        run_tile(6, nibbles, false, t);
+        run_tile(6, nibbles, what, t);
         break;
 #endif
     }
 }
 
-static __attribute__((noinline)) void tile_q8(int rows, const struct tile *t)
+/* One function for each type and what comes, so that its sums have the registers to themselves. */
+#define PASS(name, nibbles, what)                                                                  \
+    static __attribute__((noinline)) void name(int rows, const struct tile *t)                     \
+    {                                                                                              \
+        run_rows(rows, nibbles, what, t);                                                          \
+    }
+PASS(q8_nothing, false, NOTHING)
+PASS(q8_soon, false, SOON)
+PASS(q8_first_half, false, FIRST_HALF)
+PASS(q8_second_half, false, SECOND_HALF)
+PASS(q4_nothing, true, NOTHING)
+PASS(q4_soon, true, SOON)
+PASS(q4_first_half, true, FIRST_HALF)
+PASS(q4_second_half, true, SECOND_HALF)
+
+static void run_pass(enum weight_type type, enum coming what, int rows, const struct tile *t)
 {
-    run_rows(rows, false, t);
-}
-static __attribute__((noinline)) void tile_q4(int rows, const struct tile *t)
-{
-    run_rows(rows, true, t);
+    static void (*const q8[])(int rows, const struct tile *t) = {[NOTHING] = q8_nothing,
+                                                                 [SOON] = q8_soon,
+                                                                 [FIRST_HALF] = q8_first_half,
+                                                                 [SECOND_HALF] = q8_second_half};
+    static void (*const q4[])(int rows, const struct tile *t) = {[NOTHING] = q4_nothing,
+                                                                 [SOON] = q4_soon,
+                                                                 [FIRST_HALF] = q4_first_half,
+                                                                 [SECOND_HALF] = q4_second_half};
+    (type == WEIGHT_Q4 ? q4 : q8)[what](rows, t);
 }
 
 /* -- Which weights ---------------------------------------------------------------------------- */
@@ -241,7 +259,7 @@ struct product {
     const struct mat *w;
     const float *bias;        // or NULL
     int n_blocks, begin, end; // outputs
-    size_t strip_bytes, data_bytes;
+    size_t strip_bytes;
 };
 
 static vmask between(int begin, int end)
@@ -249,191 +267,76 @@ static vmask between(int begin, int end)
     return v_without(v_first(end < 0 ? 0 : end), v_first(begin < 0 ? 0 : begin));
 }
 
-/* W outputs from `out` on, a multiple of W, from block `block` on. One behind the end repeats the
- * last one and stores nothing. */
-static struct column column_at(const struct product *p, int out, int block)
+/* W outputs from `out` on, a multiple of W. One behind the end repeats the last one and stores
+ * nothing. */
+static struct column column_at(const struct product *p, int out)
 {
     int inside = out < p->end ? out : (p->end - 1) / W * W;
     const uint8_t *strip =
         (const uint8_t *)p->w->data + p->strip_bytes * (size_t)(inside / PACK_OUTS);
     size_t part = (size_t)(inside % PACK_OUTS);
     return (struct column){
-        .data = strip + p->data_bytes * (size_t)block + part * 4,
-        .scales = strip_scales(strip, p->w->type, p->n_blocks) + (size_t)block * PACK_OUTS + part,
+        .data = strip + part * 4,
+        .scales = strip_scales(strip, p->w->type, p->n_blocks) + part,
         .mask = between(p->begin - out, p->end - out),
     };
 }
 
-static struct tile tile_at(const struct product *p, float *y, int64_t y_stride, const char *rows,
-                           int block, int n_blocks)
+/* -- Passes ----------------------------------------------------------------------------------- */
+
+/* All rows over the tile's weights, about equally many at a time. A lone pass reads weights that
+ * come from memory meanwhile; two or more have the time to bring the next tile's. */
+static void pass_rows(struct tile t, enum weight_type type, int n_rows)
 {
-    return (struct tile){.y = y,
-                         .y_stride = y_stride,
-                         .row = rows + (size_t)block * PACK_IN,
-                         .start = row_start(rows, p->n_blocks) + block,
-                         .row_bytes = (int64_t)prepared_bytes(p->w->type, p->w->n_in),
-                         .base = p->n_blocks,
-                         .ends = block + n_blocks == p->n_blocks,
-                         .unit = (const char *)row_unit(rows, p->n_blocks),
-                         .n_blocks = n_blocks,
-                         .next_tile = STRIPS_PER_TILE * p->strip_bytes};
+    const int n_passes = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
+    for (int pass = 0; pass < n_passes; pass++) {
+        const int rows = n_rows / (n_passes - pass);
+        const enum coming what = n_passes == 1 ? SOON
+                                 : pass == 0   ? FIRST_HALF
+                                 : pass == 1   ? SECOND_HALF
+                                               : NOTHING;
+        run_pass(type, what, rows, &t);
+        n_rows -= rows;
+        t.y += rows * t.y_stride;
+        t.unit += rows * t.row_bytes;
+        t.row += rows * t.row_bytes;
+        t.start += rows * t.row_bytes / (int64_t)sizeof *t.start;
+    }
 }
 
-/* -- Few rows --------------------------------------------------------------------------------- */
-
-static void few_rows(const struct product *p, float *y, int64_t y_stride, const char *rows,
-                     int n_rows)
+static void multiply_rows(const struct product *p, float *y, int64_t y_stride, const char *rows,
+                          int n_rows)
 {
-    struct tile t = tile_at(p, y, y_stride, rows, 0, p->n_blocks);
+    struct tile t = {.y_stride = y_stride,
+                     .row = rows,
+                     .start = row_start(rows, p->n_blocks),
+                     .row_bytes = (int64_t)prepared_bytes(p->w->type, p->w->n_in),
+                     .base = p->n_blocks,
+                     .unit = (const char *)row_unit(rows, p->n_blocks),
+                     .n_blocks = p->n_blocks,
+                     .next_tile = STRIPS_PER_TILE * p->strip_bytes};
     for (int out = p->begin / TILE_OUTS * TILE_OUTS; out < p->end; out += TILE_OUTS) {
         t.y = y + out;
         t.bias = p->bias ? p->bias + out : NULL;
-        t.column[0] = column_at(p, out, 0);
-        t.column[1] = column_at(p, out + W, 0);
-        if (p->w->type == WEIGHT_Q4)
-            tile_q4(n_rows, &t);
-        else
-            tile_q8(n_rows, &t);
-    }
-}
-
-/* -- Many rows -------------------------------------------------------------------------------- */
-
-/* n_blocks of a q4 strip -> q8's layout. */
-static void unpack_strip(uint8_t *to, const uint8_t *data, int n_blocks)
-{
-    for (int i = 0; i < n_blocks * Q4_DATA; i += 64, to += 128)
-        for (int at = 0; at < 64; at += 4 * W) {
-            ivec a = i_load(data + i + at);
-            i_store(to + at, i_as_q8(i_low(a)));
-            i_store(to + 64 + at, i_as_q8(i_high(a)));
-        }
-}
-
-/* Unpacks what both columns of a tile need and points them there. */
-static void unpack_columns(struct column column[2], uint8_t *panel, int n_blocks)
-{
-    for (int i = 0; i < 2; i++) {
-        if (i % VECTORS_PER_STRIP == 0) unpack_strip(panel, column[i].data, n_blocks);
-        column[i].data = panel + i % VECTORS_PER_STRIP * 4 * W;
-        if (VECTORS_PER_STRIP == 1) panel += (size_t)n_blocks * Q8_DATA;
-    }
-}
-
-static int at_most(int n, int limit) { return n < limit ? n : limit; }
-
-/* Asks for lines [begin, begin + n) of n_lines. */
-static void prefetch_lines(const uint8_t *data, int begin, int n, int n_lines)
-{
-    for (int i = begin; i < at_most(begin + n, n_lines); i++)
-        __builtin_prefetch(data + i * 64, 0, 2);
-}
-
-/* The weights of a tile between two cuts. */
-struct place {
-    struct column column[2];
-    int n_lines; // of each
-};
-
-/* What is multiplied behind the tile at `out` and `block`: the next tile, or the first one's next
- * cut, or what lies behind the last, which may be this thread's next work. */
-static struct place next_place(const struct product *p, int first, int out, int block)
-{
-    struct product all = *p;
-    all.end = p->w->n_out;
-    out += TILE_OUTS;
-    if (out >= p->end && block + CUT_BLOCKS < p->n_blocks)
-        out = first, block += CUT_BLOCKS;
-    else if (out >= p->end)
-        block = 0;
-    const int n = at_most(p->n_blocks - block, CUT_BLOCKS);
-    return (struct place){.column = {column_at(&all, out, block), column_at(&all, out + W, block)},
-                          .n_lines = (int)((p->data_bytes * (size_t)n + 63) / 64)};
-}
-
-/* All rows over the columns of one tile; meanwhile the weights that come next come nearer. */
-static void pass_rows(struct tile t, int n_rows, const struct place *coming)
-{
-    const int n_tiles = (n_rows + TILE_ROWS - 1) / TILE_ROWS;
-    const int lines = (coming->n_lines + n_tiles - 1) / n_tiles;
-    for (int i = 0; i < n_tiles; i++) {
-        int left = n_rows - i * TILE_ROWS, rows = at_most(left, TILE_ROWS);
-        for (int column = 0; column < (VECTORS_PER_STRIP == 1 ? 2 : 1); column++)
-            prefetch_lines(coming->column[column].data, i * lines, lines, coming->n_lines);
-        tile_q8(rows, &t);
-        t.y += TILE_ROWS * t.y_stride;
-        if (t.sums) t.sums += TILE_ROWS * t.sums_stride;
-        t.unit += TILE_ROWS * t.row_bytes;
-        t.row += TILE_ROWS * t.row_bytes;
-        t.start += TILE_ROWS * t.row_bytes / (int64_t)sizeof *t.start;
-    }
-}
-
-/* What of the scratch is what: unpacked weights of a tile, and sums of at most SUM_ROWS x SUM_OUTS
- * outputs between cuts. They are not kept in y, whose rows may lie so that caches hold few of them.
- */
-enum { SUM_ROWS = 512, SUM_OUTS = 96 };
-struct many_scratch {
-    uint8_t panel[TILE_OUTS * CUT_BLOCKS * PACK_IN];
-    float sums[SUM_ROWS][SUM_OUTS];
-};
-
-/* Outputs [begin, end) of p, at most SUM_OUTS from the tile that `begin` lies in, of at most
- * SUM_ROWS rows. */
-static void multiply_many(const struct product *p, float *y, int64_t y_stride, const char *rows,
-                          int n_rows, struct many_scratch *s)
-{
-    int first = p->begin / TILE_OUTS * TILE_OUTS;
-    for (int block = 0; block < p->n_blocks; block += CUT_BLOCKS) {
-        int n = at_most(p->n_blocks - block, CUT_BLOCKS);
-        struct tile t = tile_at(p, NULL, SUM_OUTS, rows, block, n);
-        t.sums_stride = SUM_OUTS;
-        if (t.ends) t.y_stride = y_stride;
-        for (int out = first; out < p->end; out += TILE_OUTS) {
-            const struct place coming = next_place(p, first, out, block);
-            float *sums = s->sums[0] + (out - first);
-            t.y = t.ends ? y + out : sums;
-            t.sums = block ? sums : NULL;
-            t.bias = p->bias ? p->bias + out : NULL;
-            t.column[0] = column_at(p, out, block);
-            t.column[1] = column_at(p, out + W, block);
-            if (p->w->type == WEIGHT_Q4) unpack_columns(t.column, s->panel, n);
-            pass_rows(t, n_rows, &coming);
-        }
-    }
-}
-
-static void many_rows(const struct product *whole, float *y, int64_t y_stride, const char *rows,
-                      int n_rows, struct many_scratch *s)
-{
-    const int64_t row_bytes = (int64_t)prepared_bytes(whole->w->type, whole->w->n_in);
-    struct product p = *whole;
-    for (p.begin = whole->begin; p.begin < whole->end; p.begin = p.end) {
-        p.end = at_most(whole->end, p.begin / TILE_OUTS * TILE_OUTS + SUM_OUTS);
-        for (int row = 0; row < n_rows; row += SUM_ROWS)
-            multiply_many(&p, y + row * y_stride, y_stride, rows + row * row_bytes,
-                          at_most(n_rows - row, SUM_ROWS), s);
+        t.column[0] = column_at(p, out);
+        t.column[1] = column_at(p, out + W);
+        pass_rows(t, p->w->type, n_rows);
     }
 }
 
 static void multiply_packed(float *y, int64_t y_stride, const char *rows, int n_rows,
-                            const struct mat *w, const float *bias, int out_begin, int out_end,
-                            void *scratch)
+                            const struct mat *w, const float *bias, int out_begin, int out_end)
 {
+    const int64_t row_bytes = (int64_t)prepared_bytes(w->type, w->n_in);
     struct product p = {.w = w,
                         .bias = bias,
                         .n_blocks = pack_blocks(w->n_in),
                         .begin = out_begin,
                         .end = out_end,
-                        .strip_bytes = pack_strip_bytes(w->type, w->n_in),
-                        .data_bytes = pack_data_bytes(w->type)};
-    if (out_begin >= out_end) return;
-    if (n_rows <= TILE_ROWS)
-        few_rows(&p, y, y_stride, rows, n_rows);
-    else
-        many_rows(&p, y, y_stride, rows, n_rows, scratch);
-    _Static_assert(sizeof(struct many_scratch) <= sizeof(float) * PANEL_OUTS * PANEL_STRIDE,
-                   "matmul_scratch_bytes");
+                        .strip_bytes = pack_strip_bytes(w->type, w->n_in)};
+    for (int row = 0; row < n_rows && out_begin < out_end; row += MOST_ROWS)
+        multiply_rows(&p, y + row * y_stride, y_stride, rows + row * row_bytes,
+                      n_rows - row < MOST_ROWS ? n_rows - row : MOST_ROWS);
 }
 
 #endif

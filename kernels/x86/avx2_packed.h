@@ -16,15 +16,10 @@ static ALWAYS_INLINE ivec i_load(const uint8_t *p)
 {
     return _mm256_loadu_si256((const __m256i *)(const void *)p);
 }
-static ALWAYS_INLINE void i_store(uint8_t *p, ivec a)
-{
-    _mm256_storeu_si256((__m256i *)(void *)p, a);
-}
 static ALWAYS_INLINE ivec i_spread(int32_t a) { return _mm256_set1_epi32(a); }
 static ALWAYS_INLINE ivec i_low(ivec a) { return _mm256_and_si256(a, _mm256_set1_epi8(15)); }
 static ALWAYS_INLINE ivec i_high(ivec a) { return i_low(_mm256_srli_epi16(a, 4)); }
 static ALWAYS_INLINE ivec i_q8(ivec a) { return a; }
-static ALWAYS_INLINE ivec i_as_q8(ivec a) { return a; }
 static ALWAYS_INLINE vec v_from_half(const uint16_t *p)
 {
     return _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(const void *)p));
@@ -40,7 +35,7 @@ void MATMUL_PREPARED(float *y, int64_t y_stride, const void *rows, int n_rows, c
         multiply_rounded(avx2_matmul, y, y_stride, rows, n_rows, w, bias, out_begin, out_end,
                          scratch);
     else
-        multiply_packed(y, y_stride, rows, n_rows, w, bias, out_begin, out_end, scratch);
+        multiply_packed(y, y_stride, rows, n_rows, w, bias, out_begin, out_end);
 }
 
 #endif

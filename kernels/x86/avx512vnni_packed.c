@@ -10,13 +10,11 @@ typedef __m512i ivec;
 
 static ALWAYS_INLINE vmask v_without(vmask a, vmask b) { return (vmask)(a & ~b); }
 static ALWAYS_INLINE ivec i_load(const uint8_t *p) { return _mm512_loadu_si512(p); }
-static ALWAYS_INLINE void i_store(uint8_t *p, ivec a) { _mm512_storeu_si512(p, a); }
 static ALWAYS_INLINE ivec i_spread(int32_t a) { return _mm512_set1_epi32(a); }
 static ALWAYS_INLINE ivec i_dot(ivec sum, ivec w, ivec x) { return _mm512_dpbusd_epi32(sum, w, x); }
 static ALWAYS_INLINE ivec i_low(ivec a) { return _mm512_and_si512(a, _mm512_set1_epi8(15)); }
 static ALWAYS_INLINE ivec i_high(ivec a) { return i_low(_mm512_srli_epi16(a, 4)); }
 static ALWAYS_INLINE ivec i_q8(ivec a) { return a; }
-static ALWAYS_INLINE ivec i_as_q8(ivec a) { return a; }
 static ALWAYS_INLINE vec v_from_half(const uint16_t *p)
 {
     return _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(const void *)p));
@@ -33,7 +31,7 @@ void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, in
         multiply_rounded(avx512_matmul, y, y_stride, rows, n_rows, w, bias, out_begin, out_end,
                          scratch);
     else
-        multiply_packed(y, y_stride, rows, n_rows, w, bias, out_begin, out_end, scratch);
+        multiply_packed(y, y_stride, rows, n_rows, w, bias, out_begin, out_end);
 }
 
 /* -- Activations ------------------------------------------------------------------------------ */
