@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The public functions: argument checks and option structs; the work is done in engine/ and below.
- */
+ * The public functions: they check arguments and read option structs; engine/ does the work. */
 #include "phi3v.h"
 
 #include <string.h>
@@ -31,8 +30,8 @@ const char *phi3v_version(void) { return PHI3V_VERSION; }
             return err_set(err, PHI3V_E_ARGUMENT, "%s: %s is NULL", __func__, #pointer);           \
     } while (0)
 
-/* Lays the caller's options, as far as its version of the struct goes, over the defaults in dst.
- * Both begin with their size. */
+/* Copies the caller's options over the defaults in dst, as far as the caller's version of the
+ * struct goes. Both structs begin with their size. */
 static int read_options(void *dst, const void *src, struct phi3v_error *err)
 {
     if (!src) return 0;
@@ -252,7 +251,7 @@ int phi3v_tokenize(const phi3v_model *model, const char *text, size_t n_bytes, i
     struct ids ids = {0};
     struct text_span span = {.text = text, .n_bytes = n_bytes, .special = special != 0};
     rc = tokenizer_encode(t, &span, 1, bos != 0, NULL, &ids, err);
-    if (!rc && !ids.data) { // no ids at all: still something to free
+    if (!rc && !ids.data) { // no ids, but the caller must get a pointer to free
         ids.data = mem_alloc(0);
         if (!ids.data) rc = err_memory(err, "ids", 0);
     }
@@ -423,7 +422,7 @@ static int check_job(struct phi3v_job *jobs, int i, struct phi3v_error *err)
     return 0;
 }
 
-/* Params that are not those of one answer. */
+/* Params that may be shared by several jobs, so without a constraint. */
 static int read_job_params(struct phi3v_params *ret, const struct phi3v_params *params,
                            struct phi3v_error *err)
 {

@@ -39,8 +39,7 @@ void text_addf(struct text *t, const char *format, ...) __attribute__((format(pr
 char *text_take(struct text *t);
 void text_free(struct text *t);
 
-/* -- Lists of owned strings. Zero-initialise. ---------------------------------------------------
- */
+/* -- Lists of owned strings. Zero-initialise. -------------------------------------------------- */
 
 struct strings {
     char **v;
@@ -52,8 +51,7 @@ bool strings_take(struct strings *list, char *s);
 void strings_free(struct strings *list);
 bool strings_copy(struct strings *to, const struct strings *from); /* to is empty */
 
-/* -- Errors -------------------------------------------------------------------------------------
- */
+/* -- Errors ------------------------------------------------------------------------------------ */
 
 /* As the library's errors: fills *err (which may be NULL) and returns code. */
 int refuse(struct phi3v_error *err, int code, const char *format, ...)

@@ -100,8 +100,7 @@ book_dir(const struct book *b); /* folder of the notebook file, NULL without one
 /* Whether work on all cells, which has come to cell i, is to end; b->stop is asked now and then. */
 bool book_stopped_at(const struct book *b, size_t i);
 
-/* -- Branches -----------------------------------------------------------------------------------
- */
+/* -- Branches ---------------------------------------------------------------------------------- */
 
 /* What the last ":fork n …" line of cell i says; false: it has none. i = n: the pending lines. */
 struct fork;

@@ -67,15 +67,13 @@ int commands_at_head(struct notebook *nb, struct cell *cell, struct inherited *s
  * prompt. */
 const char *foreign_habit(const char *line);
 
-/* -- Help ---------------------------------------------------------------------------------------
- */
+/* -- Help -------------------------------------------------------------------------------------- */
 
 /* On a command ("load", ":load"), a topic ("keys", "settings"), or all (""); NULL when there is
  * none, or no memory. The caller frees. */
 char *help_text(const char *topic);
 
-/* -- Commands, by file ----------------------------------------------------------------------------
- */
+/* -- Commands, by file ------------------------------------------------------------------------- */
 
 #define COMMAND(name) int command_##name(struct call *c, struct phi3v_error *err)
 /* commands/pictures.c */

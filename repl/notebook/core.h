@@ -32,8 +32,7 @@ struct notebook {
     bool prompt_follows; // behind the command line that is being evaluated
 };
 
-/* -- Showing ------------------------------------------------------------------------------------
- */
+/* -- Showing ----------------------------------------------------------------------------------- */
 
 /* Text that a command tells; whole lines. */
 void report(struct notebook *nb, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -47,8 +46,7 @@ struct loader notebook_loader(const struct notebook *nb, const struct settings *
 /* A picture for the front end. label: at least 64 bytes that live as long as *ret. */
 void picture_of(const struct notebook *nb, int index, char *label, struct nb_picture *ret);
 
-/* -- Changing -----------------------------------------------------------------------------------
- */
+/* -- Changing ---------------------------------------------------------------------------------- */
 
 /* What the next cell would be asked with, anew: behind every change of cells or lines. Where memory
  * is missing the change has happened all the same; it is done before the next evaluation then. */

@@ -94,8 +94,7 @@ struct phi3v_prompt_options engine_prompt_options(struct engine *e, int num_crop
 /* A phi3v_event_fn for user = struct engine: shows progress, stops when wanted. */
 int engine_on_event(const struct phi3v_event *event, void *user);
 
-/* -- Asking -------------------------------------------------------------------------------------
- */
+/* -- Asking ------------------------------------------------------------------------------------ */
 
 /* Turns as phi3v_prompt_chat takes them. pictures: all of theirs, in order, as they were loaded.
  * Errors: as phi3v_prompt_chat, UNSUPPORTED. */
@@ -119,8 +118,7 @@ int engine_at_once(const struct engine *e, const struct settings *how);
 /* Forgets what the session holds, where there is one. */
 void engine_forget(struct engine *e);
 
-/* -- What only a model on this machine can do ---------------------------------------------------
- */
+/* -- What only a model on this machine can do -------------------------------------------------- */
 
 /* The model, or a sentence that what is wanted ("token ids") is not to be had of a server. Errors:
  * UNSUPPORTED. */
@@ -131,8 +129,7 @@ int engine_model(const struct engine *e, const char *wanted, phi3v_model **ret,
 int engine_plan(const struct engine *e, const phi3v_image *image, int num_crops,
                 struct phi3v_image_plan *ret, struct phi3v_error *err);
 
-/* -- For the two kinds --------------------------------------------------------------------------
- */
+/* -- For the two kinds ------------------------------------------------------------------------- */
 
 /* An answer's timing into the totals and what is known of speed. */
 void engine_add_up(struct engine *e, const struct phi3v_timing *t);

@@ -25,8 +25,7 @@ const struct int_list *inherited_pictures(const struct inherited *s);
 bool inherited_is_chat(const struct inherited *s); /* a cell there sees the cells above it */
 void inherited_free(struct inherited *s);
 
-/* -- State --------------------------------------------------------------------------------------
- */
+/* -- State ------------------------------------------------------------------------------------- */
 
 enum cell_state { CELL_NEW, CELL_OK, CELL_STALE, CELL_INTERRUPTED, CELL_ERROR };
 /* The digest of all that cell i would be asked with now. Errors: MEMORY. */

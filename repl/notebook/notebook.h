@@ -27,8 +27,7 @@ enum nb_origin {
     NB_REQUEST /* somebody over the network: the same, and no files of this machine */
 };
 
-/* -- What a notebook asks of whoever shows it ---------------------------------------------------
- */
+/* -- What a notebook asks of whoever shows it -------------------------------------------------- */
 
 enum nb_kind {
     NB_REPORT,       /* what a command tells: one or more whole lines of text */
@@ -155,8 +154,7 @@ struct nb_front {
     bool one_at_a_time;  /* a failing line ends everything: no hints about going on */
 };
 
-/* -- Life ---------------------------------------------------------------------------------------
- */
+/* -- Life -------------------------------------------------------------------------------------- */
 
 struct nb_options {
     const struct settings *settings; // copied
@@ -176,8 +174,7 @@ int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err
 /* Cells that were not saved stay behind in the state directory; a note says where. */
 void nb_free(struct notebook *nb);
 
-/* -- Evaluation ---------------------------------------------------------------------------------
- */
+/* -- Evaluation -------------------------------------------------------------------------------- */
 
 struct nb_result {
     int cell;         // number of the cell that was answered; 0: none
@@ -210,8 +207,7 @@ int nb_stage(struct notebook *nb, const char *what, struct phi3v_error *err);
 /* From any thread or a signal handler: stops the computation in progress. */
 void nb_cancel(struct notebook *nb);
 
-/* -- While a person types -----------------------------------------------------------------------
- */
+/* -- While a person types ---------------------------------------------------------------------- */
 
 /* The person begins to type, or goes on: what can be read already is, until the next evaluation.
  * Returns at once. */
@@ -242,8 +238,7 @@ bool nb_is_picture_file(const char *path);
  * frees; NULL without memory. */
 char *nb_for_keeping(const char *source);
 
-/* -- Looking ------------------------------------------------------------------------------------
- */
+/* -- Looking ----------------------------------------------------------------------------------- */
 
 int nb_n_cells(const struct notebook *nb);
 /* The prompt of a cell as it would be typed; borrowed until the next evaluation. */

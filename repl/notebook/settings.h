@@ -100,8 +100,7 @@ const struct setting *setting_find(const char *name, int use);
 /* The name as :set writes it, with _ for -; the caller frees. */
 char *setting_name(const struct setting *spec);
 
-/* -- Of any table and the struct it is of (the command line has one of its own) ------------------
- */
+/* -- Of any table and the struct it is of (the command line has one of its own) ---------------- */
 
 int setting_set_value(void *of, const struct setting *spec, const char *value,
                       struct phi3v_error *err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Sets of ids as a constraint gives them: a bit for each. */
+ * The set of ids that a constraint allows: one bit per id. */
 #ifndef ENGINE_ALLOWED_H
 #define ENGINE_ALLOWED_H
 
@@ -9,7 +9,7 @@
 
 static inline size_t allowed_words(int n_vocab) { return ((size_t)n_vocab + 31) / 32; }
 
-/* allowed NULL: every id is. */
+/* With allowed NULL every id is allowed. */
 static inline bool is_allowed(const uint32_t *allowed, int32_t id)
 {
     return !allowed || (allowed[id / 32] >> (id % 32) & 1);

@@ -36,7 +36,7 @@ static void set_stop_ids(struct answer *a, const struct phi3v_model *m)
     silent_first(a, m->tokenizer);
 }
 
-/* Text of an open turn goes on where its ids end, so the detokeniser hears those first. */
+/* The text of an open turn continues where its ids end, so the detokeniser gets those first. */
 static int start_text(struct answer *a, const struct phi3v_prompt *prompt,
                       const struct tokenizer *t, struct phi3v_error *err)
 {
@@ -89,7 +89,7 @@ void answer_fini(struct answer *a)
 
 static bool utf8_continues(char c) { return ((unsigned char)c & 0xc0) == 0x80; }
 
-/* Gives out the text up to end, whole characters only. */
+/* Hands out the text up to `end`, in whole characters. */
 static void send_text(struct answer *a, size_t end)
 {
     while (end > a->n_sent && end < a->text.n && utf8_continues(a->text.data[end])) end--;
@@ -98,7 +98,7 @@ static void send_text(struct answer *a, size_t end)
     a->n_sent = end;
 }
 
-/* New text: gives out what no stop string can claim, or cuts at the stop string found. */
+/* Appends text and hands out what cannot belong to a stop string, or cuts at the one found. */
 static int take_text(struct answer *a, const char *bytes, size_t n, struct phi3v_error *err)
 {
     buf_append(&a->text, bytes, n);
@@ -138,28 +138,28 @@ static int take_id(struct answer *a, int32_t id, const struct sampler *s, struct
     return rc;
 }
 
-int answer_on_id(struct decode_loop *t, int32_t id)
+int answer_on_id(struct decode_loop *loop, int32_t id)
 {
-    struct answer *a = t->a;
-    t->id = id;
-    t->ends = true;
+    struct answer *a = loop->a;
+    loop->id = id;
+    loop->ends = true;
     if (id == PICK_NOTHING)
-        t->rc = err_set(t->err, PHI3V_E_ARGUMENT,
-                        "the constraint allows no token of %s behind %zu of the answer",
-                        t->s->model->info.name, t->a->n);
+        loop->rc = err_set(loop->err, PHI3V_E_ARGUMENT,
+                           "the constraint allows no token of %s after %zu tokens of the answer",
+                           loop->s->model->info.name, loop->a->n);
     else if (id < 0)
-        t->rc = err_set(t->err, PHI3V_E_MODEL,
-                        "%s computes values that are no numbers: its weights are damaged",
-                        t->s->model->info.name);
+        loop->rc = err_set(loop->err, PHI3V_E_MODEL,
+                           "%s computes values that are not numbers: its weights are damaged",
+                           loop->s->model->info.name);
     else
-        t->rc = take_id(a, id, t->s->sampler, t->err);
-    if (t->rc) return 1;
+        loop->rc = take_id(a, id, loop->s->sampler, loop->err);
+    if (loop->rc) return 1;
     bool stopped = a->by_id || a->cut;
     a->finish = stopped ? PHI3V_FINISH_STOP : PHI3V_FINISH_LENGTH;
     if (stopped || a->n == a->cap) return 1;
     a->finish = PHI3V_FINISH_INTERRUPTED;
-    t->ends = task_stopped(a->task);
-    return t->ends;
+    loop->ends = task_stopped(a->task);
+    return loop->ends;
 }
 
 int answer_flush(struct answer *a, struct phi3v_error *err)
@@ -174,8 +174,8 @@ int answer_flush(struct answer *a, struct phi3v_error *err)
     return rc;
 }
 
-/* The ids that belong to the answer: all but the stop token, or those whose text is all before the
- * stop string. */
+/* How many ids belong to the answer: all but the stop token, or those whose whole text comes before
+ * the stop string. */
 static size_t answer_ids(const struct answer *a)
 {
     if (!a->cut) return a->by_id ? a->n - 1 : a->n;
@@ -188,7 +188,7 @@ void answer_hand_over(struct answer *a, struct phi3v_result *ret)
 {
     size_t size = ret->size;
     a->task->timing.decode_tokens = (int64_t)a->n;
-    memset(ret, 0, size); // of a newer caller's struct all that is unknown here, too
+    memset(ret, 0, size); // a newer caller's struct may have fields unknown here
     *ret = (struct phi3v_result){.size = size,
                                  .finish = a->finish,
                                  .n_text_bytes = a->text.n,

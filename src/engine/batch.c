@@ -7,19 +7,19 @@
 #include "engine/answer.h"
 #include "engine/generate.h"
 
-/* Free; waiting for its prompt to be read; while that is done in parts; its prompt is read; its
- * answer grows. */
+/* WAITS: its prefill has not begun; LOADS: prefill is under way; READY: prefill is complete;
+ * ANSWERS: it decodes. */
 enum slot_state { SLOT_FREE, SLOT_WAITS, SLOT_LOADS, SLOT_READY, SLOT_ANSWERS };
 
-/* A job's place in the batch, until its answer is complete. */
+/* Holds a job until its answer is complete. */
 struct batch_slot {
     enum slot_state state;
-    uint64_t ticket; // lower ones joined earlier
+    uint64_t ticket; // in the order of joining
     struct phi3v_job *job;
     struct phi3v_params params;
     struct loading loading;
     struct answer a;
-    struct decode_loop turn;
+    struct decode_loop loop;
     struct task task;
     double start_s;
 };
@@ -29,7 +29,7 @@ struct phi3v_batch {
     struct batch_slot *slots; // [n_slots]
     int n_slots;
     uint64_t tickets;
-    /* The step: the slots that take part, their sessions, the ids they go on with, their logits. */
+    /* Scratch of one step: the slots in it, their sessions, newest ids and logits. */
     struct batch_slot **stepping;    // [n_slots]
     struct phi3v_session **sessions; // [n_slots]
     int32_t *ids;                    // [n_slots]
@@ -39,7 +39,7 @@ struct phi3v_batch {
 
 /* -- Setting up -------------------------------------------------------------------------------- */
 
-/* A step ends early when any of its answers is stopped: the others take it again. */
+/* Stopping any answer ends the step early; the others then repeat it. */
 static int any_stopped(void *user, int64_t done, int64_t total)
 {
     (void)done, (void)total;
@@ -80,7 +80,7 @@ int batch_n(const struct phi3v_batch *b)
     return n;
 }
 
-/* The slot in this state that joined first; NULL: none. */
+/* The slot in this state that joined first, or NULL. */
 static struct batch_slot *first_in(const struct phi3v_batch *b, enum slot_state state)
 {
     struct batch_slot *first = NULL;
@@ -102,7 +102,7 @@ bool batch_has_session(const struct phi3v_batch *b, const struct phi3v_session *
 
 /* -- A job comes and goes ---------------------------------------------------------------------- */
 
-/* The job is done, with an answer or without. */
+/* Ends the job, with an answer or an error, and frees the slot. */
 static void slot_end(struct batch_slot *slot, int rc)
 {
     struct phi3v_job *job = slot->job;
@@ -121,7 +121,7 @@ static void slot_end(struct batch_slot *slot, int rc)
         slot->task.on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, slot->task.user);
 }
 
-/* The memory of an answer is there before anything is computed for it. */
+/* Allocates the answer's memory first, so a job without memory costs no computing. */
 static int slot_init(struct batch_slot *slot, phi3v_event_fn on_event, void *user)
 {
     struct phi3v_job *job = slot->job;
@@ -130,7 +130,7 @@ static int slot_init(struct batch_slot *slot, phi3v_event_fn on_event, void *use
     job->error = (struct phi3v_error){0};
     slot->start_s = 0;
     slot->a = (struct answer){.params = &slot->params, .task = &slot->task};
-    slot->turn = (struct decode_loop){.a = &slot->a, .s = s, .err = &job->error};
+    slot->loop = (struct decode_loop){.a = &slot->a, .s = s, .err = &job->error};
     task_begin(&slot->task, &s->task_state, on_event, user);
     size_t room = answer_room(s, job->prompt, slot->params.max_new_tokens);
     return answer_init(&slot->a, s, job->prompt, room, &job->error);
@@ -171,7 +171,7 @@ void batch_free(struct phi3v_batch *b)
 
 /* -- Pictures and prompts ---------------------------------------------------------------------- */
 
-/* One part more of a slot's prompt. */
+/* Prefills one more part of the slot's prompt. */
 static void slot_load(struct batch_slot *slot)
 {
     struct phi3v_job *job = slot->job;
@@ -189,7 +189,7 @@ static void slot_load(struct batch_slot *slot)
     if (rc) slot_end(slot, rc);
 }
 
-/* Reading one's prompt is not the time that the others' answers take. */
+/* Keeps the prefill of one job out of the decode times of the others. */
 static void set_clocks_back(struct phi3v_batch *b, double seconds)
 {
     for (int i = 0; i < b->n_slots; i++)
@@ -217,8 +217,8 @@ static void slot_first(struct batch_slot *slot)
     answer_show_prompt(&slot->a, s, slot->job->prompt, slot->job->constraint);
     slot->start_s = clock_s();
     task_stage(&slot->task, PHI3V_STAGE_DECODE, (int64_t)slot->a.cap);
-    answer_on_id(&slot->turn, sampler_pick(s->sampler, s->logits));
-    if (slot->turn.ends) slot_end(slot, slot->turn.rc);
+    answer_on_id(&slot->loop, sampler_pick(s->sampler, s->logits));
+    if (slot->loop.ends) slot_end(slot, slot->loop.rc);
 }
 
 void batch_start_answers(struct phi3v_batch *b)
@@ -227,15 +227,15 @@ void batch_start_answers(struct phi3v_batch *b)
     while ((slot = first_in(b, SLOT_READY))) slot_first(slot);
 }
 
-/* Going on alone: to the end, or a few steps. */
+/* Decodes this slot by itself, for at most n tokens. */
 static void slot_go_on(struct batch_slot *slot, size_t n)
 {
     struct phi3v_timing *timing = &slot->task.timing;
     double other_s = timing->vision_s + timing->prefill_s;
-    int rc = generate_rest(&slot->turn, n);
+    int rc = generate_rest(&slot->loop, n);
     timing->decode_s -=
         timing->vision_s + timing->prefill_s - other_s; // crossing into the long rope factors
-    if (rc || slot->turn.ends) slot_end(slot, rc);
+    if (rc || slot->loop.ends) slot_end(slot, rc);
 }
 
 void batch_finish_last(struct phi3v_batch *b)
@@ -244,7 +244,7 @@ void batch_finish_last(struct phi3v_batch *b)
     if (slot) slot_go_on(slot, slot->a.cap);
 }
 
-/* After a step that failed or was stopped: ends whom it concerns. */
+/* After a step that failed or was stopped, ends the jobs it concerns. */
 static void end_stepping(struct batch_slot *const *stepping, int n, int rc,
                          const struct phi3v_error *err)
 {
@@ -261,10 +261,10 @@ static void end_stepping(struct batch_slot *const *stepping, int n, int rc,
 static int on_id(void *user, int i, int32_t id)
 {
     struct batch_slot *const *stepping = user;
-    return answer_on_id(&stepping[i]->turn, id);
+    return answer_on_id(&stepping[i]->loop, id);
 }
 
-/* Takers first … first + n - 1, which the device computes together. What fails is theirs alone. */
+/* Steps the slots first … first + n - 1 as one device batch. A failure ends only these. */
 static void step_group(struct phi3v_batch *b, int first, int n, size_t n_steps)
 {
     struct batch_slot **stepping = b->stepping + first;
@@ -276,11 +276,11 @@ static void step_group(struct phi3v_batch *b, int first, int n, size_t n_steps)
         return;
     }
     for (int i = 0; i < n; i++)
-        if (stepping[i]->turn.ends) slot_end(stepping[i], stepping[i]->turn.rc);
+        if (stepping[i]->loop.ends) slot_end(stepping[i], stepping[i]->loop.rc);
 }
 
-/* Whether a slot takes part in the step of those that draw ahead, or of the others; one that is
- * stopped, or needs more than a step, is dealt with here. */
+/* Whether a slot takes part in this step, where slots that decode ahead step apart from the others.
+ * A slot that was stopped, or that needs a whole recomputation, is dealt with here. */
 static bool takes_part(struct batch_slot *slot, bool ahead)
 {
     if (slot->state != SLOT_ANSWERS || session_draws_ahead(slot->job->session) != ahead)
@@ -294,7 +294,7 @@ static bool takes_part(struct batch_slot *slot, bool ahead)
     return false;
 }
 
-/* Together, as far as the device takes them. Several groups go in turns. */
+/* Steps all slots, in groups of as many as the device takes at once. */
 static void step_all(struct phi3v_batch *b, bool ahead, size_t n_steps)
 {
     int n = 0;
@@ -304,7 +304,7 @@ static void step_all(struct phi3v_batch *b, bool ahead, size_t n_steps)
         size_t left = slot->a.cap - slot->a.n;
         b->stepping[n] = slot;
         b->sessions[n] = slot->job->session;
-        b->ids[n++] = slot->turn.id;
+        b->ids[n++] = slot->loop.id;
         if (left < n_steps) n_steps = left;
     }
     if (n == 0) return;

@@ -4,7 +4,7 @@
 #include "base/mem.h"
 #include "engine/batch.h"
 
-/* What a job's events are told with. */
+/* Adds the job's index to its events. */
 struct listener {
     phi3v_job_event_fn on_event;
     void *user;
@@ -17,7 +17,7 @@ static int tell(const struct phi3v_event *event, void *user)
     return l->on_event(event, l->job, l->user);
 }
 
-/* All prompts first: a step costs as much for one answer as for all of them. */
+/* Prefills all prompts first, because a step costs about as much for one answer as for all. */
 static void run(struct phi3v_batch *b)
 {
     while (batch_load(b, false)) continue;

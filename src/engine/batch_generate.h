@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: MIT
- * Several answers at once: each in its own session, their steps computed as one batch, so that the
- * weights are read once for all of them. */
+ * Several answers at once, over an engine/batch that no job joins later. */
 #ifndef ENGINE_BATCH_GENERATE_H
 #define ENGINE_BATCH_GENERATE_H
 
 #include "engine/session.h"
 
-/* The i-th of an array of jobs, whose struct may be a newer caller's. */
+/* The i-th job of an array. The caller's struct may be newer, and so larger, than ours. */
 static inline struct phi3v_job *job_at(struct phi3v_job *jobs, int i)
 {
     return (struct phi3v_job *)((char *)jobs + (size_t)i * jobs->size);

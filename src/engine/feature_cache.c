@@ -56,7 +56,7 @@ static void evict(struct feature_cache *c)
     }
 }
 
-/* What points at a picture's entry, finished or not; NULL: there is none. */
+/* The link to a picture's entry, finished or not; NULL when there is none. */
 static struct feature_entry **find(struct feature_cache *c, const struct slot *slot, bool finished)
 {
     for (struct feature_entry **link = &c->first; *link; link = &(*link)->next) {
@@ -68,7 +68,7 @@ static struct feature_entry **find(struct feature_cache *c, const struct slot *s
     return NULL;
 }
 
-/* An entry that is not yet in the list; NULL: no memory. */
+/* An entry that is not yet in the list; NULL without memory. */
 static struct feature_entry *entry_new(const struct slot *slot, struct features *features,
                                        bool finished)
 {
@@ -88,7 +88,7 @@ static void insert(struct feature_cache *c, struct feature_entry *e)
     evict(c);
 }
 
-/* Finds the entry of a picture, moves it to the front and counts one user more. */
+/* Finds a picture's entry, moves it to the front and counts one more user. */
 static struct feature_entry *use(struct feature_cache *c, const struct slot *slot)
 {
     struct feature_entry **link = find(c, slot, true);

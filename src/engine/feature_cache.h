@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The features of pictures already encoded, by content digest and num_crops, shared by all sessions
- * of a model. What is in use stays; what is not is evicted, least recently used first, beyond a
- * budget of bytes. Features that a cancelled call left unfinished wait here for the next one. */
+ * The features of encoded pictures, found by content digest and num_crops, for all sessions of a
+ * model. Entries that no session uses are evicted beyond a budget, least recently used first. A
+ * cancelled call leaves its unfinished features here for the next one. */
 #ifndef ENGINE_FEATURE_CACHE_H
 #define ENGINE_FEATURE_CACHE_H
 
@@ -23,15 +23,15 @@ void feature_cache_init(struct feature_cache *c, const struct backend_table *tab
                         size_t budget_bytes);
 /* No entry may be in use. */
 void feature_cache_fini(struct feature_cache *c);
-/* Takes an entry into use; NULL when there is none. */
+/* Finds an entry and marks it as used; NULL when there is none. */
 struct feature_entry *feature_cache_get(struct feature_cache *c, const struct slot *slot);
-/* Takes features (also on failure) and gives an entry in use: an older one for the same picture
- * when another session was faster. Error: MEMORY. */
+/* Takes features (also on failure) and returns an entry marked as used. When another session put
+ * the same picture first, that is its entry. Error: MEMORY. */
 int feature_cache_put(struct feature_cache *c, const struct slot *slot, struct features *features,
                       struct feature_entry **ret, struct phi3v_error *err);
-/* Unfinished features of the picture, which are the caller's now; NULL when there are none. */
+/* Hands the picture's unfinished features over to the caller; NULL when there are none. */
 struct features *feature_cache_take_unfinished(struct feature_cache *c, const struct slot *slot);
-/* Takes unfinished features, and keeps them unless others are further on. */
+/* Takes unfinished features, and keeps them unless the cache has more of the picture. */
 void feature_cache_put_unfinished(struct feature_cache *c, const struct slot *slot,
                                   struct features *features);
 void feature_cache_release(struct feature_cache *c, struct feature_entry *e); /* NULL is harmless */

@@ -17,7 +17,7 @@ static int no_digest(struct phi3v_error *err)
 
 /* -- What decides the features ----------------------------------------------------------------- */
 
-/* What is digested: a line of text that says what is what, and the weights. */
+/* The input of the digest: a line of text that describes the weights, then the weights. */
 struct parts {
     struct sha256_part *v;
     int n;
@@ -56,7 +56,7 @@ static void add_weights(struct parts *p, const struct model_weights *w)
     for (int i = 0; i < w->n_vision_layers; i++) add_layer(p, &w->vision_layers[i]);
 }
 
-/* Digests everything but the picture: a gigabyte of the full-size model. */
+/* Digests everything but the picture; for the full-size model that is a gigabyte. */
 static int digest_tower(const struct phi3v_model *m, struct stop *stop, char ret_hex[65],
                         struct phi3v_error *err)
 {
@@ -83,7 +83,7 @@ static int digest_tower(const struct phi3v_model *m, struct stop *stop, char ret
     return rc;
 }
 
-/* Once for a model. */
+/* Computes that digest once per model. */
 static int tower_digest(struct phi3v_model *m, struct stop *stop, char ret_hex[65],
                         struct phi3v_error *err)
 {
@@ -113,7 +113,7 @@ int feature_file_key(struct phi3v_model *m, const struct slot *slot, struct stop
 
 /* -- Bytes ------------------------------------------------------------------------------------- */
 
-/* In front of the rows, f32 [n_rows][hidden], all in the processor's byte order. */
+/* Stands before the rows, f32 [n_rows][hidden]. All is in the processor's byte order. */
 struct head {
     char magic[12]; // MAGIC
     uint32_t format, n_rows, hidden;

@@ -10,33 +10,34 @@ static int on_id(void *user, int i, int32_t id)
     return answer_on_id(user, id);
 }
 
-/* Computes what follows the turn's id: one token, or as many as the device takes by itself. */
-static int go_on(struct decode_loop *t, size_t n)
+/* Computes what follows the newest id: one token, or several where the device draws by itself. */
+static int go_on(struct decode_loop *loop, size_t n)
 {
-    size_t left = t->a->cap - t->a->n;
-    return session_decode(t->s, t->id, left < n ? left : n, on_id, t, t->a->task, t->err);
+    size_t left = loop->a->cap - loop->a->n;
+    return session_decode(loop->s, loop->id, left < n ? left : n, on_id, loop, loop->a->task,
+                          loop->err);
 }
 
-int generate_rest(struct decode_loop *t, size_t n)
+int generate_rest(struct decode_loop *loop, size_t n)
 {
-    size_t end = t->a->n + n;
-    while (!t->ends && t->a->n < end) {
-        int rc = go_on(t, end - t->a->n);
-        t->ends |= rc != 0;
+    size_t end = loop->a->n + n;
+    while (!loop->ends && loop->a->n < end) {
+        int rc = go_on(loop, end - loop->a->n);
+        loop->ends |= rc != 0;
         if (rc) return rc == PHI3V_E_CANCELLED ? 0 : rc;
     }
-    return t->rc;
+    return loop->rc;
 }
 
-/* Samples, shows and computes until something ends it; a->finish says what. */
+/* Samples, shows and computes until the answer ends; a->finish says why. */
 static int answer_loop(struct answer *a, struct phi3v_session *s, struct phi3v_error *err)
 {
-    struct decode_loop t = {.a = a, .s = s, .err = err};
-    answer_on_id(&t, sampler_pick(s->sampler, s->logits));
-    return generate_rest(&t, a->cap);
+    struct decode_loop loop = {.a = a, .s = s, .err = err};
+    answer_on_id(&loop, sampler_pick(s->sampler, s->logits));
+    return generate_rest(&loop, a->cap);
 }
 
-/* Decoding is what the loop took, less what it spent on crossing into the long rope factors. */
+/* The decode time is that of the loop, less the recomputation for the long rope factors. */
 static int timed_loop(struct answer *a, struct phi3v_session *s, struct phi3v_error *err)
 {
     struct phi3v_timing *t = &a->task->timing;

@@ -45,7 +45,7 @@ void kv_cache_fini(struct kv_cache *kv)
 
 /* -- What need not be computed ----------------------------------------------------------------- */
 
-/* Of the first n positions of seq those that are held here. */
+/* How many of the first n positions of seq this cache holds. */
 static size_t common(const struct kv_cache *kv, const struct sequence *seq, size_t n,
                      enum rope_factors rope_factors)
 {
@@ -55,7 +55,7 @@ static size_t common(const struct kv_cache *kv, const struct sequence *seq, size
     return same < n ? same : n;
 }
 
-/* n, less the positions of a block that is not whole, is shared and cannot be copied. */
+/* n, less the positions of a last block that is partial, shared and cannot be copied. */
 static size_t usable(const struct kv_cache *kv, size_t n, int last_block, int own)
 {
     size_t part = n % KV_BLOCK;
@@ -73,7 +73,7 @@ size_t kv_cache_reusable(const struct kv_cache *kv, const struct sequence *seq, 
     return here > there ? here : there;
 }
 
-/* A copy of a block in place of it; false: there is none. */
+/* Replaces a block by a copy; false when none can be made. */
 static bool copy_block(struct kv_pool *p, int *block)
 {
     int copy;
@@ -84,8 +84,8 @@ static bool copy_block(struct kv_pool *p, int *block)
     return true;
 }
 
-/* The last block is to be written behind the first positions: it must be nobody else's. own:
- * holders that are this cache and this start. */
+/* The rest of the last block will be written, so nobody else may hold it. own: how many of its
+ * holders are this cache and this start. */
 static void own_last(const struct kv_cache *kv, struct kv_cache_start *start, int own)
 {
     size_t part = start->n % KV_BLOCK;
@@ -100,7 +100,7 @@ int kv_cache_start(struct kv_cache *kv, const struct sequence *seq, size_t n,
                    enum rope_factors rope_factors, struct kv_cache_start *ret,
                    struct phi3v_error *err)
 {
-    kv_cache_publish(kv); // so that no block that is published later is written to
+    kv_cache_publish(kv); // before, or a block could be published later and still be written to
     size_t here = common(kv, seq, n, rope_factors), count = (size_t)blocks_for(n);
     struct kv_cache_start start = {.blocks = mem_array(count, sizeof *start.blocks)};
     if (!start.blocks) return err_memory(err, "keys and values", count * sizeof *start.blocks);

@@ -57,7 +57,7 @@ static void link_newest(struct kv_pool *p, struct kv_node *n)
     p->newest = n;
 }
 
-/* A node was of use, and so were its parents, which become newer than it. */
+/* Marks a node and its parents as used; the parents become newer than it. */
 static void touch(struct kv_pool *p, struct kv_node *n)
 {
     for (; n->parent; n = n->parent) {
@@ -68,7 +68,7 @@ static void touch(struct kv_pool *p, struct kv_node *n)
 
 /* -- The tree ---------------------------------------------------------------------------------- */
 
-/* A node without children, whose block loses the tree as a holder. */
+/* Removes a node without children; the tree no longer holds its block. */
 static void remove_node(struct kv_pool *p, struct kv_node *n)
 {
     struct kv_node **link = &n->parent->first_child;
@@ -81,9 +81,8 @@ static void remove_node(struct kv_pool *p, struct kv_node *n)
     mem_free(n);
 }
 
-/* Removes the oldest nodes that nobody else holds until at most `most` are left. A session holds
- * all parents of what it holds, so among those that are idle there is always one without children.
- */
+/* Removes the oldest idle nodes until at most `most` are left. A session holds all parents of what
+ * it holds, so one of the idle nodes never has children. */
 static void evict(struct kv_pool *p, int64_t most)
 {
     for (struct kv_node *n = p->oldest, *next; n && p->n_idle > most; n = next) {
@@ -108,7 +107,7 @@ static struct kv_node *find_child(const struct kv_node *parent, const int64_t *k
     return NULL;
 }
 
-/* The child that has most of the first n positions of key, and how many. */
+/* The child that matches most of the first n positions of key, and how many. */
 static struct kv_node *closest_child(const struct kv_node *parent, const int64_t *key, size_t n,
                                      size_t *ret_n)
 {
@@ -145,8 +144,7 @@ static struct kv_node *add_child(struct kv_pool *p, struct kv_node *parent, cons
 
 enum { UNKNOWN = -1 };
 
-/* The number of a picture among those of the keys; UNKNOWN: none has it yet, or there is no memory
- * to add it. */
+/* The picture's number in keys; UNKNOWN when no key has it yet, or without memory to add it. */
 static int picture_number(struct kv_pool *p, const struct slot *slot, bool add)
 {
     const char *digest = slot->image->info.content_sha256;
@@ -168,17 +166,17 @@ static int picture_number(struct kv_pool *p, const struct slot *slot, bool add)
     return p->n_pictures++;
 }
 
-/* A sequence, the numbers of whose pictures are known: only of a slot at a time, because
- * neighbouring positions nearly always show the same. */
+/* Reads the keys of a sequence. It remembers one picture's number, because neighbouring positions
+ * nearly always belong to the same picture. */
 struct reader {
     struct kv_pool *pool;
     const struct sequence *seq;
     bool add;
-    int slot, number; // the last one looked up; slot -1: none
+    int slot, number; // the picture looked up last; slot -1: none
 };
 
-/* A token is its id; a picture's row is negative, with the picture's number and the row. 0 …
- * n_vocab are no such numbers. False: a picture that no key has. */
+/* The key of a token is its id. The key of a picture's row is negative and made of the picture's
+ * number and the row. False for a picture that no key has. */
 static bool position_key(struct reader *r, size_t at, int64_t *ret)
 {
     int32_t id = r->seq->ids[at];
@@ -195,7 +193,7 @@ static bool position_key(struct reader *r, size_t at, int64_t *ret)
     return true;
 }
 
-/* Keys of positions from … from+n-1, at most KV_BLOCK; how many of them there are. */
+/* Reads the keys of up to n (at most KV_BLOCK) positions from `from` on; returns how many exist. */
 static size_t read_key(struct reader *r, size_t from, size_t n, int64_t *key)
 {
     size_t i = 0;
@@ -205,7 +203,7 @@ static size_t read_key(struct reader *r, size_t from, size_t n, int64_t *key)
 
 /* -- Public ------------------------------------------------------------------------------------ */
 
-/* Room for what is known of blocks up to `end`. */
+/* Makes room for the entries of blocks up to `end`. */
 static bool reserve(struct kv_pool *p, int end)
 {
     if (end <= p->cap) return true;

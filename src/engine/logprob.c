@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-/* The n_top largest logits by insertion: few are wanted, and hardly any gets in. */
+/* Insertion is fast enough: n_top is small, and few logits ever enter the list. */
 static void take_top(const float *logits, int n_vocab, const uint32_t *allowed, int n_top,
                      struct phi3v_logprob *top)
 {

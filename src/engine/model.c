@@ -14,10 +14,10 @@
 #include "weights/foreign.h"
 
 enum {
-    CTX_WANTED = 8192, /* tokens: offered even when that takes most of the free memory */
+    CTX_WANTED = 8192, /* tokens to offer even when they take most of the free memory */
     CTX_MIN = 256,
     GPU_TEXT = 320,
-    LONG_PACKING_S = 10, // a wait worth telling how to avoid
+    LONG_PACKING_S = 10, // from here on a note says how to avoid the wait
 };
 
 static const double GIB = 1024.0 * 1024 * 1024;
@@ -51,7 +51,7 @@ static int check_options(const struct phi3v_model_options *opt, struct wanted_fo
     return 0;
 }
 
-/* A model being opened, and what is asked for. */
+/* A model being opened, and the options for it. */
 struct opening {
     struct phi3v_model *m;
     const struct phi3v_model_options *opt;
@@ -75,7 +75,7 @@ static int progress(const struct opening *open, int64_t done, int64_t total,
     return 0;
 }
 
-/* The last part of a path, trailing slashes aside. */
+/* The last part of a path, without trailing slashes. */
 static char *last_part(const char *path)
 {
     size_t end = strlen(path);
@@ -94,7 +94,7 @@ static int set_names(struct phi3v_model *m, const char *path, const char *synthe
     return 0;
 }
 
-/* For a GPU as the release stores them, unless they are to be packed. */
+/* For a GPU the weights are bf16, as in the release, unless they will be packed. */
 static int make_synthetic(const struct opening *open, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
@@ -131,7 +131,7 @@ static void add_note(struct phi3v_model *m, const char *sentence)
     buf_puts(&m->note, sentence);
 }
 
-/* Of a context worth having, 16 bits a number. */
+/* For a context of CTX_WANTED tokens, with 16 bits a number. */
 static size_t kv_wanted_bytes(const struct phi3v_model *m)
 {
     const struct config *c = &m->config;
@@ -139,7 +139,7 @@ static size_t kv_wanted_bytes(const struct phi3v_model *m)
            (size_t)c->head_dim;
 }
 
-/* Stored bytes done, as progress of loading. */
+/* Reports converted bytes as progress of loading. */
 static int packing_progress(void *user, int64_t done, int64_t total)
 {
     return progress(user, done, total, NULL);
@@ -161,7 +161,7 @@ static int pack_weights(struct opening *open, enum weights_form form, enum weigh
     return 0;
 }
 
-/* Whether a folder of packed weights suits what is asked for. */
+/* Whether a folder of packed weights suits the options. */
 static int check_packed(const struct phi3v_model *m, const struct wanted_forms *w,
                         struct phi3v_error *err)
 {
@@ -177,7 +177,7 @@ static int check_packed(const struct phi3v_model *m, const struct wanted_forms *
                    m->name, weight_form_name(m->bound.form), weight_form_name(m->bound.form));
 }
 
-/* The weights in the form that is asked for, or that suits them and the memory. */
+/* Converts the weights to the form asked for, or to one that suits them and the free memory. */
 static int convert_weights(struct opening *open, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
@@ -197,7 +197,7 @@ static int convert_weights(struct opening *open, struct phi3v_error *err)
                         err);
 }
 
-/* A GPU keeps keys and values as bf16 or q8. Error ARGUMENT. */
+/* On a GPU keys and values can only be bf16 or q8. Error ARGUMENT. */
 static int kv_type_on_gpu(const struct wanted_kv *kv, enum kv_type *ret, struct phi3v_error *err)
 {
     *ret = kv->automatic ? KV_BF16 : kv->type;
@@ -206,14 +206,14 @@ static int kv_type_on_gpu(const struct wanted_kv *kv, enum kv_type *ret, struct 
                    kv_type_name(kv->type));
 }
 
-/* A GPU's products are of bf16 unless weights are packed. */
+/* On a GPU matrix products are computed in bf16 unless the weights are packed. */
 static bool bf16_on_gpu(const struct wanted_form *w)
 {
     return w->automatic || w->form == FORM_BF16;
 }
 
-/* On a GPU: bf16, whatever is stored, or packed; the tower bf16 unless packing it is
- * asked for, because its products are of bf16 either way. */
+/* On a GPU the weights are bf16 or packed, however they are stored. The tower is packed only when
+ * asked for, because its products are computed in bf16 either way. */
 static int open_on_gpu(struct opening *open, const char *device, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
@@ -237,16 +237,15 @@ static int open_on_gpu(struct opening *open, const char *device, struct phi3v_er
     return backend_cuda_open(device, &m->config, &m->bound, kv_type, &m->backend, err);
 }
 
-/* auto: the exact arithmetic keeps exact numbers. */
+/* "auto" means f32 with f32 weights, so that exact arithmetic stays exact. */
 static enum kv_type kv_type_for(const struct wanted_kv *kv, enum weights_form form)
 {
     if (!kv->automatic) return kv->type;
     return form == FORM_F32 ? KV_F32 : KV_F16;
 }
 
-/* "auto" takes the GPU where the module for it is installed and works; that it is
- * installed and does not work is worth a note. Then the weights may have been packed for it, in the
- * form that was asked for. */
+/* "auto" takes the GPU when its module is installed and works; a module that does not work is worth
+ * a note. The weights may then have been packed for it, in the form asked for. */
 static int open_backend(struct opening *open, struct phi3v_error *err)
 {
     struct phi3v_model *m = open->m;
@@ -274,7 +273,7 @@ static size_t free_bytes(const struct phi3v_model *m)
     return table->kv_budget ? table->kv_budget(m->backend) : mem_available_bytes();
 }
 
-/* An eighth of what is free, within 64 MiB and 2 GiB: a picture of 16 crops at full size takes 30
+/* An eighth of the free memory, between 64 MiB and 2 GiB; a full-size picture of 16 crops takes 30
  * MB. */
 static size_t feature_budget(const struct phi3v_model *m)
 {
@@ -283,7 +282,7 @@ static size_t feature_budget(const struct phi3v_model *m)
     return budget < 2048 * mib ? budget : 2048 * mib;
 }
 
-/* Of keys and values that no session holds: an eighth of what is free, at most 4 GiB. */
+/* For idle keys and values: an eighth of the free memory, at most 4 GiB. */
 static size_t reuse_budget(const struct phi3v_model *m, int64_t asked)
 {
     size_t budget = free_bytes(m) / 8, gib = 1024 * 1024 * 1024;
@@ -292,8 +291,8 @@ static size_t reuse_budget(const struct phi3v_model *m, int64_t asked)
     return budget < 4 * gib ? budget : 4 * gib;
 }
 
-/* Free memory that keys and values may take: on the system's side mapped weights will be paged in
- * yet. A device has no other memory for pictures to go to. */
+/* Free memory for keys and values. In system memory, mapped weights have yet to be paged in; on a
+ * device, features of pictures take their share of the same memory. */
 static double kv_budget_bytes(const struct phi3v_model *m)
 {
     double left = (double)free_bytes(m);
@@ -304,7 +303,7 @@ static double kv_budget_bytes(const struct phi3v_model *m)
     return left > 0 ? left : 0;
 }
 
-/* Three quarters of the free memory; nearly all of it where that takes to reach CTX_WANTED. */
+/* As many tokens as three quarters of the free memory hold, or nearly all of it for CTX_WANTED. */
 static int64_t default_ctx(const struct phi3v_model *m)
 {
     double per_token = (double)m->info.kv_bytes_per_token, budget = kv_budget_bytes(m);
@@ -336,7 +335,7 @@ static int set_ctx(struct phi3v_model *m, int64_t asked, struct phi3v_error *err
     return m->note.failed ? err_memory(err, "a note", m->note.n) : 0;
 }
 
-/* One list of factors when no sequence can be long, or when both lists of factors are the same. */
+/* 0 when no sequence can be long enough to switch, or when both lists of factors are the same. */
 static int64_t rope_switch(const struct config *c)
 {
     if (c->rope == ROPE_PLAIN || c->original_max_positions >= c->max_positions) return 0;
@@ -345,7 +344,7 @@ static int64_t rope_switch(const struct config *c)
     return same ? 0 : c->original_max_positions;
 }
 
-/* Of products with a matrix; on a GPU, of decoding. */
+/* The arithmetic of products with a matrix (on a GPU, that of decoding). */
 static const char *arithmetic(const struct phi3v_model *model, const struct mat *m)
 {
     if (m->type == WEIGHT_Q8 || m->type == WEIGHT_Q4) return "int8";

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * An open model: its files, their meaning, the device that runs it, and the features of pictures it
- * has seen. Read-only after opening but for the feature cache and the counts of shared blocks,
- * which lock themselves. */
+ * An open model: its files, its configuration, the device that runs it, and its caches. Read-only
+ * after opening, except for the feature cache and the block pool, which have their own locks. */
 #ifndef ENGINE_MODEL_H
 #define ENGINE_MODEL_H
 
@@ -25,8 +24,8 @@ struct phi3v_model {
     struct kv_pool kv;
     char *path, *name;
     struct buf note;
-    pthread_mutex_t digest_lock; // of the next
-    char tower_sha256[65];       // "": not yet known; see feature_file.c
+    pthread_mutex_t digest_lock; // guards tower_sha256
+    char tower_sha256[65];       // "" until feature_file.c has computed it
 };
 
 int model_open(const char *path, const struct phi3v_model_options *opt, struct phi3v_model **ret,

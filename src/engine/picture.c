@@ -7,7 +7,7 @@
 #include "base/sha256.h"
 #include "image/image.h"
 
-enum { MAX_NUM_CROPS = 1024 }; /* keeps token counts within an int; the models know 16 */
+enum { MAX_NUM_CROPS = 1024 }; /* keeps token counts within an int; models were trained with 16 */
 
 static int digest_pixels(const struct pixels *p, struct stop *stop, char ret_hex[65])
 {

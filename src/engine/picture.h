@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Pictures as the public API hands them around: decoded once, immutable, reference counted, known
- * by the digest of their raster. */
+ * Pictures of the public API: decoded once, immutable, reference counted, identified by the digest
+ * of their raster. */
 #ifndef ENGINE_PICTURE_H
 #define ENGINE_PICTURE_H
 
@@ -24,25 +24,25 @@ int picture_from_rgb(const uint8_t *rgb, int width, int height, struct phi3v_ima
 struct phi3v_image *picture_ref(struct phi3v_image *image);
 void picture_unref(struct phi3v_image *image);
 
-/* A picture's place in a prompt: with num_crops (0: the model's default) it decides the feature
+/* A picture's place in a prompt. Picture and num_crops (0: the model's default) decide the feature
  * rows. */
 struct slot {
-    struct phi3v_image *image; // one owner's share
+    struct phi3v_image *image; // one reference
     int num_crops;
     struct crop_plan plan;
     int n_tokens;
 };
 
-/* Errors: ARGUMENT (num_crops), IMAGE (too thin). Takes no share of image: slot_fini does not apply
- * to slots that were only planned. */
+/* Errors: ARGUMENT (num_crops), IMAGE (too thin). Takes no reference to image, so a slot that was
+ * only planned needs no slot_fini. */
 int slot_plan(const struct config *config, struct phi3v_image *image, int num_crops,
               struct slot *ret_slot, struct phi3v_error *err);
 bool slot_same(const struct slot *a, const struct slot *b);
 struct phi3v_image_plan slot_public_plan(const struct slot *slot);
-/* Normalised crops of the slot, made when asked for; crops_end. */
+/* Begins to make the slot's normalised crops, each when it is needed; end with crops_end. */
 int slot_crops_begin(const struct config *config, const struct slot *slot,
                      struct crop_source *ret_crops, struct phi3v_error *err);
-/* All at once; mem_free(ret_crops->data). */
+/* Makes all crops at once; mem_free(ret_crops->data). */
 int slot_crops(const struct config *config, const struct slot *slot, struct crops *ret_crops,
                struct phi3v_error *err);
 

@@ -10,7 +10,7 @@
 
 struct pictures {
     struct slot *slots; // [n]; borrow the images
-    int *tokens;        // [n] feature rows of each
+    int *tokens;        // [n] number of feature rows
     int n, cap;
 };
 
@@ -135,7 +135,7 @@ static int chat_ids(const struct phi3v_model *m, const struct phi3v_turn *turns,
     return rc;
 }
 
-/* The ids behind the last <|assistant|>: what an open turn has said so far. */
+/* The number of ids after the last <|assistant|>, which an open turn has said so far. */
 static size_t count_open(const struct phi3v_model *m, const struct sequence *seq)
 {
     int32_t assistant = tokenizer_special(m->tokenizer, "<|assistant|>");

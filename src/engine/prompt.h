@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Prompts: texts and pictures of the public API to one token sequence of a model. */
+ * Prompts: turns the public API's texts and pictures into one token sequence. */
 #ifndef ENGINE_PROMPT_H
 #define ENGINE_PROMPT_H
 
@@ -7,9 +7,9 @@
 #include "engine/sequence.h"
 
 struct phi3v_prompt {
-    const struct phi3v_model *model; // whose it is; not dereferenced after prompt_new_*
+    const struct phi3v_model *model; // may be closed already: only compare the pointer
     struct sequence seq;
-    size_t n_open; // how many of the last ids are an open turn's answer so far
+    size_t n_open; // how many of the last ids are the unfinished answer of an open turn
 };
 
 int prompt_new_chat(const struct phi3v_model *m, const struct phi3v_turn *turns, int n_turns,

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * A model folder with packed weights, from an open model. */
+ * Writes an open model as a folder with packed weights. */
 #ifndef ENGINE_QUANTIZE_H
 #define ENGINE_QUANTIZE_H
 
 #include "engine/model.h"
 
-/* Makes the folder where it does not exist, copies the JSON files and the tokenizer, and writes the
- * weights. Errors: ARGUMENT (not opened as q8 or q4, or from packed files), IO, MEMORY. */
+/* Makes the folder if needed, copies the JSON files and the tokenizer, and writes the weights.
+ * Errors: ARGUMENT (not opened as q8 or q4, or opened from packed files), IO, MEMORY. */
 int quantize_write(const struct phi3v_model *m, const char *dir, struct phi3v_error *err);
 
 #endif

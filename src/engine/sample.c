@@ -40,7 +40,7 @@ static uint64_t splitmix64(uint64_t *state)
 
 /* -- The operators, in the order in which they run --------------------------------------------- */
 
-/* The ids among which the next one is to be, NULL: all. */
+/* The set of ids allowed next; NULL: all. */
 static const uint32_t *allowed_ids(const struct sampler *s)
 {
     return s->constraint ? s->allowed : NULL;
@@ -62,7 +62,7 @@ static bool ask_constraint(struct sampler *s)
     return false;
 }
 
-/* Copies the logits with the repetition penalty applied. False when they are no numbers. */
+/* Copies the logits with the repetition penalty applied. False when some are not numbers. */
 static bool take_logits(struct sampler *s, const float *logits)
 {
     const uint32_t *allowed = allowed_ids(s);
@@ -84,8 +84,8 @@ static int32_t largest(const struct sampler *s)
     return isfinite(s->value[best]) ? best : -1;
 }
 
-/* Stable radix sort of order[] by value, one byte at a time: nothing to allocate, the same for any
- * input order of equal values. */
+/* Sorts order[] by value with a stable radix sort, one byte at a time: it needs no allocation, and
+ * equal values stay in the order of their ids. */
 static void sort_ascending(struct sampler *s)
 {
     for (int32_t i = 0; i < s->n_vocab; i++) s->order[i] = i;
@@ -103,7 +103,7 @@ static void sort_ascending(struct sampler *s)
     }
 }
 
-/* Everything below the k-th largest value goes; ties with it stay. golden: sampling */
+/* Removes everything below the k-th largest value; ties with it stay. golden: sampling */
 static void keep_top_k(struct sampler *s)
 {
     int k = s->draw.top_k;
@@ -136,7 +136,7 @@ static void keep_top_p(struct sampler *s)
     }
 }
 
-/* Removes what is less probable than min_p times the most probable. golden: sampling */
+/* Removes tokens less probable than min_p times the most probable one. golden: sampling */
 static void keep_min_p(struct sampler *s)
 {
     uint64_t least = draw_least(s->draw.min_p);
@@ -263,7 +263,7 @@ int sampler_filter(struct sampler *s, const float *logits)
         return 1;
     }
     for (int i = 0; i < s->n_vocab; i++) s->value[i] /= temperature;
-    if (!isfinite(s->value[best])) { // a temperature close to zero: what it tends to
+    if (!isfinite(s->value[best])) { // the temperature is close to zero: take its limit, greedy
         keep_only(s, best);
         return 1;
     }

@@ -15,7 +15,7 @@ void sequence_fini(struct sequence *s)
     *s = (struct sequence){0};
 }
 
-/* Gives every picture position its row: the k-th position of a picture is row k modulo its rows. */
+/* The k-th position of a picture holds row k modulo its number of rows. */
 static int number_rows(struct sequence *s, int n_vocab, struct phi3v_error *err)
 {
     int32_t *next = mem_zarray((size_t)s->n_slots, sizeof *next);

@@ -9,7 +9,7 @@
 #include "base/mem.h"
 #include "image/image.h"
 
-enum { TOKENS_AHEAD = 1024 }; /* room for an answer taken at once: most need no more */
+enum { TOKENS_AHEAD = 1024 }; /* room reserved for an answer at first; most need no more */
 
 int session_new(struct phi3v_model *m, struct phi3v_session **ret, struct phi3v_error *err)
 {
@@ -79,7 +79,7 @@ static void in_use_fini(struct in_use *u)
     *u = (struct in_use){0};
 }
 
-/* What every backend may rely on: crops of the model's size, a grid of them and the global view. */
+/* What every backend may rely on: the global view and a grid of crops, all of the model's size. */
 static bool crops_fit(const struct config *c, const struct crop_source *crops)
 {
     const struct crop_plan *p = &crops->plan;
@@ -94,8 +94,7 @@ static int encode_crops(struct phi3v_session *s, const struct crop_source *crops
     return s->model->backend->table->encode(s->state, crops, trace, &task->pulse, f, err);
 }
 
-/* Goes on where a call that was stopped has left the picture, and leaves it so that the next can.
- */
+/* Continues the unfinished features of a call that was stopped, and leaves its own when stopped. */
 static int encode(struct phi3v_session *s, const struct slot *slot, struct task *task,
                   const struct trace *trace, struct features **ret, struct phi3v_error *err)
 {
@@ -119,7 +118,8 @@ static int encode(struct phi3v_session *s, const struct slot *slot, struct task 
     return rc;
 }
 
-/* Two slots of one prompt may show the same picture: the second finds what the first put. */
+/* Two slots of a prompt may hold the same picture; the second then finds the first one's
+ * features. */
 static int encode_missing(struct phi3v_session *s, const struct slot *slots, const bool *missing,
                           struct in_use *u, struct task *task, struct phi3v_error *err)
 {
@@ -134,8 +134,8 @@ static int encode_missing(struct phi3v_session *s, const struct slot *slots, con
     return 0;
 }
 
-/* Takes the features of all pictures with rows at or behind `from` into use, encoding what is not
- * cached. */
+/* Takes into use the features of all pictures with rows at or after `from`, encoding those that are
+ * not cached. */
 static int pictures_use(struct phi3v_session *s, const struct sequence *seq, size_t from,
                         struct task *task, struct in_use *u, struct phi3v_error *err)
 {
@@ -179,8 +179,8 @@ static void fill_rows(struct phi3v_session *s, struct prompt_row *rows, size_t f
     }
 }
 
-/* Rows held … held+n-1 through the backend; logits of the last one to `logits` (NULL: none), or of
- * all of them when all_rows lists them. */
+/* Computes the rows held … held+n-1. The logits of the last one, or of all that all_rows lists, go
+ * to `logits` (NULL: none). */
 static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n,
                    const int *all_rows, float *logits, struct task *task, const struct trace *trace,
                    struct phi3v_error *err)
@@ -205,8 +205,7 @@ static int forward(struct phi3v_session *s, const struct prompt_row *rows, int n
     return rc;
 }
 
-/* What is behind what is held, piece by piece, at most max_pieces; all_logits: [seq.n][n_vocab] or
- * NULL. */
+/* Computes at most max_pieces pieces after what is held; all_logits is [seq.n][n_vocab] or NULL. */
 static int compute_pieces(struct phi3v_session *s, const struct in_use *u, float *all_logits,
                           size_t max_pieces, struct task *task, struct phi3v_error *err)
 {
@@ -232,7 +231,7 @@ static int compute_pieces(struct phi3v_session *s, const struct in_use *u, float
     return rc;
 }
 
-/* Everything behind what is held. */
+/* Computes everything after what is held. */
 static int compute(struct phi3v_session *s, const struct in_use *u, float *all_logits,
                    struct task *task, struct phi3v_error *err)
 {
@@ -257,24 +256,24 @@ static int check_prompt(const struct phi3v_session *s, const struct phi3v_prompt
 
 size_t session_common(const struct phi3v_session *s, const struct phi3v_prompt *prompt)
 {
-    const struct sequence *seq = &prompt->seq; // the logits behind its last position are wanted
+    const struct sequence *seq = &prompt->seq; // the logits after its last position are needed
     return kv_cache_reusable(&s->kv, seq, seq->n - 1, model_rope_factors(s->model, seq->n));
 }
 
-/* Blocks for what follows, so that a step takes no memory. */
+/* Reserves blocks for the tokens to come, so that a step does not allocate. */
 static int reserve_ahead(struct kv_cache *kv, size_t extra, struct phi3v_error *err)
 {
     return kv_cache_reserve(kv, kv->seq.n + (extra < TOKENS_AHEAD ? extra : TOKENS_AHEAD), err);
 }
 
-/* A place for the keys and values of one row more. */
+/* Reserves a place for the keys and values of one more row. */
 static int reserve_row(struct kv_cache *kv, struct phi3v_error *err)
 {
     if (kv->seq.n < (size_t)kv->n_blocks * KV_BLOCK) return 0;
     return reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
 }
 
-/* Copies the prompt's sequence before anything held is given up. */
+/* Copies the prompt's sequence first, so that a failure loses nothing that is held. */
 static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t extra,
                  struct kv_cache_start *start, struct phi3v_error *err)
 {
@@ -284,8 +283,8 @@ static int adopt(struct phi3v_session *s, const struct sequence *prompt, size_t 
     return rc;
 }
 
-/* Finds what there is of the prompt, encodes pictures and makes the prompt the session's sequence,
- * of which the first n positions need not be computed again. */
+/* Finds what can be reused of the first n positions, encodes pictures, and makes the prompt the
+ * session's sequence. */
 static int load_begin(struct phi3v_session *s, const struct phi3v_prompt *prompt, size_t n,
                       size_t extra, struct task *task, struct in_use *u, struct phi3v_error *err)
 {
@@ -304,11 +303,11 @@ static int load_begin(struct phi3v_session *s, const struct phi3v_prompt *prompt
     return rc;
 }
 
-/* Behind the last piece, or behind one that failed. */
+/* Called after the last piece, or after one that failed. */
 static int load_end(struct phi3v_session *s, size_t extra, int rc, struct in_use *u,
                     struct phi3v_error *err)
 {
-    kv_cache_publish(&s->kv); // whoever asks next, perhaps beside this answer
+    kv_cache_publish(&s->kv); // for whoever asks next, perhaps during this answer
     if (!rc) rc = reserve_ahead(&s->kv, extra, err);
     if (rc) kv_cache_trim(&s->kv);
     in_use_fini(u);
@@ -319,7 +318,7 @@ int session_load(struct phi3v_session *s, const struct phi3v_prompt *prompt, siz
                  float *all_logits, struct task *task, struct phi3v_error *err)
 {
     struct in_use u = {0};
-    size_t n = all_logits ? 0 : prompt->seq.n - 1; // the logits behind the last one are wanted
+    size_t n = all_logits ? 0 : prompt->seq.n - 1; // the last one's logits are needed
     int rc = load_begin(s, prompt, n, extra, task, &u, err);
     if (rc) return rc;
     rc = compute_pieces(s, &u, all_logits, SIZE_MAX, task, err);
@@ -346,8 +345,8 @@ void session_load_stop(struct phi3v_session *s, struct loading *l)
     load_end(s, l->extra, PHI3V_E_CANCELLED, &l->in_use, NULL);
 }
 
-/* The whole sequence again, under the factors for its present length, as a stage within the present
- * one. */
+/* Computes the whole sequence again with the rope factors for its present length, reported as a
+ * stage within the present one. */
 static int recompute(struct phi3v_session *s, struct task *task, struct phi3v_error *err)
 {
     struct kv_cache *kv = &s->kv;
@@ -389,19 +388,15 @@ int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct 
     return rc;
 }
 
-/* -- Several sessions ----------------------------------------------------------------------------
- */
-
 bool session_steps(const struct phi3v_session *s)
 {
     return model_rope_factors(s->model, s->kv.seq.n + 1) == s->kv.rope_factors;
 }
 
-/* -- Going on, one token after the other --------------------------------------------------------
- */
+/* -- Several sessions -------------------------------------------------------------------------- */
 
-/* One row of each session as one forward; logits: [n][n_vocab]. A failure leaves all as they were.
- */
+/* Computes one row of each session in one forward pass; logits: [n][n_vocab]. A failure leaves all
+ * sessions as they were. */
 static int push_batch(struct phi3v_session *const *s, const int32_t *ids, int n, float *logits,
                       const struct pulse *pulse, struct phi3v_error *err)
 {
@@ -433,15 +428,14 @@ static int push_batch(struct phi3v_session *const *s, const int32_t *ids, int n,
     return rc;
 }
 
-/* The device draws: it can, and nobody here has a say in it, or asks what the logits say besides. */
 bool session_draws_ahead(const struct phi3v_session *s)
 {
     return s->model->backend->table->decode && sampler_n_top(s->sampler) == 0 &&
            !sampler_is_constrained(s->sampler);
 }
 
-/* Steps that the device may take by itself, at most n: with the blocks and the rope factors there
- * are. */
+/* How many steps, at most n, the device may take by itself before blocks run out or the rope
+ * factors change. */
 static size_t decode_ahead_steps(const struct phi3v_session *s, size_t n)
 {
     const struct kv_cache *kv = &s->kv;
@@ -455,8 +449,8 @@ static size_t decode_ahead_steps(const struct phi3v_session *s, size_t n)
     return n < room ? n : room;
 }
 
-/* Sessions that the device takes ahead of the host. An id handed out says that the row of the one
- * before it is held. */
+/* Sessions that the device decodes ahead of the host. Handing out an id means that the row of the
+ * id before it is held. */
 struct ahead {
     struct phi3v_session *const *s;
     int32_t ids[BACKEND_STEP_SEQS]; // whose rows are being computed
@@ -476,7 +470,7 @@ static int on_ahead(void *user, int i, int32_t id)
     return f->on_id(f->user, i, id);
 }
 
-/* n_steps of each of n sessions, which have room for them. */
+/* Decodes n_steps for each of n sessions, which have room for them. */
 static int decode_ahead(struct ahead *f, int n, size_t n_steps, struct phi3v_error *err)
 {
     struct decode_seq seqs[BACKEND_STEP_SEQS];
@@ -602,7 +596,7 @@ int session_fill(struct phi3v_session *s, int64_t n, struct phi3v_error *err)
     for (int64_t i = 0; i < n; i++) sequence_push(&kv->seq, s->model->config.bos_id);
     struct backend *b = s->model->backend;
     for (int i = 0; i < kv->n_blocks; i++) b->table->kv_fill(b, kv->blocks[i], (uint64_t)i);
-    kv->alone = true; // nobody is to take these for what they stand for
+    kv->alone = true; // these keys and values are not real, so nobody else may use them
     kv->held = (size_t)n;
     kv->rope_factors = model_rope_factors(s->model, kv->held);
     return 0;
@@ -637,7 +631,7 @@ int session_bench_vision(struct phi3v_session *s, int n_crops, double *ret_secon
     uint32_t x = 1;
     for (size_t i = 0; i < n; i++) {
         x = x * 1664525u + 1013904223u;
-        crops.data[i] = (float)(int32_t)x * 0x1p-30f; // about the range of normalised pixels
+        crops.data[i] = (float)(int32_t)x * 0x1p-30f; // roughly the range of normalised pixels
     }
     struct features *features = NULL;
     struct crop_source source = crops_ready(&crops);

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* A stop string begins at text[at], as far as text goes. */
+/* Whether text from `at` on is a stop string or, where text ends early, may become one. */
 static bool begins_here(const char *stop, const char *text, size_t n, size_t at, bool *ret_whole)
 {
     size_t len = strlen(stop), left = n - at;
@@ -14,7 +14,7 @@ static bool begins_here(const char *stop, const char *text, size_t n, size_t at,
 bool stop_string_find(const char *const *stops, const char *text, size_t n, size_t from,
                       size_t *ret_end)
 {
-    size_t held = n; // where the earliest possible beginning is
+    size_t held = n; // where a match may begin at the earliest
     for (size_t at = from; at < n && stops; at++) {
         for (const char *const *stop = stops; *stop; stop++) {
             bool whole;

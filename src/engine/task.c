@@ -25,7 +25,7 @@ static void report(struct task *task, double done)
                                      .seconds = task_stage_s(task)});
 }
 
-/* Decode steps are reported by their text. */
+/* Decoding reports no progress here; its text events show it. */
 static int pulse(void *user, int64_t done, int64_t total)
 {
     struct task *task = user;

@@ -9,15 +9,15 @@ static const char *const kv_types[KV_TYPES] = {
 
 enum {
     N_FORMS = sizeof forms / sizeof *forms,
-    N_VISION_FORMS = FORM_Q4, /* those before 4 bits */
-    SMALL_BYTES = 1 << 30     /* stored: f32 arithmetic on so few weights is fast enough */
+    N_VISION_FORMS = FORM_Q4, /* all forms before it */
+    SMALL_BYTES = 1 << 30     /* for up to so many stored bytes f32 arithmetic is fast enough */
 };
 
 const char *weight_form_name(enum weights_form form) { return forms[form]; }
 
 const char *kv_type_name(enum kv_type type) { return kv_types[type]; }
 
-/* Index of a name among n, 0 for "auto", -1 for another word. */
+/* The index of a name among n; 0 for "auto", -1 for an unknown name. */
 static int find_name(const char *const *names, int n, const char *name, bool *ret_auto)
 {
     *ret_auto = !strcmp(name, "auto");
