@@ -2,8 +2,10 @@
 #define _GNU_SOURCE /* flock */
 #include "net/hub_cache.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -43,23 +45,6 @@ void hub_sync_folder(const char *path)
     if (fd < 0) return;
     fsync(fd);
     close(fd);
-}
-
-/* Appears under its name at once, whole. */
-static int write_small(const char *path, const char *text, struct phi3v_error *err)
-{
-    char *part = net_text("%s.phiscope-%ld", path, (long)getpid());
-    if (!part) return net_fail_memory(err, "a model");
-    int fd = open(part, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    size_t n = strlen(text);
-    int rc = 0;
-    if (fd < 0 || write(fd, text, n) != (ssize_t)n || fsync(fd) != 0 || rename(part, path) != 0) {
-        rc = fail_path("write", path, err);
-        unlink(part);
-    }
-    if (fd >= 0) close(fd);
-    free(part);
-    return rc;
 }
 
 static char *folder_name(const char *root, const char *repo)
@@ -144,61 +129,13 @@ int64_t hub_free_bytes(const char *path)
 
 /* -- Publishing ------------------------------------------------------------------------------- */
 
-/* A link beside and renamed: what may be there, a file or a dead link, goes at once. */
-static int link_file(const char *folder, const struct hub_file *f, struct phi3v_error *err)
-{
-    char *target = net_text("../../blobs/%s", f->key), *path = net_text("%s/%s", folder, f->name);
-    char *part = net_text("%s/.%s.phiscope-%ld", folder, f->name, (long)getpid());
-    int rc = target && path && part ? 0 : net_fail_memory(err, "a model");
-    if (rc == 0) unlink(part);
-    if (rc == 0 && (symlink(target, part) != 0 || rename(part, path) != 0)) {
-        rc = fail_path("make the link", path, err);
-        unlink(part);
-    }
-    free(target);
-    free(path);
-    free(part);
-    return rc;
-}
+/* What is in the making lies beside the folders, under the name and the lock of its commit: a
+ * folder of links, and with the ending ".ref" a file. */
+static const char making[] = ".phiscope-";
 
-/* config.json comes last: it is what makes a folder a model. */
-static int link_all(const char *folder, const struct hub_listing *l, struct phi3v_error *err)
+static char *making_path(const struct hub_cache *c, const char *commit, const char *ending)
 {
-    int rc = 0;
-    for (int last = 0; last < 2; last++)
-        for (size_t i = 0; rc == 0 && i < l->n_files; i++)
-            if ((strcmp(l->files[i].name, "config.json") == 0) == (last == 1))
-                rc = link_file(folder, &l->files[i], err);
-    if (rc == 0) hub_sync_folder(folder);
-    return rc;
-}
-
-static void remove_folder(const char *folder, const struct hub_listing *l)
-{
-    for (size_t i = 0; i < l->n_files; i++) {
-        char *path = net_text("%s/%s", folder, l->files[i].name);
-        if (path) unlink(path);
-        free(path);
-    }
-    rmdir(folder);
-}
-
-/* Made beside and renamed, under the snapshot's lock. Where the snapshot exists (another program's,
- * or an earlier choice of files) the links are added to it. */
-static int make_snapshot(const struct hub_cache *c, const struct hub_listing *l, const char *path,
-                         struct phi3v_error *err)
-{
-    char *part = net_text("%s/.phiscope-%s", c->repo, l->commit);
-    if (!part) return net_fail_memory(err, "a model");
-    int rc =
-        mkdir(part, 0777) == 0 || errno == EEXIST ? 0 : fail_path("make the folder", part, err);
-    if (rc == 0) rc = link_all(part, l, err);
-    if (rc == 0 && rename(part, path) != 0)
-        rc = errno == EEXIST || errno == ENOTEMPTY ? link_all(path, l, err)
-                                                   : fail_path("make the folder", path, err);
-    remove_folder(part, l);
-    free(part);
-    return rc;
+    return net_text("%s/%s%s%s", c->repo, making, commit, ending);
 }
 
 static bool is_commit(const char *rev)
@@ -206,18 +143,119 @@ static bool is_commit(const char *rev)
     return strlen(rev) == 40 && strspn(rev, "0123456789abcdef") == 40;
 }
 
+/* A file, or a folder with the files in it. */
+static void remove_made(const char *path)
+{
+    DIR *d = opendir(path);
+    for (const struct dirent *e; d && (e = readdir(d));)
+        if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
+            unlinkat(dirfd(d), e->d_name, 0);
+    if (d) closedir(d);
+    remove(path);
+}
+
+/* Programs that were killed while they published left something that nobody has the lock of. */
+static void tidy(const struct hub_cache *c)
+{
+    DIR *d = opendir(c->repo);
+    for (const struct dirent *e; d && (e = readdir(d));) {
+        if (strncmp(e->d_name, making, sizeof making - 1) != 0) continue;
+        char *commit = strndup(e->d_name + sizeof making - 1, 40);
+        char *path = net_text("%s/%s", c->repo, e->d_name);
+        int fd = path && commit && is_commit(commit) ? hub_try_lock(c, commit) : -1;
+        if (fd >= 0) {
+            remove_made(path);
+            close(fd);
+        }
+        free(commit);
+        free(path);
+    }
+    if (d) closedir(d);
+}
+
+static int link_file(const char *folder, const struct hub_file *f, struct phi3v_error *err)
+{
+    char *target = net_text("../../blobs/%s", f->key), *path = net_text("%s/%s", folder, f->name);
+    int rc = target && path ? 0 : net_fail_memory(err, "a model");
+    if (rc == 0 && symlink(target, path) != 0) rc = fail_path("make the link", path, err);
+    free(target);
+    free(path);
+    return rc;
+}
+
+/* What may have the name already, a file or a dead link, goes at once. */
+static int move_link(const char *from, const char *to, const struct hub_file *f,
+                     struct phi3v_error *err)
+{
+    char *made = net_text("%s/%s", from, f->name), *path = net_text("%s/%s", to, f->name);
+    int rc = made && path ? 0 : net_fail_memory(err, "a model");
+    if (rc == 0 && rename(made, path) != 0) rc = fail_path("make the link", path, err);
+    free(made);
+    free(path);
+    return rc;
+}
+
+/* config.json comes last: it is what makes a folder a model. */
+static int move_links(const char *from, const char *to, const struct hub_listing *l,
+                      struct phi3v_error *err)
+{
+    int rc = 0;
+    for (int last = 0; last < 2; last++)
+        for (size_t i = 0; rc == 0 && i < l->n_files; i++)
+            if ((strcmp(l->files[i].name, "config.json") == 0) == (last == 1))
+                rc = move_link(from, to, &l->files[i], err);
+    if (rc == 0) hub_sync_folder(to);
+    return rc;
+}
+
+/* Made beside and renamed. Where the snapshot exists (another program's, or an earlier choice of
+ * files) the links are added to it. */
+static int make_snapshot(const struct hub_cache *c, const struct hub_listing *l, const char *path,
+                         struct phi3v_error *err)
+{
+    char *made = making_path(c, l->commit, "");
+    if (!made) return net_fail_memory(err, "a model");
+    remove_made(made);
+    int rc = mkdir(made, 0777) == 0 ? 0 : fail_path("make the folder", made, err);
+    for (size_t i = 0; rc == 0 && i < l->n_files; i++) rc = link_file(made, &l->files[i], err);
+    if (rc == 0) hub_sync_folder(made);
+    if (rc == 0 && rename(made, path) != 0)
+        rc = errno == EEXIST || errno == ENOTEMPTY ? move_links(made, path, l, err)
+                                                   : fail_path("make the folder", path, err);
+    remove_made(made);
+    free(made);
+    return rc;
+}
+
+/* Appears under its name at once, whole. */
+static int write_small(const char *path, const char *made, const char *text,
+                       struct phi3v_error *err)
+{
+    int fd = open(made, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+    size_t n = strlen(text);
+    int rc = 0;
+    if (fd < 0 || write(fd, text, n) != (ssize_t)n || fsync(fd) != 0 || rename(made, path) != 0) {
+        rc = fail_path("write", path, err);
+        unlink(made);
+    }
+    if (fd >= 0) close(fd);
+    return rc;
+}
+
 static int write_ref(const struct hub_cache *c, const char *rev, const char *commit,
                      struct phi3v_error *err)
 {
     char *path = net_text("%s/refs/%s", c->repo, rev), *folder = path ? strdup(path) : NULL;
-    int rc = folder ? 0 : net_fail_memory(err, "a model");
+    char *made = making_path(c, commit, ".ref");
+    int rc = folder && made ? 0 : net_fail_memory(err, "a model");
     if (rc == 0) {
         *strrchr(folder, '/') = 0;
         rc = make_folders(folder, err);
     }
-    if (rc == 0) rc = write_small(path, commit, err);
+    if (rc == 0) rc = write_small(path, made, commit, err);
     free(folder);
     free(path);
+    free(made);
     return rc;
 }
 
@@ -226,6 +264,7 @@ int hub_publish(const struct hub_cache *c, const struct hub_name *name, const st
 {
     char *snapshots = net_text("%s/snapshots", c->repo);
     char *path = snapshots ? net_text("%s/%s", snapshots, l->commit) : NULL;
+    tidy(c);
     int fd = lock(c, l->commit, LOCK_EX);
     int rc = path ? make_snapshot(c, l, path, err) : net_fail_memory(err, "a model");
     if (rc == 0) hub_sync_folder(snapshots);

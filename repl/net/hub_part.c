@@ -314,9 +314,12 @@ int hub_part_publish(struct hub_part *p, struct phi3v_error *err)
     return rc;
 }
 
-void hub_part_forget_map(const struct hub_cache *cache, const struct hub_file *file)
+void hub_part_forget(const struct hub_cache *cache, const struct hub_file *file)
 {
-    char *map = hub_blob_path(cache, file->key, MAP);
-    if (map) unlink(map);
-    free(map);
+    static const char *const endings[] = {PART, MAP};
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++) {
+        char *path = hub_blob_path(cache, file->key, endings[i]);
+        if (path) unlink(path);
+        free(path);
+    }
 }

@@ -51,8 +51,9 @@ bool hub_part_is_right(struct hub_part *p);
 /* Forgets all bytes. */
 void hub_part_restart(struct hub_part *p);
 
-/* A kill right behind the blob's appearing leaves the map, which nobody needs then. */
-void hub_part_forget_map(const struct hub_cache *cache, const struct hub_file *file);
+/* Of a blob that is there: a kill right behind its appearing leaves the map; when another program
+ * brought it meanwhile, the part is there as well. */
+void hub_part_forget(const struct hub_cache *cache, const struct hub_file *file);
 /* The blob appears. Errors: IO, MEMORY. */
 int hub_part_publish(struct hub_part *p, struct phi3v_error *err);
 

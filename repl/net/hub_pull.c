@@ -225,20 +225,21 @@ static int lock_job(struct pull *p, struct job *j, struct phi3v_error *err)
     return 0;
 }
 
+/* Whether there is nothing to fetch. */
+static bool is_there(struct pull *p, struct job *j)
+{
+    if (!hub_has_blob(&p->cache, j->file)) return false;
+    hub_part_forget(&p->cache, j->file);
+    j->done = true;
+    p->n_done++;
+    return true;
+}
+
 static int open_job(struct pull *p, struct job *j, struct phi3v_error *err)
 {
-    if (hub_has_blob(&p->cache, j->file)) {
-        hub_part_forget_map(&p->cache, j->file);
-        j->done = true;
-        p->n_done++;
-        return 0;
-    }
+    if (is_there(p, j)) return 0;
     int rc = lock_job(p, j, err);
-    if (rc == 0 && hub_has_blob(&p->cache, j->file)) {
-        j->done = true;
-        p->n_done++;
-        return 0;
-    }
+    if (rc == 0 && is_there(p, j)) return 0;
     if (rc == 0) rc = hub_part_open(&j->part, &p->cache, j->file, p->env->segment_bytes, err);
     if (rc == 0 && !(j->taken = calloc(j->part.n_segments + 1, sizeof *j->taken)))
         rc = net_fail_memory(err, "a model");

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope pull as a program: pull_cli PHISCOPE N. What it says, and N times killed at random
- * moments and started again until it is done: at each moment nothing but whole files has its name,
- * and in the end every byte is right. */
+ * phiscope pull as a program: pull_cli PHISCOPE N [STEPS EVERY]. What it says, and N times killed at
+ * random moments and started again until it is done: at each moment nothing but whole files has its
+ * name, and in the end every byte is right and nothing else is left. With the module STEPS, also
+ * killed, and without room on the disk, at one of EVERY of its calls that change files. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
@@ -26,22 +27,24 @@
 #include "mock_hub.h"
 
 #define LARGE_BYTES ((size_t)70 << 20) /* three segments of the program's */
+#define SMALL_BYTES ((size_t)200000)
 
-static const char *program;
-static int n_runs = 10;
+static const char *program, *steps;
+static int n_runs = 10, every = 1;
 static struct mock_hub hub;
 static char root[] = "/tmp/pull_cli.XXXXXX";
 static char out_path[64], err_path[64], repo[128];
 
 /* -- Running ---------------------------------------------------------------------------------- */
 
-static pid_t start(const char *const *words)
+/* more: of the environment, ended by NULL */
+static pid_t start_with(const char *const *words, char *const *more)
 {
     char endpoint[100], home[100];
     snprintf(endpoint, sizeof endpoint, "HF_ENDPOINT=%s", hub.endpoint);
     snprintf(home, sizeof home, "HOME=%s", root);
-    char *const env[] = {endpoint, home,
-                         getenv("ASAN_OPTIONS") ? "ASAN_OPTIONS=detect_leaks=1" : "X=1", NULL};
+    char *env[8] = {endpoint, home, getenv("ASAN_OPTIONS") ? "ASAN_OPTIONS=detect_leaks=1" : "X=1"};
+    for (int i = 0; more && more[i]; i++) env[3 + i] = more[i];
     posix_spawn_file_actions_t files;
     posix_spawn_file_actions_init(&files);
     posix_spawn_file_actions_addopen(&files, 0, "/dev/null", O_RDONLY, 0);
@@ -52,6 +55,8 @@ static pid_t start(const char *const *words)
     posix_spawn_file_actions_destroy(&files);
     return pid;
 }
+
+static pid_t start(const char *const *words) { return start_with(words, NULL); }
 
 static int finish(pid_t pid)
 {
@@ -156,6 +161,35 @@ static bool expect_all_or_nothing(void)
     return false;
 }
 
+static int n_links, n_blobs;
+
+/* In the repository of a pull that is done lie blobs, links to them and a revision. */
+static int expect_known(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st, (void)ftw;
+    const char *name = path + strlen(repo);
+    bool is_blob = type == FTW_F && !strncmp(name, "/blobs/", 7) && strlen(name) >= 7 + 40;
+    bool is_link = type == FTW_SL && !strncmp(name, "/snapshots/" MOCK_COMMIT "/", 52);
+    n_blobs += is_blob;
+    n_links += is_link;
+    if (!is_blob && !is_link && type != FTW_D && strcmp(name, "/refs/main") != 0)
+        fail_msg("%s is left", path);
+    if (type == FTW_D && strstr(name, ".phiscope")) fail_msg("%s is left", path);
+    return 0;
+}
+
+static void expect_done(void)
+{
+    int n_wanted = 0;
+    assert_int_equal(expect_blobs(), 0);
+    assert_true(expect_all_or_nothing());
+    n_links = n_blobs = 0;
+    assert_int_equal(nftw(repo, expect_known, 16, FTW_PHYS), 0);
+    for (size_t i = 0; i < hub.n_files; i++) n_wanted += is_wanted(&hub.files[i]);
+    assert_int_equal(n_links, n_wanted);
+    assert_int_equal(n_blobs, n_wanted);
+}
+
 /* -- Tests ------------------------------------------------------------------------------------ */
 
 static void test_words(void **state)
@@ -219,13 +253,49 @@ static void test_kills(void **state)
             n_parts += expect_blobs() > 0;
             if (status < 0) n_published += expect_all_or_nothing();
         }
-        assert_int_equal(expect_blobs(), 0);
-        assert_true(expect_all_or_nothing());
+        expect_done();
         assert_int_equal(hub.n_leaks, 0);
     }
     printf("# %d runs, %d kills: %d left parts, %d came behind the end\n", n_runs, n_kills, n_parts,
            n_published);
     assert_true(n_kills >= n_runs);
+}
+
+/* Stopped before a step; false: there are not so many. */
+static bool stop_at(int step, bool full)
+{
+    const char *const words[] = {"phiscope", "pull", MOCK_REPO, NULL};
+    char at[40], preload[500];
+    snprintf(at, sizeof at, "STEP_AT=%d", step);
+    snprintf(preload, sizeof preload, "LD_PRELOAD=%s", steps);
+    char *const more[] = {preload, at, full ? "STEP_FULL=1" : NULL, NULL};
+    int status = finish(start_with(words, more));
+    if (status == 0) return false;
+    const char *said = text_of(err_path);
+    if (full && (status != 4 || !strstr(said, "No space left on device")))
+        fail_msg("status %d, %s", status, said);
+    if (!full) assert_int_equal(status, -1);
+    return true;
+}
+
+/* Wherever it is killed or the disk is full, the same command goes on to the end. */
+static void test_steps(void **state)
+{
+    (void)state;
+    if (!steps) skip();
+    for (int full = 0; full < 2; full++) {
+        int step = 1;
+        for (fresh(); stop_at(step, full); fresh(), step += every) {
+            expect_blobs();
+            expect_all_or_nothing();
+            if (run(MOCK_REPO, NULL) != 0)
+                fail_msg("%s at step %d: %s", full ? "full" : "killed", step, text_of(err_path));
+            expect_done();
+        }
+        expect_done();
+        printf("# %s at %d steps\n", full ? "the disk full" : "killed", step / every);
+        assert_true(step / every > 5);
+    }
 }
 
 static int begin(void **state)
@@ -247,15 +317,26 @@ static int end(void **state)
     return 0;
 }
 
+static int begin_small(void **state)
+{
+    (void)state;
+    mock_hub_stop(&hub);
+    mock_hub_start(&hub, SMALL_BYTES);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_interrupt),
         cmocka_unit_test(test_kills),
+        cmocka_unit_test_setup(test_steps, begin_small),
     };
     if (argc < 2) return 99;
     program = argv[1];
     if (argc > 2) n_runs = atoi(argv[2]);
+    if (argc > 3) steps = argv[3];
+    if (argc > 4) every = atoi(argv[4]);
     return cmocka_run_group_tests_name("pull", tests, begin, end);
 }

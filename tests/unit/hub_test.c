@@ -527,6 +527,64 @@ static void test_leftovers(void **state)
     assert_true(S_ISLNK(st.st_mode));
 }
 
+static void plant(const char *name, bool is_folder)
+{
+    char path[400];
+    snprintf(path, sizeof path, "%s/models--acme--tiny-vision/%s", cache, name);
+    if (is_folder)
+        assert_int_equal(mkdir(path, 0777), 0);
+    else
+        write_path(path, "left", 4);
+}
+
+/* Programs that were killed while they published, this revision or another one. What was fetched in
+ * part and came by another program. */
+#define OTHER "00000000000000000000000000000000000000aa"
+static void test_killed(void **state)
+{
+    (void)state;
+    char path[400];
+    fresh();
+    make_folders();
+    plant(".phiscope-" MOCK_COMMIT, true);
+    plant(".phiscope-" MOCK_COMMIT "/config.json", false);
+    plant(".phiscope-" MOCK_COMMIT "/.config.json.phiscope-7", false);
+    plant(".phiscope-" MOCK_COMMIT ".ref", false);
+    plant(".phiscope-" OTHER, true);
+    plant(".phiscope-" OTHER "/model.safetensors", false);
+    plant(".phiscope-" OTHER ".ref", false);
+    blob_path(path, 11, "");
+    write_path(path, hub.files[11].bytes, hub.files[11].n);
+    blob_path(path, 11, ".phiscope-part");
+    write_path(path, hub.files[11].bytes, 1000);
+    blob_path(path, 11, ".phiscope-map");
+    write_path(path, "rubbish", 7);
+    pull(MOCK_REPO, wanted_bytes() - (int64_t)hub.files[11].n);
+}
+
+/* What another program is publishing at this moment stays, and so does what is not ours. */
+static void test_not_ours(void **state)
+{
+    (void)state;
+    static const char *const names[] = {".phiscope-" OTHER, ".phiscope-notes", "notes"};
+    char path[400];
+    struct hub_pulled p = {0};
+    const struct hub_options opt = {.env = &env};
+    fresh();
+    make_folders();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) plant(names[i], i == 0);
+    snprintf(path, sizeof path, "%s/.locks/models--acme--tiny-vision/" OTHER ".lock", cache);
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    assert_true(fd >= 0 && flock(fd, LOCK_EX) == 0);
+    assert_int_equal(hub_pull(MOCK_REPO, &opt, &p, NULL), 0);
+    hub_pulled_fini(&p);
+    close(fd);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(path, sizeof path, "%s/models--acme--tiny-vision/%s", cache, names[i]);
+        assert_int_equal(access(path, F_OK), 0);
+    }
+}
+
 /* What Python's client did not finish: its bytes are a beginning where they are right, cost a second
  * fetch where not, and stay as they are. */
 static void test_python_incomplete(void **state)
@@ -690,6 +748,8 @@ int main(void)
         cmocka_unit_test(test_leftovers),
         cmocka_unit_test(test_false_map),
         cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_killed),
+        cmocka_unit_test(test_not_ours),
         cmocka_unit_test(test_python_incomplete),
         cmocka_unit_test(test_together),
     };
