@@ -23,24 +23,15 @@ static int out_of_memory(struct chat_call *call)
     return 1;
 }
 
-static int keep_text(struct chat_call *call, const char *text, size_t n)
+/* Non-zero when the call is over. */
+static int keep(struct chat_call *call, struct bytes *to, const char *bytes, size_t n)
 {
-    if (n > NET_ANSWER_BYTES - call->n_text) {
-        call->code =
-            net_fail(&call->error, PHI3V_E_DEVICE, "the answer of %s has no end", name_of(call));
-        return 1;
-    }
-    if (call->n_text + n + 1 > call->text_cap) {
-        size_t cap = 2 * (call->n_text + n) + 256;
-        char *bigger = realloc(call->text, cap);
-        if (!bigger) return out_of_memory(call);
-        call->text = bigger;
-        call->text_cap = cap;
-    }
-    memcpy(call->text + call->n_text, text, n);
-    call->n_text += n;
-    call->text[call->n_text] = 0;
-    return 0;
+    int rc = bytes_add(to, bytes, n, NET_ANSWER_BYTES);
+    if (rc == BYTES_NO_MEMORY) return out_of_memory(call);
+    if (rc)
+        call->code = net_fail(&call->error, PHI3V_E_DEVICE, "the answer of %.300s has no end",
+                              name_of(call));
+    return rc != 0;
 }
 
 /* Non-zero when the call is over; call->code says why. */
@@ -59,18 +50,18 @@ static int start_over(struct chat_call *call)
         call->code = net_fail(&call->error, PHI3V_E_DEVICE,
                               "%.150s: the connection broke after %zu bytes of the answer, which "
                               "began otherwise when it was asked for again: run it once more",
-                              name_of(call), call->n_text);
+                              name_of(call), call->text.n);
         return 1;
     }
-    call->n_text = call->n_matched;
-    call->text[call->n_text] = 0;
-    return call->n_text ? say(call, call->text, call->n_text, NAN) : 0;
+    call->text.n = call->n_matched;
+    call->text.data[call->text.n] = 0;
+    return call->text.n ? say(call, call->text.data, call->text.n, NAN) : 0;
 }
 
 static int take_text(struct chat_call *call, const char *text, size_t n, float logprob)
 {
-    size_t left = call->n_text - call->n_matched, k = 0;
-    while (k < n && k < left && text[k] == call->text[call->n_matched + k]) k++;
+    size_t left = call->text.n - call->n_matched, k = 0;
+    while (k < n && k < left && text[k] == call->text.data[call->n_matched + k]) k++;
     if (k < n && k < left) {
         while (k > 0 && ((unsigned char)text[k] & 0xC0) == 0x80) k--; /* whole letters */
         call->n_matched += k;
@@ -79,8 +70,8 @@ static int take_text(struct chat_call *call, const char *text, size_t n, float l
         call->n_matched += k;
     }
     if (k == n) return 0;
-    if (keep_text(call, text + k, n - k)) return 1;
-    call->n_matched = call->n_text;
+    if (keep(call, &call->text, text + k, n - k)) return 1;
+    call->n_matched = call->text.n;
     call->n_tries = 0;
     return say(call, text + k, n - k, logprob);
 }
@@ -130,22 +121,6 @@ static int take_event(const char *data, size_t n, void *user)
     return n ? take_json(call, data, n) : 0;
 }
 
-static int keep_page(struct chat_call *call, const char *bytes, size_t n)
-{
-    if (n > NET_ANSWER_BYTES - call->n_page) {
-        call->code =
-            net_fail(&call->error, PHI3V_E_DEVICE, "what %.300s sends has no end", name_of(call));
-        return 1;
-    }
-    char *page = realloc(call->page, call->n_page + n + 1);
-    if (!page) return out_of_memory(call);
-    memcpy(page + call->n_page, bytes, n);
-    call->page = page;
-    call->n_page += n;
-    page[call->n_page] = 0;
-    return 0;
-}
-
 /* An answer in one piece, or a page about an error, is no stream of events. */
 static bool is_page(struct chat_call *call, const char *bytes, size_t n)
 {
@@ -166,11 +141,11 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *user)
     n *= size;
     int rc;
     if (is_page(call, bytes, n))
-        rc = keep_page(call, bytes, n);
+        rc = keep(call, &call->page, bytes, n);
     else
         rc = sse_feed(&call->sse, bytes, n, take_event, call);
-    if (rc == SSE_NO_MEMORY) out_of_memory(call);
-    if (rc == SSE_TOO_LARGE)
+    if (rc == BYTES_NO_MEMORY) out_of_memory(call);
+    if (rc == BYTES_TOO_MANY)
         call->code =
             net_fail(&call->error, PHI3V_E_DEVICE, "an event of %.300s has no end", name_of(call));
     return rc ? 0 : n;
@@ -187,12 +162,12 @@ static void forget_try(struct chat_call *call)
     curl_easy_cleanup(call->easy);
     curl_slist_free_all(call->headers);
     free(call->body);
-    free(call->page);
+    bytes_fini(&call->page);
     sse_fini(&call->sse);
     call->easy = NULL;
     call->headers = NULL;
-    call->body = call->page = NULL;
-    call->n_page = call->n_matched = 0;
+    call->body = NULL;
+    call->n_matched = 0;
     call->sniffed = call->is_page = call->any_event = false;
 }
 
@@ -253,8 +228,7 @@ static bool learn_refusal(struct chat_call *call, long status)
     for (int k = 0; k < CHAT_N_OPTIONAL; k++) {
         const struct chat_optional *o = &chat_optional[k];
         bool has = json_object_get(call->request, o->field) != NULL;
-        if (!has || !call->page || !strstr(call->page, o->instead ? o->instead : o->field))
-            continue;
+        if (!has || !strstr(bytes_text(&call->page), o->instead ? o->instead : o->field)) continue;
         call->chat->refuses[k] = true;
         return true;
     }
@@ -287,14 +261,14 @@ static bool may_try(struct chat_call *call, double asked_s)
 static void judge_broken(struct chat_call *call, CURLcode code)
 {
     struct chat_server *s = &call->chat->servers[call->server];
-    call->code = chat_transfer_fail(s, call->easy, code, (int64_t)call->n_text, &call->error);
+    call->code = chat_transfer_fail(s, call->easy, code, (int64_t)call->text.n, &call->error);
     call->may_try = transfer_broke(code) && !s->guarded;
 }
 
 static void judge_page(struct chat_call *call, long status)
 {
     char message[300], *location = NULL;
-    chat_error_text(call->page ? call->page : "", call->n_page, message, sizeof message);
+    chat_error_text(bytes_text(&call->page), call->page.n, message, sizeof message);
     curl_easy_getinfo(call->easy, CURLINFO_REDIRECT_URL, &location);
     call->code = chat_status_fail(name_of(call), status, message, location, call->chat->key != NULL,
                                   &call->error);
@@ -304,7 +278,7 @@ static void judge_page(struct chat_call *call, long status)
 /* A stream that ends without having said so was cut. */
 static void judge_end(struct chat_call *call)
 {
-    if (call->is_page) take_json(call, call->page, call->n_page);
+    if (call->is_page) take_json(call, bytes_text(&call->page), call->page.n);
     if (call->code || call->finish) return;
     call->may_try = call->any_event;
     call->code = net_fail(&call->error, PHI3V_E_DEVICE,
@@ -326,7 +300,7 @@ static void judge(struct chat_call *call, CURLcode code)
         judge_page(call, status);
     else if (!call->code)
         judge_end(call);
-    if (!call->code && call->n_matched < call->n_text) start_over(call); /* it was longer before */
+    if (!call->code && call->n_matched < call->text.n) start_over(call); /* it was longer before */
     if (call->code && learn_refusal(call, status)) {
         forget_try(call);
         call->server = -1;
@@ -431,8 +405,7 @@ void chat_end(struct chat *c, struct chat_call *call)
     while (*at && *at != call) at = &(*at)->next;
     if (*at) *at = call->next;
     forget_try(call);
-    free(call->text);
+    bytes_fini(&call->text);
     json_decref(call->request);
-    call->text = NULL;
     call->request = NULL;
 }

@@ -57,8 +57,7 @@ struct chat_call {
     enum chat_finish finish;
     struct chat_usage usage;
     double begun_s, first_text_s; // on the clock; 0: not yet
-    char *text;                   // [n_text] all that came
-    size_t n_text;
+    struct bytes text;            // all that came
 
     /* Of chat.c alone. */
     struct chat_call *next;
@@ -71,8 +70,8 @@ struct chat_call {
     struct curl_slist *headers;
     char *body;
     struct sse sse;
-    char *page; // [n_page] what came otherwise than as events
-    size_t n_page, n_matched, text_cap;
+    struct bytes page; // what came otherwise than as events
+    size_t n_matched;  // bytes of the text that came again
     bool sniffed, is_page, any_event;
     bool may_try; // what failed in the stream may go well another time
 };

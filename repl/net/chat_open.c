@@ -11,27 +11,13 @@
 
 /* -- What they serve -------------------------------------------------------------------------- */
 
-struct page {
-    char *bytes;
-    size_t n;
-};
-
 static size_t take_page(char *data, size_t size, size_t n, void *user)
 {
-    struct page *p = user;
-    n *= size;
-    if (n > NET_EVENT_BYTES - p->n) return 0;
-    char *bytes = realloc(p->bytes, p->n + n + 1);
-    if (!bytes) return 0;
-    memcpy(bytes + p->n, data, n);
-    p->bytes = bytes;
-    p->n += n;
-    bytes[p->n] = 0;
-    return n;
+    return bytes_add(user, data, size * n, NET_EVENT_BYTES) ? 0 : size * n;
 }
 
 /* The page of models that server k gives; *ret_wait_s: how long it asks to wait, or -1. */
-static int get_models(struct chat *c, int k, const struct chat_options *opt, struct page *ret,
+static int get_models(struct chat *c, int k, const struct chat_options *opt, struct bytes *ret,
                       double *ret_wait_s, struct phi3v_error *err)
 {
     enum { PROBE_S = 30 };
@@ -58,7 +44,7 @@ static int get_models(struct chat *c, int k, const struct chat_options *opt, str
     else if (code != CURLE_OK)
         rc = chat_transfer_fail(s, easy, code, (int64_t)ret->n, err);
     else if (status != 200) {
-        chat_error_text(ret->bytes ? ret->bytes : "", ret->n, message, sizeof message);
+        chat_error_text(bytes_text(ret), ret->n, message, sizeof message);
         rc = chat_status_fail(s->name, status, message, location, c->key != NULL, err);
     }
     if (code == CURLE_OK && (status == 429 || status == 503)) {
@@ -84,7 +70,7 @@ static int nap(double seconds, const struct chat_options *opt)
 
 /* One that is starting says so and is waited for. */
 static int get_models_patiently(struct chat *c, int k, const struct chat_options *opt,
-                                struct page *ret, struct phi3v_error *err)
+                                struct bytes *ret, struct phi3v_error *err)
 {
     double wait_s, waited_s = 0;
     for (int n = 1;; n++) {
@@ -92,8 +78,7 @@ static int get_models_patiently(struct chat *c, int k, const struct chat_options
         if (!rc || wait_s < 0 || n > NET_TRIES || waited_s + wait_s > NET_WAIT_S) return rc;
         if (wait_s == 0) wait_s = chat_backoff_s(c, n);
         waited_s += wait_s;
-        free(ret->bytes);
-        *ret = (struct page){0};
+        bytes_fini(ret);
         if (nap(wait_s, opt))
             return net_fail(err, PHI3V_E_CANCELLED, "waiting for %s was cancelled",
                             c->servers[k].name);
@@ -104,14 +89,14 @@ static int get_models_patiently(struct chat *c, int k, const struct chat_options
 static int learn_model(struct chat *c, int k, const struct chat_options *opt,
                        struct phi3v_error *err)
 {
-    struct page page = {0};
+    struct bytes page = {0};
     struct chat_listed l = {0};
     const char *name = c->servers[k].name, *wanted = c->model ? c->model : opt->model;
     int rc = get_models_patiently(c, k, opt, &page, err);
-    if (!rc && !chat_models_find(page.bytes ? page.bytes : "", page.n, wanted, &l))
+    if (!rc && !chat_models_find(bytes_text(&page), page.n, wanted, &l))
         rc = net_fail(err, PHI3V_E_DEVICE,
                       "%s does not list models: is that the address of its /v1?", name);
-    free(page.bytes);
+    bytes_fini(&page);
     if (!rc && !l.id)
         rc = net_fail(err, PHI3V_E_DEVICE, "%.150s does not serve %.100s%s%.200s", name,
                       wanted ? wanted : "any model", *l.names ? ", but " : "", l.names);

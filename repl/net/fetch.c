@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "net/bytes.h"
 #include "net/data_url.h"
 #include "net/error.h"
 #include "net/http.h"
@@ -52,46 +53,37 @@ static int wait_readable(int fd, size_t n, const struct fetch_options *opt)
     return 0;
 }
 
-static int grow(struct fetched *f, size_t *cap)
-{
-    size_t bigger = *cap ? 2 * *cap : 65536;
-    uint8_t *bytes = realloc(f->bytes, bigger);
-    if (!bytes) return -1;
-    f->bytes = bytes;
-    *cap = bigger;
-    return 0;
-}
-
-/* Reads to the end. f->bytes is the caller's to free, also after an error. */
-static int read_all(int fd, const char *source, const struct fetch_options *opt, struct fetched *f,
+/* Reads to the end. */
+static int read_all(int fd, const char *source, const struct fetch_options *opt, struct bytes *to,
                     struct phi3v_error *err)
 {
-    size_t cap = 0;
+    char part[1 << 16];
+    ssize_t n;
     for (;;) {
-        if (wait_readable(fd, f->n_bytes, opt) != 0)
+        if (wait_readable(fd, to->n, opt) != 0)
             return net_fail(err, PHI3V_E_CANCELLED, "reading %s was cancelled", source);
-        if (f->n_bytes == cap && grow(f, &cap) != 0) return net_fail_memory(err, source);
-        ssize_t n = read(fd, f->bytes + f->n_bytes, cap - f->n_bytes);
+        n = read(fd, part, sizeof part);
         if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (n < 0) return net_fail(err, PHI3V_E_IO, "cannot read %s: %s", source, strerror(errno));
         if (n == 0) break;
-        f->n_bytes += (size_t)n;
-        if (f->n_bytes > opt->limit_bytes) return fail_large(source, opt, err);
+        int rc = bytes_add(to, part, (size_t)n, opt->limit_bytes);
+        if (rc == BYTES_TOO_MANY) return fail_large(source, opt, err);
+        if (rc) return net_fail_memory(err, source);
     }
-    if (f->n_bytes == 0) return net_fail(err, PHI3V_E_IMAGE, "%s is empty", source);
+    if (to->n == 0) return net_fail(err, PHI3V_E_IMAGE, "%s is empty", source);
     return 0;
 }
 
 static int read_fd(int fd, const char *source, const struct fetch_options *opt, struct fetched *ret,
                    struct phi3v_error *err)
 {
-    struct fetched f = {0};
-    int rc = read_all(fd, source, opt, &f, err);
+    struct bytes all = {0};
+    int rc = read_all(fd, source, opt, &all, err);
     if (rc == 0) {
-        ret->bytes = f.bytes;
-        ret->n_bytes = f.n_bytes;
+        ret->bytes = (uint8_t *)all.data;
+        ret->n_bytes = all.n;
     } else {
-        free(f.bytes);
+        bytes_fini(&all);
     }
     return rc;
 }

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 
 #include "net/address.h"
+#include "net/bytes.h"
 #include "net/limits.h"
 #include "net/multipart.h"
 #include "net/proxy.h"
@@ -26,8 +27,7 @@ struct transfer {
     const struct fetch_options *opt;
     size_t limit;
     double end_s; /* of the whole fetch, on the clock */
-    uint8_t *bytes;
-    size_t n, cap;
+    struct bytes got;
     size_t n_dropped; /* of an error's or a redirect's page */
     int64_t total;    /* as announced; 0: unknown */
     bool sniffed;
@@ -44,17 +44,7 @@ struct transfer {
 
 /* -- What arrives ----------------------------------------------------------------------------- */
 
-static bool grow(struct transfer *t, size_t more)
-{
-    if (t->n + more <= t->cap) return true;
-    size_t cap = t->cap ? 2 * t->cap : 65536;
-    while (cap < t->n + more) cap *= 2;
-    uint8_t *bytes = realloc(t->bytes, cap);
-    if (!bytes) return false;
-    t->bytes = bytes;
-    t->cap = cap;
-    return true;
-}
+static const uint8_t *bytes_of(const struct transfer *t) { return (const uint8_t *)t->got.data; }
 
 /* Whether there is no need for more: a camera's first frame is there, or what comes is no picture.
  */
@@ -62,11 +52,11 @@ static void look(struct transfer *t)
 {
     if (t->multipart.is_one) {
         enum multipart_state s =
-            multipart_first(&t->multipart, t->bytes, t->n, false, &t->frame_at, &t->frame_n);
+            multipart_first(&t->multipart, bytes_of(t), t->got.n, false, &t->frame_at, &t->frame_n);
         if (s != MULTIPART_MORE) t->stopped = s == MULTIPART_FRAME ? ENOUGH : NO_FRAME;
-    } else if (t->opt->is_hopeless && !t->sniffed && t->n >= NET_SNIFF_BYTES) {
+    } else if (t->opt->is_hopeless && !t->sniffed && t->got.n >= NET_SNIFF_BYTES) {
         t->sniffed = true;
-        if (t->opt->is_hopeless(t->bytes, t->n)) t->stopped = ENOUGH;
+        if (t->opt->is_hopeless(bytes_of(t), t->got.n)) t->stopped = ENOUGH;
     }
 }
 
@@ -83,18 +73,14 @@ static size_t take_body(char *data, size_t size, size_t n, void *user)
         if (t->n_dropped > NET_ERROR_BYTES) t->stopped = ERROR_PAGE;
         return t->stopped ? 0 : n;
     }
-    if (t->n == 0) {
+    if (t->got.n == 0) {
         const char *type = NULL;
         curl_easy_getinfo(t->easy, CURLINFO_CONTENT_TYPE, &type);
         multipart_init(&t->multipart, type);
     }
-    if (n > t->limit - t->n)
-        t->stopped = TOO_LARGE;
-    else if (!grow(t, n))
-        t->stopped = NO_MEMORY;
-    if (t->stopped) return 0;
-    memcpy(t->bytes + t->n, data, n);
-    t->n += n;
+    int rc = bytes_add(&t->got, data, n, t->limit);
+    if (rc) t->stopped = rc == BYTES_TOO_MANY ? TOO_LARGE : NO_MEMORY;
+    if (rc) return 0;
     look(t);
     return t->stopped ? 0 : n;
 }
@@ -112,7 +98,7 @@ static int asks_to_stop(void *user)
 {
     struct transfer *t = user;
     if (!t->opt->on_progress ||
-        t->opt->on_progress((int64_t)t->n, t->total >= (int64_t)t->n ? t->total : 0,
+        t->opt->on_progress((int64_t)t->got.n, t->total >= (int64_t)t->got.n ? t->total : 0,
                             t->opt->user) == 0)
         return 0;
     t->stopped = CANCELLED;
@@ -228,8 +214,8 @@ static int judge_stopped(const struct transfer *t, struct phi3v_error *err)
 static void finish_multipart(struct transfer *t)
 {
     if (!t->multipart.is_one || t->stopped) return;
-    bool whole = multipart_first(&t->multipart, t->bytes, t->n, true, &t->frame_at, &t->frame_n) ==
-                 MULTIPART_FRAME;
+    bool whole = multipart_first(&t->multipart, bytes_of(t), t->got.n, true, &t->frame_at,
+                                 &t->frame_n) == MULTIPART_FRAME;
     t->stopped = whole ? ENOUGH : NO_FRAME;
 }
 
@@ -238,14 +224,14 @@ static int judge(struct transfer *t, CURLcode code, struct phi3v_error *err)
     long status = 0;
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     if (code == CURLE_OK && status >= 200 && status < 300) finish_multipart(t);
-    if (t->refused && t->n == 0 && status == 0) return fail_private(t, err);
+    if (t->refused && t->got.n == 0 && status == 0) return fail_private(t, err);
     if (t->stopped && t->stopped != ERROR_PAGE && t->stopped != ENOUGH)
         return judge_stopped(t, err);
     if (code == CURLE_FILESIZE_EXCEEDED) return fail_large(t, err);
     if (code != CURLE_OK && !t->stopped)
-        return transfer_fail(t->easy, code, t->source, (int64_t)t->n, err);
+        return transfer_fail(t->easy, code, t->source, (int64_t)t->got.n, err);
     if (status < 200 || status >= 300) return fail_status(t->source, status, err);
-    if (t->n == 0 || (t->multipart.is_one && t->frame_n == 0))
+    if (t->got.n == 0 || (t->multipart.is_one && t->frame_n == 0))
         return net_fail(err, PHI3V_E_IMAGE, "%s is empty", t->source);
     return 0;
 }
@@ -356,14 +342,14 @@ int fetch_http(const char *url, const char *source, const struct fetch_options *
     free(t.host);
     free(t.proxy);
     if (rc != 0) {
-        free(t.bytes);
+        bytes_fini(&t.got);
         return rc;
     }
     if (t.multipart.is_one) {
-        memmove(t.bytes, t.bytes + t.frame_at, t.frame_n);
-        t.n = t.frame_n;
+        memmove(t.got.data, t.got.data + t.frame_at, t.frame_n);
+        t.got.n = t.frame_n;
     }
-    ret->bytes = t.bytes;
-    ret->n_bytes = t.n;
+    ret->bytes = (uint8_t *)t.got.data;
+    ret->n_bytes = t.got.n;
     return 0;
 }

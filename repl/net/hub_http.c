@@ -8,6 +8,7 @@
 #include <strings.h>
 #include <time.h>
 
+#include "net/bytes.h"
 #include "net/transfer.h"
 #include "term/clean.h"
 
@@ -362,33 +363,17 @@ int hub_fail(struct hub_client *c, CURLcode code, const struct hub_head *head,
 
 /* -- JSON ------------------------------------------------------------------------------------- */
 
-struct text {
-    char *bytes;
-    size_t n, cap;
-};
-
 static size_t take_text(const void *bytes, size_t n, const struct hub_head *head, void *user)
 {
     (void)head;
-    struct text *t = user;
-    if (n > MAX_JSON_BYTES - t->n) return 0;
-    if (t->n + n > t->cap) {
-        size_t cap = 2 * (t->n + n);
-        char *more = realloc(t->bytes, cap);
-        if (!more) return 0;
-        t->bytes = more;
-        t->cap = cap;
-    }
-    memcpy(t->bytes + t->n, bytes, n);
-    t->n += n;
-    return n;
+    return bytes_add(user, bytes, n, MAX_JSON_BYTES) ? 0 : n;
 }
 
 /* Sends until something final came: through waits, and redirects within the hub. r->url changes to
  * where it came from (free); before each try begin is called. Returns 0 with a final head, whatever
  * its status, or an error. */
 static int send_patiently(struct hub_client *c, struct hub_request *r, char **url,
-                          const struct hub_name *subject, struct text *t, struct hub_head *head,
+                          const struct hub_name *subject, struct bytes *t, struct hub_head *head,
                           struct phi3v_error *err)
 {
     int n_tries = 0, n_redirects = 0;
@@ -419,15 +404,15 @@ static int send_patiently(struct hub_client *c, struct hub_request *r, char **ur
     }
 }
 
-static json_t *parse(const struct text *t)
+static json_t *parse(const struct bytes *t)
 {
-    return t->n ? json_loadb(t->bytes, t->n, JSON_REJECT_DUPLICATES, NULL) : NULL;
+    return t->n ? json_loadb(t->data, t->n, JSON_REJECT_DUPLICATES, NULL) : NULL;
 }
 
 int hub_get_json(struct hub_client *c, const char *url, const struct hub_name *subject,
                  json_t **ret, char **ret_next, struct phi3v_error *err)
 {
-    struct text t = {0};
+    struct bytes t = {0};
     struct hub_head head = {0};
     struct hub_request r = {.timeout_s = 6 * c->env->meta_s, .sink = take_text, .user = &t};
     char *at = strdup(url);
@@ -447,7 +432,7 @@ int hub_get_json(struct hub_client *c, const char *url, const struct hub_name *s
     }
     hub_head_fini(&head);
     free(at);
-    free(t.bytes);
+    bytes_fini(&t);
     return rc;
 }
 

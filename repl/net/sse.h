@@ -7,9 +7,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "net/bytes.h"
+
 struct sse { // zero-initialise
-    char *line, *data;
-    size_t n_line, n_data, line_cap, data_cap;
+    struct bytes line, data;
     bool has_data; // of the present event
     bool after_cr; // a line feed that comes next belongs to it
     bool begun;    // behind a byte order mark
@@ -18,8 +19,7 @@ struct sse { // zero-initialise
 /* data: [n], the event's data lines with line feeds between them. Non-zero ends the feeding. */
 typedef int (*sse_fn)(const char *data, size_t n, void *user);
 
-enum { SSE_TOO_LARGE = -1, SSE_NO_MEMORY = -2 };
-/* 0, what fn returned, or one of the above. An event that the stream's end cuts off is none. */
+/* 0, what fn returned, or what bytes_add did. An event that the stream's end cuts off is none. */
 int sse_feed(struct sse *s, const char *bytes, size_t n, sse_fn fn, void *user);
 void sse_fini(struct sse *s);
 

@@ -263,7 +263,7 @@ static void decide(struct flight *f)
 {
     struct chat_call *call = &f->call;
     struct task *task = f->task;
-    bool stopped = call->code == PHI3V_E_CANCELLED && call->n_text > 0;
+    bool stopped = call->code == PHI3V_E_CANCELLED && call->text.n > 0;
     task->code = stopped ? 0 : call->code;
     task->error = call->error;
     task->result = (struct phi3v_result){.size = sizeof task->result};
@@ -271,9 +271,9 @@ static void decide(struct flight *f)
     task->result.finish = stopped                       ? PHI3V_FINISH_INTERRUPTED
                           : call->finish == CHAT_LENGTH ? PHI3V_FINISH_LENGTH
                                                         : PHI3V_FINISH_STOP;
-    task->result.text = call->text;
-    task->result.n_text_bytes = call->n_text;
-    call->text = NULL;
+    task->result.text = call->text.data;
+    task->result.n_text_bytes = call->text.n;
+    call->text = (struct bytes){0};
     time_of(call, &task->result.timing);
 }
 
@@ -323,7 +323,7 @@ static void tell_progress(struct sky *sky)
     const struct nb_front *front = sky->engine->front;
     int64_t done, total;
     bool any = false;
-    for (int k = 0; k < sky->n; k++) any |= sky->flights[k].task && sky->flights[k].call.n_text;
+    for (int k = 0; k < sky->n; k++) any |= sky->flights[k].task && sky->flights[k].call.text.n;
     if (any || !sky->n_used) return;
     chat_sent(sky->engine->chat, &done, &total);
     bool sent = done >= total;

@@ -83,7 +83,7 @@ static int ask(void)
     got.error = call.error;
     got.finish = call.finish;
     got.usage = call.usage;
-    if (!call.code) assert_string_equal(call.text ? call.text : "", got.text);
+    if (!call.code) assert_string_equal(bytes_text(&call.text), got.text);
     chat_end(chat, &call);
     for (const char *c = got.error.text; got.code && *c; c++) assert_true((unsigned char)*c >= ' ');
     return got.code;
@@ -676,7 +676,7 @@ static void test_one_of_two_goes(void **state)
         if (!call) continue;
         snprintf(want, sizeof want, "number %d", (int)(call - calls));
         if (call->code) fail_msg("%s", call->error.text);
-        assert_string_equal(call->text, want);
+        assert_string_equal(bytes_text(&call->text), want);
         chat_end(chat, call);
         if (++ended != 20) continue;
         assert_true(atomic_load(&other.n_asked) > 5);
