@@ -40,6 +40,8 @@ static const struct {
                "(save_pretrained)"},
     {"*.distcp", "a checkpoint of training in pieces; load it in Python and save it as safetensors "
                  "(save_pretrained)"},
+    {"*.phiscope-part",
+     "weights that phiscope quantize did not finish; run it again with this folder"},
     {"*.incomplete", "a download that did not finish; let it finish, or begin again"},
     {"*.part", "a download that did not finish; let it finish, or begin again"},
     {"*.crdownload", "a download that did not finish; let it finish, or begin again"},

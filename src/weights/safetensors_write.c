@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -98,6 +100,21 @@ static int cannot_write(struct phi3v_error *err, const char *path, int errnum)
                    strerror_r(errnum, text, sizeof text));
 }
 
+/* The file in the making, locked for as long as it is open: what a program that was killed left is
+ * written over. Some file systems have no locks. *fd: -1, or it is the caller's. */
+static int open_temp(const char *temp, int *fd, struct phi3v_error *err)
+{
+    struct stat mine, there;
+    *fd = open(temp, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+    if (*fd < 0) return cannot_write(err, temp, errno);
+    bool busy = flock(*fd, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK;
+    /* The other program may have ended between the two calls; then this is its file. */
+    if (!busy && (fstat(*fd, &mine) != 0 || stat(temp, &there) != 0 || mine.st_ino != there.st_ino))
+        busy = true;
+    if (busy) return err_set(err, PHI3V_E_IO, "another program is writing %s", temp);
+    return ftruncate(*fd, 0) == 0 ? 0 : cannot_write(err, temp, errno);
+}
+
 int safetensors_write(const char *path, const struct tensor *tensors, size_t n,
                       const char *const *metadata, struct phi3v_error *err)
 {
@@ -106,26 +123,17 @@ int safetensors_write(const char *path, const struct tensor *tensors, size_t n,
             return err_set(err, PHI3V_E_ARGUMENT, "tensor %.120s: its bytes do not match its shape",
                            tensors[i].name);
     struct buf header = {0}, temp = {0};
-    buf_printf(&temp, "%s.%ld.incomplete", path, (long)getpid());
+    buf_printf(&temp, "%s.phiscope-part", path);
     int code = 0, fd = -1;
-    if (temp.failed || !make_header(tensors, n, metadata, &header)) {
+    if (temp.failed || !make_header(tensors, n, metadata, &header))
         code = err_memory(err, "a safetensors header", header.n);
-        goto out;
-    }
-    fd = open(temp.data, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-    if (fd < 0) {
-        code = cannot_write(err, temp.data, errno);
-        goto out;
-    }
-    bool ok = write_parts(fd, &header, tensors, n);
-    int errnum = errno;
-    if (close(fd) != 0 && ok) ok = false, errnum = errno;
-    if (ok && rename(temp.data, path) != 0) ok = false, errnum = errno;
-    if (!ok) {
-        code = cannot_write(err, path, errnum);
+    if (!code) code = open_temp(temp.data, &fd, err);
+    if (!code &&
+        (!write_parts(fd, &header, tensors, n) || fsync(fd) != 0 || rename(temp.data, path) != 0)) {
+        code = cannot_write(err, path, errno);
         unlink(temp.data);
     }
-out:
+    if (fd >= 0) close(fd);
     buf_fini(&header);
     buf_fini(&temp);
     return code;
