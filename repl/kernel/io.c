@@ -18,6 +18,11 @@ enum { TO_SHELL = 's', TO_IOPUB = 'i' };
 
 static const char to_sockets[] = "inproc://to-sockets", to_notebook[] = "inproc://to-notebook";
 
+struct waiting {
+    struct request request;
+    struct waiting *next;
+};
+
 struct io {
     struct wire *wire;
     struct io_host host;
@@ -25,6 +30,8 @@ struct io {
     void *shell, *control, *iopub, *stdin_socket, *heart; // of the sockets' thread
     void *from_notebook, *requests_in;                    // its ends of the queues
     void *out, *requests;                                 // the notebook's ends
+    pthread_mutex_t lock;                                 // of the requests that wait
+    struct waiting *first, **last;
     pthread_t thread;
     atomic_bool running;
     atomic_bool over;
@@ -48,6 +55,31 @@ static void make_published(const struct io *io, const char *type, json_t *conten
     frames_add(&topic, type, strlen(type));
     wire_make(io->wire, &topic, type, content, parent, ret);
     frames_free(&topic);
+}
+
+/* -- Requests for the notebook's thread ------------------------------------------------------- */
+
+/* A message of one byte tells that a request waits; without one, that all is over. */
+static void put_request(struct io *io, struct waiting *w)
+{
+    if (w) {
+        pthread_mutex_lock(&io->lock);
+        *io->last = w;
+        io->last = &w->next;
+        pthread_mutex_unlock(&io->lock);
+    }
+    zmq_send(io->requests_in, ".", 1, 0);
+}
+
+/* NULL: none waits. */
+static struct waiting *take_request(struct io *io)
+{
+    pthread_mutex_lock(&io->lock);
+    struct waiting *w = io->first;
+    if (w) io->first = w->next;
+    if (!io->first) io->last = &io->first;
+    pthread_mutex_unlock(&io->lock);
+    return w;
 }
 
 /* -- On the sockets' thread ------------------------------------------------------------------- */
@@ -78,10 +110,9 @@ static void answer_control(struct io *io, const struct request *r, json_t *conte
 
 static void end(struct io *io)
 {
-    struct request *none = NULL;
     if (atomic_exchange(&io->over, true)) return;
     io->host.interrupt(io->host.user);
-    zmq_send(io->requests_in, &none, sizeof none, 0);
+    put_request(io, NULL);
 }
 
 static void shut_down(struct io *io, const struct request *r)
@@ -118,13 +149,13 @@ static void on_control(struct io *io)
 static void on_shell(struct io *io)
 {
     struct frames f;
-    struct request *r = xcalloc(1, sizeof *r);
-    bool good = !frames_receive(io->shell, 0, &f) && wire_read(io->wire, &f, r);
+    struct waiting *w = xcalloc(1, sizeof *w);
+    bool good = !frames_receive(io->shell, 0, &f) && wire_read(io->wire, &f, &w->request);
     frames_free(&f);
     if (good)
-        zmq_send(io->requests_in, &r, sizeof r, 0);
+        put_request(io, w);
     else
-        free(r);
+        free(w);
 }
 
 static void on_heart(struct io *io)
@@ -218,6 +249,8 @@ int io_new(const struct wire_connection *c, const struct io_host *host, struct i
     io->wire = wire_new(c->key);
     io->host = *host;
     io->context = must(zmq_ctx_new());
+    io->last = &io->first;
+    pthread_mutex_init(&io->lock, NULL);
     if (getenv("JPY_PARENT_PID")) io->parent = getppid();
     int rc = bind_socket(io, &io->shell, ZMQ_ROUTER, c, c->shell_port, err);
     if (!rc) rc = bind_socket(io, &io->control, ZMQ_ROUTER, c, c->control_port, err);
@@ -250,6 +283,8 @@ void io_free(struct io *io)
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if (sockets[i]) zmq_close(sockets[i]);
     zmq_ctx_term(io->context);
+    for (struct waiting *w; (w = take_request(io)); free(w)) request_free(&w->request);
+    pthread_mutex_destroy(&io->lock);
     wire_free(io->wire);
     free(io);
 }
@@ -258,14 +293,15 @@ void io_free(struct io *io)
 
 bool io_next(struct io *io, bool wait, bool *ret_any, struct request *ret)
 {
-    struct request *r = NULL;
+    char told;
     int n;
-    do n = zmq_recv(io->requests, &r, sizeof r, wait ? 0 : ZMQ_DONTWAIT);
+    do n = zmq_recv(io->requests, &told, sizeof told, wait ? 0 : ZMQ_DONTWAIT);
     while (n < 0 && zmq_errno() == EINTR);
-    *ret_any = n == (int)sizeof r && r;
-    if (!*ret_any) return n < 0 && !wait;
-    *ret = *r;
-    free(r);
+    struct waiting *w = n < 0 ? NULL : take_request(io);
+    *ret_any = w;
+    if (!w) return n < 0 && !wait;
+    *ret = w->request;
+    free(w);
     return true;
 }
 

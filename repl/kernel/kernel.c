@@ -45,8 +45,7 @@ static struct kernel *running; /* for the signal handler */
 static void interrupt(void *user)
 {
     struct kernel *k = user;
-    atomic_store(&k->interrupted, true);
-    if (k->nb) nb_cancel(k->nb);
+    atomic_store(&k->interrupted, true); /* what runs asks `stopped` a few times a second */
 }
 
 static void on_sigint(int sig)

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,6 +70,7 @@ static struct client start(const char *program)
     c.heart = connected(&c, ZMQ_REQ, port[4]);
     c.pid = fork();
     if (!c.pid) {
+        prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a sanitizer ends this program */
         execl(program, program, "kernel", "-f", file, "-m", drive_golden("models/tiny-gqa-bf16"),
               "--num-crops", "1", "--max-new-tokens", "100000", (char *)NULL);
         _exit(127);
