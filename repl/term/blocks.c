@@ -15,7 +15,7 @@ static int distance(const uint8_t *rgb, int r, int g, int b)
     return square(rgb[0] - r) + square(rgb[1] - g) + square(rgb[2] - b);
 }
 
-/* 256 colours: the 6 x 6 x 6 cube against the 24 greys. */
+/* Of 256 colours: the nearer of the 6 x 6 x 6 cube and the 24 greys. */
 static int nearest_256(const uint8_t *rgb)
 {
     static const int level[6] = {0, 95, 135, 175, 215, 255};
@@ -34,7 +34,7 @@ static int nearest_256(const uint8_t *rgb)
     return 16 + 36 * step[0] + 6 * step[1] + step[2];
 }
 
-/* 16 colours as xterm draws them; other terminals are near enough. */
+/* Of 16 colours, as xterm draws them; other terminals are similar enough. */
 static int nearest_16(const uint8_t *rgb)
 {
     static const struct palette xterm = {16,
@@ -59,7 +59,7 @@ static int nearest_16(const uint8_t *rgb)
 
 /* -- Cells ------------------------------------------------------------------------------------- */
 
-/* Numbers a colour for comparing, and for the shorter forms for writing. */
+/* A number for comparing colours; for 16 and 256 colours it is also the one to write. */
 static int number(const uint8_t *rgb, enum term_colour colour)
 {
     if (colour == TERM_COLOUR_RGB) return rgb[0] << 16 | rgb[1] << 8 | rgb[2];

@@ -60,7 +60,7 @@ static void put_control(struct clean *c, int32_t cp)
     if (c->mode == CLEAN_NAME) {
         put_ascii(c, shown);
     } else if (cp == '\n' || cp == '\t') {
-        c->n_marks = CLEAN_MARKS; /* a mark that follows has no letter to stand on */
+        c->n_marks = CLEAN_MARKS; /* drops marks here, which have no letter to combine with */
         c->put(cp, c->user);
     }
 }
@@ -92,7 +92,7 @@ static void filter(struct clean *c, int32_t cp)
 
 /* -- Decoding ------------------------------------------------------------------------------- */
 
-/* Bytes in the letter that begins with this one; 0: none does. */
+/* The length of the character that begins with this byte; 0 when none does. */
 static int letter_bytes(unsigned char first)
 {
     if (first < 0x80) return 1;
@@ -102,7 +102,7 @@ static int letter_bytes(unsigned char first)
 
 static void take_byte(struct clean *c, unsigned char byte)
 {
-    if (c->n_held && (byte & 0xC0) != 0x80) { /* the letter before is cut short */
+    if (c->n_held && (byte & 0xC0) != 0x80) { /* the character before is cut short */
         c->n_held = 0;
         filter(c, REPLACEMENT);
     }

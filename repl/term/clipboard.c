@@ -9,7 +9,7 @@
 
 /* -- Base64 ----------------------------------------------------------------------------------- */
 
-/* Room for n more bytes behind the first ones. */
+/* Makes room for n more bytes. */
 static bool make_room(char **v, size_t used, size_t *cap, size_t n)
 {
     if (used + n <= *cap) return true;
@@ -20,7 +20,7 @@ static bool make_room(char **v, size_t used, size_t *cap, size_t n)
     return true;
 }
 
-/* Letters with their padding, of which some terminals leave the last ones out. */
+/* Decodes base64, supplying padding that some terminals leave out. */
 static bool add_decoded(struct clipboard *c, char *letters)
 {
     size_t n = strlen(letters), padding = 0;
@@ -48,7 +48,7 @@ static void refuse(struct clipboard *c)
     c->n = 0;
 }
 
-/* "status=DATA:mime=…": a piece of one kind; those of the kinds behind the first are left. */
+/* "status=DATA:mime=…": a piece of data. Only the first kind of data is taken. */
 static void take_piece(struct clipboard *c, const char *head, char *letters)
 {
     const char *kind = strstr(head, "mime=");

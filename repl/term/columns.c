@@ -19,8 +19,7 @@ static void put(int32_t cp, void *user)
     layout_put(&w->layout, cp, w->style);
 }
 
-/* The lines of one column, as they would be written on a terminal of its width. NULL without
- * memory. */
+/* The lines of one column, laid out as on a terminal of its width. NULL without memory. */
 static char *lines_of(const struct term_facts *facts, const struct span *spans, int n)
 {
     char *text = NULL;
@@ -42,7 +41,7 @@ static char *lines_of(const struct term_facts *facts, const struct span *spans, 
     return NULL;
 }
 
-/* Takes one line off; NULL: there is none left. */
+/* Takes off the next line; NULL when none is left. */
 static const char *take_line(char **rest)
 {
     char *line = *rest;

@@ -46,7 +46,7 @@ static void put_clipped(int32_t cp, void *user)
     c->left -= width;
 }
 
-/* As much of the caption as fits, an ellipsis where it is cut. */
+/* Writes as much of the caption as fits; an ellipsis shows where it is cut. */
 static void write_caption(const struct term_facts *t, const struct picture *p, int columns,
                           FILE *out)
 {
@@ -72,7 +72,7 @@ static bool has_captions(const struct picture *pictures, int n)
     return false;
 }
 
-/* As many of the n pictures as fit, with captions of at most so many columns. */
+/* Plans as many of the n pictures as fit when captions take at most caption_columns. */
 static void plan(struct gallery *g, const struct term_facts *t, int n, int max_cols, int max_rows,
                  bool shrink, int caption_columns)
 {
@@ -105,7 +105,7 @@ void gallery_plan(struct gallery *g, const struct term_facts *t, const struct pi
     *g = (struct gallery){.pictures = pictures};
     n = smaller(n, GALLERY_MAX);
     if (n < 1) return;
-    /* Whole captions where they keep no picture out of the row. */
+    /* Allows long captions if they push no picture out of the row. */
     if (!shrink) plan(g, t, n, max_cols, max_rows, shrink, ROOMY_CAPTION_COLUMNS);
     if (g->n < n) plan(g, t, n, max_cols, max_rows, shrink, CAPTION_COLUMNS);
 }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Pictures side by side, each above its caption: what `:load` shows, and what stands beside an
- * answer. */
+ * Pictures side by side, each above its caption, for `:load` and next to an answer. */
 #ifndef TERM_GALLERY_H
 #define TERM_GALLERY_H
 
@@ -12,22 +11,22 @@
 
 struct gallery {
     const struct picture *pictures; // borrowed
-    int n;                          // of them, in this row
+    int n;                          // how many are in this row
     struct {
         struct picture_size size;
         int x;       // columns to its left
-        int columns; // it and its caption may take
+        int columns; // available to it and its caption
     } place[GALLERY_MAX];
-    int cols, rows; // all take, captions included; 0: nothing is drawn
+    int cols, rows; // of the whole row with captions; 0: nothing is drawn
 };
 
-/* Plans one row of at most max_cols x max_rows cells. shrink: all of the pictures, made smaller
- * where they must be; else the first ones that fit at full height. */
+/* Plans one row of at most max_cols x max_rows cells. With shrink it takes all pictures and makes
+ * them smaller as needed; otherwise it takes the first ones that fit at full height. */
 void gallery_plan(struct gallery *g, const struct term_facts *t, const struct picture *pictures,
                   int n, int max_cols, int max_rows, bool shrink);
-/* Makes room and draws; the cursor, which is in the first column, ends where it was. */
+/* Makes room and draws. The cursor must be in the first column, and ends where it was. */
 void gallery_draw(const struct gallery *g, const struct term_facts *t, FILE *out);
-/* As many rows as all pictures need, one below the other; the cursor ends below. */
+/* Draws all pictures in as many rows as they need; the cursor ends below them. */
 void gallery_show(const struct term_facts *t, const struct picture *pictures, int n, int max_rows,
                   FILE *out);
 

@@ -8,11 +8,11 @@
 #include "term/layout.h"
 #include "term/markdown.h"
 
-enum { BAR = 3 /* columns of " │ " */, LEAST = 4 /* columns of a cell that is wrapped */ };
+enum { BAR = 3 /* columns of " │ " */, LEAST = 4 /* the narrowest that a cell is wrapped to */ };
 
 /* -- Collecting ------------------------------------------------------------------------------- */
 
-/* Room for one letter behind the n that are there. */
+/* Makes room for one more letter. */
 static bool make_room(struct grid_letter **v, size_t n, size_t *cap)
 {
     if (n < *cap) return true;
@@ -41,10 +41,10 @@ void grid_free(struct grid *g)
 /* -- Cells ------------------------------------------------------------------------------------ */
 
 struct cell {
-    struct grid_letter *v; // as they are to be shown
+    struct grid_letter *v; // as they will be shown
     size_t n, cap;
     int width;
-    size_t shown; // in wrapping: letters that have been
+    size_t shown; // letters that are written already, while the cell is wrapped
 };
 
 enum align { LEFT, RIGHT, CENTRE };
@@ -68,8 +68,8 @@ static void add_letter(int32_t cp, int style, void *user)
 
 static bool is_blank(int32_t cp) { return cp == ' ' || cp == '\t'; }
 
-/* The letters of the next cell of the line v[*at … n), which *at is moved behind; "\|" is a bar of
- * the text. Returns their number, blanks at both ends left out. */
+/* Copies the letters of the next cell of the line v[*at … n) without blanks at its ends, moves *at
+ * past the cell and returns their number. "\|" is a literal bar. */
 static size_t next_cell(const struct grid_letter *v, size_t n, size_t *at, struct grid_letter *to)
 {
     size_t k = 0, from = 0;
@@ -86,7 +86,7 @@ static size_t next_cell(const struct grid_letter *v, size_t n, size_t *at, struc
     return k - from;
 }
 
-/* A line without the blanks around it and its first and last bar. */
+/* Strips the blanks around a line, and its first and last bar. */
 static void trim(const struct grid_letter **v, size_t *n)
 {
     while (*n > 0 && is_blank((*v)[*n - 1].cp)) --*n;
@@ -144,7 +144,7 @@ static void read_row(const struct grid_letter *v, size_t n, struct table *t,
     t->n_rows++;
 }
 
-/* Cells that the first line does not have are left out, as everywhere. False: this is no table. */
+/* Drops cells beyond those of the first line, as Markdown does. False when this is not a table. */
 static bool read_table(const struct grid *g, struct table *t, struct grid_letter *scratch)
 {
     size_t first = line_length(g, 0), second = first + 1;
@@ -175,7 +175,7 @@ static int full_width(const struct table *t)
     return width;
 }
 
-/* The widest columns give way first. False: there is no room for so many. */
+/* Narrows the widest columns first. False when there is no room for so many columns. */
 static bool shrink(struct table *t, int room)
 {
     for (int over = full_width(t) - room; over > 0; over--) {
@@ -202,8 +202,8 @@ static void put_blanks(const struct table *t, int n)
     while (n-- > 0) t->put(' ', STYLE_LITERAL, t->user);
 }
 
-/* How many of the cell's letters stand in its next line of at most `width` columns: whole words
- * where they fit. */
+/* How many of the cell's letters go on its next line of at most `width` columns; it breaks between
+ * words if it can. */
 static size_t fitting(const struct cell *c, int width, int *ret_width)
 {
     size_t n = 0, word = 0;
@@ -221,7 +221,7 @@ static size_t fitting(const struct cell *c, int width, int *ret_width)
     return n;
 }
 
-/* One line of a cell; last: nothing stands at its right. */
+/* Writes one line of a cell; `last` means the last column, which needs no padding. */
 static void put_cell(const struct table *t, struct cell *c, int k, bool last)
 {
     int used, spare;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A table of an answer: rows of cells between bars, collected as they come, then shown in columns
- * that are as wide as what they hold, on the screen. Cells of a table that is too wide are wrapped. */
+ * A Markdown table in an answer: collects rows of cells between bars as they come, then shows them
+ * in aligned columns. When the table is too wide, its cells are wrapped. */
 #ifndef TERM_GRID_H
 #define TERM_GRID_H
 
@@ -14,20 +14,20 @@ struct grid_letter {
 };
 
 enum {
-    GRID_LETTERS = 65536, /* of a table; one that is longer is shown in pieces */
-    GRID_COLUMNS = 32     /* more stay as they were written */
+    GRID_LETTERS = 65536, /* a longer table is shown in pieces */
+    GRID_COLUMNS = 32     /* a table with more is shown as it was written */
 };
 
 struct grid {
-    struct grid_letter *v; // lines as they came, '\n' at the end of each
+    struct grid_letter *v; // the lines so far, each ending in '\n'
     size_t n, cap;
     int n_lines;
 };
 
-/* A letter of a row, or its end ('\n'). False: there is no room; show it first. */
+/* Adds a letter of a row, or its end ('\n'). False when it is full: call grid_show first. */
 bool grid_add(struct grid *g, int32_t cp, int style);
-/* Shows the lines and forgets them: as a table where the second one says it is one, else as they
- * are. room: as in markdown.h; NULL: as they are. */
+/* Shows the lines and forgets them: as a table if the second line marks one, else as they are. room
+ * is as in markdown.h; when NULL, the lines are shown as they are. */
 void grid_show(struct grid *g, void (*put)(int32_t cp, int style, void *user),
                int (*room)(int columns, void *user), void *user);
 void grid_free(struct grid *g);

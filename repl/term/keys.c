@@ -11,7 +11,7 @@
 #include "term/clock.h"
 
 #define LONE_ESC_MS 30
-#define QUIET_MS 50 /* an interrupted paste is over when nothing came for so long */
+#define QUIET_MS 50 /* after so long a silence an interrupted paste is over */
 #define EVENT 256
 
 /* -- What arrives ---------------------------------------------------------------------------- */
@@ -21,7 +21,7 @@ static void push(struct keys *k, int entry)
     if (k->n < KEYS_QUEUE) k->queue[(k->first + k->n++) % KEYS_QUEUE] = (int16_t)entry;
 }
 
-/* The event that a key stands for, 0 for none. Key 0 is one that is switched off. */
+/* The event of a key, or 0. In the terminal's settings, 0 means a key that is switched off. */
 static int signal_key(const struct keys *k, int byte)
 {
     if (!k->take_signals || byte <= 0) return 0;
@@ -83,8 +83,8 @@ static void end_paste(struct keys *k)
     k->paste_lost = k->interrupted_paste = false;
 }
 
-/* Ctrl-C ends a paste whose end does not come. Where it was still coming, the rest is not taken for
- * keys. */
+/* Ctrl-C ends a paste whose end does not come. If more of it does come, that is not taken for keys.
+ */
 static void interrupt_paste(struct keys *k)
 {
     bool coming = k->read_ms - k->pasted_ms < QUIET_MS;

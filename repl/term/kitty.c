@@ -9,16 +9,16 @@
 #include <openssl/evp.h>
 #include <utf8proc.h>
 
-enum { PIECE = 4096 }; /* base64 letters in one sequence, at most */
+enum { PIECE = 4096 }; /* the most base64 characters in one sequence */
 
-/* One sequence, or the same past tmux, where every ESC in it is doubled. */
+/* Writes one sequence, wrapped for tmux's passthrough if asked, which doubles every ESC in it. */
 static void write_piece(const char *head, const char *data, int n, bool past_tmux, FILE *out)
 {
     fprintf(out, past_tmux ? "\033Ptmux;\033\033_G%s;%.*s\033\033\\\033\\" : "\033_G%s;%.*s\033\\",
             head, n, data);
 }
 
-/* more: the keys that say what becomes of the picture. */
+/* `more` holds further keys of the protocol, which say how the picture is shown. */
 static int send(const uint8_t *rgb, int width, int height, const char *more, bool past_tmux,
                 FILE *out)
 {
@@ -28,7 +28,7 @@ static int send(const uint8_t *rgb, int width, int height, const char *more, boo
     if (!letters) return -1;
     size_t left = (size_t)EVP_EncodeBlock(letters, rgb, (int)n);
     char head[128];
-    /* a=T: transmit and show; f=24: RGB; q=2: no answers, which would look like keys */
+    /* a=T: transmit and show; f=24: RGB; q=2: no replies, which would look like keys */
     int first = snprintf(head, sizeof head, "a=T,f=24,q=2,s=%d,v=%d,%s,", width, height, more);
     for (const unsigned char *p = letters; left > 0;) {
         size_t piece = left < PIECE ? left : PIECE;
@@ -51,7 +51,7 @@ int kitty_write(const uint8_t *rgb, int width, int height, int cols, int rows, F
 
 /* -- Past tmux -------------------------------------------------------------------------------- */
 
-/* The marks that number rows and columns, from 0 (rowcolumn-diacritics.txt of kitty's protocol). */
+/* The diacritics that number rows and columns, from 0 (rowcolumn-diacritics.txt of kitty). */
 static const uint16_t number[KITTY_ROWS] = {
     0x0305, 0x030D, 0x030E, 0x0310, 0x0312, 0x033D, 0x033E, 0x033F, 0x0346, 0x034A, 0x034B,
     0x034C, 0x0350, 0x0351, 0x0352, 0x0357, 0x035B, 0x0363, 0x0364, 0x0365, 0x0366, 0x0367,
@@ -63,12 +63,12 @@ static const uint16_t number[KITTY_ROWS] = {
 int kitty_send_hidden(const uint8_t *rgb, int width, int height, int cols, int rows, FILE *out,
                       int *ret_id)
 {
-    /* A number of the palette's, which tmux keeps as it is where it would round a colour. */
+    /* The id is passed as a palette colour, which tmux keeps; it would round a true colour. */
     static int latest;
     if (!latest) latest = getpid() % 240;
     latest = latest % 240 + 1;
     *ret_id = 15 + latest;
-    char more[64]; /* U=1: shown where its letters are */
+    char more[64]; /* U=1: shown in place of its placeholder characters */
     snprintf(more, sizeof more, "U=1,i=%d,c=%d,r=%d", *ret_id, cols, rows);
     return send(rgb, width, height, more, true, out);
 }
@@ -85,7 +85,7 @@ void kitty_row(int id, int row, int cols, FILE *out)
     fprintf(out, "\033[38;5;%dm", id);
     for (int x = 0; x < cols; x++) {
         write_char(PLACEHOLDER, out);
-        if (x == 0) write_char(number[row], out); /* those behind it go on */
+        if (x == 0) write_char(number[row], out); /* later cells continue the count */
         if (x == 0) write_char(number[0], out);
     }
     fputs("\033[0m", out);

@@ -9,7 +9,7 @@
 
 #define GAP_COLUMNS 2
 #define TAB_COLUMNS 4
-#define MIN_TEXT_COLUMNS 20 /* less beside a picture is not worth it */
+#define MIN_TEXT_COLUMNS 20 /* with less room the text goes below the picture */
 #define MIN_PICTURE_ROWS 3
 #define USUAL_ROWS 14
 
@@ -77,7 +77,7 @@ static void next_line(struct layout *l)
     l->spaces = 0;
 }
 
-/* Cells a line has here; at least two, so that a wide letter fits. */
+/* How many cells a line has here: at least two, so that a wide letter fits. */
 static int line_width(const struct layout *l)
 {
     int width = l->facts->cols - 1 - (l->row < l->picture_rows ? l->left : 0);
@@ -100,12 +100,12 @@ static void doubt_whole_word(struct layout *l)
     for (int i = 0; i < l->n_word; i++) l->word[i].style |= doubt;
 }
 
-/* Writes the spaces and the word held back, on this line or the next. */
+/* Writes the held spaces and word, on this line or the next. */
 static void place_word(struct layout *l)
 {
     if (!l->n_word) return;
     doubt_whole_word(l);
-    int style = l->word[0].style & l->style; /* a space between two words of a style has it, too */
+    int style = l->word[0].style & l->style; /* a space has the style that both words share */
     int room = line_width(l) - l->column - 1;
     if (l->column > 0 && l->spaces + l->word_width > room + 1)
         continue_line(l);
@@ -145,7 +145,7 @@ void layout_put(struct layout *l, int32_t cp, int style)
     } else if (cp == ' ') {
         put_space(l, 1, style);
     } else {
-        if (width == 2) place_word(l); /* one may break before and after wide letters */
+        if (width == 2) place_word(l); /* a line may break before and after a wide letter */
         l->word[l->n_word].cp = cp;
         l->word[l->n_word++].style = style;
         l->word_width += width;

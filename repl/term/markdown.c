@@ -30,7 +30,7 @@ static bool opens(const struct markdown *m, int32_t next)
     return !is_word(m->before) && !is_blank(next);
 }
 
-/* A run of ` has ended before `next`; false: it is just these characters. */
+/* A run of ` has ended before `next`. False when it marks nothing and is literal text. */
 static bool end_ticks(struct markdown *m, int n, int32_t next)
 {
     if (m->code_ticks ? m->code_ticks != n : !opens(m, next)) return false;
@@ -38,7 +38,7 @@ static bool end_ticks(struct markdown *m, int n, int32_t next)
     return true;
 }
 
-/* The same of * and _. One of them, or three, may begin an italic: what follows is held. */
+/* The same for * and _. One or three of them may begin an italic, so what follows is held back. */
 static bool end_stars(struct markdown *m, int32_t mark, int n, int32_t next)
 {
     if (m->code_ticks) return false;
@@ -59,7 +59,7 @@ static bool end_stars(struct markdown *m, int32_t mark, int n, int32_t next)
     return true;
 }
 
-/* A run of marks has ended before `next`: it is a mark, or just these characters. */
+/* A run has ended before `next`: treats it as a mark, or as literal text. */
 static void end_run(struct markdown *m, int32_t next)
 {
     int32_t mark = m->run;
@@ -76,7 +76,7 @@ static void end_run(struct markdown *m, int32_t next)
 
 static void inline_put(struct markdown *m, int32_t cp);
 
-/* What was held comes after all: as an italic, or as it was. */
+/* Writes the held text, as an italic or as it was. */
 static void give_held(struct markdown *m, bool italic)
 {
     int32_t mark = m->opened;
@@ -106,7 +106,7 @@ static void give_held(struct markdown *m, bool italic)
     m->around = around;
 }
 
-/* `next` comes behind the marks at the end of what is held: do they close it? */
+/* Whether the marks at the end of the held text, followed by `next`, close the italic. */
 static bool closes(const struct markdown *m, int32_t next)
 {
     if (m->n_close != m->n_opened || m->n_held <= m->n_close) return false;
@@ -144,7 +144,7 @@ static void inline_put(struct markdown *m, int32_t cp)
     }
 }
 
-/* The end of a line: nothing is held any more. */
+/* Ends a line, and writes the held text. */
 static void end_text(struct markdown *m)
 {
     if (m->opened) give_held(m, closes(m, '\n'));
@@ -203,7 +203,7 @@ static enum marker judge_heading(const struct grid_letter *s, int n)
     return s[hashes].cp == ' ' ? MARKER_HEADING : MARKER_NONE;
 }
 
-/* What the line so far is; only a fence counts inside one. */
+/* Which marker the line so far is; in a fenced block only a fence counts. */
 static enum marker judge(const struct markdown *m)
 {
     const struct grid_letter *s = m->marker;
@@ -219,7 +219,7 @@ static enum marker judge(const struct markdown *m)
     return n == 1 ? MARKER_MORE : s[1].cp == ' ' ? MARKER_BULLET : MARKER_NONE;
 }
 
-/* The marker is just text. */
+/* Writes the supposed marker as text. */
 static void put_marker(struct markdown *m)
 {
     int n = m->n_marker;
@@ -246,7 +246,7 @@ static void show_grid(struct markdown *m)
     if (m->grid.n) grid_show(&m->grid, m->put, m->room, m->user);
 }
 
-/* A letter of a table's row. One that is too long comes in pieces. */
+/* Adds a letter to a table; a table that is too long is shown in pieces. */
 static void add_to_grid(struct markdown *m, int32_t cp, int style)
 {
     if (grid_add(&m->grid, cp, style)) return;

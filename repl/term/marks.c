@@ -8,7 +8,7 @@
 
 void mark_write(const struct term_facts *facts, enum mark mark, FILE *out)
 {
-    /* redraw=0 is kitty's: it need not take the prompt off when the window changes, we do. */
+    /* redraw=0 tells kitty not to erase the prompt when the window changes, because we do. */
     static const char *const what[] = {[MARK_PROMPT] = "A;redraw=0",
                                        [MARK_INPUT] = "B",
                                        [MARK_OUTPUT] = "C",
@@ -37,7 +37,7 @@ char *link_to(const char *path)
 {
     char host[256] = "", *real = realpath(path, NULL);
     if (!real) return NULL;
-    /* A terminal at the other end of ssh knows by the host that the file is not its own. */
+    /* The host name shows a terminal at the other end of ssh that the file is not local. */
     if (gethostname(host, sizeof host - 1)) host[0] = 0;
     char *address = malloc(8 + 3 * (strlen(host) + strlen(real)));
     if (address) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What a terminal is told about the text it shows: where prompts begin and answers end (OSC 133, so
- * that it can jump between them), which file a name stands for (OSC 8), and that it is time to look
- * (the bell). Terminals that do not know these skip them; others are spared by facts->knows_osc. */
+ * Tells a terminal about the text it shows: where prompts begin and answers end (OSC 133, so that
+ * it can jump between them), which file a name stands for (OSC 8), and when to look (the bell).
+ * Most terminals skip what they do not know; those that do not lack facts->knows_osc. */
 #ifndef TERM_MARKS_H
 #define TERM_MARKS_H
 
@@ -11,20 +11,20 @@
 #include "term/term.h"
 
 enum mark {
-    MARK_PROMPT, /* in the first column: a prompt begins */
-    MARK_INPUT,  /* what follows was typed */
-    MARK_OUTPUT, /* the line was sent, this is what comes of it … */
-    MARK_DONE,   /* … which is over */
-    MARK_FAILED  /* the same, and it failed */
+    MARK_PROMPT, /* a prompt begins, in the first column */
+    MARK_INPUT,  /* typed text begins */
+    MARK_OUTPUT, /* the output of the line begins */
+    MARK_DONE,   /* the output has ended */
+    MARK_FAILED  /* the same after a failure */
 };
 
-/* facts may be NULL: nothing is written. */
+/* Writes nothing when facts is NULL. */
 void mark_write(const struct term_facts *facts, enum mark mark, FILE *out);
 
-/* The address of an existing file of this machine, "file://HOST/…", every byte of which is a letter,
- * a digit, or one of -._~/%; to be freed. NULL: there is no such file, or no memory. */
+/* The address of an existing local file, "file://HOST/…", in which every byte is a letter, a digit
+ * or one of -._~/%; the caller frees. NULL when there is no such file, or without memory. */
 char *link_to(const char *path);
-/* Around the text of a link, within one line. */
+/* Put these around the text of a link, within one line. */
 void link_begin(const char *address, FILE *out);
 void link_end(FILE *out);
 

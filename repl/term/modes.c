@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* Signal handlers and exit() have no argument for it. */
+/* Global, because signal handlers and exit() take no argument. */
 static _Atomic(struct modes *) kept;
 
 /* -- Writing --------------------------------------------------------------------------------- */
@@ -44,8 +44,8 @@ void modes_send(const struct modes *m, const char *s)
 
 /* -- Modes ----------------------------------------------------------------------------------- */
 
-/* Another program may have left the terminal so that writes to it fail when it is busy: half a
- * sequence would be lost. */
+/* Another program may have left the terminal non-blocking; a write could then fail in the middle of
+ * a sequence. */
 static void wait_in_writes(int fd)
 {
     int flags = isatty(fd) ? fcntl(fd, F_GETFL) : 0;
@@ -71,7 +71,7 @@ bool modes_in_foreground(const struct modes *m)
     return m->have_original && tcgetpgrp(m->in_fd) == getpgrp();
 }
 
-/* No echo, no line editing by the kernel. NOFLSH: the kernel would drop output that it still holds
+/* No echo and no line editing by the kernel. Without NOFLSH the kernel would drop pending output
  * when a key makes a signal, and cut a sequence in two. */
 static struct termios raw_mode(struct termios mode, bool signals)
 {
@@ -93,8 +93,8 @@ static void bracket_pastes(struct modes *m, bool on)
 void modes_set(struct modes *m, enum term_mode mode)
 {
     m->mode = mode;
-    /* In the background the kernel would stop us; only who wants keys waits for the foreground.
-     * What is not done now is done when SIGCONT tells that we are there. */
+    /* In the background the kernel would stop us, so only TERM_EDITING waits for the foreground;
+     * other modes are set when SIGCONT says that we are there. */
     if (!m->have_original || (mode != TERM_EDITING && !modes_in_foreground(m))) return;
     struct termios wanted = m->original;
     if (mode != TERM_USUAL) wanted = raw_mode(m->original, mode == TERM_QUIET);
@@ -121,7 +121,7 @@ void modes_keep(struct modes *m)
 
 const struct modes *modes_kept(void) { return kept; }
 
-/* CAN and ST end a sequence that was being written; elsewhere they mean nothing. */
+/* CAN and ST end a sequence that was being written; outside one they have no effect. */
 void term_restore(void)
 {
     struct modes *m = kept;
@@ -135,7 +135,8 @@ static const int guarded[] = {SIGTERM, SIGHUP,  SIGQUIT, SIGPIPE, SIGALRM, SIGUS
                               SIGXCPU, SIGXFSZ, SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGABRT};
 static struct sigaction guarded_before[sizeof guarded / sizeof *guarded];
 
-/* Restores, then lets what was there before have the signal: a fault happens again on return. */
+/* Restores the terminal and the former handler, which gets the signal next: a fault repeats on
+ * return. */
 static void on_fatal(int sig, siginfo_t *info, void *context)
 {
     (void)context;

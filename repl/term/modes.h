@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The modes of the terminal: as it was found, without echo while we work, without signals while
- * keys are read; and the way back on every exit. */
+ * keys are read; every exit restores the first. */
 #ifndef TERM_MODES_H
 #define TERM_MODES_H
 
@@ -18,15 +18,15 @@ struct modes {
 };
 
 void modes_init(struct modes *m, int in_fd, int out_fd);
-/* The input belongs to the terminal that shows the output, and to us: others would be stopped. */
+/* Whether we are in the foreground of the terminal; reading from it would stop us otherwise. */
 bool modes_in_foreground(const struct modes *m);
 void modes_set(struct modes *m, enum term_mode mode);
-/* No echo, no signals, for a question and its answer; modes_set() ends it. */
+/* Turns off echo and signals for a question to the terminal; modes_set() ends it. */
 bool modes_ask(struct modes *m);
-/* Own sequences, past the stream's buffer: it is flushed first. */
+/* Writes our own sequences directly; the stream's buffer is flushed first. */
 void modes_send(const struct modes *m, const char *s);
 
-/* The one that term_restore() and the handlers of term_guard() put back; NULL: none. */
+/* Sets the modes that term_restore() and the handlers of term_guard() restore; NULL: none. */
 void modes_keep(struct modes *m);
 const struct modes *modes_kept(void);
 

@@ -67,7 +67,7 @@ void out_padded(struct out *o, const char *s, int columns)
 
 struct line {
     struct layout layout;
-    int style; // of what comes
+    int style; // of the next text
 };
 
 static void put_in_line(int32_t cp, void *user)
@@ -76,7 +76,7 @@ static void put_in_line(int32_t cp, void *user)
     layout_put(&line->layout, cp, line->style);
 }
 
-/* s in pieces: the first n_before bytes, then n of a link to `path`, then the rest. */
+/* Writes s with a link to `path` on the n bytes after the first n_before. */
 static void write_line(struct out *o, const char *s, int indent, int style, size_t n_before,
                        size_t n, const char *path)
 {
@@ -144,7 +144,7 @@ void out_json(struct out *o, const char *json)
 
 /* -- Reports --------------------------------------------------------------------------------- */
 
-/* Where the last column of a clean line begins: behind a gap of two blanks or more. */
+/* Where the last column of a clean line begins: after a gap of two or more blanks. */
 static int last_column(const char *line, int cols)
 {
     int column = 0, found = 2;

@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The one way out to a person. Where a terminal reads a stream, text is cleaned on its way there
- * (clean.h); to a file or a pipe it goes as it is. Control sequences come from the files of this
- * folder alone: nobody else writes one.
+ * The only way in which text reaches a person. Text for a terminal is cleaned (clean.h); text for a
+ * file or a pipe is not. Only the files of this folder write control sequences.
  *
- * A failure of the stream (a full disk, a reader that is gone) is remembered until somebody asks.
- */
+ * A failure of the stream (a full disk, a reader that has gone) is remembered until out_flush. */
 #ifndef TERM_OUT_H
 #define TERM_OUT_H
 
@@ -18,51 +16,50 @@
 
 struct out {
     FILE *file;                     /* borrowed */
-    const struct term_facts *facts; /* borrowed; NULL: nothing but text may be written */
-    bool terminal;                  /* a terminal reads it */
+    const struct term_facts *facts; /* borrowed; NULL: write plain text only */
+    bool terminal;                  /* the stream goes to a terminal */
     int error;                      /* errno of the first failure; 0: none */
 };
 
-/* As fileno; stderr, too, is the descriptor it writes to where it is a stream of our own
- * (common/remarks.h). */
+/* Like fileno, but also for stderr when it is a stream of our own (common/remarks.h). */
 int out_fileno(FILE *file);
 
-/* term: the one that shows this stream; NULL: none, or none that is open. */
+/* term is the terminal that shows the stream, or NULL. */
 void out_init(struct out *o, FILE *file, const struct term *term);
 
 /* -- Text that may come from elsewhere ------------------------------------------------------- */
 
-/* Whole text of any number of lines: LF and TAB pass, what is unsafe is dropped. */
+/* Writes text of any number of lines: LF and TAB pass, unsafe characters are dropped. */
 void out_text(struct out *o, const char *bytes, size_t n);
-/* The same of a report: lines longer than the terminal is wide are wrapped by words, and what
- * continues one stands below its last column (behind two blanks or more), or is indented. */
+/* The same for a report: long lines are wrapped by words, and their continuation is indented, to
+ * the line's last column if it has one (after two or more blanks). */
 void out_report(struct out *o, const char *bytes, size_t n);
-/* The same for our own words around such text, as with printf. */
+/* The same as printf. */
 void out_format(struct out *o, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* A name, an address, an error, within a line: what is unsafe shows as ^J or <U+202E>. */
+/* A name, an address or an error within a line: unsafe characters show as ^J or <U+202E>. */
 void out_name(struct out *o, const char *s);
-/* The same in so many columns at least. */
+/* The same, padded to at least `columns`. */
 void out_padded(struct out *o, const char *s, int columns);
-/* The same as a line of its own, wrapped by words on a terminal; what continues it begins `indent`
- * columns to the right. */
+/* The same on its own line, wrapped by words on a terminal with continuation lines indented by
+ * `indent`. */
 void out_line(struct out *o, const char *s, int indent);
 /* The same in a style. */
 void out_line_styled(struct out *o, int style, const char *s, int indent);
-/* The same; the first `name` in it is a link to that file, where the terminal knows links. */
+/* The same; the first `name` in it links to the file, if the terminal supports links. */
 void out_line_about(struct out *o, const char *s, int indent, const char *name, const char *path);
-/* A JSON text on a line of its own: what is unsafe becomes \uXXXX, which means the same. */
+/* A JSON text on its own line: unsafe characters become \uXXXX, which means the same. */
 void out_json(struct out *o, const char *json);
 
 /* -- Own decoration -------------------------------------------------------------------------- */
 
-/* A name in a style (enum style) where the terminal has such. */
+/* A name in a style (enum style), if the terminal has styles. */
 void out_styled(struct out *o, int style, const char *s);
-/* Clears the screen; false: this is none that can be cleared. */
+/* Clears the screen; false when that is impossible. */
 bool out_clear(struct out *o);
 
 /* -- The end --------------------------------------------------------------------------------- */
 
-/* Writes what was held back. 0, or -1 when anything failed since out_init. */
+/* Flushes the stream. Returns 0, or -1 when any write failed since out_init. */
 int out_flush(struct out *o);
 
 #endif

@@ -25,7 +25,7 @@ struct exact {
     uint8_t index[SLOTS];
 };
 
-/* The slot of a colour, or the free one where it belongs. */
+/* The slot of a colour, or the free slot for it. */
 static int find_slot(const struct exact *e, int32_t colour)
 {
     uint32_t slot = ((uint32_t)colour * 2654435761u) >> 22;
@@ -118,7 +118,7 @@ static int compare_r(const void *a, const void *b) { return compare(a, b, 0); }
 static int compare_g(const void *a, const void *b) { return compare(a, b, 1); }
 static int compare_b(const void *a, const void *b) { return compare(a, b, 2); }
 
-/* Cuts at the mean of the longest axis; the upper part becomes *upper. */
+/* Cuts the box at the mean along its longest axis; the upper part becomes *upper. */
 static void cut(struct box *box, struct box *upper, struct bin *bins)
 {
     static int (*const compares[])(const void *, const void *) = {compare_r, compare_g, compare_b};

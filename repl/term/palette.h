@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * From true colour to few colours: exact where the picture has few (charts, screenshots), else
- * median cut with error diffusion. */
+ * Reduces true colour to a palette: exactly if the picture has few colours (charts, screenshots),
+ * else by median cut with error diffusion. */
 #ifndef TERM_PALETTE_H
 #define TERM_PALETTE_H
 
@@ -13,8 +13,8 @@ struct palette {
     uint8_t rgb[PALETTE_MAX][3];
 };
 
-/* rgb: [height][width][3], left alone. max_colours: 2 … PALETTE_MAX. Writes one index a pixel to
- * ret_indices [height][width]. Returns 0, or -1 without memory. */
+/* rgb is [height][width][3], max_colours 2 … PALETTE_MAX. Writes one index per pixel to ret_indices
+ * [height][width]. Returns 0, or -1 without memory. */
 int palette_make(const uint8_t *rgb, int width, int height, int max_colours,
                  struct palette *ret_palette, uint8_t *ret_indices);
 /* The entry nearest to a colour. */

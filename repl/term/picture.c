@@ -23,14 +23,14 @@ static double blended(const struct source *s, int x, int y, int c)
     return s->background[c] + (colour - s->background[c]) * s->p->alpha[i] / 255.0;
 }
 
-/* The share of pixel i that [begin, end) covers. */
+/* How much of pixel i lies in [begin, end). */
 static double cover(int i, double begin, double end)
 {
     double from = begin > i ? begin : i, to = end < i + 1 ? end : i + 1;
     return to > from ? to - from : 0;
 }
 
-/* Mean of the rectangle that one destination pixel covers. */
+/* The mean colour of the rectangle that one destination pixel covers. */
 static void area_mean(const struct source *s, double x0, double x1, double y0, double y1,
                       uint8_t *ret_rgb)
 {
@@ -85,7 +85,7 @@ struct picture_size picture_fit(const struct term_facts *t, int width, int heigh
     double scale_w = (double)max_cols * cell_w / width,
            scale_h = (double)max_rows * cell_h / height;
     double scale = scale_w < scale_h ? scale_w : scale_h;
-    double largest = pixels ? 1 : cell_w; /* text: a column of pixels may fill a column of cells */
+    double largest = pixels ? 1 : cell_w; /* as text, a column of pixels may take a whole cell */
     if (scale > largest) scale = largest;
     /* rows are rounded first: the picture's height becomes whole cells, its width follows */
     int rows = smaller(max_rows, at_least_1(height * scale / cell_h + 0.5));
@@ -108,8 +108,8 @@ void picture_reserve(int rows, FILE *out)
     fprintf(out, "\033[%dA", rows);
 }
 
-/* A picture whose rim has the colour of the terminal would seem to have no end: it gets a frame of
- * one pixel. */
+/* A picture whose rim has the background's colour would have no visible edge, so it gets a frame
+ * one pixel wide. */
 static bool rim_is_background(const struct source *s, const uint8_t *rgb, int width, int height)
 {
     enum { NEAR = 12 };
@@ -149,7 +149,7 @@ static int draw_through_tmux(const uint8_t *rgb, int width, int height, struct p
     return rc;
 }
 
-/* In the terminal's own pixels, as sixel or in kitty's protocol. */
+/* Draws in the terminal's pixels, as sixel or in kitty's protocol. */
 static int draw_pixels(const struct term_facts *t, const struct source *s, struct picture_size size,
                        int indent, FILE *out)
 {

@@ -36,7 +36,7 @@ static void print_amount(char *to, size_t size, enum progress_unit unit, double 
         snprintf(to, size, "%.2f GB", n / 1e9);
 }
 
-/* "1:25", "40 s": at least a second, for this is a guess. */
+/* "1:25", "40 s". At least a second, as this is an estimate. */
 static void print_wait(char *to, size_t size, double seconds)
 {
     long s = seconds < 1 ? 1 : seconds < 1e6 ? (long)(seconds + 0.5) : 1000000;
@@ -99,7 +99,7 @@ static void put_in_row(int32_t cp, void *user)
     if (row->column + clean_width(cp) < row->limit) clean_write(cp, &row->column, row->out);
 }
 
-/* At most one line, however wide the terminal is by now: the last column stays free. */
+/* Draws at most one line of the terminal's present width, with the last column free. */
 static void draw_line(const struct progress *p, const char *line)
 {
     struct winsize size;

@@ -14,7 +14,7 @@
 
 enum state {
     GROUND,
-    ESCAPE,  /* behind ESC */
+    ESCAPE,  /* after ESC */
     CONTROL, /* in a control sequence */
     STRING,  /* in a device control or other string, up to ST or BEL */
     STRING_ESCAPE
@@ -31,9 +31,9 @@ struct screen {
     const struct term_facts *facts;
     struct place at, saved;
     long bottom; // the lowest row so far
-    long begin;  // rows above it are not there any more
+    long begin;  // rows above it were cleared
     enum state state;
-    int parameter; // the first of the control sequence
+    int parameter; // of the control sequence, the first
     bool private;  // it begins with ? or the like
     unsigned char letter[4];
     int n_letter;
@@ -89,7 +89,7 @@ static void control_end(struct screen *s, unsigned char c)
     if (c == 'D') s->at.column -= s->at.column < n ? s->at.column : n;
     if (c == 'G') s->at.column = n - 1;
     if (c == 'H') s->at = (struct place){.row = top_of(s)};
-    /* A cleared screen is a new one: what was there is gone. */
+    /* Clearing the screen removes all earlier rows. */
     if (c == 'J' && s->parameter == 2) {
         long below_top = s->at.row - top_of(s);
         s->begin = s->bottom + 1;
@@ -162,7 +162,7 @@ static ssize_t on_write(void *cookie, const char *bytes, size_t n)
     while (done < n) {
         ssize_t k = write(s->fd, bytes + done, n - done);
         if (k < 0 && errno == EINTR) continue;
-        if (k < 0 && errno == EAGAIN) { /* another program has made it so */
+        if (k < 0 && errno == EAGAIN) { /* another program has made it non-blocking */
             struct pollfd out = {.fd = s->fd, .events = POLLOUT};
             poll(&out, 1, -1);
             continue;

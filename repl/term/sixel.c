@@ -11,7 +11,7 @@ static int write_piece(char *data, int size, void *user)
     return (int)fwrite(data, 1, (size_t)size, user);
 }
 
-/* DCS 0;1;0 q: pixels that are not painted stay as they are. libsixel writes from q on. */
+/* DCS 0;1;0 q leaves unpainted pixels as they are. libsixel writes what follows the q. */
 static int encode(uint8_t *indices, int width, int height, struct palette *palette, FILE *out)
 {
     sixel_output_t *output = NULL;

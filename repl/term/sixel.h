@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A picture as sixel graphics, through libsixel's encoder alone: the palette is ours, because
- * libsixel's own keeps only five bits a channel, and so is the envelope, because of its second
- * parameter. */
+ * A picture as sixel graphics. Only libsixel's encoder is used: its palette keeps just five bits
+ * per channel, and its introducer has the wrong second parameter. */
 #ifndef TERM_SIXEL_H
 #define TERM_SIXEL_H
 
@@ -9,12 +8,12 @@
 #include <stdio.h>
 
 #define SIXEL_SIDE_MAX 4096 // pixels
-#define SIXEL_BAND 6        // rows drawn at a time; libsixel puts a lower picture one band too low
+#define SIXEL_BAND 6        // rows of a band; libsixel draws a picture with fewer one band too low
 
-/* Writes rgb [height][width][3] (left alone; at most SIXEL_SIDE_MAX a side, at least SIXEL_BAND
- * high) with at most `registers` colours at the cursor. Where the cursor is afterwards differs
- * between terminals: save and restore it. Returns 0, or -1 without memory: then nothing was
- * written, or a whole sequence that shows only a part. */
+/* Writes rgb [height][width][3] (sides at most SIXEL_SIDE_MAX, height at least SIXEL_BAND) with at
+ * most `registers` colours at the cursor. Terminals differ in where they leave the cursor, so save
+ * and restore it. Returns 0, or -1 without memory; then nothing was written, or a complete sequence
+ * that shows a part of the picture. */
 int sixel_write(const uint8_t *rgb, int width, int height, int registers, FILE *out);
 /* Version of libsixel, for bug reports. */
 const char *sixel_library(void);

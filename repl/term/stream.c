@@ -10,28 +10,28 @@
 #define BESIDE_COLUMNS 80
 
 enum way {
-    WAY_RAW,   /* to a pipe: the true text */
-    WAY_CLEAN, /* a terminal that may only get text */
+    WAY_RAW,   /* the true text, for a pipe */
+    WAY_CLEAN, /* cleaned text, for a terminal without cursor movement */
     WAY_FULL
 };
 
 struct stream {
-    struct stream_options opt; /* but the label, which is copied */
+    struct stream_options opt; /* except the label, which is copied */
     char label[64];
     enum way way;
     struct clean clean;
     struct markdown markdown;
     struct layout layout;
-    char *text; /* all of the answer, to be drawn again after a resize */
+    char *text; /* the whole answer, for drawing it again after a resize */
     size_t n_text, cap_text;
-    bool text_lost; /* no memory for it: no redrawing */
-    int style;      /* of the text that comes */
-    struct change { /* the text has another style from here on */
+    bool text_lost; /* there was no memory for it, so it cannot be drawn again */
+    int style;      /* of the text that follows */
+    struct change { /* where the text changes its style */
         size_t at;
         int style;
     } * changes;
     size_t n_changes;
-    char last;  /* byte of the text */
+    char last;  /* the text's last byte */
     int column; /* in WAY_CLEAN */
     bool begun, ended;
 };
@@ -107,7 +107,7 @@ static void begin(struct stream *s)
     if (s->opt.tag) put_tag(s);
 }
 
-/* The terminal may have moved lines about: only a clear screen is known. */
+/* A resize may have moved lines about, so drawing begins with a clear screen. */
 static void draw_again(struct stream *s)
 {
     fputs("\033[0m\033[H\033[2J", s->opt.out);

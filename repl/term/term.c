@@ -18,7 +18,7 @@
 #include "term/keys.h"
 #include "term/modes.h"
 
-#define SIDE_LIMIT 4096 /* pixels of a sixel picture, whatever the terminal claims */
+#define SIDE_LIMIT 4096 /* the largest side of a sixel picture, whatever the terminal claims */
 
 struct term {
     struct term_facts facts;
@@ -26,15 +26,15 @@ struct term {
     struct keys keys;
     int timeout_ms;
     char setting[16];
-    bool multiplexed; /* tmux or screen stands between */
-    bool asks_outer;  /* answers come from the terminal around tmux */
+    bool multiplexed; /* we run inside tmux or screen */
+    bool asks_outer;  /* replies come from the terminal around tmux */
     bool can_ask;
-    struct clipboard *clipboard;        /* being asked for; NULL: nobody does */
-    bool waiting;                       /* questions are out: answers count until DA1 has come */
-    int told_w, told_h, area_w, area_h; // pixels: the cell, the text area; 0: not answered
+    struct clipboard *clipboard;        /* being read; NULL: none */
+    bool waiting;                       /* questions are open: replies count until DA1's comes */
+    int told_w, told_h, area_w, area_h; // pixels of the cell and the text area; 0: no reply
 };
 
-/* The one on the process's terminal: readline's hooks have no argument for it. */
+/* The open terminal; global, because readline's hooks take no argument. */
 static struct term *current;
 static atomic_int size_changed, continued; /* set by handlers on any thread */
 static int wake[2] = {-1, -1};             /* a pipe that ends term_wait() */
@@ -55,14 +55,14 @@ static enum term_colour find_colour(const char *(*env)(const char *))
 
 static void choose(struct term *t, enum term_graphics graphics, const char *why)
 {
-    /* blocks are nothing but colours */
+    /* blocks consist of colours only */
     if (graphics == TERM_GRAPHICS_BLOCKS && t->facts.colour == TERM_COLOUR_NONE)
         graphics = TERM_GRAPHICS_ASCII;
     t->facts.graphics = graphics;
     t->facts.graphics_why = why;
 }
 
-/* The order of decision; the first that applies wins. */
+/* Tries the ways of drawing in order; the first that applies wins. */
 static void decide(struct term *t)
 {
     const char *setting = t->setting;
@@ -121,8 +121,8 @@ static bool set_cell(struct term_facts *f, int w, int h)
     return true;
 }
 
-/* Columns, rows and the cell, from the best source there is. Pixels of the window are divided
- * rounding down: xterm counts its border among them. */
+/* Reads columns, rows and the cell's size from the best source. Window pixels per cell are rounded
+ * down, because xterm's count includes its border. */
 static void read_size(struct term *t)
 {
     struct term_facts *f = &t->facts;
@@ -172,7 +172,7 @@ static void take_size(struct term *t, const struct terminal_reply *a)
     }
 }
 
-/* Whether the name is kitty's, of version 0.MINOR or newer. */
+/* Whether the name says kitty, version 0.MINOR or newer. */
 static bool is_kitty(const char *name, int minor)
 {
     int its_major = 0, its_minor = 0;
@@ -180,7 +180,8 @@ static bool is_kitty(const char *name, int minor)
            (its_major > 0 || its_minor >= minor);
 }
 
-/* Konsole knows the protocol and not the letters: who knows these is known by name. */
+/* Not every terminal with kitty's protocol knows its placeholder characters (Konsole does not), so
+ * those that do are recognised by name. */
 static bool knows_placeholders(const char *name)
 {
     return !strncmp(name, "ghostty", 7) || is_kitty(name, 28);
@@ -198,7 +199,7 @@ static void on_reply(const struct terminal_reply *a, void *user)
 {
     struct term *t = user;
     struct term_facts *f = &t->facts;
-    if (!t->waiting) return; /* nobody asked: only kept from the editor */
+    if (!t->waiting) return; /* nobody asked: just keep it from the editor */
     if (t->asks_outer) {
         take_outer(t, a);
         return;
@@ -224,7 +225,7 @@ static void on_reply(const struct terminal_reply *a, void *user)
         char *name = clean_string(a->text, CLEAN_NAME);
         if (name) snprintf(f->name, sizeof f->name, "%s", name);
         free(name);
-        /* xterm says TERM=xterm, 8 colours in terminfo, and has 256 */
+        /* xterm sets TERM=xterm, which means 8 colours in terminfo, but has 256 */
         if (!strncmp(f->name, "XTerm(", 6) && f->colour == TERM_COLOUR_16)
             f->colour = TERM_COLOUR_256;
         break;
@@ -234,7 +235,7 @@ static void on_reply(const struct terminal_reply *a, void *user)
     }
 }
 
-/* What nobody asked for, or comes too late, is only kept from the editor. */
+/* A reply that nobody asked for, or that is late, is just kept from the editor. */
 static void on_clipboard(int byte, void *user)
 {
     struct term *t = user;
@@ -246,7 +247,7 @@ static void on_clipboard(int byte, void *user)
 void term_wake(void)
 {
     int before = errno;
-    if (wake[1] >= 0 && write(wake[1], "", 1) < 0) errno = before; /* full: it ends anyway */
+    if (wake[1] >= 0 && write(wake[1], "", 1) < 0) errno = before; /* a full pipe wakes it too */
     errno = before;
 }
 
@@ -281,7 +282,7 @@ int term_input_available(void) { return current && term_next(current) == TERM_KE
 
 /* -- Asking ---------------------------------------------------------------------------------- */
 
-/* Until the answer to the last question has come, or so long. */
+/* Waits for the reply to the last question, at most timeout_ms. */
 static void await_answers(struct term *t, int timeout_ms)
 {
     for (double end = now_ms() + timeout_ms; t->waiting && !t->keys.at_end;) {
@@ -291,8 +292,8 @@ static void await_answers(struct term *t, int timeout_ms)
     }
 }
 
-/* Questions end with DA1, which every terminal answers: its answer ends the wait. None are sent
- * while others are not answered. */
+/* Sends questions and then DA1, which every terminal answers; its reply ends the wait. Sends
+ * nothing while earlier questions are open. */
 static void ask(struct term *t, const char *questions, int timeout_ms)
 {
     if (!t->can_ask || t->waiting || !modes_ask(&t->modes)) return;
@@ -309,7 +310,7 @@ static void ask(struct term *t, const char *questions, int timeout_ms)
     if (signal_number) raise(signal_number);
 }
 
-/* Past tmux, where that lets through what is for the terminal around it (allow-passthrough). */
+/* Asks the terminal around tmux, if tmux lets the questions through (allow-passthrough). */
 static void ask_outer(struct term *t)
 {
     static const char questions[] =
@@ -343,7 +344,7 @@ static void find_out(struct term *t, const struct term_options *opt,
     t->can_ask = f->is_tty && !dumb && !console && !opt->silent;
     f->knows_osc = f->is_tty && !f->is_dumb && !console;
     read_size(t);
-    /* tmux and screen take an APC, kitty's question, for a title */
+    /* kitty's question is an APC, which tmux and screen take for a title */
     static const char questions[] = "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
                                     "\033[>q"          /* name */
                                     "\033[?1;1;0S"     /* colour registers */
@@ -369,7 +370,7 @@ struct term *term_open(const struct term_options *opt)
     t->facts = (struct term_facts){.cols = 80, .rows = 24, .cell_w = 8, .cell_h = 16};
     t->facts.cell_assumed = true;
     t->facts.registers = 256;
-    t->facts.max_w = t->facts.max_h = 1000; /* xterm's, the smallest known */
+    t->facts.max_w = t->facts.max_h = 1000; /* the smallest known limit, xterm's */
     modes_init(&t->modes, opt->in_fd, opt->out_fd);
     keys_init(&t->keys, opt->in_fd, &t->modes.original, on_reply, on_clipboard, t);
     if (wake[0] < 0 && pipe2(wake, O_CLOEXEC | O_NONBLOCK)) wake[0] = wake[1] = -1;
@@ -383,7 +384,7 @@ struct term *term_open(const struct term_options *opt)
     return t;
 }
 
-/* An answer that came after we have left would stand in the shell's line. */
+/* Waits for open replies, which would otherwise end up in the shell's line. */
 static void drain(struct term *t)
 {
     if (!t->waiting || !modes_in_foreground(&t->modes)) return;
@@ -443,7 +444,7 @@ bool term_update(struct term *t)
 {
     bool was_stopped = atomic_exchange(&continued, 0);
     if (!atomic_exchange(&size_changed, 0) && !was_stopped) return false;
-    if (was_stopped) modes_set(&t->modes, t->modes.mode); /* the shell has had its own */
+    if (was_stopped) modes_set(&t->modes, t->modes.mode); /* the shell has set its own */
     struct term_facts before = t->facts;
     t->told_w = t->told_h = t->area_w = t->area_h = 0;
     if (t->facts.answered) ask(t, "\033[16t\033[14t\033[c", t->timeout_ms);
@@ -473,7 +474,7 @@ char *term_clipboard(struct term *t, bool (*stopped)(void *user), void *user, si
     if (!t->can_ask || !modes_in_foreground(&t->modes)) return NULL;
     t->clipboard = &c;
     modes_send(&t->modes,
-               clipboard_question(is_kitty(name, 27))); /* it gives pictures since then */
+               clipboard_question(is_kitty(name, 27))); /* since 0.27 kitty hands out pictures */
     double latest = now_ms();
     while (!c.over && !t->keys.at_end && !stopped(user)) {
         if (keys_pump(&t->keys, STEP_MS) && c.begun) latest = now_ms();

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What the terminal can do. It is asked once at the start and again after a resize; it is never
- * guessed from TERM alone. Answers are taken out of the input by a parser that stays in front of
- * the line editor, so that a late answer never shows up as typed text and typed letters are never
- * lost. */
+ * What the terminal can do. It is asked at the start and after a resize; TERM alone is never
+ * trusted. A parser in front of the line editor takes the replies out of the input, so that a late
+ * reply never shows up as typed text and no typed letter is lost. */
 #ifndef TERM_TERM_H
 #define TERM_TERM_H
 
@@ -24,78 +23,79 @@ enum term_colour { TERM_COLOUR_NONE, TERM_COLOUR_16, TERM_COLOUR_256, TERM_COLOU
 struct term_options {
     int in_fd, out_fd;
     bool plain;  /* --plain */
-    bool silent; /* nothing will be drawn: no questions */
+    bool silent; /* nothing will be drawn, so ask nothing */
     const char
         *graphics;  /* the setting: "kitty", "sixel", "blocks", "ascii", "none"; NULL or "auto":
                              ask */
     int timeout_ms; /* 0: 300, or 1000 over ssh */
-    const char *(*env)(const char *name); /* NULL: getenv; tests bring their own */
+    const char *(*env)(const char *name); /* NULL: getenv; tests pass their own */
 };
 
-/* The facts: read them, do not change them. */
+/* What is known of the terminal; read-only for users. */
 struct term_facts {
     bool is_tty;  /* the output is a terminal and --plain is off: cursor movement is allowed */
-    bool is_dumb; /* text alone, appended: TERM says so, or ACCESSIBLE */
-    bool is_accessible;  /* ACCESSIBLE is set: pictures are described */
+    bool is_dumb; /* only append text, because of TERM or ACCESSIBLE */
+    bool is_accessible;  /* ACCESSIBLE is set: describe pictures in words */
     bool knows_osc;      /* links, marks and the like may be sent */
-    bool needs_cleaning; /* a terminal reads what is printed, --plain or not */
-    bool asked;          /* questions were sent */
-    bool answered;       /* and DA1 came back in time */
+    bool needs_cleaning; /* the output is a terminal, --plain or not */
+    bool asked;          /* questions were sent, … */
+    bool answered;       /* … and DA1's reply came in time */
     enum term_graphics graphics;
     const char *graphics_why; /* static: "the terminal says it has sixel", "inside tmux", … */
     enum term_colour colour;
     int cols, rows;
     int cell_w, cell_h; // pixels
-    bool cell_assumed;  /* nobody told: 8 x 16 */
+    bool cell_assumed;  /* unknown, so 8 x 16 is assumed */
     int registers;      /* sixel colours */
     int max_w, max_h;   /* largest sixel picture, pixels */
     uint8_t background[3];
-    bool background_known; /* else black */
+    bool background_known; /* else black is assumed */
     bool has_sixel, has_kitty;
-    bool through_tmux; /* kitty's protocol is, by letters that stand for a picture's cells */
-    char name[64];     /* what it calls itself, clean; may be empty */
+    bool through_tmux; /* kitty's protocol goes through tmux, with placeholder characters */
+    char name[64];     /* what it calls itself, cleaned; may be empty */
     int generation;    /* counts size changes */
 };
 
 struct term;
 
-/* Finds out. Never fails for want of a terminal: then the facts say so. NULL only without memory.
- * At most one at a time may be open on the process's terminal. */
+/* Finds out the facts. When there is no terminal, they say so; NULL only without memory. Only one
+ * may be open at a time. */
 struct term *term_open(const struct term_options *opt); /* NULL: defaults */
-/* Restores the terminal, after the last answer to what was asked has come. NULL is harmless. */
+/* Waits for open replies, then restores the terminal. NULL is harmless. */
 void term_close(struct term *t);
 const struct term_facts *term_facts(const struct term *t);
-/* Chooses again by the setting "auto", "kitty", "sixel", "blocks", "ascii" or "none"; -1: unknown word. */
+/* Chooses again by the setting "auto", "kitty", "sixel", "blocks", "ascii" or "none"; -1 for
+ * another word. */
 int term_set_graphics(struct term *t, const char *setting);
-/* A few lines for `doctor` and bug reports. */
+/* Writes a few lines for `doctor` and bug reports. */
 void term_describe(const struct term *t, FILE *out);
 
 /* -- Size ---------------------------------------------------------------------------------- */
 
-/* Installs handlers of SIGWINCH and SIGCONT that only set a flag (readline's own must be off). */
+/* Installs handlers for SIGWINCH and SIGCONT that only set a flag; readline's own must be off. */
 void term_watch_size(struct term *t);
-/* After a SIGWINCH: reads size and cell size again and counts facts->generation up; after a SIGCONT
- * sets the mode again, too. Cheap otherwise. Returns true when what is on the screen may be wrong.
- * Not while another thread uses *t. */
+/* After a SIGWINCH, reads the sizes again and increments facts->generation; after a SIGCONT, also
+ * sets the mode again. Cheap otherwise. Returns true when the screen may need drawing again. Not
+ * while another thread uses *t. */
 bool term_update(struct term *t);
 
 /* -- Input --------------------------------------------------------------------------------- */
 
 enum term_mode {
-    TERM_USUAL,  /* as it was found: for the shell and for programs we start */
-    TERM_QUIET,  /* while we work: keys are not echoed and wait for the editor; Ctrl-C signals */
-    TERM_EDITING /* while lines are read: each key, Ctrl-C and Ctrl-Z too, comes in its turn */
+    TERM_USUAL,  /* as it was found, for the shell and for programs we start */
+    TERM_QUIET,  /* while we work: keys wait for the editor without echo; Ctrl-C makes a signal */
+    TERM_EDITING /* while lines are read: all keys, also Ctrl-C and Ctrl-Z, come in order */
 };
 
-/* Returns the mode before. NULL and what is no terminal are harmless. */
+/* Returns the former mode. Harmless with NULL or without a terminal. */
 enum term_mode term_mode(struct term *t, enum term_mode mode);
 
-/* Leaves what is being drawn: attributes off, a new line. For others to write on. */
+/* Switches attributes off and begins a new line, so that others can write. */
 void term_fresh_line(struct term *t);
 
-/* What comes next of the input. */
+/* What comes next in the input. */
 enum term_event {
-    TERM_NOTHING,   /* so far */
+    TERM_NOTHING,   /* has come so far */
     TERM_KEY,       /* a byte: term_getc has it */
     TERM_PASTE,     /* term_take_paste has it */
     TERM_INTERRUPT, /* Ctrl-C, Ctrl-Z, Ctrl-\: term_take takes it off; in TERM_EDITING only */
@@ -104,13 +104,13 @@ enum term_event {
     TERM_END
 };
 
-/* Takes in what has arrived, without waiting (at most 30 ms, behind a lone ESC). */
+/* Reads what has arrived, without waiting (except up to 30 ms after a lone ESC). */
 enum term_event term_next(struct term *t);
 void term_take(struct term *t);
-/* Pasted bytes with a NUL behind them, to be freed; NULL: more than 64 MiB were pasted. */
+/* The pasted bytes, NUL-terminated, for the caller to free; NULL when they exceed 64 MiB. */
 char *term_take_paste(struct term *t, size_t *ret_n);
-/* Waits until something arrives, also_fd (-1: none) can be read, or term_wake() is called.
- * timeout_ms < 0: for ever. */
+/* Waits until input arrives, also_fd (-1: none) becomes readable, or term_wake() is called;
+ * timeout_ms < 0 means for ever. */
 void term_wait(struct term *t, int also_fd, int timeout_ms);
 /* Ends term_wait(), now or the next one; for signal handlers. */
 void term_wake(void);
@@ -121,24 +121,26 @@ void term_wake(void);
 int term_getc(FILE *unused);    /* for rl_getc_function: waits for a byte; EOF at the end */
 int term_input_available(void); /* for rl_input_available_hook */
 
-/* Whether this value of ACCESSIBLE asks for appended lines and pictures in words; NULL: it is not set. */
+/* Whether this value of ACCESSIBLE (NULL: not set) asks for appended lines and pictures in
+ * words. */
 bool term_wants_accessible(const char *value);
 
 /* -- Clipboard ------------------------------------------------------------------------------ */
 
-/* Gives the terminal a text to copy. Whether it does, nobody says. False: it is none that could. */
+/* Asks the terminal to copy a text; it does not say whether it has. False when it surely cannot. */
 bool term_copy(struct term *t, const char *text, size_t n);
-/* What the terminal's clipboard holds, to be freed; NULL: it does not tell. Where the terminal asks
- * its person first, that takes a while: `stopped` ends it. Not in TERM_EDITING. */
+/* The contents of the terminal's clipboard, for the caller to free; NULL when it refuses. The
+ * terminal may ask the person first, which takes a while; `stopped` ends the wait. Not in
+ * TERM_EDITING. */
 char *term_clipboard(struct term *t, bool (*stopped)(void *user), void *user, size_t *ret_n);
 
 /* -- Leaving -------------------------------------------------------------------------------- */
 
-/* Handlers that restore the terminal (a sequence being written, attributes, cursor, paste mode,
- * termios) on a crash and on signals that end a program, then let the signal do what it did before.
- * exit() restores by itself. */
+/* Installs handlers that restore the terminal (a half-written sequence, attributes, cursor, paste
+ * mode, termios) on a crash and on signals that end a program, and then pass the signal on. exit()
+ * restores it too. */
 void term_guard(struct term *t);
-/* The same at once; safe in a signal handler; harmless when nothing is open. */
+/* Restores it now. Safe in a signal handler; harmless when nothing is open. */
 void term_restore(void);
 
 #endif

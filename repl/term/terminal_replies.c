@@ -15,8 +15,8 @@ static bool is_one_of(unsigned char c, const char *set) { return c && strchr(set
 
 static const char paste_begin[] = "\033[200~", paste_end[] = "\033[201~";
 
-/* CSI: an answer begins with ?, > or the 4, 6, 8 of a size, a paste as above; keys begin with
- * letters or other numbers. */
+/* CSI: replies begin with ?, > or the 4, 6, 8 of a size, pastes as above, and keys with letters or
+ * other numbers. */
 static enum verdict judge_csi(const unsigned char *s, size_t n)
 {
     if (n < 3) return MORE;
@@ -58,7 +58,7 @@ bool terminal_replies_ambiguous(const struct terminal_replies *p)
 
 /* -- Reading --------------------------------------------------------------------------------- */
 
-/* Numbers separated by ';' from s on, until something else. */
+/* Reads numbers separated by ';' until something else comes. */
 static void read_numbers(struct terminal_reply *a, const char *s)
 {
     while (a->n_values < REPLY_VALUES) {
@@ -70,7 +70,7 @@ static void read_numbers(struct terminal_reply *a, const char *s)
     }
 }
 
-/* One channel of rgb:: one to four hex digits, scaled to 0 … 255; -1: none. */
+/* Reads one channel of "rgb:": one to four hex digits, scaled to 0 … 255; -1 when there is none. */
 static int read_channel(const char **s)
 {
     int value = 0, n = 0, full = 0;
@@ -168,7 +168,8 @@ void terminal_replies_end_paste(struct terminal_replies *p)
     p->on_pasted(-1, p->user);
 }
 
-/* OSC 52, and kitty's OSC 5522: what the clipboard holds, too long to be held. */
+/* OSC 52 and kitty's OSC 5522 bring the clipboard's contents, which can be too long to hold
+ * here. */
 static bool begins_clipboard(const unsigned char *s, size_t n)
 {
     return (n == 5 && !memcmp(s, "\033]52;", n)) || (n == 7 && !memcmp(s, "\033]5522;", n));
@@ -185,7 +186,7 @@ static void end_clipboard(struct terminal_replies *p, int how)
     give_clipboard(p, how);
 }
 
-/* Ends with ST or BEL. Any other control character cuts it off: a key was pressed. */
+/* The contents end with ST or BEL. Any other control character is a key and cuts them off. */
 static void clipboard_byte(struct terminal_replies *p, unsigned char byte)
 {
     if (p->clipboard_esc && byte != '\\') {
@@ -211,7 +212,7 @@ static void begin_clipboard(struct terminal_replies *p)
     p->n_held = 0;
 }
 
-/* Gives up on the first byte held and looks at the others again. */
+/* Hands out the first held byte as typed and looks at the others again. */
 static void release(struct terminal_replies *p)
 {
     unsigned char again[REPLY_BYTES];

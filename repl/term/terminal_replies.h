@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Tells the terminal's answers from typed keys in one stream of input bytes. Nothing is lost: what
- * is not a whole, well-formed answer comes out as typed, in order. What a terminal brackets as
- * pasted comes out apart, whatever it is. */
+ * Separates the terminal's replies from typed keys in the input bytes. Nothing is lost: whatever is
+ * not a complete, well-formed reply is handed out as typed, in order. Bracketed pastes are handed
+ * out apart, whatever they contain. */
 #ifndef TERM_TERMINAL_REPLIES_H
 #define TERM_TERMINAL_REPLIES_H
 
@@ -15,7 +15,7 @@ enum terminal_reply_kind {
     REPLY_BACKGROUND, /* OSC 11 ; rgb:…     values: red, green, blue, 0 … 255 */
     REPLY_NAME,       /* DCS > | text */
     REPLY_KITTY,      /* APC G i=31;text */
-    REPLY_OTHER       /* another report; nobody asked, it is only kept from the editor */
+    REPLY_OTHER       /* another report, which is just kept from the editor */
 };
 
 #define REPLY_VALUES 32
@@ -27,19 +27,19 @@ struct terminal_reply {
     char text[64]; /* not cleaned */
 };
 
-#define REPLY_BYTES 512 /* longest answer known */
+#define REPLY_BYTES 512 /* longest known reply */
 
 struct terminal_replies {
     void (*on_typed)(unsigned char byte, void *user);
     void (*on_pasted)(int byte, void *user); /* -1: the end of a paste */
     void (*on_reply)(const struct terminal_reply *a, void *user);
-    /* The clipboard's text, from its number on ("52;c;…"), of any length; -1: its end, -2: it was
-     * cut off. NULL: nobody wants it. */
+    /* A byte of a clipboard reply of any length, from its number on ("52;c;…"); -1 ends it, -2
+     * means that it was cut off. NULL: not wanted. */
     void (*on_clipboard)(int byte, void *user);
     void *user;
-    unsigned char held[REPLY_BYTES]; /* from ESC on, while it may become an answer */
+    unsigned char held[REPLY_BYTES]; /* from ESC on, while it may become a reply */
     size_t n_held;
-    bool in_clipboard, clipboard_esc; /* ESC was the latest byte */
+    bool in_clipboard, clipboard_esc; /* clipboard_esc: ESC was the latest byte */
     bool in_paste;
     int paste_match; /* bytes of the paste's end seen so far */
 };
@@ -48,11 +48,11 @@ void terminal_replies_init(struct terminal_replies *p, void (*on_typed)(unsigned
                            void (*on_pasted)(int, void *),
                            void (*on_reply)(const struct terminal_reply *, void *), void *user);
 void terminal_replies_byte(struct terminal_replies *p, unsigned char byte);
-/* True while the bytes held could just as well be a key (ESC alone, Alt with a letter): after a
- * short silence they are one, and terminal_replies_flush() hands them out as typed. */
+/* True while the held bytes could also be a key (ESC alone, Alt with a letter). After a short
+ * silence they are one; then call terminal_replies_flush(), which hands them out as typed. */
 bool terminal_replies_ambiguous(const struct terminal_replies *p);
 void terminal_replies_flush(struct terminal_replies *p);
-/* Ends a paste whose end has not come. */
+/* Ends a paste that was never closed. */
 void terminal_replies_end_paste(struct terminal_replies *p);
 
 #endif

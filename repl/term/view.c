@@ -12,13 +12,13 @@
 #include "term/marks.h"
 
 #define TAB_COLUMNS 8
-#define WINDOW_BYTES 65536 /* of the text, around the cursor, are looked at */
+#define WINDOW_BYTES 65536 /* how much of the text around the cursor is looked at */
 #define DOTTED_CIRCLE 0x25CC
 #define REPLACEMENT 0xFFFD
 
 struct glyph {
     int32_t cp;
-    uint16_t style, width; // width 0: a mark on the one before
+    uint16_t style, width; // width 0: a combining mark on the glyph before
 };
 
 struct row {
@@ -26,7 +26,7 @@ struct row {
     int width;
 };
 
-/* All rows of a text. */
+/* The rows of a text. */
 struct frame {
     struct glyph *glyphs;
     size_t n_glyphs, cap_glyphs;
@@ -35,7 +35,7 @@ struct frame {
     size_t cursor_row;
     int cursor_column;
     size_t top;      // first row that is on the screen
-    size_t n_prompt; // glyphs of our own prompt; 0: it is a message
+    size_t n_prompt; // glyphs of our own prompt; 0: the prompt is a message
 };
 
 struct view {
@@ -44,7 +44,7 @@ struct view {
     bool dumb;
     struct frame shown, next;
     size_t n_shown; // rows of `shown` on the screen, from its top
-    /* The screen's rows that are ours, and where the cursor is in them. */
+    /* How many rows of the screen are ours, and which of them the cursor is in. */
     size_t n_owned, row;
     int column;
     int style; // switched on
@@ -62,11 +62,11 @@ static void *grown(void *p, size_t n, size_t size)
 /* A frame being filled. */
 struct filler {
     struct frame *f;
-    int limit;       // columns of a row: the last one of the screen stays free
-    int indent;      // of the rows behind the first
-    bool one_row;    // dumb
-    bool at_cursor;  // the next glyph stands there
-    bool has_letter; // a mark can stand on the glyph before
+    int limit;       // columns of a row; the screen's last one stays free
+    int indent;      // of the rows after the first
+    bool one_row;    // for a dumb terminal
+    bool at_cursor;  // the next glyph is at the cursor
+    bool has_letter; // a combining mark can join the glyph before
     int n_marks;
 };
 
@@ -92,7 +92,7 @@ static void add_glyph(struct frame *f, int32_t cp, int style, int width)
     last_row(f)->width += width;
 }
 
-/* Rows of a new line begin with "...: ", those of a long one with spaces. */
+/* The first row of a new line begins with "...: ", further rows of a long line with spaces. */
 static void next_row(struct filler *b, bool new_line)
 {
     static const char dots[] = "...: ";
@@ -130,8 +130,8 @@ static void put_code(struct filler *b, int32_t cp)
     put_stand_in(b, shown);
 }
 
-/* Selectors of emoji and the joiner between them: terminals differ in what they make of these, and
- * the cursor would be where nobody thinks it is. */
+/* Emoji selectors and the joiner between emoji are left out: terminals differ in how wide they draw
+ * them, so we could not know where the cursor is. */
 static bool is_silent(int32_t cp) { return (cp >= 0xFE00 && cp <= 0xFE0F) || cp == 0x200D; }
 
 static void put_mark(struct filler *b, int32_t cp)
@@ -172,7 +172,7 @@ static void put_char(struct filler *b, int32_t cp)
     }
 }
 
-/* The next character of s[0 … n), at least one byte. */
+/* Decodes the first character of s[0 … n), n > 0, and returns its bytes. */
 static size_t decode(const char *s, size_t n, int32_t *ret_cp)
 {
     utf8proc_int32_t cp;
@@ -196,8 +196,8 @@ static void put_prompt(struct filler *b, const struct view_text *t)
     free(prompt);
 }
 
-/* The part of a huge text that is looked at. It moves in steps, so that rows stay where they are
- * while the cursor moves a little. */
+/* The part of a huge text that is shown. It moves in steps, so that rows stay in place while the
+ * cursor moves a little. */
 static void find_window(const struct view_text *t, size_t *ret_from, size_t *ret_to)
 {
     size_t from = 0, to = t->n;
@@ -256,7 +256,7 @@ static void move(struct view *v, int n, char back, char forth)
     if (n) fprintf(v->out, "\033[%d%c", n < 0 ? -n : n, n < 0 ? back : forth);
 }
 
-/* Rows below the last one of ours are made by line ends, which scroll at the screen's end. */
+/* New rows below our last one are made with line ends, which scroll at the bottom of the screen. */
 static void go_to(struct view *v, size_t row, int column)
 {
     if (row == v->row && column == v->column) return;
@@ -278,7 +278,7 @@ static void go_to(struct view *v, size_t row, int column)
     v->column = column;
 }
 
-/* The first glyph in which two rows differ; a letter with all its marks. */
+/* The first glyph in which two rows differ, counting a letter and its marks as one. */
 static size_t first_difference(const struct frame *a, const struct row *ra, const struct frame *b,
                                const struct row *rb)
 {
@@ -312,7 +312,7 @@ static void draw_row(struct view *v, size_t k)
     if (new->width < old->width) fputs("\033[K", v->out);
 }
 
-/* Which rows of the next frame the screen holds. */
+/* Chooses which rows of the next frame go on the screen. */
 static size_t choose_rows(struct view *v)
 {
     struct frame *f = &v->next;
@@ -339,7 +339,7 @@ static void draw_rows(struct view *v)
     v->n_shown = n;
 }
 
-/* One row without movement but to its beginning: written again where it does not only grow. */
+/* Draws one row with no movement but a return to its beginning; rewrites it unless it only grew. */
 static void draw_dumb(struct view *v)
 {
     struct frame *f = &v->next;
