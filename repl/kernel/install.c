@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The kernelspec: a folder with kernel.json, where Jupyter looks for kernels. */
+ * Installs the kernelspec: a folder with kernel.json where Jupyter looks for kernels. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 
 #include "common/must.h"
 
-/* Where a message of the notebook's thread is to go: the first byte of its first frame. */
+/* Where to send a message of the notebook's thread: the first byte of its first frame. */
 enum { TO_SHELL = 's', TO_IOPUB = 'i' };
 
 static const char to_sockets[] = "inproc://to-sockets", to_notebook[] = "inproc://to-notebook";
@@ -27,15 +27,15 @@ struct io {
     struct wire *wire;
     struct io_host host;
     void *context;
-    void *shell, *control, *iopub, *stdin_socket, *heart; // of the sockets' thread
-    void *from_notebook, *requests_in;                    // its ends of the queues
-    void *out, *requests;                                 // the notebook's ends
-    pthread_mutex_t lock;                                 // of the requests that wait
+    void *shell, *control, *iopub, *stdin_socket, *heart; // used by the sockets' thread
+    void *from_notebook, *requests_in;                    // that thread's ends of the queues
+    void *out, *requests;                                 // the notebook thread's ends
+    pthread_mutex_t lock;                                 // of the waiting requests
     struct waiting *first, **last;
     pthread_t thread;
     atomic_bool running;
     atomic_bool over;
-    pid_t parent; // to end with; 0: none
+    pid_t parent; // when it ends, so do we; 0: none
 };
 
 /* -- Names of messages ------------------------------------------------------------------------ */
@@ -165,7 +165,7 @@ static void on_heart(struct io *io)
     frames_free(&f);
 }
 
-/* A client that begins to listen is told so (protocol 5.4). */
+/* Tells a client that its subscription is known (protocol 5.4). */
 static void on_subscription(struct io *io)
 {
     struct frames f;
@@ -200,7 +200,7 @@ static void *serve(void *user)
         for (int i = 0; i < N; i++)
             if (items[i].revents & ZMQ_POLLIN) on[i](io);
         if (io->parent && getppid() != io->parent) end(io);
-        /* The notebook's thread closes its end when it is done; what it sent has come by then. */
+        /* The notebook's thread closes its end when it is done; by then all it sent has arrived. */
         if (atomic_load(&io->over) && !io->running) break;
     }
     return NULL;

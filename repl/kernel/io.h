@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The kernel's sockets, on a thread of their own: heartbeats are echoed and control requests answered
- * at once, also while a cell runs; requests of the shell wait in a queue for the thread that has the
- * notebook. */
+ * The kernel's sockets, on their own thread. It echoes heartbeats and answers control requests at
+ * once, even while a cell runs; shell requests wait in a queue for the notebook's thread. */
 #ifndef KERNEL_IO_H
 #define KERNEL_IO_H
 
@@ -10,19 +9,19 @@
 struct io;
 
 struct io_host {
-    /* Stops the cell that runs; called on the sockets' thread. */
+    /* Stops the running cell; called on the sockets' thread. */
     void (*interrupt)(void *user);
     json_t *(*kernel_info)(void *user); /* the reply's content; called on both threads */
     void *user;
 };
 
-/* Binds all sockets and starts the thread. Errors: IO (an address that cannot be had). */
+/* Binds all sockets and starts the thread. Errors: IO (an address cannot be bound). */
 int io_new(const struct wire_connection *c, const struct io_host *host, struct io **ret,
            struct phi3v_error *err);
-void io_free(struct io *io); /* what was sent goes out first, for a second at most */
+void io_free(struct io *io); /* waits for unsent messages, for at most a second */
 
-/* The next request of the shell; false: the kernel is to end. wait: until there is one; else
- * *ret_any says whether there was. The caller frees it. */
+/* Gets the next shell request, which the caller frees; false when the kernel must end. Without
+ * `wait`, *ret_any says whether there was one. */
 bool io_next(struct io *io, bool wait, bool *ret_any, struct request *ret);
 
 /* Takes content. */

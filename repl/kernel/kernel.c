@@ -14,12 +14,12 @@
 #include "common/must.h"
 #include "kernel/show.h"
 
-/* What was run, for history_request. */
+/* An executed cell, for history_request. */
 struct entry {
     char *input, *output; // output NULL: none
 };
 
-/* Which cell of ours a cell of the front end's notebook is. */
+/* Which of our cells belongs to a cell of the front end. */
 struct place {
     char *id;
     int cell;
@@ -30,7 +30,7 @@ struct kernel {
     struct notebook *nb;
     struct show show;
     atomic_bool interrupted;
-    int count; // executions
+    int count; // of executions
     struct entry *history;
     int n_history;
     struct place *places;
@@ -125,7 +125,8 @@ static struct place *place_of(struct kernel *k, const char *id)
     return NULL;
 }
 
-/* The first time a cell of the front end is run it becomes a cell of ours; later it is edited. */
+/* A cell of the front end becomes a cell of ours when it is first run; later runs edit that
+ * cell. */
 static int evaluate(struct kernel *k, const char *code, const char *id, struct nb_result *ret,
                     struct phi3v_error *err)
 {
@@ -140,7 +141,7 @@ static int evaluate(struct kernel *k, const char *code, const char *id, struct n
     return rc;
 }
 
-/* Consoles show nothing but the traceback. */
+/* The text goes into the traceback too, because consoles show nothing else. */
 static json_t *error_content(const char *name, const char *text)
 {
     char *line = xasprintf("%s%s%s", name, *text ? ": " : "", text);
@@ -178,13 +179,14 @@ static void succeed(struct kernel *k, const struct request *r)
                        "user_expressions", "payload", payload_of(k)));
 }
 
-/* Requests that wait behind one that failed. */
+/* Requests queued after one that failed. */
 struct waiting {
     struct request *v;
     size_t n;
 };
 
-/* Taken before the failure is told: what is asked because of that answer is another matter. */
+/* Takes them before the failure is reported, because requests that answer to the failure must
+ * run. */
 static void take_waiting(struct kernel *k, struct waiting *ret)
 {
     struct request r;
@@ -200,7 +202,7 @@ static void take_waiting(struct kernel *k, struct waiting *ret)
     }
 }
 
-/* Executions are not run. */
+/* Aborts executions, and answers kernel_info requests. */
 static void abort_waiting(struct kernel *k, struct waiting *w)
 {
     for (size_t i = 0; i < w->n; i++) {
@@ -303,7 +305,7 @@ static json_t *entry_json(const struct kernel *k, int i, bool output)
                      e->output ? json_text(e->output) : json_null());
 }
 
-/* A later entry with the same input counts instead. */
+/* Whether a later entry has the same input. */
 static bool is_repeated(const struct kernel *k, int i)
 {
     for (int j = i + 1; j < k->n_history; j++)
@@ -351,7 +353,7 @@ static void on_comm_open(struct kernel *k, const struct request *r)
         json_pack("{s:o,s:{}}", "comm_id", json_text(string_of(r->content, "comm_id")), "data"), r);
 }
 
-/* Old clients ask on the shell. */
+/* Old clients send this on the shell socket. */
 static void on_shutdown(struct kernel *k, const struct request *r)
 {
     bool restart = json_is_true(json_object_get(r->content, "restart"));

@@ -64,7 +64,7 @@ static void draw_all(struct show *s, const struct nb_output *out)
 
 /* -- An answer -------------------------------------------------------------------------------- */
 
-/* The display as it is now: shown the first time, replaced later. */
+/* Sends the display's present state: the first time as a new display, later as an update. */
 static void display(struct show *s, const char *markdown, const char *plain)
 {
     json_t *content = json_pack("{s:{s:o,s:o},s:{},s:{s:s}}", "data", "text/markdown",
@@ -88,7 +88,8 @@ static void answer_begin(struct show *s, const struct nb_output *out)
     s->sent_s = now_s();
 }
 
-/* Twenty times a second, less often when the answer is long: each time all of it is sent. */
+/* Sends the growing answer up to twenty times a second, but a long one less often, because each
+ * update holds all of it. */
 static void answer_text(struct show *s, const struct nb_output *out)
 {
     enum { LONG_BYTES = 16 << 10 };
@@ -146,7 +147,7 @@ static void output(void *user, const struct nb_output *out)
     }
 }
 
-/* What lasts is told in the place of the answer, twice a second. */
+/* Shows the progress of long work in place of the answer, twice a second. */
 static void progress(void *user, const struct nb_progress *p)
 {
     enum { LINE = 100 };
@@ -166,7 +167,7 @@ static void progress(void *user, const struct nb_progress *p)
 static void next_input(void *user, int cell, const char *text)
 {
     struct show *s = user;
-    if (!cell) return; /* a refused source still stands in its cell */
+    if (!cell) return; /* a refused source is still in the front end's cell */
     free(s->next_input);
     s->next_input = xstrdup(text);
 }
@@ -184,8 +185,8 @@ struct nb_front show_front(struct show *s, bool (*stopped)(void *user), void (*b
 
 void show_init(struct show *s, struct io *io) { *s = (struct show){.io = io}; }
 
-/* A person at a console may be asked for input, and their cells have no name; notebooks name their
- * cells, and what runs notebooks by itself takes no input. */
+/* Consoles allow input requests and give their cells no id. Notebooks give ids, and programs that
+ * run notebooks unattended allow no input. */
 static bool is_of_console(const struct request *r)
 {
     return r && json_is_true(json_object_get(r->content, "allow_stdin")) &&

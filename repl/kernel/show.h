@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A notebook's outputs as Jupyter's messages: text as streams, pictures as display data, an answer as
- * a display that is replaced as it grows, or as a stream in consoles, which show only its first
- * state. */
+ * Sends a notebook's outputs as Jupyter messages: text as streams, pictures as display data, and an
+ * answer as a display that is updated as it grows. Consoles do not show updates, so they get a
+ * stream. */
 #ifndef KERNEL_SHOW_H
 #define KERNEL_SHOW_H
 
@@ -13,20 +13,20 @@ struct show {
     struct notebook *nb;
     const struct request *request; // whose cell runs; NULL: none
     bool silent;                   // it wants no outputs
-    bool streams;                  // its client shows no display anew: answers are streams
-    /* The answer being shown. */
+    bool streams;                  // its client shows no updates: send answers as streams
+    /* The answer being shown */
     struct text answer;
     char display_id[24];
     unsigned n_displays;
-    bool displayed;       // under that id
+    bool displayed;       // it was sent under that id
     double sent_s;        // when it was last sent, or begun
-    struct strings drawn; // digests of pictures shown for this request
-    char *next_input;     // for the front end's line; NULL: none
+    struct strings drawn; // digests of the pictures shown for this request
+    char *next_input;     // what the front end should put into its next cell; NULL: nothing
 };
 
 void show_init(struct show *s, struct io *io);
 void show_fini(struct show *s);
-/* A request's cell begins; NULL: it has ended. */
+/* Begins the outputs of a request's cell; NULL ends them. */
 void show_request(struct show *s, const struct request *r, bool silent);
 struct nb_front show_front(struct show *s, bool (*stopped)(void *user), void (*begins)(void *user));
 

@@ -22,7 +22,7 @@ enum { N_PARTS = 4 /* header, parent header, metadata, content */, HEX = 64, SEE
 struct wire {
     char *key;
     char session[37];
-    unsigned char seen[SEEN][HEX / 2]; // a ring of the latest signatures
+    unsigned char seen[SEEN][HEX / 2]; // the latest signatures, in a ring
     unsigned n_seen;
 };
 
@@ -155,7 +155,7 @@ void wire_free(struct wire *w)
     free(w);
 }
 
-/* Lower-case hexadecimal HMAC-SHA256 over the four parts as they are sent; "" without a key. */
+/* The HMAC-SHA256 of the four parts in lower-case hexadecimal; "" without a key. */
 static void sign(const struct wire *w, const struct frame *parts, char ret[HEX + 1])
 {
     unsigned char mac[EVP_MAX_MD_SIZE];

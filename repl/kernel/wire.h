@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Messages of the Jupyter protocol (5.5) as frames: signed, checked, sent. Names and rules are those
- * of the protocol's own documentation (jupyter_client, "Messaging in Jupyter"). */
+ * Messages of the Jupyter protocol (5.5) as signed frames. Names and rules are those of the
+ * protocol's documentation (jupyter_client, "Messaging in Jupyter"). */
 #ifndef KERNEL_WIRE_H
 #define KERNEL_WIRE_H
 
 #include "common/json.h"
 
-/* What the connection file says. */
+/* The contents of the connection file. */
 struct wire_connection {
     char *transport, *ip, *key;
     int shell_port, control_port, iopub_port, stdin_port, hb_port;
@@ -27,29 +27,28 @@ struct frames {
 };
 void frames_add(struct frames *f, const void *bytes, size_t n);
 void frames_free(struct frames *f);
-/* A whole message of a socket. 0, or -1 when there is none (or the socket is gone). */
+/* Receives a whole message. Returns 0, or -1 when there is none or the socket is closed. */
 int frames_receive(void *socket, int flags, struct frames *ret);
 int frames_send(void *socket, const struct frames *f);
 
-/* One request. */
 struct request {
-    struct frames ids; // who asked, for the reply
-    char *header;      // its bytes, which become the parent of every answer
+    struct frames ids; // the sender's identities, to which the reply goes
+    char *header;      // its bytes, which become the parent header of every reply
     char *type;
     json_t *content, *metadata;
 };
 
-/* Signs with the connection's key, and remembers signatures that were seen. Belongs to one thread
- * for reading; writing may happen on another. */
+/* Signs messages with the connection's key, and remembers signatures it has seen. Only one thread
+ * may read; another may write. */
 struct wire;
 struct wire *wire_new(const char *key);
 void wire_free(struct wire *w);
-/* Takes a message apart. false: not signed with the key, seen before, or no message at all; it is
- * dropped without an answer. */
+/* Parses a message. Returns false when it is malformed, not signed with the key, or was seen
+ * before; such a message is dropped without a reply. */
 bool wire_read(struct wire *w, const struct frames *f, struct request *ret);
 void request_free(struct request *r);
-/* Makes a message: identities (of a request, or one topic), type, content (taken), and the request
- * that it belongs to (NULL: none). */
+/* Makes a message from identities (of a request, or one topic), type, content (taken), and the
+ * request that it belongs to (NULL: none). */
 void wire_make(const struct wire *w, const struct frames *ids, const char *type, json_t *content,
                const struct request *parent, struct frames *ret);
 

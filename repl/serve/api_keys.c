@@ -13,7 +13,7 @@
 
 enum { MAX_FILE = 1 << 20, DIGEST = 32 };
 
-/* Digests are of one length, so that comparing them tells nothing of a key's own. */
+/* Digests have one length, so comparing them does not reveal the length of a key. */
 static void digest(const char *key, size_t n, unsigned char ret[DIGEST])
 {
     if (!EVP_Digest(key, n, ret, NULL, EVP_sha256(), NULL)) must(NULL);

@@ -55,7 +55,7 @@ static int take_raster(struct gathering *g, const phi3v_image *image, const char
     return 0;
 }
 
-/* So many addresses are fetched at once: what they send is held meanwhile. */
+/* Limits how many addresses are fetched at once, because their contents are held in memory. */
 static pthread_mutex_t gate = PTHREAD_MUTEX_INITIALIZER;
 static pthread_cond_t gate_opens = PTHREAD_COND_INITIALIZER;
 static int n_fetching;
@@ -86,7 +86,7 @@ static int fetch(const struct gathering *g, const char *address, struct fetched 
     return rc;
 }
 
-/* One picture at a time is decoded: a large one takes many times the memory of its file. */
+/* Decodes one picture at a time, because a large one takes many times the memory of its file. */
 static int load(const struct gathering *g, const char *address, struct loaded *ret,
                 struct phi3v_error *err)
 {

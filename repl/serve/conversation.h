@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A request's messages as a prompt: pictures fetched and decoded, turns in the model's form. */
+ * Turns a request's messages into a prompt: fetches and decodes pictures, and applies the chat
+ * template. */
 #ifndef SERVE_CONVERSATION_H
 #define SERVE_CONVERSATION_H
 
@@ -7,26 +8,26 @@
 
 #include "serve/request.h"
 
-/* Memory that requests may hold together: bodies and decoded pictures. */
+/* The memory that all requests together may use for bodies and decoded pictures. */
 struct room {
     atomic_size_t held;
     size_t limit;
 };
-/* A lone request larger than all of it has it to itself. */
+/* A request that exceeds the limit by itself is let in when there is no other. */
 bool room_take(struct room *room, size_t n_bytes);
 void room_give(struct room *room, size_t n_bytes);
 
 struct conversation {
     phi3v_prompt *prompt;
-    size_t n_prompt;     // its tokens
-    size_t raster_bytes; // taken of the room
+    size_t n_prompt;     // number of its tokens
+    size_t raster_bytes; // taken from the room
 };
 
 struct conversation_host { // borrowed
     const phi3v_model *model;
     const struct settings *settings;
     struct room *room;
-    bool (*stopped)(void *user); // the client is gone
+    bool (*stopped)(void *user); // whether the client is gone
     void *user;
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * From the body of a request to its answer, whole or streamed, in either dialect. */
+ * One request and its reply, whole or streamed, in either dialect. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,21 +9,21 @@
 #include "serve/reply.h"
 #include "serve/server.h"
 
-enum { KEEP_ALIVE_S = 10 /* a comment tells a client that waits that nothing is broken */ };
+enum { KEEP_ALIVE_S = 10 /* between comments that keep a waiting client's connection open */ };
 
-/* An answer being made. It belongs to its call. */
+/* Belongs to its call. */
 struct exchange {
     struct call *call;
     struct request request;
     struct conversation conversation;
-    struct binding *binding;       // to the request's schema; NULL: none
+    struct binding *binding;       // of the answer to the request's schema; NULL: none
     struct generation *generation; // NULL: `fixed` is the answer
     const char *fixed;
     struct generation_end fixed_end;
     struct reply reply;
-    /* Streaming. */
-    struct text out; // what is to be sent,
-    size_t n_sent;   // of which so many bytes are
+    /* Streaming */
+    struct text out; // to be sent
+    size_t n_sent;   // how many bytes of it are sent
     bool begun, over;
 };
 
@@ -72,7 +72,7 @@ static int refuse_busy(struct serve_error *err)
                         "as many requests wait as are taken: try again a little later");
 }
 
-/* The prompt goes to the engine, or has an answer already. */
+/* Hands the prompt to the engine, unless it has a fixed answer. */
 static int ask(struct exchange *x, struct serve_error *err)
 {
     struct server *s = x->call->server;
@@ -129,7 +129,7 @@ static const struct generation_end *end_of(const struct exchange *x)
     return x->generation ? generation_end(x->generation) : &x->fixed_end;
 }
 
-/* Why there is no answer, or not all of it; 0: there is. */
+/* Returns 0 for a complete answer, or fills err with why it is missing or incomplete. */
 static int check_end(const struct generation_end *end, struct serve_error *err)
 {
     if (end->code) return serve_refuse_as(err, NULL, &end->error);
@@ -144,7 +144,7 @@ static json_t *tokens_of(struct exchange *x, const struct generation_news *news)
 
 /* -- Whole ------------------------------------------------------------------------------------- */
 
-/* Those of tokens that a stop text cut off are not part of the answer. */
+/* Drops the tokens that a stop string has cut off the answer. */
 static void cut_tokens(json_t *tokens, size_t n)
 {
     while (json_array_size(tokens) > n) json_array_remove(tokens, json_array_size(tokens) - 1);
@@ -204,7 +204,7 @@ static void send_news(struct exchange *x, const struct generation_news *news)
     if (news->done) send_end(x);
 }
 
-/* Something to send: news, or after a while a comment. False: the client is gone. */
+/* Waits for something to send: news or, after a while, a comment. False when the client is gone. */
 static bool fill(struct exchange *x)
 {
     struct generation_news news;
@@ -252,7 +252,7 @@ static enum MHD_Result answer_streamed(struct exchange *x)
     return call_queue(x->call, 200, response);
 }
 
-/* -- The endpoints ------------------------------------------------------------------------------ */
+/* -- The endpoints ---------------------------------------------------------------------------- */
 
 static enum MHD_Result answer(struct call *c, const struct dialect *dialect)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Requests in, replies out: what is checked before anybody answers, and where each path leads. A
- * connection has a thread of its own, which may wait. */
+ * Receives requests, checks them, and routes each path to its handler. Every connection has its own
+ * thread, which may block. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdlib.h>
@@ -15,9 +15,9 @@
 
 enum {
     MAX_BODY = 64 << 20,
-    MAX_IGNORED_BODY = 1 << 20, /* of a request that is refused: read, so that the client listens */
+    MAX_IGNORED_BODY = 1 << 20, /* read of a refused request's body, or the client sees no reply */
     MAX_UPLOAD_S = 300,
-    MORE_CONNECTIONS = 64 /* than can wait for an answer */
+    MORE_CONNECTIONS = 64 /* in addition to those that can wait for an answer */
 };
 
 /* -- Replies ----------------------------------------------------------------------------------- */
@@ -141,7 +141,7 @@ static const char *header(const struct call *c, const char *name)
     return MHD_lookup_connection_value(c->connection, MHD_HEADER_KIND, name);
 }
 
-/* The host of "localhost:8080", "[::1]:8080", without its port. */
+/* The length of the host in "localhost:8080" or "[::1]:8080". */
 static size_t host_length(const char *host)
 {
     if (*host == '[') return strcspn(host, "]") + (strchr(host, ']') != NULL);
@@ -157,9 +157,9 @@ static bool is_local_name(const char *host)
     return !strncmp(host, "127.", 4) && strspn(host, "0123456789.") == n;
 }
 
-/* A page of another site must not use the server through its reader's browser: neither by a name of
- * its own that leads to this machine, nor by asking from over there. Where keys are wanted, it has
- * none. */
+/* A page of another site must not use this server through the browser of somebody who reads it: not
+ * by a host name of its own that resolves to this machine, and not by a cross-site request. With
+ * API keys there is no need to check, as the page has none. */
 static int check_origin(const struct call *c, struct serve_error *err)
 {
     const char *host = header(c, "Host"), *origin = header(c, "Origin");
@@ -180,7 +180,7 @@ static uint64_t address_of(const struct call *c)
         MHD_get_connection_info(c->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
     const struct sockaddr *a = info->client_addr;
     const unsigned char *bytes = (const unsigned char *)a->sa_data;
-    size_t from = 2, to = a->sa_family == AF_INET6 ? 22 : 6; /* behind the port */
+    size_t from = 2, to = a->sa_family == AF_INET6 ? 22 : 6; /* leave out the port's field */
     uint64_t hash = 14695981039346656037u;
     for (size_t i = from; i < to; i++) hash = (hash ^ bytes[i]) * 1099511628211u;
     return hash;
@@ -257,7 +257,7 @@ static enum MHD_Result begin(struct call *c, const char *method, const char *pat
     return c->refused.status && body_is_long(c) ? call_refuse(c, &c->refused) : MHD_YES;
 }
 
-/* While an answer is made the connection is silent, which is no reason to close it. */
+/* Lifts the connection's timeout, because it is silent while an answer is made. */
 static enum MHD_Result answer(struct call *c)
 {
     if (c->refused.status) return call_refuse(c, &c->refused);
@@ -284,7 +284,7 @@ static enum MHD_Result on_request(void *user, struct MHD_Connection *connection,
     return begin(c, method, path);
 }
 
-/* The first that is heard of a request, and what on_completed gets in any case. */
+/* Called first for every request; on_completed always gets what it returns. */
 static void *on_uri(void *user, const char *uri, struct MHD_Connection *connection)
 {
     struct call *c = xcalloc(1, sizeof *c);

@@ -20,7 +20,7 @@ static bool is_loopback(const struct sockaddr *a)
     return ntohl(in->sin_addr.s_addr) >> 24 == 127;
 }
 
-/* An address and port as a URL has them. */
+/* Writes address and port as in a URL. */
 static void name_of(const struct sockaddr *a, socklen_t n, struct listening *l)
 {
     char host[48] = "?", port[8] = "0";

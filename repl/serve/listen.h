@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The socket that a server listens at. */
+ * The socket that the server listens on. */
 #ifndef SERVE_LISTEN_H
 #define SERVE_LISTEN_H
 
@@ -13,7 +13,7 @@ struct listening {
     char name[80]; // "127.0.0.1:8080", "[::1]:8080"
 };
 
-/* host: a name or address; port 0: any that is free. Errors: ARGUMENT (no such host), IO. */
+/* host is a name or an address; port 0 means any free one. Errors: ARGUMENT (no such host), IO. */
 int listen_at(const char *host, int port, struct listening *ret, struct phi3v_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * /metrics: what has happened so far, in Prometheus' text form. */
+ * /metrics: counters in Prometheus' text format. */
 #include <stdio.h>
 #include <unistd.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * / : a page that asks this server, and nobody else: it is let run its own script and style, known by
- * their digests, and nothing more. */
+ * / : a page for asking questions. Its content security policy lets it run only its own script and
+ * style, identified by digest, and connect only to this server. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 #include "serve/page.h"
 #include "serve/server.h"
 
-/* 'sha256-…' of what stands between <tag> and </tag>, as a policy names it. */
+/* Adds 'sha256-…' of the text between <tag> and </tag>, as the policy names it. */
 static void add_digest(struct text *to, const char *begin, const char *end)
 {
     unsigned char digest[32];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The page at /, as page.html has it: made at build time by embed. */
+ * The page at /: page.html, embedded at build time. */
 #ifndef SERVE_PAGE_H
 #define SERVE_PAGE_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What the shapes have in common. */
+ * What the two dialects' replies have in common. */
 #include "serve/reply.h"
 
 #include <math.h>
@@ -12,7 +12,7 @@
 #include "common/json.h"
 #include "common/must.h"
 
-/* An id that nobody guesses. */
+/* Makes an id that cannot be guessed. */
 static void reply_id(const char *prefix, char *ret, size_t n)
 {
     unsigned char random[12] = {0};
@@ -43,13 +43,13 @@ void reply_event(struct text *out, const char *name, json_t *data)
 
 enum { MAX_TOKEN = 256 };
 
-/* -inf is no number in JSON; clients know this one as "beyond all". */
+/* JSON has no -inf; OpenAI's interface uses -9999 in its place. */
 static json_t *logprob_json(float x)
 {
     return json_real(isfinite(x) ? round((double)x * 1e6) / 1e6 : -9999.0);
 }
 
-/* Its bytes as the text has them: the first one's leading space is left out there. */
+/* A token's bytes as they appear in the text, where the first token loses its leading space. */
 static size_t bytes_of(const struct reply *r, int32_t id, char *buf, const char **ret)
 {
     size_t n = phi3v_token_bytes(r->model, id, buf, MAX_TOKEN);

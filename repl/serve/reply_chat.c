@@ -16,7 +16,7 @@ static json_t *usage_json(const struct reply *r, const struct generation_end *en
                      "cached_tokens", (json_int_t)end->timing.cached_tokens);
 }
 
-/* {"content": [...]}, or null where they were not asked for. */
+/* {"content": [...]}, or null when they were not asked for. */
 static json_t *logprobs_json(json_t *tokens)
 {
     return tokens ? json_pack("{s:o,s:n}", "content", tokens, "refusal") : json_null();
@@ -39,7 +39,7 @@ static json_t *chunk_json(const struct reply *r, json_t *choices)
                      "created", (json_int_t)r->created, "model", r->model_name, "choices", choices);
 }
 
-/* delta and tokens are taken over; finish NULL: it goes on. */
+/* Takes delta and tokens; finish is NULL until the last chunk. */
 static void send_chunk(const struct reply *r, json_t *delta, json_t *tokens, const char *finish,
                        struct text *out)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Responses, the newer of the two shapes, as far as text and pictures go. Nothing is stored. */
+ * Responses, the newer of the two formats, for text and pictures only. Nothing is stored. */
 #include <stdio.h>
 
 #include "common/json.h"
@@ -17,7 +17,7 @@ static json_t *part_json(const char *text, json_t *tokens)
                      "annotations", "logprobs", tokens ? tokens : json_array());
 }
 
-/* part: taken over; NULL: it has not begun. */
+/* Takes part, which is NULL before the message has begun. */
 static json_t *message_json(const struct reply *r, const char *status, json_t *part)
 {
     char id[48];
@@ -40,7 +40,7 @@ static const char *status_of(const struct generation_end *end)
     return end->finish == PHI3V_FINISH_STOP ? "completed" : "incomplete";
 }
 
-/* message: taken over; end NULL: it is still in progress. */
+/* Takes message; end is NULL while the answer is in progress. */
 static json_t *response_json(const struct reply *r, json_t *message,
                              const struct generation_end *end)
 {
@@ -78,7 +78,7 @@ static void send_event(struct reply *r, const char *type, json_t *event, struct 
     reply_event(out, type, all);
 }
 
-/* An event about the message's one part; value is taken over. */
+/* Sends an event about the message's only part; takes value. */
 static void send_of_part(struct reply *r, const char *type, const char *key, json_t *value,
                          struct text *out)
 {

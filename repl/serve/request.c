@@ -9,7 +9,7 @@
 
 enum {
     MAX_MESSAGES = 4096,
-    MAX_PICTURES = 64, /* of a message */
+    MAX_PICTURES = 64, /* in a message */
     MAX_STOPS = 16,
     MAX_TOP = 20
 };
@@ -19,7 +19,7 @@ static int misfit(struct serve_error *err, const char *key, const char *wanted)
     return serve_refuse(err, 400, "invalid_type", key, "%s must be %s", key, wanted);
 }
 
-/* A key's value; NULL where it is absent or null. */
+/* A key's value; NULL when it is absent or null. */
 static const json_t *get(const json_t *object, const char *key)
 {
     const json_t *value = json_object_get(object, key);
@@ -77,7 +77,7 @@ static int read_numbers(const json_t *body, struct request *r, struct serve_erro
     if (!rc) rc = read_float(body, "min_p", &p->min_p, err);
     if (!rc) rc = read_float(body, "repetition_penalty", &p->repetition_penalty, err);
     if (!rc) rc = read_int(body, "top_k", -1, MOST_TOP_K, &p->top_k, err);
-    if (p->top_k < 0) p->top_k = 0; // elsewhere -1 says that it is off
+    if (p->top_k < 0) p->top_k = 0; // other servers use -1 for off
     return rc;
 }
 
@@ -117,7 +117,7 @@ static int read_stop(const json_t *body, struct request *r, struct serve_error *
     return rc;
 }
 
-/* What would change the answer and cannot be had is refused, not left out silently. */
+/* Refuses options that would change the answer but are not supported, instead of ignoring them. */
 static int refuse_unsupported(const json_t *body, struct serve_error *err)
 {
     static const char *const zero[] = {"presence_penalty", "frequency_penalty"};
@@ -145,8 +145,8 @@ static int refuse_unsupported(const json_t *body, struct serve_error *err)
     return rc;
 }
 
-/* {"type": "text"}, which is also what the absence means, "json_object", or "json_schema" with a
- * schema. In responses it stands elsewhere, with the schema one level higher. */
+/* Reads {"type": "text"} (the default), "json_object", or "json_schema" with a schema. In responses
+ * it has another place, and the schema is one level higher. */
 static int read_response_format(const json_t *body, struct request *r, struct serve_error *err)
 {
     const json_t *format = get(body, "response_format"), *with = get(format, "json_schema");
@@ -185,7 +185,7 @@ static int add_text(struct text *to, const json_t *value, const char *param,
     return 0;
 }
 
-/* {"url": "…"}, or the address alone. */
+/* Takes {"url": "…"}, or just the address. */
 static int add_picture(struct message *m, const json_t *value, const char *param,
                        struct serve_error *err)
 {
@@ -271,7 +271,7 @@ static void add_system(struct request *r, const char *text)
     m->text = xstrdup(text);
 }
 
-/* usual: what the system says where the request leaves it open. */
+/* `usual` is the system turn for requests without one. */
 static int read_messages(const json_t *list, const char *key, const char *usual, struct request *r,
                          struct serve_error *err)
 {
@@ -304,7 +304,7 @@ static bool includes(const json_t *list, const char *word)
     return false;
 }
 
-/* input is a text, or a list of messages as elsewhere; the system speaks in instructions. */
+/* "input" is a text or a list of messages; "instructions" is the system turn. */
 static int read_input(const json_t *body, const struct settings *defaults, struct request *r,
                       struct serve_error *err)
 {
@@ -345,7 +345,7 @@ static void set_defaults(struct request *r, const struct settings *defaults)
     if (list != none) free(list);
 }
 
-/* The list of stop texts as params wants it. */
+/* Makes the list of stop strings that params needs. */
 static void point_at_stops(struct request *r)
 {
     r->stop_list = xcalloc(r->stop.n + 1, sizeof *r->stop_list);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The body of a request, read: what is asked for, before any picture is fetched. */
+ * Reads the body of a request, before any picture is fetched. */
 #ifndef SERVE_REQUEST_H
 #define SERVE_REQUEST_H
 
@@ -19,23 +19,23 @@ struct message {
 struct request {
     struct message *messages; // [n_messages]
     size_t n_messages;
-    char *model; // "": whichever there is
+    char *model; // "": the one that is served
     struct phi3v_params params;
     struct strings stop;
     const char **stop_list; // what params.stop points at
     bool stream, include_usage;
-    bool logprobs; // params.logprobs is at least 1 then, though n_top may be 0
+    bool logprobs; // then params.logprobs is at least 1, though n_top may be 0
     int n_top;
-    struct schema *schema; // what the answer is to be; NULL: any text
+    struct schema *schema; // of the answer; NULL: any text
 };
 
-/* The body of /v1/chat/completions. defaults: of what it leaves out. */
+/* Reads the body of /v1/chat/completions; `defaults` are for what it leaves out. */
 int request_read_chat(const json_t *body, const struct settings *defaults, struct request *ret,
                       struct serve_error *err);
-/* That of /v1/responses, as far as it is about text and pictures. */
+/* Reads the body of /v1/responses, which may hold text and pictures. */
 int request_read_responses(const json_t *body, const struct settings *defaults, struct request *ret,
                            struct serve_error *err);
-/* Messages are needed no longer: pictures in addresses are large. */
+/* Frees the messages early, because pictures in data: addresses are large. */
 void request_drop_messages(struct request *r);
 void request_fini(struct request *r);
 

@@ -12,7 +12,7 @@
 #include "common/clock.h"
 #include "common/must.h"
 
-/* Tokens that a device which draws by itself may run ahead: how long a newcomer waits for it. */
+/* How many tokens a device may decode ahead in one round, for which a new request has to wait. */
 enum { TOKENS_A_ROUND = 8 };
 
 struct generation {
@@ -23,24 +23,24 @@ struct generation {
     uint64_t client;
     double asked_s;
     struct generation *next; // in the queue
-    /* The engine's thread alone. */
+    /* Only for the engine's thread */
     struct phi3v_job job;
     struct phi3v_result result;
     int slot;
-    /* Behind the scheduler's lock. */
+    /* Under the scheduler's lock */
     pthread_cond_t changed;
     struct generation_news news;
-    struct generation_token newest; // that no text and no other token has come behind
+    struct generation_token newest; // waits for its text or the next token
     bool has_newest;
     size_t n_told; // tokens in news so far
     struct generation_end end;
-    /* Anyone. */
+    /* For any thread */
     atomic_bool cancelled;
 };
 
-/* A place in the batch. Its session keeps what it has computed for whoever asks next. */
+/* A slot of the batch. Its session keeps what it has computed for the next request. */
 struct slot {
-    phi3v_session *session;        // NULL: none was needed yet
+    phi3v_session *session;        // NULL until it is needed
     struct generation *generation; // NULL: free
 };
 
@@ -53,16 +53,16 @@ struct scheduler {
     pthread_mutex_t lock;
     pthread_cond_t wanted; // there is something to do
     struct generation *first, **last;
-    bool over;      // the thread is to end
-    bool refusing;  // what comes is cancelled
-    bool needs_all; // the first in the queue wants the memory of all others
+    bool over;      // the thread must end
+    bool refusing;  // cancel whatever comes
+    bool needs_all; // the first in the queue must run alone, for want of memory
     struct scheduler_counts counts;
 };
 
 /* -- News, on the engine's thread -------------------------------------------------------------- */
 
-/* Tokens are told with their text. The newest one waits for it: a stop token has none, and is not
- * told. */
+/* Reports the newest token, which had to wait for its text: a stop token has none and is not
+ * reported. */
 static void tell_newest(struct generation *g)
 {
     struct generation_news *news = &g->news;
@@ -144,8 +144,8 @@ static void put_first(struct scheduler *s, struct generation *g)
     s->counts.n_waiting++;
 }
 
-/* The job has left the batch. One that found no memory beside others gets another try when they are
- * gone. */
+/* The job has left the batch. If it ran out of memory beside others, it is tried again when they
+ * are done. */
 static void leave(struct generation *g)
 {
     struct scheduler *s = g->scheduler;
@@ -177,7 +177,7 @@ static int on_event(const struct phi3v_event *event, void *user)
     }
     int stops = atomic_load(&g->cancelled);
     pthread_cond_signal(&g->changed);
-    pthread_mutex_unlock(&s->lock); /* from here on the work may be gone */
+    pthread_mutex_unlock(&s->lock); /* from here on the generation may be freed */
     return stops;
 }
 
@@ -209,8 +209,9 @@ static int n_running_of(const struct scheduler *s, uint64_t client)
     return n;
 }
 
-/* The work of the client that has fewest answers running, of equals the one that waits longest: who
- * asks a hundred times does not keep another from its first answer. */
+/* Takes the generation of the client with the fewest running answers and, among equals, the one
+ * that has waited longest. So a client with a hundred requests does not hold up another's first
+ * one. */
 static struct generation *take_fairest(struct scheduler *s)
 {
     struct generation **best = NULL;
@@ -226,7 +227,7 @@ static struct generation *take_fairest(struct scheduler *s)
 
 /* -- Joining the batch ------------------------------------------------------------------------- */
 
-/* The free slot whose session has most of the prompt. */
+/* The free slot whose session can reuse most of the prompt. */
 static struct slot *find_slot(struct scheduler *s, const phi3v_prompt *prompt)
 {
     struct slot *best = NULL;
@@ -242,14 +243,14 @@ static struct slot *find_slot(struct scheduler *s, const phi3v_prompt *prompt)
     return best;
 }
 
-/* Called without the lock, as events of the job may come at once. */
+/* Called without the lock, because events of the job may come at once. */
 static void join(struct scheduler *s, struct generation *g, struct slot *slot)
 {
     g->slot = (int)(slot - s->slots);
     g->result = (struct phi3v_result){.size = sizeof g->result};
     g->job = (struct phi3v_job){.size = sizeof g->job, .prompt = g->prompt, .result = &g->result};
     if (g->binding) {
-        binding_restart(g->binding); // it may be the second try
+        binding_restart(g->binding); // this may be the second try
         g->job.constraint = binding_constraint(g->binding);
     }
     int rc = slot->session ? 0 : phi3v_session_new(s->model, &slot->session, &g->job.error);
@@ -267,7 +268,7 @@ static void end_waiting(struct generation *g)
     pthread_cond_signal(&g->changed);
 }
 
-/* The next work and a slot for it, with the lock held; NULL: nothing can join now. */
+/* The next generation and a slot for it; NULL when nothing can join now. Called with the lock. */
 static struct generation *next_to_join(struct scheduler *s, struct slot **ret_slot)
 {
     if (s->needs_all && s->counts.n_running > 0) return NULL;
@@ -382,7 +383,7 @@ void scheduler_counts(struct scheduler *s, struct scheduler_counts *ret)
     pthread_mutex_unlock(&s->lock);
 }
 
-/* About when the first of those that wait gets its turn, by how long answers took so far. */
+/* Estimates when a new request would get its turn, by how long answers took so far. */
 int scheduler_retry_after(struct scheduler *s)
 {
     enum { LEAST = 1, MOST = 60 };
@@ -395,7 +396,7 @@ int scheduler_retry_after(struct scheduler *s)
     return wait < LEAST ? LEAST : wait > MOST ? MOST : (int)wait;
 }
 
-/* -- Work, on the thread that asks ------------------------------------------------------------- */
+/* -- Generations, on the requesting thread ----------------------------------------------------- */
 
 static void init_changed(pthread_cond_t *changed)
 {

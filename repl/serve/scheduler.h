@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The one thread that owns the model. Requests wait in a queue that is fair among clients, join the
- * running batch between two steps, and leave it when their answer ends. */
+ * Schedules requests on the one thread that owns the model. They wait in a queue that is fair among
+ * clients, join the running batch between two steps, and leave it when their answer ends. */
 #ifndef SERVE_SCHEDULER_H
 #define SERVE_SCHEDULER_H
 
@@ -11,10 +11,10 @@
 
 struct scheduler;
 
-/* One answer, from the wish for it to its end. Its owner is the thread that asks. */
+/* One answer, from its request to its end. It belongs to the requesting thread. */
 struct generation;
 
-/* A token that was told with its log-probability. */
+/* A token with its log-probability and alternatives. */
 struct generation_token {
     int32_t id;
     float logprob;
@@ -22,25 +22,25 @@ struct generation_token {
     struct phi3v_logprob *top; // [n_top]
 };
 
-/* What came since the last look. */
+/* What is new since the last generation_wait. */
 struct generation_news {
     struct text text;
     struct generation_token *tokens; // [n_tokens]
     size_t n_tokens;
-    bool done; // nothing comes behind this
+    bool done; // this is the last
 };
 
 /* How an answer ended. */
 struct generation_end {
-    int code;                 // enum phi3v_code: 0, or why there is no answer,
-    struct phi3v_error error; // with its sentence
+    int code;                 // enum phi3v_code: 0, or why there is no answer
+    struct phi3v_error error; // the sentence for code
     enum phi3v_finish finish;
     size_t n_ids, n_answer_ids; // as in struct phi3v_result
     struct phi3v_timing timing;
-    double first_token_s; // from asking to the first token
+    double first_token_s; // from the request to the first token
 };
 
-/* What has happened so far, for /metrics. */
+/* Totals so far, for /metrics. */
 struct scheduler_counts {
     int n_waiting, n_running;
     uint64_t n_answers[3]; // by enum phi3v_finish
@@ -50,29 +50,30 @@ struct scheduler_counts {
     uint64_t n_first_tokens;
 };
 
-/* Starts the thread. parallel: answers at once; max_waiting: beyond them. Errors: MEMORY. */
+/* Starts the thread. parallel is the number of answers at once, max_waiting how many requests may
+ * wait beyond them. Errors: MEMORY. */
 int scheduler_new(phi3v_model *model, int parallel, int max_waiting, struct scheduler **ret,
                   struct phi3v_error *err);
-/* Every work must have been freed. */
+/* Every generation must have been freed. */
 void scheduler_free(struct scheduler *s);
-/* All work there is, and all to come, ends as soon as it can. */
+/* Ends all generations, now and in future, as soon as possible. */
 void scheduler_cancel_all(struct scheduler *s);
-/* Seconds after which it is worth trying again. */
+/* After how many seconds a refused client should try again. */
 int scheduler_retry_after(struct scheduler *s);
 void scheduler_counts(struct scheduler *s, struct scheduler_counts *ret);
 
-/* Asks for an answer to the prompt, which is taken over in any case; params' strings, and binding
- * (what the answer has to be; NULL: any text), stay as they are until generation_free. client: whoever
- * asks; each gets its turn. NULL: too many wait. */
+/* Asks for an answer to the prompt, which is taken in any case. The strings in params, and binding
+ * (to the answer's schema; NULL: any text), must live until generation_free. client identifies who
+ * asks, for a fair order. NULL when too many wait. */
 struct generation *generation_new(struct scheduler *s, phi3v_prompt *prompt,
                                   const struct phi3v_params *params, struct binding *binding,
                                   uint64_t client);
-/* Waits, at most timeout_ms, for something new; true when there is. */
+/* Waits at most timeout_ms for news; true when there is some. */
 bool generation_wait(struct generation *g, int timeout_ms, struct generation_news *ret);
 void generation_news_fini(struct generation_news *news);
-/* Once news.done was seen. */
+/* How it ended; valid once news.done was seen. */
 const struct generation_end *generation_end(const struct generation *g);
-/* Stops it, where it has not ended, and waits until the engine has let go of it. */
+/* Stops it if need be, and waits until the engine no longer uses it. */
 void generation_free(struct generation *g);
 
 #endif

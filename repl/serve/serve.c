@@ -19,12 +19,12 @@ enum {
     PARALLEL = 8,
     ROOM_MIB = 1024,
     MAX_FETCH_MIB = 64,
-    FAREWELL_MS = 2000 /* for telling clients that their answers were stopped */
+    FAREWELL_MS = 2000 /* to tell clients that their answers were stopped */
 };
 
 /* -- Signals ----------------------------------------------------------------------------------- */
 
-static sem_t ends; // one for each SIGTERM or SIGINT
+static sem_t ends; // posted by each SIGTERM or SIGINT
 
 static void on_end(int signal_number)
 {
@@ -48,7 +48,7 @@ static void wait_for_end(void)
     while (sem_wait(&ends)) continue;
 }
 
-/* Whether another signal comes within so many milliseconds. */
+/* Whether another signal comes within `ms` milliseconds. */
 static bool end_comes_again(int ms)
 {
     struct timespec until = clock_after(CLOCK_REALTIME, ms);
@@ -57,7 +57,7 @@ static bool end_comes_again(int ms)
 
 /* -- Life -------------------------------------------------------------------------------------- */
 
-/* What has begun is answered; a second signal ends that, too. */
+/* Completes the answers that have begun, unless a second signal comes. */
 static void drain(struct server *s, struct MHD_Daemon *daemon)
 {
     atomic_store(&s->draining, true);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * An HTTP server in the manner of OpenAI's, for one model: docs/serve.md. */
+ * An HTTP server for one model with OpenAI's interface: docs/serve.md. */
 #ifndef SERVE_SERVE_H
 #define SERVE_SERVE_H
 
@@ -7,21 +7,21 @@
 
 struct serve_options { // borrowed
     phi3v_model *model;
-    const char *name;                // of the model, as clients say it
-    const char *no_picture;          // the answer to prompts without a picture, or NULL
-    const char *mode;                // that notebooks with it begin in, or NULL
-    const struct settings *settings; // what requests leave out, and what may be fetched
+    const char *name;                // of the model, for clients
+    const char *no_picture;          // the fixed answer to prompts without a picture, or NULL
+    const char *mode;                // the mode that notebooks with the model begin in, or NULL
+    const struct settings *settings; // defaults for requests, and limits for fetching
     const char *host;
-    int port;             // 0: any that is free
+    int port;             // 0: any free one
     const char *key_file; // NULL: no keys, loopback only
     int max_waiting;
-    int parallel; // 0: as many as the model gains by
-    /* It listens now, at "http://127.0.0.1:8080". */
+    int parallel; // answers at once; 0: as many as the model gains from
+    /* Called when the server listens, with "http://127.0.0.1:8080". */
     void (*ready)(const char *address, const struct serve_options *opt);
 };
 
-/* Serves until SIGTERM or SIGINT; then answers what it has begun, unless a second one comes. Errors:
- * ARGUMENT, IO, MEMORY. */
+/* Serves until SIGTERM or SIGINT, then completes the answers that have begun, unless a second
+ * signal comes. Errors: ARGUMENT, IO, MEMORY. */
 int serve_run(const struct serve_options *opt, struct phi3v_error *err);
 
 #endif

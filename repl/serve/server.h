@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * What all requests share, and one request while it is answered. */
+ * The state that all requests share, and that of one request. */
 #ifndef SERVE_SERVER_H
 #define SERVE_SERVER_H
 
@@ -11,65 +11,65 @@
 
 struct server {
     phi3v_model *model;
-    const char *name;                // of the model, as clients say it
-    const char *no_picture;          // the answer to prompts without a picture; NULL: the model's
-    const char *mode;                // that notebooks with it begin in, or NULL
-    const struct settings *settings; // what a request leaves out
+    const char *name;                // of the model, for clients
+    const char *no_picture;          // the fixed answer to prompts without a picture, or NULL
+    const char *mode;                // the mode that notebooks with the model begin in, or NULL
+    const struct settings *settings; // defaults for requests
     struct vocabulary *vocabulary;   // of the model, for answers by a schema
     struct scheduler *scheduler;
     struct api_keys keys;
     struct room room;
     int64_t started; // seconds since 1970
     int max_waiting, parallel;
-    atomic_bool draining;               // no new work
+    atomic_bool draining;               // take no new requests
     atomic_int n_calls;                 // requests being answered
     atomic_uint_least64_t n_replies[6]; // by the first digit of their status
 };
 
-/* A request of HTTP. */
+/* One HTTP request. */
 struct call {
     struct server *server;
     struct MHD_Connection *connection;
     const struct route *route;
     double since_s;
     struct text body;
-    size_t n_ignored;           // of the body of a request that is refused
-    size_t body_bytes;          // taken of the room
+    size_t n_ignored;           // bytes of a refused request's body
+    size_t body_bytes;          // taken from the room
     uint64_t client;            // who asks, for the queue
     struct serve_error refused; // status 0: not refused
-    /* What the reply hangs on, until the connection is done with it. */
+    /* What the reply needs until the connection is done with it. */
     void *held;
     void (*release)(void *held);
 };
 
-/* -- For those who answer ---------------------------------------------------------------------- */
+/* -- For handlers ------------------------------------------------------------------------------ */
 
-/* Sends the response, which is taken over. */
+/* Sends the response, which it takes. */
 enum MHD_Result call_queue(struct call *c, int status, struct MHD_Response *response);
-/* Sends the text, which is taken over. */
+/* Sends the text, which it takes. */
 enum MHD_Result call_reply_text(struct call *c, int status, const char *type, char *text);
-/* Sends the object, which is taken over. */
+/* Sends the object, which it takes. */
 enum MHD_Result call_reply(struct call *c, int status, json_t *body);
 enum MHD_Result call_refuse(struct call *c, const struct serve_error *err);
-/* The body is needed no longer. */
+/* Frees the body. */
 void call_drop_body(struct call *c);
-/* The client has closed the connection. */
+/* Whether the client has closed the connection. */
 bool call_gone(const struct call *c);
-enum { CALL_TIMEOUT_S = 30, CALL_LOOK_MS = 100 /* how often a waiting thread looks around */ };
+enum { CALL_TIMEOUT_S = 30, CALL_LOOK_MS = 100 /* how often waiting threads check the client */ };
 
-/* A path and what answers there. */
+/* A path and its handler. */
 struct route {
     const char *method, *path;
     enum MHD_Result (*answer)(struct call *c);
-    bool open; // without a key
+    bool open; // needs no key
 };
 
-/* -- Life of the listening side ---------------------------------------------------------------- */
+/* -- Starting ---------------------------------------------------------------------------------- */
 
-/* Answers at the socket, which is taken over. Errors: MEMORY. */
+/* Serves the listening socket, which it takes. Errors: MEMORY. */
 int http_start(struct server *s, int listening, struct MHD_Daemon **ret, struct phi3v_error *err);
 
-/* -- Who answers ------------------------------------------------------------------------------- */
+/* -- The handlers ------------------------------------------------------------------------------ */
 
 enum MHD_Result chat_answer(struct call *c);
 enum MHD_Result responses_answer(struct call *c);

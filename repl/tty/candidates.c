@@ -13,14 +13,14 @@
 
 /* The word before the cursor. */
 struct typed_word {
-    size_t start; // of the text
-    char quote;   // it stands in an open '…' or "…"
+    size_t start; // in the text
+    char quote;   // of the open '…' or "…" that it is in; 0: none
     char *plain;  // without quotes and backslashes
 };
 
 /* -- Words ---------------------------------------------------------------------------------- */
 
-/* Undoes $'…' at p, closed or not yet; the bytes it takes, 0: there is none. */
+/* Decodes $'…' at p, closed or not; returns the bytes it takes, 0 when there is none. */
 static size_t take_escapes(const char *p, struct text *plain)
 {
     size_t n = word_escapes(p, plain);
@@ -31,7 +31,7 @@ static size_t take_escapes(const char *p, struct text *plain)
     return strlen(p);
 }
 
-/* The last word of text[from … cursor), which may be empty; quotes as in words_split. */
+/* The last word of text[from … cursor), which may be empty. Quotes are those of words_split. */
 static struct typed_word last_word(const char *text, size_t from, size_t cursor)
 {
     struct typed_word w = {.start = from};
@@ -58,7 +58,7 @@ static struct typed_word last_word(const char *text, size_t from, size_t cursor)
     return w;
 }
 
-/* Backslashes before what the line reads in its own way; for the shell before all it might. */
+/* Puts backslashes before characters that are special in a line or, for_shell, in a shell. */
 static char *escaped(const char *word, bool for_shell)
 {
     struct text out = {0};
@@ -71,7 +71,7 @@ static char *escaped(const char *word, bool for_shell)
     return xtake(&out);
 }
 
-/* The word as it must stand in the line: in quotes where the typed part began with one. A folder's
+/* The word as it is written in the line: in quotes if the typed part began with one. A folder's
  * quote stays open. */
 static char *quoted(const char *word, char quote, bool for_shell)
 {
@@ -96,8 +96,8 @@ static bool is_folder(const char *path)
     return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-/* Files whose path begins with the word's text behind its first `skip` bytes, which are put in
- * front of each ("@"). */
+/* Adds files whose path begins with the word after its first `skip` bytes, and puts these bytes
+ * ("@") before each. */
 static void add_files(struct line_candidates *ret, const struct typed_word *w, size_t skip,
                       bool for_shell)
 {
@@ -145,7 +145,8 @@ static void add_model(const char *name, const char *path, void *user)
     if (begins(name, search->typed)) strings_add(&search->ret->words, name);
 }
 
-/* A setting that wants its value, or a folder, is not finished. */
+/* Whether a blank follows the word, which it does not after a setting that still needs its
+ * value. */
 static bool wants_blank(const struct nb_candidates *found)
 {
     const char *only = found->words.n ? found->words.v[0] : "";

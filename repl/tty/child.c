@@ -8,7 +8,7 @@
 
 int child_run(struct term *t, const char *command)
 {
-    /* Ctrl-Z stops all that runs on the terminal, us among them. */
+    /* Ctrl-Z must stop everything that runs on the terminal, including us. */
     struct sigaction usual = {.sa_handler = SIG_DFL}, ours;
     fflush(NULL);
     enum term_mode mode = term_mode(t, TERM_USUAL);

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Programs that get the terminal for a while: an editor, a shell command. */
+ * Runs programs that take over the terminal for a while: an editor, a shell command. */
 #ifndef TTY_CHILD_H
 #define TTY_CHILD_H
 
 #include "term/term.h"
 
-/* Runs a shell command on the terminal as it was found, with its own Ctrl-C and Ctrl-Z. Returns
+/* Runs a shell command in the terminal's original mode, with its own Ctrl-C and Ctrl-Z. Returns
  * what system() does. */
 int child_run(struct term *t, const char *command);
 

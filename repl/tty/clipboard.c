@@ -21,11 +21,11 @@ enum { MOST_BYTES = 256 << 20, LONGEST_S = 10 };
 
 /* A program that knows the clipboard of one kind of desktop. */
 struct helper {
-    const char *display; // variable that tells of such a desktop
+    const char *display; // the variable that is set on such a desktop
     const char *name;
     const char *package;
-    const char *list[8];  // what kinds there are
-    const char *fetch[8]; // one of them; its name comes behind
+    const char *list[8];  // lists the kinds of data
+    const char *fetch[8]; // fetches one; its name is appended
 };
 
 static const struct helper helpers[] = {
@@ -41,7 +41,7 @@ static const struct helper helpers[] = {
      {"xclip", "-selection", "clipboard", "-o", "-t"}},
 };
 
-/* The kinds that are of use, the best first. */
+/* The useful kinds of data, the best first. */
 static const char *const kinds[] = {"image/png",
                                     "image/jpeg",
                                     "image/webp",
@@ -62,7 +62,8 @@ static const char *const kinds[] = {"image/png",
 
 enum outcome { RAN, NOT_FOUND, FAILED, STOPPED };
 
-/* Its standard input and messages go nowhere: it must neither read keys nor write on the screen. */
+/* Standard input and stderr are /dev/null: a helper must neither read keys nor write on the
+ * screen. */
 static int start(const char *const *argv, int out_fd, pid_t *ret)
 {
     posix_spawn_file_actions_t files;
@@ -75,7 +76,7 @@ static int start(const char *const *argv, int out_fd, pid_t *ret)
     return rc;
 }
 
-/* All that comes, until its end, somebody stops it, or it is silent for too long. */
+/* Reads everything until the end, until it is stopped, or until nothing has come for too long. */
 static enum outcome take_all(int fd, bool (*stopped)(void *), void *user, struct text *out)
 {
     char bytes[65536];
@@ -116,7 +117,7 @@ static enum outcome run(const char *const *argv, bool (*stopped)(void *), void *
 
 /* -- Asking one ------------------------------------------------------------------------------- */
 
-/* The best of the kinds that are listed, a line each; NULL: none is of use. */
+/* The best kind of those listed, one per line; NULL when none is useful. */
 static const char *best_kind(const char *list)
 {
     for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {

@@ -9,7 +9,8 @@
 
 /* -- What goes into the line ----------------------------------------------------------------- */
 
-/* Length of what all words begin with; not inside a letter, nor behind a backslash that quotes. */
+/* The length of the common prefix; it ends neither within a letter nor after a quoting
+ * backslash. */
 static size_t common_length(const struct strings *words)
 {
     const char *first = words->v[0];
@@ -43,7 +44,7 @@ static bool ends_folder(const char *word)
 
 /* -- The list -------------------------------------------------------------------------------- */
 
-/* The last part of a path, its closing / with it. */
+/* The last part of a path, including a final slash. */
 static const char *last_part(const char *path)
 {
     const char *part = path;

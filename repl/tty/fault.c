@@ -15,7 +15,7 @@ static atomic_bool autosaves, as_json;
 static atomic_int status;
 static atomic_flag told = ATOMIC_FLAG_INIT;
 
-/* A sentence put together where nothing but write() may be called. */
+/* A sentence built in a signal handler, where only async-signal-safe calls are allowed. */
 struct sentence {
     char text[500];
     size_t n;
@@ -26,11 +26,11 @@ static void add(struct sentence *s, const char *part)
     for (; *part && s->n < sizeof s->text; part++) s->text[s->n++] = *part;
 }
 
-/* A file's name: in JSON and for people alike without what would need to be escaped. */
+/* Adds a file's name without characters that JSON or a terminal would need escaped. */
 static void add_name(struct sentence *s, const char *name)
 {
     for (; *name && s->n < sizeof s->text; name++) {
-        bool plain = *name >= ' ' && *name < 0x7F; /* the terminal gets nothing else */
+        bool plain = *name >= ' ' && *name < 0x7F;
         s->text[s->n++] = !plain ? '?' : *name == '"' || *name == '\\' ? '\'' : *name;
     }
 }
@@ -54,13 +54,14 @@ static void on_sigbus(int sig, siginfo_t *info, void *context)
 {
     (void)context;
     if (info->si_code == BUS_ADRERR) {
-        /* Several threads read the weights. The first tells; the others wait for it to end all. */
+        /* Several threads read the weights. The first one reports and ends the process; others
+         * wait. */
         while (atomic_flag_test_and_set(&told)) pause();
         term_restore();
         say(phi3v_model_file_at(atomic_load(&model), info->si_addr));
         _exit(atomic_load(&status));
     }
-    signal(sig, SIG_DFL); // a mistake of the program's own
+    signal(sig, SIG_DFL); // not in a weights file, so a bug: crash as usual
     raise(sig);
 }
 

@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A weights file that is cut, or that its disk no longer gives, while its bytes are read: the
- * system says so with SIGBUS. The program then ends with one sentence, the terminal as it was;
- * unsaved cells are in the autosave already. */
+ * Handles SIGBUS, which the system raises when a mapped weights file is cut short or its disk
+ * fails. The program then restores the terminal and ends with one sentence; unsaved cells are
+ * already in the autosave. */
 #ifndef TTY_FAULT_H
 #define TTY_FAULT_H
 
 #include "phi3v.h"
 
-/* From now on. exit_status: what the program then ends with. */
+/* Installs the handler; the program then ends with exit_status. */
 void fault_catch(int exit_status);
-/* The model whose files may be named; NULL: none is open. */
+/* Sets the model whose files the sentence may name; NULL: none is open. */
 void fault_model(const phi3v_model *model);
-/* Unsaved cells are kept for the next start: the sentence says so. */
+/* Makes the sentence say that unsaved cells are kept for the next start. */
 void fault_autosaves(void);
-/* The sentence is an error object on standard output, as everything with --json. */
+/* For --json: makes the sentence an error object on standard output. */
 void fault_as_json(void);
 
 #endif

@@ -39,7 +39,7 @@ static struct picture drawable(const struct nb_picture *p, const char *caption)
                             .file = p->source};
 }
 
-/* "@1 chart.png, 640x480": for who does not see it. */
+/* "@1 chart.png, 640x480", in place of a picture that is not drawn. */
 static char *described(const struct nb_picture *p, const char *caption)
 {
     const struct phi3v_image_info *info = phi3v_image_info(p->image);
@@ -86,7 +86,7 @@ static void free_pictures(struct front *f)
     f->n_pictures = 0;
 }
 
-/* What becomes of a picture that is in sight already. */
+/* How a picture is shown that is already in sight. */
 enum in_sight { DRAWN_AGAIN, NAMED, NUMBERED };
 
 static void take_pictures(struct front *f, const struct nb_output *out, enum in_sight how)
@@ -117,8 +117,8 @@ static void take_pictures(struct front *f, const struct nb_output *out, enum in_
     if (tag.n) f->tag = xtake(&tag);
 }
 
-/* Of a small picture and its caption: an eighth of the screen, from 4 to 6 rows; always 6 of text,
- * which shows little in fewer. */
+/* A small picture with its caption takes an eighth of the screen, from 4 to 6 rows; as text always
+ * 6, because fewer show too little. */
 static int thumbnail_rows(const struct term_facts *facts)
 {
     bool pixels = facts->graphics >= TERM_GRAPHICS_SIXEL;
@@ -126,7 +126,7 @@ static int thumbnail_rows(const struct term_facts *facts)
     return 1 + (rows < 4 ? 4 : rows > 6 ? 6 : rows);
 }
 
-/* Each line is about the next of the pictures. */
+/* Writes each line with a link to the picture it is about, one after the other. */
 static void say_lines(struct front *f, const struct nb_output *out)
 {
     const char *text = out->text;
@@ -173,7 +173,7 @@ static void draw_head(FILE *file, void *user)
     out_format(&out, "%s\n", nb_cell_prompt(f->nb, f->cell));
 }
 
-/* The name of the pictures stands above the answer, not below them. */
+/* Writes the pictures' names above the answer instead of below the pictures. */
 static void name_above(struct front *f, const char *label)
 {
     for (int i = 0; i < f->n_pictures; i++) f->pictures[i].caption = NULL;
@@ -186,7 +186,7 @@ static void answer_begin(struct front *f, const struct nb_output *out)
     const struct settings *s = nb_settings(f->nb);
     char label[32];
     f->cell = out->cell;
-    bool sheet = out->label && draws(f); /* its line stands beside the picture */
+    bool sheet = out->label && draws(f); /* its line goes next to the picture */
     if (out->label && !sheet) out_line(&f->out, out->label, 2);
     take_pictures(f, out,
                   out->label                             ? DRAWN_AGAIN
@@ -238,7 +238,7 @@ static void answer_end(struct front *f, const struct nb_answer *answer)
 
 /* -- Certainty -------------------------------------------------------------------------------- */
 
-/* From green over nothing to red would say "right" and "wrong"; the model only says "sure". */
+/* Avoids green and red, which would say "right" and "wrong"; the model only says how sure it is. */
 static int style_of(float probability)
 {
     if (probability <= 0 || probability >= 0.9f) return 0;
@@ -262,7 +262,7 @@ static void show_certainty(struct front *f, const struct nb_output *out)
 
 /* -- Differences ------------------------------------------------------------------------------ */
 
-/* The words of one side: those it shares, and its own. */
+/* The words of one side: the common ones and its own. */
 static int side_of(const struct nb_output *out, enum nb_change_kind own, int style,
                    struct span *ret)
 {
@@ -291,7 +291,7 @@ static void show_side_by_side(struct front *f, const struct nb_output *out)
     free(right);
 }
 
-/* One text, in which what is gone stands before what is new. */
+/* Shows one text, with removed words before those that replace them. */
 static void show_unified(const struct nb_output *out, struct term *term)
 {
     static const int style[] = {[NB_SAME] = 0, [NB_GONE] = STYLE_GONE, [NB_NEW] = STYLE_NEW};
@@ -330,7 +330,7 @@ static void answer_text(struct front *f, const struct nb_output *out)
 
 /* -- The face --------------------------------------------------------------------------------- */
 
-/* One line that names a file. */
+/* Writes one line that names a file. */
 static void say_report_about(struct front *f, const struct nb_output *out)
 {
     char *line = xstrndup(out->text, strcspn(out->text, "\n"));
@@ -510,12 +510,12 @@ void front_init(struct front *f, const struct settings *s, const char *history_f
     interrupt_catch();
     interrupt_catch_stop();
     f->term = term_open(&how);
-    term_mode(f->term, TERM_QUIET); /* what is typed while we work waits for the line */
+    term_mode(f->term, TERM_QUIET); /* keys typed while we work wait for the line */
     if (f->term) {
         term_watch_size(f->term);
         term_guard(f->term);
     }
-    /* All that is written to the terminal goes through the stream that counts its rows. */
+    /* All output to the terminal goes through the stream that counts its rows. */
     f->usual_out = stdout;
     f->screen = f->term ? screen_open(STDOUT_FILENO, term_facts(f->term)) : NULL;
     if (f->screen) stdout = screen_stream(f->screen);

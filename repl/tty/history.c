@@ -50,7 +50,7 @@ static char *entry_line(const char *entry)
 
 /* -- The file ------------------------------------------------------------------------------- */
 
-/* A plain file, or -1: a pipe of that name would make us wait. */
+/* Opens a plain file, else returns -1; opening a pipe would block. */
 static int open_plain(const char *path, int flags)
 {
     struct stat st;
@@ -60,7 +60,8 @@ static int open_plain(const char *path, int flags)
     return -1;
 }
 
-/* Others hold the lock for a moment only; one that was stopped meanwhile is not waited for. */
+/* Others hold the lock only briefly, so a longer wait means that its holder was stopped: give
+ * up. */
 static bool lock_briefly(int fd)
 {
     struct timespec moment = {.tv_nsec = 10000000};
@@ -71,8 +72,8 @@ static bool lock_briefly(int fd)
     return false;
 }
 
-/* Locked where that was possible, and still the file of that name: another program may have put a
- * shorter one there. */
+/* Opens and, if possible, locks the file. Opens it again when another program has replaced it by a
+ * shorter one meanwhile. */
 static int open_locked(const char *path, int flags, bool *ret_locked)
 {
     struct stat ours, now;
@@ -86,7 +87,8 @@ static int open_locked(const char *path, int flags, bool *ret_locked)
     return -1;
 }
 
-/* The end of the file, from a line's beginning on; NUL-terminated. *ret_all: it is all of it. */
+/* The last part of the file from the beginning of a line, NUL-terminated. *ret_all says whether
+ * that is the whole file. */
 static char *read_end(int fd, bool *ret_all)
 {
     struct stat st;
@@ -103,7 +105,7 @@ static char *read_end(int fd, bool *ret_all)
     return bytes;
 }
 
-/* True when the file should be shorter. */
+/* Returns true when the file should be cut back. */
 static bool read_entries(int fd, struct strings *ret)
 {
     bool all = true;
@@ -119,7 +121,7 @@ static bool read_entries(int fd, struct strings *ret)
     return is_long;
 }
 
-/* Under the lock, and as it is by then: others append to it. */
+/* Reads the file again under the lock, because others append to it. */
 static void cut_back(const char *path)
 {
     struct strings list = {0};
@@ -159,7 +161,7 @@ void history_append(const char *path, const char *entry)
     if (fd < 0) return;
     char *line = entry_line(entry);
     char *whole = xasprintf("%s\n", line);
-    if (write(fd, whole, strlen(whole)) < 0) { /* history is not worth a word */
+    if (write(fd, whole, strlen(whole)) < 0) { /* a lost entry is not worth a message */
     }
     free(whole);
     free(line);

@@ -65,7 +65,7 @@ void interrupt_stop(void)
     kill(getpid(), SIGTSTP);
     sigemptyset(&stop);
     sigaddset(&stop, SIGTSTP);
-    sigprocmask(SIG_UNBLOCK, &stop, &mask); /* here at the latest, where it was held back */
+    sigprocmask(SIG_UNBLOCK, &stop, &mask); /* a blocked stop takes effect here */
     sigaction(SIGTSTP, &ours, NULL);
     sigprocmask(SIG_SETMASK, &mask, NULL);
 }

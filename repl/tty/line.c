@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Readline holds the text, the keys, undo and the searches; what is seen of them is drawn by
- * term/view. Nothing that readline would write itself reaches the terminal. */
+ * Readline handles text, keys, undo and searches, and term/view draws them. Nothing that readline
+ * itself writes reaches the terminal. */
 #define _GNU_SOURCE
 #include <langinfo.h>
 #include <locale.h>
@@ -23,12 +23,12 @@
 
 struct line {
     struct line_host host;
-    char *history; // file, or NULL
+    char *history; // a file, or NULL
     FILE *screen;  // the terminal
-    FILE *nowhere; // what readline writes
+    FILE *nowhere; // discards what readline writes
     struct view *view;
-    bool changed; // since it was drawn
-    /* Of the line being read. */
+    bool changed; // since it was drawn last
+    /* The line being read */
     const char *prompt;
     char *result;
     bool done, cancelled;
@@ -51,7 +51,7 @@ static struct view_text seen(const struct line *l)
                               .point = (size_t)rl_point};
 }
 
-/* Readline's redisplay: drawn once, when no more keys are waiting. */
+/* Replaces readline's redisplay: the text is drawn once no more keys are waiting. */
 static void on_redisplay(void) { current->changed = true; }
 
 static void draw(struct line *l)
@@ -89,8 +89,8 @@ static void draw_afresh(struct line *l, bool asked)
 
 /* -- Keys ----------------------------------------------------------------------------------- */
 
-/* Return: another line while the text wants one, else the end. A closing backslash becomes the line
- * break. */
+/* Return adds a line while the text is incomplete, and otherwise sends it. A backslash at the end
+ * becomes the line break. */
 static int key_return(int count, int key)
 {
     struct line *l = current;
@@ -135,7 +135,7 @@ static int key_tab(int count, int key)
     return 0;
 }
 
-/* The text as a file in $VISUAL or $EDITOR; NULL when that failed. */
+/* Edits the text as a file in $VISUAL or $EDITOR; NULL when that failed. */
 static char *edited(struct line *l, const char *text)
 {
     const char *editor = getenv("VISUAL"), *dir = getenv("TMPDIR");
@@ -159,7 +159,7 @@ static char *edited(struct line *l, const char *text)
     return result;
 }
 
-/* Ctrl-X Ctrl-E; the text comes back into the line, not sent. */
+/* Ctrl-X Ctrl-E: the edited text comes back into the line and is not sent. */
 static int key_editor(int count, int key)
 {
     (void)count, (void)key;
@@ -179,7 +179,7 @@ static int key_editor(int count, int key)
     return 0;
 }
 
-/* Keys that do `old`, by default or by the person's inputrc, do `own` instead. */
+/* Rebinds all keys bound to `old`, by default or in the person's inputrc, to `own`. */
 static void take_over(rl_command_func_t *old, rl_command_func_t *own)
 {
     static const char *const names[] = {"emacs-standard", "vi-insert", "vi-command"};
@@ -212,8 +212,8 @@ static void bind_keys(void)
 
 /* -- Life ----------------------------------------------------------------------------------- */
 
-/* Text is UTF-8 here whatever the locale; readline reads it by the locale, and asks the environment
- * for that each time anew. */
+/* Text is always UTF-8 here, but readline follows the locale, and reads it from the environment
+ * each time. */
 static void want_utf8(void)
 {
     if (!strcmp(nl_langinfo(CODESET), "UTF-8")) return;
@@ -296,7 +296,7 @@ static void on_line(char *text)
     current->done = true;
 }
 
-/* Ends a search, a count, a key of several bytes: what follows is not for them. */
+/* Ends an unfinished search, count or multi-byte key, so that it takes no later input. */
 static void end_waiting(void)
 {
     if (RL_ISSTATE(RL_STATE_ISEARCH | RL_STATE_NSEARCH | RL_STATE_NUMERICARG | RL_STATE_MULTIKEY |
@@ -304,8 +304,8 @@ static void end_waiting(void)
         rl_callback_sigcleanup();
 }
 
-/* Ctrl-C: the line stays on the screen as it was; readline gets an empty one, so that it puts
- * edited entries of the history back and begins at its end again. */
+/* Ctrl-C: the line stays on the screen. Readline gets an empty line, so that it restores edited
+ * entries of the history and goes back to its end. */
 static void cancel(struct line *l)
 {
     end_waiting();
@@ -359,7 +359,7 @@ bool line_stop_answering(struct term *t)
     return true;
 }
 
-/* Does what comes next; false: there is nothing. */
+/* Handles the next piece of input; false when there is none. */
 static bool take_input(struct line *l)
 {
     switch (term_next(l->host.term)) {
@@ -403,13 +403,13 @@ static void look_at_signals(struct line *l)
     if (!term_update(l->host.term)) return;
     if (term_facts(l->host.term)->generation != generation) {
         draw_afresh(l, false);
-    } else { /* stopped and continued from outside */
+    } else { /* we were stopped and continued from outside */
         leave(l);
         others_wrote(l);
     }
 }
 
-/* Takes the line off, lets the host write, and draws it again below. */
+/* Erases the line, lets the host write, and draws the line again below. */
 static void show_news(struct line *l)
 {
     if (term_facts(l->host.term)->is_dumb)

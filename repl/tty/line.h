@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The line editor: readline through its callback interface, cells of many lines, history, Tab. It
- * knows nothing of cells or commands: what it must know of the text it asks its host. */
+ * The line editor: readline through its callback interface, with multi-line text, history and Tab.
+ * It knows nothing of cells or commands, and asks its host about the text. */
 #ifndef TTY_LINE_H
 #define TTY_LINE_H
 
@@ -10,63 +10,64 @@
 #include "common/must.h"
 #include "term/term.h"
 
-/* What Tab may put in the place of text[start … cursor). */
+/* What Tab may replace text[start … cursor) by. */
 struct line_candidates {
     size_t start;
-    struct strings words; /* whole words, quoted as they must stand in the line */
-    bool append_blank;    /* behind the only one, unless it ends in / */
-    bool are_files;       /* lists show the last part of each path */
+    struct strings words; /* whole words, quoted for the line */
+    bool append_blank;    /* add a blank after a single candidate, unless it ends in / */
+    bool are_files;       /* list only the last part of each path */
 };
 
-/* What happens besides keys. */
+/* Events other than keys. */
 struct line_news {
-    int fd;      /* to be waited for as well; -1: none */
-    int wait_ms; /* before it is looked again; -1: for ever */
+    int fd;      /* to wait for as well; -1: none */
+    int wait_ms; /* when to look again at the latest; -1: never */
     bool to_show;
-    size_t dim_from, dim_to; /* bytes of the prompt that are not quite there yet */
+    size_t dim_from, dim_to; /* bytes of the prompt to draw dim */
 };
 
 struct line_host {
-    /* Clears the screen and draws what was on it; false: nothing to draw, the line alone is drawn
-     * again. After Ctrl-L (asked), and after the terminal has changed its size. */
+    /* Clears the screen and draws its contents again after Ctrl-L (asked) or a resize. False when
+     * there was nothing to draw, so that only the line is drawn again. */
     bool (*redraw)(void *user, bool asked);
-    /* *ret is zero-initialised; the caller frees it. */
+    /* Finds candidates for Tab. *ret is zero-initialised; the caller frees it. */
     void (*candidates)(void *user, const char *text, size_t cursor, struct line_candidates *ret);
-    /* Return sends the text; else it adds a line. */
+    /* Whether Return sends the text; otherwise it adds a line. */
     bool (*complete_enough)(void *user, const char *text);
-    /* What pasted bytes become in the line; to be freed. NULL: they are no text. */
+    /* Turns pasted bytes into text for the line, which the caller frees; NULL when they are not
+     * text. */
     char *(*pasted)(void *user, const char *bytes, size_t n);
-    /* Looks for news, before each wait. */
+    /* Called before each wait to look for news. */
     void (*look)(void *user, struct line_news *ret);
-    /* Writes them where the line stood, which is drawn again below, with the prompt returned:
-     * borrowed until the next call. text: what has been typed so far. */
+    /* Writes the news in place of the line, which is drawn again below with the returned prompt
+     * (borrowed until the next call). text is what has been typed so far. */
     const char *(*show_news)(void *user, const char *text);
-    /* Others have written to the terminal: what was on it is not known any more. NULL: no matter.
-     */
+    /* Called when others have written to the terminal, so its contents are unknown. May be NULL. */
     void (*others_wrote)(void *user);
     void *user;
-    struct term *term;   /* open for as long as the editor is */
-    const char *history; /* file; NULL: none is kept */
+    struct term *term;   /* must stay open as long as the editor */
+    const char *history; /* a file; NULL: none is kept */
 };
 
 enum line_end {
     LINE_SENT,
     LINE_CANCELLED, /* Ctrl-C */
-    LINE_OVER       /* the end of the input: Ctrl-D on an empty line */
+    LINE_OVER       /* the end of input, or Ctrl-D on an empty line */
 };
 
 struct line;
 
-/* One at a time. Copies *host. SIGINT and SIGTSTP are to be caught (interrupt.h). */
+/* There can be only one. Copies *host. SIGINT and SIGTSTP must be caught (interrupt.h). */
 struct line *line_new(const struct line_host *host);
 void line_free(struct line *l);
-/* Reads one cell. prompt: plain text, "In [3]: ". preset: text to begin with, or NULL. *ret_text
- * (to be freed) is set when it was sent. The terminal is in TERM_EDITING meanwhile. */
+/* Reads one cell. prompt is plain text such as "In [3]: "; preset is text to begin with, or NULL.
+ * When the cell is sent, *ret_text is set, which the caller frees. Meanwhile the terminal is in
+ * TERM_EDITING. */
 enum line_end line_read(struct line *l, const char *prompt, const char *preset, char **ret_text);
-/* While an answer streams: does what Ctrl-Z asked for; true after coming back, when the screen
- * shows other things. */
+/* For Ctrl-Z while an answer streams: stops the program if asked to. True after coming back, when
+ * the screen shows other things. */
 bool line_stop_answering(struct term *t);
-/* Adds to the list and to the file. */
+/* Adds an entry to the history and its file. */
 void line_remember(struct line *l, const char *entry);
 /* Version of readline, for bug reports. */
 const char *line_library(void);

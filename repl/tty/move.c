@@ -10,7 +10,7 @@
 #include "term/clean.h"
 #include "tty/move.h"
 
-static int wanted_column; /* of the first of several moves up or down */
+static int wanted_column; /* where the first of several moves up or down began */
 
 static int line_begin(int at)
 {
@@ -32,7 +32,7 @@ static int width(int from, int to)
     return n;
 }
 
-/* The letter at a column of the line that begins there, or the line's end. */
+/* The letter at a column of the line that begins at `begin`, or the line's end. */
 static int at_column(int begin, int column)
 {
     int at = begin, end = line_end(begin);
@@ -42,7 +42,7 @@ static int at_column(int begin, int column)
     return at;
 }
 
-/* The commands of vi have the cursor on a letter, not behind the last one. */
+/* In vi's command mode the cursor is on a letter, never after the last one. */
 static void stay_on_letter(void)
 {
     bool vi = rl_editing_mode == 0 && rl_get_keymap() == vi_movement_keymap;

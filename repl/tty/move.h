@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * Keys that move by lines in a cell of several; beyond its first and last line lies the history. */
+ * Keys that move by lines in a multi-line cell; past its first and last line they move through the
+ * history. */
 #ifndef TTY_MOVE_H
 #define TTY_MOVE_H
 

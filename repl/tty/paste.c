@@ -7,7 +7,7 @@
 #include "notebook/source.h"
 #include "tty/paste.h"
 
-/* Length of "In [3]: " or "In [3] @1 @cover: " at the beginning of a line; 0: none there. */
+/* The length of "In [3]: " or "In [3] @1 @cover: " at the beginning of a line; 0 without one. */
 static size_t prompt_length(const char *s)
 {
     size_t n = strspn(s, " ");
@@ -30,7 +30,7 @@ static size_t continuation_length(const char *s)
     return n + (s[n] == ' ');
 }
 
-/* In place. */
+/* Removes our prompts in place. */
 static void take_prompts_off(char *s)
 {
     if (!prompt_length(s)) return;

@@ -24,17 +24,17 @@ struct repl {
     struct front front;
     struct notebook *nb;
     struct line *line;
-    int editing;                     // number of the cell in the line; 0: a new one
-    bool quit, failed;               // the latest source has ended us, or itself
-    char *prompt;                    // of the line that is being read
-    size_t handles_from, handles_to; // where its pictures stand in it
-    char *appeared;                  // a picture that is to be loaded; NULL: none
-    enum watch_news news;            // that are to be told
+    int editing;                     // the number of the cell in the line; 0: a new one
+    bool quit, failed;               // whether the latest source ends the program, or has failed
+    char *prompt;                    // of the line being read
+    size_t handles_from, handles_to; // where the prompt names pictures
+    char *appeared;                  // a picture to load; NULL: none
+    enum watch_news news;            // to report
 };
 
 /* -- One source ------------------------------------------------------------------------------- */
 
-/* A blank line between what belongs together and what comes next. */
+/* Writes the blank line between groups of output. */
 static void space(struct repl *r)
 {
     if (r->front.out.facts) out_text(&r->front.out, "\n", 1);
@@ -70,7 +70,7 @@ static void evaluate(struct repl *r, const char *source)
     r->quit = result.quit;
 }
 
-/* A command of the program's own, with one word that somebody named. */
+/* Runs one of our commands with one word from outside, which is quoted. */
 static void command(struct repl *r, const char *name, const char *word)
 {
     char *quoted = must(word_quote(word)), *line = xasprintf(":%s %s", name, quoted);
@@ -84,8 +84,8 @@ static void command(struct repl *r, const char *name, const char *word)
 static bool redraw(void *user, bool asked)
 {
     struct repl *r = user;
-    /* Lines and pictures have moved after a resize; what was loaded since the last answer stays, as
-     * well as it can. */
+    /* A resize has moved lines and pictures. Pictures loaded after the last answer stay as they
+     * are, because drawing that answer again would remove them. */
     bool keep = !asked && !r->front.answer_is_last;
     if (!keep) front_redraw(&r->front);
     return !keep;
@@ -124,8 +124,7 @@ static void make_prompt(struct repl *r)
     r->prompt = xtake(&t);
 }
 
-/* Pictures stand dim in the prompt until they have been read; pictures that have appeared in a
- * watched folder are waiting. */
+/* Looks for pictures to draw no longer dim in the prompt, and for new ones in a watched folder. */
 static void look(void *user, struct line_news *ret)
 {
     enum { STEP_MS = 100 };
@@ -146,7 +145,7 @@ static const char *show_news(void *user, const char *text)
     int editing = r->editing;
     char *path = r->appeared;
     r->appeared = NULL;
-    r->editing = 0; /* these are no text for the cell in the line */
+    r->editing = 0; /* the news do not belong to the cell in the line */
     if (r->news == WATCH_GONE) command(r, "watch", "off");
     if (r->news == WATCH_MISSED)
         out_line(&r->front.out,
@@ -204,7 +203,7 @@ static bool step(struct repl *r)
 
 /* -- The whole -------------------------------------------------------------------------------- */
 
-/* A model's own words about itself are told once on a machine. */
+/* Whether the model's description of itself was never shown on this machine. */
 static bool is_new_here(const struct phi3v_model_info *m, const char *state)
 {
     char *path = state ? xasprintf("%s/noticed", state) : NULL, *text = NULL;
@@ -235,7 +234,7 @@ static void banner(struct repl *r, const char *state)
     space(r);
 }
 
-/* What the command line asked for. */
+/* Opens what the command line asked for. */
 static void begin(struct repl *r)
 {
     char *left = r->opt->go_on ? nb_latest_left_behind(r->nb) : NULL;

@@ -8,17 +8,17 @@
 struct repl_options {
     const struct settings *settings;
     const char *model;   // or a server's address; NULL: the default
-    const char *api_key; // for servers; NULL
+    const char *api_key; // for servers, or NULL
     const char *const *model_dirs;
-    /* Calls back for every model that has a name, for Tab; may be NULL. */
+    /* Calls fn for every model that has a name, for Tab; may be NULL. */
     void (*each_model)(void (*fn)(const char *name, const char *path, void *user), void *user);
     const char *notebook;           // to open; NULL: none
-    bool go_on;                     // open what was left unsaved last
+    bool go_on;                     // open the latest unsaved cells
     const struct strings *pictures; // to load
     bool no_history;
 };
 
-/* Until the person leaves. Returns 0, or why there was no notebook; err is filled then. */
+/* Runs until the person leaves. Returns 0, or fills err and returns why there was no notebook. */
 int repl_run(const struct repl_options *opt, struct phi3v_error *err);
 
 #endif

@@ -12,18 +12,18 @@
 #include "common/clock.h"
 #include "common/must.h"
 
-#define QUIET_S 0.2 /* some programs close a file and open it once more */
+#define QUIET_S 0.2 /* because some programs close a file and open it again */
 enum { MOST_FILES = 10000 };
 
 struct file {
     char *name;
-    double ready_s; // on the clock; 0: it is being written
+    double ready_s; // when it counts; 0: it is still being written
 };
 
 struct watch {
     int fd;
     char *folder;
-    struct file *files; // in the order in which they appeared
+    struct file *files; // in order of appearance
     size_t n;
     bool gone, missed;
 };
@@ -97,7 +97,7 @@ static void set_ready(struct watch *w, const char *name, double ready_s)
     w->files[i].ready_s = ready_s;
 }
 
-/* A link is whole when it appears: nobody will close it. */
+/* A link is complete as soon as it appears; no close will follow. */
 static bool appears_whole(const struct watch *w, const char *name)
 {
     struct stat st;
@@ -136,7 +136,7 @@ static void read_events(struct watch *w)
 
 /* -- What comes of it ------------------------------------------------------------------------- */
 
-/* The first file that is ready, to be freed; NULL: none. */
+/* The first file that is ready, for the caller to free; NULL when none is. */
 static char *take_ready(struct watch *w, bool (*wants)(const char *path), double now)
 {
     for (size_t i = 0; i < w->n;) {

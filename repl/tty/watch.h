@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A folder in which pictures appear (inotify). A file counts when whoever writes it has closed it,
- * or moved it there whole, and has left it alone for a moment since: half a file is never taken. */
+ * Watches a folder for new pictures (inotify). To avoid half-written files, a file counts only once
+ * its writer has closed it or moved it there, and has left it alone for a moment. */
 #ifndef TTY_WATCH_H
 #define TTY_WATCH_H
 
@@ -17,12 +17,12 @@ int watch_fd(const struct watch *w); /* readable when something happens there; -
 
 enum watch_news {
     WATCH_NOTHING,
-    WATCH_FILE,   /* *ret_path, to be freed */
-    WATCH_MISSED, /* more happened at once than could be told */
-    WATCH_GONE    /* the folder is not there any more: close it */
+    WATCH_FILE,   /* *ret_path, which the caller frees */
+    WATCH_MISSED, /* too much happened at once, and some was missed */
+    WATCH_GONE    /* the folder no longer exists: close the watch */
 };
-/* What comes next, without waiting. NOTHING: look again when the descriptor can be read, or after
- * *ret_wait_ms (-1: no need). wants: which names count. */
+/* What comes next, without waiting. After NOTHING look again when the descriptor is readable, or
+ * after *ret_wait_ms (-1: no need). `wants` says which names count. */
 enum watch_news watch_next(struct watch *w, bool (*wants)(const char *path), char **ret_path,
                            int *ret_wait_ms);
 
