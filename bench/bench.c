@@ -12,11 +12,11 @@
 #include "report.h"
 #include "start.h"
 
-enum { USUAL_SAMPLES = 5, MOST_TRIES = 3 }; // times the samples wanted, when probes disagree
-#define CASE_S 10.0                         // of samples, without --repeat
-#define WARM_UP_S 2.0                       // a first sample that is shorter does not count
+enum { USUAL_SAMPLES = 5, MOST_TRIES = 3 }; // MOST_TRIES x the wanted samples, if probes disagree
+#define CASE_S 10.0                         // the time for a case's samples without --repeat
+#define WARM_UP_S 2.0                       // a first sample shorter than this does not count
 
-/* What the run needs besides its results. */
+/* The state of the run. */
 struct driver {
     const struct run_options *s;
     char *path; // NULL: synthetic
@@ -38,7 +38,7 @@ static void model_options(const struct run_options *s, struct phi3v_model_option
     opt->on_event = progress_event;
 }
 
-/* The first case that needs the model opens it: start and memory come without. */
+/* Opens the model for the first case that needs it; start and memory do not. */
 static int need_model(struct driver *d, struct phi3v_error *err)
 {
     struct bench *b = &d->bench;
@@ -48,7 +48,7 @@ static int need_model(struct driver *d, struct phi3v_error *err)
     progress_say("opening %s", d->path ? d->path : "synthetic weights");
     int rc = b->model ? 0 : phi3v_model_open(d->path, &opt, &b->model, err);
     if (!rc) rc = phi3v_session_new(b->model, &b->session, err);
-    if (!rc) phi3v_session_alone(b->session); // every sample computes what it is there to time
+    if (!rc) phi3v_session_alone(b->session); // reuse would keep samples from computing their part
     if (rc) return rc;
     model_cost_count(b->model, &b->cost);
     d->run.device = phi3v_model_info(b->model)->device;
@@ -78,7 +78,7 @@ static int run_apart(struct driver *d, const struct plan_item *item, struct resu
 /* -- Where the time went ----------------------------------------------------------------------- */
 
 struct stages {
-    bool say; // else only: count from now on
+    bool say; // print the stages; otherwise only reset their times
     double total_s, kernels_s;
 };
 
@@ -91,7 +91,7 @@ static void one_stage(const char *name, double seconds, void *user)
                 100 * seconds / t->total_s);
 }
 
-/* The whole case, the making of its prompt included. */
+/* Runs the case and prints its stages, including the making of its prompt. */
 static int run_with_stages(struct driver *d, const struct plan_item *item, struct sample *sample,
                            struct phi3v_error *err)
 {
@@ -108,12 +108,12 @@ static int run_with_stages(struct driver *d, const struct plan_item *item, struc
     return 0;
 }
 
-/* One sample between two probes. */
+/* Takes one sample between two probes. */
 static int take_sample(struct driver *d, const struct plan_item *item, struct result *r,
                        struct sample *sample, struct phi3v_error *err)
 {
     struct machine_limits before = {0}, after = {0};
-    bool probed = !cases_on_card(&d->bench);
+    bool probed = !cases_on_gpu(&d->bench);
     if (probed) machine_probe_measure(d->probe, &before);
     int rc;
     if (!item->kind->run)
@@ -133,8 +133,8 @@ static int take_sample(struct driver *d, const struct plan_item *item, struct re
     return 0;
 }
 
-/* Samples until enough of them agree with themselves, or the time is over. The memory of a process
- * does not vary: one will do. */
+/* Takes samples until enough of them have probes that agree, or the time is up. One is enough for
+ * the memory of a process, which does not vary. */
 static int run_case(struct driver *d, const struct plan_item *item, struct result *r,
                     struct phi3v_error *err)
 {
@@ -157,7 +157,7 @@ static int run_case(struct driver *d, const struct plan_item *item, struct resul
         warm_up = false;
         rc = take_sample(d, item, r, &sample, err);
     }
-    if (!cases_on_card(&d->bench)) r->best = d->run.best;
+    if (!cases_on_gpu(&d->bench)) r->best = d->run.best;
     return r->n_samples ? 0 : rc;
 }
 
@@ -179,7 +179,7 @@ static void name_types(struct result *r, const struct phi3v_model_info *info)
 static int run_item(struct driver *d, const struct plan_item *item, struct phi3v_error *err)
 {
     struct result *r = &d->run.results[d->run.n_results];
-    if (!item->kind->run && !d->path) return 0; /* synthetic weights are in no file */
+    if (!item->kind->run && !d->path) return 0; /* synthetic weights have no file to open */
     if (!item->kind->run && d->bench.model) {
         *err = (struct phi3v_error){PHI3V_E_ARGUMENT,
                                     "start and memory are not for a process that has a model open"};
@@ -199,7 +199,7 @@ static int run_item(struct driver *d, const struct plan_item *item, struct phi3v
     if (rc || !r->n_samples) {
         free(r->samples);
         if (rc != PHI3V_E_TOO_LONG) return rc;
-        progress_say("left out: %s", err->text); /* a small model, or little memory */
+        progress_say("left out: %s", err->text); /* the model is small, or memory is short */
         return 0;
     }
     d->run.n_results++;
@@ -207,7 +207,8 @@ static int run_item(struct driver *d, const struct plan_item *item, struct phi3v
     return 0;
 }
 
-/* Cases in processes of their own first: forking wants a process of one thread. */
+/* Runs the cases with their own process first, because a process should fork before it has
+ * threads. */
 static int run_plan(struct driver *d, struct phi3v_error *err)
 {
     const struct run_options *s = d->s;
@@ -218,7 +219,7 @@ static int run_plan(struct driver *d, struct phi3v_error *err)
     return progress_interrupted() ? PHI3V_E_CANCELLED : rc;
 }
 
-/* The exit status. */
+/* Reports the results and returns the exit status. */
 static int finish(struct driver *d, int rc, const struct phi3v_error *err)
 {
     const struct run_options *s = d->s;
@@ -261,7 +262,7 @@ static void drop_results(struct run *run)
     run->n_results = 0;
 }
 
-/* The plan that the settings hold. */
+/* Runs the plan in the options. */
 static int run_once(struct driver *d)
 {
     struct phi3v_error err = {0};
@@ -275,8 +276,8 @@ static int run_once(struct driver *d)
     return status;
 }
 
-/* Plans from standard input, for programs that take turns with this one. A line that fails is
- * answered by an error, and the next one is read. */
+/* Runs plans from standard input, for programs that take turns with this one. A line that fails is
+ * answered with an error, and the next one is read. */
 static int run_lines(struct driver *d, struct run_options *s)
 {
     char *line = NULL;

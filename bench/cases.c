@@ -10,7 +10,7 @@
 #include "clock.h"
 #include "progress.h"
 
-enum { BOS = 1 }; // what a chat begins with, and what phi3v_session_fill pretends
+enum { BOS = 1 }; // <s>, with which chats begin, and which phi3v_session_fill repeats
 
 static int no_memory(struct phi3v_error *err)
 {
@@ -18,7 +18,7 @@ static int no_memory(struct phi3v_error *err)
     return PHI3V_E_MEMORY;
 }
 
-/* A prompt of n tokens that the model's context does not hold is not this case's fault. */
+/* Refuses a case whose prompt of n tokens exceeds the context, which leaves it out. */
 static int check_fits(const phi3v_model *model, int64_t n, struct phi3v_error *err)
 {
     int64_t ctx = phi3v_model_info(model)->ctx;
@@ -29,7 +29,7 @@ static int check_fits(const phi3v_model *model, int64_t n, struct phi3v_error *e
     return err->code;
 }
 
-bool cases_on_card(const struct bench *b)
+bool cases_on_gpu(const struct bench *b)
 {
     return b->model && strncmp(phi3v_model_info(b->model)->device, "cuda", 4) == 0;
 }
@@ -66,8 +66,8 @@ static enum limit vision_limit(const struct bench *b)
     return limit_of_products(phi3v_model_info(b->model)->vision_products);
 }
 
-/* Attention is computed in another type than the products: in f32, but for keys and values that are
- * bf16 where the processor multiplies pairs of them. kv: NULL where that is the device's matter. */
+/* Attention is computed in f32 whatever the products are, except with bf16 keys and values when the
+ * processor multiplies pairs of bf16. kv is NULL when the device decides. */
 static enum limit attention_limit(const char *kv, enum limit products)
 {
     if (!kv) return products;
@@ -75,8 +75,8 @@ static enum limit attention_limit(const char *kv, enum limit products)
     return pairs && !strcmp(kv, "bf16") ? LIMIT_BF16 : LIMIT_F32;
 }
 
-/* Adds n tokens behind ctx others: weights of the layers for each, scores and values for the half
- * of the square they see, the head for the last. */
+/* Adds the prefill of n tokens after ctx others: the layers' weights for each, scores and values
+ * for the half of the square they see, the head for the last. */
 static void add_prefill(const struct bench *b, double n, double ctx, struct sample *s)
 {
     const struct model_cost *w = &b->cost;
@@ -86,8 +86,8 @@ static void add_prefill(const struct bench *b, double n, double ctx, struct samp
         4 * w->score_width * n * (ctx + n / 2);
 }
 
-/* Adds crops. Four patches make one row of the projector. The tower's keys and values are bf16
- * unless its products are f32. */
+/* Adds the encoding of crops. Four patches make one row for the projector. The tower's keys and
+ * values are bf16 unless its products are f32. */
 static void add_vision(const struct bench *b, double n_crops, struct sample *s)
 {
     const struct model_cost *w = &b->cost;
@@ -110,7 +110,7 @@ static int32_t word(const phi3v_model *model, int64_t i)
     return (int32_t)(n / 8 + (i * 7919 + 11) % (n / 2));
 }
 
-/* `bos` times BOS, then words. */
+/* A prompt of `bos` times BOS, then words. */
 static int words_prompt(const phi3v_model *model, int64_t bos, int64_t n, phi3v_prompt **ret,
                         struct phi3v_error *err)
 {
@@ -130,8 +130,8 @@ int cases_text_prompt(const phi3v_model *model, int64_t n, phi3v_prompt **ret,
     return words_prompt(model, 1, n, ret, err);
 }
 
-/* A picture of n_crops - 1 tiles and the global view: tiles in a square where that goes, else in a
- * row. Another seed makes another picture. */
+/* A picture with n_crops - 1 tiles besides the global view: in a square if possible, else in a row.
+ * Another seed makes another picture. */
 static int make_image(const phi3v_model *model, int n_crops, unsigned seed, phi3v_image **ret,
                       struct phi3v_error *err)
 {
@@ -148,7 +148,7 @@ static int make_image(const phi3v_model *model, int n_crops, unsigned seed, phi3
     return rc;
 }
 
-/* BOS, the picture's rows, and a question of n_words that depends on `variant`. */
+/* A prompt of BOS, the picture's rows, and a question of n_words that depends on `variant`. */
 static int prompt_with(const phi3v_model *model, phi3v_image *image, int n_crops, int n_words,
                        int variant, phi3v_prompt **ret, struct phi3v_error *err)
 {
@@ -179,15 +179,15 @@ int cases_picture_prompt(const phi3v_model *model, int n_crops, phi3v_prompt **r
 
 /* -- tg: one token after the other ------------------------------------------------------------- */
 
-/* Steps of a sample: long enough for the clock, short enough for the memory of the system to stay
- * in one mode. */
+/* How many steps a sample takes: long enough for the clock, short enough for bandwidth to stay in
+ * one mode. */
 static int steps_of(const struct bench *b)
 {
-    if (cases_on_card(b)) return 64;
+    if (cases_on_gpu(b)) return 64;
     return phi3v_model_info(b->model)->step_bytes > 500000000 ? 16 : 128;
 }
 
-/* An answer of n steps: the first token comes with the prompt's last row. */
+/* An answer of n steps has n + 1 tokens, because prefill gives the first one's logits. */
 static void set_steps(struct phi3v_params *params, int n)
 {
     phi3v_params_default(params);
@@ -195,7 +195,7 @@ static void set_steps(struct phi3v_params *params, int n)
     params->stop_reference = 1;
 }
 
-/* The session pretends to hold ctx tokens; the prompt repeats them and adds one. */
+/* Decodes n steps after ctx tokens: the session pretends to hold these, and the prompt adds one. */
 static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret,
                          struct phi3v_error *err)
 {
@@ -243,7 +243,7 @@ static int many_event(const struct phi3v_event *event, int job, void *user)
     return progress_event(event, user);
 }
 
-/* An empty session, and a prompt of words unlike the others'. */
+/* Prepares a job with an empty session and a prompt that differs from the others'. */
 static int job_init(struct bench *b, int i, struct phi3v_job *job, struct phi3v_result *result,
                     struct phi3v_error *err)
 {
@@ -260,8 +260,8 @@ static int job_init(struct bench *b, int i, struct phi3v_job *job, struct phi3v_
     return rc;
 }
 
-/* All tokens behind the first ones, over the time of the answer that took longest. Weights are read
- * once for a step of all, as far as the device takes them together. */
+/* Counts all tokens after the first ones, over the time of the longest answer. A step reads the
+ * weights once for as many answers as the device takes at once. */
 static int count_many(struct bench *b, const struct phi3v_job *jobs, int n, struct sample *ret,
                       struct phi3v_error *err)
 {
@@ -338,7 +338,7 @@ static int run_vision(struct bench *b, const struct plan_item *item, struct samp
 
 /* -- turn, edit: from a picture to the first token, and again with another question ------------ */
 
-/* The picture is there as pixels; the clock runs from the prompt. */
+/* Times the first token. The picture is decoded before; the clock starts with the prompt. */
 static int first_token(struct bench *b, const struct plan_item *item, struct sample *ret,
                        struct phi3v_error *err)
 {
@@ -368,7 +368,7 @@ static int first_token(struct bench *b, const struct plan_item *item, struct sam
     return rc;
 }
 
-/* A new picture each time, or its features would be found. */
+/* Takes a new picture each time, because its features would be cached otherwise. */
 static int run_turn(struct bench *b, const struct plan_item *item, struct sample *ret,
                     struct phi3v_error *err)
 {
@@ -377,7 +377,7 @@ static int run_turn(struct bench *b, const struct plan_item *item, struct sample
     return first_token(b, item, ret, err);
 }
 
-/* The session holds the picture and another question: as many new tokens as this one has. */
+/* The session holds the picture and another question, so only this question's tokens are new. */
 static int run_edit(struct bench *b, const struct plan_item *item, struct sample *ret,
                     struct phi3v_error *err)
 {
@@ -415,6 +415,6 @@ const struct case_kind case_kinds[] = {
     {"turn", {5, 17}, 2, 2, 65, true, run_turn},
     {"edit", {5, 17}, 2, 2, 65, true, run_edit},
     {"memory", {5}, 1, 2, 65, false, NULL},
-    {"limits", {0}, 0, 0, 0, false, NULL}, /* measured in any case: a plan of nothing else */
+    {"limits", {0}, 0, 0, 0, false, NULL}, /* always measured; this plans nothing else */
 };
 const int n_case_kinds = (int)(sizeof case_kinds / sizeof case_kinds[0]);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The cases: what each does once, how long it took, and the bytes or operations it cannot avoid. */
+ * The cases. Running one gives the time it took, and the bytes and operations it cannot avoid. */
 #ifndef BENCH_CASES_H
 #define BENCH_CASES_H
 
@@ -10,11 +10,11 @@
 #include "phi3v.h"
 #include "run_options.h"
 
-/* What the model's shapes cost. */
+/* What computing with the model costs, by its shapes. */
 struct model_cost {
     double layers, head;                 // weights of all decoder layers; of the output head
     double score_width;                  // n_layers * n_heads * head_dim
-    double vision_weights, vision_width; // of the tower's layers that run; n_layers * width
+    double vision_weights, vision_width; // weights of the tower's layers that run; layers * width
     double patch_weights, projector;     // weights of the patch convolution; of the projector
     int crop_patches;                    // of one crop
 };
@@ -24,34 +24,34 @@ void model_cost_count(const phi3v_model *model, struct model_cost *ret_work);
 enum limit { LIMIT_READ, LIMIT_F32, LIMIT_BF16, LIMIT_INT8 };
 enum { N_LIMITS = 4 };
 
-/* "f32", "bf16" or "int8" as a limit. */
+/* The limit for products in "f32", "bf16" or "int8". */
 enum limit limit_of_products(const char *products);
 double limit_value(const struct machine_limits *limits, enum limit limit);
 
 /* One run of a case. */
 struct sample {
     int64_t n, ctx;
-    int tokens; // of the question behind a picture; 0: none is asked
+    int tokens; // of the question after a picture; 0: no question
     double seconds;
-    double n_tokens;         // for tokens a second; 0: the case is not about tokens
-    double amount[N_LIMITS]; // bytes read, or operations, that each limit bounds
+    double n_tokens;         // for tokens per second; 0: the case is not about tokens
+    double amount[N_LIMITS]; // the bytes read, or operations, that each limit bounds
     struct machine_limits before, after;
-    /* memory */
+    /* The memory case */
     int64_t resident_bytes, file_bytes, kv_bytes;
 };
 
-enum { MOST_MANY = 64 }; // answers side by side
+enum { MOST_MANY = 64 }; // answers at once
 
 struct bench {
     phi3v_model *model;
     phi3v_session *session;
-    phi3v_session *many[MOST_MANY]; // made when needed, and kept: cases_end
+    phi3v_session *many[MOST_MANY]; // made when needed; cases_end frees them
     struct model_cost cost;
-    unsigned picture; // seed of the picture shown last
-    int variant;      // of the question asked last
+    unsigned picture; // seed of the latest picture
+    int variant;      // of the latest question
 };
 
-/* Tokens of a question behind a picture, where --case does not say; and at most. */
+/* Tokens of a question after a picture: the default of --case, and the maximum. */
 enum { USUAL_QUESTION = 19, MOST_QUESTION = 1000 };
 
 struct case_kind {
@@ -59,8 +59,8 @@ struct case_kind {
     int64_t defaults[4];
     int n_defaults;
     int64_t least, most;
-    bool asks; // a question, whose tokens --case may say
-    /* One sample. NULL: the case runs in a process of its own (start.h). */
+    bool asks; // has a question, whose tokens --case may give
+    /* Takes one sample. NULL: the case has its own process (start.h). */
     int (*run)(struct bench *b, const struct plan_item *item, struct sample *ret_sample,
                struct phi3v_error *err);
 };
@@ -68,16 +68,16 @@ struct case_kind {
 extern const struct case_kind case_kinds[];
 extern const int n_case_kinds;
 
-/* Whether a card computes: what this machine's processor and memory can do bounds nothing there. */
-bool cases_on_card(const struct bench *b);
+/* Whether a GPU computes, for which the limits of processor and memory mean nothing. */
+bool cases_on_gpu(const struct bench *b);
 
-/* A case's first run reads weights from disk; this takes that out of it. */
+/* Reads the weights from disk, so that the first sample does not. */
 int cases_warm_up(struct bench *b, struct phi3v_error *err);
 
-/* Frees what cases made. */
+/* Frees what the cases have made. */
 void cases_end(struct bench *b);
 
-/* BOS and words, or the rows of a picture of n_crops between them; for start.h. */
+/* Prompts for start.h: BOS and words, the second with the rows of a picture in between. */
 int cases_text_prompt(const phi3v_model *model, int64_t n, phi3v_prompt **ret_prompt,
                       struct phi3v_error *err);
 int cases_picture_prompt(const phi3v_model *model, int n_crops, phi3v_prompt **ret_prompt,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Seconds since some moment, never set back. */
+ * A monotonic clock in seconds. */
 #ifndef BENCH_CLOCK_H
 #define BENCH_CLOCK_H
 

@@ -10,7 +10,7 @@
 
 static volatile sig_atomic_t interrupted;
 static _Atomic(phi3v_session *) working;
-static bool shown; // a progress line stands on the terminal
+static bool shown; // a progress line is on the terminal
 
 static void on_sigint(int signal_number)
 {

@@ -6,7 +6,7 @@
 
 #include "progress.h"
 
-#define SLOWER 0.9 // of the stored share: beyond what runs differ by
+#define SLOWER 0.9 // a lower fraction of the stored share is more than noise
 
 /* -- Against a stored run ---------------------------------------------------------------------- */
 
@@ -24,13 +24,13 @@ int report_load(const struct run_options *s, json_t **ret)
     return status;
 }
 
-/* Ratios of a case to the stored one: above 1 is better. */
+/* Ratios of a case to the stored one; above 1 is better. */
 struct ratios {
     bool found, slower;
-    double speed, share; // share 0: not known on both sides
+    double speed, share; // share 0: not known for both
 };
 
-/* Runs stored before questions had a length had the usual one. */
+/* Runs that store no length of questions used USUAL_QUESTION. */
 static bool is_case(const json_t *c, const struct result *r, const struct summary *m)
 {
     const json_t *tokens = json_object_get(c, "tokens");
@@ -43,8 +43,8 @@ static bool is_case(const json_t *c, const struct result *r, const struct summar
            json_integer_value(json_object_get(c, "ctx")) == m->ctx && asked == m->tokens;
 }
 
-/* Shares are compared where there are any, since bandwidth is not the program's doing. Memory is
- * better when there is less of it. */
+/* Compares shares when they are known, because the machine's bandwidth varies. Less memory is
+ * better. */
 static void compare(const struct summary *m, const json_t *c, struct ratios *ret)
 {
     double tok_s = json_number_value(json_object_get(c, "tok_s"));
@@ -212,7 +212,7 @@ void report_json(const struct run *run, bool interrupted)
 
 /* -- CSV --------------------------------------------------------------------------------------- */
 
-/* An empty field where there is no figure. */
+/* Writes a field, which is empty when there is no figure. */
 static void field(double value)
 {
     putchar(',');

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Results as a table for people, as JSON, as CSV, and against a stored run. */
+ * Reports results as a table, as JSON, as CSV, and compared with a stored run. */
 #ifndef BENCH_REPORT_H
 #define BENCH_REPORT_H
 
@@ -19,15 +19,14 @@ struct run {
     const char *device; // the model's; NULL: none was opened
 };
 
-/* The stored run of --compare. Returns 0, or an exit status after saying what is wrong. */
+/* Loads the stored run of --compare. Returns 0, or an exit status after reporting an error. */
 int report_load(const struct run_options *s, json_t **ret_stored);
 
 void report_limits(const struct run *run);                         // head of the table
-void report_result(const struct run *run, const struct result *r); // a line of it
+void report_result(const struct run *run, const struct result *r); // one line of it
 void report_json(const struct run *run, bool interrupted);
 void report_csv(const struct run *run);
-/* Says on stderr which cases are slower than the stored run by more than a tenth; returns how many.
- */
+/* Writes to stderr which cases are over a tenth slower than in the stored run; returns how many. */
 int report_slower(const struct run *run);
 
 #endif

@@ -6,8 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define AGREE 0.1     // of the greater of two probes
-#define TWO_MODES 1.3 // high over low
+#define AGREE 0.1     // the largest difference, relative to the greater of two probes
+#define TWO_MODES 1.3 // the least ratio of high to low
 
 static const char *const limit_names[N_LIMITS] = {"read_gbs", "f32_gflops", "bf16_gflops",
                                                   "int8_gops"};
@@ -37,15 +37,15 @@ void limits_raise(struct machine_limits *best, const struct machine_limits *seen
     best->int8_gops = fmax(best->int8_gops, seen->int8_gops);
 }
 
-/* Bandwidth moves, so what was seen around the sample counts; a peak of arithmetic belongs to the
- * processor, and a lower one was disturbed. */
+/* Bandwidth varies, so the probes around the sample count. The arithmetic peak is constant, and a
+ * lower one was disturbed, so the best one counts. */
 static double limit_around(const struct result *r, const struct sample *s, enum limit limit)
 {
     if (limit != LIMIT_READ) return limit_value(&r->best, limit);
     return (s->before.read_gbs + s->after.read_gbs) / 2;
 }
 
-/* The time the limits allow / the time it took; 0: a limit is not known. */
+/* The least time that the limits allow, divided by the time it took; 0 when a limit is unknown. */
 static double share_of(const struct result *r, const struct sample *s)
 {
     double least_s = 0;
@@ -105,7 +105,7 @@ static void set_limit(struct summary *m, const struct sample *s)
     }
 }
 
-/* What is read again and again, and fits the cache twice over, mostly comes from there. */
+/* Data that is read repeatedly and takes at most half the cache comes mostly from there. */
 static bool cached(const struct result *r, const struct sample *s)
 {
     double steps = s->n_tokens > 0 ? s->n_tokens : 1;

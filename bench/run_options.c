@@ -21,7 +21,7 @@ int run_options_report(const struct run_options *s, int status, int code, const 
     va_start(ap, format);
     vsnprintf(text, sizeof text, format, ap);
     va_end(ap);
-    char *clean = clean_string(text, CLEAN_NAME); /* words of the command line stand in it */
+    char *clean = clean_string(text, CLEAN_NAME); /* it quotes the command line */
     if (!s->json) {
         fprintf(stderr, "phiscope bench: %s\n", clean ? clean : "");
     } else {
@@ -54,7 +54,7 @@ static int add_all(struct run_options *s, const struct case_kind *kind)
     return status;
 }
 
-/* A number of least … most at *at, which then points behind it. */
+/* Reads a number from least to most at *at, which then points after it. */
 static bool take_number(const char **at, int64_t least, int64_t most, int64_t *ret)
 {
     char *end;
@@ -66,7 +66,7 @@ static bool take_number(const char **at, int64_t least, int64_t most, int64_t *r
     return taken;
 }
 
-/* One word of --case: NAME, NAME:NUMBER or, where a question is asked, NAME:NUMBER+TOKENS. */
+/* Reads a word of --case: NAME, NAME:NUMBER or, for a case with a question, NAME:NUMBER+TOKENS. */
 static int read_case(struct run_options *s, const char *word)
 {
     size_t n = strcspn(word, ":");
@@ -160,7 +160,7 @@ static void print_help(void)
            "Example: phiscope bench --case tg:0,pp:512\n");
 }
 
-/* What getopt found, as words; checked afterwards. */
+/* The words that getopt found, to be checked afterwards. */
 struct words {
     const char *cases, *threads, *repeat;
 };
@@ -190,7 +190,7 @@ static int check(struct run_options *s, const struct words *words)
     return status || s->lines ? status : run_options_plan(s, words->cases);
 }
 
-/* Where an option's value goes. */
+/* Stores an option's value. */
 static void take(struct run_options *s, struct words *words, const char *name, const char *value)
 {
     const struct {

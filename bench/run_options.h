@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a run of `phiscope bench` was asked for. */
+ * The options of `phiscope bench`. */
 #ifndef BENCH_RUN_OPTIONS_H
 #define BENCH_RUN_OPTIONS_H
 
@@ -16,8 +16,8 @@ enum exit_status {
 
 enum { MAX_PLAN = 64 };
 
-/* One case to run: its kind and its number, tokens of context for tg, of prompt for pp, answers for
- * many, crops for the rest; for turn and edit the question's tokens. */
+/* One case to run. number: tokens of context for tg, tokens of the prompt for pp, answers for many,
+ * crops for the others. tokens: of the question for turn and edit. */
 struct plan_item {
     const struct case_kind *kind;
     int64_t number;
@@ -27,20 +27,21 @@ struct plan_item {
 struct run_options {
     const char *model, *synthetic, *dtype, *kv, *device, *compare;
     int threads;
-    int repeat; // 0: as many as fit in some seconds
+    int repeat; // 0: as many as fit in a few seconds
     bool json, csv, stages;
-    bool lines; // --case -: plans come from standard input
+    bool lines; // --case -: read plans from standard input
     struct plan_item plan[MAX_PLAN];
     int n_plan;
 };
 
-/* Returns -1 to go on, else the exit status; what is wrong was said. */
+/* Returns -1 to go on, else the exit status after reporting an error. */
 int run_options_read(int argc, char **argv, struct run_options *ret_options);
 
-/* The plan of a --case list, in place of the one held. Returns 0 or an exit status, as said. */
+/* Replaces the plan by that of a --case list. Returns 0, or an exit status after reporting an
+ * error. */
 int run_options_plan(struct run_options *s, const char *list);
 
-/* Says what went wrong, as a line on stderr or, with --json, as an object on stdout. Returns
+/* Reports an error as a line on stderr or, with --json, as an object on stdout. Returns
  * `status`. */
 int run_options_report(const struct run_options *s, int status, int code, const char *format, ...)
     __attribute__((format(printf, 4, 5)));

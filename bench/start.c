@@ -13,7 +13,7 @@
 
 enum { TEXT_TOKENS = 8 };
 
-/* Resident memory of this process as the system counts it, mapped files included. */
+/* The resident memory of this process, including mapped files. */
 static int64_t resident_bytes(void)
 {
     long long pages = 0;
@@ -78,7 +78,7 @@ static int failed(struct start_report *r, int code, const char *what)
     return code;
 }
 
-/* The whole report, or false: the child ended before it was written. */
+/* Reads the whole report; false when the child ended before it was written. */
 static bool read_report(int fd, struct start_report *r)
 {
     size_t n = 0;
@@ -101,7 +101,7 @@ int start_run(const char *path, const struct phi3v_model_options *opt, int n_cro
     if (child == 0) {
         close(fds[0]);
         run_child(path, opt, n_crops, ret);
-        ssize_t n = write(fds[1], ret, sizeof *ret); /* less than a pipe holds: all or nothing */
+        ssize_t n = write(fds[1], ret, sizeof *ret); /* fits the pipe, so all or nothing */
         _exit(n == (ssize_t)sizeof *ret ? 0 : 1);
     }
     close(fds[1]);

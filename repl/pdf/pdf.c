@@ -11,14 +11,14 @@
 #include "pdf/pdf.h"
 #include "pdf/process.h"
 
-/* The document is the standard input of both programs, as a file in memory that they can seek in. */
+/* Both programs get the document as standard input, a file in memory in which they can seek. */
 #define DOCUMENT "/dev/fd/0"
 
 enum { DOTS_PER_INCH = 150, MAX_SIDE = 4096, MAX_FACTS = 1 << 20, MEMORY_MIB = 1024 };
 
 struct page {
     int n_pages;
-    double long_side; // in points of 1/72 inch; 0: not told
+    double long_side; // in points of 1/72 inch; 0: unknown
 };
 
 static int open_document(const struct nb_pdf *what, struct phi3v_error *err)
@@ -29,7 +29,7 @@ static int open_document(const struct nb_pdf *what, struct phi3v_error *err)
     return memory_error(err);
 }
 
-/* Sentences for what went wrong; 0 for a result that can be used. */
+/* Turns a result that cannot be used into an error; else returns 0. */
 static int judge(const struct process_result *r, const char *program, const struct nb_pdf *what,
                  struct phi3v_error *err)
 {
@@ -76,7 +76,8 @@ static int run(const char *const *argv, int fd, const struct nb_pdf *what, size_
 
 /* -- What kind of document, what size of page -------------------------------------------------- */
 
-/* "Pages: 12", "Page    3 size: 612 x 792 pts (letter)" or, of the first, "Page size: …". */
+/* Reads "Pages: 12", "Page    3 size: 612 x 792 pts (letter)" or, for the first page, "Page size:
+ * …". */
 static void read_facts(const char *facts, struct page *ret)
 {
     *ret = (struct page){0};
@@ -92,7 +93,7 @@ static void read_facts(const char *facts, struct page *ret)
     }
 }
 
-/* page 0: the document as a whole, with the size of its first page. */
+/* Asks about a page or, with page 0, about the document and its first page. */
 static int ask(int fd, const struct nb_pdf *what, int page, struct page *ret,
                struct phi3v_error *err)
 {
@@ -107,7 +108,7 @@ static int ask(int fd, const struct nb_pdf *what, int page, struct page *ret,
     return rc;
 }
 
-/* Which page, and how large it is. */
+/* Finds out which page to draw, and its size. */
 static int choose(int fd, const struct nb_pdf *what, int *ret_page, struct page *ret,
                   struct phi3v_error *err)
 {

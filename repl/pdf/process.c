@@ -16,7 +16,7 @@
 #include "common/memory.h"
 #include "pdf/process.h"
 
-enum { OUT, ERR, SAID, N_PIPES, TICK_MS = 50 }; /* SAID: the errno of an exec that failed */
+enum { OUT, ERR, SAID, N_PIPES, TICK_MS = 50 }; /* SAID: carries the errno of a failed exec */
 
 struct pipes {
     int read[N_PIPES], write[N_PIPES]; // -1: closed
@@ -49,7 +49,7 @@ static bool open_pipes(struct pipes *p)
     return all;
 }
 
-/* -- In the new process: only calls that are safe between fork and exec ------------------------- */
+/* -- In the new process: only calls that are safe between fork and exec ------------------------ */
 
 static void limit(int what, rlim_t most)
 {
@@ -66,7 +66,7 @@ static void become(const char *const *argv, int in_fd, const struct pipes *p,
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
-    setpgid(0, 0); /* Ctrl-C is for us: it is ended by us then */
+    setpgid(0, 0); /* Ctrl-C reaches only us, and we then end the process */
     int from[3] = {in_fd, p->write[OUT], p->write[ERR]};
     for (int i = 0; i < 3; i++) from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 3);
     for (int i = 0; i < 3; i++)
@@ -84,7 +84,7 @@ static void become(const char *const *argv, int in_fd, const struct pipes *p,
 
 /* -- In ours ---------------------------------------------------------------------------------- */
 
-/* What there is to read, at most `room` bytes of it kept. False at the end of the pipe. */
+/* Reads what there is and keeps at most `room` bytes of it. False at the end of the pipe. */
 static bool take(int fd, struct text *to, size_t room)
 {
     char bytes[65536];
@@ -118,8 +118,8 @@ static enum process_end listen_to(struct pipes *p, const struct process_limits *
     return PROCESS_FINE;
 }
 
-/* How a process whose pipes have ended does so itself; it may have closed them and go on. PROCESS_LATE:
- * it is still there. */
+/* Waits for the process, which may go on after closing its pipes; PROCESS_LATE if it is too
+ * long. */
 static enum process_end wait_for(pid_t pid, const struct process_limits *limits, bool *ret_stopped)
 {
     double end = now_s() + limits->seconds;
@@ -136,7 +136,7 @@ static enum process_end wait_for(pid_t pid, const struct process_limits *limits,
 
 static void end_process(pid_t pid)
 {
-    kill(-pid, SIGKILL); /* it may not have its group yet */
+    kill(-pid, SIGKILL); /* both, because it may not have its group yet */
     kill(pid, SIGKILL);
     while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) continue;
 }
@@ -149,7 +149,7 @@ static void keep_first_words(struct process_result *r, const struct text *words)
     r->first_words[n] = 0;
 }
 
-/* The started process, to its end. */
+/* Follows the started process to its end. */
 static int follow(pid_t pid, struct pipes *p, const struct process_limits *limits,
                   struct process_result *ret, struct phi3v_error *err)
 {
@@ -157,7 +157,7 @@ static int follow(pid_t pid, struct pipes *p, const struct process_limits *limit
     int why = 0;
     bool stopped = false;
     for (int i = 0; i < N_PIPES; i++) close_fd(&p->write[i]);
-    ssize_t n = read(p->read[SAID], &why, sizeof why); /* ends with exec */
+    ssize_t n = read(p->read[SAID], &why, sizeof why); /* a successful exec closes it */
     if (n == sizeof why) {
         ret->end = why == ENOENT ? PROCESS_MISSING : PROCESS_FAILED;
         snprintf(ret->first_words, sizeof ret->first_words, "%s", strerror(why));
@@ -165,7 +165,7 @@ static int follow(pid_t pid, struct pipes *p, const struct process_limits *limit
         return 0;
     }
     ret->end = listen_to(p, limits, &ret->out, &words, &stopped);
-    bool listened = ret->end == PROCESS_FINE; /* to the end of both */
+    bool listened = ret->end == PROCESS_FINE; /* both pipes have ended */
     if (listened) ret->end = wait_for(pid, limits, &stopped);
     if (!listened || ret->end == PROCESS_LATE) end_process(pid);
     keep_first_words(ret, &words);

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * A program of the system that reads some bytes and writes others: started by its name and an
- * argument vector, never by a shell, and bounded in time, memory and what it may write. */
+ * Runs an installed program that reads bytes and writes others. It is started with an argument
+ * vector, never by a shell, and limited in time, memory and output. */
 #ifndef PDF_PROCESS_H
 #define PDF_PROCESS_H
 
 #include "common/text.h"
 
 struct process_limits {
-    double seconds;      // on the clock, and of computing
+    double seconds;      // of wall time, and of CPU time
     size_t memory_bytes; // of its address space
     size_t output_bytes; // of standard output
     bool (*stopped)(void *user);
@@ -17,19 +17,20 @@ struct process_limits {
 enum process_end {
     PROCESS_FINE,
     PROCESS_MISSING, /* there is no such program */
-    PROCESS_LATE,    /* it took longer than it may */
+    PROCESS_LATE,    /* it took too long */
     PROCESS_TOO_MUCH,
-    PROCESS_FAILED /* a status other than 0, or a signal */
+    PROCESS_FAILED /* it ended with a status other than 0, or by a signal */
 };
 
 struct process_result {
     enum process_end end;
     struct text out;
-    char first_words[200]; // of standard error, its first line
+    char first_words[200]; // the first line of standard error
 };
 
-/* argv ends with NULL and begins with the name, which is looked for in PATH. in_fd becomes its
- * standard input. Errors: CANCELLED, MEMORY, IO (no process can be made); then there is no result. */
+/* argv begins with the program's name, which is searched in PATH, and ends with NULL. in_fd becomes
+ * standard input. Errors: CANCELLED, MEMORY, IO (no process can be started); then there is no
+ * result. */
 int process_run(const char *const *argv, int in_fd, const struct process_limits *limits,
                 struct process_result *ret, struct phi3v_error *err);
 

@@ -14,7 +14,7 @@ static json_t *image_json(const phi3v_image *image, const struct phi3v_image_pla
     json_t *line =
         json_pack("{s:o,s:s,s:i,s:i}", "source", json_text(source ? source : ""), "sha256",
                   info->file_sha256, "width", info->width, "height", info->height);
-    if (!plan) return line; /* of a server's it is not known */
+    if (!plan) return line; /* unknown for a server's answer */
     json_object_set_new(line, "crops", json_pack("[i,i]", plan->crop_rows, plan->crop_cols));
     json_object_set_new(line, "tokens", json_integer(plan->n_tokens));
     return line;
@@ -41,7 +41,7 @@ static json_t *timing_json(double load_s, const struct phi3v_timing *t, double d
                      (json_int_t)t->cached_tokens, "decode_tokens", (json_int_t)t->decode_tokens);
 }
 
-/* With six decimals, which a float has not many more of. */
+/* Six decimals are about what a float holds. */
 static json_t *logprob_json(double x)
 {
     return isfinite(x) ? json_real(round(x * 1e6) / 1e6) : json_null();
@@ -55,7 +55,7 @@ static json_t *logprobs_json(const struct phi3v_result *r)
     return list;
 }
 
-/* For each token the most probable ones, [id, logprob] of each. */
+/* The most probable tokens in each token's place, as [id, logprob]. */
 static json_t *top_json(const struct phi3v_result *r)
 {
     json_t *list = json_array();

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The machine-readable account of one answer: what `ask --json` and `script --json` print. */
+ * One answer in JSON, as `ask --json` and `script --json` print it. */
 #ifndef VERBS_ANSWER_JSON_H
 #define VERBS_ANSWER_JSON_H
 
 #include "common/json.h"
 #include "notebook/notebook.h"
 
-/* One object. cell: its number, with its state; 0: none. The caller frees it with json_decref. */
+/* Makes the object, which the caller frees with json_decref. cell is the cell's number, reported
+ * with its state; 0: none. */
 json_t *answer_json(const struct phi3v_model_info *model, double load_s, int cell,
                     const struct nb_answer *answer);
 

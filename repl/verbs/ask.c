@@ -40,7 +40,7 @@ static int read_prompt(const struct options *opt, const char *word, char **ret,
     return 0;
 }
 
-/* The schema that the answer is to satisfy: of a file, or as it was written. */
+/* Sets the answer's schema, which is given as a file or as JSON. */
 static int bind_answer(struct plain *p, const char *schema, struct phi3v_error *err)
 {
     bool inlined = *schema == '{';
@@ -55,8 +55,8 @@ static int bind_answer(struct plain *p, const char *schema, struct phi3v_error *
     return rc;
 }
 
-/* The first bytes of standard input, without taking them: what is no picture may be somebody
- * else's, such as the list that a shell loop reads. */
+/* Looks at the first bytes of standard input without consuming them: unless they are a picture,
+ * they may belong to somebody else, such as a shell loop that reads a list. */
 static size_t peek_input(char *bytes, size_t n)
 {
     enum { WAIT_MS = 300 };
@@ -92,7 +92,7 @@ static bool is_picture_piped(void)
     return false;
 }
 
-/* Pictures first: a wrong path is told before a large model is opened. */
+/* Loads pictures before the model, so that a wrong path is reported at once. */
 static int stage_pictures(struct plain *p, const struct options *opt, bool prompt_from_input,
                           struct phi3v_error *err)
 {
@@ -111,7 +111,8 @@ static int answer(struct plain *p, const struct options *opt, const char *text,
                     : nb_ask(p->nb, text, NB_TYPED, ret, err);
 }
 
-/* The beginning of a JSON text is none. With --json the object that was printed says it. */
+/* Reports JSON that was cut off, which is invalid. With --json the printed object already says
+ * so. */
 static int report_cut(const struct options *opt)
 {
     struct phi3v_error err;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The completions of bash, zsh and fish. Each is a script that knows the tables by heart, so that
- * completing starts no program; only names of models are asked for. */
+ * The completion scripts for bash, zsh and fish. They contain the tables of verbs and options, so
+ * that completing runs phiscope only for the names of models. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 
 static const char made[] = "made by \"phiscope describe\" out of the program's own tables";
 
-/* The text between single quotes; each letter of `escape` gets a backslash. */
+/* Writes the text in single quotes, with a backslash before each character in `escape`. */
 static void put_quoted(const char *text, const char *escape)
 {
     for (; *text; text++) {
@@ -22,7 +22,7 @@ static void put_quoted(const char *text, const char *escape)
     }
 }
 
-/* "a|b" with blanks. */
+/* Writes "a|b" as "a b". */
 static void put_first_words(const char *words)
 {
     for (; *words; words++) putchar(*words == '|' ? ' ' : *words);
@@ -48,14 +48,14 @@ static void put_setting_names(const char *behind)
 
 /* -- bash ------------------------------------------------------------------------------------- */
 
-/* The names of an option as a pattern of case. */
+/* Writes an option's names as a pattern for case. */
 static void put_pattern(const struct shown_option *o)
 {
     if (o->letter) printf("-%c | ", o->letter);
     printf("--%s", o->name);
 }
 
-/* What completes the value: a branch of case. */
+/* Writes the branch of case that completes the option's value. */
 static void bash_value(const struct shown_option *o, void *user)
 {
     (void)user;
@@ -102,7 +102,7 @@ static void bash_verb(const struct verb *v)
     printf("' rest='%s'\n        ;;\n", does[v->words]);
 }
 
-/* Values of the options that verbs have of their own, where the same name is not common. */
+/* Does so for the options that only some verbs have, unless a common option has the same name. */
 static void bash_values(void (*fn)(const struct shown_option *, void *), void *user)
 {
     each_option(NULL, fn, user);
@@ -128,7 +128,7 @@ static const char bash_begin[] =
     "}\n"
     "\n";
 
-/* bash takes words apart at =, too: "--set", "seed", "=", "1". */
+/* bash also splits words at =: "--set", "seed", "=", "1". */
 static const char bash_middle[] =
     "_phiscope() {\n"
     "    local cur=${COMP_WORDS[COMP_CWORD]} n=$COMP_CWORD behind= option verb= at=0 i\n"

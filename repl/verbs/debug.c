@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope debug: the stages of the model one by one, for tests and bug reports. */
+ * phiscope debug: shows each stage of the model, for tests and bug reports. */
 #define _GNU_SOURCE
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +21,9 @@ enum { MAX_IDS_BYTES = 64 << 20 };
 struct debug {
     struct bare_engine bare;
     struct loaded *loaded;
-    phi3v_image **images; // of loaded
+    phi3v_image **images; // those in `loaded`
     int n_images;
-    char **words; // behind the verb's name
+    char **words; // after the verb's name
     int n_words;
 };
 
@@ -43,7 +43,7 @@ static int open_images(struct debug *d, struct phi3v_error *err)
     return 0;
 }
 
-/* A JSON array of whole numbers that fit an id. */
+/* Reads a JSON array of integers that can be ids. */
 static int ids_from_json(const json_t *list, const char *what, int32_t **ret_ids, size_t *ret_n,
                          struct phi3v_error *err)
 {
@@ -230,10 +230,10 @@ static int all_logits(struct debug *d, phi3v_prompt **ret_prompt, float **ret_va
     return rc;
 }
 
-/* The model as --dtype has it against itself in exact arithmetic. */
+/* Compares the model with --dtype to the same model in exact arithmetic. */
 static int divergence(struct debug *d, struct phi3v_error *err)
 {
-    struct debug exact = *d; /* its own model, the same pictures and words */
+    struct debug exact = *d; /* with its own model, but the same pictures and words */
     phi3v_prompt *p, *q = NULL;
     float *a, *b = NULL;
     int rc = all_logits(d, &p, &a, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope describe: the manual page and the completions, written while phiscope is built. */
+ * phiscope describe: writes the manual page and the completions when phiscope is built. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,7 +10,7 @@
 
 /* -- Options ---------------------------------------------------------------------------------- */
 
-/* "auto|cpu|cuda[:N]" as "auto cpu cuda": what stands in brackets is left out. */
+/* Turns "auto|cpu|cuda[:N]" into "auto cpu cuda", without the parts in brackets. */
 static void list_values(const char *from, char *to, size_t n_bytes)
 {
     size_t n = 0;
@@ -94,7 +94,7 @@ void each_option(const struct verb *verb, shown_option_fn *fn, void *user)
 
 /* -- The manual page -------------------------------------------------------------------------- */
 
-/* Text as it stands, a line of it as a line of the page's source. */
+/* Writes text line by line, escaped for the page's source. */
 static void put(const char *text)
 {
     bool begins = true;
@@ -117,7 +117,7 @@ static void put_line(const char *macro, const char *text)
     putchar('\n');
 }
 
-/* Lines that are filled, but for those that begin with `own` or with an example. */
+/* Writes lines to be filled, except those that begin with `own` or show an example. */
 static void put_filled(const char *text, const char *own)
 {
     while (*text) {

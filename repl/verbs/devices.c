@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope devices: what can compute here. */
+ * phiscope devices: lists the processors and GPUs that can run a model. */
 #include <stdlib.h>
 
 #include "common/json.h"

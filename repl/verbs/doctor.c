@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope doctor: what this machine, this build and a model are like, for whoever asks why
- * something does not work. What is wrong is marked, and the exit status says whether anything is.
- */
+ * phiscope doctor: reports on this machine, this build and a model, to find out why something does
+ * not work. It marks what is wrong, and the exit status says whether anything is. */
 #define _GNU_SOURCE
 #include <stdarg.h>
 #include <stdlib.h>
@@ -26,7 +25,7 @@ struct doctor {
     int n_wrong;
 };
 
-/* One finding; `good` false: something to be mended. */
+/* Reports a finding; with `good` false it is something to fix. */
 static void find(struct doctor *d, const char *part, bool good, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
@@ -102,7 +101,7 @@ static void show_terminal(struct doctor *d)
 
 /* -- A model ---------------------------------------------------------------------------------- */
 
-/* As it is stored, without conversion; what is packed opens in its own form. */
+/* Opens the model as it is stored, without conversion; packed weights stay packed. */
 static int open_model(const char *path, phi3v_model **ret, struct phi3v_error *err)
 {
     struct phi3v_model_options how;
@@ -136,7 +135,7 @@ static void show_files(struct doctor *d, const phi3v_model *model)
     find(d, "tokenizer", true, "%d ids, sha256 %s", health.n_token_ids, health.tokenizer_sha256);
 }
 
-/* The folder's path (phi3v_string_free), and the model when it opens. */
+/* Reports on the model, and returns it if it opens. */
 static phi3v_model *show_model(struct doctor *d, const char *name)
 {
     char *path;
@@ -220,7 +219,7 @@ static void examine(struct doctor *d, const char *name)
     show_terminal(d);
     phi3v_model *model = show_model(d, name ? name : "default");
     fault_model(model);
-    if (name) { // another model than the one whose answer is known
+    if (name) { // not the built-in model, so the right answer is not known
         phi3v_model_close(model);
         model = show_model(d, "default");
         fault_model(model);

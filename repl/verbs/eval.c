@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope eval: asks a model every question of a file and compares the answers with what is
- * known about the pictures. The format of the file is in docs/eval.md. */
+ * phiscope eval: asks a model the questions of a file and scores its answers against what is known
+ * about the pictures. docs/eval.md describes the file's format. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@
 
 enum { MAX_FILE_BYTES = 64 << 20, MAX_TURNS = 64 };
 
-struct tally { // of one kind of question
+struct tally { // for one kind of question
     char *kind;
     size_t n, right, n_exact, exact, edits, letters;
     double seconds;
@@ -26,7 +26,7 @@ struct tally { // of one kind of question
 
 struct eval {
     struct bare_engine bare;
-    const char *path; // of the questions
+    const char *path; // of the file of questions
     json_t *file;
     struct tally *tallies;
     size_t n_tallies;
@@ -64,7 +64,7 @@ static bool is_array_of(const json_t *value, bool numbers)
 
 static bool is_optional_text(const json_t *value) { return !value || json_is_string(value); }
 
-/* What is wrong with a turn, or NULL. */
+/* Says what is wrong with a turn, or NULL. */
 static const char *turn_mistake(const json_t *turn)
 {
     if (!text_at(turn, "question")) return "a turn wants \"question\", a string";
@@ -170,7 +170,7 @@ static int load_pictures(struct eval *e, struct talk *t, struct phi3v_error *err
 struct marks {
     bool right;
     bool has_answer, exact;
-    size_t facts, found; // contains, last, absent and numbers together
+    size_t facts, found; // of contains, last, absent and numbers together
     size_t edits, letters;
 };
 
@@ -204,7 +204,7 @@ static void mark_numbers(const char *got, const json_t *turn, struct marks *m)
     free(want);
 }
 
-/* Right: every fact holds; without facts, the answer is the expected one. */
+/* An answer is right when every fact holds or, without facts, when it equals the expected one. */
 static struct marks mark(const char *got, const json_t *turn)
 {
     struct marks m = {0};
@@ -420,7 +420,7 @@ static int ask_all(struct eval *e, struct phi3v_error *err)
     return 0;
 }
 
-/* What was asked before a failure is summed up all the same. */
+/* After a failure it still sums up what was asked before. */
 static int run(struct eval *e)
 {
     struct phi3v_error err;

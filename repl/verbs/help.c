@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope help: written out of the tables of verbs, options and commands. */
+ * phiscope help: made from the tables of verbs, options and commands. */
 #include <stdlib.h>
 #include <string.h>
 

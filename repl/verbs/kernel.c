@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope kernel: installs the Jupyter kernel, or is one. */
+ * phiscope kernel: installs the Jupyter kernel, or runs as one. */
 #define _GNU_SOURCE
 #include <limits.h>
 #include <stdlib.h>

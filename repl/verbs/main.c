@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope: the table of verbs, and which one was meant. */
+ * phiscope: the table of verbs, and finding the one to run. */
 #include <assert.h>
 #include <errno.h>
 #include <locale.h>
@@ -34,7 +34,7 @@ static int bench_verb(struct options *opt, int argc, char **argv)
     return bench_main(argc, argv, model ? model : "default", model_choice_dirs());
 }
 
-/* The notebook, with what stands on the command line. */
+/* Runs the notebook with a file and pictures from the command line. */
 static int notebook(const struct options *opt, const char *file, const struct strings *pictures)
 {
     struct phi3v_error err;
@@ -59,7 +59,7 @@ static int notebook(const struct options *opt, const char *file, const struct st
     return verb_report_error(opt, &err, status);
 }
 
-/* Words that are no verb: a notebook to open, or pictures to load. */
+/* Handles a command line without a verb: a notebook to open, or pictures to load. */
 static int notebook_of_words(struct options *opt, int n, char **words)
 {
     const char *file = n > 0 && (has_ending(words[0], ".ipynb") || has_ending(words[0], ".jsonl"))
@@ -193,7 +193,7 @@ int verb_misuse(const struct options *opt, const char *format, ...)
     return verb_report_error(opt, &err, EXIT_USAGE);
 }
 
-/* What stands on the command line fits together. */
+/* Checks that the options fit together. */
 static int check_options(const struct options *opt, int use)
 {
     if (!opt->connect) return EXIT_FINE;
@@ -250,8 +250,8 @@ static int dispatch(struct options *opt, int argc, char **argv)
     return notebook_of_words(opt, argc - at, argv + at);
 }
 
-/* Standard output has taken everything; else the status says so, with a sentence where none was
- * told yet. */
+/* Checks that standard output took everything. If not, the status says so, with a sentence unless
+ * an error was reported before. */
 static int end_output(int status)
 {
     errno = 0;
@@ -265,7 +265,7 @@ static int end_output(int status)
 int main(int argc, char **argv)
 {
     setlocale(LC_ALL, "");
-    setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON have a point everywhere */
+    setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON always have a decimal point */
     struct options opt;
     remarks_begin();
     fault_catch(EXIT_MODEL);

@@ -48,8 +48,8 @@ int model_choice_api_key(const struct options *opt, char **ret, struct phi3v_err
 
 enum { MAX_DIRS = 3 };
 
-/* Folders beside the program: build/repl/phiscope in the source tree, PREFIX/bin/phiscope when
- * installed. */
+/* Finds the folders of models relative to the program, which is build/repl/phiscope in the source
+ * tree and PREFIX/bin/phiscope when installed. */
 static int find_dirs(const char **dirs)
 {
     static const char *const from_exe[] = {"../../models", "../share/phiscope/models"};

@@ -10,8 +10,8 @@
 const char *model_choice_name(const struct options *opt);
 /* The chosen model or server, as nb_open_model takes it; the caller frees. NULL: the default. */
 char *model_choice_engine(const struct options *opt);
-/* Opens that for the notebook; offers to pull a model that is not here. Errors: as nb_open_model and
- * hub_pull. */
+/* Opens that for the notebook; offers to pull a model that is not here. Errors: as nb_open_model
+ * and hub_pull. */
 int model_choice_open(const struct options *opt, struct notebook *nb, struct phi3v_error *err);
 /* The key for servers, which the caller frees; *ret is NULL when there is none. Errors: IO. */
 int model_choice_api_key(const struct options *opt, char **ret, struct phi3v_error *err);
@@ -22,8 +22,8 @@ const char *const *model_choice_dirs(void);
 typedef void (*model_choice_fn)(const char *name, const char *path, void *user);
 void model_choice_each(model_choice_fn fn, void *user);
 
-/* At a terminal, when the chosen model is one of the hub and not here: offers to pull it. 0 means go
- * on, whatever was answered. Errors: as hub_pull. */
+/* At a terminal, when the chosen model is one of the hub and not here: offers to pull it. 0 means
+ * go on, whatever was answered. Errors: as hub_pull. */
 int pull_offer(const struct options *opt, struct phi3v_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope models: what there is on this machine, and taking one away. */
+ * phiscope models: lists the models on this machine, and removes one. */
 #define _GNU_SOURCE
 #include <dirent.h>
 #include <errno.h>
@@ -37,7 +37,7 @@ static void show_json(const struct phi3v_found *f)
     json_decref(line);
 }
 
-/* "whole", or what keeps the model from being opened. */
+/* "whole", or why the model cannot be opened. */
 static char *state_of(const struct phi3v_found *f)
 {
     if (f->kind && strcmp(f->kind, "phi3_v") != 0)
@@ -70,7 +70,7 @@ static int each_model(phi3v_found_fn fn, void *user)
     return phi3v_models(model_choice_dirs(), fn, user);
 }
 
-/* Those that open. */
+/* For models that can be opened. */
 struct opening {
     model_choice_fn fn;
     void *user;
@@ -101,7 +101,7 @@ static int list(const struct options *opt)
 
 /* -- Taking one away ------------------------------------------------------------------------ */
 
-/* The model that is meant, as the list has it. */
+/* The model to remove, as listed. */
 struct victim {
     const char *name; // ORG/NAME, or a short name
     char *folder, *shown;
@@ -119,7 +119,7 @@ static int find_victim(const struct phi3v_found *f, void *user)
     v->shown = xstrdup(f->name);
     v->in_cache = f->in_cache;
     v->bytes = f->bytes;
-    return strcmp(f->name, v->name) == 0; // the very letters
+    return strcmp(f->name, v->name) == 0; // no inexact match here
 }
 
 static int remove_one(const char *path, const struct stat *st, int kind, struct FTW *ftw)
@@ -133,7 +133,7 @@ static int remove_tree(const char *path)
     return nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
-/* Whether another program is fetching a file of the model: it then holds the file's lock. */
+/* Whether another program is fetching a file of the model, and so holds the file's lock. */
 static bool is_being_fetched(const struct victim *v)
 {
     char *slash = strrchr(v->folder, '/');
@@ -152,13 +152,13 @@ static bool is_being_fetched(const struct victim *v)
     return held;
 }
 
-/* The folder gets another name first, so that nobody finds a model with half its files. Links lead
- * to files that other models share: they go, what they lead to stays. */
+/* Renames the folder first, so that nobody finds a model with half its files. Links may point to
+ * files that other models share, so only the links are removed. */
 static int remove_model(const struct victim *v, struct phi3v_error *err)
 {
     char *slash = strrchr(v->folder, '/');
     char *aside = xasprintf("%.*s/.phiscope-removed", (int)(slash - v->folder), v->folder);
-    remove_tree(aside); // of a removal that was interrupted
+    remove_tree(aside); // left by an interrupted removal
     int rc = rename(v->folder, aside) || remove_tree(aside)
                  ? refuse(err, PHI3V_E_IO, "cannot remove %s: %s", v->folder, strerror(errno))
                  : 0;

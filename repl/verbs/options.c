@@ -200,7 +200,7 @@ static int set_pair(struct options *opt, const char *pair, struct phi3v_error *e
     return rc;
 }
 
-/* A word that getopt refused: argv[optind - 1], or the letter optopt. */
+/* Reports what getopt refused: argv[optind - 1], or the letter optopt. */
 static int refused(int c, char *const *argv, int use, struct phi3v_error *err)
 {
     const char *word = argv[optind - 1];
@@ -233,7 +233,7 @@ int options_parse(struct options *opt, int argc, char **argv, int use, bool firs
     struct getopt_tables tables = {0};
     build_tables(&tables, use, first_word);
     opterr = 0;
-    optind = 0; /* glibc: start anew, also with another set of options */
+    optind = 0; /* makes glibc start again, with another set of options */
     int c, rc = 0;
     while (!rc && (c = getopt_long(argc, argv, tables.shorts, tables.longs, NULL)) != -1) {
         if (c == '?' || c == ':')

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The command line: every setting of the notebook, and what only a command line says. */
+ * The options of the command line: all settings of the notebook, and those that only a command line
+ * has. */
 #ifndef VERBS_OPTIONS_H
 #define VERBS_OPTIONS_H
 
 #include "notebook/settings.h"
 
 struct options {
-    struct settings set; // first: its table's offsets hold for this struct, too
+    struct settings set; // first, so that the offsets in its table hold for this struct too
     const char *program; // argv[0], for messages
     char *model;         // NULL: PHISCOPE_MODEL, else "default"
     char *connect;       // addresses of servers that answer instead; NULL: none
-    char *api_key_file;  // for a server: NULL: PHISCOPE_API_KEY; of serve: NULL: no keys
+    char *api_key_file;  // NULL: PHISCOPE_API_KEY or, for serve, no keys
     struct strings images;
     char *type; /* of quantize */
     bool json, no_history, raw, help, go_on;
@@ -29,7 +30,7 @@ struct options {
     int port, max_queue;
 };
 
-enum option_use {                            /* bits besides those of enum setting_use */
+enum option_use {                            /* in addition to the bits of enum setting_use */
                   OPTION_COMMON = 1 << 8,    /* every verb that runs a model */
                   OPTION_DEBUG = 1 << 9,     /* debug verbs only */
                   OPTION_EVAL = 1 << 10,     /* eval only */
@@ -41,17 +42,17 @@ enum option_use {                            /* bits besides those of enum setti
                   OPTION_ASK = 1 << 16       /* ask only */
 };
 
-/* Row i of all, NULL behind the last; *ret_use: its mask. Settings count as OPTION_COMMON. */
+/* The i-th option, or NULL after the last; *ret_use is its mask. Settings are OPTION_COMMON. */
 const struct setting *option_at(int i, int *ret_use);
 
 void options_init(struct options *opt);
 void options_free(struct options *opt);
-/* A deep copy; to is uninitialised. */
+/* Makes a deep copy in `to`, which is uninitialised. */
 void options_copy(struct options *to, const struct options *from);
 
-/* Reads options from argv[1 …] into opt. use: mask of enum option_use that is allowed. Stops at the
- * first other word when `first_word`, else moves the other words to the end. Returns their index in
- * argv, or ARGUMENT with a sentence that names the nearest option. */
+/* Reads options from argv[1 …] into opt. `use` is the mask of the allowed ones. With `first_word`
+ * it stops at the first other word, else it moves the other words to the end. Returns their index
+ * in argv, or ARGUMENT with a sentence that names the nearest option. */
 int options_parse(struct options *opt, int argc, char **argv, int use, bool first_word,
                   struct phi3v_error *err);
 

@@ -119,10 +119,10 @@ static bool stopped(void *user)
     return interrupt_requested();
 }
 
-/* A script that was interrupted is over: no work after that forgets it. */
+/* Does not clear the interrupt flag, because Ctrl-C ends the whole script. */
 static void begins(void *user) { (void)user; }
 
-/* A script's standard output holds answers only. */
+/* Sends the command's output to stderr, because a script's standard output holds only answers. */
 static int shell(void *user, const char *command, struct phi3v_error *err)
 {
     (void)user;
@@ -192,6 +192,6 @@ int plain_close(struct plain *p, int status)
     struct phi3v_error err;
     refuse(&err, PHI3V_E_IO, "standard output cannot be written: %s", strerror(p->out.error));
     struct options plainly = *p->opt;
-    plainly.json = false; /* there is nowhere to print an object to */
+    plainly.json = false; /* an object could not be printed either */
     return verb_report_error(&plainly, &err, EXIT_CELL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * The front end without a line: answers stream to standard output, everything else goes to standard
- * error; with --json each answer is one object on standard output. What `ask` and `script` show. */
+ * The front end of `ask` and `script`, without a line editor: answers stream to standard output,
+ * everything else goes to standard error. With --json each answer is one object on standard
+ * output. */
 #ifndef VERBS_PLAIN_H
 #define VERBS_PLAIN_H
 
@@ -13,20 +14,20 @@
 struct plain {
     const struct options *opt; // borrowed
     struct notebook *nb;
-    struct term *term; // of standard output; NULL: it is no terminal, or gets JSON
+    struct term *term; // of standard output; NULL: it is not a terminal, or gets JSON
     struct out out, err;
     struct progress progress;
     struct stream *stream; // of the answer being shown
-    char last;             // byte of it
-    bool answers_alone;    // nothing but the answer and notes is wanted (ask)
-    bool cut_off;          // the last answer reached its longest length
+    char last;             // the last byte of the answer
+    bool answers_alone;    // show only the answer and notes (ask)
+    bool cut_off;          // the latest answer reached max_new_tokens
 };
 
-/* Makes the notebook over itself, with Ctrl-C. Not to be moved afterwards. standard_input: "-" may
- * be loaded as a picture. */
+/* Makes the notebook, which Ctrl-C stops. The struct must not move afterwards. standard_input: "-"
+ * may be loaded as a picture. */
 int plain_open(struct plain *p, const struct options *opt, bool standard_input,
                struct phi3v_error *err);
-/* Returns status, or EXIT_CELL with a sentence when standard output could not be written. */
+/* Returns status or, after reporting that standard output could not be written, EXIT_CELL. */
 int plain_close(struct plain *p, int status);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope pull: a model from the Hugging Face hub into the cache that Python uses too; and the
- * offer to do so where a model is named that is not here. */
+ * phiscope pull: fetches a model from the Hugging Face hub into the cache shared with Python. Also
+ * the offer to do so when a model that is not here is named. */
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static int show(const struct hub_progress *p, void *user)
     return interrupt_requested();
 }
 
-/* With progress on stderr; Ctrl-C stops. */
+/* Pulls with progress on stderr; Ctrl-C stops it. */
 static int pull(const char *name, const struct hub_env *env, struct hub_pulled *ret,
                 struct phi3v_error *err)
 {
@@ -103,7 +103,7 @@ int pull_main(struct options *opt, int argc, char **argv)
 
 /* -- The offer -------------------------------------------------------------------------------- */
 
-/* A line that begins with y or Y; anything else, the end and Ctrl-C mean no. */
+/* A line that begins with y or Y means yes; anything else, end of input and Ctrl-C mean no. */
 static bool says_yes(void)
 {
     char line[64] = "";
@@ -129,7 +129,7 @@ static bool asks(const char *name, const struct hub_env *env, int64_t missing)
     return says_yes();
 }
 
-/* A name of the hub that no folder and no cache answers to. */
+/* Whether it is a name of the hub that neither a folder nor the cache has. */
 static bool is_missing(const char *name, const struct hub_env *env)
 {
     char *path = NULL;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope quantize: a model folder with packed weights, which opens without conversion. */
+ * phiscope quantize: writes a model folder with packed weights, which opens without conversion. */
 #include <stdlib.h>
 
 #include "common/must.h"

@@ -11,7 +11,7 @@
 #include "verbs/divergence.h"
 #include "verbs/verb_report.h"
 
-/* Keys and values of the types of weights are those that --kv auto takes. */
+/* The forms of weights have the keys and values that --kv auto gives. */
 static const struct choice {
     const char *name, *dtype, *vision_dtype, *kv;
 } choices[] = {
@@ -34,20 +34,20 @@ struct form {
 
 struct rounding {
     struct bare_engine *exact;
-    struct form forms[N_FORMS]; // the first is the exact one
+    struct form forms[N_FORMS]; // the first is exact
     struct bare_engine rounded[N_FORMS - 1];
     size_t n_asked;
 };
 
 /* -- Distributions -------------------------------------------------------------------------- */
 
-/* The tokens of the expected answer behind the prompt. */
+/* The prompt followed by the expected answer. */
 struct forced {
     int32_t *ids; // the prompt's, then the answer's
     size_t n_prompt, n;
     phi3v_image **images;
     int n_images;
-    float *exact; // [n - n_prompt][n_vocab] logits in front of each token of the answer
+    float *exact; // [n - n_prompt][n_vocab] logits that predict each token of the answer
 };
 
 static int force_truth(struct forced *f, struct bare_engine *b, const phi3v_prompt *prompt,
@@ -76,7 +76,8 @@ static void forced_free(struct forced *f)
     free(f->exact);
 }
 
-/* Logits in front of every token of the answer, token after token: the session keeps the rest. */
+/* Computes the logits that predict each token of the answer, one by one; the session reuses the
+ * rest. */
 static int forced_logits(const struct forced *f, struct bare_engine *b, float **ret_logits,
                          struct phi3v_error *err)
 {
@@ -101,7 +102,7 @@ static int forced_logits(const struct forced *f, struct bare_engine *b, float **
     return rc;
 }
 
-/* The first form gives what the others are compared with. */
+/* Compares a form's distributions with those of the first form, which are kept. */
 static int compare_distributions(struct form *form, struct forced *f, struct phi3v_error *err)
 {
     float *logits;
@@ -140,7 +141,7 @@ static int compare_answers(struct form *form, const phi3v_prompt *prompt,
     return rc;
 }
 
-/* The exact form has given its answer already. */
+/* Asks one form; the exact one has already answered. */
 static int ask_form(struct form *form, bool is_exact, const struct rounding_turn *turn,
                     struct forced *f, struct phi3v_error *err)
 {

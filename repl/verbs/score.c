@@ -16,7 +16,7 @@ struct letters {
 
 static bool is_continuation(unsigned char c) { return (c & 0xC0) == 0x80; }
 
-/* One element a character: its bytes as a number, which is enough to compare. */
+/* One element per character: its bytes as a number, which is enough for comparing. */
 static struct letters letters_of(const char *text, bool fold)
 {
     struct letters out = {xcalloc(strlen(text) + 1, sizeof *out.v), 0};
@@ -46,7 +46,8 @@ bool score_same(const char *got, const char *want)
     return same;
 }
 
-/* A fact may end inside a word only where it is no word itself, as in "45%". */
+/* A fact must not begin or end within a word, unless it has no word character there, as in
+ * "45%". */
 static bool stands_alone(struct letters text, struct letters fact, size_t at)
 {
     size_t end = at + fact.n;
@@ -82,7 +83,7 @@ static size_t smaller(size_t a, size_t b) { return a < b ? a : b; }
 size_t score_edits(const char *got, const char *want, bool anywhere, size_t *ret_letters)
 {
     struct letters a = letters_of(got, true), b = letters_of(want, true);
-    /* column[j]: edits between b[0…j) and a stretch of a that ends here */
+    /* column[j]: the edits between b[0…j) and a stretch of a that ends here */
     size_t *column = xcalloc(b.n + 1, sizeof *column);
     for (size_t j = 0; j <= b.n; j++) column[j] = j;
     size_t best = column[b.n];
@@ -113,7 +114,7 @@ static bool is_thousands(const char *p)
     return *p == ',' && is_digit(p[1]) && is_digit(p[2]) && is_digit(p[3]) && !is_digit(p[4]);
 }
 
-/* The number that begins at p; *ret_end is behind it. */
+/* The number that begins at p; *ret_end points after it. */
 static double number_at(const char *p, const char **ret_end)
 {
     double value = 0, unit = 1;
@@ -153,7 +154,8 @@ size_t score_numbers(const char *text, const double *want, size_t n, double tole
     if (n) memcpy(sorted, want, n * sizeof *want);
     qsort(got, n_got, sizeof *got, compare_numbers);
     qsort(sorted, n, sizeof *sorted, compare_numbers);
-    /* both sorted and one tolerance for all: taking the first that fits finds the most */
+    /* both are sorted and the tolerance is constant, so taking the first that fits finds the
+     * most */
     for (size_t i = 0; i < n; i++) {
         while (at < n_got && got[at] < sorted[i] - tolerance) at++;
         if (at < n_got && got[at] <= sorted[i] + tolerance) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope script: what one would type, from a file, up to the first failing cell. */
+ * phiscope script: runs a file as if it were typed, up to the first cell that fails. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "verbs/model_choice.h"
 #include "verbs/verbs.h"
 
-/* One line, without its end and without a byte order mark. Returns 1, 0 at the end, or an error. */
+/* Reads a line without its end or a byte order mark. Returns 1, 0 at the end, or an error. */
 static int next_line(FILE *f, bool first, char **ret, struct phi3v_error *err)
 {
     char *bytes = NULL;
@@ -34,8 +34,8 @@ static int next_line(FILE *f, bool first, char **ret, struct phi3v_error *err)
     return rc;
 }
 
-/* The next complete cell. In a prompt a closing backslash becomes the line break; a command keeps
- * it. Returns as next_line. */
+/* Reads the next complete cell. A backslash at the end of a line becomes the line break in a
+ * prompt, and stays in a command. Returns as next_line. */
 static int next_cell(FILE *f, bool first, char **ret, struct phi3v_error *err)
 {
     struct text cell = {0};

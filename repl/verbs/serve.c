@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * phiscope serve: the model behind an HTTP server. */
+ * phiscope serve: serves a model over HTTP. */
 #include "serve/serve.h"
 #include "term/out.h"
 #include "verbs/bare_engine.h"
@@ -7,7 +7,7 @@
 
 #ifdef HAVE_MICROHTTPD
 
-/* Standard output gets the base address, for whoever started this; people are told more. */
+/* Prints the base address to standard output for programs, and more to stderr for people. */
 static void ready(const char *address, const struct serve_options *opt)
 {
     struct out out;

@@ -8,7 +8,7 @@
 int npy_write(const char *path, int n_dims, const int64_t *shape, const float *data,
               struct phi3v_error *err);
 
-/* Collects named arrays (copied), then writes them in the order they came. Zero-initialise. */
+/* Collects named arrays (copied), and writes them in the order they were added. Zero-initialise. */
 struct tensor_list {
     struct tensor_item {
         char *name;

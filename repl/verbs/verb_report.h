@@ -21,11 +21,9 @@ int verb_report_error(const struct options *opt, const struct phi3v_error *err, 
 /* Writes a JSON value as one line of stdout. */
 void verb_report_json(const json_t *value);
 
-/* The exit status for an error code: while an answer is made, */
+/* The exit status for an error of answering, of reading an input, and of opening a model. */
 int verb_answer_status(int code);
-/* while an input is read, */
 int verb_input_status(int code);
-/* and while a model is opened. */
 int verb_model_status(int code);
 
 #endif

@@ -11,11 +11,11 @@ enum verb_words { WORDS_NONE, WORDS_FILES, WORDS_FOLDERS, WORDS_MODELS, WORDS_TO
 struct verb {
     const char *name;
     int (*run)(struct options *opt, int argc, char **argv);
-    const char *usage; /* words behind the verb */
-    const char *help;  /* one line; NULL: for builds, not listed */
+    const char *usage; /* the words after the verb */
+    const char *help;  /* one line; NULL: used by the build only, not listed */
     const char *more;  /* for help TOPIC; may be NULL */
-    int options;       /* mask of enum option_use; 0: it reads them itself */
-    const char *first; /* "a|b": what its first word can be; NULL: as the others */
+    int options;       /* mask of enum option_use; 0: the verb reads options itself */
+    const char *first; /* "a|b": the choices for its first word; NULL: like the other words */
     enum verb_words words;
 };
 
@@ -35,11 +35,11 @@ int serve_main(struct options *opt, int argc, char **argv);
 int doctor_main(struct options *opt, int argc, char **argv);
 int describe_main(struct options *opt, int argc, char **argv);
 int help_main(struct options *opt, int argc, char **argv);
-/* The lines of a file, or of standard input ("-"). Exit status. */
+/* Runs a script from a file or standard input ("-"). Returns the exit status. */
 int script_run(const struct options *opt, const char *file);
 
-/* Reads the verb's options; *ret_words is then the first other word, *ret_n their number. Returns
- * -1 to go on, else the exit status (a mistake was reported, or --help was answered). */
+/* Reads the verb's options; *ret_words then points to the *ret_n other words. Returns -1 to go on,
+ * else the exit status (an error was reported, or --help was answered). */
 int verb_options(struct options *opt, int argc, char **argv, char ***ret_words, int *ret_n);
 /* Reports wrong use of a verb and returns EXIT_USAGE. */
 int verb_misuse(const struct options *opt, const char *format, ...)
@@ -47,6 +47,6 @@ int verb_misuse(const struct options *opt, const char *format, ...)
 
 void help_print(void);
 void help_verb(const struct verb *verb);
-extern const char help_status[]; /* what the exit statuses mean, in lines */
+extern const char help_status[]; /* the meaning of the exit statuses, one per line */
 
 #endif
