@@ -59,7 +59,7 @@ static void make_published(const struct io *io, const char *type, json_t *conten
 
 /* -- Requests for the notebook's thread ------------------------------------------------------- */
 
-/* A message of one byte tells that a request waits; without one, that all is over. */
+/* Queues a request and wakes the notebook's thread; NULL wakes it without one, to end. */
 static void put_request(struct io *io, struct waiting *w)
 {
     if (w) {
@@ -71,7 +71,7 @@ static void put_request(struct io *io, struct waiting *w)
     zmq_send(io->requests_in, ".", 1, 0);
 }
 
-/* NULL: none waits. */
+/* The next request, or NULL. */
 static struct waiting *take_request(struct io *io)
 {
     pthread_mutex_lock(&io->lock);

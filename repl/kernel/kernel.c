@@ -45,7 +45,7 @@ static struct kernel *running; /* for the signal handler */
 static void interrupt(void *user)
 {
     struct kernel *k = user;
-    atomic_store(&k->interrupted, true); /* what runs asks `stopped` a few times a second */
+    atomic_store(&k->interrupted, true); /* the running cell polls `stopped` */
 }
 
 static void on_sigint(int sig)
