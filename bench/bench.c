@@ -182,7 +182,7 @@ static int run_item(struct driver *d, const struct plan_item *item, struct phi3v
     if (!item->kind->run && !d->path) return 0; /* synthetic weights have no file to open */
     if (!item->kind->run && d->bench.model) {
         *err = (struct phi3v_error){PHI3V_E_ARGUMENT,
-                                    "start and memory are not for a process that has a model open"};
+                                    "start and memory need a process without an open model"};
         return err->code;
     }
     if (result_init(r, item) != 0) {

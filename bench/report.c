@@ -107,11 +107,11 @@ void report_limits(const struct run *run)
 static void print_share(const struct run *run, const struct summary *m)
 {
     if (!strcmp(m->limit, "cache")) {
-        printf("none: %.0f MB of weights and keys lie in the cache of %.0f MB",
+        printf("none: %.0f MB of weights and keys fit the cache of %.0f MB",
                m->amount / (m->tok_s > 0 ? (double)m->n : 1) / 1e6,
                (double)machine_cache_bytes() / 1e6);
     } else if (m->share <= 0) {
-        printf("not known for %s", m->limit);
+        printf("unknown for %s", m->limit);
     } else if (m->reads) {
         printf("%.0f %% of reading at %.0f GB/s (%s)", 100 * m->share,
                (m->read_gbs_before + m->read_gbs_after) / 2, band_mode(&run->band, m));

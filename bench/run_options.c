@@ -114,23 +114,23 @@ int run_options_plan(struct run_options *s, const char *list)
 /* -- Options ----------------------------------------------------------------------------------- */
 
 const struct bench_option bench_options[] = {
-    {"model", 'm', "MODEL", "as everywhere"},
+    {"model", 'm', "MODEL", "as for other verbs"},
     {"case", 0, "NAME[:N][,…]",
      "all by default, or some of\n"
-     "tg:CONTEXT   one token after the other behind so many (0, 2048, 8192, 32768)\n"
-     "many:ANSWERS so many answers side by side, all their tokens counted (4)\n"
+     "tg:CONTEXT   decoding after so many tokens (0, 2048, 8192, 32768)\n"
+     "many:ANSWERS decoding so many answers at once, all their tokens counted (4)\n"
      "pp:TOKENS    a prompt of text (128, 512, 2048)\n"
      "vision:CROPS encoding a picture (1, 5, 17)\n"
-     "turn:CROPS   first token for a new picture, its pixels at hand (5, 17); turn:CROPS+N: for\n"
-     "             a question of N tokens behind it, not 19\n"
-     "edit:CROPS   first token for another question behind the same picture (5, 17); edit:CROPS+N\n"
-     "start        opening a model folder to the first token, its files already in memory\n"
-     "memory:CROPS memory of a process behind such a turn, over (files + keys and values) (5)\n"
-     "limits       nothing but the limits\n"
-     "-            lists from standard input, each answered by one JSON object on a line"},
+     "turn:CROPS   first token for a new picture, already decoded (5, 17); turn:CROPS+N: with\n"
+     "             a question of N tokens instead of 19\n"
+     "edit:CROPS   first token for another question about the same picture (5, 17); edit:CROPS+N\n"
+     "start        from opening a model folder to the first token, with files already in memory\n"
+     "memory:CROPS memory of a process after such a turn, over (files + keys and values) (5)\n"
+     "limits       only the limits\n"
+     "-            lists from standard input, each answered by one JSON object per line"},
     {"synthetic", 0, "phi3v", "full-size pseudo-random weights made in memory"},
     {"dtype", 0, "auto|f32|bf16|q8|q4", "as in phiscope help ask; auto by default"},
-    {"kv", 0, "auto|f32|f16|q8", "how keys and values are kept; auto by default"},
+    {"kv", 0, "auto|f32|f16|q8", "type of keys and values; auto by default"},
     {"device", 0, "auto|cpu|cuda[:N]", "where to compute"},
     {"threads", 0, "N", "0: one per core"},
     {"repeat", 0, "N", "samples of each case; else up to five within ten seconds"},
@@ -146,7 +146,8 @@ const int n_bench_options = N_OPTIONS;
 static void print_help(void)
 {
     printf("phiscope bench [-m MODEL | --synthetic phi3v] [options]\n"
-           "Speeds as shares of what this machine can do at most, measured around every sample.\n");
+           "Measures speeds as shares of this machine's limits, which are measured around every "
+           "sample.\n");
     for (int i = 0; i < N_OPTIONS; i++) {
         const struct bench_option *o = &bench_options[i];
         char left[40];
@@ -227,9 +228,10 @@ int run_options_read(int argc, char **argv, struct run_options *s)
     optind = 0;
     for (int c, at = 0; (c = getopt_long(argc, argv, "m:h", longs, &at)) != -1;) {
         if (c == '?')
-            return MISUSE(
-                s, "\"%s\" is no option of bench or lacks its value: see phiscope bench --help",
-                argv[optind - 1]);
+            return MISUSE(s,
+                          "\"%s\" is not an option of bench, or its value is missing: see phiscope "
+                          "bench --help",
+                          argv[optind - 1]);
         const char *name = c == 'm' ? "model" : c == 'h' ? "help" : longs[at].name;
         if (!strcmp(name, "help")) {
             print_help();

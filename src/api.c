@@ -415,7 +415,7 @@ static int check_job(struct phi3v_job *jobs, int i, struct phi3v_error *err)
     int rc = check_alone(job, i, err);
     if (rc) return rc;
     if (job->session->model != jobs->session->model)
-        return err_set(err, PHI3V_E_ARGUMENT, "job %d is of another model than the first", i);
+        return err_set(err, PHI3V_E_ARGUMENT, "job %d has another model than the first", i);
     for (int k = 0; k < i; k++)
         if (job_at(jobs, k)->session == job->session)
             return err_set(err, PHI3V_E_ARGUMENT, "jobs %d and %d share a session", k, i);
@@ -428,7 +428,7 @@ static int read_job_params(struct phi3v_params *ret, const struct phi3v_params *
 {
     int rc = read_params(ret, params, err);
     if (!rc && ret->constraint)
-        rc = err_set(err, PHI3V_E_ARGUMENT, "a job's constraint stands in the job, not in params");
+        rc = err_set(err, PHI3V_E_ARGUMENT, "put a job's constraint in the job, not in params");
     return rc;
 }
 
@@ -465,11 +465,11 @@ int phi3v_batch_join(phi3v_batch *batch, struct phi3v_job *job, const struct phi
     if (!rc) rc = read_job_params(&p, params, err);
     if (rc) return rc;
     if (job->session->model != batch_model(batch))
-        return err_set(err, PHI3V_E_ARGUMENT, "the job is of another model than the batch");
+        return err_set(err, PHI3V_E_ARGUMENT, "the job has another model than the batch");
     if (batch_has_session(batch, job->session))
         return err_set(err, PHI3V_E_ARGUMENT, "a job of the batch has this session");
     if (batch_join(batch, job, &p, on_event, user)) return 0;
-    return err_set(err, PHI3V_E_ARGUMENT, "the batch has no place for another job");
+    return err_set(err, PHI3V_E_ARGUMENT, "the batch has no free slot for another job");
 }
 
 int phi3v_batch_step(phi3v_batch *batch, int n_tokens)

@@ -224,7 +224,7 @@ static int bind_socket(struct io *io, void **ret, int type, const struct wire_co
     int on = 1, rc = 0;
     if (type == ZMQ_ROUTER) zmq_setsockopt(*ret, ZMQ_ROUTER_HANDOVER, &on, sizeof on);
     if (zmq_bind(*ret, address))
-        rc = refuse(err, PHI3V_E_IO, "%.200s cannot be listened at: %s", address,
+        rc = refuse(err, PHI3V_E_IO, "cannot listen on %.200s: %s", address,
                     zmq_strerror(zmq_errno()));
     free(address);
     return rc;

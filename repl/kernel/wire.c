@@ -52,8 +52,8 @@ int wire_connection_read(const char *path, struct wire_connection *ret, struct p
     if (!file) return PHI3V_E_IO;
     const char *scheme = json_string_value(json_object_get(file, "signature_scheme"));
     if (scheme && strcmp(scheme, "hmac-sha256") != 0)
-        rc = refuse(err, PHI3V_E_UNSUPPORTED,
-                    "%.200s: messages signed with %.40s are not understood", path, scheme);
+        rc = refuse(err, PHI3V_E_UNSUPPORTED, "%.200s: signatures with %.40s are not supported",
+                    path, scheme);
     *ret = (struct wire_connection){.transport = text_of(file, "transport"),
                                     .ip = text_of(file, "ip"),
                                     .key = text_of(file, "key"),
@@ -63,7 +63,7 @@ int wire_connection_read(const char *path, struct wire_connection *ret, struct p
                                     .stdin_port = port_of(file, "stdin_port"),
                                     .hb_port = port_of(file, "hb_port")};
     if (!rc && (!*ret->transport || !*ret->ip || !ret->shell_port || !ret->iopub_port))
-        rc = refuse(err, PHI3V_E_IO, "%.200s is not a connection file of Jupyter", path);
+        rc = refuse(err, PHI3V_E_IO, "%.200s is not a Jupyter connection file", path);
     json_decref(file);
     if (rc) wire_connection_fini(ret);
     return rc;

@@ -40,7 +40,7 @@ int api_keys_read(const char *path, struct api_keys *ret, struct phi3v_error *er
     }
     OPENSSL_cleanse(bytes, n);
     free(bytes);
-    if (k.n == 0) return refuse(err, PHI3V_E_IO, "%.300s has no key: one a line is wanted", path);
+    if (k.n == 0) return refuse(err, PHI3V_E_IO, "%.300s has no key: write one per line", path);
     *ret = k;
     return 0;
 }

@@ -46,7 +46,7 @@ static int take_raster(struct gathering *g, const phi3v_image *image, const char
     size_t n_pixels = (size_t)info->width * (size_t)info->height;
     if (n_pixels > (size_t)MAX_PIXELS_MI << 20)
         return serve_refuse(err, 413, "image_too_large", param,
-                            "a picture of %d x %d pixels: at most %d million are taken here",
+                            "a picture of %d x %d pixels: at most %d million are allowed",
                             info->width, info->height, MAX_PIXELS_MI);
     if (!room_take(g->host->room, 3 * n_pixels))
         return serve_refuse(err, 429, "server_busy", param,
@@ -165,8 +165,7 @@ static int check_length(const struct conversation_host *host, size_t n, struct s
     int64_t ctx = phi3v_model_info(host->model)->ctx;
     if ((int64_t)n < ctx) return 0;
     return serve_refuse(err, 400, "context_length_exceeded", "messages",
-                        "the prompt has %zu tokens; the context is %lld, one of which is left for "
-                        "the answer",
+                        "the prompt has %zu tokens; the context is %lld, with one for the answer",
                         n, (long long)ctx);
 }
 

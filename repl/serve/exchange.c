@@ -69,7 +69,7 @@ static int check_model(const struct server *s, const struct request *r, struct s
 static int refuse_busy(struct serve_error *err)
 {
     return serve_refuse(err, 429, "server_busy", NULL,
-                        "as many requests wait as are taken: try again a little later");
+                        "too many requests are waiting: try again a little later");
 }
 
 /* Hands the prompt to the engine, unless it has a fixed answer. */
@@ -134,7 +134,8 @@ static int check_end(const struct generation_end *end, struct serve_error *err)
 {
     if (end->code) return serve_refuse_as(err, NULL, &end->error);
     if (end->finish != PHI3V_FINISH_INTERRUPTED) return 0;
-    return serve_refuse(err, 503, "server_ends", NULL, "the answer was stopped: the server ends");
+    return serve_refuse(err, 503, "server_ends", NULL,
+                        "the answer was stopped: the server is shutting down");
 }
 
 static json_t *tokens_of(struct exchange *x, const struct generation_news *news)
@@ -217,7 +218,7 @@ static bool fill(struct exchange *x)
     while (!wait_for_news(x, CALL_LOOK_MS, &news)) {
         if (call_gone(x->call)) return false;
         if (now_s() - since < KEEP_ALIVE_S) continue;
-        text_add(&x->out, ": the answer is on its way\n\n");
+        text_add(&x->out, ": still working on the answer\n\n");
         return true;
     }
     send_news(x, &news);

@@ -83,7 +83,7 @@ static enum MHD_Result health_answer(struct call *c)
     if (!atomic_load(&c->server->draining))
         return call_reply(c, 200, json_pack("{s:s}", "status", "ok"));
     struct serve_error err;
-    serve_refuse(&err, 503, "server_ends", NULL, "the server ends");
+    serve_refuse(&err, 503, "server_ends", NULL, "the server is shutting down");
     return call_refuse(c, &err);
 }
 
@@ -166,12 +166,12 @@ static int check_origin(const struct call *c, struct serve_error *err)
     if (c->server->keys.n > 0) return 0;
     if (host && !is_local_name(host))
         return serve_refuse(err, 403, "wrong_host", NULL,
-                            "the host %.100s is not this machine's own name: without keys only "
-                            "localhost is answered",
+                            "the host %.100s is not localhost, the only one allowed without keys",
                             host);
     const char *from = origin ? strstr(origin, "://") : NULL;
     if (!origin || (from && host && !strcasecmp(from + 3, host))) return 0;
-    return serve_refuse(err, 403, "wrong_origin", NULL, "pages of %.100s may not ask here", origin);
+    return serve_refuse(err, 403, "wrong_origin", NULL, "pages of %.100s may not use this server",
+                        origin);
 }
 
 static uint64_t address_of(const struct call *c)
@@ -199,12 +199,12 @@ static int check_key(struct call *c, struct serve_error *err)
     if (key >= 0 || c->route->open) return 0;
     return serve_refuse(err, 401, "invalid_api_key", NULL,
                         given ? "the API key is not one of this server's"
-                              : "an API key is wanted: Authorization: Bearer KEY");
+                              : "an API key is needed: Authorization: Bearer KEY");
 }
 
 static int refuse_body(struct serve_error *err)
 {
-    return serve_refuse(err, 413, "request_too_large", NULL, "a request may have %d MiB",
+    return serve_refuse(err, 413, "request_too_large", NULL, "a request may have at most %d MiB",
                         MAX_BODY >> 20);
 }
 
@@ -216,7 +216,7 @@ static int check_head(struct call *c, const char *method, const char *path, stru
     if (!rc) rc = check_key(c, err);
     if (!rc && length && strtoull(length, NULL, 10) > MAX_BODY) rc = refuse_body(err);
     if (!rc && !strcmp(method, "POST") && atomic_load(&c->server->draining))
-        rc = serve_refuse(err, 503, "server_ends", NULL, "the server ends");
+        rc = serve_refuse(err, 503, "server_ends", NULL, "the server is shutting down");
     return rc;
 }
 

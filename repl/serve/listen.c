@@ -54,12 +54,12 @@ int listen_at(const char *host, int port, struct listening *ret, struct phi3v_er
     snprintf(service, sizeof service, "%d", port);
     int no = getaddrinfo(host, service, &how, &found);
     if (no)
-        return refuse(err, PHI3V_E_ARGUMENT, "%.100s is no address to listen at: %s", host,
+        return refuse(err, PHI3V_E_ARGUMENT, "%.100s is not an address to listen on: %s", host,
                       gai_strerror(no));
     int why = EADDRNOTAVAIL;
     for (const struct addrinfo *at = found; at && why; at = at->ai_next) why = open_at(at, ret);
     freeaddrinfo(found);
     if (!why) return 0;
-    return refuse(err, PHI3V_E_IO, "%.100s port %d cannot be listened at: %s%s", host, port,
+    return refuse(err, PHI3V_E_IO, "cannot listen on %.100s port %d: %s%s", host, port,
                   strerror(why), why == EADDRINUSE ? "; --port names another" : "");
 }

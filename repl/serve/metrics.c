@@ -54,7 +54,7 @@ static void add_seconds(struct text *t, const struct scheduler_counts *c)
               "phiscope_stage_seconds_total{stage=\"prefill\"} %.6f\n"
               "phiscope_stage_seconds_total{stage=\"decode\"} %.6f\n",
               c->waited_s, c->vision_s, c->prefill_s, c->decode_s);
-    head(t, "first_token_seconds", "summary", "From asking to the first token.");
+    head(t, "first_token_seconds", "summary", "From the request to the first token.");
     text_addf(t, "phiscope_first_token_seconds_sum %.6f\nphiscope_first_token_seconds_count %llu\n",
               c->first_token_s, (unsigned long long)c->n_first_tokens);
 }
@@ -66,14 +66,14 @@ enum MHD_Result metrics_answer(struct call *call)
     struct text t = {0};
     scheduler_counts(s->scheduler, &c);
     one(&t, "waiting", "gauge", "Requests in the queue.", c.n_waiting);
-    one(&t, "running", "gauge", "Answers that grow now.", c.n_running);
+    one(&t, "running", "gauge", "Answers in progress.", c.n_running);
     one(&t, "held_bytes", "gauge", "Bodies and pictures of requests.",
         (double)atomic_load(&s->room.held));
     one(&t, "resident_bytes", "gauge", "Memory of this process.", resident_bytes());
     one(&t, "refused_total", "counter", "Requests that found the queue full.", (double)c.n_refused);
     one(&t, "failed_total", "counter", "Answers that could not be given.", (double)c.n_failed);
     one(&t, "prompt_tokens_total", "counter", "Tokens of prompts.", (double)c.n_prompt_tokens);
-    one(&t, "cached_tokens_total", "counter", "Those of them that were known already.",
+    one(&t, "cached_tokens_total", "counter", "Tokens of prompts that were reused.",
         (double)c.n_cached_tokens);
     one(&t, "answer_tokens_total", "counter", "Tokens of answers.", (double)c.n_answer_tokens);
     add_answers(&t, &c);

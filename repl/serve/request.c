@@ -88,16 +88,16 @@ static int read_logprobs(const json_t *body, struct request *r, struct serve_err
     if (rc) return rc;
     if (r->n_top > 0 && !r->logprobs)
         return serve_refuse(err, 400, "invalid_value", "top_logprobs",
-                            "top_logprobs wants logprobs to be true");
+                            "top_logprobs needs logprobs to be true");
     r->params.logprobs = r->logprobs ? (r->n_top > 0 ? r->n_top : 1) : 0;
     return 0;
 }
 
 static int add_stop(struct request *r, const json_t *value, struct serve_error *err)
 {
-    if (!json_is_string(value)) return misfit(err, "stop", "a text or a list of texts");
+    if (!json_is_string(value)) return misfit(err, "stop", "a string or a list of strings");
     if (!*json_string_value(value))
-        return serve_refuse(err, 400, "invalid_value", "stop", "a stop text is empty");
+        return serve_refuse(err, 400, "invalid_value", "stop", "a stop string is empty");
     must(strings_add(&r->stop, json_string_value(value)) ? r : NULL);
     return 0;
 }
@@ -109,7 +109,7 @@ static int read_stop(const json_t *body, struct request *r, struct serve_error *
     strings_free(&r->stop);
     if (!json_is_array(value)) return add_stop(r, value, err);
     if (json_array_size(value) > MAX_STOPS)
-        return serve_refuse(err, 400, "invalid_value", "stop", "%zu stop texts; at most %d",
+        return serve_refuse(err, 400, "invalid_value", "stop", "%zu stop strings; at most %d",
                             json_array_size(value), MAX_STOPS);
     int rc = 0;
     for (size_t i = 0; i < json_array_size(value) && !rc; i++)
@@ -175,7 +175,7 @@ static int add_text(struct text *to, const json_t *value, const char *param,
 {
     struct phi3v_error why;
     char *clean;
-    if (!json_is_string(value)) return misfit(err, param, "a text");
+    if (!json_is_string(value)) return misfit(err, param, "a string");
     if (source_normalise(json_string_value(value), json_string_length(value), "a message", &clean,
                          &why))
         return serve_refuse_as(err, param, &why);
@@ -223,10 +223,10 @@ static int read_content(const json_t *content, struct message *m, const char *pa
     else if (json_is_string(content))
         rc = add_text(&text, content, param, err);
     else if (content && !json_is_null(content))
-        rc = misfit(err, param, "a text or a list of parts");
+        rc = misfit(err, param, "a string or a list of parts");
     m->text = xtake(&text);
     if (!rc && m->pictures.n > 0 && strcmp(m->role, "user") != 0)
-        rc = serve_refuse(err, 400, "invalid_value", param, "only user messages have pictures");
+        rc = serve_refuse(err, 400, "invalid_value", param, "only user messages can have pictures");
     return rc;
 }
 
@@ -309,7 +309,7 @@ static int read_input(const json_t *body, const struct settings *defaults, struc
                       struct serve_error *err)
 {
     const json_t *input = json_object_get(body, "input"), *said = get(body, "instructions");
-    if (said && !json_is_string(said)) return misfit(err, "instructions", "a text");
+    if (said && !json_is_string(said)) return misfit(err, "instructions", "a string");
     r->logprobs = includes(get(body, "include"), "message.output_text.logprobs");
     const char *usual = said ? json_string_value(said) : defaults->system;
     if (!json_is_string(input)) return read_messages(input, "input", usual, r, err);
@@ -323,7 +323,7 @@ static int read_input(const json_t *body, const struct settings *defaults, struc
 static int read_model(const json_t *body, struct request *r, struct serve_error *err)
 {
     const json_t *model = get(body, "model");
-    if (model && !json_is_string(model)) return misfit(err, "model", "a text");
+    if (model && !json_is_string(model)) return misfit(err, "model", "a string");
     r->model = xstrdup(model ? json_string_value(model) : "");
     return 0;
 }

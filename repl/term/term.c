@@ -500,7 +500,7 @@ void term_describe(const struct term *t, FILE *out)
     fprintf(out, "graphics  %s (%s)\n", graphics[f->graphics], f->graphics_why);
     if (!f->is_tty) return;
     fprintf(out, "size      %d x %d cells of %d x %d pixels%s\n", f->cols, f->rows, f->cell_w,
-            f->cell_h, f->cell_assumed ? " (assumed: the terminal does not say)" : "");
+            f->cell_h, f->cell_assumed ? " (assumed: the terminal does not tell)" : "");
     fprintf(out, "colours   %s", colours[f->colour]);
     if (f->background_known)
         fprintf(out, ", background #%02x%02x%02x", f->background[0], f->background[1],

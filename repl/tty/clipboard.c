@@ -160,13 +160,14 @@ static int explain(const struct helper *missing, bool asked, struct phi3v_error 
     if (missing)
         return refuse(
             err, PHI3V_E_IO,
-            "the clipboard is read by %s, which is not installed: sudo apt install %s (or "
-            "your system's way), then :paste again",
+            "reading the clipboard needs %s, which is not installed: sudo apt install %s (or "
+            "what your system uses), then :paste again",
             missing->name, missing->package);
     if (asked) return refuse(err, PHI3V_E_IO, "the clipboard holds neither a picture nor text");
-    return refuse(err, PHI3V_E_IO,
-                  "this terminal does not give its clipboard, and there is no desktop to ask: copy "
-                  "the picture into a file and :load that");
+    return refuse(
+        err, PHI3V_E_IO,
+        "this terminal does not share its clipboard, and there is no desktop to ask: save "
+        "the picture as a file and :load that");
 }
 
 int clipboard_read(struct term *t, bool (*stopped)(void *user), void *user, char **ret_bytes,

@@ -42,8 +42,8 @@ static void say(const char *name)
     add(&s, json ? "{\"error\":{\"code\":\"model\",\"message\":\"" : "\nphiscope: ");
     add_name(&s, name ? name : "a file of the model");
     add(&s,
-        " was cut short, or its disk no longer gives it, while the model was in use; start again "
-        "when the file is whole");
+        " was cut short, or its disk failed, while the model was in use; start again when the file "
+        "is complete");
     if (atomic_load(&autosaves)) add(&s, " (unsaved cells are kept and offered then)");
     add(&s, json ? "\"}}\n" : "\n");
     ssize_t written = write(json ? STDOUT_FILENO : STDERR_FILENO, s.text, s.n);

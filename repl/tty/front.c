@@ -432,7 +432,8 @@ static int copy(void *user, const char *text, struct phi3v_error *err)
 {
     const struct front *f = user;
     if (f->term && term_copy(f->term, text, strlen(text))) return 0;
-    return refuse(err, PHI3V_E_ARGUMENT, "this terminal copies nothing: :save FILE.txt writes it");
+    return refuse(err, PHI3V_E_ARGUMENT,
+                  "this terminal has no clipboard: :save FILE.txt writes the text");
 }
 
 static int watch(void *user, const char *folder, struct phi3v_error *err)

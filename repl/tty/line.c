@@ -332,7 +332,7 @@ static void paste(struct line *l)
         free(text);
     } else {
         leave(l);
-        fputs("(more than 64 MiB were pasted; nothing of it was taken)\r\n", l->screen);
+        fputs("(the paste was dropped: it is larger than 64 MiB)\r\n", l->screen);
     }
     l->changed = true;
     free(bytes);

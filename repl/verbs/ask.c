@@ -117,7 +117,7 @@ static int report_cut(const struct options *opt)
 {
     struct phi3v_error err;
     refuse(&err, PHI3V_E_TOO_LONG,
-           "the answer is cut off before its JSON is whole: --max-new-tokens N lets it be longer "
+           "the answer is cut off before its JSON is complete: --max-new-tokens N allows more "
            "than %d tokens",
            opt->set.max_new_tokens);
     return opt->json ? EXIT_CELL : verb_report_error(opt, &err, EXIT_CELL);
@@ -153,9 +153,9 @@ int ask_main(struct options *opt, int argc, char **argv)
     if (status >= 0) return status;
     if (n == 0)
         return verb_misuse(opt,
-                           "ask wants a prompt: phiscope ask -i picture.png \"What is this?\"");
+                           "ask needs a prompt: phiscope ask -i picture.png \"What is this?\"");
     if (n > 1)
-        return verb_misuse(opt, "ask wants one prompt, in quotes; \"%s\" is another word",
+        return verb_misuse(opt, "ask takes one prompt, in quotes; \"%s\" is another word",
                            words[1]);
     for (size_t i = 0; i < opt->images.n; i++)
         if (!strcmp(opt->images.v[i], "-") && !strcmp(words[0], "-"))

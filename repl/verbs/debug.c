@@ -316,11 +316,11 @@ static int check_use(const struct debug *d, const struct stage *s)
         return verb_misuse(opt, "debug %s: \"%s\" is one word too many", s->name,
                            d->words[n_wanted]);
     if (d->n_words < n_wanted)
-        return verb_misuse(opt, "debug %s wants a raw prompt or --ids FILE", s->name);
+        return verb_misuse(opt, "debug %s needs a raw prompt or --ids FILE", s->name);
     if ((s->wants & WANTS_OUT) && !opt->out)
-        return verb_misuse(opt, "debug %s wants -o FILE", s->name);
+        return verb_misuse(opt, "debug %s needs -o FILE", s->name);
     if ((s->wants & WANTS_IMAGE) && opt->images.n != 1)
-        return verb_misuse(opt, "debug %s wants one picture: -i IMAGE", s->name);
+        return verb_misuse(opt, "debug %s needs one picture: -i IMAGE", s->name);
     return -1;
 }
 
@@ -349,7 +349,7 @@ int debug_main(struct options *opt, int argc, char **argv)
     if (!s) {
         const char *near = n > 0 ? nearest_name(d.words[0], N_STAGES, stage_name, NULL) : NULL;
         return verb_misuse(opt,
-                           "debug wants tokenize, prompt, preprocess, logits, divergence or "
+                           "debug needs tokenize, prompt, preprocess, logits, divergence or "
                            "activations%s%s%s",
                            near ? ": did you mean " : "", near ? near : "", near ? "?" : "");
     }

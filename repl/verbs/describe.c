@@ -233,8 +233,8 @@ static void describe_man(void)
     put(help_status);
     puts(".SH ENVIRONMENT\n"
          ".TP\n.B PHISCOPE_MODEL\nthe model when no \\-m is given\n"
-         ".TP\n.B HF_HOME, HF_HUB_CACHE\nwhere the cache of the Hugging Face hub lies\n"
-         ".TP\n.B HF_TOKEN\nwhat opens gated models on the hub\n"
+         ".TP\n.B HF_HOME, HF_HUB_CACHE\nthe folder of the Hugging Face cache\n"
+         ".TP\n.B HF_TOKEN\na token for gated models on the hub\n"
          ".TP\n.B NO_COLOR\nno colours\n"
          ".SH SEE ALSO\n"
          "docs/repl.md and docs/environment.md of the sources");
@@ -256,5 +256,5 @@ int describe_main(struct options *opt, int argc, char **argv)
         forms[i].write();
         return EXIT_FINE;
     }
-    return verb_misuse(opt, "describe wants one of man, bash, zsh and fish");
+    return verb_misuse(opt, "describe needs one of man, bash, zsh and fish");
 }

@@ -53,7 +53,7 @@ static void show_level(const char *name, const char *why_off, void *user)
     bool is_kept_off = why_off && !strncmp(why_off, "PHI3V_CPU", 9);
     find(user, "cpu level", true, "%-12s %s%s", name,
          !why_off      ? "on"
-         : is_kept_off ? "kept off by "
+         : is_kept_off ? "turned off by "
                        : "off: the processor lacks ",
          why_off ? why_off : "");
 }
@@ -70,14 +70,14 @@ static void show_memory(struct doctor *d)
 {
     char all[32], left[32];
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
-    find(d, "memory", true, "%s, of which %s can still be had",
+    find(d, "memory", true, "%s, of which %s available",
          human_bytes((double)pages * (double)size, all, sizeof all),
          human_bytes((double)phi3v_memory_available(), left, sizeof left));
 }
 
 static void show_library(const char *name, const char *version, void *user)
 {
-    find(user, "library", true, "%-14s %s", name, version ? version : "this build goes without");
+    find(user, "library", true, "%-14s %s", name, version ? version : "not in this build");
 }
 
 static void show_libraries(struct doctor *d)
@@ -202,7 +202,7 @@ static void show_answer(struct doctor *d, phi3v_model *model)
     } else {
         bool good = strstr(result.text, "red square") != NULL;
         find(d, "answer", good, "a red square is %s by the built-in model: \"%.200s\"",
-             good ? "known" : "not known", result.text);
+             good ? "recognised" : "not recognised", result.text);
     }
     phi3v_result_fini(&result);
     phi3v_image_free(image);
@@ -239,7 +239,7 @@ int doctor_main(struct options *opt, int argc, char **argv)
     out_init(&d.out, stdout, NULL);
     examine(&d, model_choice_name(opt));
     if (!opt->json)
-        out_format(&d.out, "%d thing%s to mend\n", d.n_wrong, d.n_wrong == 1 ? "" : "s");
+        out_format(&d.out, "%d problem%s found\n", d.n_wrong, d.n_wrong == 1 ? "" : "s");
     bool failed = out_flush(&d.out) != 0;
     return d.n_wrong || failed ? EXIT_CELL : EXIT_FINE;
 }

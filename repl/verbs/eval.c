@@ -67,31 +67,31 @@ static bool is_optional_text(const json_t *value) { return !value || json_is_str
 /* Says what is wrong with a turn, or NULL. */
 static const char *turn_mistake(const json_t *turn)
 {
-    if (!text_at(turn, "question")) return "a turn wants \"question\", a string";
-    if (!is_optional_text(json_object_get(turn, "kind"))) return "\"kind\" is no string";
-    if (!is_optional_text(json_object_get(turn, "answer"))) return "\"answer\" is no string";
+    if (!text_at(turn, "question")) return "a turn needs \"question\", a string";
+    if (!is_optional_text(json_object_get(turn, "kind"))) return "\"kind\" is not a string";
+    if (!is_optional_text(json_object_get(turn, "answer"))) return "\"answer\" is not a string";
     if (!is_array_of(json_object_get(turn, "contains"), false))
-        return "\"contains\" is no array of strings";
+        return "\"contains\" is not an array of strings";
     if (!is_array_of(json_object_get(turn, "last"), false))
-        return "\"last\" is no array of strings";
+        return "\"last\" is not an array of strings";
     if (!is_array_of(json_object_get(turn, "absent"), false))
-        return "\"absent\" is no array of strings";
+        return "\"absent\" is not an array of strings";
     if (!is_array_of(json_object_get(turn, "numbers"), true))
-        return "\"numbers\" is no array of numbers";
+        return "\"numbers\" is not an array of numbers";
     const json_t *tolerance = json_object_get(turn, "tolerance");
     if (tolerance && !(json_is_number(tolerance) && json_number_value(tolerance) >= 0))
-        return "\"tolerance\" is no number from 0 on";
+        return "\"tolerance\" is not a number of at least 0";
     return NULL;
 }
 
 static const char *entry_mistake(const json_t *entry)
 {
     const json_t *turns = json_object_get(entry, "turns");
-    if (!text_at(entry, "kind")) return "it wants \"kind\", a string";
+    if (!text_at(entry, "kind")) return "it needs \"kind\", a string";
     if (!is_array_of(json_object_get(entry, "images"), false))
-        return "\"images\" is no array of strings";
+        return "\"images\" is not an array of strings";
     if (!json_is_array(turns) || json_array_size(turns) == 0)
-        return "it wants \"turns\", an array of at least one";
+        return "it needs \"turns\", an array of at least one";
     if (json_array_size(turns) > MAX_TURNS) return "it has more than 64 turns";
     for (size_t i = 0; i < json_array_size(turns); i++) {
         const char *mistake = turn_mistake(json_array_get(turns, i));
@@ -448,7 +448,7 @@ int eval_main(struct options *opt, int argc, char **argv)
     int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n != 1)
-        return verb_misuse(opt, "eval wants one file: phiscope eval -m MODEL QUESTIONS.json");
+        return verb_misuse(opt, "eval needs one file: phiscope eval -m MODEL QUESTIONS.json");
     if (opt->images.n)
         return verb_misuse(opt, "eval takes its pictures from %s: leave -i out", words[0]);
     struct eval e = {.path = words[0]};

@@ -32,7 +32,7 @@ void help_print(void)
     }
     printf("\nOptions\n");
     each_option(NULL, print_option, NULL);
-    printf("\nExit status: %sPHISCOPE_MODEL names the model when -m does not.\n", help_status);
+    printf("\nExit status: %sPHISCOPE_MODEL names the model if there is no -m.\n", help_status);
 }
 
 void help_verb(const struct verb *verb)
@@ -40,7 +40,7 @@ void help_verb(const struct verb *verb)
     printf("phiscope %s %s\n%s\n", verb->name, verb->usage, verb->help ? verb->help : "");
     if (verb->more) printf("\n%s", verb->more);
     if (!(verb->options & ~OPTION_COMMON)) return;
-    printf("\nOptions of %s, besides those that all have\n", verb->name);
+    printf("\nOptions of %s, besides the common ones\n", verb->name);
     each_own_option(verb, print_option, NULL);
 }
 

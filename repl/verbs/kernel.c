@@ -37,7 +37,7 @@ int kernel_main(struct options *opt, int argc, char **argv)
     if (status >= 0) return status;
     if (n == 1 && !strcmp(words[0], "install")) return install(opt);
     if (n != 0 || !opt->connection)
-        return verb_misuse(opt, "kernel wants install [--prefix DIR], or -f CONNECTION_FILE");
+        return verb_misuse(opt, "kernel needs install [--prefix DIR], or -f CONNECTION_FILE");
     char *key, *name = model_choice_engine(opt);
     int rc = model_choice_api_key(opt, &key, &err);
     const struct nb_options how = {

@@ -75,97 +75,98 @@ static int notebook_of_words(struct options *opt, int n, char **words)
 
 const struct verb verb_table[] = {
     {"ask", ask_main, "[-i IMAGE]... [options] PROMPT|-", "one answer to standard output",
-     "PROMPT - reads the prompt from standard input. Pictures go before the text unless it names "
+     "With - as PROMPT it is read from standard input. Pictures go before the text unless it names "
      "them: <|image_1|>,\n"
-     "<|image_2|>, … With --raw PROMPT is the whole formatted prompt. --json prints one object "
+     "<|image_2|>, … With --raw, PROMPT is the whole formatted prompt. --json prints one object "
      "with ids and timing.\n"
-     "With --json-schema the answer is JSON by a JSON Schema; one that reaches its longest length "
-     "before it is whole\n"
-     "is printed as far as it goes, and the exit status is 1.\n"
+     "With --json-schema the answer is JSON that follows a JSON Schema; if it reaches "
+     "--max-new-tokens before it is\n"
+     "complete, it is printed as it is, and the exit status is 1.\n"
      "Example: phiscope ask -i chart.png \"What does this chart show?\"\n",
      OPTION_COMMON | OPTION_CONNECT | OPTION_ASK, NULL, WORDS_NONE},
     {"script", script_main, "FILE|-",
-     "lines of the REPL, one after the other, up to the first failing cell",
-     "Each line is what one would type; \"\"\" and a trailing \\ hold several lines together. "
-     "--json prints one object a\n"
-     "cell. Without a terminal on standard input, phiscope alone is the same as script -.\n"
+     "runs lines as if typed at the prompt, up to the first failing cell",
+     "Each line is what you would type; \"\"\" and a trailing \\ join several lines. --json prints "
+     "one object per cell.\n"
+     "Without a terminal on standard input, phiscope alone is the same as script -.\n"
      "Example: printf ':load chart.png\\nWhat is this?\\n' | phiscope script -\n",
      OPTION_COMMON | OPTION_CONNECT, NULL, WORDS_FILES},
     {"debug", debug_main, "tokenize|prompt|preprocess|logits|divergence|activations …",
-     "the stages of the model one by one",
+     "shows the stages of the model one by one",
      "debug tokenize [--decode [--keep-special]] [--no-bos]   JSON strings to JSON id arrays, one "
-     "a line, or back\n"
+     "per line, or back\n"
      "debug prompt [-i IMG]... RAW_PROMPT                     ids with placeholders\n"
      "debug preprocess -i IMG -o X.npy                        normalised crops, global view first\n"
      "debug logits [-i IMG]... (--ids FILE.json | RAW_PROMPT) [--all] -o X.npy\n"
-     "debug divergence --dtype TYPE [-i IMG]... (--ids FILE.json | RAW_PROMPT)   against f32, by "
+     "debug divergence --dtype TYPE [-i IMG]... (--ids FILE.json | RAW_PROMPT)   from f32, per "
      "token\n"
      "debug activations [-i IMG]... (--ids FILE.json | RAW_PROMPT) -o X.safetensors\n",
      OPTION_COMMON | OPTION_DEBUG, "tokenize|prompt|preprocess|logits|divergence|activations",
      WORDS_FILES},
     {"eval", eval_main, "[options] QUESTIONS.json",
-     "right answers of a model to questions about pictures, counted",
+     "scores a model's answers to questions about pictures",
      "The file lists questions, pictures (relative to it) and what is known about them; "
      "docs/eval.md "
-     "has its format.\n"
-     "--json prints one object an answer and a last one with the summary. --rounding compares "
-     "instead what the rounded\n"
-     "forms of the model (--dtype, --vision-dtype, --kv) answer with what the exact one does.\n"
+     "describes its format.\n"
+     "--json prints one object per answer and then one with the summary. --rounding instead "
+     "compares the answers of\n"
+     "the model's rounded forms (--dtype, --vision-dtype, --kv) with those of the exact one.\n"
      "Example: phiscope eval -m default training/regression/questions.json\n",
      OPTION_COMMON | OPTION_EVAL, NULL, WORDS_FILES},
     {"quantize", quantize_main, "[-m MODEL] --type q8|q4 FOLDER",
-     "a copy of a model that opens as q8 or q4 at once",
+     "writes a copy of a model that opens as q8 or q4 at once",
      "FOLDER gets the packed weights and the model's JSON files; use it with -m FOLDER.\n"
      "Example: phiscope quantize -m microsoft/Phi-3-vision-128k-instruct --type q4 phi3v-q4\n",
      OPTION_COMMON | OPTION_QUANTIZE, NULL, WORDS_FOLDERS},
     {"pull", pull_main, "ORG/NAME[@REV]", "fetches a model from the Hugging Face hub",
-     "Into the cache that Python's huggingface_hub uses too (HF_HOME names another folder). Only "
-     "what running the model\n"
-     "needs; whatever interrupts it, the same command goes on from there. hf://ORG/NAME and web "
-     "addresses of the hub\n"
-     "are names too. A token (HF_TOKEN, or hf auth login) opens what is gated. Standard output "
-     "gets the folder.\n"
+     "Fetches only what running the model needs, into the cache shared with Python's "
+     "huggingface_hub (HF_HOME names\n"
+     "another folder). If it is interrupted, the same command continues from there. hf://ORG/NAME "
+     "and web addresses\n"
+     "of the hub work too. Gated models need a token (HF_TOKEN, or hf auth login). Prints the "
+     "model's folder.\n"
      "Example: phiscope pull microsoft/Phi-3.5-vision-instruct\n",
      OPTION_COMMON, NULL, WORDS_NONE},
     {"kernel", kernel_main, "install [--prefix DIR] | -f CONNECTION_FILE",
      "the notebook in Jupyter",
-     "install writes the kernelspec, after which JupyterLab offers phiscope; -f is how Jupyter "
-     "then "
-     "starts it.\nExample: phiscope kernel install\n",
+     "install writes the kernelspec, so that JupyterLab offers phiscope; Jupyter then starts it "
+     "with -f.\n"
+     "Example: phiscope kernel install\n",
      OPTION_COMMON | OPTION_KERNEL | OPTION_CONNECT, "install", WORDS_NONE},
     {"serve", serve_main, "[-m MODEL] [--host ADDRESS] [--port N] [--api-key-file FILE]",
-     "the model for OpenAI's clients, over HTTP",
+     "serves the model over HTTP to OpenAI's clients",
      "Answers /v1/chat/completions with text and pictures, streamed or whole, several at once; "
-     "docs/serve.md says more.\n"
-     "Settings such as --temperature hold for requests that say nothing else. Ctrl-C answers what "
-     "has begun, then ends.\n"
+     "see docs/serve.md.\n"
+     "Settings such as --temperature are defaults for requests. Ctrl-C finishes the running "
+     "answers, then ends.\n"
      "Example: phiscope serve --port 8080\n",
      OPTION_COMMON | OPTION_SERVE, NULL, WORDS_NONE},
-    {"models", models_main, "[rm NAME]", "models on this machine, their sizes, what they lack",
-     "models rm ORG/NAME removes one of the Hugging Face cache, all revisions, after asking.\n"
+    {"models", models_main, "[rm NAME]", "lists models on this machine: size, missing files",
+     "models rm ORG/NAME asks, then removes a model from the Hugging Face cache, with all its "
+     "revisions.\n"
      "Example: phiscope models rm microsoft/Phi-3.5-vision-instruct\n",
      OPTION_COMMON, "rm", WORDS_MODELS},
-    {"doctor", doctor_main, "[-m MODEL]", "what this machine, this build and a model are like",
-     "Says what is wrong, if anything, and then ends with status 1: processor, devices, memory, "
-     "libraries, terminal,\n"
-     "a model's files and tensors, and whether the built-in model still gives an answer that is "
-     "known.\n"
+    {"doctor", doctor_main, "[-m MODEL]", "checks this machine, this build and a model",
+     "Reports on processor, devices, memory, libraries, terminal, the model's files and tensors, "
+     "and whether the\n"
+     "built-in model still gives a known answer. Marks what is wrong, and then ends with status "
+     "1.\n"
      "Example: phiscope doctor -m microsoft/Phi-3.5-vision-instruct\n",
      OPTION_COMMON, NULL, WORDS_NONE},
-    {"devices", devices_main, "", "what can compute here, and why the rest cannot", NULL,
-     OPTION_COMMON, NULL, WORDS_NONE},
+    {"devices", devices_main, "", "lists the devices that can run a model, and why others cannot",
+     NULL, OPTION_COMMON, NULL, WORDS_NONE},
     {"bench", bench_verb, "[-m MODEL | --synthetic phi3v] [--case NAME[,NAME]] [--json]",
-     "speeds as shares of what this machine can do",
-     "Cases: tg (one token after the other), pp (prompts), vision (crops), turn (first token for a "
-     "picture,\n"
-     "and again for another question). phiscope bench --help lists the options.\n"
+     "measures speeds as shares of this machine's limits",
+     "Cases: tg (decoding), pp (prompts), vision (crops), turn (first token for a picture), edit "
+     "(first token for\n"
+     "another question), and more. phiscope bench --help lists them and the options.\n"
      "Example: phiscope bench --case tg,pp\n",
      0, NULL, WORDS_NONE},
-    {"version", version_main, "", "the version", NULL, 0, NULL, WORDS_NONE},
-    {"help", help_main, "[TOPIC]", "this help; a verb, a :command, or settings", NULL, 0, NULL,
-     WORDS_TOPICS},
+    {"version", version_main, "", "prints the version", NULL, 0, NULL, WORDS_NONE},
+    {"help", help_main, "[TOPIC]", "this help, or that on a verb, a :command or settings", NULL, 0,
+     NULL, WORDS_TOPICS},
     {"describe", describe_main, "man|bash|zsh|fish", NULL,
-     "The manual page, or the completions of a shell, to standard output.\n", 0,
+     "Writes the manual page, or a shell's completions, to standard output.\n", 0,
      "man|bash|zsh|fish", WORDS_NONE},
 };
 const int n_verbs = (int)(sizeof verb_table / sizeof verb_table[0]);
@@ -200,7 +201,7 @@ static int check_options(const struct options *opt, int use)
     if (!(use & OPTION_CONNECT))
         return verb_misuse(opt, "--connect is for ask, script, kernel and the notebook");
     if (!engine_is_address(opt->connect))
-        return verb_misuse(opt, "--connect wants a server's address, such as "
+        return verb_misuse(opt, "--connect needs a server's address, such as "
                                 "http://127.0.0.1:8000/v1");
     return EXIT_FINE;
 }

@@ -42,7 +42,7 @@ static char *state_of(const struct phi3v_found *f)
 {
     if (f->kind && strcmp(f->kind, "phi3_v") != 0)
         return xasprintf("not Phi-3-vision (%s)", f->kind);
-    const char *parts = f->n_parts ? "; a download has begun" : "";
+    const char *parts = f->n_parts ? "; a download is unfinished" : "";
     return f->missing ? xasprintf("lacks %s%s", f->missing, parts) : xstrdup("whole");
 }
 
@@ -94,8 +94,8 @@ static int list(const struct options *opt)
     struct shown s = {.json = opt->json};
     each_model(show, &s);
     if (!s.n)
-        fprintf(stderr, "phiscope: no model in models/ nor in the Hugging Face cache; any folder "
-                        "works too (-m FOLDER), and phiscope pull fetches one\n");
+        fprintf(stderr, "phiscope: there is no model in models/ or in the Hugging Face cache; name "
+                        "any folder with -m FOLDER, or fetch a model with phiscope pull\n");
     return EXIT_FINE;
 }
 
@@ -195,10 +195,10 @@ static int remove_named(const struct options *opt, struct victim *v, struct phi3
                       v->name);
     if (!v->in_cache)
         return refuse(err, PHI3V_E_ARGUMENT,
-                      "%s is no model of the Hugging Face cache: remove the folder %s yourself",
+                      "%s is not in the Hugging Face cache: remove the folder %s yourself",
                       v->shown, v->folder);
     if (is_being_fetched(v))
-        return refuse(err, PHI3V_E_IO, "%s is being fetched by another program at this moment",
+        return refuse(err, PHI3V_E_IO, "%s is being fetched by another program right now",
                       v->shown);
     if (!is_confirmed(v)) return refuse(err, PHI3V_E_CANCELLED, "%s was not removed", v->shown);
     rc = remove_model(v, err);
@@ -217,7 +217,7 @@ static int remove_word(const struct options *opt, const char *word)
     struct victim v = {.name = is_hub_name ? name.repo : word};
     if (is_hub_name && strcmp(name.rev, "main") != 0)
         rc = refuse(&err, PHI3V_E_ARGUMENT,
-                    "one revision alone cannot be removed here; hf cache rm can, or name the model "
+                    "a single revision cannot be removed here; use hf cache rm, or name the model "
                     "without @%s",
                     name.rev);
     else

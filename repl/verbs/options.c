@@ -27,39 +27,40 @@ static const struct setting own_table[] = {
     {"image", 'i', SETTING_LIST, OPTION_COMMON, AT(images), 0, 0, 0, NULL, "IMAGE",
      "picture: file, URL, data: or - for standard input; may be repeated"},
     TEXT("connect", 0, OPTION_COMMON | OPTION_CONNECT, connect, "URL[,URL...]",
-         "answers come from an OpenAI-style server: http://HOST:PORT/v1; -m names its model"),
+         "let an OpenAI-style server answer: http://HOST:PORT/v1; -m names its model"),
     TEXT("api-key-file", 0, OPTION_COMMON, api_key_file, "FILE",
-         "the key that a server asks for, else PHISCOPE_API_KEY; of serve: keys that clients may "
-         "come with, one a line"),
-    FLAG("json", 0, OPTION_COMMON, json, "one JSON object a line instead of text"),
+         "the key for the server, else PHISCOPE_API_KEY; for serve: the keys of clients, one per "
+         "line"),
+    FLAG("json", 0, OPTION_COMMON, json, "one JSON object per line instead of text"),
     FLAG("no-history", 0, OPTION_COMMON, no_history, "neither read nor write the input history"),
     FLAG("continue", 'c', OPTION_COMMON | OPTION_NOTEBOOK, go_on,
-         "open the notebook that was left unsaved last"),
+         "open the latest unsaved notebook"),
     FLAG("raw", 0, OPTION_COMMON, raw,
-         "PROMPT is the whole formatted prompt, special tokens and placeholders included"),
-    TEXT("json-schema", 0, OPTION_ASK, json_schema, "FILE",
-         "the answer is JSON by the schema in FILE (or by FILE itself, where it begins with {)"),
+         "PROMPT is the whole formatted prompt, with special tokens and image tags"),
+    TEXT(
+        "json-schema", 0, OPTION_ASK, json_schema, "FILE",
+        "the answer is JSON that follows the schema in FILE (or FILE itself, if it begins with {)"),
     TEXT("out", 'o', OPTION_DEBUG, out, "FILE", "file to write"),
     TEXT("ids", 0, OPTION_DEBUG, ids_file, "FILE", "JSON array of token ids instead of a prompt"),
-    FLAG("all", 0, OPTION_DEBUG, all, "logits behind every token, not only the last"),
+    FLAG("all", 0, OPTION_DEBUG, all, "logits after every token, not only the last"),
     FLAG("decode", 0, OPTION_DEBUG, decode, "ids to text"),
-    FLAG("no-bos", 0, OPTION_DEBUG, no_bos, "leave the begin token out"),
+    FLAG("no-bos", 0, OPTION_DEBUG, no_bos, "leave out the first token <s>"),
     FLAG("blank", 0, OPTION_EVAL, blank,
-         "white pictures of the same size: what is still right was guessed"),
+         "use white pictures of the same size, to see what is guessed right"),
     FLAG("rounding", 0, OPTION_EVAL, rounding,
-         "what the rounded forms of the model lose against the exact one"),
+         "what the model's rounded forms lose compared with the exact one"),
     TEXT("connection-file", 'f', OPTION_KERNEL, connection, "FILE",
-         "what Jupyter says of the sockets"),
+         "Jupyter's description of the sockets"),
     TEXT("prefix", 0, OPTION_KERNEL, prefix, "DIR", "install below DIR/share/jupyter"),
-    FLAG("user", 0, OPTION_KERNEL, user, "install for this person alone (the default)"),
+    FLAG("user", 0, OPTION_KERNEL, user, "install for this user only (the default)"),
     TEXT("host", 0, OPTION_SERVE, host, "ADDRESS",
-         "where to listen (127.0.0.1); any that others can reach wants keys"),
+         "where to listen (127.0.0.1); one that others can reach needs keys"),
     {"port", 0, SETTING_INT, OPTION_SERVE, AT(port), 0, 65535, 0, NULL, "N",
-     "where to listen (8080); 0: any that is free"},
+     "where to listen (8080); 0: any free one"},
     {"max-queue", 0, SETTING_INT, OPTION_SERVE, AT(max_queue), 0, 4096, 0, NULL, "N",
-     "requests that may wait (64); more are told to come again"},
+     "requests that may wait (64); further ones are told to try again"},
     {"type", 0, SETTING_CHOICE, OPTION_QUANTIZE, AT(type), 0, 0, 0, "q8|q4", "TYPE",
-     "what to pack into: q8|q4"},
+     "the packed form: q8|q4"},
     FLAG("help", 'h', OPTION_COMMON | OPTION_DEBUG | OPTION_QUANTIZE, help, "this help"),
 };
 enum {
@@ -193,7 +194,7 @@ static const struct setting *spec_of(int c)
 static int set_pair(struct options *opt, const char *pair, struct phi3v_error *err)
 {
     const char *equal = strchr(pair, '=');
-    if (!equal) return refuse(err, PHI3V_E_ARGUMENT, "--set wants key=value, not \"%s\"", pair);
+    if (!equal) return refuse(err, PHI3V_E_ARGUMENT, "--set needs key=value, not \"%s\"", pair);
     char *name = xstrndup(pair, (size_t)(equal - pair));
     int rc = settings_set(&opt->set, name, equal + 1, SETTING_SHOWN, err);
     free(name);
@@ -208,7 +209,7 @@ static int refused(int c, char *const *argv, int use, struct phi3v_error *err)
     bool is_long = !strncmp(word, "--", 2);
     if (c == ':') {
         const struct setting *spec = spec_of(optopt);
-        return refuse(err, PHI3V_E_ARGUMENT, "option %s wants a value%s%s", word,
+        return refuse(err, PHI3V_E_ARGUMENT, "option %s needs a value%s%s", word,
                       spec && spec->arg ? ": " : "", spec && spec->arg ? spec->arg : "");
     }
     if (!is_long) return unknown("-", letter, use, err);

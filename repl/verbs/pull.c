@@ -63,7 +63,7 @@ static void report(const struct options *opt, const char *name, const struct hub
     }
     char size[32], fetched[32];
     struct out out;
-    fprintf(stderr, "phiscope: %d files, %s, of which %s came now\n", p->n_files,
+    fprintf(stderr, "phiscope: %d files, %s, of which %s fetched now\n", p->n_files,
             human_bytes((double)p->size, size, sizeof size),
             human_bytes((double)p->fetched, fetched, sizeof fetched));
     out_init(&out, stdout, NULL);

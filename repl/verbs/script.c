@@ -120,6 +120,6 @@ int script_main(struct options *opt, int argc, char **argv)
     char **words;
     int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
-    if (n != 1) return verb_misuse(opt, "script wants one file, or - for standard input");
+    if (n != 1) return verb_misuse(opt, "script needs one file, or - for standard input");
     return script_run(opt, words[0]);
 }

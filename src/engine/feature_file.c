@@ -100,7 +100,7 @@ int feature_file_key(struct phi3v_model *m, const struct slot *slot, struct stop
 {
     if (!m->backend->table->features_data)
         return err_set(err, PHI3V_E_UNSUPPORTED,
-                       "features of pictures are kept by the device: they cannot be stored");
+                       "pictures' features lie on the device and cannot be stored");
     char tower[65];
     int rc = tower_digest(m, stop, tower, err);
     if (rc) return rc;
@@ -178,12 +178,12 @@ static int check_bytes(const struct head *want, const char *bytes, size_t n,
     char stored_sha256[65], sha256[65];
     if (n >= sizeof got) memcpy(&got, bytes, sizeof got);
     if (n < sizeof got || memcmp(got.magic, want->magic, sizeof got.magic))
-        return err_set(err, PHI3V_E_IO, "these %zu bytes are no features of a picture", n);
+        return err_set(err, PHI3V_E_IO, "these %zu bytes are not the features of a picture", n);
     memcpy(stored_sha256, got.data_sha256, sizeof stored_sha256);
     memset(got.data_sha256, 0, sizeof got.data_sha256);
     if (memcmp(&got, want, sizeof got))
         return err_set(err, PHI3V_E_ARGUMENT,
-                       "the stored features are of another picture, model or processor");
+                       "the stored features belong to another picture, model or processor");
     struct sha256_part rows = {bytes + sizeof got, n - sizeof got};
     if (n - sizeof got == rows_bytes(want)) {
         if (sha256_hex(&rows, 1, NULL, sha256)) return no_digest(err);

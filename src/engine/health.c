@@ -72,7 +72,7 @@ int health_of_model(const struct phi3v_model *m, struct phi3v_model_health *ret,
                     : err_memory(err, "a path", strlen(m->path));
     if (code) return code;
     if (sha256_hex(&(struct sha256_part){text, n}, 1, NULL, ret->tokenizer_sha256))
-        return err_set(err, PHI3V_E_MEMORY, "libcrypto gives no SHA-256");
+        return err_set(err, PHI3V_E_IO, "libcrypto could not compute a SHA-256 digest");
     ret->n_token_ids = tokenizer_n_ids(m->tokenizer);
     return count_tensors(m, ret, err);
 }

@@ -172,8 +172,8 @@ static int check_packed(const struct phi3v_model *m, const struct wanted_forms *
                        m->name, weight_form_name(m->bound.vision_form));
     if (w->weights.automatic || w->weights.form == m->bound.form) return 0;
     return err_set(err, PHI3V_E_ARGUMENT,
-                   "%s holds weights packed as %s: use --dtype %s or auto, or open the folder "
-                   "they were made from",
+                   "%s holds weights packed as %s: use --dtype %s or auto, or open the original "
+                   "folder",
                    m->name, weight_form_name(m->bound.form), weight_form_name(m->bound.form));
 }
 
@@ -256,7 +256,7 @@ static int open_backend(struct opening *open, struct phi3v_error *err)
     if (!strcmp(device, "auto") && backend_cuda_installed()) {
         int none = backend_cuda_describe(0, gpu, sizeof gpu, &why);
         if (!none && !open_on_gpu(open, "cuda", &why)) return 0;
-        add_note(m, "on the CPU, because: ");
+        add_note(m, "running on the CPU, because ");
         buf_puts(&m->note, why.text);
     }
     int rc = convert_weights(open, err);

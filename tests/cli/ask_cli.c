@@ -241,7 +241,7 @@ static void mistakes(void)
         const char *words[12], *says;
         int status;
     } bad[] = {
-        {{"ask"}, "ask wants a prompt", 2},
+        {{"ask"}, "ask needs a prompt", 2},
         {{"ask", "two", "words"}, "\"words\" is another word", 2},
         {{"ask", "--temprature", "1", "x"}, "did you mean --temperature?", 2},
         {{"ask", "--top-p", "2", "x"}, "from 0 to 1", 2},

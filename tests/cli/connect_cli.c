@@ -61,7 +61,7 @@ static void refused(void)
     tap_ok(r->status == 3 && strstr(r->err, "cannot connect"), "nobody there: status 3");
     close(fd);
     r = DRIVE(NULL, "ask", "--connect", "localhost:8000", "What?");
-    tap_ok(r->status == 2 && strstr(r->err, "wants a server's address"), "no address: status 2");
+    tap_ok(r->status == 2 && strstr(r->err, "needs a server's address"), "no address: status 2");
     r = DRIVE(NULL, "ask", "--connect", "http://u:p4ss@127.0.0.1/v1", "What?");
     tap_ok(r->status == 3 && !strstr(r->err, "p4ss"), "no password in addresses");
     r = DRIVE(NULL, "--connect", url, "eval", "x.json");

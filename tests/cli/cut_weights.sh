@@ -9,7 +9,7 @@ export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir" LC_ALL
 n=0
 failed=0
 m=$dir/model
-cut='was cut short, or its disk no longer gives it, while the model was in use; start again when the file is whole'
+cut='was cut short, or its disk failed, while the model was in use; start again when the file is complete'
 
 fresh() {
     rm -rf "$m" "$dir/in"

@@ -298,11 +298,11 @@ static void wrong_use(void)
     static const struct {
         const char *words[8], *says;
     } bad[] = {
-        {{"debug"}, "debug wants tokenize"},
+        {{"debug"}, "debug needs tokenize"},
         {{"debug", "promt"}, "did you mean prompt?"},
-        {{"debug", "logits", "hello"}, "wants -o FILE"},
-        {{"debug", "logits", "-o", "x"}, "wants a raw prompt or --ids FILE"},
-        {{"debug", "preprocess", "-o", "x"}, "wants one picture"},
+        {{"debug", "logits", "hello"}, "needs -o FILE"},
+        {{"debug", "logits", "-o", "x"}, "needs a raw prompt or --ids FILE"},
+        {{"debug", "preprocess", "-o", "x"}, "needs one picture"},
         {{"debug", "tokenize", "hello"}, "one word too many"},
         {{"debug", "tokenize", "--num-corps", "3"}, "did you mean --num-crops?"},
     };

@@ -125,7 +125,7 @@ static void paste_from_terminal(void)
     tap_ok(pty_expect(p, "PNG 97x61") && pty_sees(p, "In [1] @1:"), "its answer is a path");
     pty_type(p, ":paste\r");
     pty_expect(p, "\033]52;c;?\033\\");
-    tap_ok(pty_expect(p, "does not give its clipboard"), "a terminal that is silent");
+    tap_ok(pty_expect(p, "does not share its clipboard"), "a terminal that is silent");
     pty_type(p, "\033]52;c;L2V0Yy9wYXNzd2Q=\007ab");
     tap_ok(pty_cursor(p, "In [1] @1: ab", 13), "an answer that nobody waits for is no text");
     pty_type(p, "\033]52;c;L2V0Y\rcd");

@@ -29,14 +29,14 @@ finds() {
 
 doctor
 [ $? = 0 ] && finds '^program +phiscope [0-9]' '^library +libjpeg' '^library +jansson +[0-9]' '^cpu level +portable +on$' \
-    '^device +cpu: ' '^memory +[0-9].* can still be had$' '^tensors +([0-9]+) of the \1 that config.json asks for' \
-    '^tokenizer +[0-9]+ ids, sha256 [0-9a-f]{64}$' '^answer +a red square is known' '^0 things to mend$'
+    '^device +cpu: ' '^memory +[0-9].* available$' '^tensors +([0-9]+) of the \1 that config.json asks for' \
+    '^tokenizer +[0-9]+ ids, sha256 [0-9a-f]{64}$' '^answer +a red square is recognised' '^0 problems found$'
 result $? 'nothing is wrong'
 doctor -m "$models/tiny-gqa-bf16"
-[ $? = 0 ] && finds "^model +$models/tiny-gqa-bf16\$" '^tensors +76 of the 76 ' '^answer +a red square is known'
+[ $? = 0 ] && finds "^model +$models/tiny-gqa-bf16\$" '^tensors +76 of the 76 ' '^answer +a red square is recognised'
 result $? 'another model'
 doctor -m "$dir/nowhere"
-[ $? = 1 ] && finds '^model +WRONG: no model ".*/nowhere": there is no folder' '^answer +a red square is known' '^1 thing to mend$'
+[ $? = 1 ] && finds '^model +WRONG: no model ".*/nowhere": there is no folder' '^answer +a red square is recognised' '^1 problem found$'
 result $? 'a model that is not there'
 mkdir "$dir/cut" && cp -L "$models"/tiny-gqa-bf16/* "$dir/cut" && truncate -s 100000 "$dir/cut/model-00002-of-00002.safetensors"
 doctor -m "$dir/cut" --json
@@ -44,7 +44,7 @@ doctor -m "$dir/cut" --json
 result $? 'a file that is cut, as JSON'
 if [ "$(uname -m)" = x86_64 ]; then
     PHI3V_CPU=portable doctor
-    [ $? = 0 ] && finds '^cpu level +avx2 +(kept off by PHI3V_CPU=portable|off: the processor lacks .+)$' '^answer +a red square is known'
+    [ $? = 0 ] && finds '^cpu level +avx2 +(turned off by PHI3V_CPU=portable|off: the processor lacks .+)$' '^answer +a red square is recognised'
     result $? 'a level that is kept off'
 fi
 doctor why

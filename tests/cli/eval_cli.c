@@ -134,7 +134,7 @@ static void mistakes(void)
     refused("[]", "\"questions\"");
     refused("{\"questions\": []}", "at least one");
     refused("{\"questions\": [{\"turns\": [{\"question\": \"x\"}]}]}",
-            "question 1: it wants \"kind\"");
+            "question 1: it needs \"kind\"");
     refused("{\"questions\": [{\"kind\": \"a\", \"turns\": []}]}", "\"turns\"");
     refused("{\"questions\": [{\"kind\": \"a\", \"turns\": [{\"question\": \"x\", \"numbers\": "
             "[\"1\"]}]}]}",

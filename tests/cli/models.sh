@@ -50,7 +50,7 @@ grep -q "^a/llama .* not Phi-3-vision (llama) " "$dir/out"
 result $? 'another kind'
 grep -q "^b/cut .* lacks model-00002-of-00002.safetensors " "$dir/out"
 result $? 'a file that is missing'
-grep -q "^c/begun  *3.2 GB  lacks everything; a download has begun " "$dir/out"
+grep -q "^c/begun  *3.2 GB  lacks everything; a download is unfinished " "$dir/out"
 result $? 'a download that has begun'
 run --json
 grep -q "^{\"name\":\"Org/Whole\",\"path\":\"$whole/snapshots/$sha\",\"bytes\":[0-9]*,\"model_type\":\"phi3_v\",\"complete\":true,\"missing\":null}$" "$dir/out" &&
@@ -70,8 +70,8 @@ answer='y'
 flock -x "$dir/hub/.locks/models--Org--Whole/key.lock" sh -c 'printf y | "$1" models rm org/whole >"$2/out" 2>"$2/err"' - "$phiscope" "$dir"
 [ $? = 1 ] && [ -d "$whole" ] && grep -q 'Org/Whole is being fetched by another program' "$dir/err"
 result $? 'not while it is fetched'
-for refused in 'default:2:is no model of the Hugging Face cache' 'org/whoel:3:no model org/whoel is here' \
-    'org/whole@v2:2:one revision alone' '../hub:3:no model'; do
+for refused in 'default:2:is not in the Hugging Face cache' 'org/whoel:3:no model org/whoel is here' \
+    'org/whole@v2:2:a single revision' '../hub:3:no model'; do
     rest=${refused#*:}
     run rm "${refused%%:*}"
     [ $? = "${rest%%:*}" ] && [ -d "$whole" ] && grep -q "${rest#*:}" "$dir/err"

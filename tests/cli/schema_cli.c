@@ -53,7 +53,7 @@ static void answers(void)
 static void cut_off(void)
 {
     const struct run *run = ASK(bars, "--max-new-tokens", "2");
-    tap_ok(run->status == 1 && strstr(run->err, "cut off before its JSON is whole"),
+    tap_ok(run->status == 1 && strstr(run->err, "cut off before its JSON is complete"),
            "one that is cut off says so: %s", run->err);
     run = ASK(bars, "--json", "--max-new-tokens", "2");
     json_t *line = drive_json(0);

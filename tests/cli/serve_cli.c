@@ -302,7 +302,7 @@ static void wrong_bodies(const struct served *s)
         {"{\"messages\": []}", "messages must be a list", 400},
         {"{\"messages\": [7]}", "role", 400},
         {"{\"messages\": [{\"role\": \"tool\", \"content\": \"x\"}]}", "role \"tool\"", 400},
-        {"{\"messages\": [{\"role\": \"user\", \"content\": 7}]}", "a text or a list", 400},
+        {"{\"messages\": [{\"role\": \"user\", \"content\": 7}]}", "a string or a list", 400},
         {"{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"video\"}]}]}",
          "\"video\"", 400},
         {"{\"messages\": [{\"role\": \"user\", \"content\": [{\"type\": \"image_url\"}]}]}",
@@ -505,7 +505,7 @@ static void clients_that_go(void)
     usleep(50000);
     int status = serve_stop(&s, SIGTERM);
     pthread_join(busy.thread, NULL);
-    tap_ok(status == 0 && strstr(busy.reply.body, "the server ends") &&
+    tap_ok(status == 0 && strstr(busy.reply.body, "the server is shutting down") &&
                !strstr(busy.reply.body, "\"length\""),
            "a second signal stops what has begun");
     reply_free(&busy.reply);

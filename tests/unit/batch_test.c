@@ -207,7 +207,7 @@ static void wrong_arguments(void **state)
     struct visit *more = &g.v[N_SLOTS];
     assert_int_equal(phi3v_batch_join(g.batch, &more->job, NULL, NULL, NULL, &err),
                      PHI3V_E_ARGUMENT);
-    assert_string_equal(err.text, "the batch has no place for another job");
+    assert_string_equal(err.text, "the batch has no free slot for another job");
     assert_int_equal(phi3v_batch_join(g.batch, &g.v[0].job, NULL, NULL, NULL, &err),
                      PHI3V_E_ARGUMENT);
     more->params.top_p = 7;

@@ -244,7 +244,7 @@ static void wrong_arguments(void **state)
     struct phi3v_job job = test_job(a.session, a.prompt, &r);
     p.constraint = &constraint;
     assert_int_equal(phi3v_generate_many(&job, 1, &p, NULL, NULL, &err), PHI3V_E_ARGUMENT);
-    assert_string_equal(err.text, "a job's constraint stands in the job, not in params");
+    assert_string_equal(err.text, "put a job's constraint in the job, not in params");
     constraint.allow = NULL;
     assert_int_equal(phi3v_generate(a.session, a.prompt, &p, NULL, NULL, NULL, &err),
                      PHI3V_E_ARGUMENT);
