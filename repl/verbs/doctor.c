@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utf8proc.h>
 
@@ -135,23 +136,35 @@ static void show_files(struct doctor *d, const phi3v_model *model)
     find(d, "tokenizer", true, "%d ids, sha256 %s", health.n_token_ids, health.tokenizer_sha256);
 }
 
-/* Reports on the model, and returns it if it opens. */
-static phi3v_model *show_model(struct doctor *d, const char *name)
+/* Where it is, or NULL and a line that it cannot be found; free with phi3v_string_free. */
+static char *find_model(struct doctor *d, const char *name)
 {
     char *path;
     struct phi3v_error err;
+    if (!phi3v_model_find(name, model_choice_dirs(), &path, &err)) return path;
+    find(d, "model", false, "%s", err.text);
+    return NULL;
+}
+
+/* Reports on the model, and returns it if it opens. */
+static phi3v_model *show_model(struct doctor *d, const char *path)
+{
+    struct phi3v_error err;
     phi3v_model *model = NULL;
-    if (phi3v_model_find(name, model_choice_dirs(), &path, &err)) {
-        find(d, "model", false, "%s", err.text);
-        return NULL;
-    }
+    if (!path) return NULL;
     find(d, "model", true, "%s", path);
     if (open_model(path, &model, &err))
         find(d, "model", false, "%s", err.text);
     else
         show_files(d, model);
-    phi3v_string_free(path);
     return model;
+}
+
+static bool are_same(const char *a, const char *b)
+{
+    struct stat of_a, of_b;
+    return a && b && !stat(a, &of_a) && !stat(b, &of_b) && of_a.st_dev == of_b.st_dev &&
+           of_a.st_ino == of_b.st_ino;
 }
 
 /* -- A known answer of the built-in model ----------------------------------------------------- */
@@ -217,16 +230,20 @@ static void examine(struct doctor *d, const char *name)
     phi3v_devices(show_device, d);
     show_memory(d);
     show_terminal(d);
-    phi3v_model *model = show_model(d, name ? name : "default");
-    fault_model(model);
-    if (name) { // not the built-in model, so the right answer is not known
-        phi3v_model_close(model);
-        model = show_model(d, "default");
+    char *built_in = find_model(d, "default"), *chosen = name ? find_model(d, name) : NULL;
+    phi3v_model *model = NULL;
+    if (chosen && !are_same(chosen, built_in)) { /* no right answer is known of it */
+        model = show_model(d, chosen);
         fault_model(model);
+        phi3v_model_close(model);
     }
+    model = show_model(d, built_in);
+    fault_model(model);
     if (model) show_answer(d, model);
     fault_model(NULL);
     phi3v_model_close(model);
+    phi3v_string_free(chosen);
+    phi3v_string_free(built_in);
 }
 
 int doctor_main(struct options *opt, int argc, char **argv)
