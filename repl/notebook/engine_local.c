@@ -139,6 +139,7 @@ struct slot {
 };
 
 struct several {
+    struct engine *engine;
     const struct tasks *tasks;
     const struct phi3v_params *params;
     phi3v_batch *batch;
@@ -193,6 +194,7 @@ static void join(struct several *v, struct slot *slot, struct task *task)
                                    .prompt = task->question->prompt,
                                    .result = &task->result};
     v->n_taken++;
+    if (!v->spoke) engine_expect(v->engine, task->question->prompt, 0);
     slot->job.code =
         phi3v_batch_join(v->batch, &slot->job, v->params, on_event, slot, &slot->job.error);
     if (slot->job.code) on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, slot);
@@ -214,7 +216,7 @@ static int answer_all(struct engine *e, const struct tasks *tasks, const struct 
     enum { TOKENS_A_ROUND = 16 }; /* where the device draws them itself; else one */
     struct phi3v_params params;
     const char **stop = NULL;
-    struct several v = {.tasks = tasks, .params = &params};
+    struct several v = {.engine = e, .tasks = tasks, .params = &params};
     int rc = params_of(e, how, &params, &stop, err);
     if (!rc) rc = several_init(&v, e, engine_at_once(e, how), err);
     while (!rc && !engine_stopped(e)) {
@@ -222,6 +224,7 @@ static int answer_all(struct engine *e, const struct tasks *tasks, const struct 
         if (!v.n_taken) break;
         phi3v_batch_step(v.batch, TOKENS_A_ROUND);
     }
+    e->forecast.on = false;
     several_fini(&v);
     free(stop);
     return rc;

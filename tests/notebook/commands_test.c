@@ -788,7 +788,9 @@ static void foreach_asks_each(void **state)
     (void)state;
     fails(&r, ":foreach", ":foreach wants pictures");
     fails(&r, ":foreach a.ppm", "there is no cell to ask yet");
+    r.n_waits = 0;
     works(&r, ":foreach a.ppm b.ppm \"What?\"");
+    assert_true(r.n_waits > 0);
     assert_saw(&r, "begin 0 a.ppm (1 of 2)\n");
     assert_saw(&r, "note: (2 of 2 pictures answered)\n");
     fails(&r, ":foreach a.ppm no.ppm \"What?\" to out.csv", "1 of 2 pictures gave no answer");

@@ -88,7 +88,11 @@ static void output(void *user, const struct nb_output *out)
     }
 }
 
-static void progress(void *user, const struct nb_progress *p) { (void)user, (void)p; }
+static void progress(void *user, const struct nb_progress *p)
+{
+    struct recorder *r = user;
+    r->n_waits += p && p->unit == NB_SHARE;
+}
 
 static bool stopped(void *user)
 {

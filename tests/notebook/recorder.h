@@ -33,6 +33,7 @@ struct recorder {
     struct text ids;       // of the last prompt that was answered, as ":prompt ids" would say it
     int n_shell;           // commands given to the shell
     int n_drawn;           // pages of documents drawn
+    int n_waits;           // times it was told how long it is to the first word
     long stop_after;       // questions "stopped?" that are still answered with no; -1: always no
     const char *clipboard; // what it holds; NULL: nothing can be read of it
     size_t n_clipboard;
