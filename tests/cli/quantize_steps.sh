@@ -7,6 +7,7 @@ phiscope=$1 models=$2 steps=$(realpath "$3") every=$4
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir" LC_ALL=C
+export ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0"
 n=0
 failed=0
 
