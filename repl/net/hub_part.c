@@ -170,7 +170,9 @@ int hub_part_write(struct hub_part *p, size_t segment, const void *bytes, size_t
     const char *from = bytes;
     while (n > 0) {
         int64_t done = p->done[segment];
+        pthread_mutex_lock(&p->writing);
         ssize_t put = pwrite(p->fd, from, n, (off_t)(hub_part_begin(p, segment) + done));
+        pthread_mutex_unlock(&p->writing);
         if (put < 0 && errno == EINTR) continue;
         if (put <= 0) return put < 0 ? errno : EIO;
         p->done[segment] = done + put;
@@ -275,6 +277,7 @@ int hub_part_open(struct hub_part *p, const struct hub_cache *cache, const struc
     *p = (struct hub_part){.cache = cache, .file = file, .segment_bytes = segment_bytes};
     p->n_segments = (size_t)((file->size + segment_bytes - 1) / segment_bytes);
     pthread_mutex_init(&p->hashing, NULL);
+    pthread_mutex_init(&p->writing, NULL);
     p->done = calloc(p->n_segments + 1, sizeof *p->done);
     p->digest = EVP_MD_CTX_new();
     p->fd = open_file(p, PART);
@@ -297,6 +300,7 @@ void hub_part_close(struct hub_part *p)
     EVP_MD_CTX_free(p->digest);
     free(p->done);
     pthread_mutex_destroy(&p->hashing);
+    pthread_mutex_destroy(&p->writing);
     *p = (struct hub_part){.fd = -1, .map_fd = -1};
 }
 

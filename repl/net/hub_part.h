@@ -24,6 +24,7 @@ struct hub_part {
     EVP_MD_CTX *digest;
     _Atomic int64_t hashed;  // bytes that the digest has seen
     pthread_mutex_t hashing; /* a restart waits for it */
+    pthread_mutex_t writing; /* Linux lets one thread write into a file, and the others spin */
 };
 
 /* Bytes of disk that a file has yet to take. */

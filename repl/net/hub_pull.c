@@ -296,22 +296,34 @@ static int check_space(const struct pull *p, struct phi3v_error *err)
         (double)room * 1e-9);
 }
 
+/* Waits for a change for at most a twentieth of a second; true: the threads are done. */
+static bool watch_once(struct pull *p)
+{
+    struct timespec until;
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += 50000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&p->lock);
+    bool over = false;
+    for (int rc = 0; rc == 0;) {
+        over = atomic_load(&p->stop) || p->n_done == p->listing.n_files;
+        rc = over ? ETIMEDOUT : pthread_cond_timedwait(&p->changed, &p->lock, &until);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return over;
+}
+
 /* Until the threads are done or the person stops. */
 static void watch(struct pull *p)
 {
-    struct timespec nap = {.tv_nsec = 50000000};
-    for (;;) {
-        pthread_mutex_lock(&p->lock);
-        bool over = atomic_load(&p->stop) || p->n_done == p->listing.n_files;
-        pthread_mutex_unlock(&p->lock);
-        if (over) return;
+    while (!watch_once(p)) {
         if (show(p, NULL)) {
             struct phi3v_error err = {0};
             fail_stopped(p, &err);
             pull_end(p, &err);
             return;
         }
-        nanosleep(&nap, NULL);
     }
 }
 
@@ -345,6 +357,16 @@ static int fail_offline(const struct hub_name *name, struct phi3v_error *err)
                     name->repo);
 }
 
+/* Waits by the clock that nobody sets. */
+static void init_condition(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}
+
 static int begin(struct pull *p, const char *what, const struct hub_options *opt,
                  struct phi3v_error *err)
 {
@@ -353,7 +375,7 @@ static int begin(struct pull *p, const char *what, const struct hub_options *opt
     p->env = opt->env;
     pthread_mutex_init(&p->lock, NULL);
     pthread_mutex_init(&p->asking, NULL);
-    pthread_cond_init(&p->changed, NULL);
+    init_condition(&p->changed);
     int rc = hub_name_parse(what, p->env, &p->name, err);
     if (rc == 0 && p->env->offline) rc = fail_offline(&p->name, err);
     if (rc) return rc;

@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""tests/cli/sparse_pull.py PHISCOPE [GB [speed]]: a pull of the size of the published models, 8.3 GB unless said otherwise.
+"""tests/cli/sparse_pull.py PHISCOPE [GB [PAIRS]]: a pull of the size of the published models, 8.3 GB unless said otherwise.
 
 The hub is a process of its own on loopback that sends sparse files, so that neither disk nor arithmetic
-is its limit. The pull must stay below 200 MB of memory and, where "speed" is asked for because the machine
-is quiet, reach 0.8 of what curl reaches for the same bytes into files of the same folder. Prints TAP; skips by name where curl or room on the disk is missing.
+is its limit. The pull must stay below 200 MB of memory. Where PAIRS are asked for, because the machine is
+quiet, curl and the pull fetch the same bytes into files of the same folder in turns, and the median of the
+pull's speed as a share of curl's must reach 0.8. curl neither hashes nor waits for the disk; the pull does both.
+Prints TAP; skips by name where curl or room on the disk is missing.
 """
 import hashlib
 import http.server
@@ -11,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -18,6 +21,7 @@ import time
 
 PHISCOPE = os.path.realpath(sys.argv[1])
 TOTAL = int(float(sys.argv[2] if len(sys.argv) > 2 else 8.3) * 1e9)
+PAIRS = int(sys.argv[3]) if len(sys.argv) > 3 else 0
 REPO, SHA = "Org/Sparse", "0123456789abcdef0123456789abcdef01234567"
 SIZES = {"model-00001-of-00002.safetensors": TOTAL * 6 // 10, "model-00002-of-00002.safetensors": TOTAL - TOTAL * 6 // 10}
 SMALL = {"config.json": b'{"model_type": "phi3_v"}', "model.safetensors.index.json": json.dumps(
@@ -110,29 +114,45 @@ def run(words, env):
     return time.monotonic() - begun, status, used.ru_maxrss / 1024, told[-300:]
 
 
-n_failed = 0
+def curl_seconds(env):
+    sum_s = 0
+    for name in SIZES:
+        seconds, status, _, told = run(["curl", "-sS", "-o", work + "/curl", "%s/%s/resolve/main/%s" % (endpoint, REPO, name)], env)
+        sum_s += seconds
+        assert status == 0 and os.path.getsize(work + "/curl") == SIZES[name], told
+        os.remove(work + "/curl")
+    return sum_s
+
+
+def pull(env):
+    """Seconds, the most memory in MB, and what is wrong."""
+    seconds, status, most_mb, told = run([PHISCOPE, "pull", REPO], env)
+    whole = status == 0 and all(os.path.getsize("%s/hub/models--Org--Sparse/snapshots/%s/%s" % (work, SHA, n)) == s
+                                for n, s in SIZES.items())
+    shutil.rmtree(work + "/hub", ignore_errors=True)  # curl finds the same room
+    return seconds, most_mb, "" if whole else told
+
+
 try:
     env = {**os.environ, "HF_ENDPOINT": endpoint, "HF_HOME": work, "HF_HUB_CACHE": work + "/hub", "XDG_STATE_HOME": work,
            "XDG_CACHE_HOME": work, "no_proxy": "127.0.0.1", "LC_ALL": "C"}
-    curl_s = 0
-    for name in SIZES:
-        seconds, status, _, told = run(["curl", "-sS", "-o", work + "/curl", "%s/%s/resolve/main/%s" % (endpoint, REPO, name)], env)
-        curl_s += seconds
-        assert status == 0 and os.path.getsize(work + "/curl") == SIZES[name], told
-        os.remove(work + "/curl")
-    pull_s, status, most_mb, told = run([PHISCOPE, "pull", REPO], env)
-    whole = status == 0 and all(os.path.getsize("%s/hub/models--Org--Sparse/snapshots/%s/%s" % (work, SHA, n)) == s
-                                for n, s in SIZES.items())
-    share = curl_s / pull_s
-    print("# %.2f GB: curl %.1f s (%.0f MB/s), phiscope %.1f s (%.0f MB/s)" %
-          (TOTAL / 1e9, curl_s, TOTAL / curl_s / 1e6, pull_s, TOTAL / pull_s / 1e6))
-    for good, text in ((whole, "the pull is whole" if whole else told), (most_mb < 200, "%.0f MB of memory, below 200" % most_mb),
-                       (share >= 0.8 or "speed" not in sys.argv, "%.2f of curl's speed" % share)):
-        n_failed += not good
+    shares, most_mb, wrong = [], 0, ""
+    for _ in range(max(PAIRS, 1)):
+        curl_s = curl_seconds(env)
+        pull_s, mb, told = pull(env)
+        most_mb, wrong = max(most_mb, mb), wrong or told
+        shares.append(curl_s / pull_s)
+        print("# %.2f GB: curl %.1f s (%.0f MB/s), phiscope %.1f s (%.0f MB/s): %.2f" %
+              (TOTAL / 1e9, curl_s, TOTAL / curl_s / 1e6, pull_s, TOTAL / pull_s / 1e6, shares[-1]), flush=True)
+    share = statistics.median(shares)
+    cases = [(not wrong, wrong or "the pull is whole"), (most_mb < 200, "%.0f MB of memory, below 200" % most_mb)]
+    if PAIRS:
+        cases.append((share >= 0.8, "%.2f of curl's speed, the median of %d pairs" % (share, PAIRS)))
+    for good, text in cases:
         print("%s - %s" % ("ok" if good else "not ok", text))
-    print("1..3")
+    print("1..%d" % len(cases))
 finally:
     os.kill(hub, 9)
     os.waitpid(hub, 0)
     shutil.rmtree(work)
-sys.exit(n_failed > 0)
+sys.exit(not all(good for good, _ in cases))
