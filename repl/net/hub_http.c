@@ -10,6 +10,7 @@
 
 #include "net/bytes.h"
 #include "net/transfer.h"
+#include "net/url.h"
 #include "term/clean.h"
 
 #define MAX_TRIES 5
@@ -40,8 +41,8 @@ static bool same_origin(const char *a, const char *b)
 
 bool hub_is_hub(const struct hub_env *env, const char *url)
 {
-    return same_origin(url, env->endpoint) || same_origin(url, "https://huggingface.co") ||
-           same_origin(url, "https://hf.co");
+    return same_origin(url, env->endpoint) ||
+           (!strncasecmp(url, "https:", 6) && url_behind_hub(url));
 }
 
 /* -- Heads ------------------------------------------------------------------------------------ */

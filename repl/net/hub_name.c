@@ -44,14 +44,9 @@ static const char *behind(const char *s, const char *prefix)
 /* The path of a web address of the hub. NULL: of another place. */
 static const char *web_path(const char *url, const struct hub_env *env)
 {
-    const char *const bases[] = {env->endpoint,           "https://huggingface.co",
-                                 "http://huggingface.co", "https://www.huggingface.co",
-                                 "https://hf.co",         "http://hf.co"};
-    for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
-        const char *path = behind(url, bases[i]);
-        if (path && *path == '/') return path + 1;
-    }
-    return NULL;
+    const char *path = behind(url, env->endpoint);
+    if (!path || *path != '/') path = url_behind_hub(url);
+    return path && *path == '/' ? path + 1 : NULL;
 }
 
 struct parts {

@@ -31,6 +31,18 @@ bool url_has_other_scheme(const char *what)
     return scheme_bytes(what, strlen(what)) > 0 && !url_is_http(what);
 }
 
+const char *url_behind_hub(const char *what)
+{
+    static const char *const hosts[] = {"huggingface.co", "www.huggingface.co", "hf.co"};
+    if (!url_is_http(what)) return NULL;
+    const char *host = strstr(what, "//") + 2;
+    for (size_t k = 0; k < sizeof hosts / sizeof *hosts; k++) {
+        const char *rest = begins(host, hosts[k]) ? host + strlen(hosts[k]) : NULL;
+        if (rest && (!*rest || *rest == '/')) return rest;
+    }
+    return NULL;
+}
+
 /* -- Spelling --------------------------------------------------------------------------------- */
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }

@@ -12,6 +12,10 @@ bool url_is_data(const char *what); /* "data:…" */
 /* "ftp://…": something with a scheme that is not fetched. */
 bool url_has_other_scheme(const char *what);
 
+/* What stands behind the host of the public model hub, "/…" or nothing; NULL: it is an address of
+ * another place. */
+const char *url_behind_hub(const char *what);
+
 /* As people paste them: blanks around, <…>, "www." without a scheme. New string (free) of the
  * address as a server wants it: blanks, quotes and letters outside ASCII behind the host written as
  * %20 and the like, line ends of a wrapped address dropped, no fragment. NULL: no address of http

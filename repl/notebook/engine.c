@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "common/clock.h"
 #include "net/url.h"
@@ -73,14 +72,7 @@ int engine_on_event(const struct phi3v_event *event, void *user)
 /* Pages of the hub are names of models, which -m and :model take too. */
 bool engine_is_address(const char *name)
 {
-    static const char *const hub[] = {"huggingface.co", "www.huggingface.co", "hf.co"};
-    if (!name || !url_is_http(name)) return false;
-    const char *host = strstr(name, "//") + 2;
-    for (size_t k = 0; k < sizeof hub / sizeof *hub; k++) {
-        size_t n = strlen(hub[k]);
-        if (!strncasecmp(host, hub[k], n) && (!host[n] || host[n] == '/')) return false;
-    }
-    return true;
+    return name && url_is_http(name) && !url_behind_hub(name);
 }
 
 int engine_open(struct engine *e, const char *name, const char *const *model_dirs,
