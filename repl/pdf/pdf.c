@@ -9,7 +9,7 @@
 #include "common/files.h"
 #include "common/memory.h"
 #include "pdf/pdf.h"
-#include "pdf/process.h"
+#include "process/process.h"
 
 /* Both programs get the document as standard input, a file in memory in which they can seek. */
 #define DOCUMENT "/dev/fd/0"

@@ -2,22 +2,15 @@
 #define _POSIX_C_SOURCE 200809L
 #include "tty/clipboard.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#include "common/clock.h"
 #include "common/must.h"
+#include "process/process.h"
 
-extern char **environ;
-
-enum { MOST_BYTES = 256 << 20, LONGEST_S = 10 };
+enum { MOST_BYTES = 256 << 20, MEMORY_MIB = 2048, LONGEST_S = 10 };
 
 /* A program that knows the clipboard of one kind of desktop. */
 struct helper {
@@ -62,57 +55,26 @@ static const char *const kinds[] = {"image/png",
 
 enum outcome { RAN, NOT_FOUND, FAILED, STOPPED };
 
-/* Standard input and stderr are /dev/null: a helper must neither read keys nor write on the
- * screen. */
-static int start(const char *const *argv, int out_fd, pid_t *ret)
-{
-    posix_spawn_file_actions_t files;
-    if (posix_spawn_file_actions_init(&files)) return ENOMEM;
-    posix_spawn_file_actions_addopen(&files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-    posix_spawn_file_actions_adddup2(&files, out_fd, STDOUT_FILENO);
-    posix_spawn_file_actions_addopen(&files, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    int rc = posix_spawnp(ret, argv[0], &files, NULL, (char *const *)argv, environ);
-    posix_spawn_file_actions_destroy(&files);
-    return rc;
-}
-
-/* Reads everything until the end, until it is stopped, or until nothing has come for too long. */
-static enum outcome take_all(int fd, bool (*stopped)(void *), void *user, struct text *out)
-{
-    char bytes[65536];
-    struct pollfd in = {.fd = fd, .events = POLLIN};
-    for (double latest = now_s(); now_s() - latest < LONGEST_S;) {
-        if (stopped(user)) return STOPPED;
-        if (poll(&in, 1, 50) <= 0) continue;
-        ssize_t n = read(fd, bytes, sizeof bytes);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0 || out->n > MOST_BYTES) return FAILED;
-        if (n == 0) return RAN;
-        text_addn(out, bytes, (size_t)n);
-        latest = now_s();
-    }
-    return FAILED;
-}
-
+/* Standard input is /dev/null: a helper must not read keys. */
 static enum outcome run(const char *const *argv, bool (*stopped)(void *), void *user,
                         struct text *out)
 {
-    int fds[2], status = 0;
-    pid_t pid;
-    if (pipe(fds)) return FAILED;
-    fcntl(fds[0], F_SETFD, FD_CLOEXEC);
-    fcntl(fds[1], F_SETFD, FD_CLOEXEC);
-    int rc = start(argv, fds[1], &pid);
-    close(fds[1]);
-    enum outcome outcome = rc == ENOENT ? NOT_FOUND : FAILED;
-    if (!rc) {
-        outcome = take_all(fds[0], stopped, user, out);
-        if (outcome != RAN) kill(pid, SIGKILL);
-        while (waitpid(pid, &status, 0) < 0 && errno == EINTR) continue;
-        if (outcome == RAN && status) outcome = FAILED;
-    }
-    close(fds[0]);
-    return outcome;
+    const struct process_limits limits = {.seconds = LONGEST_S,
+                                          .while_silent = true,
+                                          .memory_bytes = (size_t)MEMORY_MIB << 20,
+                                          .output_bytes = MOST_BYTES,
+                                          .stopped = stopped,
+                                          .user = user};
+    struct process_result r;
+    int nothing = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int rc = nothing < 0 ? PHI3V_E_IO : process_run(argv, nothing, &limits, &r, NULL);
+    if (nothing >= 0) close(nothing);
+    if (rc) return rc == PHI3V_E_CANCELLED ? STOPPED : FAILED;
+    if (r.end == PROCESS_FINE)
+        *out = r.out;
+    else
+        text_free(&r.out);
+    return r.end == PROCESS_FINE ? RAN : r.end == PROCESS_MISSING ? NOT_FOUND : FAILED;
 }
 
 /* -- Asking one ------------------------------------------------------------------------------- */

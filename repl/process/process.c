@@ -14,7 +14,7 @@
 
 #include "common/clock.h"
 #include "common/memory.h"
-#include "pdf/process.h"
+#include "process/process.h"
 
 enum { OUT, ERR, SAID, N_PIPES, TICK_MS = 50 }; /* SAID: carries the errno of a failed exec */
 
@@ -109,6 +109,7 @@ static enum process_end listen_to(struct pipes *p, const struct process_limits *
         if (*ret_stopped) return PROCESS_FAILED;
         if (now_s() > end) return PROCESS_LATE;
         if (n <= 0) continue;
+        if (limits->while_silent) end = now_s() + limits->seconds;
         if (fds[0].revents && !take(p->read[OUT], out, room_in(out, limits->output_bytes + 1)))
             close_fd(&p->read[OUT]);
         if (fds[1].revents && !take(p->read[ERR], words, room_in(words, 4096)))

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Runs an installed program that reads bytes and writes others. It is started with an argument
  * vector, never by a shell, and limited in time, memory and output. */
-#ifndef PDF_PROCESS_H
-#define PDF_PROCESS_H
+#ifndef PROCESS_PROCESS_H
+#define PROCESS_PROCESS_H
 
 #include "common/text.h"
 
 struct process_limits {
     double seconds;      // of wall time, and of CPU time
+    bool while_silent;   // the wall time starts again with each piece of output
     size_t memory_bytes; // of its address space
     size_t output_bytes; // of standard output
     bool (*stopped)(void *user);
