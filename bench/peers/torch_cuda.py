@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: MIT
-"""PyTorch on the card, at Phi-3-Vision's sizes: torch_cuda.py OUT.json
+"""PyTorch on the GPU, at Phi-3-Vision's sizes: torch_cuda.py OUT.json
 
 Limits first (bytes read a second by a sum, bf16 product of 8192 x 8192 x 8192 on random data), then decoding, a prompt and
 the vision tower, eager and compiled with CUDA graphs, both with scaled_dot_product_attention. Random bf16 weights of the

@@ -39,7 +39,7 @@ double task_stage_s(const struct task *task);
 /* Reports a chosen token, its log-probability, and the most probable tokens in its place. */
 void task_token(struct task *task, int32_t id, float logprob, const struct phi3v_logprob *top,
                 int n_top);
-/* Reports text; newest is the last id behind it. */
+/* Reports text; newest is the last id it comes from. */
 void task_text(struct task *task, const char *text, size_t n_bytes, int32_t newest);
 int task_cancelled(struct phi3v_error *err); /* sets and returns CANCELLED */
 
