@@ -108,7 +108,7 @@ static void check_texts(const struct tokenizer *t, const char *model, const json
 
 /* -- Template --------------------------------------------------------------------------------- */
 
-/* chat_turns always asks for an answer, so only cases with add_generation_prompt compare. */
+/* chat_template_turns always asks for an answer, so only cases with add_generation_prompt compare. */
 static bool turns_to(const struct tokenizer *t, const json_t *messages, const json_t *want)
 {
     struct chat_turn turns[16] = {0};
