@@ -222,7 +222,7 @@ static void test_interrupt(void **state)
     (void)state;
     const char *const words[] = {"phiscope", "pull", MOCK_REPO, NULL};
     fresh();
-    hub.slow_us = 5000;
+    hub.slow_us = 50000; /* it cannot be done before the signal */
     pid_t pid = start(words);
     while (hub.n_sent < 1000000) usleep(10000);
     kill(pid, SIGINT);

@@ -216,6 +216,33 @@ static void test_secrets_in_text(void **state)
 }
 
 /* One long run of a character costs time in proportion. */
+static void test_hub(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what, *behind;
+    } cases[] = {
+        {"https://huggingface.co/acme/x", "/acme/x"},
+        {"HTTP://HuggingFace.co/acme", "/acme"},
+        {"https://www.huggingface.co", ""},
+        {"https://hf.co/", "/"},
+        {"https://huggingface.co.evil.org/x", NULL},
+        {"https://evil.org/huggingface.co/x", NULL},
+        {"https://huggingface.co@evil.org/x", NULL},
+        {"https://huggingface.co:80@evil.org/x", NULL},
+        {"https://hf.com/x", NULL},
+        {"ftp://hf.co/x", NULL},
+        {"huggingface.co/x", NULL},
+        {"https://", NULL},
+        {"", NULL},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *behind = url_behind_hub(cases[i].what);
+        if (!behind != !cases[i].behind || (behind && strcmp(behind, cases[i].behind)))
+            fail_msg("%s: %s", cases[i].what, behind ? behind : "of another place");
+    }
+}
+
 static void test_long(void **state)
 {
     (void)state;
@@ -334,7 +361,7 @@ int main(void)
         cmocka_unit_test(test_spelling),  cmocka_unit_test(test_file_named_www),
         cmocka_unit_test(test_secrets),   cmocka_unit_test(test_secrets_in_text),
         cmocka_unit_test(test_long),      cmocka_unit_test(test_proxies),
-        cmocka_unit_test(test_multipart),
+        cmocka_unit_test(test_multipart), cmocka_unit_test(test_hub),
     };
     return cmocka_run_group_tests_name("url", tests, NULL, NULL);
 }
