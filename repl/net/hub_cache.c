@@ -143,14 +143,18 @@ static bool is_commit(const char *rev)
     return strlen(rev) == 40 && strspn(rev, "0123456789abcdef") == 40;
 }
 
-/* A file, or a folder with the files in it. */
+/* A file or a link, or a folder with the files in it. */
 static void remove_made(const char *path)
 {
-    DIR *d = opendir(path);
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    DIR *d = fd < 0 ? NULL : fdopendir(fd);
     for (const struct dirent *e; d && (e = readdir(d));)
         if (strcmp(e->d_name, ".") != 0 && strcmp(e->d_name, "..") != 0)
             unlinkat(dirfd(d), e->d_name, 0);
-    if (d) closedir(d);
+    if (d)
+        closedir(d);
+    else if (fd >= 0)
+        close(fd);
     remove(path);
 }
 

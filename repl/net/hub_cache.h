@@ -4,6 +4,7 @@
  *                          /snapshots/COMMIT/FILE  a relative link to a blob
  *                          /refs/REV             the commit, without a line end
  *   CACHE/.locks/models--ORG--NAME/KEY.lock      flock around a download
+ *   CACHE/models--ORG--NAME/.phiscope-COMMIT[.ref]  a snapshot and a revision in the making
  * Nothing in it is ever written in place: new names are made and renamed. */
 #ifndef NET_HUB_CACHE_H
 #define NET_HUB_CACHE_H
