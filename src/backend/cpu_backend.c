@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The CPU behind the backend table: src/model over this machine's kernels and threads. */
+ * The CPU as a backend: src/model over this machine's kernels and threads. */
 #include <stdio.h>
 #include <string.h>
 
@@ -15,7 +15,7 @@
 enum { PIECE_ROWS = 256, STEP_SEQS = 4 };
 
 struct cpu_backend {
-    struct backend base; // first, so that a struct backend * is one of these
+    struct backend base; // first, so that a struct backend * can be cast
     const struct config *config;
     const struct model_weights *weights;
     struct pool *pool;
@@ -25,8 +25,8 @@ struct cpu_backend {
     char name[80];
 };
 
-/* One session's work area, made for single sequences up to the model's longest and pieces of
- * DECODER_PIECE rows: a decode step then allocates nothing. */
+/* One session's work area. It has room for pieces of DECODER_PIECE rows of one sequence of any
+ * length, so a decode step allocates nothing. */
 struct backend_state {
     struct cpu_backend *b;
     struct ops ops;
@@ -44,15 +44,15 @@ static const char *cpu_name_of(const struct backend *b)
     return ((const struct cpu_backend *)b)->name;
 }
 
-/* What a cancel can lose, and the step of progress: about a second on a slow machine. */
+/* A piece is what a cancel can lose, and the unit of progress: about a second on a slow machine. */
 static int cpu_piece_rows(const struct backend *b)
 {
     (void)b;
     return PIECE_ROWS;
 }
 
-/* Four answers of the small model took about half the time of one after the other on two cores;
- * more would keep the first of them waiting. */
+/* On two cores, four answers of the small model at once took about half the time they took one
+ * after the other; with more the first one would have to wait. */
 static int cpu_step_seqs(const struct backend *b)
 {
     (void)b;
@@ -97,7 +97,7 @@ static int reserve_blocks(struct backend_state *s, int64_t n_blocks, int n_seqs,
     return 0;
 }
 
-/* The tower's tokens are attended to as one sequence too. */
+/* Attention treats the tower's tokens as a sequence too. */
 static int64_t longest_sequence(const struct config *c)
 {
     int64_t tower = 4 * config_crop_tokens(c) + 1;
@@ -161,8 +161,8 @@ static void cpu_kv_copy(struct backend *b, int from, int to)
     kv_store_copy(cpu_of(b)->kv, from, to);
 }
 
-/* Values in [-1, 1): a linear congruence per float is random enough to time attention. Heads are
- * alike but for where they begin in the sequence. */
+/* Fills in values in [-1, 1); a linear congruence is random enough for timing attention. Heads
+ * differ only in where they begin in the random sequence. */
 static void cpu_kv_fill(struct backend *base, int id, uint64_t seed)
 {
     struct cpu_backend *b = cpu_of(base);
@@ -204,7 +204,7 @@ static int check_batch(const struct cpu_backend *b, const struct batch *batch,
     return 0;
 }
 
-/* Block ids to memory, for the whole batch at once. */
+/* Turns the block ids of a whole batch into addresses. */
 static int resolve_blocks(struct backend_state *s, const struct batch *batch,
                           struct phi3v_error *err)
 {
@@ -238,7 +238,7 @@ static int cpu_forward(struct backend_state *s, const struct batch *batch, struc
     int64_t n_rows = batch_rows(batch);
     if (!batch->trace || n_rows <= DECODER_PIECE)
         return run_batch(s, &s->arena, DECODER_PIECE, batch, err);
-    struct arena whole; // a long traced pass is one piece
+    struct arena whole; // for a traced pass, which is one piece however long it is
     size_t bytes = decoder_bytes(&s->b->decoder, (int)n_rows);
     if (arena_init(&whole, bytes)) return err_memory(err, "a traced pass", bytes);
     rc = run_batch(s, &whole, (int)n_rows, batch, err);

@@ -52,8 +52,8 @@ static uint64_t full_mask(const struct kv_store *s)
     return s->per_slab == 64 ? UINT64_MAX : (UINT64_C(1) << s->per_slab) - 1;
 }
 
-/* A slab with a free block: one that holds memory first, then an empty place, then a new place. -1
- * without memory. */
+/* A slab with a free block: preferably one that has memory, then an unused entry, then a new entry.
+ * -1 without memory. */
 static int find_slab(struct kv_store *s)
 {
     int empty = -1;
@@ -73,8 +73,8 @@ static int find_slab(struct kv_store *s)
     return s->n_slabs++;
 }
 
-/* Asks what is left first: the system would promise more than it has and end the process when it is
- * touched. */
+/* Checks the free memory first, because the system would promise more than it has, and kill the
+ * process when that is touched. */
 static char *new_slab(const struct kv_store *s)
 {
     if (slab_bytes(s) > mem_available_bytes()) return NULL;

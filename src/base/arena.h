@@ -12,7 +12,8 @@ struct arena {
 
 int arena_init(struct arena *a, size_t cap_bytes); /* 0, or -1 without memory */
 void arena_fini(struct arena *a);
-/* 64-byte aligned; asserts that it fits: the caller computed cap_bytes with arena_size(). */
+/* 64-byte aligned; asserts that it fits, because the caller computed cap_bytes with
+ * arena_size(). */
 void *arena_take(struct arena *a, size_t n_bytes);
 static inline size_t arena_size(size_t n_bytes) { return (n_bytes + 63) & ~(size_t)63; }
 static inline size_t arena_mark(const struct arena *a) { return a->used_bytes; }

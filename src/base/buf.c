@@ -22,7 +22,7 @@ void buf_clear(struct buf *b)
     if (b->data) b->data[0] = 0;
 }
 
-/* Room for `more` bytes and the final NUL. */
+/* Makes room for `more` bytes and the final NUL. */
 static bool reserve(struct buf *b, size_t more)
 {
     size_t need;

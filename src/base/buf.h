@@ -16,7 +16,7 @@ struct buf {
 void buf_init(struct buf *b); /* or = {0} */
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* keeps the memory */
-/* Room for `more` bytes, so that appending them takes no memory. */
+/* Makes room for `more` bytes, so that appending them does not allocate. */
 void buf_reserve(struct buf *b, size_t more);
 void buf_append(struct buf *b, const void *bytes, size_t n);
 void buf_puts(struct buf *b, const char *s);

@@ -24,14 +24,14 @@ static bool has[N_CPU_LEVELS];
 static char lacks[N_CPU_LEVELS][100]; // features by name
 static enum cpu_level level;
 
-/* One of the features that make up a level. */
+/* Requires a feature for a level. */
 static void need(enum cpu_level of, const char *feature, bool present)
 {
     size_t n = strlen(lacks[of]);
     if (!present) snprintf(lacks[of] + n, sizeof lacks[of] - n, "%s%s", n ? ", " : "", feature);
 }
 
-/* A level stands on another one. */
+/* Requires the level below. */
 static void settle(enum cpu_level of, enum cpu_level below)
 {
     has[of] = has[below] && !*lacks[of];
@@ -40,7 +40,7 @@ static void settle(enum cpu_level of, enum cpu_level below)
 }
 
 #if defined(__x86_64__)
-/* What clang 14's __builtin_cpu_supports does not know. */
+/* clang 14's __builtin_cpu_supports does not know these. */
 static bool has_f16c(void)
 {
     unsigned a, b, c, d;

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
- * What this processor can do, found once. */
+ * What this processor supports, found out once. */
 #ifndef BASE_CPU_H
 #define BASE_CPU_H
 
 #include <stdbool.h>
 
-/* Ascending. AVX2 means AVX2+FMA+F16C, AVX512 means F+BW+DQ+VL besides, AVX512VNNI and AVX512BF16
- * each one feature more. A processor need not have every level below its highest: AVXVNNI is the
- * 256-bit form of VNNI, which some have without AVX-512 and some AVX-512 processors lack. NEON is
- * what every AArch64 processor has; DOTPROD, I8MM and NEONBF16 mean each one feature more. */
+/* Ascending. AVX2 means AVX2+FMA+F16C; AVX512 adds F+BW+DQ+VL; AVX512VNNI and AVX512BF16 add one
+ * feature each. A processor need not have every level below its highest: AVXVNNI is the 256-bit
+ * form of VNNI, which some processors have without AVX-512 and some with AVX-512 lack. Every
+ * AArch64 processor has NEON; DOTPROD, I8MM and NEONBF16 add one feature each. */
 enum cpu_level {
     CPU_PORTABLE,
     CPU_AVX2,
@@ -25,9 +25,9 @@ enum cpu_level {
 
 /* The highest level, lowered by PHI3V_CPU=NAME when that is set. */
 enum cpu_level cpu_level(void);
-bool cpu_has(enum cpu_level level); /* this one, within PHI3V_CPU */
-/* What a level that the processor's architecture knows is off for: the features that are lacking,
- * or "PHI3V_CPU=NAME"; "" when it is on or of another architecture. */
+bool cpu_has(enum cpu_level level); /* supported and allowed by PHI3V_CPU */
+/* Why a level is off: the missing features, or "PHI3V_CPU=NAME"; "" when it is on or belongs to
+ * another architecture. */
 const char *cpu_why_off(enum cpu_level level);
 const char *cpu_level_name(enum cpu_level level);
 int cpu_count(void);        /* cores this process may use */

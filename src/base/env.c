@@ -6,7 +6,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-/* Empty counts as unset everywhere. */
+/* An empty variable counts as unset. */
 static const char *get(const char *name)
 {
     const char *value = getenv(name);

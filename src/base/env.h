@@ -5,10 +5,10 @@
 #define BASE_ENV_H
 
 const char *env_cpu(void);         /* PHI3V_CPU: highest kernel level allowed */
-const char *env_backend_dir(void); /* PHI3V_BACKEND_DIR: where backend modules lie */
-long env_fail_alloc(void);         /* PHISCOPE_FAIL_ALLOC: which is to fail; 0: none */
-/* Root of the Hugging Face hub cache by HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME,
- * XDG_CACHE_HOME, HOME; a new string (mem_free), NULL when none is set or without memory. */
+const char *env_backend_dir(void); /* PHI3V_BACKEND_DIR: the folder of backend modules */
+long env_fail_alloc(void);         /* PHISCOPE_FAIL_ALLOC: which one fails; 0: none */
+/* The root of the Hugging Face cache, from HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME,
+ * XDG_CACHE_HOME or HOME; a new string (mem_free), NULL when none is set or without memory. */
 char *env_hub_cache(void);
 const char *env_hub_endpoint(void); /* HF_ENDPOINT: another address of the hub, or NULL */
 const char *env_home(void);         /* HOME */

@@ -109,7 +109,7 @@ int file_read(const char *path, size_t limit_bytes, char **ret_data, size_t *ret
             code = cannot(err, "read", path, errno);
             goto out;
         }
-        if (got == 0) break; // it became shorter meanwhile
+        if (got == 0) break; // the file has become shorter
         n += (size_t)got;
     }
     data[n] = 0;

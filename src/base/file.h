@@ -10,7 +10,7 @@
 struct file_map {
     const uint8_t *data;
     size_t n_bytes;
-    int fd;             // of the file, for as long as it is mapped
+    int fd;             // of the file, open while it is mapped
     int64_t changed_ns; // when its contents were last changed
 };
 
@@ -18,11 +18,11 @@ struct file_map {
  */
 int file_map_open(const char *path, struct file_map *ret_map, struct phi3v_error *err);
 enum file_map_state { FILE_MAP_AS_IT_WAS, FILE_MAP_CUT, FILE_MAP_CHANGED };
-/* What became of the file since it was mapped. Whoever reads behind the end of a file that was cut
- * gets SIGBUS. */
+/* What has happened to the file since it was mapped. Reading past the end of a file that was cut
+ * raises SIGBUS. */
 enum file_map_state file_map_state(const struct file_map *map);
-/* All of it will be read soon, in streams: asks the system to fetch it while other things begin,
- * and for large pages. Only a hint. */
+/* Hints to the system that all of it will be read soon, in streams: it can fetch it ahead, and use
+ * large pages. */
 void file_map_want(const struct file_map *map);
 void file_map_close(struct file_map *map);
 /* Reads a whole file of at most limit bytes; NUL-terminated, freed with mem_free. */

@@ -9,7 +9,7 @@
 #include "base/kind.h"
 #include "base/mem.h"
 
-/* What a parser says of a file that is something else altogether helps nobody. */
+/* If the file is not JSON at all, says what it is instead of the parser's message. */
 static int not_json(const char *path, const char *text, size_t n, const json_error_t *why,
                     struct phi3v_error *err)
 {
@@ -20,8 +20,8 @@ static int not_json(const char *path, const char *text, size_t n, const json_err
                    why->text);
 }
 
-/* jansson tells a lack of memory as damage where it was reading a string or a number. What is damaged
- * is damaged at the same place when it is read again. */
+/* jansson reports a lack of memory as a syntax error in the string or number it was reading. A real
+ * error comes at the same place again when the text is parsed a second time. */
 int json_text_load(const char *text, size_t n, json_t **ret_root, json_error_t *why)
 {
     json_error_t again;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Reading JSON files of outside origin: checked values, with messages that name file, key, value
- * and what is allowed. The first error stays; later reads return harmless values, so a series of
- * reads needs one check at its end. */
+ * Reads JSON files from outside: values are checked, and messages name file, key, value and what is
+ * allowed. The first error stays, and later reads return harmless values, so a series of reads
+ * needs one check at its end. */
 #ifndef BASE_JSON_H
 #define BASE_JSON_H
 
@@ -19,7 +19,7 @@ struct json_reader {
 
 enum { JSON_FILE_MAX_BYTES = 64 << 20 };
 
-/* Parses text in which no key comes twice. Returns 0, PHI3V_E_MEMORY, or PHI3V_E_MODEL with the place
+/* Parses text, refusing duplicate keys. Returns 0, PHI3V_E_MEMORY, or PHI3V_E_MODEL with the place
  * and reason in *why. */
 int json_text_load(const char *text, size_t n, json_t **ret_root, json_error_t *why);
 /* Parses `path` (at most JSON_FILE_MAX_BYTES, no key twice) whose top level must be an object. The
@@ -31,7 +31,7 @@ int json_file_load(const char *path, json_t **ret_root, struct phi3v_error *err)
 void json_refuse(struct json_reader *r, int code, const char *section, const char *key,
                  const json_t *value, const char *expected);
 
-/* Values of obj[key]. A missing key or null gives fallback; JSON_REQUIRED makes that an error. */
+/* These read obj[key]. A missing key or null gives fallback; JSON_REQUIRED makes that an error. */
 #define JSON_REQUIRED INT64_MIN
 int64_t json_read_int(struct json_reader *r, const char *section, const json_t *obj,
                       const char *key, int64_t fallback, int64_t min, int64_t max);

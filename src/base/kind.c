@@ -59,7 +59,7 @@ static bool all_zero(const char *bytes, size_t n)
     return n > 0;
 }
 
-/* Length of the first line, when it is text for people. */
+/* The length of the first line, if it is readable text. */
 static size_t line_of_text(const char *bytes, size_t n)
 {
     size_t i = 0;
@@ -69,7 +69,7 @@ static size_t line_of_text(const char *bytes, size_t n)
     return ended || i >= 64 ? i : 0;
 }
 
-/* Markup, perhaps behind blanks; or a line such as "Entry not found". */
+/* Recognises markup, perhaps after blanks, or a line such as "Entry not found". */
 static const char *by_text(const char *bytes, size_t n, char out[KIND_TEXT])
 {
     size_t i = 0;

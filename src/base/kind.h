@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What a file is that is not what its name promises: for the one sentence in which it is refused.
- */
+ * Says what a file really is when its contents do not match its name, for the sentence that refuses
+ * it. */
 #ifndef BASE_KIND_H
 #define BASE_KIND_H
 
@@ -8,9 +8,8 @@
 
 enum { KIND_TEXT = 300 };
 
-/* "a Git LFS pointer, …: run git lfs pull …" for the bytes at the beginning of a file, written into
- * out; NULL when they are of no kind that is known here. What a server said in place of the file is
- * quoted. */
+/* Describes the bytes at the beginning of a file: "a Git LFS pointer, …: run git lfs pull …".
+ * Returns out, or NULL for an unknown kind. Quotes what a server said in place of the file. */
 const char *kind_of_bytes(const void *bytes, size_t n, char out[KIND_TEXT]);
 
 #endif

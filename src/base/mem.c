@@ -30,7 +30,7 @@ bool size_mul(size_t a, size_t b, size_t *ret) { return !__builtin_mul_overflow(
 
 bool size_add(size_t a, size_t b, size_t *ret) { return !__builtin_add_overflow(a, b, ret); }
 
-/* Blocks of many large pages are worth asking for them; a refusal costs speed alone. */
+/* Asks for large pages for big blocks; a refusal only costs speed. */
 static void want_large_pages(char *p, size_t n_bytes)
 {
     if (n_bytes < 2 * LARGE_PAGE) return;
@@ -43,7 +43,7 @@ void *mem_alloc(size_t n_bytes)
     size_t total;
     if (told_to_fail() || !size_add(n_bytes, 2 * HEAD - 1, &total) || total > PTRDIFF_MAX)
         return NULL;
-    total &= ~(size_t)(HEAD - 1); // aligned_alloc wants a multiple of the alignment
+    total &= ~(size_t)(HEAD - 1); // aligned_alloc needs a multiple of the alignment
     char *block = aligned_alloc(HEAD, total);
     if (!block) return NULL;
     want_large_pages(block, total);
@@ -118,7 +118,7 @@ static size_t whole_pages(size_t n_bytes)
     return (n_bytes + LARGE_PAGE - 1) / LARGE_PAGE * LARGE_PAGE;
 }
 
-/* A mapping begins wherever a small page does: one large page more, and the ends are given back. */
+/* A mapping may begin at any small page, so this maps one more large page and unmaps both ends. */
 void *mem_pages(size_t n_bytes)
 {
     if (told_to_fail() || n_bytes > PTRDIFF_MAX - 2 * LARGE_PAGE) return NULL;

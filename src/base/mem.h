@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * All heap memory of the library: 64-byte aligned, counted, overflow-checked, and able to fail on
- * purpose so that tests can walk every out-of-memory path. NULL means failure; nothing aborts. */
+ * All heap memory of the library: 64-byte aligned, counted, checked for overflow, and able to fail
+ * on purpose, so that tests reach every out-of-memory path. NULL means failure; nothing aborts. */
 #ifndef BASE_MEM_H
 #define BASE_MEM_H
 
@@ -15,8 +15,8 @@ void *mem_resize(void *p, size_t n, size_t item_bytes); /* like realloc; p stays
 char *mem_strdup(const char *s);
 char *mem_strndup(const char *s, size_t n);
 void mem_free(void *p); /* NULL is harmless */
-/* Zeroed memory by pages of the system, large ones where it has them: for what is large, lives long
- * and is read in streams. Given back with the same size. */
+/* Zeroed memory in pages, large ones if possible, for data that is large, lives long and is read in
+ * streams. Free it with the same size. */
 void *mem_pages(size_t n_bytes);
 void mem_pages_free(void *p, size_t n_bytes); /* NULL is harmless */
 

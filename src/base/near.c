@@ -10,10 +10,10 @@ static int least(int a, int b) { return a < b ? a : b; }
 
 static bool same(char a, char b) { return tolower((unsigned char)a) == tolower((unsigned char)b); }
 
-/* Insertions, deletions, replacements and swaps of neighbours that make one name the other. */
+/* The number of insertions, deletions, replacements and swaps of neighbours between two names. */
 static int edits_between(const char *a, const char *b)
 {
-    int rows[3][NEAR_MAX + 1]; // of the table: this one, the last, the last but one
+    int rows[3][NEAR_MAX + 1]; // of the table: the present one and the two before
     const int n = (int)strlen(a), m = (int)strlen(b);
     if (n > NEAR_MAX || m > NEAR_MAX) return NEAR_MAX;
     int *now = rows[0], *last = rows[1], *before = rows[2];

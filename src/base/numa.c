@@ -7,8 +7,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* The calls are older than any wrapper in the C library: set_mempolicy(2), get_mempolicy(2),
- * mbind(2). */
+/* The C library has no wrappers for set_mempolicy(2), get_mempolicy(2) and mbind(2). */
 enum { MOST_NODES = 1024, WORD_BITS = sizeof(unsigned long) * CHAR_BIT };
 
 struct nodes {
@@ -37,7 +36,7 @@ int numa_n_nodes(void)
     return n > 0 ? n : 1;
 }
 
-/* Whether there is anything to spread over, and nobody has said otherwise. */
+/* Whether there are several nodes and no policy was chosen. */
 static bool wanted(struct nodes *ret_nodes)
 {
     int policy = MPOL_DEFAULT;

@@ -19,12 +19,12 @@ struct worker {
     int index;
 };
 
-/* One loop at a time. The caller opens the gate; workers that come by join and take pieces from
- * `next`; when the caller finds no piece left it closes the gate and waits for those who joined. So
- * a worker that another process keeps from running holds nobody up unless it is in the middle of a
- * piece. Everybody spins a little before sleeping, because the next loop of a forward pass follows
- * within microseconds; sleeping soon leaves the core to whoever needs it, if need be to the thread
- * that is being waited for, which is why threads are not tied to cores. */
+/* One loop at a time. The caller opens the gate; workers that arrive join and take pieces from
+ * `next`. When no piece is left the caller closes the gate and waits for those who joined. So a
+ * worker that is not scheduled holds nobody up unless it is in the middle of a piece. All threads
+ * spin a little before they sleep, because the next loop of a forward pass follows within
+ * microseconds. Sleeping soon leaves the core to others, perhaps to the very thread that is being
+ * waited for; threads are not pinned to cores for the same reason. */
 struct pool {
     int n_threads;
     struct worker *workers;  // [n_threads-1]
@@ -33,7 +33,7 @@ struct pool {
     pthread_cond_t wake, done;
     atomic_bool quit;
     int spin; // rounds of waiting before sleeping; 0 with more threads than cores
-    /* the loop: written while the gate is closed and nobody is inside */
+    /* The loop, written only while the gate is closed and nobody is inside */
     pool_fn fn;
     void *arg;
     int64_t n, grain;
@@ -55,7 +55,7 @@ static void relax(void)
 #endif
 }
 
-/* Rounds of relax that take SPIN_S; the best of some tries, others may be running too. */
+/* How many rounds of relax take SPIN_S: the best of several tries, as others may be running. */
 static int spin_rounds(void)
 {
     enum { ROUNDS = 200, TRIES = 5 };
@@ -80,8 +80,7 @@ static void work(struct pool *p, int thread)
     }
 }
 
-/* -- workers ------------------------------------------------------------------------------------
- */
+/* -- workers ----------------------------------------------------------------------------------- */
 
 static bool can_join(struct pool *p, unsigned seen)
 {
@@ -89,7 +88,7 @@ static bool can_join(struct pool *p, unsigned seen)
     return ((gate & GATE_OPEN) && (unsigned)(gate >> 32) != seen) || atomic_load(&p->quit);
 }
 
-/* Inside a loop other than `seen`, or false: it closed meanwhile. */
+/* Joins a loop other than `seen`; false when it has closed. */
 static bool try_join(struct pool *p, unsigned *seen)
 {
     unsigned long long gate = atomic_load_explicit(&p->gate, memory_order_acquire);
@@ -101,7 +100,7 @@ static bool try_join(struct pool *p, unsigned *seen)
     return false;
 }
 
-/* Waits for a loop and joins it; false: the pool ends. */
+/* Waits for a loop and joins it; false when the pool ends. */
 static bool join(struct pool *p, unsigned *seen)
 {
     for (;;) {
@@ -138,8 +137,7 @@ static void *worker_main(void *arg)
     return NULL;
 }
 
-/* -- the caller ---------------------------------------------------------------------------------
- */
+/* -- the caller -------------------------------------------------------------------------------- */
 
 static void wake_sleepers(struct pool *p)
 {
@@ -189,11 +187,10 @@ void pool_run(struct pool *p, int64_t n, int64_t grain, pool_fn fn, void *arg)
     pthread_mutex_unlock(&p->callers);
 }
 
-/* -- making and ending --------------------------------------------------------------------------
- */
+/* -- making and ending ------------------------------------------------------------------------- */
 
-/* Workers leave all signals to the program's own threads, but for those that their own work raises:
- * blocked, such a one ends the process before anybody is asked. */
+/* Workers block all signals except those that their own work raises. If one of these were blocked,
+ * it would end the process without calling a handler. */
 static int start_workers(struct pool *p)
 {
     static const int own[] = {SIGBUS, SIGFPE, SIGILL, SIGSEGV, SIGTRAP};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Worker threads that split one loop at a time. */
+ * Worker threads that share one loop at a time. */
 #ifndef BASE_POOL_H
 #define BASE_POOL_H
 
@@ -15,9 +15,9 @@ typedef void (*pool_fn)(void *arg, int64_t begin, int64_t end, int thread);
 int pool_new(int n_threads, struct pool **ret_pool, struct phi3v_error *err);
 void pool_free(struct pool *pool);
 int pool_threads(const struct pool *pool);
-/* Runs fn over [0, n) in pieces of at most `grain`, handed out dynamically; returns when all are
- * done. The caller takes part. Callers on several threads take turns. How the pieces fall must not
- * change results. */
+/* Runs fn over [0, n) in pieces of at most `grain`, handed out dynamically, and returns when all
+ * are done. The caller takes part. Callers on several threads take turns. Results must not depend
+ * on which thread takes which piece. */
 void pool_run(struct pool *pool, int64_t n, int64_t grain, pool_fn fn, void *arg);
 
 #endif

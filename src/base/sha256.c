@@ -3,7 +3,7 @@
 
 #include <openssl/evp.h>
 
-enum { PIECE_BYTES = 16 << 20 }; /* some hundredths of a second */
+enum { PIECE_BYTES = 16 << 20 }; /* a few hundredths of a second */
 
 static int add_part(EVP_MD_CTX *ctx, const struct sha256_part *part, struct stop *stop)
 {

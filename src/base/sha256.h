@@ -10,8 +10,8 @@ struct sha256_part {
     size_t n_bytes;
 };
 
-/* Digest of the parts one after the other. Returns 0, or -1 when libcrypto fails or the work was
- * stopped (stop->seen). */
+/* The digest of all parts in order. Returns 0, or -1 when libcrypto fails or the work was stopped
+ * (stop->seen). */
 int sha256_hex(const struct sha256_part *parts, int n_parts, struct stop *stop, char ret_hex[65]);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The question whether to go on with long work, asked between pieces of it. */
+ * Asks, between pieces of long work, whether to stop. */
 #ifndef BASE_STOP_H
 #define BASE_STOP_H
 
@@ -8,18 +8,18 @@
 struct stop {
     int (*fn)(void *user); // NULL: always go on
     void *user;
-    int seen; // it has said no, and is not asked again
+    int seen; // fn said stop, and is not called again
 };
 
-/* True when the work is to end; its result is then of no use. stop may be NULL. */
+/* True when the work must end; its result is then useless. stop may be NULL. */
 static inline int stop_asked(struct stop *stop)
 {
     if (stop && !stop->seen && stop->fn) stop->seen = stop->fn(stop->user) != 0;
     return stop && stop->seen;
 }
 
-/* The same for work that counts what it has done: asked when `done` has reached *next, which is then
- * set `step` further on. */
+/* The same for work that counts what it has done: it asks when `done` reaches *next, which then
+ * moves on by `step`. */
 static inline int stop_asked_at(struct stop *stop, size_t done, size_t *next, size_t step)
 {
     if (done < *next) return 0;

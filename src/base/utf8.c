@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/utf8.h"
 
-/* Length announced by a first byte and the allowed range of the second (the others are 80 … BF). */
+/* The length that a first byte announces, and the range of the second (the others are 80 … BF). */
 static size_t first_byte(unsigned char c, unsigned char *ret_min, unsigned char *ret_max)
 {
     *ret_min = 0x80;

@@ -9,9 +9,9 @@
 
 #define UTF8_REPLACEMENT 0xFFFDu
 
-/* Bytes of the character at s (n > 0 bytes are there). Bytes that are not UTF-8 give *ret_cp =
- * UTF8_REPLACEMENT and the length of the longest beginning of a character, at least 1, as most
- * decoders skip them. */
+/* The number of bytes of the character at s; n > 0. For bytes that are not UTF-8, *ret_cp is
+ * UTF8_REPLACEMENT and the length that of the longest valid prefix of a character, at least 1, as
+ * most decoders do. */
 size_t utf8_next(const char *s, size_t n, uint32_t *ret_cp);
 bool utf8_is_valid(const char *s, size_t n);
 

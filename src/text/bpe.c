@@ -3,12 +3,12 @@
 
 #include "base/mem.h"
 
-enum { ASK_EVERY = 1 << 16 }; /* pairs: some milliseconds */
+enum { ASK_EVERY = 1 << 16 }; /* pairs, which take a few milliseconds */
 
 struct bpe_symbol {
     int32_t id;         // -1: merged into the symbol before it
     int32_t prev, next; // neighbours, -1 at the ends
-    int32_t rank;       // of the pair (this, next); NO_RANK: none
+    int32_t rank;       // of the pair (this, next); NO_RANK: it cannot be merged
     int32_t merged;     // what the pair becomes
 };
 

@@ -5,7 +5,7 @@
 
 #include "text/vocab.h"
 
-/* Scratch memory that grows with the longest word; zero it before the first call. */
+/* Scratch memory, which grows with the longest word; zero it before the first call. */
 struct bpe {
     struct bpe_symbol *symbols; // [cap]
     uint64_t *heap;             // [2 * cap]
@@ -13,8 +13,8 @@ struct bpe {
 };
 void bpe_fini(struct bpe *b);
 
-/* Merges symbols[0..n) until no pair has a rank, the lowest rank first, leftmost among equals, and
- * appends what is left to *out. O(n log n). False without memory, or when it was stopped. */
+/* Merges pairs of symbols[0..n), the lowest rank first and the leftmost among equals, until no pair
+ * has a rank, and appends the result to *out. O(n log n). False without memory or when stopped. */
 bool bpe_merge(struct bpe *b, const struct tokenizer *t, const int32_t *symbols, size_t n,
                struct stop *stop, struct ids *out);
 

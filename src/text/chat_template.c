@@ -100,12 +100,12 @@ int chat_template_raw(const struct tokenizer *t, const char *text, size_t n_byte
 
 /* -- Turns ------------------------------------------------------------------------------------- */
 
-/* A prompt in the making: text is gathered in spans until a picture or ready-made ids interrupt it.
- */
+/* A prompt being built: text is gathered in spans until a picture or ready-made ids interrupt
+ * it. */
 struct builder {
     const struct tokenizer *t;
     struct ids ids;
-    bool bos;                // the text to come starts with BOS
+    bool bos;                // the next text starts with BOS
     struct buf text;         // of the spans
     struct text_span *spans; // their text points to NULL until encoded: `text` may still move
     size_t n_spans, cap_spans;
@@ -174,7 +174,7 @@ static int add_header(struct builder *b, const char *role)
     return code;
 }
 
-/* A turn's text with its pictures, the first of which has the number first + 1 in the conversation.
+/* Adds a turn's text with its pictures, the first of which is number first + 1 in the conversation.
  */
 static int add_content(struct builder *b, const struct chat_turn *turn, int first,
                        const int *image_tokens)

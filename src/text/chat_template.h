@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Prompts: the chat template and image slots (phi3v.md 10), to ids with placeholders -n. */
+ * Turns prompts into ids: the chat template, and placeholders -n for pictures (phi3v.md 10). */
 #ifndef TEXT_CHAT_TEMPLATE_H
 #define TEXT_CHAT_TEMPLATE_H
 
@@ -15,16 +15,16 @@ struct chat_turn {
     bool open; // last assistant turn, to be continued
 };
 
-/* Formatted string -> ids; image_tokens[k] rows for picture k+1. n_images 0: tags are ordinary
- * text. stop: may be NULL. Errors: PROMPT (set of tags is not 1 … n_images, names the tag), MEMORY,
- * CANCELLED. */
+/* Formatted string -> ids, with image_tokens[k] rows for picture k+1. If n_images is 0, tags are
+ * ordinary text. stop may be NULL. Errors: PROMPT (the tags are not 1 … n_images; names the tag),
+ * MEMORY, CANCELLED. */
 int chat_template_raw(const struct tokenizer *t, const char *text, size_t n_bytes,
                       const int *image_tokens, int n_images, struct stop *stop, struct ids *ret_ids,
                       struct phi3v_error *err);
-/* Template over turns; special tokens in turn texts are ordinary text (tags of this turn's pictures
- * excepted), pictures numbered across turns. image_tokens: of all turns' pictures in order. A tag
- * may be used twice (the rows repeat). The ids equal chat_template_raw of the template string wherever the
- * texts hold no special tokens and ids is NULL. */
+/* Applies the template to turns. Special tokens in their texts are ordinary text, except the tags
+ * of the turn's pictures; pictures are numbered across turns. image_tokens has the rows of all
+ * turns' pictures in order. A tag may be used twice, which repeats the rows. Without special tokens
+ * in the texts, and without ids, the result equals chat_template_raw of the template string. */
 int chat_template_turns(const struct tokenizer *t, const struct chat_turn *turns, int n_turns,
                         const int *image_tokens, struct stop *stop, struct ids *ret_ids,
                         struct phi3v_error *err);

@@ -7,14 +7,14 @@
 #include "base/utf8.h"
 #include "text/vocab.h"
 
-enum { RUN_BYTES = 512 }; /* room taken at once for a run of byte pieces; more is rare */
+enum { RUN_BYTES = 512 }; /* memory reserved for a run of byte pieces; longer runs are rare */
 
 struct detok {
     const struct tokenizer *t;
     bool keep_special;
-    bool started;    // something was put out, so a space is no longer the leading one
-    struct buf run;  // byte pieces so far; certain only when the run ends
-    struct buf text; // what the last call gave
+    bool started;    // text was returned, so a space is no longer the leading one
+    struct buf run;  // byte pieces so far; their text is final only when the run ends
+    struct buf text; // what the last call returned
 };
 
 static void detok_fini(struct detok *d)
@@ -31,15 +31,15 @@ static void put(struct detok *d, const char *s, size_t n)
     buf_append(&d->text, s + leading, n - leading);
 }
 
-/* The run of bytes is over: text when it is UTF-8 as a whole, else a replacement character for each
- * byte. */
+/* Ends a run of byte pieces: it becomes text if all of it is UTF-8, else a replacement character
+ * per byte. */
 static void end_run(struct detok *d)
 {
     if (utf8_is_valid(d->run.data, d->run.n))
         put(d, d->run.data, d->run.n);
     else
         for (size_t i = 0; i < d->run.n; i++) put(d, "\xef\xbf\xbd", 3);
-    d->text.failed |= d->run.failed; // clearing forgets it
+    d->text.failed |= d->run.failed; // because buf_clear resets it
     buf_clear(&d->run);
 }
 
@@ -56,7 +56,7 @@ static void put_piece(struct detok *d, const char *s, size_t n)
     put(d, s + begin, n - begin);
 }
 
-/* Appends to d->text what id makes certain. */
+/* Appends to d->text the text that id makes final. */
 static void feed(struct detok *d, int32_t id)
 {
     const struct tokenizer *t = d->t;
@@ -116,7 +116,7 @@ int detok_new(const struct tokenizer *t, bool keep_special, struct detok **ret,
     if (!d) return err_memory(err, "the detokeniser", sizeof *d);
     d->t = t;
     d->keep_special = keep_special;
-    buf_reserve(&d->run, RUN_BYTES); // now, so that pushing takes no memory later
+    buf_reserve(&d->run, RUN_BYTES); // so that pushing does not allocate
     buf_reserve(&d->text, 3 * RUN_BYTES);
     int code = check_memory(d, err);
     if (code)

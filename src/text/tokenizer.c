@@ -9,7 +9,7 @@
 #include "text/bpe.h"
 #include "text/vocab.h"
 
-enum { ASK_EVERY = 1 << 16 }; /* bytes or symbols: some milliseconds */
+enum { ASK_EVERY = 1 << 16 }; /* bytes or symbols, which take a few milliseconds */
 
 /* -- Lists of ids ------------------------------------------------------------------------------ */
 
@@ -52,7 +52,7 @@ struct encoder {
     struct ids symbols; // of the stretch so far
     struct bpe bpe;
     bool in_unk;  // the last symbol is <unk>, and more unknown characters join it
-    bool swallow; // behind a token with rstrip: white space vanishes
+    bool swallow; // after a token with rstrip, drop white space
     struct stop *stop;
 };
 
@@ -79,7 +79,7 @@ static bool push_bytes(struct encoder *e, const char *s, size_t n)
     return true;
 }
 
-/* One whole character that is not a space. */
+/* Adds one whole character that is not a space. */
 static bool push_char(struct encoder *e, const char *s, size_t n)
 {
     bool ascii = n == 1;
@@ -93,8 +93,8 @@ static bool push_space(struct encoder *e)
     return e->t->space_id >= 0 ? push_symbol(e, e->t->space_id) : push_char(e, SPACE_MARK, 3);
 }
 
-/* Ends the stretch. Where no merge crosses a word's beginning, words are merged one by one: the
- * same result, and the heap stays small. */
+/* Ends the stretch. If no merge crosses the beginning of a word, words are merged one by one, which
+ * gives the same result with a small heap. */
 static bool flush(struct encoder *e)
 {
     const int32_t *s = e->symbols.data;
@@ -115,7 +115,7 @@ static bool flush(struct encoder *e)
 
 /* -- Text: added tokens and what lies between them --------------------------------------------- */
 
-/* Swallowed behind a token with rstrip; not U+001C … 001F, not U+200B. */
+/* White space that is dropped after a token with rstrip; not U+001C … 001F, not U+200B. */
 static bool is_white(uint32_t c)
 {
     return (c >= 0x09 && c <= 0x0D) || c == 0x20 || c == 0x85 || c == 0xA0 || c == 0x1680 ||
@@ -141,7 +141,7 @@ static bool take_added(struct encoder *e, const struct added *a)
     return flush(e) && ids_push(e->out, a->id);
 }
 
-/* One character of ordinary text; the first of a stretch gets the space mark in front. */
+/* Takes one character of ordinary text; the first of a stretch gets the space mark before it. */
 static bool take_char(struct encoder *e, const char *s, size_t n)
 {
     uint32_t c;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Text to ids and back by a tokenizer.json (phi3v.md 9): added tokens, one prefix per stretch, byte
- * pieces, BPE by rank with a heap. */
+ * Text to ids and back with a tokenizer.json (phi3v.md 9): added tokens, one prefix per stretch,
+ * byte pieces, BPE by rank with a heap. */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
@@ -25,29 +25,29 @@ bool ids_push(struct ids *ids, int32_t id); /* false without memory */
 struct text_span {
     const char *text;
     size_t n_bytes;
-    bool special; // honour added tokens here
+    bool special; // match added tokens here
 };
 
 int tokenizer_load(const char *model_dir, struct tokenizer **ret, struct phi3v_error *err);
 void tokenizer_free(struct tokenizer *t);
 
-/* Appends to *ids. Bytes that are not UTF-8 are read as U+FFFD. stop: may be NULL. Errors: MEMORY,
+/* Appends to *ids. Bytes that are not UTF-8 are read as U+FFFD. stop may be NULL. Errors: MEMORY,
  * CANCELLED. */
 int tokenizer_encode(const struct tokenizer *t, const struct text_span *spans, int n_spans,
                      bool bos, struct stop *stop, struct ids *ids, struct phi3v_error *err);
 /* Decodes all ids at once (phi3v.md 9.3) into a NUL-terminated mem_free string. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool keep_special,
                      char **ret_text, size_t *ret_n, struct phi3v_error *err);
-/* The bytes that id adds to a text, at most cap of them to buf, and their number: 0 for special
- * tokens and ids without one. */
+/* Writes at most cap of the bytes that id adds to a text to buf, and returns their number: 0 for
+ * special tokens and for ids that are no token. */
 size_t tokenizer_bytes(const struct tokenizer *t, int32_t id, char *buf, size_t cap);
 /* One more than the highest id. */
 int32_t tokenizer_n_ids(const struct tokenizer *t);
 /* Id of an added token's text ("<|end|>"), -1 when there is none. */
 int32_t tokenizer_special(const struct tokenizer *t, const char *text);
 
-/* Streaming: feed ids, get the text that is certain. The concatenation equals tokenizer_decode of
- * the whole list. */
+/* Streaming: takes ids and returns the text that is final. The concatenation equals
+ * tokenizer_decode of the whole list. */
 struct detok;
 int detok_new(const struct tokenizer *t, bool keep_special, struct detok **ret,
               struct phi3v_error *err);

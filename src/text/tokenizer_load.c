@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * tokenizer.json to tables, refusing what the encoder would get wrong. */
+ * Loads tokenizer.json into tables, and refuses what the encoder would get wrong. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,8 +79,9 @@ static int check_decoder(const struct loader *l, const json_t *root)
     return ok ? 0 : unsupported(l, "a decoder other than: Replace, ByteFallback, Fuse, Strip");
 }
 
-/* Newer converters write the marks for spaces as a step of their own, Metaspace, which puts none before
- * a text that begins with one, and cuts at words: other ids than the published tokenizer's. */
+/* Newer converters write the space marks as a separate step, Metaspace. It adds no mark before a
+ * text that begins with one, and splits at words, which gives other ids than the published
+ * tokenizer. */
 static int check_pre_tokenizer(const struct loader *l, const json_t *root)
 {
     const json_t *step = json_object_get(root, "pre_tokenizer");
@@ -171,8 +172,8 @@ static int add_piece(const struct loader *l, int32_t id, const char *text)
     return 0;
 }
 
-/* What the encoder looks up: single characters, byte pieces (written with capitals), merged pieces.
- */
+/* Indexes what the encoder looks up: single characters, byte pieces (in capitals), merged
+ * pieces. */
 static void index_piece(struct tokenizer *t, int32_t id, const char *text)
 {
     const struct piece *p = &t->pieces[id];

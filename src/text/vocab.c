@@ -5,7 +5,7 @@
 
 #include "base/mem.h"
 
-/* Twice as many slots as entries, at least 16, a power of two; minus one. */
+/* The mask for a hash table: a power of two, at least 16 and twice the entries, minus one. */
 static uint32_t table_mask(size_t n_entries)
 {
     uint32_t n = 16;
@@ -42,7 +42,7 @@ static uint32_t text_hash(const char *s, size_t n)
     return (uint32_t)(h >> 32);
 }
 
-/* The slot of a text: where it is, or the empty slot where it would go. */
+/* The slot of a text, or the empty slot for it. */
 static uint32_t text_slot(const struct tokenizer *t, const char *text, size_t n)
 {
     uint32_t i = text_hash(text, n) & t->text_mask;

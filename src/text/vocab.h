@@ -33,7 +33,7 @@ struct merge { // a slot of the hash table; rank NO_RANK marks an empty one
 
 struct added { // an added token, matched on the raw text
     int32_t id;
-    bool rstrip; // swallows white space behind it
+    bool rstrip; // drops white space after it
 };
 
 struct tokenizer {
@@ -52,7 +52,7 @@ struct tokenizer {
     int32_t bos_id, unk_id; // unk_id -1: unknown characters are dropped
     bool byte_fallback, fuse_unk;
     int32_t space_id; // of "▁", -1 when it is no piece
-    bool words; // no merge joins a "▁" to what precedes it but another: words are merged one by one
+    bool words; // no merge joins a "▁" to anything before it but "▁": merge words one by one
 };
 
 #define SPACE_MARK "\xe2\x96\x81" /* ▁ U+2581 stands for a space */
@@ -66,8 +66,7 @@ static inline const char *piece_text(const struct tokenizer *t, int32_t id)
 bool vocab_init(struct tokenizer *t, int32_t n_ids, size_t n_merges);
 /* Adds a piece under a free id below n_ids. False without memory (text.failed). */
 bool vocab_add(struct tokenizer *t, int32_t id, const char *text, size_t n_bytes);
-/* Makes a piece known to vocab_find: one of the model's vocabulary, not one that is only an added
- * token. */
+/* Makes a piece of the model's vocabulary known to vocab_find; not for mere added tokens. */
 void vocab_index(struct tokenizer *t, int32_t id);
 /* The id of a piece of the vocabulary, -1 when there is none. */
 int32_t vocab_find(const struct tokenizer *t, const char *text, size_t n_bytes);

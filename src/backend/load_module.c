@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Backend modules: found by absolute path, opened with dlopen, asked for their ABI version first.
- */
+ * Opens backend modules with dlopen by absolute path, and checks their ABI version first. */
 #include <dlfcn.h>
 #include <limits.h>
 #include <stdio.h>
@@ -12,8 +11,8 @@
 
 static const char MODULE[] = "phi3v-cuda.so";
 
-/* The first existing module, by absolute path. A relative directory is never searched: it would be
- * the current one. */
+/* The first existing module, by absolute path. A relative folder is never searched, because it
+ * would depend on the current folder. */
 static int find_module(char path[PATH_MAX], struct phi3v_error *err)
 {
     const char *dir = env_backend_dir();
@@ -32,8 +31,8 @@ static int find_module(char path[PATH_MAX], struct phi3v_error *err)
         dir ? dir : "PHI3V_BACKEND_DIR (not set)", PHI3V_MODULE_DIR);
 }
 
-/* The dynamic linker's own words name the file that is missing. No driver is needed to load a
- * module: without one its GPUs answer (backend_cuda_describe). */
+/* The dynamic linker's message names the missing file. Loading needs no driver; if there is none,
+ * backend_cuda_describe says so. */
 static int explain_load(const char *path, struct phi3v_error *err)
 {
     return err_set(err, PHI3V_E_DEVICE,
@@ -42,8 +41,8 @@ static int explain_load(const char *path, struct phi3v_error *err)
                    path, dlerror());
 }
 
-/* The module stays loaded until the process ends: its code may still run in threads of the driver.
- */
+/* The module stays loaded until the process ends, because threads of the driver may still run its
+ * code. */
 static int load_module(const char *path, const struct backend_module **ret, struct phi3v_error *err)
 {
     void *handle = dlopen(path, RTLD_NOW | RTLD_LOCAL);
