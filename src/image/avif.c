@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * AVIF through libavif; of a series the first picture. */
+ * AVIF through libavif; a sequence gives its first picture. */
 #include "image/decoders.h"
 
 #include <avif/avif.h>
 
 #include "base/mem.h"
 
-enum { BELIEVED_PER_BYTE = 16384 }; // pixels; a plain surface takes next to nothing
+enum { BELIEVED_PER_BYTE = 16384 }; // pixels; a plain surface takes almost no bytes
 
-/* The turn is first one to the left by so many quarters, then a reflection: as one orientation.
- * axis 0 exchanges top and bottom, 1 left and right. */
+/* The file rotates to the left by quarter turns, then mirrors; this combines both into an EXIF
+ * orientation. Axis 0 swaps top and bottom, 1 left and right. */
 static int turn_of(const avifImage *image)
 {
     static const uint8_t turned[4] = {1, 8, 3, 6};

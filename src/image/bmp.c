@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * BMP: every header from OS/2 1 to Windows 5, 1 to 32 bits a pixel, colour masks, run lengths. No
- * library in Debian reads all of these with the reference's values. */
+ * BMP: every header from OS/2 1 to Windows 5, 1 to 32 bits per pixel, colour masks, run-length
+ * encoding. No library in Debian reads all of these with the reference's values. */
 #include "image/decoders.h"
 
 #include <stdlib.h>
@@ -8,7 +8,7 @@
 
 #include "base/mem.h"
 
-enum { BELIEVED_PER_BYTE = 4096 }; // pixels, where rows may be left out
+enum { BELIEVED_PER_BYTE = 4096 }; // pixels, when rows may be left out
 
 enum { PLAIN, RLE8, RLE4, MASKS };
 
@@ -23,8 +23,7 @@ struct dib {
     uint8_t palette[256][3];
 };
 
-/* -- Header -------------------------------------------------------------------------------------
- */
+/* -- Header ------------------------------------------------------------------------------------ */
 
 static int damaged(const struct source *s, const char *what, struct phi3v_error *err)
 {
@@ -50,7 +49,7 @@ static void read_fields(const uint8_t *h, struct dib *d)
     d->colour_bytes = 4;
 }
 
-/* Where the masks and the palette lie. header: its length. */
+/* Finds the masks and the palette; `header` is the header's length. */
 static void find_masks(const struct source *s, size_t at, size_t header, struct dib *d)
 {
     static const uint32_t usual[2][4] = {{0x7c00, 0x3e0, 0x1f, 0},
@@ -58,7 +57,7 @@ static void find_masks(const struct source *s, size_t at, size_t header, struct 
     memcpy(d->masks, usual[d->bits > 16], sizeof d->masks);
     d->colours_at = at + header;
     if (d->compression != MASKS) return;
-    size_t n_masks = header >= 56 ? 4 : 3; // of a short header they follow behind
+    size_t n_masks = header >= 56 ? 4 : 3; // after a short header they follow it
     if (header == 40) d->colours_at += 12;
     if (at + 40 + 4 * n_masks > s->n) return;
     d->masks[3] = 0;
@@ -96,7 +95,7 @@ static int read_header(const struct source *s, size_t at, struct dib *ret, struc
     return 0;
 }
 
-/* Colours that are not there are the greys of their numbers, as the reference has them. */
+/* A missing colour becomes the grey of its index, as in the reference. */
 static void read_palette(const struct source *s, struct dib *d)
 {
     size_t n = d->n_colours < 256 ? d->n_colours : 256;
@@ -108,15 +107,14 @@ static void read_palette(const struct source *s, struct dib *d)
     }
 }
 
-/* -- Run lengths --------------------------------------------------------------------------------
- */
+/* -- Run lengths ------------------------------------------------------------------------------- */
 
 /* State of unpacking: out is [height][width], rows in the order of the file. */
 struct runs {
     const uint8_t *in, *end;
     uint8_t *out;
     size_t at, n, width;
-    size_t x; // where the reference believes itself to be in the row
+    size_t x; // the position in the row, as the reference counts it
 };
 
 static void put(struct runs *r, uint8_t colour)
@@ -124,7 +122,7 @@ static void put(struct runs *r, uint8_t colour)
     if (r->at < r->n) r->out[r->at++] = colour;
 }
 
-/* Pixels as they are, padded to words. 0: the data ends. */
+/* Copies literal pixels, padded to words. 0 when the data ends. */
 static int literal(struct runs *r, size_t n, int rle4)
 {
     if (n > r->n - r->at) n = r->n - r->at;
@@ -143,12 +141,12 @@ static int literal(struct runs *r, size_t n, int rle4)
 static void run_of(struct runs *r, size_t n, uint8_t b, int rle4)
 {
     size_t room = r->x < r->width ? r->width - r->x : 0;
-    if (n > room) n = room; // too much for the row
+    if (n > room) n = room; // more than the row holds
     for (size_t i = 0; i < n; i++) put(r, !rle4 ? b : i % 2 ? b & 15 : b >> 4);
     r->x += n;
 }
 
-/* 0: the data ends before the picture does. What is left out has colour 0. */
+/* Returns 0 when the data ends before the picture does. Skipped pixels have colour 0. */
 static int unpack(const struct source *s, struct runs *r, int rle4)
 {
     for (size_t i = 0; r->at < r->n; i++) {
@@ -175,8 +173,7 @@ static int unpack(const struct source *s, struct runs *r, int rle4)
     return 1;
 }
 
-/* -- Pixels -------------------------------------------------------------------------------------
- */
+/* -- Pixels ------------------------------------------------------------------------------------ */
 
 /* The part of v under the mask, as 0 … 255. */
 static uint8_t masked(uint32_t v, uint32_t mask)
@@ -211,7 +208,7 @@ static void put_numbers(const struct dib *d, size_t bits, const uint8_t *row, si
     }
 }
 
-/* rows: n of them in the file's order; those behind stay black. */
+/* Takes n rows in the file's order; the others stay black. */
 static void put_rows(const struct source *s, const struct dib *d, size_t bits, const uint8_t *rows,
                      size_t stride, size_t n, struct pixels *p)
 {
@@ -259,7 +256,7 @@ static int decode_plain(const struct source *s, const struct dib *d, struct deco
 {
     size_t row = ((size_t)d->width * d->bits + 7) / 8, stride = (row + 3) / 4 * 4;
     size_t left = d->pixels_at < s->n ? s->n - d->pixels_at : 0, h = (size_t)d->height;
-    size_t n_rows = left < row ? 0 : (left - row) / stride + 1; // the last needs no filling
+    size_t n_rows = left < row ? 0 : (left - row) / stride + 1; // the last needs no padding
     if (n_rows > h) n_rows = h;
     if (n_rows < h && (!s->lenient || n_rows == 0)) return truncated(s, err);
     int with_alpha = d->bits == 32 && d->masks[3];
@@ -305,11 +302,11 @@ int dib_decode(const struct source *s, size_t header_at, int in_icon, struct dec
 int bmp_decode(const struct source *s, struct decoded *ret, struct phi3v_error *err)
 {
     struct dib d;
-    if (s->bytes[0] != 'B') return dib_decode(s, 0, 0, ret, err); // as a clipboard has it
+    if (s->bytes[0] != 'B') return dib_decode(s, 0, 0, ret, err); // from a clipboard
     int code = read_header(s, 14, &d, err);
     if (code < 0) return code;
     d.pixels_at = le32(s->bytes + 10);
-    /* Some files name the end of their header, or nothing, as the place of their pixels. */
+    /* Some files give the end of their header, or 0, as the place of their pixels. */
     if (d.pixels_at == 0 || (d.bits <= 8 && d.pixels_at == d.colours_at))
         d.pixels_at = behind_palette(&d);
     return decode(s, &d, ret, err);

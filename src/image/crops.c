@@ -13,12 +13,12 @@ enum {
     MAX_CROPS = 4096,
     MAX_CROP_SIDE = 4096,
     WHITE = 255,
-    BAND_PIXELS = 4 << 20 /* of the picture, resized at once: some ten milliseconds */
+    BAND_PIXELS = 4 << 20 /* resized at once, in about ten milliseconds */
 };
 
 /* -- The plan --------------------------------------------------------------------------------- */
 
-/* Largest number of crops along the long side so that the grid has at most num_crops. */
+/* The largest number of crops along the long side for which the grid has at most num_crops. */
 static int grid_scale(double ratio, int num_crops)
 {
     int scale = 1;
@@ -77,9 +77,9 @@ struct maker {
     struct crop_plan plan;
     struct resizer *resizer;
     uint8_t *hd;     // [hd_h][hd_w][3]
-    int n_done;      // rows of the picture in it that are there
-    int band_rows;   // that are resized at once
-    uint8_t *scaled; // [crop_side][scaled_w][3], where there is a margin at the left; else NULL
+    int n_done;      // finished rows of the picture in hd
+    int band_rows;   // rows that are resized at once
+    uint8_t *scaled; // [crop_side][scaled_w][3] if there is a left margin, else NULL
     struct scale scale;
 };
 
@@ -92,7 +92,7 @@ static void maker_free(struct maker *m)
     mem_free(m);
 }
 
-/* Rows of the scaled picture that stand for about BAND_PIXELS of the picture. */
+/* How many rows of the scaled picture come from about BAND_PIXELS of the picture. */
 static int band_rows(const struct pixels *p, const struct crop_plan *plan)
 {
     int64_t n_pixels = (int64_t)p->width * p->height, n;
@@ -111,8 +111,8 @@ static int maker_new(const struct pixels *p, const struct crop_plan *plan, struc
     if (m && margin) m->scaled = mem_array((size_t)plan->scaled_w * 3, (size_t)plan->crop_side);
     if (!m || !m->hd || (margin && !m->scaled))
         code = err_memory(err, "the scaled picture", n_bytes);
-    /* The reference handles tall pictures on their side; scaling the height first is the same
-     * without turning. */
+    /* The reference turns tall pictures on their side; scaling the height first gives the same
+     * result without turning. */
     if (!code)
         code = resizer_new(p->rgb, p->width, p->height, plan->scaled_w, plan->scaled_h,
                            plan->transposed, &m->resizer, err);
@@ -127,7 +127,7 @@ static int maker_new(const struct pixels *p, const struct crop_plan *plan, struc
     return 0;
 }
 
-/* One band more of the rows of hd above `end`; 1: there are others. */
+/* Makes one more band of the rows of hd above `end`; returns 1 while there are more. */
 static int hd_band(struct maker *m, int end, struct phi3v_error *err)
 {
     const struct crop_plan *plan = &m->plan;
@@ -146,7 +146,7 @@ static int hd_band(struct maker *m, int end, struct phi3v_error *err)
     return m->n_done < end;
 }
 
-/* Makes sure of the rows of hd above `end`. */
+/* Makes all rows of hd above `end`. */
 static int hd_until(struct maker *m, int end, struct phi3v_error *err)
 {
     int code;
@@ -172,7 +172,7 @@ int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8
 
 /* -- Normalisation ---------------------------------------------------------------------------- */
 
-/* f32 after each operation, as the reference. golden: preprocess/hd_crops_sha256 */
+/* Rounds to f32 after each operation, like the reference. golden: preprocess/hd_crops_sha256 */
 static void scale_init(struct scale *s, const float mean[3], const float std[3])
 {
     for (int c = 0; c < 3; c++) {
@@ -201,7 +201,7 @@ static void normalise_tile(const uint8_t *hd, int hd_w, int x0, int y0, int side
 
 /* -- The global view -------------------------------------------------------------------------- */
 
-/* Bicubic, a = -0.75, at an integer reduction: plain subsampling when it is odd, else four taps. */
+/* Bicubic with a = -0.75 at an integer factor: plain subsampling if it is odd, else four taps. */
 static const double half_way[4] = {-0.09375, 0.59375, 0.59375, -0.09375};
 
 struct axis {
@@ -255,7 +255,7 @@ static void global_view(const uint8_t *hd, const struct crop_plan *plan, const s
 
 /* -- Crops, when they are asked for ------------------------------------------------------------ */
 
-/* Row of the grid that a crop reaches down to; the global view needs them all. */
+/* The last row of the grid that a crop needs; the global view needs all rows. */
 static int last_row(const struct crop_plan *p, int i)
 {
     return i ? (i - 1) / p->cols : p->rows - 1;

@@ -10,12 +10,12 @@ enum {
     MAX_FILE_BYTES = 256 << 20,
     MAX_SIDE = 65500,
 #ifdef FUZZING_BUILD_MODE_UNSAFE_FOR_PRODUCTION
-    MAX_PIXELS = 1 << 20, // so that a fuzzer does not spend its time on empty gigapixels
+    MAX_PIXELS = 1 << 20, // so that a fuzzer wastes no time on empty gigapixels
 #else
     MAX_PIXELS = 178956970, // the reference refuses more
 #endif
-    BELIEVED_PIXELS = 4 << 20,      // of the smallest file
-    LOOK_AT_MEMORY_BYTES = 64 << 20 // asking the system for less is not worth reading /proc
+    BELIEVED_PIXELS = 4 << 20,      // for even the smallest file
+    LOOK_AT_MEMORY_BYTES = 64 << 20 // for less it is not worth reading /proc
 };
 
 /* -- Shared by the decoders ------------------------------------------------------------------- */
@@ -118,9 +118,9 @@ void cmyk_to_rgb(const uint8_t *cmyk, size_t n, uint8_t *rgb)
 /* -- One picture ------------------------------------------------------------------------------ */
 
 static const struct {
-    decode_fn *decode; // NULL: not in this build
+    decode_fn *decode; // NULL if not in this build
     const char *name;
-    const char *library; // that reads it, where that may be missing
+    const char *library; // the one that reads it, if it may be missing
 } decoders[] = {
     [IMAGE_PNG] = {png_decode, "PNG", NULL},
     [IMAGE_JPEG] = {jpeg_decode, "JPEG", NULL},
@@ -137,7 +137,7 @@ static const struct {
 
 enum { N_DECODERS = sizeof decoders / sizeof *decoders };
 
-/* "PNG, JPEG, …": what this build reads. */
+/* Lists the formats that this build reads: "PNG, JPEG, …". */
 static void list_formats(char *to, size_t n)
 {
     size_t at = 0;
@@ -146,7 +146,7 @@ static void list_formats(char *to, size_t n)
             at += (size_t)snprintf(to + at, n - at, "%s%s", i ? ", " : "", decoders[i].name);
 }
 
-/* What the bytes are instead of a picture that is read here. */
+/* Says what the bytes are instead of a supported picture. */
 static int refuse(struct sniffed what, size_t n, struct phi3v_error *err)
 {
     if (n == 0) return err_set(err, PHI3V_E_IMAGE, "not a picture: the file is empty");
@@ -170,7 +170,8 @@ static int decode_as(struct sniffed what, const struct source *s, struct decoded
                    what.name, decoders[what.format].library);
 }
 
-/* Counts what is not opaque, and forgets an alpha channel that says nothing. */
+/* Returns the share of pixels that are not opaque, and drops an alpha channel that is all
+ * opaque. */
 static double weigh_alpha(struct pixels *p)
 {
     if (!p->alpha) return 0;

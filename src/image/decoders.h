@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: MIT
- * Inside src/image: what decode.c asks of the decoders, and the helpers they share. A decoder fills
- * ret->pixels, and ret->animated and ret->incomplete where they apply, only on success. It weighs
- * the size in the header against the bytes of the file before it allocates, and refuses truncated
- * and damaged data with a sentence that names the format; a lenient source is read as far as it
- * goes instead. */
+ * For src/image only: the interface of the decoders, and helpers they share. On success a decoder
+ * fills ret->pixels and, if they apply, ret->animated and ret->incomplete. It checks the size in
+ * the header against the length of the file before it allocates. It refuses truncated and damaged
+ * data with a sentence that names the format, or reads as much as there is of a lenient source. */
 #ifndef IMAGE_DECODERS_H
 #define IMAGE_DECODERS_H
 
@@ -18,14 +17,14 @@ struct source {
     struct stop *stop;
 };
 
-/* For the rows of a large picture: a decoder that finds this true gives up, with any error or with
- * none. */
+/* Decoders check this between rows of a large picture; when it is true they give up, with any error
+ * or none. */
 static inline int source_stopped(const struct source *s) { return stop_asked(s->stop); }
 
 typedef int decode_fn(const struct source *s, struct decoded *ret, struct phi3v_error *err);
 
 decode_fn png_decode, jpeg_decode, webp_decode, gif_decode, bmp_decode, pnm_decode, ico_decode;
-/* Those whose library may be missing. */
+/* Decoders whose library may be missing */
 #ifdef HAVE_TIFF
 decode_fn tiff_decode;
 #else
@@ -47,32 +46,32 @@ decode_fn jxl_decode;
 #define jxl_decode NULL
 #endif
 
-/* A bitmap without the file header of BMP, as icons hold it: there its height counts a mask too. */
+/* A bitmap without BMP's file header, as in icons, where its height includes a mask. */
 int dib_decode(const struct source *s, size_t header_at, int in_icon, struct decoded *ret,
                struct phi3v_error *err);
 
-/* Steps through the chunks of a PNG: *at is 8 at first; 0 when the data ends before the chunk does.
- */
+/* Steps through the chunks of a PNG; *at starts at 8. Returns 0 when the data ends within a
+ * chunk. */
 struct png_chunk {
     const uint8_t *type, *data;
     size_t n;
 };
 int png_next_chunk(const uint8_t *bytes, size_t n, size_t *at, struct png_chunk *ret);
 
-/* Refuses sizes beyond the limits, pictures for which decoding needs more memory than there is, and
- * large ones that a file of this length is not believed to hold: some formats write a plain surface
- * of any size in a few bytes, so what is believed is a convention, about what a real picture of one
- * colour takes. pixels_per_byte 0: the format's own arithmetic has been asked already. */
+/* Refuses sizes beyond the limits, pictures that need more memory than there is, and large pictures
+ * in files too short to be plausible. Some formats store a plain surface of any size in a few
+ * bytes, so pixels_per_byte is a convention, about what a real picture of one colour takes; 0 means
+ * that the decoder has done an exact check. */
 int size_allowed(const struct source *s, int64_t width, int64_t height, size_t work_bytes_per_pixel,
                  size_t pixels_per_byte, struct phi3v_error *err);
-int truncated(const struct source *s, struct phi3v_error *err); // says so; PHI3V_E_IMAGE
-/* rgb, and alpha when asked for, uninitialised. */
+int truncated(const struct source *s, struct phi3v_error *err); // reports it; PHI3V_E_IMAGE
+/* Allocates rgb and, if asked for, alpha, uninitialised. */
 int pixels_init(struct pixels *p, int width, int height, int with_alpha, struct phi3v_error *err);
-/* From interleaved samples of 1 (grey), 2 (grey, alpha), 3 or 4 channels; takes them over
- * (mem_free), also when it fails. */
+/* Makes pixels from interleaved samples of 1 (grey), 2 (grey, alpha), 3 or 4 channels, which it
+ * takes (mem_free), also on failure. */
 int pixels_from_samples(const struct source *s, uint8_t *samples, int channels, int width,
                         int height, struct pixels *ret, struct phi3v_error *err);
-/* phi3v.md 4.1: n x [C M Y K], 255 is full ink, to [R G B]. */
+/* Converts n x [C M Y K], where 255 is full ink, to [R G B] (phi3v.md 4.1). */
 void cmyk_to_rgb(const uint8_t *cmyk, size_t n, uint8_t *rgb);
 
 static inline uint32_t be16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }

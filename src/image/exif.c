@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The orientation of a picture, from wherever the reference looks for it: EXIF data in JPEG, WebP
- * and PNG files, as hexadecimal text in PNG files, and XMP data where EXIF says nothing. */
+ * The orientation of a picture, from the places where the reference looks for it: EXIF data in
+ * JPEG, WebP and PNG files, hexadecimal text in PNG files, and XMP data if EXIF has none. */
 #include "image/decoders.h"
 
 #include <string.h>
@@ -26,8 +26,7 @@ static int begins(struct span s, const char *mark, size_t n)
 
 static struct span behind(struct span s, size_t n) { return (struct span){s.bytes + n, s.n - n}; }
 
-/* -- EXIF: a TIFF structure ----------------------------------------------------------------------
- */
+/* -- EXIF: a TIFF structure -------------------------------------------------------------------- */
 
 struct tiff {
     const uint8_t *bytes;
@@ -45,7 +44,7 @@ static uint32_t get32(const struct tiff *t, const uint8_t *p)
     return t->little ? le32(p) : be32(p);
 }
 
-/* Both orders of the number 42 behind the mark are met with. */
+/* The number 42 after the mark occurs in both byte orders. */
 static int open_tiff(struct span s, struct tiff *ret)
 {
     *ret = (struct tiff){s.bytes, s.n, BEGINS(s, "II*\0") || BEGINS(s, "II\0*")};
@@ -54,8 +53,8 @@ static int open_tiff(struct span s, struct tiff *ret)
 
 enum { SKIPPED = 0, CUT_OFF = -1 };
 
-/* An entry's first value as an orientation, 1 when it is not one of 1 to 8; SKIPPED for an entry
- * that the reference cannot read, CUT_OFF where it reads no further. */
+/* An entry's first value as an orientation, 1 when it is not 1 to 8; SKIPPED for an entry that the
+ * reference cannot read, CUT_OFF for one at which it stops reading. */
 static int entry_value(const struct tiff *t, const uint8_t *entry)
 {
     static const uint8_t sizes[] = {
@@ -64,7 +63,7 @@ static int entry_value(const struct tiff *t, const uint8_t *entry)
     uint32_t type = get16(t, entry + 2);
     uint64_t count = get32(t, entry + 4);
     if (type >= sizeof sizes || !sizes[type] || count == 0) return SKIPPED;
-    const uint8_t *p = entry + 8; // the value, or where it lies
+    const uint8_t *p = entry + 8; // the value, or its offset
     if (count * sizes[type] > 4) {
         size_t at = get32(t, p);
         if (count * sizes[type] > t->n || at > t->n - count * sizes[type]) return CUT_OFF;
@@ -101,10 +100,9 @@ int exif_orientation(const uint8_t *exif, size_t n)
     return found;
 }
 
-/* -- XMP: text -----------------------------------------------------------------------------------
- */
+/* -- XMP: text --------------------------------------------------------------------------------- */
 
-/* The digit behind the first tiff:Orientation=" or tiff:Orientation> */
+/* The digit after the first tiff:Orientation=" or tiff:Orientation> */
 int xmp_orientation(const uint8_t *xmp, size_t n)
 {
     static const char name[] = "tiff:Orientation";
@@ -128,15 +126,14 @@ int xmp_orientation(const uint8_t *xmp, size_t n)
     return 0;
 }
 
-/* -- JPEG ----------------------------------------------------------------------------------------
- */
+/* -- JPEG -------------------------------------------------------------------------------------- */
 
 /* The next APP1 segment before the picture data; 0 when there is none. */
 static int next_app1(const uint8_t *bytes, size_t n, size_t *at, struct span *ret)
 {
     while (*at + 4 <= n) {
         int marker = bytes[*at + 1];
-        if (bytes[*at] != 0xff || marker == 0xff || marker == 0) { // filling, or no marker at all
+        if (bytes[*at] != 0xff || marker == 0xff || marker == 0) { // padding, or not a marker
             ++*at;
             continue;
         }
@@ -154,8 +151,8 @@ static int next_app1(const uint8_t *bytes, size_t n, size_t *at, struct span *re
     return 0;
 }
 
-/* EXIF data too long for a segment go on in further ones, each with the mark. Their sum is written
- * to `to` unless that is NULL; returns its length. */
+/* EXIF data that is too long for a segment continues in further ones, each with the mark. Writes
+ * the joined data to `to` unless that is NULL, and returns its length. */
 static size_t join_exif(const uint8_t *bytes, size_t n, uint8_t *to)
 {
     struct span part;
@@ -172,7 +169,7 @@ static size_t join_exif(const uint8_t *bytes, size_t n, uint8_t *to)
 
 static int orientation_of_jpeg(const uint8_t *bytes, size_t n)
 {
-    static const char mark[] = "http://ns.adobe.com/xap/1.0/"; // and the zero behind it
+    static const char mark[] = "http://ns.adobe.com/xap/1.0/"; // including the final zero
     struct span part, xmp = {0};
     size_t n_exif = join_exif(bytes, n, NULL);
     CLEANUP(mem_free_ptr) uint8_t *exif = n_exif ? mem_alloc(n_exif) : NULL;
@@ -183,8 +180,7 @@ static int orientation_of_jpeg(const uint8_t *bytes, size_t n)
     return found ? found : xmp_orientation(xmp.bytes, xmp.n);
 }
 
-/* -- WebP ----------------------------------------------------------------------------------------
- */
+/* -- WebP -------------------------------------------------------------------------------------- */
 
 /* A chunk of the extended layout, which counts only if the file's flags announce it. */
 static int orientation_of_chunk(const WebPDemuxer *demuxer, const char *type,
@@ -209,15 +205,14 @@ static int orientation_of_webp(const uint8_t *bytes, size_t n)
     return found;
 }
 
-/* -- PNG -----------------------------------------------------------------------------------------
- */
+/* -- PNG --------------------------------------------------------------------------------------- */
 
 enum {
     MAX_TEXT = 1 << 20, // the reference unpacks no more
     MAX_TEXTS = 16      // so that a file full of packed texts does not take hours
 };
 
-/* A text chunk's content; *unpacked: what was allocated for it, for the caller to free. */
+/* A text chunk's content; the caller frees *unpacked, the memory that was allocated for it. */
 struct text {
     struct span content;
     uint8_t *unpacked;
@@ -264,7 +259,7 @@ static int hex_digit(uint8_t c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* The text is an empty line, a name, a length, then hexadecimal digits. */
+/* The text consists of an empty line, a name, a length, and hexadecimal digits. */
 static int orientation_of_hex(struct span s)
 {
     for (int line = 0; line < 3; line++) {
@@ -305,8 +300,7 @@ static int orientation_of_png(const uint8_t *bytes, size_t n)
     return exif ? exif : xmp;
 }
 
-/* -- All -----------------------------------------------------------------------------------------
- */
+/* -- All --------------------------------------------------------------------------------------- */
 
 int image_orientation(const uint8_t *bytes, size_t n, enum image_format format)
 {

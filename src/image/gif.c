@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * GIF through giflib: the first frame set into its canvas as the reference does it. */
+ * GIF through giflib: the first frame on its canvas, composed like in the reference. */
 #include "image/decoders.h"
 
 #include <string.h>
@@ -8,15 +8,15 @@
 
 #include "base/mem.h"
 
-enum { BELIEVED_PER_BYTE = 4096 }; // pixels; LZW itself reaches 2700, a canvas is free
+enum { BELIEVED_PER_BYTE = 4096 }; // pixels; LZW reaches 2700, and an empty canvas takes no bytes
 
 struct feed {
     const struct source *s;
     size_t at;
 };
 
-/* Where the file ends giflib finds the end mark of a series of blocks: after the last pixel it is
- * not missed, before that it counts as damage. */
+/* At the end of the file giflib gets the end mark of a series of blocks, which is right after the
+ * last pixel and counts as damage before it. */
 static int give_bytes(GifFileType *gif, GifByteType *to, int n_wanted)
 {
     struct feed *feed = gif->UserData;
@@ -31,8 +31,8 @@ static int give_bytes(GifFileType *gif, GifByteType *to, int n_wanted)
     return (int)n;
 }
 
-/* Reads on to the next frame, over bytes that belong to nothing; 0 when there is none.
- * *transparent: the colour that the frame leaves out, if an extension says so. */
+/* Reads on to the next frame, skipping stray bytes; 0 when there is none. *transparent is the
+ * frame's transparent colour, if an extension gives one. */
 static int find_frame(GifFileType *gif, int *transparent)
 {
     for (;;) {
@@ -57,7 +57,7 @@ static int find_frame(GifFileType *gif, int *transparent)
     }
 }
 
-/* Why reading ended: giflib finds empty blocks where the file ends. */
+/* Reports whether the file is cut or damaged; at its end giflib gets empty blocks. */
 static int cut_or_damaged(const GifFileType *gif, const struct source *s, struct phi3v_error *err)
 {
     const struct feed *feed = gif->UserData;
@@ -67,7 +67,7 @@ static int cut_or_damaged(const GifFileType *gif, const struct source *s, struct
                    GifErrorString(gif->Error));
 }
 
-/* The frame's rows to canvas, [height][width]; 0 when the data ends or makes no sense first. */
+/* Reads the frame's rows into canvas [height][width]; 0 when the data ends early or is invalid. */
 static int read_rows(GifFileType *gif, const struct source *s, uint8_t *canvas, size_t width)
 {
     static const int first[] = {0, 4, 2, 1}, step[] = {8, 8, 4, 2}; // interlaced
@@ -84,7 +84,8 @@ static int read_rows(GifFileType *gif, const struct source *s, uint8_t *canvas, 
     return 1;
 }
 
-/* Colours a palette does not have, or a file without one, are the greys of their numbers. */
+/* Colours that are not in the palette, or all if there is none, become the greys of their
+ * indices. */
 static int look_up(const struct source *s, const uint8_t *canvas, const ColorMapObject *map,
                    int transparent, int width, int height, struct pixels *ret,
                    struct phi3v_error *err)

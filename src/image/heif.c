@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * HEIC and its kin through libheif: the picture that the file calls its first, turned as the file
+ * HEIC and related formats through libheif: the file's primary picture, rotated as the file
  * says. */
 #include "image/decoders.h"
 
@@ -9,7 +9,7 @@
 
 #include "base/mem.h"
 
-enum { BELIEVED_PER_BYTE = 16384 }; // pixels; a plain surface takes next to nothing
+enum { BELIEVED_PER_BYTE = 16384 }; // pixels; a plain surface takes almost no bytes
 
 static int refuse(struct heif_error why, const struct source *s, struct phi3v_error *err)
 {
@@ -28,7 +28,7 @@ static int refuse(struct heif_error why, const struct source *s, struct phi3v_er
     return err_set(err, PHI3V_E_IMAGE, "the %s picture is damaged: %s", s->name, why.message);
 }
 
-/* Copies rows of channels samples into pixels. */
+/* Copies rows of interleaved samples into pixels. */
 static int take_rows(const struct source *s, const struct heif_image *image, int channels,
                      struct pixels *ret, struct phi3v_error *err)
 {

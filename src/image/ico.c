@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * Windows icons: a list of pictures, each a PNG or a bitmap with a mask. The largest is read, among
- * those of one size the one with most colours, as the reference does. */
+ * Windows icons: a list of pictures, each a PNG or a bitmap with a mask. Like the reference, it
+ * reads the largest one and, among those of one size, the one with the most colours. */
 #include "image/decoders.h"
 
 #include <string.h>
 
 struct entry {
-    size_t area, depth, at; // at: in the file
+    size_t area, depth, at; // at: position in the file
 };
 
 /* ceil(log2(n)) for n >= 1 */

@@ -7,7 +7,7 @@
 #include "base/err.h"
 #include "base/stop.h"
 
-/* image/sniff: what the bytes are, by content only. */
+/* image/sniff: what the bytes are, judged by content only. */
 enum image_format {
     IMAGE_PNG,
     IMAGE_JPEG,
@@ -20,20 +20,20 @@ enum image_format {
     IMAGE_AVIF,
     IMAGE_HEIF,
     IMAGE_JXL,
-    IMAGE_UNREAD, // a picture of a kind that is not read here
-    IMAGE_OTHER   // no picture
+    IMAGE_UNREAD, // a picture of an unsupported kind
+    IMAGE_OTHER   // not a picture
 };
 struct sniffed {
     enum image_format format;
     const char *name;   // "PNG", … or what else it is ("a PDF document", "text", "empty"); static
-    const char *remedy; // for UNREAD and OTHER, where there is one: what to do instead; static
+    const char *remedy; // what to do instead, for UNREAD and OTHER, or NULL; static
 };
 struct sniffed image_sniff(const uint8_t *bytes, size_t n);
 
 struct decode_options {
-    int exif;          // turn the picture as its orientation says
-    int lenient;       // of damaged and truncated files, read what is there
-    struct stop *stop; // its yes ends with CANCELLED; or NULL
+    int exif;          // rotate the picture as its orientation says
+    int lenient;       // read as much as there is of a damaged or truncated file
+    struct stop *stop; // ends the work with CANCELLED; may be NULL
 };
 struct decoded {
     struct pixels pixels;     // free with pixels_fini
@@ -50,11 +50,10 @@ int image_decode(const uint8_t *bytes, size_t n, const struct decode_options *op
                  struct decoded *ret, struct phi3v_error *err);
 void pixels_fini(struct pixels *p);
 
-/* image/exif: the orientation that EXIF or XMP data in the file ask for, 1 … 8; 1 when absent. Read
- * where the reference reads it, and with its tolerance. */
+/* image/exif: the orientation in the file's EXIF or XMP data, 1 … 8; 1 when absent. It is read from
+ * the same places, and as tolerantly, as in the reference. */
 int image_orientation(const uint8_t *bytes, size_t n, enum image_format format);
-/* Of EXIF data by themselves (a TIFF structure, with or without the mark before it); 0: not there.
- */
+/* The same for bare EXIF data (a TIFF structure, with or without the mark); 0 when absent. */
 int exif_orientation(const uint8_t *exif, size_t n);
 int xmp_orientation(const uint8_t *xmp, size_t n);
 
@@ -67,7 +66,7 @@ int pixels_orient(struct pixels *p, int orientation, struct stop *stop, struct p
  * on a transposed picture. */
 int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
                     int height_first, struct phi3v_error *err);
-/* The same in bands: rows y … y+n-1 to dst, [n][dst_w][3], each as often as it is asked for.
+/* The same in bands: writes rows y … y+n-1 to dst, [n][dst_w][3], in any order and repeatedly.
  * Borrows src. Error: MEMORY. */
 struct resizer;
 int resizer_new(const uint8_t *src, int src_w, int src_h, int dst_w, int dst_h, int height_first,
@@ -79,23 +78,22 @@ void resizer_free(struct resizer *r);
  * the ratio). */
 int crops_plan(int width, int height, int num_crops, int crop_side, struct crop_plan *ret,
                struct phi3v_error *err);
-/* Crops made when they are asked for; borrows p until crops_end. The picture is resized in bands, no
- * further down than a crop of the grid reaches; the global view, whose pixels come from all of the
- * resized picture, takes the whole. */
+/* Makes crops when they are asked for; borrows p until crops_end. The picture is resized in bands,
+ * only as far down as the crops asked for need; the global view needs the whole resized picture. */
 int crops_begin(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
                 const float std[3], struct crop_source *ret, struct phi3v_error *err);
 void crops_end(struct crop_source *s);
-/* All of them at once. */
+/* Makes all crops at once. */
 int crops_make(const struct pixels *p, const struct crop_plan *plan, const float mean[3],
                const float std[3], struct crops *ret, struct phi3v_error *err);
-/* Made crops as a source; borrows them. */
+/* Finished crops as a source; borrows them. */
 struct crop_source crops_ready(struct crops *c);
 /* The scaled, padded 8-bit picture [hd_h][hd_w][3] (mem_free), for tests and for showing what the
  * model sees. */
 int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
                      struct phi3v_error *err);
 
-/* image/libraries: what decodes; version NULL: this build goes without. */
+/* image/libraries: the libraries for decoding; version is NULL for one that this build lacks. */
 typedef void (*image_library_fn)(const char *name, const char *version, void *user);
 void image_libraries(image_library_fn fn, void *user);
 

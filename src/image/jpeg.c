@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * JPEG through libjpeg-turbo, with the settings that give the reference's bytes: exact integer DCT,
- * smooth chroma upsampling. golden: preprocess/rgb_sha256 */
+ * JPEG through libjpeg-turbo, with the settings that give the reference's bytes: exact integer DCT
+ * and smooth chroma upsampling. golden: preprocess/rgb_sha256 */
 #include "image/decoders.h"
 
 #include <setjmp.h>
@@ -20,7 +20,7 @@ enum {
 /* Everything that must survive the jump out of libjpeg. */
 struct job {
     const struct source *s;
-    size_t n; // bytes of it that are looked at
+    size_t n; // how many of its bytes are read
     struct jpeg_decompress_struct lib;
     struct jpeg_error_mgr errors;
     struct jpeg_progress_mgr progress;
@@ -52,19 +52,19 @@ static void on_error(j_common_ptr lib)
     leave(job, err_set(job->err, PHI3V_E_IMAGE, "the JPEG picture cannot be decoded: %s", text));
 }
 
-/* libjpeg goes on with grey where data is missing; unless asked to be lenient we would rather say
- * so. Level -1 is a warning. */
+/* libjpeg fills in grey for missing data; unless asked to be lenient, we report that as an error.
+ * Level -1 is a warning. */
 static void on_message(j_common_ptr lib, int level)
 {
     if (level >= 0) return;
     struct job *job = lib->client_data;
     switch (lib->err->msg_code) {
-    case JWRN_EXTRANEOUS_DATA: // harmless: filling between segments, odd headers
+    case JWRN_EXTRANEOUS_DATA: // harmless: padding between segments, odd headers
     case JWRN_ADOBE_XFORM:
     case JWRN_JFIF_MAJOR:
     case JWRN_TOO_MUCH_DATA:
         return;
-    case JWRN_JPEG_EOF: // whether anything is missing besides the end mark shows later
+    case JWRN_JPEG_EOF: // later it shows whether more than the end mark is missing
         job->ended = 1;
         return;
     case JWRN_HIT_MARKER:
@@ -141,8 +141,8 @@ static void read_rows(struct job *job)
     }
 }
 
-/* A progressive picture whose file ends early is whole when every coefficient is there to its last
- * bit. */
+/* A progressive picture whose file ends early is complete if all bits of all coefficients are
+ * there. */
 static int all_scans_seen(const struct jpeg_decompress_struct *lib)
 {
     if (!lib->coef_bits) return 0;
@@ -152,7 +152,7 @@ static int all_scans_seen(const struct jpeg_decompress_struct *lib)
     return 1;
 }
 
-/* Header and limits, up to the first row. */
+/* Reads the header, checks limits, and gets ready for the first row. */
 static int begin(struct job *job)
 {
     struct jpeg_decompress_struct *lib = &job->lib;
@@ -172,13 +172,13 @@ static int begin(struct job *job)
     }
     int width = (int)lib->output_width, height = (int)lib->output_height;
     if ((code = pixels_init(&job->pixels, width, height, 0, job->err)) < 0) return code;
-    memset(job->pixels.rgb, 128, (size_t)width * (size_t)height * 3); // what no row comes for
+    memset(job->pixels.rgb, 128, (size_t)width * (size_t)height * 3); // for rows that are missing
     if (lib->out_color_space != JCS_CMYK) return 0;
     job->cmyk_row = mem_array((size_t)width, 4);
     return job->cmyk_row ? 0 : err_memory(job->err, "the JPEG picture", (size_t)width * 4);
 }
 
-/* Returns 0 or a negative code; what was allocated is in *job either way. */
+/* Returns 0 or a negative code; allocated memory is in *job either way. */
 static int run(struct job *job)
 {
     if (setjmp(job->out)) {
@@ -209,7 +209,7 @@ int jpeg_decode(const struct source *s, struct decoded *ret, struct phi3v_error 
     int code = run(&job);
     jpeg_destroy_decompress(&job.lib);
     if (code == PHI3V_E_IMAGE && s->lenient && job.ended && !job.pixels.rgb) {
-        /* Cut within the tables of a scan: those before it are there. */
+        /* The file is cut within a scan's tables; the scans before are complete. */
         job = (struct job){.s = s, .n = last_marker(s->bytes, s->n), .err = err, .damage = 1};
         code = run(&job);
         jpeg_destroy_decompress(&job.lib);

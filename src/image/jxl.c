@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * JPEG XL through libjxl; of an animation the first frame. */
+ * JPEG XL through libjxl; an animation gives its first frame. */
 #include "image/decoders.h"
 
 #include <jxl/decode.h>
@@ -7,14 +7,14 @@
 #include "base/mem.h"
 
 enum {
-    BELIEVED_PER_BYTE = 16384, // pixels; a plain surface takes next to nothing
-    WORK_PER_PIXEL = 14,       // bytes that libjxl may take, besides the samples
-    WORK_BYTES = 192 << 20,    // that it may take in any case
+    BELIEVED_PER_BYTE = 16384, // pixels; a plain surface takes almost no bytes
+    WORK_PER_PIXEL = 14,       // bytes that libjxl may use in addition to the samples
+    WORK_BYTES = 192 << 20,    // bytes that it may use in any case
     N_PIECES = 64,
     MIN_PIECE_BYTES = 1024
 };
 
-/* The library's memory, counted: it takes much where a file asks for it. Each block begins with its
+/* Counts the library's memory, which a file can make it take much of. Each block begins with its
  * size. */
 struct heap {
     size_t used, most;
@@ -46,7 +46,7 @@ struct job {
     const struct source *s;
     struct heap heap;
     JxlDecoder *lib;
-    size_t at; // bytes of the file that the library has been given
+    size_t at; // how many bytes of the file the library has
     JxlBasicInfo info;
     JxlPixelFormat format;
     uint8_t *samples;
@@ -77,8 +77,8 @@ static int give_room(struct job *job, struct phi3v_error *err)
     return 0;
 }
 
-/* Hands the library the next piece of the file, so that the work can be stopped in between. 0: there
- * is none. */
+/* Hands the library the next piece of the file, so that the work can be stopped in between; 0 when
+ * there is none. */
 static int give_bytes(struct job *job)
 {
     size_t left = job->s->n - job->at, piece = job->s->n / N_PIECES + MIN_PIECE_BYTES;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The decoders' libraries and their versions. */
+ * Lists the decoders' libraries and their versions. */
 #include <stdio.h>
 #include <string.h>
 
@@ -26,7 +26,7 @@
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 
-/* Three numbers that a library packs into one. */
+/* Formats a version whose three numbers a library packs into one. */
 static const char *packed(char out[32], int major, int minor, int patch)
 {
     snprintf(out, 32, "%d.%d.%d", major, minor, patch);

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT
- * Turning pictures by their orientation, a number from 1 to 8 as EXIF has it. */
+ * Rotates and mirrors pictures by their EXIF orientation, a number from 1 to 8. */
 #include "image/decoders.h"
 
 #include "base/mem.h"
 
-/* Each orientation is a subset of: exchange x and y, then read the source from the right, from
+/* Each orientation is a combination of: swap x and y, read the source from the right, and from
  * below. */
 struct turn {
     uint8_t swap, from_right, from_below;
@@ -15,7 +15,7 @@ static const struct turn turns[9] = {
     [5] = {1, 0, 0}, [6] = {1, 0, 1}, [7] = {1, 1, 1}, [8] = {1, 1, 0},
 };
 
-/* dst: [swap ? width : height][swap ? height : width][channels]. 0 when it was stopped. */
+/* dst: [swap ? width : height][swap ? height : width][channels]. Returns 0 when it was stopped. */
 static int turn_plane(const uint8_t *src, int width, int height, int channels, struct turn t,
                       struct stop *stop, uint8_t *dst)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * PNG through libpng. It is fed the whole file at once and hands out rows as they come, so that
- * what lies behind the last row may be missing, as with the reference. */
+ * PNG through libpng. It is fed the whole file and hands out rows as they come, so that the data
+ * after the last row may be missing, as in the reference. */
 #include "image/decoders.h"
 
 #include <setjmp.h>
@@ -12,7 +12,7 @@
 
 #include "base/mem.h"
 
-enum { MAX_DEFLATE = 1032 }; // bytes that one byte of deflated data can become
+enum { MAX_DEFLATE = 1032 }; // the most bytes that one byte of deflated data can become
 
 /* Everything that must survive the jump out of libpng. */
 struct job {
@@ -21,14 +21,13 @@ struct job {
     png_infop info;
     uint8_t *samples; // [height][width][channels]
     int width, height, channels, palette;
-    int last_pass, last_row; // that have pixels
-    int complete;            // they were seen
+    int last_pass, last_row; // the last ones with pixels
+    int complete;            // they have been read
     int code;
     struct phi3v_error *err;
 };
 
-/* -- The file's structure -----------------------------------------------------------------------
- */
+/* -- The file's structure ---------------------------------------------------------------------- */
 
 int png_next_chunk(const uint8_t *bytes, size_t n, size_t *at, struct png_chunk *ret)
 {
@@ -50,8 +49,8 @@ static int crc_ok(const struct png_chunk *c)
 #endif
 }
 
-/* Whether the picture data end with the checksum they should have: read only where a chunk's own is
- * wrong, because some programs leave that out. */
+/* Whether the picture data ends with its right checksum. This is checked only if a chunk's own
+ * checksum is wrong, because some programs do not write that. */
 static int data_vouched_for(const struct source *s)
 {
     z_stream z = {0};
@@ -74,7 +73,7 @@ static int data_vouched_for(const struct source *s)
     return status == Z_STREAM_END;
 }
 
-/* Frames of an animation; a picture that stands before the first of them is one more. */
+/* The number of frames of an animation; a picture before the first frame counts too. */
 static int64_t count_frames(const struct source *s)
 {
     struct png_chunk c;
@@ -87,7 +86,7 @@ static int64_t count_frames(const struct source *s)
     return n && n <= INT32_MAX && !n_before ? n + 1 : n;
 }
 
-/* Checksums of what decides about the picture. */
+/* Checks the checksums of the chunks that decide how the picture looks. */
 static int check_chunks(const struct source *s, struct phi3v_error *err)
 {
     struct png_chunk c;
@@ -110,7 +109,7 @@ static int check_chunks(const struct source *s, struct phi3v_error *err)
     return 0;
 }
 
-/* The header chunk: size, and whether the file can hold that many pixels. */
+/* Reads the size from the header chunk, and checks whether the file can hold that many pixels. */
 static int check_header(const struct source *s, struct phi3v_error *err)
 {
     if (s->n >= 16 && memcmp(s->bytes + 12, "CgBI", 4) == 0)
@@ -135,8 +134,7 @@ static int check_header(const struct source *s, struct phi3v_error *err)
         s->n, (long long)width, (long long)height);
 }
 
-/* -- libpng -------------------------------------------------------------------------------------
- */
+/* -- libpng ------------------------------------------------------------------------------------ */
 
 static _Noreturn void on_error(png_structp lib, png_const_charp text)
 {
@@ -148,7 +146,7 @@ static _Noreturn void on_error(png_structp lib, png_const_charp text)
 
 static void on_warning(png_structp lib, png_const_charp text) { (void)lib, (void)text; }
 
-/* What libpng and zlib then say of it is not that memory lacks. */
+/* Remembers the lack of memory, which libpng and zlib report as something else. */
 static png_voidp give_memory(png_structp lib, png_alloc_size_t n)
 {
     struct job *job = png_get_mem_ptr(lib);
@@ -173,7 +171,7 @@ static void find_last_row(struct job *job, int interlaced)
     }
 }
 
-/* Before the first row: samples of 8 bits; palette numbers stay numbers. */
+/* Called before the first row: asks for samples of 8 bits; palette indices stay as they are. */
 static void on_header(png_structp lib, png_infop info)
 {
     struct job *job = png_get_progressive_ptr(lib);
@@ -206,28 +204,27 @@ static void on_row(png_structp lib, png_bytep row, png_uint_32 y, int pass)
 {
     struct job *job = png_get_progressive_ptr(lib);
     if (source_stopped(job->s)) png_error(lib, "stopped");
-    if (!row) return; // without pixels in this pass
+    if (!row) return; // the row has no pixels in this pass
     size_t stride = (size_t)job->width * (size_t)job->channels;
     png_progressive_combine_row(lib, job->samples + y * stride, row);
     if (pass == job->last_pass && (int)y >= job->last_row) job->complete = 1;
 }
 
-/* -- Decoding -----------------------------------------------------------------------------------
- */
+/* -- Decoding ---------------------------------------------------------------------------------- */
 
-/* Returns 0 when libpng had nothing to say. */
+/* Returns 0 when libpng reported no error. */
 static int feed(struct job *job)
 {
     if (setjmp(png_jmpbuf(job->lib))) return job->code;
-    png_set_crc_action(job->lib, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE); // checked already
+    png_set_crc_action(job->lib, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE); // they were checked before
     png_set_benign_errors(job->lib, 1);
     png_set_progressive_read_fn(job->lib, job, on_header, on_row, NULL);
     png_process_data(job->lib, job->info, (png_bytep)job->s->bytes, job->s->n);
     return 0;
 }
 
-/* Palette numbers, one byte each, to colours; those it does not have are greys, as the reference
- * has them. */
+/* Turns palette indices, one byte each, into colours; missing colours become greys, as in the
+ * reference. */
 static int look_up(struct job *job, struct pixels *ret)
 {
     png_colorp colours = NULL;

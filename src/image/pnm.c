@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * PNM: P1 to P6, bitmap, grey and colour, as plain text and binary, samples of one or two bytes. */
+ * PNM, P1 to P6: bitmap, grey and colour, in text and binary form, with samples of one or two
+ * bytes. */
 #include "image/decoders.h"
 
 #include <math.h>
@@ -8,8 +9,8 @@
 #include "base/mem.h"
 
 enum {
-    MAX_TOKEN = 10,         // digits; the reference reads no longer numbers
-    BELIEVED_PER_BYTE = 256 // pixels, of files that may be cut
+    MAX_TOKEN = 10,         // digits, as in the reference
+    BELIEVED_PER_BYTE = 256 // pixels, for files that may be cut
 };
 
 struct pnm {
@@ -22,14 +23,14 @@ struct pnm {
 static int is_blank(uint8_t c) { return memchr(" \t\n\v\f\r", c, 6) != NULL; }
 static int is_line_end(uint8_t c) { return c == '\n' || c == '\r'; }
 
-/* From a # to the end of its line, or to the last byte there is. */
+/* Skips from a # to the end of its line, or to the last byte. */
 static void skip_comment(const uint8_t *bytes, size_t n, size_t *at)
 {
     while (*at + 1 < n && !is_line_end(bytes[*at])) ++*at;
 }
 
-/* A decimal number behind white space and comments, and the byte behind it; -1 when there is none
- * of a sensible size. */
+/* Reads a decimal number after white space and comments, and the byte after it; -1 when there is no
+ * number of a sensible size. */
 static int64_t next_number(const uint8_t *bytes, size_t n, size_t *at)
 {
     int64_t value = 0;
@@ -79,8 +80,7 @@ static void put_sample(uint8_t *rgb, const struct pnm *p, size_t i, uint8_t valu
         memset(rgb + 3 * i, value, 3);
 }
 
-/* -- Binary -------------------------------------------------------------------------------------
- */
+/* -- Binary ------------------------------------------------------------------------------------ */
 
 static size_t row_bytes(const struct pnm *p)
 {
@@ -104,10 +104,9 @@ static size_t read_binary(const struct source *s, const struct pnm *p, const uin
     return n_rows * n;
 }
 
-/* -- Plain text ---------------------------------------------------------------------------------
- */
+/* -- Plain text -------------------------------------------------------------------------------- */
 
-/* The next 0 or 1; a bitmap needs no blanks between them. */
+/* Reads the next 0 or 1; a bitmap needs no blanks between them. */
 static int64_t next_bit(const struct pnm *p, size_t *at)
 {
     for (; *at < p->n; ++*at) {
@@ -120,7 +119,7 @@ static int64_t next_bit(const struct pnm *p, size_t *at)
     return -1;
 }
 
-/* Returns how many samples there are; stops at the first that is none. */
+/* Returns how many samples there are; stops at the first that is invalid. */
 static size_t read_plain(const struct source *s, const struct pnm *p, const uint8_t *scaled,
                          uint8_t *rgb)
 {
@@ -134,10 +133,9 @@ static size_t read_plain(const struct source *s, const struct pnm *p, const uint
     return n;
 }
 
-/* -- Decoding -----------------------------------------------------------------------------------
- */
+/* -- Decoding ---------------------------------------------------------------------------------- */
 
-/* Every value as 0 … 255, with the reference's arithmetic: halves go to the even side. */
+/* Maps every value to 0 … 255 with the reference's arithmetic, in which halves round to even. */
 static uint8_t *make_scale(const struct pnm *p, struct phi3v_error *err)
 {
     uint8_t *scaled = mem_alloc((size_t)p->max + 1);

@@ -25,7 +25,7 @@ static void taps_fini(struct taps *t)
     mem_free(t->weight);
 }
 
-/* The weights of one output; row has room for t->most. */
+/* Computes the weights of one output; row has room for t->most. */
 static void fill_taps(struct taps *t, int i, int n_in, double step, double *row)
 {
     double support = step > 1 ? step : 1, scale = 1 / support;
@@ -45,7 +45,7 @@ static void fill_taps(struct taps *t, int i, int n_in, double step, double *row)
     t->n[i] = end - first;
 }
 
-/* Fills *ret even on failure (-1: no memory), so that taps_fini is always right. */
+/* Fills *ret even on failure (-1: no memory), so that taps_fini is always safe. */
 static int taps_init(struct taps *ret, int n_in, int n_out)
 {
     double step = (double)n_in / n_out;
@@ -90,8 +90,8 @@ static void pass_along_rows(const uint8_t *src, int rows, int n_in, const struct
     }
 }
 
-/* Outputs y … y+n-1 of t. src: its inputs from first_in on, [][row]; dst: [n][row]; sums: [row] of
- * scratch. */
+/* Computes outputs y … y+n-1 of t. src has the inputs from first_in on, [][row]; dst is [n][row];
+ * sums is scratch, [row]. */
 static void pass_down_columns(const uint8_t *src, int first_in, size_t row, const struct taps *t,
                               int y, int n, int32_t *sums, uint8_t *dst)
 {
@@ -111,7 +111,7 @@ struct resizer {
     const uint8_t *src;
     int src_w, src_h, dst_w, dst_h;
     bool height_first;
-    struct taps across, down; // empty where the side stays
+    struct taps across, down; // empty if that side keeps its size
 };
 
 void resizer_free(struct resizer *r)
@@ -144,7 +144,7 @@ int resizer_new(const uint8_t *src, int src_w, int src_h, int dst_w, int dst_h, 
     return 0;
 }
 
-/* Both sides change: the pass in between is kept for the rows that the band needs. */
+/* When both sides change, the result of the first pass is kept for the rows that the band needs. */
 static int both_passes(const struct resizer *r, int y, int n, int32_t *sums, uint8_t *dst)
 {
     size_t src_row = (size_t)r->src_w * 3, dst_row = (size_t)r->dst_w * 3;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What the bytes are: by their beginning, never by a name. Text is read on to what it is about, so
- * that a web page or a drawing is known behind comments and declarations. */
+ * Finds out what the bytes are from their beginning, never from a name. Text is read past comments
+ * and declarations, so that a web page or a drawing is recognised after them. */
 #define _GNU_SOURCE // memmem
 #include "image/image.h"
 
@@ -41,7 +41,7 @@ static const char decode_base64[] =
 static const char print_a_page[] =
     "make a picture of the page that matters, for instance with pdftoppm -r 150 -png FILE page";
 
-/* The first row that matches decides: special cases stand before general ones. */
+/* The first match counts, so special cases come before general ones. */
 static const struct magic magics[] = {
     MAGIC(0, "\x89PNG\r\n\x1a\n", IMAGE_PNG, "PNG"),
     MAGIC(0, "\xff\xd8\xff", IMAGE_JPEG, "JPEG"),
@@ -50,7 +50,7 @@ static const struct magic magics[] = {
     MAGIC(0, "\0\0\1\0", IMAGE_ICO, "ICO"),
     MAGIC(0, "\xff\x0a", IMAGE_JXL, "JPEG XL"),
     MAGIC(0, "\0\0\0\x0cJXL ", IMAGE_JXL, "JPEG XL"),
-    /* Pictures of other kinds. */
+    /* Unsupported pictures */
     UNREAD(8, "CR\2", "a Canon camera's raw file", develop),
     UNREAD(4, "ftypcrx ", "a Canon camera's raw file", develop),
     UNREAD(0, "FUJIFILMCCD-RAW", "a Fujifilm camera's raw file", develop),
@@ -91,7 +91,7 @@ static const struct magic magics[] = {
     UNREAD(0, "R0lGODdh", "a GIF picture as base64 text", decode_base64),
     UNREAD(0, "R0lGODlh", "a GIF picture as base64 text", decode_base64),
     UNREAD(0, "data:image/", "a data: address saved as a file", "give the address itself"),
-    /* Documents. */
+    /* Documents */
     OTHER(0, "%PDF-", "a PDF document", print_a_page),
     OTHER(0, "%!PS", "a PostScript document", print_a_page),
     OTHER(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document",
@@ -105,7 +105,7 @@ static const struct magic magics[] = {
           "name the file without ._ at its beginning"),
     OTHER(0, "HTTP/1.", "a web server's answer with its headers",
           "save only what follows the first empty line"),
-    /* Films and sound. */
+    /* Video and sound */
     OTHER(4, "ftypM4A", "a sound file", NULL),
     OTHER(4, "ftyp", "an MP4 or QuickTime film", take_a_still),
     OTHER(4, "moov", "an MP4 or QuickTime film", take_a_still),
@@ -120,7 +120,7 @@ static const struct magic magics[] = {
     OTHER(0, "OggS", "an Ogg film or sound file", NULL),
     OTHER(0, "fLaC", "a sound file", NULL),
     OTHER(0, "ID3", "a sound file", NULL),
-    /* Archives and programs. */
+    /* Archives and programs */
     OTHER(0, "PK\3\4", "a ZIP archive or an Office document", unpack_it),
     OTHER(0, "PK\5\6", "an empty ZIP archive", NULL),
     OTHER(0, "\x1f\x8b", "a gzip archive", unpack_it),
@@ -137,17 +137,16 @@ static const struct magic magics[] = {
     OTHER(0, "\xca\xfe\xba\xbe", "a macOS or Java program", NULL),
     OTHER(0, "SQLite format 3", "an SQLite database", NULL),
     OTHER(0, "GGUF", "a language model (GGUF)", NULL),
-    /* Behind raw files, which are TIFF too. */
+    /* After raw files, which are TIFF too */
     MAGIC(0, "II*\0", IMAGE_TIFF, "TIFF"),
     MAGIC(0, "MM\0*", IMAGE_TIFF, "TIFF"),
     MAGIC(0, "II+\0", IMAGE_TIFF, "TIFF"),
     MAGIC(0, "MM\0+", IMAGE_TIFF, "TIFF"),
 };
 
-/* -- Binary formats without a plain mark ---------------------------------------------------------
- */
+/* -- Binary formats without a plain mark ------------------------------------------------------- */
 
-/* BM alone is weak: the header size behind it must be one that exists. */
+/* "BM" alone is weak evidence, so the header size after it must be one that exists. */
 static int is_bmp(const uint8_t *bytes, size_t n)
 {
     if (n < 18 || bytes[0] != 'B' || bytes[1] != 'M') return 0;
@@ -156,19 +155,20 @@ static int is_bmp(const uint8_t *bytes, size_t n)
            memchr(header_sizes, bytes[14], sizeof header_sizes);
 }
 
-/* A bitmap without its file header: the size of the header that follows, then fields of which some
- * have one sensible value. */
+/* A bitmap without its file header begins with the size of the next header, then has fields, some
+ * of which have only one sensible value. */
 static int is_dib(const uint8_t *bytes, size_t n)
 {
     static const uint8_t header_sizes[] = {12, 40, 52, 56, 64, 108, 124},
                          depths[] = {1, 4, 8, 16, 24, 32};
     if (n < 20 || bytes[1] || bytes[2] || bytes[3]) return 0;
     if (!memchr(header_sizes, bytes[0], sizeof header_sizes)) return 0;
-    const uint8_t *planes = bytes + (bytes[0] == 12 ? 8 : 12); // 1; the depth follows
+    const uint8_t *planes = bytes + (bytes[0] == 12 ? 8 : 12); // is 1; the depth follows
     return planes[0] == 1 && !planes[1] && memchr(depths, planes[2], sizeof depths) && !planes[3];
 }
 
-/* TGA has no mark: a header whose fields all have values that exist, or the mark at its end. */
+/* TGA has no mark at its beginning: all header fields must have valid values, or the mark must be
+ * at the end. */
 static int is_tga(const uint8_t *bytes, size_t n)
 {
     if (n >= 26 + 18 && memcmp(bytes + n - 18, "TRUEVISION-XFILE.", 17) == 0) return 1;
@@ -194,7 +194,7 @@ static int is_webp(const uint8_t *bytes, size_t n)
     return n >= 12 && memcmp(bytes, "RIFF", 4) == 0 && memcmp(bytes + 8, "WEBP", 4) == 0;
 }
 
-/* AVIF and HEIC are of one family: a box of brands comes first. Other brands are films. */
+/* AVIF and HEIC both begin with a box of brands. Other brands are videos. */
 static int read_brands(const uint8_t *bytes, size_t n, struct sniffed *ret)
 {
     static const struct {
@@ -217,13 +217,12 @@ static int read_brands(const uint8_t *bytes, size_t n, struct sniffed *ret)
             found = 1;
             if (brands[i].name[3] != 'F' || brands[i].format == IMAGE_AVIF) return 1;
         }
-        if (at == 8 && !found) return 0; // a film, whatever it is compatible with
+        if (at == 8 && !found) return 0; // a video, whatever it is compatible with
     }
     return found;
 }
 
-/* -- Text ----------------------------------------------------------------------------------------
- */
+/* -- Text -------------------------------------------------------------------------------------- */
 
 struct text {
     const uint8_t *p;
@@ -248,14 +247,14 @@ static void skip_blanks(struct text *t)
     while (t->n && memchr(" \t\r\n\f", *t->p, 5)) skip(t, 1);
 }
 
-/* Behind the next occurrence of end, or to the end of the text. */
+/* Skips past the next occurrence of `end`, or to the end of the text. */
 static void skip_past(struct text *t, const char *end)
 {
     const uint8_t *hit = memmem(t->p, t->n, end, strlen(end));
     skip(t, hit ? (size_t)(hit - t->p) + strlen(end) : t->n);
 }
 
-/* <!DOCTYPE …>, with declarations of its own in [ ] */
+/* Skips <!DOCTYPE …>, which may have declarations in [ ]. */
 static void skip_doctype(struct text *t)
 {
     while (t->n && *t->p != '>' && *t->p != '[') skip(t, 1);
@@ -263,7 +262,7 @@ static void skip_doctype(struct text *t)
     skip_past(t, ">");
 }
 
-/* An element of one of these names begins: <svg, <svg:svg, … */
+/* Whether an element with one of these names begins here: <svg, <svg:svg, … */
 static int is_element(struct text t, const char *const *names)
 {
     skip(&t, 1);
@@ -284,7 +283,7 @@ static const struct sniffed web_page = {IMAGE_OTHER, "a web page",
 static const struct sniffed svg = {IMAGE_UNREAD, "an SVG drawing",
                                    "draw it as PNG, for instance with rsvg-convert -o FILE.png"};
 
-/* What markup is about: its first element, behind comments, declarations and instructions. */
+/* Names markup by its first element after comments, declarations and instructions. */
 static struct sniffed name_of_markup(struct text t)
 {
     static const char *const svg_names[] = {"svg", NULL};
@@ -318,7 +317,7 @@ static struct sniffed name_of_markup(struct text t)
     return (struct sniffed){IMAGE_OTHER, is_xml ? "an XML document" : "text", NULL};
 }
 
-/* Without control characters and with valid UTF-8 lead bytes in the first part. */
+/* Whether the first part has no control characters and only valid UTF-8 lead bytes. */
 static int is_text(struct text t)
 {
     size_t n_look = t.n < 512 ? t.n : 512;
@@ -341,7 +340,7 @@ static struct sniffed name_of_text(struct text t)
     return (struct sniffed){IMAGE_OTHER, "text", NULL};
 }
 
-/* UTF-16: enough of the ASCII in it to know markup by. */
+/* Extracts enough ASCII from UTF-16 to recognise markup. */
 static struct sniffed name_of_wide_text(struct text t, int big)
 {
     uint8_t narrow[2048];
@@ -375,8 +374,7 @@ static struct sniffed name_of_rest(struct text t)
     return (struct sniffed){IMAGE_OTHER, unknown, NULL};
 }
 
-/* -- All -----------------------------------------------------------------------------------------
- */
+/* -- All --------------------------------------------------------------------------------------- */
 
 struct sniffed image_sniff(const uint8_t *bytes, size_t n)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * TIFF through libtiff: the first page. Strips and tiles are unpacked by the library and put
- * together here with the reference's values; colours stored as brightness and difference (YCbCr)
- * are the library's to convert, as the reference has it. */
+ * TIFF through libtiff: the first page. The library unpacks strips and tiles, which are put
+ * together here with the reference's values; YCbCr is converted by the library, as in the
+ * reference. */
 #include "image/decoders.h"
 
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "base/mem.h"
 
 enum {
-    BELIEVED_PER_BYTE = 65536, // pixels: an empty fax page packs that well
+    BELIEVED_PER_BYTE = 65536, // pixels; an empty fax page compresses that well
     MAX_SAMPLES = 6,
     MAX_ALLOCATION = 256 << 20, // bytes, of one block in libtiff
     LARGE_STRIP = 16 << 20      // bytes
@@ -27,11 +27,10 @@ struct page {
     uint16_t bits, samples, photometric, format, planar, compression;
     uint16_t *colours[3]; // of a palette, 1 << bits each; libtiff's
     int alpha;            // index of that sample, or -1
-    int associated;       // colours are multiplied with alpha
+    int associated;       // colours are premultiplied with alpha
 };
 
-/* -- The file in memory --------------------------------------------------------------------------
- */
+/* -- The file in memory ------------------------------------------------------------------------ */
 
 static tmsize_t read_at(thandle_t handle, void *to, tmsize_t n_wanted)
 {
@@ -65,7 +64,7 @@ static int close_nothing(thandle_t handle)
 
 static toff_t size_of(thandle_t handle) { return ((struct feed *)handle)->s->n; }
 
-/* The library's words are about its insides; ours say what is wrong. */
+/* Suppresses the library's messages, which are about its internals; ours say what is wrong. */
 static int say_nothing(TIFF *tiff, void *user, const char *module, const char *format, va_list args)
 {
     (void)tiff, (void)user, (void)module, (void)format, (void)args;
@@ -85,8 +84,7 @@ static TIFF *open_file(struct feed *feed)
     return tiff;
 }
 
-/* -- The page ------------------------------------------------------------------------------------
- */
+/* -- The page ---------------------------------------------------------------------------------- */
 
 static int not_read(const char *what, struct phi3v_error *err)
 {
@@ -152,10 +150,9 @@ static int read_page(TIFF *tiff, struct page *ret, struct phi3v_error *err)
     return 0;
 }
 
-/* -- Pixels --------------------------------------------------------------------------------------
- */
+/* -- Pixels ------------------------------------------------------------------------------------ */
 
-/* Sample i of a row as 0 … 255: the high byte of a large one, all of the range of a small grey. */
+/* Sample i of a row as 0 … 255: the high byte of a large sample; small greys use the full range. */
 static uint8_t sample(const struct page *p, const uint8_t *row, size_t i)
 {
     if (p->bits == 8) return row[i];
@@ -169,7 +166,7 @@ static uint8_t sample(const struct page *p, const uint8_t *row, size_t i)
     return (uint8_t)(p->photometric == PHOTOMETRIC_PALETTE ? v : v * 255 / most);
 }
 
-/* The reference undoes a multiplication with alpha by dividing without rounding. */
+/* Like the reference, undoes the multiplication with alpha by dividing without rounding. */
 static uint8_t divided(uint8_t v, uint8_t alpha)
 {
     if (alpha == 0) return 0;
@@ -188,7 +185,7 @@ static void put_pixel(const struct page *p, const uint8_t *v, uint8_t *rgb, uint
         for (int c = 0; c < 3; c++) rgb[c] = (uint8_t)(p->colours[c][v[0]] >> 8);
         break;
     case PHOTOMETRIC_RGB:
-    case PHOTOMETRIC_YCBCR: // of JPEG data, which libjpeg has converted
+    case PHOTOMETRIC_YCBCR: // in JPEG data, which libjpeg has converted
         for (int c = 0; c < 3; c++) rgb[c] = p->associated ? divided(v[c], v[p->alpha]) : v[c];
         break;
     case PHOTOMETRIC_SEPARATED:
@@ -200,11 +197,11 @@ static void put_pixel(const struct page *p, const uint8_t *v, uint8_t *rgb, uint
     if (alpha) *alpha = v[p->alpha];
 }
 
-/* A strip or tile: where it lies, and how its rows are laid out. */
+/* A strip or tile: its place, and the layout of its rows. */
 struct block {
     uint32_t x, y, width, height;
     size_t stride;                      // bytes of a row of one plane
-    const uint8_t *planes[MAX_SAMPLES]; // one, or one for each sample
+    const uint8_t *planes[MAX_SAMPLES]; // one, or one per sample
 };
 
 static void put_block(const struct source *s, const struct page *p, const struct block *b,
@@ -223,8 +220,8 @@ static void put_block(const struct source *s, const struct page *p, const struct
     }
 }
 
-/* Unpacks the rows of a strip, one by one where it is so large that somebody may not want to wait
- * for it. Returns its bytes; fewer than wanted when it is not whole. */
+/* Unpacks the rows of a strip; those of a large one are unpacked one by one, so that the work can
+ * be stopped. Returns its bytes, which are fewer than expected when it is incomplete. */
 static tmsize_t read_strip(TIFF *tiff, const struct source *s, const struct block *b,
                            uint16_t plane, uint8_t *to, tmsize_t wanted)
 {
@@ -238,7 +235,7 @@ static tmsize_t read_strip(TIFF *tiff, const struct source *s, const struct bloc
     return got;
 }
 
-/* Unpacks a strip or tile into room, plane after plane. 0: it is not whole. */
+/* Unpacks a strip or tile into `room`, plane after plane. 0 when it is incomplete. */
 static int read_block(TIFF *tiff, const struct source *s, const struct page *p, struct block *b,
                       uint8_t *room, size_t n)
 {
@@ -274,7 +271,7 @@ static int read_blocks(TIFF *tiff, const struct source *s, const struct page *p,
     if (b.width < 1 || b.height < 1) return truncated(s, err);
     b.stride = (size_t)(tiled ? TIFFTileRowSize(tiff) : TIFFScanlineSize(tiff));
     size_t needed = ((size_t)b.width * p->bits * (n_planes > 1 ? 1 : p->samples) + 7) / 8;
-    /* A tile may reach over the picture's edge, but not for the sake of memory. */
+    /* A tile may extend past the picture's edge, but not so far that it costs much memory. */
     size_t n = b.stride * b.height, most = (size_t)p->width * p->height * 8 + (16 << 20);
     if (b.stride < needed || n / b.height != b.stride || n > most)
         return not_read("has strips or tiles of an unusual size", err);
@@ -293,7 +290,7 @@ static int read_blocks(TIFF *tiff, const struct source *s, const struct page *p,
     return 0;
 }
 
-/* Everything else that libtiff can convert by itself. */
+/* Reads everything else, which libtiff converts itself. */
 static int read_converted(TIFF *tiff, const struct source *s, const struct page *p,
                           struct decoded *ret, struct phi3v_error *err)
 {
@@ -311,7 +308,7 @@ static int read_converted(TIFF *tiff, const struct source *s, const struct page 
     return 0;
 }
 
-/* From the tag for it or else, as in other formats, from XMP. */
+/* The orientation from its tag or else, as in other formats, from XMP. */
 static int orientation_of(TIFF *tiff)
 {
     uint16_t orientation = 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * WebP through libwebp; of an animation the first frame, on its canvas. */
+ * WebP through libwebp; an animation gives its first frame, on its canvas. */
 #include "image/decoders.h"
 
 #include <string.h>
@@ -10,7 +10,7 @@
 #include "base/mem.h"
 
 enum {
-    BELIEVED_PER_BYTE = 16384, // pixels; a plain surface takes next to nothing
+    BELIEVED_PER_BYTE = 16384, // pixels; a plain surface takes almost no bytes
     N_PIECES = 32,
     MIN_PIECE_BYTES = 1024
 };
@@ -33,7 +33,7 @@ static int refuse(VP8StatusCode status, const struct source *s, struct phi3v_err
 
 /* -- One bitstream ----------------------------------------------------------------------------- */
 
-/* Where pixels go: rows of stride bytes, which must lie within n bytes (libwebp checks). */
+/* Where pixels are written: rows of stride bytes within n bytes (libwebp checks). */
 struct target {
     int channels;
     uint8_t *samples;
@@ -49,15 +49,15 @@ static void aim(WebPDecBuffer *buffer, const struct target *to)
     buffer->u.RGBA.size = to->n;
 }
 
-/* The file says that it is longer. What is missing may be filling that no row needs. */
+/* Whether the file should be longer. The missing part may be padding that no row needs. */
 static int is_cut(const uint8_t *bytes, size_t n)
 {
     return n >= 8 && !memcmp(bytes, "RIFF", 4) && le32(bytes + 4) > n - 8;
 }
 
-/* The bytes come in pieces, so that the work can be stopped; few of them, because the library begins
- * again with a header that is not whole. Of a bitstream that ends early, a lenient source takes the
- * rows that are there. */
+/* Feeds the bytes in pieces, so that the work can be stopped; in few pieces, because the library
+ * parses an incomplete header again each time. A lenient source keeps the rows of a bitstream that
+ * ends early. */
 static VP8StatusCode decode_into(const struct source *s, const uint8_t *bytes, size_t n,
                                  const struct target *to, int *ret_incomplete)
 {
@@ -82,8 +82,7 @@ static VP8StatusCode decode_into(const struct source *s, const uint8_t *bytes, s
     return VP8_STATUS_OK;
 }
 
-/* -- Stills and animations ----------------------------------------------------------------------
- */
+/* -- Stills and animations --------------------------------------------------------------------- */
 
 static int decode_still(const struct source *s, const WebPBitstreamFeatures *f, struct decoded *ret,
                         struct phi3v_error *err)
@@ -100,7 +99,7 @@ static int decode_still(const struct source *s, const WebPBitstreamFeatures *f, 
     return refuse(status, s, err);
 }
 
-/* The canvas starts transparent black; the first frame is set into it as it is. */
+/* The canvas is transparent black at first; the first frame is copied into it. */
 static int decode_first_frame(const struct source *s, const WebPIterator *frame,
                               const WebPBitstreamFeatures *f, struct decoded *ret,
                               struct phi3v_error *err)
