@@ -111,8 +111,7 @@ static int open_temp(const char *temp, int *fd, struct phi3v_error *err)
     /* The other program may have ended between the two calls; then this is its file. */
     if (!busy && (fstat(*fd, &mine) != 0 || stat(temp, &there) != 0 || mine.st_ino != there.st_ino))
         busy = true;
-    if (busy) return err_set(err, PHI3V_E_IO, "another program is writing %s", temp);
-    return ftruncate(*fd, 0) == 0 ? 0 : cannot_write(err, temp, errno);
+    return busy ? err_set(err, PHI3V_E_IO, "another program is writing %s", temp) : 0;
 }
 
 int safetensors_write(const char *path, const struct tensor *tensors, size_t n,
@@ -128,8 +127,8 @@ int safetensors_write(const char *path, const struct tensor *tensors, size_t n,
     if (temp.failed || !make_header(tensors, n, metadata, &header))
         code = err_memory(err, "a safetensors header", header.n);
     if (!code) code = open_temp(temp.data, &fd, err);
-    if (!code &&
-        (!write_parts(fd, &header, tensors, n) || fsync(fd) != 0 || rename(temp.data, path) != 0)) {
+    if (!code && (ftruncate(fd, 0) != 0 || !write_parts(fd, &header, tensors, n) ||
+                  fsync(fd) != 0 || rename(temp.data, path) != 0)) {
         code = cannot_write(err, path, errno);
         unlink(temp.data);
     }
