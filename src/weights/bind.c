@@ -18,11 +18,11 @@ struct binder {
     struct model_weights *mw;
     struct phi3v_error *err;
     bool *used;      // [weights_count]
-    size_t n_floats; // room the widened vectors take
-    float *next;     // where the next widened vector goes
+    size_t n_floats; // for all widened vectors
+    float *next;     // the place of the next widened vector
 };
 
-/* Floats a vector of n takes, so that each begins on a cache line. */
+/* How many floats a vector of n takes when each begins on a cache line. */
 static size_t vector_room(int64_t n) { return ((size_t)n + 15) & ~(size_t)15; }
 
 static bool shape_equals(const struct tensor *t, const struct table_entry *entry)
@@ -33,14 +33,14 @@ static bool shape_equals(const struct tensor *t, const struct table_entry *entry
     return true;
 }
 
-/* Bytes stand for packed weights in the files that say so. */
+/* In files that say so, bytes are packed weights. */
 static bool is_packed(const struct binder *b, const struct table_entry *entry,
                       const struct tensor *t)
 {
     return b->mw->form != FORM_F32 && entry->mat && t->dtype == DTYPE_U8;
 }
 
-/* [n_out][…] as it is packed: strips and their bytes. */
+/* Turns [n_out][…] into the packed shape: strips and their bytes. */
 static void packed_shape(const struct binder *b, struct table_entry *entry)
 {
     int n_out = (int)entry->shape[0], n_in = (int)(table_entry_count(entry) / entry->shape[0]);
@@ -62,7 +62,7 @@ const struct tensor *model_weights_tensor(const struct weights *w, const struct 
     return t;
 }
 
-/* Why a tensor is not there, as far as the others show it. */
+/* Says why a tensor is missing, as far as the others show it. */
 static int refuse_missing(const struct binder *b, const char *name)
 {
     for (size_t i = 0; i < weights_count(b->weights); i++) {
@@ -110,8 +110,8 @@ static int check_entry(void *arg, const struct table_entry *entry)
     return 0;
 }
 
-/* Tensors that this model does not have are passed over, but for those that would take part in what
- * is computed. */
+/* Ignores tensors that this model does not have, but refuses those that would change what is
+ * computed. */
 static int refuse_surplus(const struct binder *b)
 {
     static const char *const parts[] = {".bias", "_norm.weight", ".lora_", "adapter"};
@@ -135,7 +135,7 @@ static enum weight_type weight_type(enum dtype dtype)
     return dtype == DTYPE_BF16 ? WEIGHT_BF16 : WEIGHT_F16;
 }
 
-/* Second walk: everything was found and fits. */
+/* Second walk, after everything was found to fit. */
 static int bind_entry(void *arg, const struct table_entry *entry)
 {
     struct binder *b = arg;
@@ -156,7 +156,7 @@ static int bind_entry(void *arg, const struct table_entry *entry)
     return 0;
 }
 
-/* Some programs keep matrices the other way round and say so. */
+/* Some programs store matrices transposed, and say so. */
 static int check_layout(const struct weights *w, struct phi3v_error *err)
 {
     const char *format = weights_metadata(w, "format");
@@ -168,7 +168,7 @@ static int check_layout(const struct weights *w, struct phi3v_error *err)
         format);
 }
 
-/* Both walks. */
+/* Does both walks. */
 static int bind_all(struct binder *b, const struct config *c, struct model_weights *mw)
 {
     const bool own_head = c->tie_embeddings && mw->form != FORM_F32; // packed, though tied

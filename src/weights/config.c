@@ -8,8 +8,8 @@
 #include "base/mem.h"
 #include "weights/config_parts.h"
 
-/* Bounds far above any model of this family: products of two stay inside int64_t, one fits an int.
- */
+/* Bounds far above any model of this family, so that each fits an int and products of two an
+ * int64_t. */
 enum {
     MAX_WIDTH = 1 << 17,
     MAX_LAYERS = 1024,
@@ -55,7 +55,7 @@ void config_inconsistent(struct json_reader *r, const char *format, int64_t a, i
     r->code = err_set(r->err, PHI3V_E_MODEL, "%s: %s", r->file, text);
 }
 
-/* A number that memory or an index is sized by, made of two that are good by themselves. */
+/* Checks a product that sizes memory or an index, whose factors are valid by themselves. */
 static void at_most(struct json_reader *r, const char *what, int64_t a, int64_t b, int64_t most)
 {
     int64_t product;
@@ -94,7 +94,7 @@ static void read_eos(struct json_reader *r, const json_t *root, struct config *c
 
 /* -- config.json ------------------------------------------------------------------------------ */
 
-/* Models that people take for this one. */
+/* Models that people mistake for this one. */
 static const struct {
     const char *type, *name;
 } relatives[] = {
@@ -122,7 +122,7 @@ static void read_model_type(struct json_reader *r, const json_t *root)
                     expected);
 }
 
-/* A class with another head has other weights and another use. */
+/* Refuses classes with another head, which have other weights and another purpose. */
 static void read_architectures(struct json_reader *r, const json_t *root)
 {
     const json_t *list = json_object_get(root, "architectures");
@@ -227,7 +227,8 @@ static void read_window(struct json_reader *r, const json_t *root, const struct 
     }
 }
 
-/* What is read from the top of config.json, here or by the sections' readers. */
+/* Refuses other keys than those read from the top of config.json, here or by the sections'
+ * readers. */
 static void refuse_other_keys(struct json_reader *r, const json_t *root, const struct config *c)
 {
     static const char *const read[] = {"hidden_act",
@@ -277,8 +278,8 @@ static void read_tower(struct json_reader *r, const json_t *v, struct vision_con
     config_refuse_unread(r, s, v, read, vc->head_dim);
 }
 
-/* layer_idx counts in the list [embeddings, layer 0, … layer n-1]; -2 is the output of the last but
- * one layer. What no layer has touched is not supported. */
+/* layer_idx is an index into [embeddings, layer 0, … layer n-1]; -2 is the output of the last layer
+ * but one. The bare embeddings are not supported. */
 static void read_layer_idx(struct json_reader *r, const json_t *proc, struct vision_config *vc)
 {
     int n = vc->n_layers;
@@ -349,14 +350,14 @@ static void read_preprocessor(struct json_reader *r, const json_t *root, struct 
             side * side, MAX_PICTURE_PIXELS);
 }
 
-/* Newer tools put what belongs to pictures into the processor's own file. */
+/* Newer tools put the settings for pictures into the processor's own file. */
 static void read_processor(struct json_reader *r, const json_t *root, struct config *c)
 {
     const json_t *inner = json_read_object(r, "", root, "image_processor");
     read_preprocessor(r, inner ? inner : root, c);
 }
 
-/* The same file beside the older one, whose values are in *c: older tools write nothing about
+/* The same file next to the older one, whose values are in *c. Older tools write nothing about
  * pictures into it. */
 static void check_processor(struct json_reader *r, const json_t *root, struct config *c)
 {
@@ -393,7 +394,7 @@ static int load_file(const char *dir, const char *name, read_fn read, struct con
     return r.code;
 }
 
-/* *ret: is the file there; false without memory. */
+/* *ret says whether the file exists; false without memory. */
 static bool look_for(const char *dir, const char *name, bool *ret)
 {
     CLEANUP(mem_free_ptr) char *path = path_join(dir, name);
@@ -401,7 +402,7 @@ static bool look_for(const char *dir, const char *name, bool *ret)
     return path != NULL;
 }
 
-/* One of the two files is enough; where both are there they have to agree. */
+/* One of the two files is enough; if both exist they must agree. */
 static int load_preprocessor(const char *dir, struct config *c, struct phi3v_error *err)
 {
     static const char older[] = "preprocessor_config.json", newer[] = "processor_config.json";

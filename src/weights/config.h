@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * config.json, preprocessor_config.json (or processor_config.json) and generation_config.json of a
- * model folder (phi3v.md 2, 4, 11), checked: every dimension positive, bounded and consistent, and
- * no key left unread that speaks of another computation. */
+ * Reads config.json, preprocessor_config.json (or processor_config.json) and generation_config.json
+ * of a model folder (phi3v.md 2, 4, 11). It checks that every dimension is positive, bounded and
+ * consistent, and that no unread key asks for another computation. */
 #ifndef WEIGHTS_CONFIG_H
 #define WEIGHTS_CONFIG_H
 
@@ -44,7 +44,7 @@ int config_load(const char *dir, struct config *ret_config, struct phi3v_error *
 /* The published dimensions and rope factors of the first release, for synthetic weights. */
 void config_phi3v(struct config *ret_config);
 
-/* What cos and sin are multiplied by (phi3v.md 7). */
+/* The factor for cos and sin (phi3v.md 7). */
 static inline double config_rope_magnitude(const struct config *c)
 {
     double ratio = (double)c->max_positions / (double)c->original_max_positions;

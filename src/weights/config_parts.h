@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the files that read a config share: values that must hold, and keys nobody reads. */
+ * What the files that read a config share: required values, and unread keys. */
 #ifndef WEIGHTS_CONFIG_PARTS_H
 #define WEIGHTS_CONFIG_PARTS_H
 
@@ -9,16 +9,16 @@
 /* The longest sequence a config may announce. */
 enum { CONFIG_MAX_POSITIONS = 1 << 24 };
 
-/* How pictures are normalised unless the files say otherwise. */
+/* The normalisation of pictures unless the files say otherwise. */
 extern const float config_clip_mean[3], config_clip_std[3];
 
-/* Records that a relation between keys does not hold; format takes a and b as %lld. */
+/* Reports that two keys do not fit together; format takes a and b as %lld. */
 void config_inconsistent(struct json_reader *r, const char *format, int64_t a, int64_t b);
-/* Positions and rotary embedding, in any spelling that is in use; needs head_dim. */
+/* Reads positions and rotary embedding in any known spelling; needs head_dim. */
 void config_read_rope(struct json_reader *r, const json_t *root, struct config *c);
-/* A section of config.json was read: refuses keys that nobody read, that are set, and whose names
- * speak of the arithmetic. `read` is a NULL-terminated list. head_dim 0: the section has no heads.
- */
+/* After a section of config.json was read: refuses keys that are set but not in `read` (a
+ * NULL-terminated list) and whose names are about the arithmetic. head_dim 0: the section has no
+ * heads. */
 void config_refuse_unread(struct json_reader *r, const char *section, const json_t *obj,
                           const char *const *read, int head_dim);
 /* The same for a section where every key that is set matters. */

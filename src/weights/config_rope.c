@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Positions and the rotary embedding of a config, in the spelling of the releases (`rope_scaling`,
- * the rest at the top) and in the one newer tools write (all of it in `rope_parameters`). */
+ * the rest at the top) and in that of newer tools (all of it in `rope_parameters`). */
 #include <math.h>
 #include <string.h>
 
@@ -18,11 +18,11 @@ static bool has(const json_t *obj, const char *key)
     return value && !json_is_null(value);
 }
 
-/* The newer spelling may hold one set for each kind of layer; here all layers are of one kind. */
+/* The newer spelling may hold one set per kind of layer; here all layers are of one kind. */
 static struct section find_section(struct json_reader *r, const json_t *root, const char *name)
 {
     struct section s = {name, json_read_object(r, "", root, name)};
-    if (json_object_size(s.obj) == 0) s.obj = NULL; // {} says as much as null
+    if (json_object_size(s.obj) == 0) s.obj = NULL; // {} means the same as null
     if (!has(s.obj, "full_attention")) return s;
     config_refuse_all_unread(r, name, s.obj, (const char *const[]){"full_attention", NULL});
     s.obj = json_read_object(r, name, s.obj, "full_attention");
@@ -105,7 +105,7 @@ static void read_list(struct json_reader *r, const struct section *s, const char
         json_refuse(r, PHI3V_E_MODEL, s->name, key, NULL, "a list of numbers");
 }
 
-/* A number that follows from others: given all the same, it has to be that one. */
+/* Checks a number that follows from others: if it is given, it must be the right one. */
 static void expect_number(struct json_reader *r, const struct section *s, const char *key,
                           double derived)
 {

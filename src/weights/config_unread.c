@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
- * A config may hold keys that this program does not know. Most are about training or about
- * somebody else's program and change nothing; some describe another computation, and passing over
- * them would give another model's numbers. Names decide: keys are made of plain words. */
+ * A config may hold keys that this program does not know. Most are about training or another
+ * program and change nothing. Some describe another computation, and ignoring them would give wrong
+ * numbers. Keys are made of plain words, and these decide which is which. */
 #include <string.h>
 
 #include "weights/config_parts.h"
 
-/* Words of a key that speak of the arithmetic of layers. */
+/* Words in keys that are about the arithmetic of layers. */
 static const char *const telling_words[] = {
     "act",         "activation",  "adapter",    "alibi",         "audio",
     "bias",        "biases",      "cap",        "capping",       "chunk",
@@ -23,17 +23,17 @@ static const char *const telling_words[] = {
     "interleaved",
 };
 
-/* Words of a key for which 1 means "as it is", and 0 does not. */
+/* Words in keys of factors, for which 1 means "no change" and 0 does not. */
 static const char *const factor_words[] = {"factor", "mscale", "multiplier",
                                            "pct",    "scale",  "scaling"};
 
-/* Keys that say what is computed anyway: here "off" would be another computation. */
+/* Keys for what is always computed, which may not be off. */
 static const char *const always_on[] = {
     "causal",   "is_causal",  "scale_attn_weights",  "use_rms_norm",
     "use_rope", "use_rotary", "use_rotary_embedding"};
 
-/* Keys with a telling word that change no answer: defaults of sampling, training, other programs,
- * and sliding windows, whose size alone decides (`sliding_window`). */
+/* Keys with such a word that still change no answer: defaults of sampling, training, other
+ * programs, and sliding windows, for which only the size matters (`sliding_window`). */
 static const char *const harmless[] = {
     "activation_checkpointing", "activation_dropout",   "chunk_size_feed_forward",
     "initializer_factor",       "initializer_scale",    "max_grad_norm",
@@ -41,7 +41,7 @@ static const char *const harmless[] = {
     "tensor_parallel_size",     "use_sliding_window",
 };
 
-/* Values that say what is computed anyway. */
+/* Values that describe what is computed anyway. */
 static const char *const ours[] = {"none",    "silu",   "swiglu", "rms_norm",
                                    "rmsnorm", "rotary", "rope",   "default"};
 
@@ -54,7 +54,7 @@ static bool is_one_of(const char *s, const char *const *list, size_t n)
 
 #define IS_ONE_OF(s, list) is_one_of(s, list, sizeof(list) / sizeof *(list))
 
-/* Whether one of the key's words, which '_' separates, is in the list. */
+/* Whether one of the key's words, separated by '_', is in the list. */
 static bool has_word(const char *key, const char *const *list, size_t n)
 {
     while (*key) {
@@ -68,7 +68,7 @@ static bool has_word(const char *key, const char *const *list, size_t n)
 
 #define HAS_WORD(key, list) has_word(key, list, sizeof(list) / sizeof *(list))
 
-/* null, false, 0, "", and lists and objects of nothing else. */
+/* Whether it is null, false, 0, "", or a list or object of only these. */
 static bool is_off(const json_t *value)
 {
     size_t i;
@@ -96,12 +96,12 @@ static bool is_full_attention(const json_t *value)
     return true;
 }
 
-/* The value changes nothing, whatever the key is about. */
+/* Whether the value changes nothing, whatever the key means. */
 static bool is_neutral(const char *key, const json_t *value, int head_dim)
 {
     double x = json_number_value(value);
     if (json_is_string(value) && IS_ONE_OF(json_string_value(value), ours)) return true;
-    if (HAS_WORD(key, factor_words)) // a factor of 0 is one
+    if (HAS_WORD(key, factor_words)) // a factor of 0 changes something
         return json_is_null(value) || json_is_false(value) || (json_is_number(value) && x == 1);
     if (is_off(value) || is_full_attention(value)) return true;
     const char *dim = strstr(key, "_dim");

@@ -18,11 +18,11 @@
 #include "weights/foreign.h"
 #include "weights/hub_cache.h"
 
-/* A name that is being looked for, and what was found out about it. */
+/* A name being looked up, and what is known about it. */
 struct search {
     const char *typed;
     const char *const *models_dirs;
-    char *hub; // folder of the cache, NULL: none is known
+    char *hub; // the cache's folder; NULL: unknown
     struct phi3v_error *err;
     char *path; // the result
 };
@@ -39,7 +39,7 @@ static bool has_file(const char *dir, const char *name, bool *ret)
 
 /* -- What was typed ---------------------------------------------------------------------------- */
 
-/* A copy without blanks around it, quotes, and a slash at its end. */
+/* A copy without surrounding blanks and quotes, and without a final slash. */
 static char *unquoted(const char *s)
 {
     while (isspace((unsigned char)*s)) s++;
@@ -57,8 +57,8 @@ static int hex(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* As a terminal pastes a dropped folder: file:// with percent signs, or blanks behind backslashes.
- * And ~/, which a shell leaves alone inside quotes. */
+/* Understands how terminals paste a dropped folder: file:// with percent signs, or blanks with
+ * backslashes. Also ~/, which a shell does not expand inside quotes. */
 static char *as_path(const char *s)
 {
     struct buf b = {0};
@@ -80,7 +80,7 @@ static char *as_path(const char *s)
 
 /* -- Folders ----------------------------------------------------------------------------------- */
 
-/* The folder itself, one of the cache, or the one around a file of the model. */
+/* Tries the folder itself, a folder of the cache, and the folder of a model's file. */
 static int try_path(struct search *s, const char *path)
 {
     bool has_config = false;
@@ -103,7 +103,7 @@ static int try_path(struct search *s, const char *path)
 
 static int not_hidden(const struct dirent *e) { return e->d_name[0] != '.'; }
 
-/* Calls back for the folders of models in `dir`; NULL-safe. */
+/* Called for the folders of models in a folder. */
 typedef int (*short_fn)(struct search *s, const char *dir, const char *name, void *user);
 
 static int each_short(struct search *s, short_fn fn, void *user)
@@ -125,7 +125,7 @@ static int each_short(struct search *s, short_fn fn, void *user)
     return code;
 }
 
-/* user: the name, letters' case aside; the first one with its very letters wins. */
+/* Compares with the name in `user`, ignoring case; an exact match takes precedence. */
 static int take_short(struct search *s, const char *dir, const char *name, void *user)
 {
     if (strcasecmp(name, user) != 0 || (s->path && strcmp(name, user) != 0)) return 0;
@@ -154,7 +154,7 @@ static int offer_hub(const struct hub_name *h, const char *repo, void *user)
     return 0;
 }
 
-/* Folders beside the one that is not there, and of models in the one that is none. */
+/* Suggests folders next to a missing one, and models in a folder that is not a model. */
 static void offer_folders(const char *path, struct near *near)
 {
     const char *slash = strrchr(path, '/');
@@ -181,7 +181,7 @@ static void offer_folders(const char *path, struct near *near)
     if (n >= 0) free(list);
 }
 
-/* What was tried, and the name that was probably meant. */
+/* Says what was tried, and which name was probably meant. */
 static int not_found(struct search *s, const char *name, const char *path, const struct hub_name *h)
 {
     struct buf tried = {0};

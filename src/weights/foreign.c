@@ -14,7 +14,7 @@
 
 #define TAKE_RELEASE "; open the folder of the safetensors release"
 
-/* Names by which other forms are known, the telling ones first. */
+/* File names of other formats, the most specific first. */
 static const struct {
     const char *pattern, *what;
 } forms[] = {
@@ -59,11 +59,11 @@ enum { N_FORMS = sizeof forms / sizeof *forms };
 
 struct listing {
     bool config, weights, adapter;
-    int form;       // index into forms of the best that was seen, N_FORMS: none
+    int form;       // index into forms of the best match so far; N_FORMS: none
     char name[100]; // of that file
 };
 
-/* What training leaves beside any model. */
+/* Files that training leaves next to any model. */
 static bool is_of_training(const char *name)
 {
     static const char *const names[] = {"training_args.bin", "optimizer.*", "scheduler.*",
@@ -102,7 +102,7 @@ static bool list_folder(const char *dir, struct listing *ret)
     return true;
 }
 
-/* An adapter is a change to a model that lies elsewhere; other programs would apply it. */
+/* An adapter is a change to a model in another folder; other programs would apply it. */
 static int refuse_adapter(const char *dir, struct phi3v_error *err)
 {
     CLEANUP(mem_free_ptr) char *path = path_join(dir, "adapter_config.json");

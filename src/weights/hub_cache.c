@@ -73,7 +73,7 @@ static bool note_missing(const char *dir, const char *name, struct buf *missing)
     return !missing->failed;
 }
 
-/* Shards of the index that are not there; a damaged index is reported by whoever opens it. */
+/* Notes missing shards of the index; a damaged index is reported when it is opened. */
 static bool note_missing_shards(const char *dir, const char *index, struct buf *missing)
 {
     CLEANUP(mem_free_ptr) char *path = path_join(dir, index);
@@ -111,7 +111,7 @@ bool hub_cache_missing(const char *dir, struct buf *missing)
     return !missing->failed;
 }
 
-/* Hands over `dir`, a snapshot, when it has every file that opening needs. */
+/* Takes `dir`, a snapshot, and returns it if it has every file that opening needs. */
 static int check_snapshot(const char *what, char *dir, char **ret_path, struct phi3v_error *err)
 {
     struct buf missing = {0};
@@ -163,7 +163,7 @@ int hub_cache_each(const char *hub, hub_cache_fn fn, void *user)
     return rc;
 }
 
-/* The model of a name, letters' case aside. */
+/* The model with a name, ignoring case. */
 struct wanted {
     const struct hub_name *name;
     int n;
@@ -229,7 +229,7 @@ static bool only_snapshot(const char *repo, char ret[41])
     return true;
 }
 
-/* The main revision of a model's folder, or the only one that is there. */
+/* The main revision of a model's folder, or the only one. */
 static int open_repo(const char *repo, char **ret_path, struct phi3v_error *err)
 {
     char commit[41];
@@ -255,7 +255,7 @@ int hub_cache_snapshot(const char *repo, char **ret_path)
     return 0;
 }
 
-/* Cuts the last part off a path and gives it; NULL when there is none. */
+/* Cuts the last part off a path and returns it; NULL when there is none. */
 static const char *cut_last(char *path)
 {
     char *slash = strrchr(path, '/');
@@ -274,7 +274,7 @@ int hub_cache_folder(const char *dir, char **ret_path, struct phi3v_error *err)
 {
     CLEANUP(mem_free_ptr) char *repo = mem_strdup(dir);
     if (!repo) return no_memory(err);
-    const char *below = NULL, *part = ""; // of the model's folder, and what lies in that
+    const char *below = NULL, *part = ""; // the model's folder, and the name inside it
     for (int up = 0; up < 3 && part; up++, below = part, part = cut_last(repo)) {
         bool has_snapshots = false;
         if (!is_repo_name(repo)) continue;

@@ -10,23 +10,22 @@
 struct buf;
 struct near;
 
-/* The snapshot of a model with every file that opening needs; another case of letters will do where
- * one model alone has the name. *ret_path (mem_free) stays NULL when the cache does not know the
- * model. `what` is the name in messages. Errors: MODEL (no such revision, partly downloaded), IO,
- * MEMORY. */
+/* The snapshot of a model with every file that opening needs. Case may differ if the name is still
+ * unambiguous. *ret_path (mem_free) stays NULL when the cache does not know the model. `what` is
+ * the name in messages. Errors: MODEL (no such revision, partly downloaded), IO, MEMORY. */
 int hub_cache_find(const char *what, const struct hub_name *h, const char *hub, char **ret_path,
                    struct phi3v_error *err);
-/* The same for a folder of the cache itself, given by path: that of a model, or what lies in it.
- * *ret_path stays NULL when `dir` is none of these. */
+/* The same for a path in the cache: a model's folder, or something in it. *ret_path stays NULL when
+ * `dir` is neither. */
 int hub_cache_folder(const char *dir, char **ret_path, struct phi3v_error *err);
-/* Calls back with the name and the folder of each model in the cache, in the order of names, until
- * it returns non-zero, which is returned. Error MEMORY. */
+/* Calls fn with the name and the folder of each model in the cache, in order of names, until it
+ * returns non-zero, which is then returned. Error MEMORY. */
 typedef int (*hub_cache_fn)(const struct hub_name *h, const char *repo, void *user);
 int hub_cache_each(const char *hub, hub_cache_fn fn, void *user);
-/* The snapshot that a model's folder has to offer, whole or not: that of main, or the only one.
- * *ret_path (mem_free) is NULL when there is none. Error MEMORY. */
+/* A model's snapshot, complete or not: that of main, or the only one. *ret_path (mem_free) is NULL
+ * when there is none. Error MEMORY. */
 int hub_cache_snapshot(const char *repo, char **ret_path);
-/* Appends the names of files that opening needs and `dir` lacks; false without memory. */
+/* Appends the names of files that opening needs and that `dir` lacks; false without memory. */
 bool hub_cache_missing(const char *dir, struct buf *missing);
 
 #endif

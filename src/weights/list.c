@@ -31,8 +31,7 @@ static bool is_part(const char *name)
     return fnmatch("*.incomplete", name, 0) == 0 || fnmatch("*.phiscope-part", name, 0) == 0;
 }
 
-/* Bytes of the files in a folder, through links; those of unfinished downloads are counted apart.
- */
+/* The bytes of the files in a folder, following links; counts unfinished downloads separately. */
 static int64_t folder_bytes(const char *dir, int *n_parts)
 {
     struct dirent **list;
@@ -63,7 +62,7 @@ static bool read_kind(const char *dir, char kind[64])
     return true;
 }
 
-/* Fills in what the folder itself tells, and hands the model out. */
+/* Fills in what the folder shows, and hands out the model. */
 static int hand_out(const struct lister *l, struct phi3v_found *found)
 {
     char kind[64];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Stored matrices to the form that is multiplied: packed 8 or 4 bits, or bf16, on all threads. */
+ * Converts stored matrices to the form for multiplying: packed 8 or 4 bits, or bf16, on all
+ * threads. */
 #define _GNU_SOURCE
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@ struct packer {
     const struct pulse *pulse;
     struct phi3v_error *err;
     size_t room;         // bytes of all new matrices
-    char *next;          // where the next one goes
+    char *next;          // the place of the next one
     int most_in;         // inputs of the widest matrix
     float *rows;         // [n_threads][PACK_OUTS][most_in]
     int64_t done, total; // stored bytes
@@ -34,7 +35,7 @@ static enum weight_type wanted_type(const struct packer *p, const struct table_e
                             entry->mat->type);
 }
 
-/* bf16 that is stored as such is used where it lies. */
+/* Weights stored as bf16 are used in place. */
 static bool stays(const struct mat *m, enum weight_type wanted)
 {
     return wanted == m->type || (wanted == WEIGHT_BF16_PAIRS && m->type == WEIGHT_BF16);
@@ -104,7 +105,7 @@ static void pack_strips(void *arg, int64_t begin, int64_t end, int thread)
     }
 }
 
-/* The stored bytes are not needed again: their pages may go. */
+/* Tells the system that the stored bytes are no longer needed. */
 static void release(const struct mat *m)
 {
     uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);

@@ -43,7 +43,7 @@ struct list {
     bool packed; // which of the entries this walk takes
 };
 
-/* Packed matrices begin at multiples of 64 bytes when nothing else stands before them. */
+/* Packed matrices come first, so that they begin at multiples of 64 bytes. */
 static int list_entry(void *arg, const struct table_entry *entry)
 {
     struct list *l = arg;
@@ -65,7 +65,7 @@ static int list_entry(void *arg, const struct table_entry *entry)
                              .data = m->data,
                              .n_bytes = n_bytes};
     } else {
-        *t = *model_weights_tensor(l->source, l->c, entry->name); // it was bound, so it is there
+        *t = *model_weights_tensor(l->source, l->c, entry->name); // it was bound, so it exists
         t->name = l->names[l->n];
     }
     l->n++;

@@ -280,7 +280,7 @@ static int add_file(struct weights *w, const char *path, struct phi3v_error *err
     return code;
 }
 
-/* Sorts by name; refuses names that come twice: from two shards, or wrapped and not. */
+/* Sorts by name, and refuses duplicate names: from two shards, or wrapped and not. */
 static int sort_names(struct weights *w, struct phi3v_error *err)
 {
     struct tensor *t = w->tensors;
@@ -294,8 +294,9 @@ static int sort_names(struct weights *w, struct phi3v_error *err)
 
 /* -- Wrapped names ----------------------------------------------------------------------------- */
 
-/* The prefix under which the model lies: a name that every model has, once, shows it. Its length, 0
- * where there is none, is the result, else an error; *ret is borrowed from the tensor's name. */
+/* Finds the common prefix of the model's names by a tensor that every model has exactly once.
+ * Returns its length, 0 when there is none, or an error; *ret is borrowed from the tensor's
+ * name. */
 static int find_prefix(const struct weights *w, const char **ret, struct phi3v_error *err)
 {
     static const char known[] = "model.norm.weight";
@@ -316,7 +317,7 @@ static int find_prefix(const struct weights *w, const char **ret, struct phi3v_e
     return n;
 }
 
-/* Names become those of the release. */
+/* Turns names into those of the release. */
 static int unwrap_names(struct weights *w, struct phi3v_error *err)
 {
     const char *name = NULL;
@@ -451,7 +452,7 @@ int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v
 
 void weights_want(const struct weights *w, size_t free_bytes)
 {
-    if (w->bytes > free_bytes) return; // what is fetched first would be gone before it is read
+    if (w->bytes > free_bytes) return; // what is fetched first would be evicted before its use
     for (size_t i = 0; i < w->n_shards; i++) file_map_want(&w->shards[i].map);
 }
 

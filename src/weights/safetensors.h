@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The safetensors container: all tensors of a model folder (one file or index + shards) mapped
- * read-only and validated, and a writer for tools. */
+ * The safetensors container: maps and validates all tensors of a model folder (one file, or index
+ * and shards), and writes files for tools. */
 #ifndef WEIGHTS_SAFETENSORS_H
 #define WEIGHTS_SAFETENSORS_H
 
@@ -44,21 +44,22 @@ struct weights; /* owns the maps; tensors are borrowed until weights_close */
 size_t dtype_bytes(enum dtype dtype);
 const char *dtype_name(enum dtype dtype);
 
-/* One file. Refused: a header that is cut, not JSON, names a tensor twice or with control
- * characters; types that are not known; shapes that do not match data_offsets; data outside the
- * file or overlapping. Gaps between tensors and bytes behind the last one are allowed. Errors: IO,
- * MODEL (which file, which tensor, why), MEMORY. */
+/* Opens one file. It refuses a header that is cut, is not JSON, or has duplicate names or names
+ * with control characters; unknown types; shapes that do not match data_offsets; data that overlaps
+ * or lies outside the file. Gaps between tensors and bytes after the last one are allowed. Errors:
+ * IO, MODEL (says which file, which tensor and why), MEMORY. */
 int weights_open_file(const char *path, struct weights **ret_weights, struct phi3v_error *err);
-/* model.safetensors, or model.safetensors.index.json and its shards. Besides: every tensor of the
- * index must lie in the shard it names, and no tensor in two shards. Names that training programs
- * wrapped (weights/tensor_names.h), or that all begin with the same prefix, become those of the release.
- * Where neither file is there, the error says what else the folder holds. */
+/* Opens model.safetensors, or model.safetensors.index.json and its shards. In addition every tensor
+ * of the index must be in the shard it names, and no tensor in two shards. Names that training
+ * programs have wrapped (weights/tensor_names.h), or that all begin with the same prefix, become
+ * those of the release. If neither file exists, the error says what else the folder holds. */
 int weights_open_dir(const char *dir, struct weights **ret_weights, struct phi3v_error *err);
-/* The tensors' data will be read from now on: file_map_want for files that fit in `free_bytes`. */
+/* Says that the tensors' data will be read soon: calls file_map_want if all fits in
+ * `free_bytes`. */
 void weights_want(const struct weights *w, size_t free_bytes);
 /* Error MODEL when one of the files was cut or changed since it was mapped. */
 int weights_check(const struct weights *w, struct phi3v_error *err);
-/* The file in whose map an address lies, or NULL; async-signal-safe. */
+/* The file whose map contains an address, or NULL; async-signal-safe. */
 const char *weights_file_at(const struct weights *w, const void *address);
 void weights_close(struct weights *w);
 size_t weights_count(const struct weights *w);

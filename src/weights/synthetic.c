@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Pseudo-random weights for benchmarks, in any form: normal with deviation 1/sqrt(inputs), so that
- * activations keep their size through any number of layers. */
+ * Pseudo-random weights for benchmarks, in any form. They are normal with deviation 1/sqrt(inputs),
+ * so that activations keep their size through any number of layers. */
 #include <math.h>
 #include <stdbool.h>
 #include <string.h>
@@ -12,7 +12,7 @@
 enum {
     LEVELS = 4096,   // values of the random table
     PIECE = 1 << 16, // elements of one piece of work
-    STRIPS = 32      // of a packed matrix that differ; the others repeat them
+    STRIPS = 32      // how many strips of a packed matrix differ; the others repeat them
 };
 
 struct layout {
@@ -34,7 +34,7 @@ static uint64_t mix(uint64_t x) /* one well-known finaliser: every bit depends o
     return x ^ x >> 31;
 }
 
-/* Nearly normal: twelve uniform numbers added. */
+/* The sum of twelve uniform numbers is nearly normal. */
 static float normal_level(int i)
 {
     double sum = -6;
@@ -120,7 +120,7 @@ static void fill_vec(float *data, int64_t n, enum table_fill fill, const float *
 
 /* -- Layout ------------------------------------------------------------------------------------ */
 
-/* First walk: adds up; second walk: places. */
+/* The first walk adds up sizes, the second assigns places. */
 static int place_entry(void *arg, const struct table_entry *entry)
 {
     struct layout *l = arg;

@@ -15,8 +15,8 @@ struct walk {
     table_entry_fn fn;
     void *arg;
     int code;
-    char prefix[120]; // of the names to come
-    bool four_bits;   // the same for those
+    char prefix[120]; // of the next names
+    bool four_bits;   // for the next matrices
 };
 
 int64_t table_entry_count(const struct table_entry *entry)
@@ -77,8 +77,8 @@ static void norm(struct walk *w, const char *weight, const char *bias, struct ve
 
 /* -- Chapters of the model -------------------------------------------------------------------- */
 
-/* Rounding to 4 bits costs most in the first layers (docs/accuracy.md): these stay whole, and the
- * attention of the next. */
+/* Rounding to 4 bits costs most in the first layers (docs/accuracy.md), so these, and the attention
+ * of the next, keep 8 bits. */
 static int spared_layers(const struct config *c)
 {
     enum { MOST = 3 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The list of all tensors a config asks for (phi3v.md 3), in one place for binding and for
- * synthetic weights. */
+ * The list of all tensors a config asks for (phi3v.md 3), for both binding and synthetic
+ * weights. */
 #ifndef WEIGHTS_TENSOR_TABLE_H
 #define WEIGHTS_TENSOR_TABLE_H
 
@@ -8,7 +8,7 @@
 
 #include "weights/bind.h"
 
-/* What fills a tensor of synthetic weights. */
+/* How to fill a tensor of synthetic weights. */
 enum table_fill { FILL_NORMAL, FILL_ZERO, FILL_ONE };
 
 struct table_entry {
@@ -18,7 +18,7 @@ struct table_entry {
     struct mat *mat; // where it goes: a matrix, a widened vector, or neither (checked, never used)
     struct vec *vec;
     enum table_fill fill;
-    bool four_bits; // FORM_Q4 has it so, and 8 where not
+    bool four_bits; // in FORM_Q4; otherwise 8 bits
 };
 
 typedef int (*table_entry_fn)(void *arg, const struct table_entry *entry);
@@ -28,20 +28,20 @@ int tensor_table_prepare(const struct config *c, struct model_weights *mw, struc
 /* Calls fn for every tensor; stops at and returns its first non-zero result. */
 int tensor_table_walk(const struct config *c, struct model_weights *mw, table_entry_fn fn,
                       void *arg);
-/* The head of tied embeddings, where it is a matrix of its own because it is packed. */
+/* The output head of tied embeddings, when it is a separate matrix because it is packed. */
 void table_entry_head(struct table_entry *ret_entry, struct model_weights *mw);
-/* Elements of an entry; config bounds keep it from overflowing. */
+/* The number of elements of an entry, which cannot overflow within the config's bounds. */
 int64_t table_entry_count(const struct table_entry *entry);
-/* The type of an entry's matrix in a form; embeddings and what is never used stay as they are,
- * which is `stored`. */
+/* The type of an entry's matrix in a form; embeddings and unused matrices keep the type
+ * `stored`. */
 enum weight_type table_entry_type(const struct table_entry *entry, enum weights_form form,
                                   enum weight_type stored);
-/* Of the vision tower or the projector behind it. */
+/* Whether it belongs to the vision tower or the projector. */
 bool table_entry_is_vision(const struct table_entry *entry);
-/* mem_pages for matrices; NULL too when the system has less than that, instead of the process's end
- * when it comes to be used. */
+/* mem_pages for matrices. Also NULL when the system has too little memory, because it would
+ * otherwise kill the process later. */
 void *weights_pages(size_t n_bytes);
-/* The memory behind *mw: widened vectors (mem_alloc), and pages of weights made in memory. Freed by
+/* The memory of *mw: widened vectors (mem_alloc), and pages of weights made in memory. Freed by
  * model_weights_fini. */
 struct weights_owned {
     float *vectors;
