@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <utf8proc.h>
 
@@ -415,6 +416,8 @@ static void serve(struct kernel *k)
         request_free(&r);
         if (!k->quit) nb_typing(k->nb, "");
     }
+    /* jupyter console looks for a reply every 50 ms, and no longer once the kernel is gone. */
+    if (k->quit) nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
 }
 
 int kernel_run(const char *connection_file, const struct nb_options *how, const char *model,
