@@ -212,7 +212,7 @@ static void the_price_is_told(void **state)
     works(&r, ":load b.ppm");
     assert_saw(&r, ", about 3:20\n");
     works(&r, ":load a.ppm");
-    assert_saw(&r, ", about 0.01 s\n");
+    assert_saw(&r, ", about 0.001 s\n");
 }
 
 #define TEST(name) RECORDER_TEST(name, &fixture)

@@ -233,10 +233,10 @@ static void newest_are_kept(void **state)
         recorder_write(name, text);
         assert_int_equal(utimensat(AT_FDCWD, name, when, 0), 0);
     }
-    recorder_write("state/autosave-x.jsonl.part", "a part");
-    recorder_write("state/last-x.ipynb.part", "a part");
+    recorder_write("state/autosave-x.jsonl.part0123abcd", "a part");
+    recorder_write("state/last-x.ipynb.part0123abcd", "a part");
     recorder_write("state/history.part", "not ours");
-    int fd = open("state/autosave-y.jsonl.part", O_RDWR | O_CREAT, 0600);
+    int fd = open("state/autosave-y.jsonl.part0123abcd", O_RDWR | O_CREAT, 0600);
     assert_int_equal(flock(fd, LOCK_EX), 0); /* being written */
     recorder_restart(&r, true);
     assert_int_equal(recorder_files("state", ".jsonl"), 20 + 1);
