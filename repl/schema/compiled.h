@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A compiled schema as the module's own files see it. */
+ * A compiled schema, for the files of this folder only. */
 #ifndef SCHEMA_COMPILED_H
 #define SCHEMA_COMPILED_H
 

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * The compiler of schemas as its own files see it: compile.c goes through a schema, scalars.c and
- * containers.c make the rules of what has no parts and of what has. */
+ * The compiler of schemas, for its own files only: compile.c walks a schema, scalars.c makes the
+ * rules of values without parts, and containers.c those of objects and arrays. */
 #ifndef SCHEMA_COMPILER_H
 #define SCHEMA_COMPILER_H
 
 #include "schema/grammar.h"
 #include "schema/keywords.h"
 
-struct known { // a schema that has a rule
+struct known { // a schema that already has a rule
     const json_t *schema;
     int32_t rule;
 };
@@ -18,24 +18,24 @@ struct compiler {
     const json_t *root;
     struct known *known; // [n_known]
     int n_known, depth;
-    long work;                    // of showing that schemas exclude each other
+    long work;                    // done for showing that schemas exclude each other
     int32_t gap, any, any_object; // rules; -1: not made yet
 };
 
-/* Whether the schema was refused, or there is no memory: then nothing more matters. */
+/* Whether the schema was refused or memory is missing, so that nothing else matters. */
 bool lost(const struct compiler *c);
 
-/* The rule of a schema, of any value. */
+/* The rule of a schema, and of any value. */
 int32_t value_rule(struct compiler *c, const json_t *schema);
 int32_t any_rule(struct compiler *c);
 
-/* Of a schema's keywords for one type. */
+/* The rules of a schema's keywords for one type. */
 int32_t string_rule(struct compiler *c, const json_t *schema);
 int32_t number_rule(struct compiler *c, const json_t *schema, bool integer);
 int32_t array_rule(struct compiler *c, const json_t *schema);
 int32_t object_rule(struct compiler *c, const json_t *schema);
 
-/* One state behind `from`: over text, over a value's text. */
+/* The state after `from` and a text, or the text of a value. */
 int32_t literal(struct compiler *c, int32_t from, const char *text);
 int32_t value_literal(struct compiler *c, int32_t from, const json_t *value);
 

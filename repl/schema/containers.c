@@ -287,8 +287,8 @@ static int32_t additional(struct compiler *c, struct object *o, int32_t from)
     return grammar_then_call(&c->g, at, more_rule(c, o));
 }
 
-/* The properties in their order. first[i]: nothing is written yet, and the i-th may be next; behind[i]:
- * something is. */
+/* The properties in their order. first[i]: nothing is written yet, and the i-th may be next;
+ * behind[i]: something is. */
 static void properties(struct compiler *c, struct object *o, int32_t rule, int32_t from,
                        int32_t end)
 {

@@ -310,8 +310,8 @@ static void braces(struct parser *p, int *least, int *most)
     if (!p->why) p->at++;
 }
 
-/* `one`, which was parsed from `begin` on, as often as it is wanted: parsed anew for each time more.
- */
+/* `one`, which was parsed from `begin` on, as often as it is wanted: parsed anew for each time
+ * more. */
 static struct part repeat(struct parser *p, const char *begin, struct part one, int least, int most)
 {
     const char *end = p->at;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * What "format" means, as patterns that are a part of what the formats allow. */
+ * The meaning of "format", as patterns for a subset of what each format allows. */
 #ifndef SCHEMA_FORMATS_H
 #define SCHEMA_FORMATS_H
 
-/* NULL: not known. */
+/* NULL for an unknown format. */
 const char *format_pattern(const char *name);
 extern const char format_names[]; /* "date, time, …" */
 

@@ -156,8 +156,8 @@ static bool lower(struct grammar *g, int32_t s)
     return state->height < before;
 }
 
-/* The least fixed point from above. States lie mostly in front of those that they lead to, and rules
- * in front of those that they call; where they do not, the next round goes the other way. */
+/* The least fixed point from above. States lie mostly in front of those that they lead to, and
+ * rules in front of those that they call; where they do not, the next round goes the other way. */
 static bool work_out_heights(struct grammar *g)
 {
     for (int32_t s = 0; s < g->n_states; s++)

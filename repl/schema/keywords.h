@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The words of JSON Schema, what they are about, and reading their values. */
+ * The keywords of JSON Schema: what they are about, and reading their values. */
 #ifndef SCHEMA_KEYWORDS_H
 #define SCHEMA_KEYWORDS_H
 
@@ -32,28 +32,28 @@ enum type { // bits
     TYPE_ANY = 128 - 1 - TYPE_INTEGER
 };
 
-/* Reading one schema, which is an object; the first error stays. */
+/* Reads one schema, which is an object; the first error stays. */
 struct reader {
     struct text path; // of the place, "#/properties/a"
     struct phi3v_error *err;
     int rc;
 };
 
-/* Keeps the first error: its sentence and where. Returns its code. */
+/* Records an error and its place, unless there was one before. Returns the code of the first. */
 int reader_refuse(struct reader *r, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
-/* Further down, and up again to where `n` bytes of path were. */
+/* Enters a part, and goes back to where the path had `n` bytes. */
 size_t reader_enter(struct reader *r, const char *word);
 void reader_leave(struct reader *r, size_t n);
 
-/* The kinds of a schema's keywords. Refuses what is not known or not supported. */
+/* The kinds of a schema's keywords. Refuses unknown and unsupported ones. */
 int read_keywords(struct reader *r, const json_t *schema);
-/* Refuses keywords beside one of them, but for kinds. */
+/* Refuses other keywords next to `keyword`, except those of `kinds`. */
 void read_alone(struct reader *r, const json_t *schema, const char *keyword, int kinds);
-/* Types named by "type", or those that the keywords are about; TYPE_ANY where nothing says. */
+/* The types named by "type", or those that the keywords are about; else TYPE_ANY. */
 int read_types(struct reader *r, const json_t *schema, int kinds);
 int type_of_value(const json_t *value); /* INTEGER for 1.0, too */
-/* A number that counts something; fallback where it is missing. */
+/* Reads a count; fallback when it is missing. */
 int32_t read_count(struct reader *r, const json_t *schema, const char *keyword, int32_t fallback);
 
 #endif

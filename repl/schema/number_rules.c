@@ -56,8 +56,8 @@ static int32_t numbers(struct grammar *g, bool sign)
     grammar_bytes(g, positive, '0', '0', ACT_NONE, zero);
     grammar_final(g, zero);
     exponent_digits(g, rule, e);
-    /* Behind i + 1 digits before the point there is room for so many fewer behind it: fraction[k] has
-     * room for k more. */
+    /* Behind i + 1 digits before the point there is room for so many fewer behind it: fraction[k]
+     * has room for k more. */
     for (int k = 0; k < MAX_DIGITS; k++) {
         fraction[k] = grammar_state(g, rule);
         grammar_final(g, fraction[k]);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Rules for JSON's numbers, within bounds. No number has more than fifteen digits before its
- * exponent: so every reader that keeps them as doubles tells any two of them apart. */
+ * Rules for JSON numbers within bounds. No number has more than fifteen digits before its exponent,
+ * so that readers with doubles can tell any two apart. */
 #ifndef SCHEMA_NUMBER_RULES_H
 #define SCHEMA_NUMBER_RULES_H
 
@@ -8,21 +8,21 @@
 
 enum { MAX_DIGITS = 15 };
 
-/* A bound in decimal: digits without leading zeros, of which n_int stand before the point. */
+/* A bound in decimal: digits without leading zeros, n_int of them before the point. */
 struct decimal {
-    bool given, negative, excluded; // excluded: the number itself lies outside
+    bool given, negative, excluded; // excluded: the number itself is not allowed
     int n_int;
     char digits[2 * MAX_DIGITS + 1];
 };
 
 /* Any number, with fraction and exponent, or any integer. */
 int32_t rule_any_number(struct grammar *g, bool integer);
-/* From low to high, where they are given; without exponents. */
+/* From low to high, as far as these are given; without exponents. */
 int32_t rule_number(struct grammar *g, bool integer, const struct decimal *low,
                     const struct decimal *high);
-/* Reads text such as "-12.5e3" that is a JSON number. False when it needs more digits than there
- * are, but for integers beyond all of MAX_DIGITS: the bound is then not given where it excludes none
- * of these. is_low: it bounds from below. */
+/* Reads the text of a JSON number such as "-12.5e3". False when it needs too many digits, except
+ * for an integer beyond all numbers of MAX_DIGITS: such a bound is ignored if it excludes none of
+ * these. is_low: it is a lower bound. */
 bool decimal_read(const char *text, bool is_low, struct decimal *ret);
 
 #endif

@@ -73,8 +73,8 @@ static int32_t state_of(struct sets *s, uint64_t *nodes, int32_t count)
     return s->v[s->n++].state;
 }
 
-/* Where a set goes with the characters from lo to hi, on which all its nodes agree. takers: [n] those
- * of its nodes that take a character. */
+/* Where a set goes with the characters from lo to hi, on which all its nodes agree. takers: [n]
+ * those of its nodes that take a character. */
 static void go(struct sets *s, int from, const int *takers, int n, uint32_t lo, uint32_t hi)
 {
     int32_t count = s->v[from].count, limit = s->max < NO_LIMIT ? s->max : s->min;

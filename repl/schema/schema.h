@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
- * Answers that are JSON by a schema. A schema is compiled once; the tokens of a model are sorted
- * once; each answer then has a binding of its own, whose constraint goes into phi3v_params or a job:
+ * Answers in JSON that follow a schema. A schema is compiled once, and a model's tokens are sorted
+ * once; each answer then has its own binding, whose constraint goes into phi3v_params or a job:
  *
  *     schema_compile(json, &schema, &err);  vocabulary_new(model, &vocabulary, &err);
  *     binding_new(schema, vocabulary, &binding, &err);
  *     params.constraint = binding_constraint(binding);
  *
- * What a bound answer says at any moment can be gone on with to a valid text, and it ends only where
- * it is one; an answer that is cut off (PHI3V_FINISH_LENGTH) is the beginning of one. */
+ * At any moment a bound answer can still become a valid text, and it ends only when it is one; an
+ * answer that is cut off (PHI3V_FINISH_LENGTH) is the beginning of one. */
 #ifndef SCHEMA_SCHEMA_H
 #define SCHEMA_SCHEMA_H
 
@@ -16,14 +16,14 @@
 
 #include "phi3v.h"
 
-struct schema;     /* immutable, may be shared by threads */
+struct schema;     /* immutable; threads may share it */
 struct vocabulary; /* the same */
 struct binding;    /* of one answer */
 
-/* docs/schema.md has what is understood. Errors: UNSUPPORTED names the keyword and its place
- * ("#/properties/a"); ARGUMENT: it is no schema, or nothing satisfies it; MEMORY. */
+/* docs/schema.md says what is supported. Errors: UNSUPPORTED names the keyword and its place
+ * ("#/properties/a"); ARGUMENT when it is not a schema or nothing satisfies it; MEMORY. */
 int schema_compile(const json_t *schema, struct schema **ret, struct phi3v_error *err);
-/* Any JSON object. */
+/* A schema that any JSON object satisfies. */
 int schema_any_object(struct schema **ret, struct phi3v_error *err);
 void schema_free(struct schema *schema);
 
@@ -37,11 +37,11 @@ int binding_new(const struct schema *schema, const struct vocabulary *vocabulary
 void binding_free(struct binding *binding);
 /* Lives as long as the binding. */
 const struct phi3v_constraint *binding_constraint(const struct binding *binding);
-/* Back to the beginning, for another answer. */
+/* Goes back to the beginning, for another answer. */
 void binding_restart(struct binding *binding);
-/* What was said so far is a whole value. */
+/* Whether the text so far is a complete value. */
 bool binding_is_complete(const struct binding *binding);
-/* Memory was missing on the way: the answer then ends with an error of the constraint. */
+/* Whether memory was missing, because of which the constraint ended the answer with an error. */
 bool binding_failed(const struct binding *binding);
 
 #endif

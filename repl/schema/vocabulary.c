@@ -110,7 +110,8 @@ static bool sort_tokens(struct vocabulary *v)
         if (t.n) tokens[n++] = t;
     }
     if (good) qsort(tokens, n, sizeof *tokens, by_bytes);
-    /* The tree of all comes last: tokens of the same bytes are of the same kind, so `same` is too. */
+    /* The tree of all comes last: tokens of the same bytes are of the same kind, so `same` is
+     * too. */
     struct token *mixed = good ? memory_new(n * sizeof *mixed) : NULL;
     for (size_t i = 0; mixed && i < n; i++) {
         int n_characters = whole_characters(tokens[i]);

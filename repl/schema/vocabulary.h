@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The tokens of a model by their bytes, as trees in which those that begin alike share their
- * beginning; and which of them are whole characters that may stand in a JSON string as they are. */
+ * A model's tokens by their bytes, in prefix trees; and which of them consist of whole characters
+ * that need no escape in a JSON string. */
 #ifndef SCHEMA_VOCABULARY_H
 #define SCHEMA_VOCABULARY_H
 
@@ -10,16 +10,16 @@
 
 enum {
     MAX_TOKEN_BYTES = 255,    // longer tokens are never allowed
-    MAX_TOKEN_CHARACTERS = 64 // of a token that is looked at as a whole
+    MAX_TOKEN_CHARACTERS = 64 // of a token that is kept by its number of characters
 };
 
-/* A byte of one or more tokens, in the order in which a tree is walked: a node's children come right
- * behind it. */
+/* A byte of one or more tokens, in the order in which a tree is walked: a node's children come
+ * right after it. */
 struct token_node {
-    int32_t next;  // the node behind all that begin as this one does
-    int32_t token; // a token that ends here, -1: none; others with the same bytes: same[token]
+    int32_t next;  // the node after all that begin like this one
+    int32_t token; // a token that ends here, or -1; same[token] is another with the same bytes
     uint8_t byte;
-    uint8_t depth; // bytes so far, this one included
+    uint8_t depth; // bytes so far, including this one
 };
 
 struct token_tree {
@@ -34,8 +34,8 @@ struct vocabulary {
     uint32_t *begin; // [n_ids + 1] in bytes
     int32_t *same;   // [n_ids]
     struct token_tree all;
-    struct token_tree mixed; // those that are not whole characters of a string
-    uint32_t *whole;         // [MAX_TOKEN_CHARACTERS + 1][n_words] the others, of at most so many
+    struct token_tree mixed; // tokens that are not whole characters of a string
+    uint32_t *whole;         // [MAX_TOKEN_CHARACTERS + 1][n_words] the others, by maximum length
 };
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * term/answers and term/term: answers of real terminals, in any pieces, late, torn and among typed
- * keys; and what is decided from them. The terminal is a pseudo-terminal that this test answers
- * for. */
+ * term/terminal_replies and term/term: replies of real terminals, in any pieces, late, torn and
+ * among typed keys; and what is decided from them. The terminal is a pseudo-terminal that this test
+ * answers for. */
 #define _GNU_SOURCE
 #include <setjmp.h>
 #include <stdarg.h>
