@@ -11,14 +11,14 @@ struct ahead {
     pthread_t thread;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    phi3v_prompt *wanted;        // to be read next; NULL: nothing
-    phi3v_prompt *reading;       // by the thread, which has the session; NULL: nothing
-    int64_t held;                // tokens of it that were read before
-    struct phi3v_event progress; // of it
-    struct phi3v_timing timing;  // of what was read to its end
-    bool over;                   // the thread is to end
-    bool done;                   // what was wanted has been read
-    atomic_bool give_way;        // somebody waits for the session
+    phi3v_prompt *wanted;        // to be prefilled next; NULL: nothing
+    phi3v_prompt *reading;       // prefilled by the thread, which has the session; NULL: nothing
+    int64_t held;                // tokens of it that were in the kv_cache before
+    struct phi3v_event progress; // of `reading`
+    struct phi3v_timing timing;  // of the last complete prefill
+    bool over;                   // the thread must end
+    bool done;                   // the wanted prompt has been prefilled
+    atomic_bool give_way;        // somebody is waiting for the session
 };
 
 static int keep_progress(const struct phi3v_event *event, void *user)
@@ -30,13 +30,13 @@ static int keep_progress(const struct phi3v_event *event, void *user)
     return atomic_load(&a->give_way);
 }
 
-/* With the lock held, which is let go meanwhile. */
+/* Called with the lock held, which is released during the prefill. */
 static void read_wanted(struct ahead *a)
 {
     struct phi3v_timing timing;
     phi3v_prompt *prompt = a->reading = a->wanted;
     a->wanted = NULL;
-    a->progress = (struct phi3v_event){.stage = PHI3V_STAGE_DECODE}; /* none came yet */
+    a->progress = (struct phi3v_event){.stage = PHI3V_STAGE_DECODE}; /* none has come yet */
     pthread_mutex_unlock(&a->lock);
     int rc = phi3v_prefill(a->engine->session, prompt, keep_progress, a, &timing, NULL);
     pthread_mutex_lock(&a->lock);
@@ -76,7 +76,7 @@ struct ahead *ahead_new(struct engine *e)
     return NULL;
 }
 
-/* Forgets what is wanted and waits for the session, with the lock held. */
+/* Drops what is wanted and waits for the session; the lock is held. */
 static void take_back(struct ahead *a)
 {
     atomic_store(&a->give_way, true);
@@ -126,7 +126,7 @@ void ahead_stop(struct ahead *a)
     pthread_mutex_unlock(&a->lock);
 }
 
-/* Tokens that two prompts begin with alike, pictures included. */
+/* How many tokens, pictures included, two prompts have in common at their beginnings. */
 static size_t common_of(const phi3v_prompt *a, const phi3v_prompt *b)
 {
     size_t n_a, n_b, n = 0;
@@ -142,7 +142,7 @@ static size_t common_of(const phi3v_prompt *a, const phi3v_prompt *b)
     return n;
 }
 
-/* The prompt begins with all that is fixed of what is being read: its pictures, and most of it. */
+/* Whether the prompt begins with all pictures and most tokens of what is being prefilled. */
 static bool goes_on_from(const phi3v_prompt *prompt, const phi3v_prompt *read)
 {
     size_t n, n_common = common_of(prompt, read);
@@ -152,7 +152,7 @@ static bool goes_on_from(const phi3v_prompt *prompt, const phi3v_prompt *read)
     return 2 * n_common >= n;
 }
 
-/* Until something has changed, a twentieth of a second at most. */
+/* Waits for a change, for at most a twentieth of a second. */
 static void wait_a_little(struct ahead *a)
 {
     struct timespec until = clock_after(CLOCK_REALTIME, 50);

@@ -15,15 +15,15 @@
 #include "notebook/autosave.h"
 #include "notebook/ipynb.h"
 
-enum { MOST_KEPT = 20, ID_CHARS = 16 }; /* of journals, and of notebooks that ended unsaved */
+enum { MOST_KEPT = 20, ID_CHARS = 16 }; /* of journals, and of notebooks closed unsaved */
 static const char journal_prefix[] = "autosave-", last_prefix[] = "last-";
 
 struct autosave {
     char *dir;
     char *path; // of the journal; NULL: none yet
     int fd;     // of the journal, locked; -1
-    bool cut;   // its last line may be a part of one
-    bool told;  // that it cannot be written
+    bool cut;   // its last line may be incomplete
+    bool told;  // a note has said that it cannot be written
 };
 
 /* -- Files ------------------------------------------------------------------------------------ */
@@ -37,8 +37,8 @@ static char *random_path(const struct autosave *a, const char *prefix, const cha
     return text_format("%s/%s%s%s", a->dir, prefix, hex, ending);
 }
 
-/* Writes a new file, locked from its first moment. Returns its descriptor with the lock, or -1:
- * errno says why. */
+/* Writes a new file, locked from the start. Returns its descriptor with the lock, or -1 with
+ * errno. */
 static int make_file(const struct autosave *a, const char *path, const char *bytes, size_t n)
 {
     struct part p;
@@ -56,7 +56,7 @@ static int make_file(const struct autosave *a, const char *path, const char *byt
     return fd;
 }
 
-/* errno says why. */
+/* Notes the failure in errno, once. */
 static void cannot_write(struct notebook *nb)
 {
     struct autosave *a = nb->autosave;
@@ -72,12 +72,12 @@ static bool starts_with(const char *s, const char *prefix)
     return !strncmp(s, prefix, strlen(prefix));
 }
 
-/* Whether the program that has the file is gone; then, and with `remove`, the file goes too. */
+/* Whether the file's program has ended; if so, `remove` deletes the file. */
 static bool is_left(const char *path, bool remove)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0) return false;
-    bool left = !flock(fd, LOCK_SH | LOCK_NB); /* shared: others may be looking, too */
+    bool left = !flock(fd, LOCK_SH | LOCK_NB); /* shared: others may be checking too */
     if (left && remove) unlink(path);
     close(fd);
     return left;
@@ -97,7 +97,7 @@ static int later_first(const void *x, const void *y)
     return a->when.tv_nsec < b->when.tv_nsec ? 1 : a->when.tv_nsec > b->when.tv_nsec ? -1 : 0;
 }
 
-/* Files of either kind that nobody has open, the newest first. */
+/* Lists files of one kind that no program has locked, newest first. */
 static int list_left(const struct autosave *a, const char *prefix, struct left **ret)
 {
     DIR *dir = opendir(a->dir);
@@ -171,7 +171,7 @@ void autosave_tell(struct notebook *nb)
 
 /* -- The journal ------------------------------------------------------------------------------ */
 
-/* A line of it, with its line end; NULL without memory. */
+/* One line of the journal, with its line end; NULL without memory. */
 static char *journal_line(json_t *value)
 {
     char *plain = value ? json_dumps(value, JSON_COMPACT) : NULL;
@@ -181,7 +181,7 @@ static char *journal_line(json_t *value)
     return line;
 }
 
-/* The notebook's file by a name that holds in any folder; NULL: it has none. */
+/* The absolute path of the notebook's file; NULL: it has none. */
 static char *whole_path(const struct book *b)
 {
     if (!b->path) return NULL;
@@ -189,7 +189,7 @@ static char *whole_path(const struct book *b)
     return real ? real : text_copy(b->path);
 }
 
-/* The first line: the notebook as it is. */
+/* The first line holds the whole notebook. */
 static char *first_line(struct notebook *nb)
 {
     struct book *b = &nb->book;
@@ -224,7 +224,7 @@ static void forget_journal(struct autosave *a, bool remove)
     a->cut = false;
 }
 
-/* What this book had left behind when it was put aside is in the journal now. */
+/* This book's cells are in the journal again, so the one left when it was put aside is removed. */
 static void forget_aside(struct book *b)
 {
     if (b->journal) is_left(b->journal, true);
@@ -265,7 +265,7 @@ void autosave_cell(struct notebook *nb, int i)
         autosave_whole(nb);
         return;
     }
-    /* The state is worked out anew when it is opened; here it would cost a look at all cells. */
+    /* The state is computed again on opening; computing it here would mean looking at all cells. */
     errno = ENOMEM;
     json_t *cell = ipynb_cell(&nb->book, i, nb->book.v[i].answer ? CELL_OK : CELL_ERROR);
     char *line = cell ? journal_line(json_pack("{s:o}", "cell", cell)) : NULL;
@@ -279,13 +279,13 @@ void autosave_saved(struct notebook *nb)
     if (nb->autosave) forget_journal(nb->autosave, true);
 }
 
-/* Leaves what is unsaved as a notebook; says where. */
+/* Leaves unsaved cells behind as a notebook, and notes where. */
 static void leave_behind(struct notebook *nb)
 {
     struct autosave *a = nb->autosave;
     errno = ENOMEM;
     char *path = random_path(a, last_prefix, ".ipynb");
-    nb->book.stop = NULL; /* nobody's Ctrl-C may lose it */
+    nb->book.stop = NULL; /* Ctrl-C must not lose it */
     char *text =
         path ? ipynb_text(&nb->book, nb->engine.info ? nb->engine.info->name : NULL, NULL) : NULL;
     int fd = text ? make_file(a, path, text, strlen(text)) : -1;
@@ -361,7 +361,7 @@ bool autosave_is(const struct notebook *nb, const char *path)
     return same;
 }
 
-/* Puts a changed cell in the place of the one with its id, or at the end. */
+/* Puts a changed cell in place of the one with its id, or at the end. */
 static void take_cell(json_t *cells, json_t *places, json_t *cell)
 {
     const char *id = json_string_value(json_object_get(cell, "id"));
@@ -396,7 +396,7 @@ int autosave_read(const char *bytes, size_t n, const char *name, json_t **ret_fi
     json_t *cells = json_object_get(file, "cells"), *places = places_of(cells);
     const char *path = json_string_value(json_object_get(first, "path"));
     char *kept = path ? text_copy(path) : NULL;
-    /* The last line may be cut short by the crash: it does not count then. */
+    /* A crash may have cut the last line short; it is ignored then. */
     for (const char *p = line_end ? line_end + 1 : end; json_is_array(cells) && p < end;) {
         const char *stop = memchr(p, '\n', (size_t)(end - p));
         if (!stop) break;

@@ -109,7 +109,7 @@ bool book_stopped_at(const struct book *b, size_t i)
 
 /* -- Branches --------------------------------------------------------------------------------- */
 
-/* The last line that says so counts, as with settings. */
+/* The last such line counts, as with settings. */
 bool book_find_fork(const struct book *b, int i, struct fork *ret)
 {
     const struct lines *lines = i < b->n ? &b->v[i].lines : &b->pending;

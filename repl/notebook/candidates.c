@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What may stand at the cursor: commands, settings and their values, pictures, topics, paths. */
+ * Completions at the cursor: commands, settings and their values, pictures, topics, paths. */
 #include <ctype.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -11,9 +11,9 @@
 struct typing {
     struct notebook *nb;
     struct nb_candidates *ret;
-    const char *word; // what stands before the cursor
+    const char *word; // the part of the word before the cursor
     size_t n_word;
-    bool whole; // everything was added
+    bool whole; // nothing was lost for want of memory
 };
 
 static void offer(struct typing *t, const char *s)
@@ -75,7 +75,7 @@ static void offer_topics(struct typing *t)
     offer(t, "settings");
 }
 
-/* "temperature=0.": the setting's values behind the =. */
+/* "temperature=0.": offers the setting's values after the =. */
 static void offer_pair(struct typing *t)
 {
     const char *equal = memchr(t->word, '=', t->n_word);
@@ -91,7 +91,7 @@ static void offer_pair(struct typing *t)
     free(before);
 }
 
-/* place: number of the word among those behind the command; first: the first of them. */
+/* place: the word's number after the command; first: the first of these words. */
 static void offer_words(struct typing *t, const struct command *c, int place, const char *first)
 {
     if (c->use & COMMAND_SETS && place == 0) offer_settings(t, SETTING_SHOWN, "");
@@ -113,7 +113,7 @@ static void offer_words(struct typing *t, const struct command *c, int place, co
     if (!strcmp(c->name, "show") && place > 0) offer(t, "model");
 }
 
-/* The beginning of the word at the cursor: behind a blank that no quote or backslash holds. */
+/* The beginning of the word at the cursor: after a blank that is neither quoted nor escaped. */
 static size_t word_start(const char *source, size_t cursor)
 {
     size_t start = 0;
@@ -131,7 +131,6 @@ static size_t word_start(const char *source, size_t cursor)
     return start > cursor ? cursor : start;
 }
 
-/* The beginning of the line that the cursor is in. */
 static size_t line_start(const char *source, size_t cursor)
 {
     while (cursor > 0 && source[cursor - 1] != '\n') cursor--;
@@ -156,8 +155,7 @@ static int in_command(struct typing *t, const char *line, size_t at, struct phi3
     return 0;
 }
 
-/* Where an @word that holds the cursor begins: blanks end it, unless quoted or behind \. SIZE_MAX:
- * nowhere. */
+/* Where the @word at the cursor begins; an unquoted, unescaped blank ends it. SIZE_MAX: nowhere. */
 static size_t reference_start(const char *text, size_t cursor)
 {
     size_t at = SIZE_MAX;
@@ -178,7 +176,7 @@ static size_t reference_start(const char *text, size_t cursor)
     return at;
 }
 
-/* An @word, wherever it stands. */
+/* Completes an @word anywhere in the source. */
 static bool in_reference(struct typing *t, const char *source, size_t cursor)
 {
     size_t at = reference_start(source, cursor);

@@ -15,7 +15,7 @@ struct show {
     struct notebook *nb;
     int cell; // number; 0: none
     double begun, first_token_s;
-    float probability; // of the least certain token since the last piece of text; 0: none came
+    float probability; // of the least certain token since the last piece of text; 0: none yet
 };
 
 static void send(struct notebook *nb, const struct nb_output *out)
@@ -48,7 +48,7 @@ static int show_begin(struct show *sh, const struct int_list *images, struct phi
     return rc;
 }
 
-/* Text that is there already. */
+/* Shows text that exists already. */
 static void show_text(struct notebook *nb, int i, const char *text)
 {
     send(nb, &(struct nb_output){
@@ -101,7 +101,7 @@ static void tell_end(struct notebook *nb, enum phi3v_finish finish)
 
 /* -- Keeping it ------------------------------------------------------------------------------- */
 
-/* Puts the answer into the cell; go_on: behind what is there. */
+/* Puts the answer into the cell; go_on: appends it. */
 static int keep_answer(struct notebook *nb, int i, const struct phi3v_result *result,
                        const struct settings *s, bool go_on, struct phi3v_error *err)
 {
@@ -134,7 +134,7 @@ static int keep_answer(struct notebook *nb, int i, const struct phi3v_result *re
     c->answer = text;
     c->n_ids = n_before + result->n_answer_ids;
     c->ids = c->n_ids || result->ids ? ids : NULL;
-    if (!c->ids) free(ids); // only the text is known
+    if (!c->ids) free(ids); // without ids, only the text is known
     c->error = NULL;
     c->saved = NULL;
     c->finish = result->finish;
@@ -144,7 +144,7 @@ static int keep_answer(struct notebook *nb, int i, const struct phi3v_result *re
     return book_digest(&nb->book, i, c->digest, err);
 }
 
-/* Where the prompt's pictures came from, and how long it took to decode them. */
+/* The sources of the prompt's pictures, and how long decoding took. */
 static const char **sources_of(struct notebook *nb, int i, const struct settings *s,
                                double *ret_decode_s)
 {
@@ -161,8 +161,8 @@ static const char **sources_of(struct notebook *nb, int i, const struct settings
     return sources;
 }
 
-/* The result of an answer that was begun, with its beginning: `whole` is shallow, and what it has
- * of its own is freed by whole_free. False without memory. */
+/* Joins the beginning of an answer to its result: `whole` is shallow, and whole_free frees only its
+ * own memory. False without memory. */
 static bool whole_of(const struct cell *c, const struct phi3v_result *result, size_t n_begun,
                      struct phi3v_result *whole)
 {
@@ -223,7 +223,7 @@ static void show_result(struct show *sh, int i, const struct question *q,
 
 /* -- One answer ------------------------------------------------------------------------------- */
 
-/* What is left of the longest answer behind its beginning. */
+/* Leaves what max_new_tokens allows after the beginning. */
 static int leave_room(struct settings *s, size_t n_begun, struct phi3v_error *err)
 {
     if ((size_t)s->max_new_tokens <= n_begun)
@@ -234,7 +234,8 @@ static int leave_room(struct settings *s, size_t n_begun, struct phi3v_error *er
     return 0;
 }
 
-/* The one answer of the model's folder to prompts without a picture: nothing is computed. */
+/* Gives the fixed answer that the model's folder has for prompts without a picture; nothing is
+ * computed. */
 static int answer_without_picture(struct show *sh, int i, const struct question *q,
                                   const struct settings *s, struct phi3v_error *err)
 {
@@ -252,7 +253,7 @@ static int answer_without_picture(struct show *sh, int i, const struct question 
     return rc;
 }
 
-/* A prompt that does not fit is refused like any other. */
+/* A prompt that does not fit the context is refused as usual. */
 static bool nothing_to_see(const struct notebook *nb, const struct question *q)
 {
     return nb->engine.advice.no_picture && !q->n_images && q->n_tokens < nb->engine.info->ctx &&

@@ -8,7 +8,7 @@
 #include "common/memory.h"
 #include "notebook/certainty.h"
 
-static const float worth_keeping = 6.9f; /* below the best one: a thousand times less probable */
+static const float worth_keeping = 6.9f; /* below the best: a thousand times less probable */
 
 void certainty_free(struct certainty *c)
 {
@@ -77,7 +77,7 @@ double certainty_mean(const struct certainty *c)
 
 /* -- In notebooks ----------------------------------------------------------------------------- */
 
-/* Never "-0.000", and with a point whatever the language. */
+/* Never writes "-0.000", and uses a point in every locale. */
 static void add_logprob(struct text *t, double x)
 {
     long long thousandths = llround(fmin(fmax(x, -1e6), 0) * 1000);
@@ -111,7 +111,7 @@ json_t *certainty_json(const struct certainty *c)
     return list;
 }
 
-/* "-1.234" from s on; NULL: it is none. */
+/* Reads "-1.234" at s; returns its end, or NULL if there is none. */
 static const char *read_logprob(const char *s, float *ret)
 {
     bool minus = *s == '-';

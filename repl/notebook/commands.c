@@ -10,8 +10,8 @@
 
 /* -- The table -------------------------------------------------------------------------------- */
 
-/* One row. The class is pasted to a name, so that a row without one, or with another, is an error
- * of the compiler. */
+/* One row. The class is pasted into a name, so a row without a class, or with an unknown one, does
+ * not compile. */
 #define CLASS_person BY_PERSON
 #define CLASS_anyone BY_ANYONE
 #define ROW(word, who, use, group, args, help, example)                                            \
@@ -181,7 +181,7 @@ static int show_help(struct notebook *nb, const char *topic, struct phi3v_error 
     return command_help(&c, err);
 }
 
-/* A line taken apart; command NULL: ! or ?. */
+/* A parsed line; command is NULL for ! and ?. */
 struct taken {
     const struct command *command;
     char *args;
@@ -193,7 +193,7 @@ static int take_apart(const char *line, struct taken *ret, struct phi3v_error *e
     size_t n = strcspn(line + 1, " \t\n");
     const char *rest = line + 1 + n;
     *ret = (struct taken){.forced = n > 1 && line[n] == '!'};
-    if (source_incomplete(line)) /* in a cell it would swallow what stands behind it */
+    if (source_incomplete(line)) /* in a cell it would swallow what follows */
         return refuse(err, PHI3V_E_ARGUMENT,
                       "%.60s goes on: it wants its closing \"\"\" or next line", line);
     char *name = text_copyn(line + 1, n - ret->forced);
@@ -207,7 +207,7 @@ static int take_apart(const char *line, struct taken *ret, struct phi3v_error *e
     return ret->args ? 0 : memory_error(err);
 }
 
-/* By whom a line may be used, before anything of it is done. */
+/* Checks who may use a line, before any of it is done. */
 static int check_class(const struct command *command, const char *line, enum nb_origin origin,
                        struct phi3v_error *err)
 {
@@ -216,7 +216,7 @@ static int check_class(const struct command *command, const char *line, enum nb_
                   command ? ":" : "", command ? command->name : line);
 }
 
-/* The line with the command's whole name, and without secrets of addresses. */
+/* The line with the command's full name, and without secrets in addresses. */
 static char *line_to_keep(const struct taken *t, const char *line)
 {
     size_t n = 1 + strcspn(line + 1, " \t\n");
@@ -226,7 +226,7 @@ static char *line_to_keep(const struct taken *t, const char *line)
     return kept;
 }
 
-/* All memory is there before the command runs: what it did is then never without its line. */
+/* All memory is allocated before the command runs, so that its effect never lacks its line. */
 static int run_recorded(struct call *c, const struct taken *t, const char *line, struct lines *to,
                         struct phi3v_error *err)
 {

@@ -5,14 +5,14 @@
 
 #include "notebook/core.h"
 
-/* Who may use a command. There is no default: a row of the table without one does not compile. */
+/* Who may use a command. There is no default: a table row without a class does not compile. */
 enum command_class {
-    BY_PERSON = 1, /* by whoever sits at the notebook alone */
-    BY_ANYONE /* by a cell from a file or a request too: reads pictures, sets what is harmless */
+    BY_PERSON = 1, /* only by the person at the notebook */
+    BY_ANYONE      /* also by cells of files and requests: reads pictures, sets what is harmless */
 };
 
 enum command_use {
-    COMMAND_RECORD = 1, /* changes what the next cell sees: becomes a line of its source */
+    COMMAND_RECORD = 1, /* changes what the next cell sees, so it becomes a line of its source */
     COMMAND_FILES = 2,  /* its words are paths */
     COMMAND_SETS = 4,   /* its first word is a setting */
     COMMAND_CELLS = 8,  /* its first word is a range of cells, then key=value */
@@ -24,14 +24,14 @@ struct call {
     struct notebook *nb;
     enum nb_origin origin;
     const char *name; // "load"
-    const char *args; // without blanks around
+    const char *args; // without surrounding blanks
     bool forced;      // :save!
-    /* At the head of a cell: nothing is drawn. */
-    const struct cell *cell;         // NULL: on its own
+    /* At the head of a cell nothing is drawn. */
+    const struct cell *cell;         // NULL: not in a cell
     const struct settings *settings; // in effect
-    /* Out, of commands that are recorded. */
-    struct int_list images; // brought or dropped
-    bool shows_only;        // it has changed nothing
+    /* Results of recorded commands. */
+    struct int_list images; // added or dropped
+    bool shows_only;        // it changed nothing
 };
 
 struct command {
@@ -48,29 +48,31 @@ struct command {
 extern const struct command command_table[];
 extern const int n_commands;
 
-/* By name or unambiguous prefix. Errors: ARGUMENT with the nearest, or the candidates. */
+/* Finds a command by name or unambiguous prefix. Errors: ARGUMENT, naming the nearest or the
+ * candidates. */
 const struct command *command_find(const char *name, struct phi3v_error *err);
-/* One command line of a source: ":name args", "!shell" or "?topic". What is recorded becomes a
- * pending line. Returns as struct command's run. */
+/* Runs one command line of a source: ":name args", "!shell" or "?topic". A recorded command becomes
+ * a pending line. Returns the same as struct command's run. */
 int command_line(struct notebook *nb, const char *line, enum nb_origin origin,
                  struct phi3v_error *err);
-/* The same for lines that will belong to a cell: only what is recorded may stand there. */
+/* The same for lines that will belong to a cell, where only recorded commands are allowed. */
 int command_into(struct notebook *nb, const char *line, enum nb_origin origin, struct lines *to,
                  struct phi3v_error *err);
-/* A line as it is kept in a cell: the command's whole name, no secrets. The caller frees *ret. */
+/* A line as it is kept in a cell: with the command's full name and without secrets. The caller
+ * frees *ret. */
 int command_text(const char *line, char **ret, struct phi3v_error *err);
-/* The lines at the head of a cell, checked and with their pictures known, applied to what stands
- * before it. */
+/* Checks the lines at the head of a cell, finds their pictures, and applies them to the state
+ * before the cell. */
 int commands_at_head(struct notebook *nb, struct cell *cell, struct inherited *s,
                      struct phi3v_error *err);
-/* Someone else's habit ("/image x", "%edit 3", "help"): what to write here instead; NULL for a
- * prompt. */
+/* What to write here in place of a command from another program ("/image x", "%edit 3", "help");
+ * NULL for a prompt. */
 const char *foreign_habit(const char *line);
 
 /* -- Help -------------------------------------------------------------------------------------- */
 
-/* On a command ("load", ":load"), a topic ("keys", "settings"), or all (""); NULL when there is
- * none, or no memory. The caller frees. */
+/* Help on a command ("load", ":load"), a topic ("keys", "settings"), or everything (""); NULL when
+ * there is none, or no memory. The caller frees. */
 char *help_text(const char *topic);
 
 /* -- Commands, by file ------------------------------------------------------------------------- */
@@ -122,16 +124,18 @@ COMMAND(cache);
 COMMAND(save);
 COMMAND(open);
 
-/* "3" or "_": one cell, as an index from 0. "" means the last. */
+/* Reads one cell, "3" or "_", as an index from 0. "" means the last. */
 int cell_index(const struct notebook *nb, const char *word, int *ret_index,
                struct phi3v_error *err);
 
-/* Draws pictures of the notebook, what each costs below; large: as for a picture of its own. */
+/* Draws pictures of the notebook with their cost below; large: at full size, as for a single
+ * picture. */
 int show_pictures(struct call *c, const struct int_list *images, bool large,
                   struct phi3v_error *err);
-/* "as NAME" at the end of words; those before it are *ret_n. NULL: there is none. */
+/* The NAME of "as NAME" at the end of words, of which *ret_n remain before it. NULL: there is
+ * none. */
 const char *name_at_end(const struct words *words, size_t *ret_n);
-/* What a picture costs, as a line. */
+/* Adds a line that says what a picture costs. */
 void add_price(struct text *t, struct notebook *nb, int index, const struct phi3v_image_plan *plan);
 
 #endif

@@ -10,14 +10,14 @@
 #include "common/remarks.h"
 #include "common/text.h"
 
-#define ASK_MS 10   /* between two looks at whether to stop */
-#define PATIENCE 10 /* looks that a decoder is given to stop by itself */
+#define ASK_MS 10   /* between two checks for a request to stop */
+#define PATIENCE 10 /* checks that a decoder is given to stop by itself */
 
 struct decoding {
     struct fetched file;
     struct phi3v_image_options opt;
     atomic_bool stop;
-    bool done, left; // under `lock`
+    bool done, left; // both under `lock`
     int rc;
     phi3v_image *image;
     struct phi3v_error err;
@@ -49,14 +49,14 @@ static void *decode(void *user)
     return NULL;
 }
 
-/* Under `lock`. */
+/* Called with `lock` held. */
 static void wait_a_little(void)
 {
     struct timespec until = clock_after(CLOCK_REALTIME, ASK_MS);
     pthread_cond_timedwait(&changed, &lock, &until);
 }
 
-/* Whether it ended; false: nobody waits for it any more. */
+/* Whether it ended; false: nobody waits for it any longer. */
 static bool await(struct decoding *d, const struct nb_front *front)
 {
     bool stop = false;

@@ -9,7 +9,7 @@ enum { MAX_TABLE = 4 << 20 }; /* entries: 2048 words against 2048 others */
 
 struct part {
     const char *text;
-    size_t n_word, n; // bytes without and with the blanks behind
+    size_t n_word, n; // bytes without and with the blanks after it
 };
 struct parts {
     struct part *v;
@@ -39,12 +39,11 @@ static bool same(const struct part *a, const struct part *b)
 
 /* -- The longest common row of words ---------------------------------------------------------- */
 
-/* What is being compared behind the words that both begin with, and before those that both end
- * with. */
+/* What remains to be compared between the words with which both texts begin and end. */
 struct middle {
     const struct part *a, *b;
     size_t n_a, n_b;
-    uint16_t *length; // [n_a + 1][n_b + 1] of the longest common row from there on; NULL: too large
+    uint16_t *length; // [n_a + 1][n_b + 1] of the longest common row from there; NULL: too large
 };
 
 static uint16_t *at(const struct middle *m, size_t i, size_t k)
@@ -69,7 +68,7 @@ static int measure(struct middle *m, struct phi3v_error *err)
 
 /* -- Changes ---------------------------------------------------------------------------------- */
 
-/* One more word; it joins the last change where it is of the same kind and goes on in its text. */
+/* Adds a word, joining it to the last change if that has the same kind and its text continues. */
 static bool put(struct diff *d, enum nb_change_kind kind, const struct part *p)
 {
     struct nb_change *last = d->n ? &d->v[d->n - 1] : NULL;
@@ -135,7 +134,7 @@ void diff_free(struct diff *d)
     *d = (struct diff){0};
 }
 
-/* The marks stand at the words, the blanks behind them. */
+/* The marks enclose the words; trailing blanks go outside. */
 static void add_marked(struct text *t, const struct nb_change *c, const char *open,
                        const char *close)
 {

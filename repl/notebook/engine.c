@@ -54,7 +54,7 @@ int engine_on_event(const struct phi3v_event *event, void *user)
                  [PHI3V_STAGE_PREFILL] = {"reading the prompt", NB_TOKENS}};
     struct engine *e = user;
     forecast_event(&e->forecast, event, now_s());
-    if (event->type == PHI3V_EVENT_TEXT) e->forecast.on = false; /* the word is there */
+    if (event->type == PHI3V_EVENT_TEXT) e->forecast.on = false; /* the first word has come */
     if (event->type == PHI3V_EVENT_PROGRESS && e->forecast.on)
         e->front->progress(e->front->user,
                            &(struct nb_progress){"reading", NB_SHARE,
@@ -69,7 +69,7 @@ int engine_on_event(const struct phi3v_event *event, void *user)
 
 /* -- Opening and closing ---------------------------------------------------------------------- */
 
-/* Pages of the hub are names of models, which -m and :model take too. */
+/* Addresses of the hub's pages are model names, which -m and :model take too. */
 bool engine_is_address(const char *name)
 {
     return name && url_is_http(name) && !url_behind_hub(name);
@@ -78,7 +78,7 @@ bool engine_is_address(const char *name)
 int engine_open(struct engine *e, const char *name, const char *const *model_dirs,
                 const struct settings *how, struct phi3v_error *err)
 {
-    char *path = NULL; /* of a model whose page of a hub's mirror was pasted */
+    char *path = NULL; /* of a model whose page on a mirror of the hub was pasted */
     bool address = engine_is_address(name) && phi3v_model_find(name, model_dirs, &path, NULL) != 0;
     phi3v_string_free(path);
     return address ? engine_open_remote(e, name, how, err)
@@ -140,7 +140,7 @@ void question_fini(struct question *q)
     *q = (struct question){0};
 }
 
-/* The pictures live as long as the question. */
+/* Keeps the pictures as long as the question. */
 static int keep_images(const struct phi3v_turn *turns, int n_turns, struct question *q,
                        struct phi3v_error *err)
 {

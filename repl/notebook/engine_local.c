@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The engine that is a model on this machine. */
+ * The engine for a model on this machine. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,14 +82,14 @@ static int ask(struct engine *e, const struct phi3v_turn *turns, int n_turns,
     return 0;
 }
 
-/* A GPU draws tokens by itself and runs ahead of the host, unless each step's logits are wanted. */
+/* A GPU samples tokens itself and runs ahead of the host, unless every step's logits are needed. */
 static bool wants_certainty(const struct engine *e, const struct settings *s)
 {
     if (strcmp(s->certainty, "auto") != 0) return !strcmp(s->certainty, "on");
     return !strncmp(e->info->device, "cpu", 3);
 }
 
-/* The settings as the library takes them; *ret_stop is to be freed behind the call. */
+/* Converts the settings for the library; *ret_stop is to be freed after the call. */
 static int params_of(const struct engine *e, const struct settings *s, struct phi3v_params *ret,
                      const char ***ret_stop, struct phi3v_error *err)
 {
@@ -130,7 +130,7 @@ static int answer(struct engine *e, const struct question *q, const struct setti
 
 struct several;
 
-/* A session, and the question that it answers. */
+/* A session and the question it answers. */
 struct slot {
     struct several *of;
     phi3v_session *session;
@@ -145,10 +145,10 @@ struct several {
     phi3v_batch *batch;
     struct slot *slots; // [n]
     int n, n_taken;
-    bool spoke; // an answer has said its first word
+    bool spoke; // an answer has produced its first word
 };
 
-/* As many sessions as memory is there for. */
+/* Opens up to n sessions, as many as memory allows. */
 static int several_init(struct several *v, struct engine *e, int n, struct phi3v_error *err)
 {
     v->slots = memory_zero((size_t)n, sizeof *v->slots);
@@ -161,7 +161,7 @@ static int several_init(struct several *v, struct engine *e, int n, struct phi3v
     return v->n > 0 ? phi3v_batch_new(e->model, v->n, &v->batch, err) : rc;
 }
 
-/* Answers that are still growing end as they are. */
+/* Unfinished answers end as they are. */
 static void several_fini(struct several *v)
 {
     phi3v_batch_free(v->batch);
@@ -178,7 +178,7 @@ static int on_event(const struct phi3v_event *event, void *user)
     if (event->type == PHI3V_EVENT_END) {
         task->code = slot->job.code;
         task->error = slot->job.error;
-        task->result.timing.decode_s /= v->n_taken; // side by side
+        task->result.timing.decode_s /= v->n_taken; // shared by the batch
         slot->task = NULL;
         v->n_taken--;
     }
@@ -200,8 +200,8 @@ static void join(struct several *v, struct slot *slot, struct task *task)
     if (slot->job.code) on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, slot);
 }
 
-/* Questions for the free slots; but the first one is alone until it has said a word, which so comes
- * as early as if it were the only one. */
+/* Gives questions to free slots. The first question runs alone until its first word, which then
+ * comes as early as if it were the only one. */
 static void fill(struct several *v)
 {
     struct task *task;
@@ -213,7 +213,7 @@ static void fill(struct several *v)
 static int answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
                       struct phi3v_error *err)
 {
-    enum { TOKENS_A_ROUND = 16 }; /* where the device draws them itself; else one */
+    enum { TOKENS_A_ROUND = 16 }; /* if the device samples them itself; otherwise one */
     struct phi3v_params params;
     const char **stop = NULL;
     struct several v = {.engine = e, .tasks = tasks, .params = &params};

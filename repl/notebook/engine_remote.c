@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The engine that is a server, or several, which OpenAI's chat requests are sent to. */
+ * The engine for one or more servers that take OpenAI's chat requests. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,12 +10,11 @@
 #include "net/chat.h"
 #include "notebook/engine.h"
 
-enum { AT_ONCE = 4 }; /* questions in flight with each server, unless said otherwise */
+enum { AT_ONCE = 4 }; /* concurrent questions per server, unless set otherwise */
 static const struct engine_kind remote;
 
 /* -- Opening ---------------------------------------------------------------------------------- */
 
-/* What is told once. */
 static char *note_of(const struct chat *c)
 {
     const char *missing = chat_note(c);
@@ -100,7 +99,7 @@ static bool add_picture(json_t *parts, struct loaded *picture)
     return add_part(parts, json_pack("{s:s,s:o}", "type", "image_url", "image_url", address));
 }
 
-/* "<|image_7|>" at the beginning of text: 7, and its length; else 0. */
+/* Reads "<|image_7|>" at the beginning of text: returns 7, and its length; otherwise 0. */
 static int tag_at(const char *text, size_t *ret_n)
 {
     int number = 0, n = 0;
@@ -109,8 +108,7 @@ static int tag_at(const char *text, size_t *ret_n)
     return number;
 }
 
-/* Text and pictures in their order. Servers put the line end behind a picture that comes first
- * themselves. */
+/* Adds text and pictures in order, without the line end after a leading picture: servers add it. */
 static bool add_parts(json_t *parts, const struct phi3v_turn *turn, struct loaded *const *pictures)
 {
     const char *begin = turn->text, *p = begin;
@@ -131,7 +129,7 @@ static bool add_parts(json_t *parts, const struct phi3v_turn *turn, struct loade
     return whole && add_text(parts, begin, (size_t)(p - begin));
 }
 
-/* The pictures, then the text with its tags. */
+/* Adds the pictures, then the text with its tags. */
 static bool add_tagged(json_t *parts, const struct phi3v_turn *turn, struct loaded *const *pictures)
 {
     bool whole = true;
@@ -176,8 +174,8 @@ static bool set_new(json_t *request, const char *name, json_t *value)
     return value && !json_object_set_new(request, name, value);
 }
 
-/* What is not part of OpenAI's interface is only said where it differs from what is usual; vLLM and
- * phiscope itself know all of it. */
+/* Settings that are not part of OpenAI's interface are sent only if they differ from the defaults;
+ * vLLM and phiscope know them all. */
 static bool add_unusual(json_t *r, const struct settings *s)
 {
     bool whole = true;
@@ -215,12 +213,12 @@ static json_t *request_of(const struct question *q, const struct settings *s,
 /* -- Answers ---------------------------------------------------------------------------------- */
 
 struct flight {
-    struct chat_call call; // first: the call is found from there
-    struct task *task;     // NULL: the place is free
+    struct chat_call call; // first, so that the flight is found from the call
+    struct task *task;     // NULL: free
     struct sky *of;
 };
 
-struct sky { // all that is in flight
+struct sky { // all requests in flight
     struct engine *engine;
     const struct tasks *tasks;
     const struct settings *how;
@@ -258,7 +256,7 @@ static void time_of(const struct chat_call *call, struct phi3v_timing *ret)
     ret->decode_tokens = call->usage.answer_tokens;
 }
 
-/* What there is of an answer that was stopped is kept, as far as there is any. */
+/* The part of a stopped answer is kept, if there is any. */
 static void decide(struct flight *f)
 {
     struct chat_call *call = &f->call;
@@ -307,7 +305,7 @@ static int start(struct sky *sky, struct task *task, struct phi3v_error *err)
     return rc;
 }
 
-/* A person who stops gets what has come, at once. */
+/* A person who stops gets what has come so far, at once. */
 static void stop_all(struct sky *sky)
 {
     for (int k = 0; k < sky->n; k++) {
@@ -328,7 +326,7 @@ static void tell_progress(struct sky *sky)
     chat_sent(sky->engine->chat, &done, &total);
     bool sent = done >= total;
     const char *stage = sent ? "waiting for the server" : "sending the question";
-    if (sent) done = total = 0; /* how long that lasts nobody knows */
+    if (sent) done = total = 0; /* how long the server takes is unknown */
     front->progress(front->user, &(struct nb_progress){stage, NB_BYTES, done, total, -1});
 }
 

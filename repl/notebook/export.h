@@ -6,7 +6,7 @@
 #include "notebook/inherited.h"
 
 /* Markdown, plain text or JSON by the ending of path; the caller frees *ret. Errors: ARGUMENT
- * (another ending), MEMORY. */
+ * (unknown ending), MEMORY. */
 int export_text(const struct book *b, const char *path, char **ret, struct phi3v_error *err);
 
 #endif

@@ -18,7 +18,7 @@ static bool is_on(const struct notebook *nb)
     return nb->cache_dir && nb->now.cache_mib > 0 && nb->engine.model;
 }
 
-/* The file of a picture; NULL: none can be had. */
+/* The file for a picture; NULL: there can be none. */
 static char *path_of(struct notebook *nb, const phi3v_image *image, int num_crops)
 {
     char name[65];
@@ -44,9 +44,9 @@ void features_recall(struct notebook *nb, const phi3v_image *image, int num_crop
     if (path && !is_settled(nb, path) && !access(path, R_OK) &&
         !load_file(path, MAX_FILE_BYTES, &bytes, &n, NULL)) {
         if (phi3v_features_restore(nb->engine.model, image, num_crops, bytes, n, NULL))
-            unlink(path); /* damaged, or of a name that lies */
+            unlink(path); /* damaged, or under a wrong name */
         else
-            utimensat(AT_FDCWD, path, NULL, 0); /* the latest one used goes last */
+            utimensat(AT_FDCWD, path, NULL, 0); /* the most recently used file is removed last */
         strings_add(&nb->features, path);
         free(bytes);
     }
@@ -119,7 +119,8 @@ static void kept_free(struct kept *list, int n)
     free(list);
 }
 
-/* Removes the oldest until no more than `most` bytes are left, and what killed programs left. */
+/* Removes the oldest files until at most `most` bytes are left, and what killed programs left
+ * behind. */
 static void cut_back(const struct notebook *nb, double most)
 {
     struct kept *list;

@@ -1,19 +1,21 @@
 /* SPDX-License-Identifier: MIT
- * Pictures' features on disk, so that another run need not encode what this one has. A file's name is
- * a digest of all that decides its content, and the library refuses what does not fit: an answer is
- * the same with and without. Nothing here fails: without the files pictures are encoded. */
+ * Pictures' features on disk, so that later runs need not encode the pictures again. A file's name
+ * is a digest of everything that decides its content, and the library refuses files that do not
+ * fit, so answers are the same with and without them. Nothing here fails: without the files,
+ * pictures are encoded. */
 #ifndef NOTEBOOK_FEATURES_H
 #define NOTEBOOK_FEATURES_H
 
 #include "notebook/core.h"
 
-/* Takes what is kept of a picture into the model's cache, before it would be encoded. */
+/* Puts the stored features of a picture into the model's cache, before it would be encoded. */
 void features_recall(struct notebook *nb, const phi3v_image *image, int num_crops);
 /* The same for all pictures that cell i sees. */
 void features_recall_for(struct notebook *nb, int i);
-/* There is a file of them. */
+/* Whether there is a file of the features. */
 bool features_are_kept(struct notebook *nb, const phi3v_image *image, int num_crops);
-/* Keeps the features of the cell's own pictures; the oldest files go where there are too many. */
+/* Stores the features of the cell's own pictures; the oldest files are removed when there are too
+ * many. */
 void features_keep(struct notebook *nb, int i);
 
 /* How many files there are, and their bytes. */

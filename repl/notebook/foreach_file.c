@@ -92,7 +92,7 @@ static void add_json(struct text *out, const struct foreach_row *row)
 enum { MAX_TABLE_BYTES = 256 << 20 };
 static const char csv_header[] = "picture,answer,finish_reason,error";
 
-/* A row out of a file. */
+/* A row of a file. */
 struct record {
     char *picture, *finish;
 };
@@ -103,7 +103,7 @@ static void record_free(struct record *r)
     free(r->finish);
 }
 
-/* One field at *at, which moves behind it; false: a quote is not closed, or text stands behind it. */
+/* Reads the field at *at and moves past it; false: a quote is not closed, or text follows it. */
 static bool read_field(const char **at, struct text *ret)
 {
     const char *p = *at;
@@ -119,7 +119,7 @@ static bool read_field(const char **at, struct text *ret)
     return !**at || strchr(",\r\n", **at);
 }
 
-/* The CSV row at *at, which moves behind its line end. */
+/* Reads the CSV row at *at and moves past its line end. */
 static bool read_csv(const char **at, size_t *ret_bytes, struct record *ret)
 {
     const char *begun = *at;
@@ -140,7 +140,7 @@ static bool read_csv(const char **at, size_t *ret_bytes, struct record *ret)
     return good;
 }
 
-/* The same of a line with a JSON object. */
+/* The same for a line with a JSON object. */
 static bool read_json(const char **at, size_t *ret_bytes, struct record *ret)
 {
     size_t n = strcspn(*at, "\n");
@@ -155,7 +155,7 @@ static bool read_json(const char **at, size_t *ret_bytes, struct record *ret)
     return picture != NULL;
 }
 
-/* The first row about the picture that has nothing yet; -1: none. */
+/* The first row about the picture that was not in the file; -1: none. */
 static int find_row(const struct foreach_file *t, const char *picture)
 {
     for (int i = 0; i < t->n; i++)
@@ -163,7 +163,7 @@ static int find_row(const struct foreach_file *t, const char *picture)
     return -1;
 }
 
-/* An answer that was interrupted, or a failure, is asked for again. */
+/* Interrupted answers and failures are asked again. */
 static bool take_record(struct foreach_file *t, const struct record *r, const char *bytes, size_t n)
 {
     bool complete = !strcmp(r->finish, "stop") || !strcmp(r->finish, "length");

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 #include "notebook/forecast.h"
 
-static const double trust = 0.1;       /* what was expected counts as so much of a stage seen */
-static const double enough = 0.05;     /* of a stage must be seen where nothing was expected */
-static const double may_rise = 1.2;    /* what is told, over the least that was told */
-static const double other_times = 2;   /* the truth over that: the machine is another now */
-static const double no_matter_s = 0.5; /* less than this is as good as this */
+static const double trust = 0.1;       /* the expectation weighs as much as this share of a stage */
+static const double enough = 0.05;     /* share of a stage to be seen if nothing was expected */
+static const double may_rise = 1.2;    /* what is reported, over the least so far */
+static const double other_times = 2;   /* the estimate over that: the machine's speed has changed */
+static const double no_matter_s = 0.5; /* seconds below which differences do not matter */
 
 void forecast_begin(struct forecast *f, const struct price *p, const struct phi3v_model_info *info,
                     int64_t held, int64_t n_tokens, double now)
@@ -32,7 +32,7 @@ static void look_at_stage(struct forecast *f, const struct phi3v_event *event, d
     f->stage_part = event->part;
 }
 
-/* Seconds for a unit of the stage under way; 0: not known. */
+/* Seconds per unit of the present stage; 0: not known. */
 static double unit_s(const struct forecast *f, double expected, const struct phi3v_event *event,
                      double now)
 {
@@ -43,7 +43,7 @@ static double unit_s(const struct forecast *f, double expected, const struct phi
     return expected + weight * (measured - expected);
 }
 
-/* Negative: not known. */
+/* Seconds left; negative: not known. */
 static double left_s(const struct forecast *f, const struct phi3v_event *event, double now)
 {
     bool pictures = event->stage == PHI3V_STAGE_VISION;
@@ -58,7 +58,7 @@ static double tell(struct forecast *f, double left)
     double least = f->least_left_s > no_matter_s ? f->least_left_s : no_matter_s;
     bool first = f->least_left_s < 0;
     if (!first && left > may_rise * least && left < other_times * may_rise * least)
-        return may_rise * least; /* the least that was told stays what it is */
+        return may_rise * least; /* the least so far stays */
     if (first || left < f->least_left_s || left > may_rise * least) f->least_left_s = left;
     return left;
 }

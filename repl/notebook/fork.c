@@ -9,7 +9,7 @@
 
 /* -- The line --------------------------------------------------------------------------------- */
 
-/* A number of at most nine digits; 0: none. */
+/* Reads a number of at most nine digits; 0: none. */
 static int number_of(const char *s, size_t *ret_bytes)
 {
     size_t n = strspn(s, "0123456789");
@@ -39,7 +39,7 @@ bool fork_of_line(const char *line, struct fork *ret)
            fork_read(line + sizeof command - 1 + strspn(line + sizeof command - 1, " \t"), ret);
 }
 
-/* Line ends go behind a backslash, as in every command. */
+/* Line ends are escaped with a backslash, as in every command. */
 char *fork_line(const struct fork *f)
 {
     struct text t = {0};
@@ -55,7 +55,7 @@ char *fork_line(const struct fork *f)
     return text_take(&t);
 }
 
-/* The text in place of the token, without the quotes that keep blanks. */
+/* The replacement text, without the quotes that protect its blanks. */
 static char *plain_text(const char *text)
 {
     char *plain = source_arguments(text);
@@ -97,8 +97,8 @@ int fork_check(const struct notebook *nb, int i, const struct fork *f, struct ph
 
 /* -- The ids of a text ------------------------------------------------------------------------ */
 
-/* Text in the middle of a sequence: behind a line end, which no token spans, so that the blank
- * which tokenizers put in front of a text goes there. */
+/* The ids of text inside a sequence. It is tokenized after a line end, which no token spans, so
+ * that the blank which tokenizers put before a text goes there. */
 static int ids_within(const struct notebook *nb, const char *text, int32_t **ret, size_t *ret_n,
                       struct phi3v_error *err)
 {
@@ -143,7 +143,7 @@ static bool same_text(const char *a, const char *b, bool but_for_blanks)
     return n > 0 && n == n_b && !memcmp(a, b, n);
 }
 
-/* The runner-up that says this, as it is written or but for blanks around it; -1: none. */
+/* Finds the runner-up with this text, either exactly or apart from surrounding blanks; -1: none. */
 static int find_runner_up(const struct notebook *nb, const struct cell *of, size_t at,
                           const char *text, int32_t *ret_id, struct phi3v_error *err)
 {
@@ -163,7 +163,7 @@ static int find_runner_up(const struct notebook *nb, const struct cell *of, size
 
 /* -- The beginning of the answer -------------------------------------------------------------- */
 
-/* Puts the first `keep` tokens of `of` and n more into the cell as its answer. */
+/* Makes the first `keep` tokens of `of` and n more the cell's answer. */
 static int begin_with(const struct notebook *nb, struct cell *c, const struct cell *of, size_t keep,
                       const int32_t *more, size_t n, struct phi3v_error *err)
 {
@@ -185,7 +185,7 @@ static int begin_with(const struct notebook *nb, struct cell *c, const struct ce
     phi3v_string_free(text);
     whole = certainty_resize(&certainty, keep) && certainty_resize(&certainty, keep + n);
     if (!rc && (!answer || !whole)) rc = memory_error(err);
-    /* Of a runner-up it is known what the model thought. */
+    /* A runner-up's probability is known. */
     for (int k = 0; !rc && n == 1 && keep < of->certainty.n && k < CERTAINTY_TOP; k++) {
         struct certain_token *t = &certainty.v[keep];
         const struct certain_token *was = &of->certainty.v[keep];

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * :help, written out of the tables of commands and settings. */
+ * :help, generated from the tables of commands and settings. */
 #include <stdlib.h>
 #include <string.h>
 

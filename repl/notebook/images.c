@@ -142,7 +142,7 @@ static bool lies_within(const struct box *b, const phi3v_image *image)
            b->height <= info->height - b->y;
 }
 
-/* Cuts the region out of a picture that is loaded. */
+/* Cuts the region out of a loaded picture. */
 static int cut(const struct image *whole, int of, const struct box *box, struct loaded *ret,
                struct phi3v_error *err)
 {
@@ -175,7 +175,7 @@ int images_cut(struct images *m, int of, const struct box *box, const char *name
     int rc = what ? cut(from, of, box, &loaded, err) : memory_error(err);
     if (!rc) rc = images_add(m, &loaded, what, name, origin, ret_index, err);
     if (!rc) {
-        from = &m->v[of - 1]; /* the list may have moved */
+        from = &m->v[of - 1]; /* the array may have moved */
         m->v[*ret_index].crop_of = from->crop_of ? from->crop_of : of;
         m->v[*ret_index].crop = b;
     }

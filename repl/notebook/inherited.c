@@ -13,7 +13,7 @@
 
 static bool add(EVP_MD_CTX *h, const void *bytes, size_t n)
 {
-    /* Lengths keep "ab","c" and "a","bc" apart. */
+    /* Lengths make "ab","c" and "a","bc" differ. */
     uint64_t length = n;
     return EVP_DigestUpdate(h, &length, sizeof length) && EVP_DigestUpdate(h, bytes, n);
 }
@@ -44,7 +44,7 @@ static int digest_of(bool (*fill)(EVP_MD_CTX *h, const void *of), const void *of
 struct asked {
     const struct book *book;
     const struct cell *cell;
-    const struct inherited *inherited; // with the cell's own lines
+    const struct inherited *inherited; // includes the cell's own lines
 };
 
 static bool fill_turn(EVP_MD_CTX *h, const void *of)
@@ -57,7 +57,7 @@ static bool fill_turn(EVP_MD_CTX *h, const void *of)
     return ok && (c->ids ? add(h, c->ids, c->n_ids * sizeof *c->ids) : add_text(h, c->answer));
 }
 
-/* Every setting that belongs to a cell. */
+/* Adds every setting that belongs to a cell. */
 static bool add_settings(EVP_MD_CTX *h, const struct settings *s)
 {
     for (int i = 0; i < n_settings; i++) {
@@ -70,14 +70,14 @@ static bool add_settings(EVP_MD_CTX *h, const struct settings *s)
     return true;
 }
 
-/* What stands above is a part of the question: as the conversation, or because an answer is pasted.
- */
+/* Whether the cells above are part of the question: as the conversation, or because an answer is
+ * pasted. */
 static bool depends_on_above(const struct asked *a)
 {
     return inherited_is_chat(a->inherited) || refs_paste(a->cell->prompt);
 }
 
-/* The pictures that come from the cell above, unless this one may name its own. */
+/* Adds the pictures of the cell above, unless the cell may name its own. */
 static bool add_above(EVP_MD_CTX *h, const struct asked *a)
 {
     const struct inherited *s = a->inherited;
@@ -86,7 +86,7 @@ static bool add_above(EVP_MD_CTX *h, const struct asked *a)
     return inherited_is_chat(s) || own || !s->above.n || add_images(h, a->book, &s->above);
 }
 
-/* Of another cell's answer, what this one begins with. */
+/* Adds the part of another cell's answer that this one begins with. */
 static bool add_begun(EVP_MD_CTX *h, const struct book *b, int i)
 {
     struct fork fork;
@@ -142,7 +142,7 @@ const struct int_list *inherited_pictures(const struct inherited *s)
     return s->staged.n || inherited_is_chat(s) ? &s->staged : &s->above;
 }
 
-/* Behind a cell whose lines have been applied. */
+/* Moves past a cell whose lines have been applied. */
 static int pass(struct inherited *s, const struct book *b, const struct cell *c,
                 struct phi3v_error *err)
 {
@@ -158,7 +158,7 @@ static int pass(struct inherited *s, const struct book *b, const struct cell *c,
     return digest_of(fill_turn, &a, s->conversation, err);
 }
 
-/* The cells that cell i goes on from, the first one first; to be freed; NULL without memory. */
+/* The cells that cell i continues, first one first; to be freed; NULL without memory. */
 static int *chain(const struct book *b, int i, int *ret_n)
 {
     int n = 0;

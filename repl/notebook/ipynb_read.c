@@ -16,8 +16,8 @@ struct reader {
     struct book *book;
     const char *name;
     json_t *cells;
-    bool ours;       // the notebook is phiscope's, or its kernel names nobody
-    json_t *foreign; // cells not ours since the last of ours; NULL
+    bool ours;       // phiscope's notebook, or one whose kernel is not named
+    json_t *foreign; // foreign cells since the last of ours; NULL
 };
 
 /* -- Pieces ----------------------------------------------------------------------------------- */
@@ -47,7 +47,7 @@ static int depth_of(const json_t *value, int limit)
     return deepest + 1;
 }
 
-/* A string or a list of strings, joined; NULL for anything else, or without memory. */
+/* Joins a string or a list of strings; NULL for anything else, or without memory. */
 static char *joined(const json_t *value)
 {
     struct text all = {0};
@@ -78,8 +78,8 @@ static bool id_is_good(const char *id)
     return true;
 }
 
-/* Ids that are missing, bad or double are made anew, in the cell itself. New cells get numbers
- * behind all that are there. */
+/* Replaces missing, invalid and duplicate ids in the cells themselves. New cells get numbers after
+ * all existing ones. */
 static void repair_ids(struct reader *rd)
 {
     json_t *seen = json_object(), *cell;
@@ -108,8 +108,8 @@ static void repair_ids(struct reader *rd)
 
 /* -- Pictures --------------------------------------------------------------------------------- */
 
-/* Makes sure picture `number` exists, to be loaded when a cell wants it. Returns its index, -1 when
- * it cannot. */
+/* Makes sure that the picture exists, to be loaded when a cell needs it. Returns its index, or -1
+ * when that is impossible. */
 static int known_image(struct book *b, const json_t *picture)
 {
     json_int_t number = json_integer_value(json_object_get(picture, "handle"));
@@ -125,7 +125,8 @@ static int known_image(struct book *b, const json_t *picture)
     }
     struct image *m = &b->images.v[number - 1];
     if (!m->dropped) return (int)number - 1;
-    /* The one place where names are checked adds a picture; this one takes over what it made. */
+    /* Only images_add checks names, so the picture is added there and then takes over the file's
+     * facts. */
     struct loaded none = {0};
     if (images_add(&b->images, &none, what, name, NB_FILE, &index, NULL) &&
         images_add(&b->images, &none, what, NULL, NB_FILE, &index, NULL))
@@ -139,7 +140,7 @@ static int known_image(struct book *b, const json_t *picture)
     return (int)number - 1;
 }
 
-/* A picture, and the one that it is a region of. */
+/* Adds a picture, and the one of which it is a region. */
 static int known_picture(struct book *b, const json_t *picture)
 {
     const json_t *crop = json_object_get(picture, "crop"), *box = json_object_get(crop, "box");
@@ -168,7 +169,8 @@ static void read_images(struct book *b, const json_t *list, struct int_list *to)
     if (!whole) int_list_free(to);
 }
 
-/* Which pictures each command line had brought; a list that does not fit the lines says nothing. */
+/* Reads which pictures each command line had added; a list that does not match the lines is
+ * ignored. */
 static void read_loaded(struct book *b, struct cell *c, const json_t *list)
 {
     if (json_array_size(list) != (size_t)c->lines.n) return;
@@ -233,7 +235,7 @@ static bool is_digest(const char *s)
     return s && strlen(s) == DIGEST_CHARS - 1 && strspn(s, "0123456789abcdef") == DIGEST_CHARS - 1;
 }
 
-/* "key=value" as a file may say it, in the form in which it is kept. */
+/* Whether a file may set this "key=value", and it is in the form in which it is stored. */
 static bool is_override(const char *pair, struct settings *trial)
 {
     char *key, *value;
@@ -304,7 +306,7 @@ static int read_cell(struct reader *rd, json_t *cell, size_t k, struct phi3v_err
         free(source);
         return memory_error(err);
     }
-    rd->book->next_id--; /* it has its own */
+    rd->book->next_id--; /* the cell has its own */
     snprintf(c->id, sizeof c->id, "%s", json_string_value(json_object_get(cell, "id")));
     c->prompt_origin = NB_FILE;
     c->saved = json_incref(cell);
@@ -346,8 +348,8 @@ static bool is_code(const json_t *cell)
     return !strcmp(json_string_value(json_object_get(cell, "cell_type")), "code");
 }
 
-/* A notebook is ours when its kernel says so or names nobody, or when any part of it was written by
- * phiscope: another program may have switched the kernel since, and added cells. */
+/* A notebook is ours when its kernel says so or is not named, or when phiscope wrote any part of
+ * it: another program may have switched the kernel since and added cells. */
 static bool is_ours(json_t *file, const char *kernel)
 {
     size_t k;
@@ -378,13 +380,13 @@ static int read_cells(struct reader *rd, struct phi3v_error *err)
     return rc;
 }
 
-/* What the file says its first cell is asked with, where a file may say so. */
+/* Reads the settings before the first cell, as far as a file may change them. */
 static void read_base(struct book *b, json_t *ours)
 {
     const char *key, *system = json_string_value(json_object_get(ours, "system"));
     json_t *value;
     if (system) settings_set_from_file(&b->base, "system", system, NULL);
-    /* Notebooks were all conversations before they said so. */
+    /* Before notebooks had a mode, all were conversations. */
     if (json_is_object(ours)) settings_set(&b->base, "mode", "chat", SETTING_SHOWN, NULL);
     json_object_foreach(json_object_get(ours, "settings"), key, value)
     {
@@ -399,7 +401,7 @@ static void raise_minor(json_t *file)
         json_object_set_new(file, "nbformat_minor", json_integer(5));
 }
 
-/* Back to an empty book with the settings it came with. */
+/* Empties the book again, keeping the settings it came with. */
 static void empty_again(struct book *b)
 {
     struct settings base = b->base;

@@ -10,10 +10,10 @@
 
 enum { PREVIEW_SIDE = 640 };
 
-/* Objects are built with their keys in sorted order: Python writes them so, and differences stay
- * small. Missing memory is asked about once, at the end of a cell: memory_failures(). */
+/* Objects are built with sorted keys, as Python writes them, to keep differences small. Missing
+ * memory is checked once, at the end of a cell: memory_failures(). */
 
-/* Text as nbformat likes it: a list of lines, each with its line break. */
+/* Text in nbformat's form: a list of lines, each with its line break. */
 static json_t *lines_json(const char *s)
 {
     json_t *list = json_array();
@@ -42,7 +42,7 @@ static json_t *source_json(const struct cell *c)
     return list;
 }
 
-/* The region of which picture; that one may stand in no cell of its own. */
+/* The picture of which this is a region; it may be used in no cell itself. */
 static json_t *crop_json(const struct book *b, const struct image *m)
 {
     const struct image *of = &b->images.v[m->crop_of - 1];
@@ -71,7 +71,7 @@ static json_t *images_json(const struct book *b, const struct int_list *images)
     return list;
 }
 
-/* The pictures of each command line that has brought some. */
+/* The pictures that each command line added. */
 static json_t *loaded_json(const struct book *b, const struct cell *c)
 {
     json_t *list = json_array();
@@ -116,7 +116,7 @@ static json_t *cell_metadata(const struct book *b, const struct cell *c, enum ce
     return all;
 }
 
-/* A preview is made once for each picture. */
+/* Each picture's preview is made only once. */
 static const char *preview_of(struct image *m)
 {
     if (!m->preview && m->loaded.image)
@@ -149,7 +149,7 @@ static json_t *image_output(struct book *b, int index, bool draw)
                      "display_data");
 }
 
-/* A picture is drawn in the first cell that uses it, and named in the others. */
+/* A picture is embedded in the first cell that uses it, and only named in the others. */
 static bool is_first_use(const struct book *b, int i, int image)
 {
     for (int k = 0; k < i; k++)
@@ -177,7 +177,7 @@ static json_t *outputs_json(struct book *b, int i)
     return list;
 }
 
-/* The file's own cell where nothing changed but perhaps its state. */
+/* The cell as it was in the file, if at most its state has changed. */
 static json_t *saved_cell(const struct cell *c, enum cell_state state)
 {
     json_t *ours = json_object_get(json_object_get(c->saved, "metadata"), "phiscope");
@@ -214,7 +214,7 @@ static json_t *new_metadata(void)
                      "version", phi3v_version(), "phiscope");
 }
 
-/* What the first cell is asked with, where it is not the usual. */
+/* Stores the settings before the first cell that differ from the defaults. */
 static void set_base(json_t *ours, const struct settings *base)
 {
     struct settings fresh;
@@ -236,7 +236,7 @@ static void set_base(json_t *ours, const struct settings *base)
     }
     settings_free(&fresh);
     json_object_del(ours, "settings");
-    json_object_del(ours, "system"); /* as it was written before there were settings */
+    json_object_del(ours, "system"); /* from files older than "settings" */
     if (json_object_size(changed)) json_object_set(ours, "settings", changed);
     json_decref(changed);
 }

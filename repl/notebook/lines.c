@@ -103,7 +103,7 @@ static int apply_set(const char *args, enum nb_origin origin, struct settings *s
                                 : settings_set_from_file(s, key, value, &why);
     free(key);
     free(value);
-    /* What may not be set was refused when the line ran; here it has just no effect. */
+    /* A setting that is not allowed was refused when the line ran; here it just has no effect. */
     return rc == PHI3V_E_MEMORY ? memory_error(err) : 0;
 }
 
@@ -123,7 +123,7 @@ static int stage(const struct int_list *images, struct int_list *staged, struct 
     return 0;
 }
 
-/* The words behind a command's name, or NULL when the line is another command. */
+/* The words after a command's name, or NULL when the line is another command. */
 static const char *words_of(const char *line, const char *command)
 {
     size_t n = strlen(command);

@@ -14,11 +14,11 @@
 
 /* -- Where from ------------------------------------------------------------------------------- */
 
-/* The path of a file:// address, as terminals and file managers write them; NULL for others. */
+/* The path in a file:// address, as terminals and file managers write it; NULL for others. */
 static char *path_of_file_url(const char *what)
 {
     if (strncasecmp(what, "file://", 7) != 0) return NULL;
-    const char *p = strchr(what + 7, '/'); /* behind the host's name, if there is one */
+    const char *p = strchr(what + 7, '/'); /* after the host's name, if there is one */
     struct text path = {0};
     for (; p && *p; p++) {
         int high = *p == '%' && p[1] ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
@@ -29,8 +29,8 @@ static char *path_of_file_url(const char *what)
     return text_take(&path);
 }
 
-/* The path by which WSL knows a file of Windows, or one of its own as Windows names it; NULL for
- * other words, and where a file has that very name. */
+/* The path in WSL of a Windows file, or of a file of its own that Windows names; NULL for other
+ * words, and if a file has that exact name. */
 static char *path_from_windows(const char *what)
 {
     size_t n = windows_prefix(what);
@@ -45,7 +45,7 @@ static char *path_from_windows(const char *what)
     return text_take(&path);
 }
 
-/* The page behind a document's name: "report.pdf#3", and of addresses whatever is a number. */
+/* The page after a document's name, as in "report.pdf#3"; in addresses any number counts as one. */
 struct mark {
     bool there;
     size_t n; // bytes of the name
@@ -97,7 +97,7 @@ static bool is_pdf(const void *bytes, size_t n)
     return !strcmp(phi3v_image_sniff(bytes, n, NULL), "a PDF document");
 }
 
-/* A film or an archive need not come to its end before it is named. */
+/* Whether this is certainly no picture, so that a film or an archive is not read to its end. */
 static bool is_no_picture(const void *bytes, size_t n)
 {
     int is_picture = 0;
@@ -136,7 +136,7 @@ static int get_bytes(const char *what, const struct loader *how, enum nb_origin 
 
 /* -- Pages of documents ------------------------------------------------------------------------ */
 
-/* Puts the page, as a picture, in the document's place. */
+/* Replaces the document by a picture of the page. */
 static int draw_page(const struct loader *how, enum nb_origin origin, int page,
                      struct fetched *file, struct phi3v_error *err)
 {
@@ -158,14 +158,14 @@ static int draw_page(const struct loader *how, enum nb_origin origin, int page,
     return 0;
 }
 
-/* What follows from what the bytes are and from the mark behind their name. */
+/* Decides by the bytes' format and the page mark. */
 static int take_page(const char *what, const struct mark *mark, const struct loader *how,
                      enum nb_origin origin, struct fetched *file, struct phi3v_error *err)
 {
     bool pdf = is_pdf(file->bytes, file->n_bytes);
     if (!pdf && mark->there && !fetch_is_url(what))
         return refuse(err, PHI3V_E_IMAGE, "only PDF documents have pages, and this is none");
-    if (!pdf || origin == NB_REQUEST) return 0; /* a request learns what the decoder says */
+    if (!pdf || origin == NB_REQUEST) return 0; /* for a request, the decoder refuses it */
     if (mark->there && !mark->page)
         return refuse(err, PHI3V_E_IMAGE, "the pages of a PDF document are counted from 1");
     int rc = draw_page(how, origin, mark->page, file, err);
@@ -199,8 +199,8 @@ int load_bytes(const char *what, const struct loader *how, enum nb_origin origin
 
 /* -- The picture ------------------------------------------------------------------------------- */
 
-/* Whether others who read the file see the same pixels: they may not turn it, choose another frame,
- * mix transparent colours otherwise, or know the format at all. */
+/* The file's type if other programs see the same pixels in it, else NULL: they may not turn it, may
+ * choose another frame, may blend transparent colours differently, or may not know the format. */
 static const char *type_for_all(const phi3v_image *image)
 {
     static const char *const types[][2] = {
@@ -296,7 +296,7 @@ int load_expand(const struct word *word, struct strings *ret, struct phi3v_error
     globfree(&found);
     free(path);
     if (rc == GLOB_NOSPACE || !whole) return memory_error(err);
-    /* A lone [ is more often part of a name than a pattern. */
+    /* A lone [ usually belongs to a name, not a pattern. */
     if (rc && !strpbrk(word->text, "*?"))
         return strings_add(ret, word->text) ? 0 : memory_error(err);
     return rc ? refuse(err, PHI3V_E_IO, "no file matches %.200s", word->text) : 0;

@@ -128,7 +128,7 @@ void own_file_keep(struct notebook *nb, const char *path)
 
 /* -- Life ------------------------------------------------------------------------------------- */
 
-/* The mode of a notebook for which nobody chose one, once there is a model to ask. */
+/* Sets the mode that nobody chose, once there is a model to ask. */
 static int settle_mode(struct notebook *nb, struct phi3v_error *err)
 {
     const struct engine *e = &nb->engine;
@@ -153,7 +153,7 @@ static int refresh(struct notebook *nb, struct phi3v_error *err)
 
 void notebook_refresh(struct notebook *nb) { (void)refresh(nb, NULL); }
 
-/* A system turn goes into files, as prompts do. */
+/* A system turn is stored in files, like prompts, so secrets must go. */
 static int forget_secrets(struct settings *s, struct phi3v_error *err)
 {
     char *kept = nb_for_keeping(s->system);
@@ -196,7 +196,7 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
 int nb_open_model(struct notebook *nb, const char *name, struct phi3v_error *err)
 {
     int rc = engine_open(&nb->engine, name, nb->model_dirs, &nb->now, err);
-    json_count_failures(); /* from here on the JSON is ours: the library reads the model's by itself */
+    json_count_failures(); /* from here on all JSON is ours: the library reads the model's itself */
     if (!rc) notebook_refresh(nb);
     if (!rc && nb->engine.info->note) note(nb, "(%s)", nb->engine.info->note);
     return rc;
@@ -227,7 +227,7 @@ void nb_cancel(struct notebook *nb) { engine_cancel(&nb->engine); }
 
 /* -- Evaluation ------------------------------------------------------------------------------- */
 
-/* A prompt of nothing but pictures' paths becomes the command that loads them. */
+/* Turns a prompt of nothing but pictures' paths into the command that loads them. */
 static int pictures_as_command(struct source *s, struct phi3v_error *err)
 {
     struct text line = {0};
@@ -258,7 +258,7 @@ static int read_source(const char *text, enum nb_origin origin, struct source *r
     return rc;
 }
 
-/* "exit" and "quit" alone leave, as everywhere. */
+/* "exit" and "quit" alone leave, as in other programs. */
 static bool means_quit(const char *prompt)
 {
     prompt += strspn(prompt, " \t\n");
@@ -275,7 +275,7 @@ static int check_prompt(const char *prompt, struct phi3v_error *err)
     return refuse(err, PHI3V_E_ARGUMENT, "that is %s here; nothing was sent", ours);
 }
 
-/* Commands from number `from` on, and the prompt, go back into the line of the person. */
+/* Puts the commands from number `from` on, and the prompt, back into the input line. */
 static void give_back(struct notebook *nb, int cell, const struct source *s, size_t from,
                       enum nb_origin origin)
 {
@@ -296,8 +296,8 @@ static void result_of(const struct notebook *nb, int cell, int rc, struct nb_res
             .cell = rc >= 0 ? cell : 0, .interrupted = rc == 1, .quit = nb->quit};
 }
 
-/* Before anything is evaluated: the session is ours, and what was left undone is made good. A prompt
- * alone lets work ahead go on: it may be what the prompt waits for. */
+/* Prepares an evaluation: takes the session and makes up for what had failed. A prompt alone does
+ * not stop work ahead, which may be what it needs. */
 static int begin(struct notebook *nb, bool prompt_alone, struct nb_result *ret,
                  struct phi3v_error *err)
 {
@@ -306,7 +306,7 @@ static int begin(struct notebook *nb, bool prompt_alone, struct nb_result *ret,
     return nb->behind ? refresh(nb, err) : 0;
 }
 
-/* Runs the commands one after the other; *ret_done: how many. */
+/* Runs the commands one after the other; *ret_done is their number. */
 static int run_commands(struct notebook *nb, const struct source *s, enum nb_origin origin,
                         size_t *ret_done, struct phi3v_error *err)
 {
@@ -393,7 +393,7 @@ static int replace(struct notebook *nb, int i, const struct source *s, enum nb_o
     return rc;
 }
 
-/* Another text for a cell: `change` says how. */
+/* Changes the text of a cell; `change` does it. */
 static int change_cell(struct notebook *nb, int cell, const char *text, enum nb_origin origin,
                        int (*change)(struct notebook *nb, int i, const struct source *s,
                                      enum nb_origin origin, struct phi3v_error *err),
@@ -404,7 +404,7 @@ static int change_cell(struct notebook *nb, int cell, const char *text, enum nb_
     if (rc) return rc;
     if (cell < 1 || cell > nb->book.n)
         return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %d", cell);
-    rc = read_source(text, NB_FILE, &s, err); /* a path alone is a prompt's picture here */
+    rc = read_source(text, NB_FILE, &s, err); /* a lone path is a picture of the prompt here */
     if (rc) return rc;
     if (!*s.prompt) {
         source_free(&s);
@@ -519,13 +519,13 @@ void nb_typing(struct notebook *nb, const char *so_far)
 {
     struct inherited s;
     struct question q;
-    /* A command may change everything; it is not guessed at. */
+    /* A command may change everything, so nothing is guessed. */
     if (!nb->now.ahead || !nb->engine.session || source_is_command(so_far)) return;
     if (!nb->ahead) nb->ahead = ahead_new(&nb->engine);
     if (!nb->ahead || book_inherited(&nb->book, nb->book.n, &s, NULL)) return;
     bool worth_it = inherited_pictures(&s)->n > 0 || (inherited_is_chat(&s) && nb->book.n > 0);
     if (worth_it && !prompt_build_ahead(nb, &s, &q, NULL)) {
-        ahead_stop(nb->ahead); /* what is recalled goes into the model's cache */
+        ahead_stop(nb->ahead); /* recalled features go into the model's cache */
         const struct int_list *pictures = inherited_pictures(&s);
         for (int k = 0; k < pictures->n; k++)
             features_recall(nb, nb->book.images.v[pictures->v[k]].loaded.image,

@@ -17,7 +17,7 @@ static uint8_t *pixel(const struct canvas *c, int x, int y)
     return c->rgb + 3 * ((size_t)y * (size_t)c->width + (size_t)x);
 }
 
-/* What of the rectangle lies on the canvas. */
+/* Fills the part of the rectangle that is on the canvas. */
 static void fill(const struct canvas *c, int x, int y, int width, int height,
                  const uint8_t colour[3])
 {
@@ -28,7 +28,7 @@ static void fill(const struct canvas *c, int x, int y, int width, int height,
             memcpy(pixel(c, column, row), colour, 3);
 }
 
-/* Around the rectangle, `thick` pixels outwards from `out` pixels away. */
+/* Draws an outline `thick` pixels wide, `out` pixels outside the rectangle. */
 static void outline(const struct canvas *c, const struct box *b, int out, int thick,
                     const uint8_t colour[3])
 {
@@ -39,7 +39,7 @@ static void outline(const struct canvas *c, const struct box *b, int out, int th
     fill(c, b->x + b->width + out, b->y - o, thick, height, colour);
 }
 
-/* Takes the canvas. */
+/* Turns the canvas into a picture; takes its pixels. */
 static int finish(struct canvas *c, phi3v_image **ret, struct phi3v_error *err)
 {
     int rc =
@@ -73,7 +73,7 @@ int overlay_cut(const phi3v_image *image, const struct box *box, phi3v_image **r
     return finish(&c, ret, err);
 }
 
-/* Thick enough to be seen where the picture is drawn small. */
+/* Thick enough to be visible when the picture is drawn small. */
 static int line_width(int width, int height) { return larger(1, larger(width, height) / 160); }
 
 int overlay_box(const phi3v_image *image, const struct box *box, phi3v_image **ret,
@@ -133,7 +133,7 @@ int overlay_grid(const phi3v_image *image, const struct phi3v_image_plan *plan, 
     return finish(&c, ret, err);
 }
 
-/* Pixels of the picture from one end of a crop to the other, along one axis. */
+/* The picture's pixels in one crop, along one axis. */
 static void span(int at, int side, int content, int content_size, int size, int *ret_from,
                  int *ret_n)
 {

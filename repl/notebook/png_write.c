@@ -15,7 +15,7 @@ struct raster {
     uint8_t *rgb; // [height][width][3]
 };
 
-/* Mean of the source pixels that fall into each pixel. */
+/* Averages the source pixels of each pixel. */
 static void shrink(const uint8_t *from, int width, int height, struct raster *to)
 {
     for (int y = 0; y < to->height; y++) {

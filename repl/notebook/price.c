@@ -12,7 +12,7 @@
 
 /* -- What is paid for ------------------------------------------------------------------------- */
 
-/* Attention is computed in f32, beside products that may be faster than that. */
+/* How much slower attention, computed in f32, is than the matrix products. */
 static double slower_than_products(const struct phi3v_model_info *info)
 {
     return !strcmp(info->products, "int8") ? 4 : !strcmp(info->products, "bf16") ? 2 : 1;
@@ -36,7 +36,7 @@ double price_s(const struct price *p, const struct phi3v_model_info *info, int n
 
 /* -- Learning it ------------------------------------------------------------------------------ */
 
-/* n units, with `before` others' worth of trust in what was known. */
+/* Averages a measurement of n units with what is known, which weighs as much as `before` units. */
 static void learn(double *known, double seconds, double n, double units, double before)
 {
     double now = units > 0 ? seconds / units : 0, weight = n / (n + before);
@@ -48,28 +48,29 @@ void price_learn(struct price *p, const struct phi3v_model_info *info, const str
     enum { FEW_CROPS = 1, FEW_ROWS = 32, SOME_ROWS = 256 };
     double from = (double)t->cached_tokens, n = (double)t->prefill_tokens;
     learn(&p->s_per_crop, t->vision_s, t->vision_crops, t->vision_crops, FEW_CROPS);
-    if (n >= FEW_ROWS) /* a few rows cost as much as many: weights are read for them */
+    if (n >= FEW_ROWS) /* few rows cost as much as many, because all weights are read for them */
         learn(&p->s_per_row, t->prefill_s, n, price_rows(info, from, from + n), SOME_ROWS);
 }
 
 /* -- A trial ---------------------------------------------------------------------------------- */
 
-/* A model that is done sooner is tried again, up to so many times. */
+/* Trials are repeated up to this often on a fast model. */
 enum { TRIAL_CROPS = 4, TRIAL_ROWS = 128, MOST_TRIALS = 3 };
 static const double trial_s = 0.06;
 
 struct progress {
-    double units, seconds; // since the stage began
+    double units, seconds; // both since the stage began
 };
 
 struct trial {
     enum phi3v_stage stage;
     double begun_s, most_s;
-    struct progress first, latest; // of what is told on the way
+    struct progress first, latest; // of the progress events
     bool told;
 };
 
-/* Ends it when `most_s` have gone since it was first told of, or five times that since it began. */
+/* Ends the trial `most_s` seconds after its first progress event, or five times that after its
+ * start. */
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct trial *t = user;
@@ -94,7 +95,7 @@ static phi3v_image *some_picture(int side, unsigned number)
     return image;
 }
 
-/* Of a square picture in four crops, and as a whole. */
+/* A prompt with a square picture in four crops and as a whole. */
 static phi3v_prompt *picture_prompt(phi3v_model *model, unsigned number)
 {
     struct phi3v_image_plan plan;
@@ -122,7 +123,8 @@ static phi3v_prompt *text_prompt(phi3v_model *model, unsigned number)
     return prompt;
 }
 
-/* What is told first has paid for touching memory for the first time, which a long work does once. */
+/* The first progress includes touching memory for the first time, which long work does only once,
+ * so it is subtracted. */
 static struct progress measured(const struct trial *t)
 {
     if (t->latest.units <= t->first.units) return t->latest;
@@ -130,8 +132,8 @@ static struct progress measured(const struct trial *t)
                              t->latest.seconds - t->first.seconds};
 }
 
-/* Seconds for a unit, on average of the trials there is time for. A small model's answer pays for
- * waking threads and fetching weights as the first trial does, but less often for all it reads. */
+/* Seconds per unit, averaged over the trials there is time for. A small model's answer, too, pays
+ * for waking threads and fetching weights, as the first trial does, but less often per row. */
 static double trials(phi3v_model *model, phi3v_session *session, enum phi3v_stage stage,
                      double most_s, phi3v_prompt *(*make)(phi3v_model *model, unsigned number))
 {
@@ -156,7 +158,7 @@ void price_try(struct price *p, phi3v_model *model)
     if ((p->s_per_crop > 0 && p->s_per_row > 0) || phi3v_session_new(model, &session, NULL)) return;
     if (p->s_per_crop <= 0)
         p->s_per_crop = trials(model, session, PHI3V_STAGE_VISION, trial_s, picture_prompt);
-    if (p->s_per_row <= 0) /* told in whole layers: what is shorter would be wrong by a third */
+    if (p->s_per_row <= 0) /* progress comes by layers: a shorter trial errs by a third */
         p->s_per_row = trials(model, session, PHI3V_STAGE_PREFILL, 2.5 * trial_s, text_prompt);
     phi3v_session_free(session);
 }
@@ -174,7 +176,7 @@ static char *key_of(const struct phi3v_model_info *info)
                        info->kv);
 }
 
-/* All prices of the file; an empty object where there are none, or none that can be read. */
+/* All prices of the file; an empty object if there are none or they are unreadable. */
 static json_t *load_all(const char *path)
 {
     char *text;

@@ -15,10 +15,10 @@ struct expansion {
     const struct inherited *inherited;
     struct text text;
     struct int_list images;
-    bool failed; // for want of memory
+    bool failed; // out of memory
 };
 
-/* The tag's number of a picture: its place in this cell, taken now when it has none. */
+/* A picture's tag number: its place in this cell, assigned here if it has none. */
 static int tag_of(struct expansion *x, int image)
 {
     for (int k = 0; k < x->images.n; k++)
@@ -72,7 +72,7 @@ static int resolve(struct expansion *x, struct refs *refs, struct phi3v_error *e
     return rc;
 }
 
-/* Pictures named before any text go on lines of their own, as the model was trained. */
+/* Pictures named before any text get lines of their own, as the model was trained. */
 static const char *add_pictures(struct expansion *x, const struct ref *ref, bool leading,
                                 const char *rest)
 {
@@ -92,7 +92,7 @@ static void replace(struct expansion *x, const char *typed, const struct refs *r
     for (size_t k = 0; k < refs->n; k++) {
         const struct ref *ref = &refs->v[k];
         const char *at = typed + ref->start;
-        if (at < p) at = p; /* the line end behind a leading picture may be taken already */
+        if (at < p) at = p; /* the line end after a leading picture may be consumed already */
         leading = leading && ref->kind != REF_ANSWER && strspn(p, " \t") >= (size_t)(at - p);
         if (!leading) text_addn(&x->text, p, (size_t)(at - p));
         p = typed + ref->end;
@@ -115,7 +115,7 @@ static int write_text(struct expansion *x, const char *typed, const struct refs 
                       struct phi3v_error *err)
 {
     if (has_image_tag(typed)) {
-        take_staged(x); /* a tag's number counts these */
+        take_staged(x); /* raw tags number the staged pictures too */
     } else if (!names_pictures(refs)) {
         take_staged(x);
         for (int k = 0; k < x->images.n; k++) text_addf(&x->text, "<|image_%d|>\n", k + 1);
@@ -138,8 +138,7 @@ int prompt_expand(struct notebook *nb, int i, const struct inherited *s, struct 
     rc = resolve(&x, &refs, err);
     if (!rc) rc = write_text(&x, c->prompt, &refs, err);
     refs_free(&refs);
-    /* From here on the passwords of addresses are gone: neither the model nor any file gets them.
-     */
+    /* Passwords in addresses are removed here: neither the model nor any file gets them. */
     char *typed = rc ? NULL : text_take(&x.text);
     char *text = typed ? nb_for_keeping(typed) : NULL, *prompt = nb_for_keeping(c->prompt);
     free(typed);
@@ -163,12 +162,12 @@ int prompt_expand(struct notebook *nb, int i, const struct inherited *s, struct 
 
 /* -- Building --------------------------------------------------------------------------------- */
 
-/* The turns of a conversation with their pictures. */
+/* A conversation's turns with their pictures. */
 struct conversation {
     struct phi3v_turn *turns;
     int n;
     phi3v_image **images;
-    struct loaded **pictures; // [n_images] that these are of
+    struct loaded **pictures; // [n_images], from which the images come
     int n_images;
 };
 
@@ -186,7 +185,7 @@ static bool add_images(struct int_list *to, const struct int_list *more)
     return true;
 }
 
-/* Of the cells that cell i sees, and of `last` in its place. */
+/* The pictures of the cells that cell i sees, with `last` in its place. */
 static int images_of(const struct notebook *nb, int i, const struct cell *last,
                      const struct settings *s, struct int_list *ret, struct phi3v_error *err)
 {
@@ -205,7 +204,7 @@ int prompt_images(const struct notebook *nb, int i, const struct settings *s, st
     return images_of(nb, i, &nb->book.v[i], s, ret, err);
 }
 
-/* All pictures of the conversation, loaded now where they were not. */
+/* Collects all pictures of the conversation, loading those that are missing. */
 static int load_images(struct notebook *nb, const struct int_list *list, const struct settings *s,
                        struct conversation *to, struct phi3v_error *err)
 {
@@ -226,7 +225,7 @@ static int load_images(struct notebook *nb, const struct int_list *list, const s
     return rc;
 }
 
-/* An answer goes in as the tokens it was made of, or as text where another model made it. */
+/* An answer goes in as its token ids, or as text if another model gave it. */
 static void add_cell(const struct notebook *nb, struct conversation *to, const struct cell *c,
                      int *at, bool reply, bool open)
 {
@@ -246,7 +245,7 @@ static void add_cell(const struct notebook *nb, struct conversation *to, const s
                                                  .open = open};
 }
 
-/* The turns of the cells that cell i sees, with `last` in its place. */
+/* Adds the turns of the cells that cell i sees, with `last` in its place. */
 static int add_turns(struct notebook *nb, int i, const struct cell *last, const struct settings *s,
                      bool go_on, struct conversation *to, struct phi3v_error *err)
 {
@@ -295,7 +294,7 @@ static bool all_loaded(const struct notebook *nb, const struct int_list *images)
 int prompt_build_ahead(struct notebook *nb, const struct inherited *s, struct question *ret,
                        struct phi3v_error *err)
 {
-    /* One letter stands for the text: what is behind the pictures will be read again anyway. */
+    /* One letter stands for the text: what follows the pictures is prefilled again anyway. */
     struct cell next = {.images = *inherited_pictures(s), .num_crops = s->settings.num_crops};
     struct phi3v_prompt_options how;
     struct int_list images;

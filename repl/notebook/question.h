@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What an engine is asked, in the form in which it takes it. */
+ * A question in the form that the engine takes. */
 #ifndef NOTEBOOK_QUESTION_H
 #define NOTEBOOK_QUESTION_H
 
@@ -8,9 +8,9 @@
 #include "phi3v.h"
 
 struct question {
-    phi3v_prompt *prompt; // for a model on this machine; else NULL, and
+    phi3v_prompt *prompt; // for a model on this machine; otherwise NULL, and
     json_t *messages;     // text and pictures as chat servers take them
-    phi3v_image **images; // [n_images] in the order in which they stand there
+    phi3v_image **images; // [n_images] in their order there
     int n_images;
     int64_t n_tokens; // 0: not known
 };

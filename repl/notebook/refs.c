@@ -16,11 +16,11 @@ enum {
     ASK_EVERY = 1 << 18
 };
 
-/* What a text is looked through with. */
+/* What a search needs to know. */
 struct search {
     const struct images *images;
     enum nb_origin origin;
-    int n_lookups; // files that were asked for
+    int n_lookups; // file look-ups so far
 };
 
 static bool is_name_char(char c) { return isalnum((unsigned char)c) || c == '_' || c == '-'; }
@@ -29,7 +29,7 @@ static bool is_beyond_ascii(char c) { return (unsigned char)c >= 0x80; }
 
 /* -- Handles ---------------------------------------------------------------------------------- */
 
-/* "1-3": a run of pictures. */
+/* Reads "1-3", a run of pictures. */
 static bool run_of_pictures(const char *name, const struct images *m, struct ref *ret)
 {
     char *end;
@@ -45,8 +45,8 @@ static bool run_of_pictures(const char *name, const struct images *m, struct ref
     return true;
 }
 
-/* The name behind @: as long as it can be, then shorter, so that "@1-" and "@cover-like" are
- * understood where there is @1 and @cover. Returns its bytes, 0: no picture of ours. */
+/* Finds the longest name after @ that we know, so that "@1-" and "@cover-like" work if there is @1
+ * and @cover. Returns its bytes; 0: no picture of ours. */
 static size_t known_name(const char *s, const struct images *m, struct ref *ret)
 {
     char name[64];
@@ -58,12 +58,12 @@ static size_t known_name(const char *s, const struct images *m, struct ref *ret)
         int index = images_find(m, name);
         ret->first = ret->last = index;
         if (index >= 0 || run_of_pictures(name, m, ret)) return n;
-        while (n > 1 && s[n - 1] != '-') n--; /* only before a hyphen can it end earlier */
+        while (n > 1 && s[n - 1] != '-') n--; /* it can end earlier only before a hyphen */
     }
     return 0;
 }
 
-/* What follows a name belongs to it: a domain (@cover.org), a time (@5:30). */
+/* Whether what follows belongs to the name: a domain (@cover.org), a time (@5:30). */
 static bool goes_on(const char *rest)
 {
     return (*rest == '.' || *rest == ':' || *rest == '@') && isalnum((unsigned char)rest[1]);
@@ -92,8 +92,8 @@ static int handle_ref(const char *at, const struct images *m, struct ref *ret,
 
 /* -- Paths ------------------------------------------------------------------------------------ */
 
-/* The word at s, unquoted, at most `most` bytes of text; *ret_n of them. NULL: too long, or no
- * memory. */
+/* The word at s, unquoted, and at most `most` bytes; it takes *ret_n bytes of the text. NULL: too
+ * long, or no memory. */
 static char *word_at(const char *s, size_t most, size_t *ret_n)
 {
     char quote = *s == '"' || *s == '\'' ? *s : 0;
@@ -121,7 +121,7 @@ static char *word_at(const char *s, size_t most, size_t *ret_n)
     return text_take(&word);
 }
 
-/* As word_at. Reading a long word costs as much as asking for files. */
+/* As word_at. Long words count as look-ups, because reading them takes as long. */
 static char *read_word(struct search *s, const char *at, size_t most, size_t *ret_n)
 {
     enum { BYTES_A_LOOKUP = 256 };
@@ -130,15 +130,16 @@ static char *read_word(struct search *s, const char *at, size_t most, size_t *re
     return word;
 }
 
-/* The sentence may go on at s: with marks up to the word's end, or with a letter beyond ASCII. */
+/* Whether the sentence may continue at s: with marks up to the word's end, or with a character
+ * beyond ASCII. */
 static bool may_end_before(const char *s)
 {
     static const char marks[] = ".,;:!?)]}'\"";
     return ((unsigned char)*s & 0xC0) == 0xC0 || strspn(s, marks) == strlen(s);
 }
 
-/* Shortens the word to the file it begins with, where a sentence goes on behind it: "@a.png, and
- * …", "@图.png和…". */
+/* Shortens the word to the file it begins with, if a sentence continues after it: "@a.png, and …",
+ * "@图.png和…". */
 static bool cut_to_file(struct search *s, char *word, size_t *n_bytes)
 {
     enum { MAX_TRIES = 200 };
@@ -167,7 +168,7 @@ static bool looks_like_path(const char *path)
            !strncmp(path, "~/", 2) || (*path == '/' && path[1]);
 }
 
-/* The sentence's marks at the end of a word that is no file. */
+/* Removes the sentence's marks from the end of a word that is no file. */
 static void cut_marks(char *word, size_t *n_bytes)
 {
     size_t n = strlen(word);
@@ -200,7 +201,7 @@ static int path_ref(struct search *s, const char *at, struct ref *ret, struct ph
     return 1;
 }
 
-/* A picture's path as a word of its own, without @. */
+/* A picture's path as a separate word, without @. */
 static int bare_ref(struct search *s, const char *at, struct ref *ret)
 {
     size_t n = 0;
@@ -235,8 +236,8 @@ static int answer_ref(const char *at, struct ref *ret)
 
 /* -- The whole text --------------------------------------------------------------------------- */
 
-/* An @ may begin a reference behind a blank, a mark, or a script that has no blanks; behind ASCII
- * letters it is an e-mail address or the like. */
+/* An @ may begin a reference after a blank, a mark, or a script that has no blanks; after ASCII
+ * letters it belongs to an e-mail address or similar. */
 static bool may_refer(const char *text, const char *at)
 {
     return at == text || isspace((unsigned char)at[-1]) || is_beyond_ascii(at[-1]) ||
@@ -248,7 +249,7 @@ static bool begins_word(const char *text, const char *at)
     return !isspace((unsigned char)*at) && (at == text || isspace((unsigned char)at[-1]));
 }
 
-/* 1: a reference at p; 0: none; negative: an error. */
+/* Returns 1 for a reference at p, 0 for none, negative for an error. */
 static int ref_at(struct search *s, const char *text, const char *p, struct ref *ret,
                   struct phi3v_error *err)
 {

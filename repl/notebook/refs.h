@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What a prompt refers to: pictures by @, paths and addresses, earlier answers by {Out[n]}. */
+ * References in a prompt: pictures by @, paths and addresses, earlier answers by {Out[n]}. */
 #ifndef NOTEBOOK_REFS_H
 #define NOTEBOOK_REFS_H
 
@@ -8,13 +8,13 @@
 
 enum ref_kind {
     REF_PICTURE, /* @1, @cover, @1-3: `first` … `last` are indices of images */
-    REF_LOAD,    /* @path, @address, or a picture's path as a word: `what` is to be loaded */
+    REF_LOAD,    /* @path, @address, or the bare path of a picture: `what` is to be loaded */
     REF_ANSWER   /* {Out[3]}, {_}: `first` is the cell's number, 0 for the last */
 };
 
 struct ref {
     enum ref_kind kind;
-    size_t start, end; // bytes of the text it stands for
+    size_t start, end; // where it is in the text, in bytes
     int first, last;
     char *what;
     bool bare; // a path without @
@@ -24,22 +24,23 @@ struct refs {
     size_t n;
 };
 
-/* Finds every reference in text. A request may not even ask which files are there. Errors: IMAGE (an
- * @thing that must be a picture and is not there); me@x.org and @people are left alone; CANCELLED,
- * where stop (may be NULL) says so; MEMORY. */
+/* Finds every reference in text. Requests do not learn which files exist. Errors: IMAGE (an @thing
+ * that must be a picture and does not exist; me@x.org and @people are left alone), CANCELLED when
+ * stop (may be NULL) says so, MEMORY. */
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
               const struct stop *stop, struct refs *ret, struct phi3v_error *err);
 void refs_free(struct refs *r);
-/* The text pastes an earlier answer: {Out[3]}, {_}. */
+/* Whether the text pastes an earlier answer: {Out[3]}, {_}. */
 bool refs_paste(const char *text);
-/* The text has raw tags such as <|image_1|>. */
+/* Whether the text has raw tags such as <|image_1|>. */
 bool has_image_tag(const char *text);
-/* The text of a question about n pictures: without tags of its own they go first, one a line, as
- * the model was trained. NULL without memory. */
+/* The text of a question about n pictures: if it has no tags of its own, they go first, one per
+ * line, as the model was trained. NULL without memory. */
 char *with_image_tags(const char *text, size_t n_images);
-/* A text of nothing but pictures' paths and addresses, as a terminal pastes dropped files: they are
- * added as words of :load, a blank before each. A line that is a path as it stands is one, blanks
- * and all. False: the text is something else, or there is no memory; nothing of use is added. */
+/* Recognises a text of nothing but pictures' paths and addresses, as a terminal pastes dropped
+ * files, and adds them as words of :load, each after a blank. A line that is an existing path
+ * counts as one word, blanks included. False when the text is something else or memory is missing;
+ * ignore what was added then. */
 bool pictures_of(const char *text, struct text *words);
 
 #endif

@@ -13,7 +13,7 @@
 
 /* -- Settings of one run ---------------------------------------------------------------------- */
 
-/* "key=value" in place of an earlier value of the key. */
+/* Replaces an earlier value of the key. */
 static int override(struct cell *c, struct settings *s, const char *key, const char *value,
                     struct phi3v_error *err)
 {
@@ -49,7 +49,7 @@ static int override_pairs(struct cell *c, struct settings *s, const struct strin
     return rc;
 }
 
-/* What held for the run that :more goes on from holds for its rest. */
+/* :more continues an answer under the settings that it began with. */
 static int override_as_before(const struct cell *c, struct settings *s, struct phi3v_error *err)
 {
     int rc = 0;
@@ -64,7 +64,7 @@ static int override_as_before(const struct cell *c, struct settings *s, struct p
     return rc;
 }
 
-/* How answers are drawn, as set since the last cell, holds for what is run now. */
+/* Settings of sampling made since the last cell also apply to cells that are run now. */
 static int override_pending(struct notebook *nb, struct cell *c, struct settings *s,
                             struct phi3v_error *err)
 {
@@ -85,11 +85,11 @@ static int override_pending(struct notebook *nb, struct cell *c, struct settings
 
 /* -- Cells ------------------------------------------------------------------------------------ */
 
-/* Trouble that leaves a new cell in the notebook, marked: the prompt was fine, the machine was not.
- */
+/* Errors after which a new cell stays in the notebook, marked: the prompt was fine, but the machine
+ * failed. */
 static bool keeps_cell(int rc) { return rc == PHI3V_E_DEVICE || rc == PHI3V_E_UNSUPPORTED; }
 
-/* What stands before cell i, with its own lines, whose pictures are loaded now where needed. */
+/* Computes the state at cell i, with its own lines, and loads its pictures if needed. */
 static int ready(struct notebook *nb, int i, struct inherited *ret, struct phi3v_error *err)
 {
     struct cell *c = &nb->book.v[i];
@@ -107,7 +107,7 @@ static void give_back(struct notebook *nb, int n_images, bool changed)
     nb->book.changed = changed;
 }
 
-/* Cell i, which was remembered, as it stands now. */
+/* Runs cell i as it is now; it has been remembered for :undo. */
 static int run(struct notebook *nb, int i, const struct strings *pairs, bool again, bool go_on,
                struct phi3v_error *err)
 {
@@ -141,7 +141,7 @@ static int finish(struct notebook *nb, int i, int rc)
     return rc;
 }
 
-/* One more cell, which :undo takes back. */
+/* Adds a cell, which :undo removes. */
 static int new_cell(struct notebook *nb, const char *prompt, enum nb_origin origin,
                     struct phi3v_error *err)
 {
@@ -197,7 +197,7 @@ int run_fork(struct notebook *nb, int of, const char *line, enum nb_origin origi
     if (!rc) rc = run(nb, i, &pairs, false, false, err);
     strings_free(&pairs);
     if (rc < 0) {
-        lines_free(&b->v[i].lines); /* they would come back as pending ones */
+        lines_free(&b->v[i].lines); /* otherwise they would become pending */
         give_back(nb, n_images, changed);
         return rc;
     }
@@ -218,7 +218,7 @@ int run_again(struct notebook *nb, int i, const struct strings *pairs, struct ph
     return finish(nb, i, rc);
 }
 
-/* Puts a prompt, and lines behind or in place of those that are there, into a cell, and runs it. */
+/* Runs a cell with a new prompt, and with lines added to or replacing its own. */
 static int run_changed(struct notebook *nb, int i, const char *prompt, enum nb_origin origin,
                        struct lines *lines, bool replace, struct phi3v_error *err)
 {
@@ -281,10 +281,10 @@ void run_tell_changes(struct notebook *nb, const char *before, const char *after
     struct diff d;
     if (strlen(before) > SHORT || strlen(after) > SHORT || diff_words(before, after, &d, NULL))
         return;
-    size_t n[3] = {0}; /* bytes that stay, go, come */
+    size_t n[3] = {0}; /* bytes that stay, are removed, are added */
     for (int k = 0; k < d.n; k++) n[d.v[k].kind] += d.v[k].n_bytes;
     bool all = !n[NB_GONE] && !n[NB_NEW];
-    /* Where less stays than changes, it is quicker to read the answer. */
+    /* If less stays than changes, the answer itself is quicker to read. */
     bool worth_it = n[NB_SAME] > n[NB_GONE] && n[NB_SAME] > n[NB_NEW];
     char *text = worth_it && !all ? diff_text(&d) : NULL;
     for (char *p = text; p && *p; p++)

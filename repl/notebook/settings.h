@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Settings: one table serves the command line (--top-k 5), --set top_k=5, :set top_k 5 and
+ * Settings: the same table serves the command line (--top-k 5), --set top_k=5, :set top_k 5 and
  * :run 3 top_k=5. */
 #ifndef NOTEBOOK_SETTINGS_H
 #define NOTEBOOK_SETTINGS_H
@@ -9,7 +9,7 @@
 #include "common/text.h"
 
 struct settings {
-    /* What a cell is asked with. */
+    /* How a cell is asked. */
     int num_crops; // 0: the model's default
     int max_new_tokens;
     double temperature, top_p, min_p, repetition_penalty;
@@ -20,26 +20,26 @@ struct settings {
     bool keep_special;
     bool exif, lenient;
     char *system; // "": none
-    char *mode;   // "chat", "cell"; mode_of_model until there is a model
+    char *mode;   // "chat", "cell"; mode_of_model until a model is open
     /* How it is shown. */
     char *layout;    // "auto", "beside", "above"
     char *certainty; // "auto", "on", "off": whether answers come with log-probabilities
     double doubt;    // words below this probability are underlined; 0: none
     char *graphics;  // "auto", "kitty", "sixel", "blocks", "ascii", "none"
     bool plain;
-    int picture_rows; // of a picture beside an answer; 0: what suits the screen
-    double bell;      // seconds of an answer behind which the bell rings; 0: never
-    bool stats;       // a line about speed behind each answer
-    int parallel;     // answers at once, of :foreach and serve; 0: what suits the engine
-    bool ahead;       // pictures and prompts are read while the person types
+    int picture_rows; // of a picture beside an answer; 0: chosen by the screen
+    double bell;      // the bell rings after answers this many seconds long; 0: never
+    bool stats;       // a line about speed after each answer
+    int parallel;     // concurrent answers of :foreach and serve; 0: the engine's choice
+    bool ahead;       // prefill while the person types
     /* How a model is opened. */
     char *device, *dtype, *vision_dtype, *kv;
     int threads;
     int64_t ctx;
-    /* What may be reached. */
+    /* Network access. */
     bool offline, allow_private_urls;
-    int fetch_timeout; // seconds for a picture's address
-    int fetch_mib;     // largest picture's file
+    int fetch_timeout; // seconds to fetch a picture's address
+    int fetch_mib;     // largest file of a picture
     int cache_mib;     // features of pictures on disk; 0: none
 };
 
@@ -58,11 +58,11 @@ enum setting_type {
 enum setting_use {
     SETTING_SHOWN = 1,     /* :set lists and changes it */
     SETTING_ANSWER = 2,    /* how an answer is drawn: a key for :run RANGE key=value */
-    SETTING_PROMPT = 4,    /* what the model is asked: bound to the cell and those behind it */
+    SETTING_PROMPT = 4,    /* what the model is asked: belongs to the cell and those after it */
     SETTING_LOAD = 8,      /* fixed once the model is open: :set only shows it */
     SETTING_FROM_FILE = 16 /* a cell from a file may change it, up to file_max */
 };
-/* Kept with the cells: in their sources, and in what is remembered of an answer. */
+/* Stored with the cells: in their sources, and with the answers. */
 enum { SETTING_CELL = SETTING_ANSWER | SETTING_PROMPT };
 
 struct setting {
@@ -70,9 +70,9 @@ struct setting {
     char letter;      /* 0: none */
     enum setting_type type;
     int use;
-    size_t offset; /* in the struct that the table is of */
+    size_t offset; /* in the struct that the table describes */
     double min, max;
-    double file_max;     /* where a file may set it; 0: max */
+    double file_max;     /* the largest value a file may set; 0: max */
     const char *choices; /* "a|b|c" */
     const char *arg;     /* for help; NULL: takes none */
     const char *help;
@@ -80,7 +80,7 @@ struct setting {
 
 extern const struct setting setting_table[];
 extern const int n_settings;
-extern const char mode_of_model[]; /* nobody chose: the model's folder says, else chat */
+extern const char mode_of_model[]; /* not chosen: the model's folder decides, else chat */
 
 /* Errors: MEMORY; then the settings can only be freed. */
 int settings_init(struct settings *s, struct phi3v_error *err);
@@ -88,8 +88,9 @@ void settings_free(struct settings *s);
 /* A deep copy; to is uninitialised. Errors: MEMORY; then `to` is empty. */
 int settings_copy(struct settings *to, const struct settings *from, struct phi3v_error *err);
 
-/* Sets one by name ("-" or "_") from text. use: mask of enum setting_use, one of which it must
- * have. Errors: ARGUMENT (unknown name with the nearest; value outside what is allowed), MEMORY. */
+/* Sets one by name ("-" or "_") from text. use: mask of enum setting_use, of which the setting must
+ * have at least one. Errors: ARGUMENT (unknown name, with the nearest; value out of bounds),
+ * MEMORY. */
 int settings_set(struct settings *s, const char *name, const char *value, int use,
                  struct phi3v_error *err);
 /* The same for a line of a file, with the bounds for files. */
@@ -107,7 +108,7 @@ int setting_set_value(void *of, const struct setting *spec, const char *value,
 char *setting_value(const void *of, const struct setting *spec); /* as text, to be freed */
 bool setting_same_name(const char *a, const char *b);            /* "-" and "_" alike */
 
-/* The library's struct out of the settings. stop_list is memory for the pointers: at least
+/* Converts the settings to the library's struct. stop_list is memory for the pointers: at least
  * stop.n + 1. */
 void settings_params(const struct settings *s, struct phi3v_params *ret_params,
                      const char **stop_list);

@@ -17,7 +17,7 @@ static bool is_utf16(const char *bytes, size_t n)
     return n >= 2 && (!memcmp(bytes, "\xFF\xFE", 2) || !memcmp(bytes, "\xFE\xFF", 2));
 }
 
-/* One letter of the input into the text; returns its bytes. */
+/* Adds one character of the input; returns its bytes. */
 static size_t take_letter(struct text *out, const char *p, size_t n)
 {
     if (*p == '\r') {
@@ -56,7 +56,7 @@ int source_normalise(const char *bytes, size_t n, const char *what, char **ret,
 
 /* -- Reading ---------------------------------------------------------------------------------- */
 
-/* A colon that begins a command: a second one, or a blank, would make it text. */
+/* Whether a command begins at s; a second colon makes it text. */
 static bool begins_command(const char *s)
 {
     return (s[0] == ':' && s[1] != ':') || s[0] == '!' || s[0] == '?';
@@ -65,7 +65,7 @@ static bool begins_command(const char *s)
 bool source_is_command(const char *line)
 {
     const char *s = line + strspn(line, " \t");
-    /* Behind an indentation only a name makes it sure: " :)" is text. */
+    /* After indentation only a name makes it a command: " :)" is text. */
     return s == line ? begins_command(s) : s[0] == ':' && isalpha((unsigned char)s[1]);
 }
 
@@ -76,7 +76,7 @@ static bool ends_in_backslash(const char *text, size_t n)
     return slashes % 2;
 }
 
-/* Bytes of the command at s, over as many lines as it goes on; without the last line end. */
+/* The bytes of the command at s, including its continuation lines but not the last line end. */
 static size_t command_length(const char *s)
 {
     size_t n = 0;
@@ -98,7 +98,7 @@ static bool is_blank_line(const char *s, size_t *ret_n)
     return s[n] == '\n';
 }
 
-/* The next command behind blank lines, or NULL when a prompt (or the end) comes first. */
+/* The next command after blank lines, or NULL when a prompt (or the end) comes first. */
 static const char *next_command(const char *s)
 {
     size_t n;
@@ -106,7 +106,7 @@ static const char *next_command(const char *s)
     return source_is_command(s) ? s + strspn(s, " \t") : NULL;
 }
 
-/* Takes """ around a whole prompt, or the first of two leading colons, away. */
+/* Removes """ around a whole prompt, or the first of two leading colons. */
 static char *meant(const char *s)
 {
     size_t n = strlen(s);

@@ -4,8 +4,8 @@
 
 #include "notebook/token_text.h"
 
-/* What a token says depends on those before it (the first one loses its blank, a letter may be made
- * of several): the text of a few before it is taken off the text of these with it. */
+/* A token's text depends on the tokens before it (the first one loses its blank, a character may be
+ * made of several), so we decode with some tokens before it and subtract their text. */
 enum { BEFORE = 16, BEHIND = 4 };
 
 static int text_of(const struct notebook *nb, const int32_t *ids, size_t from, size_t to,
@@ -17,7 +17,7 @@ static int text_of(const struct notebook *nb, const int32_t *ids, size_t from, s
     return rc ? rc : phi3v_detokenize(model, ids + from, to - from, special, ret, &n, err);
 }
 
-/* Whole letters that both begin with. */
+/* The bytes of the whole characters with which both begin. */
 static size_t common_bytes(const char *a, const char *b)
 {
     size_t n = 0;
@@ -26,7 +26,7 @@ static size_t common_bytes(const char *a, const char *b)
     return n;
 }
 
-/* Bytes of ids [from, to) whose letters are complete, as those behind them show. */
+/* The bytes of ids [from, to) whose characters are complete, as the ids after them show. */
 static int settled(const struct notebook *nb, const struct cell *c, size_t from, size_t to,
                    bool special, size_t *ret, struct phi3v_error *err)
 {
@@ -56,8 +56,8 @@ static int find_ends(const struct notebook *nb, const struct cell *c, bool speci
     return rc;
 }
 
-/* Whether the answer is what this model makes of the ids; a stop string may have ended it later or
- * within a letter. */
+/* Whether this model turns the ids into the answer; a stop string may have ended the answer later,
+ * or inside a character. */
 static bool fits(const struct notebook *nb, const struct cell *c, bool special)
 {
     char *text;

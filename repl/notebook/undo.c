@@ -7,12 +7,12 @@
 
 enum { MAX_UNDO = 50 };
 
-/* One step back, or forward again; taking it gives the step the other way. */
+/* One step of undo or redo; taking it yields the opposite step. */
 enum step_kind {
-    STEP_REMOVE, /* the last cell goes */
-    STEP_ADD,    /* `cell` comes behind the last */
-    STEP_CELL,   /* `cell` comes in the place of the one that is there */
-    STEP_ALL     /* `all` comes in the place of everything; its own steps are none */
+    STEP_REMOVE, /* removes the last cell */
+    STEP_ADD,    /* appends `cell` */
+    STEP_CELL,   /* replaces a cell by `cell` */
+    STEP_ALL     /* replaces everything by `all`, which has no steps itself */
 };
 
 struct undo {
@@ -38,7 +38,7 @@ void steps_free(struct steps *s)
     *s = (struct steps){0};
 }
 
-/* Room for one more; the oldest goes when there are many. NULL without memory. */
+/* Makes room for a step; the oldest is dropped when there are too many. NULL without memory. */
 static struct undo *room_for_step(struct steps *s)
 {
     if (s->n == MAX_UNDO) {
@@ -51,7 +51,7 @@ static struct undo *room_for_step(struct steps *s)
     return v ? &v[s->n] : NULL;
 }
 
-/* Takes the step, also where it cannot be kept. */
+/* Takes ownership of the step, even if it cannot be kept. */
 static void keep_step(struct steps *s, struct undo *step)
 {
     struct undo *u = room_for_step(s);
@@ -76,7 +76,7 @@ int book_remember(struct book *b, int i, struct phi3v_error *err)
 
 void book_forget_last(struct book *b) { undo_free(&b->undo.v[--b->undo.n]); }
 
-/* Everything but the steps changes places. */
+/* Swaps everything but the steps. */
 static void swap_all(struct book *b, struct book *other)
 {
     struct steps undo = b->undo, redo = b->redo;
@@ -110,7 +110,7 @@ struct book *book_aside(const struct book *b, bool forward)
     return s->n ? s->v[s->n - 1].all : NULL;
 }
 
-/* Pictures that a cell names are there again, if they had been dropped meanwhile. */
+/* Restores pictures that a cell names if they have been dropped since. */
 static void bring_back_images(struct book *b, const struct int_list *images)
 {
     for (int i = 0; i < images->n; i++)
@@ -123,14 +123,15 @@ static void bring_back(struct book *b, const struct cell *c)
     for (int k = 0; k < c->lines.n; k++) bring_back_images(b, &c->lines.v[k].images);
 }
 
-/* What :fork has put into a cell is not the person's to begin the next prompt with. */
+/* Lines that :fork copied into a cell are not the person's, so they do not become pending. */
 static bool gives_lines_back(const struct book *b, int i)
 {
     struct fork fork;
     return !book_find_fork(b, i, &fork) || !fork.token;
 }
 
-/* The last cell goes; its lines are pending again. False: it is not whole, for want of memory. */
+/* Removes the last cell; its lines are pending again. False without memory: the cell is incomplete
+ * then. */
 static bool remove_cell(struct book *b, struct cell *ret)
 {
     int i = b->n - 1;
@@ -155,14 +156,14 @@ static bool begins_with(const struct lines *l, const struct lines *these)
     return true;
 }
 
-/* The cell comes back, and takes its lines out of the pending ones; false: they are others now, or
- * there is no memory. */
+/* Restores the cell, and takes its lines out of the pending ones; false: those are different now,
+ * or there is no memory. */
 static bool add_cell(struct book *b, struct cell *c)
 {
     unsigned next_id = b->next_id;
     struct cell *to = book_append(b);
     if (!to) return false;
-    b->next_id = next_id; /* it has its own */
+    b->next_id = next_id; /* the cell has its own */
     struct cell empty = *to;
     *to = *c;
     bool back = gives_lines_back(b, b->n - 1);
@@ -184,7 +185,7 @@ static void swap_cell(struct book *b, int i, struct cell *c)
     bring_back(b, &b->v[i]);
 }
 
-/* Takes a step, which becomes the one the other way; *ret_whole: it can be taken. */
+/* Takes a step and turns it into the opposite one; *ret_whole: that one is complete. */
 static enum book_undone take_step(struct book *b, struct undo *u, bool *ret_whole)
 {
     *ret_whole = true;
@@ -209,7 +210,7 @@ static enum book_undone take_step(struct book *b, struct undo *u, bool *ret_whol
     return BOOK_NOTHING;
 }
 
-/* to: where the step the other way is kept; NULL: nowhere. */
+/* to: where the opposite step is kept; NULL: nowhere. */
 static enum book_undone step(struct book *b, struct steps *from, struct steps *to, int *ret_cell)
 {
     if (!from->n) return BOOK_NOTHING;
@@ -218,7 +219,7 @@ static enum book_undone step(struct book *b, struct steps *from, struct steps *t
     bool whole;
     enum book_undone what = take_step(b, &u, &whole);
     if (what == BOOK_NOTHING) {
-        from->v[from->n++] = u; /* perhaps later */
+        from->v[from->n++] = u; /* it may be possible later */
         return what;
     }
     if (whole && to)

@@ -13,7 +13,7 @@
 
 static size_t backslashes(const char *s) { return strspn(s, "\\"); }
 
-/* A folder of this machine as Windows sees it: the bytes before its path. */
+/* A folder of this machine as Windows names it: the bytes before its path. */
 static size_t wsl_prefix(const char *word)
 {
     size_t n = backslashes(word);
@@ -35,7 +35,7 @@ size_t windows_prefix(const char *word)
 
 static const char escape_letters[] = "nrtabfv\\'\"", escape_bytes[] = "\n\r\t\a\b\f\v\\'\"";
 
-/* \n, \x07 … at p; returns how many bytes it takes. Another backslash stands for itself. */
+/* Reads \n, \x07 … at p and returns its bytes. Any other backslash stands for itself. */
 static size_t read_escape(const char *p, struct text *out)
 {
     const char *letter = p[1] ? strchr(escape_letters, p[1]) : NULL;
@@ -93,7 +93,7 @@ bool word_has_controls(const char *word)
 
 /* -- Reading and writing ------------------------------------------------------------------------ */
 
-/* Reads one word from *at on. In an address quotes are letters (it's.png), and in one within <…> so
+/* Reads one word at *at. In an address quotes are ordinary characters (it's.png), and inside <…> so
  * are blanks. */
 static bool next_word(const char **at, struct word *ret)
 {
@@ -166,7 +166,7 @@ char *word_quote(const char *word)
     }
     char *quoted = text_take(&out);
     if (!quoted || !windows_prefix(quoted)) return quoted;
-    free(quoted); /* the backslashes would be letters */
+    free(quoted); /* the backslashes would be ordinary characters */
     return quote_as_escapes(word);
 }
 

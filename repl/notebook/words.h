@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The words of a command: split and quoted as by a shell, and ranges of cells. */
+ * The words of a command, split and quoted as by a shell, and ranges of cells. */
 #ifndef NOTEBOOK_WORDS_H
 #define NOTEBOOK_WORDS_H
 
@@ -7,31 +7,32 @@
 
 struct word {
     char *text;  // quotes and backslashes undone
-    bool quoted; // some of it was quoted: then it is a name, never a pattern
-    char quote;  // the first character was this quote; 0: none
+    bool quoted; // part of it was quoted: then it is a name, never a pattern
+    char quote;  // the word began with this quote; 0: none
 };
 struct words {
     struct word *v;
     size_t n;
 };
 
-/* "C:\Users\…", or "\\wsl.localhost\NAME\…": as Windows' terminal pastes a file. In such words a
- * backslash is a letter. Returns the bytes in front of the path itself, 0 for other words. */
+/* "C:\Users\…" or "\\wsl.localhost\NAME\…", as Windows' terminal pastes a file: in such words a
+ * backslash is an ordinary character. Returns the bytes before the path itself, 0 for other
+ * words. */
 size_t windows_prefix(const char *word);
-/* Blanks separate; '…', "…" and \ keep them, and $'…' stands for what cannot be typed: \n, \t, \x07.
- * An open quote ends with the line. Errors: MEMORY. */
+/* Splits at blanks that '…', "…" and \ do not protect; $'…' writes what cannot be typed: \n, \t,
+ * \x07. An open quote ends with the line. Errors: MEMORY. */
 int words_split(const char *line, struct words *ret, struct phi3v_error *err);
 void words_free(struct words *w);
-/* The word so that words_split gives it back as one, unquoted patterns included; NULL without
+/* Quotes the word so that words_split returns it as one, including unquoted patterns; NULL without
  * memory. */
 char *word_quote(const char *word);
 
-/* Has bytes that cannot be typed, which word_quote writes as $'…'. */
+/* Whether it has bytes that cannot be typed, which word_quote writes as $'…'. */
 bool word_has_controls(const char *word);
-/* Undoes $'…' at p into *out; the bytes it takes, 0: there is none, or it is not closed. */
+/* Decodes $'…' at p into *out; returns the bytes read, 0 when there is none or it is not closed. */
 size_t word_escapes(const char *p, struct text *out);
 
-/* "3", "2-5", "4-", "all", "_" (the last) over cells 1 … n. Errors: ARGUMENT. */
+/* Reads "3", "2-5", "4-", "all" or "_" (the last) over cells 1 … n. Errors: ARGUMENT. */
 int range_parse(const char *word, int n, int *ret_first, int *ret_last, struct phi3v_error *err);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Commands about what else an answer might have been: :alt :ab :fork */
+ * Commands about alternatives to an answer: :alt :ab :fork */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,7 +15,7 @@ enum { USUAL_COUNT = 5, MAX_COUNT = 1000, RUNNERS_UP = 3 };
 
 /* -- :alt ------------------------------------------------------------------------------------- */
 
-/* [n] [COUNT] */
+/* Reads [n] [COUNT]. */
 static int read_alt(struct call *c, int *ret_cell, int *ret_count, struct phi3v_error *err)
 {
     struct words words;
@@ -36,7 +36,7 @@ static int read_alt(struct call *c, int *ret_cell, int *ret_count, struct phi3v_
     return rc;
 }
 
-/* The answer in its pieces. */
+/* Shows the answer in its pieces. */
 static int show_certainty(struct notebook *nb, int i, const size_t *ends, struct phi3v_error *err)
 {
     const struct cell *c = &nb->book.v[i];
@@ -73,7 +73,7 @@ static void add_percent(struct text *t, double p)
         text_addf(t, "%.0f%%", floor(100 * p + 0.5));
 }
 
-/* In quotes, so that blanks are seen; a line end as \n. */
+/* In quotes, to make blanks visible; a line end becomes \n. */
 static void add_token(struct text *t, const char *s)
 {
     text_add(t, "\"");
@@ -106,7 +106,7 @@ static int add_runners_up(struct text *t, const struct notebook *nb, const struc
     return 0;
 }
 
-/* One of the least certain tokens, where it stands in the answer, and its runners-up. */
+/* Reports one of the least certain tokens, its place in the answer, and its runners-up. */
 static int say_token(struct notebook *nb, const struct cell *c, size_t k, struct phi3v_error *err)
 {
     struct text t = {0};
@@ -212,19 +212,19 @@ int command_ab(struct call *c, struct phi3v_error *err)
 
 /* -- :fork ------------------------------------------------------------------------------------ */
 
-/* Another answer of the cell, at once; "_" is the last cell. */
+/* Gives the cell another answer at once; "_" is the last cell. */
 static int fork_now(struct call *c, const struct fork *f, struct phi3v_error *err)
 {
     char *line = fork_line(f);
     if (!line) return memory_error(err);
-    c->shows_only = true; // the new cell has the line
+    c->shows_only = true; // the new cell holds the line
     int rc = run_fork(c->nb, f->cell - 1, line, c->origin, err);
     free(line);
     return rc;
 }
 
-/* The next prompt is asked in place of the cell, about the pictures that it had before it: its
- * lines go in front of the line that says so, which is recorded already. */
+/* Asks the next prompt in place of the cell, with the pictures that were staged for it: its lines
+ * go before the :fork line, which is recorded already. */
 static int fork_next(struct call *c, const struct fork *f, struct phi3v_error *err)
 {
     struct lines *pending = &c->nb->book.pending, more = {0};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * :cache, what is kept of pictures on disk */
+ * :cache: pictures' features on disk */
 #include <string.h>
 
 #include "notebook/commands.h"

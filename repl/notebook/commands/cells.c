@@ -21,7 +21,7 @@ int cell_index(const struct notebook *nb, const char *word, int *ret_index, stru
 
 enum { LINE_BYTES = 100 };
 
-/* The beginning of a text on one line. */
+/* Reports the first line of a text, shortened. */
 static void say_begin(struct notebook *nb, const char *label, const char *s)
 {
     size_t n = strcspn(s, "\n");
@@ -29,7 +29,7 @@ static void say_begin(struct notebook *nb, const char *label, const char *s)
     if (n > LINE_BYTES) {
         n = LINE_BYTES;
         more = true;
-        while (n > 0 && ((unsigned char)s[n] & 0xC0) == 0x80) n--; /* not inside a letter */
+        while (n > 0 && ((unsigned char)s[n] & 0xC0) == 0x80) n--; /* not inside a character */
     }
     report(nb, "%s%.*s%s\n", label, (int)n, s, more ? " …" : "");
 }
@@ -64,7 +64,7 @@ int command_cells(struct call *c, struct phi3v_error *err)
 
 /* -- :edit ------------------------------------------------------------------------------------ */
 
-/* A command alone is no prompt; in particular it is no other :edit. */
+/* Refuses a text without a prompt; in particular another :edit. */
 static int check_text(int number, const char *text, struct phi3v_error *err)
 {
     struct source s;
@@ -121,7 +121,7 @@ static int run_range(struct notebook *nb, int first, int last, const struct stri
     return rc;
 }
 
-/* The pairs must be good before anything runs. */
+/* Checks all pairs before anything runs. */
 static int check_pairs(const struct notebook *nb, const struct strings *pairs,
                        struct phi3v_error *err)
 {
@@ -162,7 +162,7 @@ int command_run(struct call *c, struct phi3v_error *err)
     return rc;
 }
 
-/* The settings that give another answer than the last one. */
+/* Settings that make the answer differ from the last one. */
 static int pairs_for_retry(const struct notebook *nb, int i, struct strings *pairs,
                            struct phi3v_error *err)
 {
@@ -206,7 +206,7 @@ int command_more(struct call *c, struct phi3v_error *err)
 static int take_step(struct notebook *nb, bool forward, struct phi3v_error *err)
 {
     int number = 0;
-    /* Unsaved cells that another notebook comes back in place of stay behind. */
+    /* If another notebook is restored, unsaved cells are left behind. */
     if (book_aside(&nb->book, forward) && nb->book.changed && nb->book.n > 0)
         autosave_apart(nb, NULL);
     enum book_undone what = forward ? book_redo(&nb->book, &number) : book_undo(&nb->book, &number);
@@ -230,7 +230,7 @@ int command_undo(struct call *c, struct phi3v_error *err) { return take_step(c->
 
 int command_redo(struct call *c, struct phi3v_error *err) { return take_step(c->nb, true, err); }
 
-/* The pictures stay, and those that are staged stay so. */
+/* Keeps the pictures, and the staged ones staged. */
 static int keep_pictures(struct notebook *nb, struct book *fresh, struct phi3v_error *err)
 {
     struct inherited s;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * :crop: a region of a picture as a picture of its own, which the model sees with all its crops. */
+ * :crop: a region of a picture becomes a picture, which the model sees with all its crops. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,7 +18,8 @@ static int bad_region(const char *word, struct phi3v_error *err)
                   word);
 }
 
-/* A number of pixels, or percent of `all`; *at moves behind it. False: it is none. */
+/* Reads a number of pixels, or a percentage of `all`, and moves *at past it. False: there is
+ * none. */
 static bool read_length(const char **at, int all, double *ret)
 {
     size_t n = strspn(*at, "0123456789.");
@@ -34,7 +35,7 @@ static bool read_length(const char **at, int all, double *ret)
     return !*end && *ret <= 1e9;
 }
 
-/* "40,20,200,120", "50%,0,50%,100%": edges go to the nearest pixel. */
+/* Reads "40,20,200,120" or "50%,0,50%,100%"; edges are rounded to whole pixels. */
 static int read_box(const char *word, const struct phi3v_image_info *info, struct box *ret,
                     struct phi3v_error *err)
 {
@@ -51,7 +52,7 @@ static int read_box(const char *word, const struct phi3v_image_info *info, struc
     return 0;
 }
 
-/* "2,3": row and column of a crop, from 1. */
+/* Reads "2,3": row and column of a crop, from 1. */
 static int read_tile(struct call *c, const char *word, const phi3v_image *image, struct box *ret,
                      struct phi3v_error *err)
 {
@@ -73,7 +74,7 @@ static int read_tile(struct call *c, const char *word, const phi3v_image *image,
 
 /* -- The command ------------------------------------------------------------------------------ */
 
-/* The whole with the region outlined, then the region, and what each costs. */
+/* Shows the whole with the region outlined, then the region, and what each costs. */
 static int show_both(struct call *c, int whole, int part, const struct box *box,
                      struct phi3v_error *err)
 {

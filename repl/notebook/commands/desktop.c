@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Commands that reach the desktop around the notebook: :paste :watch :copy */
+ * Commands that use the desktop around the notebook: :paste :watch :copy */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,8 +13,8 @@
 
 /* -- :paste, a picture ------------------------------------------------------------------------ */
 
-/* Name of a file for these bytes, the same for the same ones: 16 hexadecimal digits and, for
- * people, the kind as an ending. */
+/* A file name that depends only on the bytes: 16 hexadecimal digits and, for people, an ending for
+ * the format. */
 static int name_of_bytes(const char *bytes, size_t n, char ret[40], struct phi3v_error *err)
 {
     unsigned char digest[EVP_MAX_MD_SIZE];
@@ -28,8 +28,8 @@ static int name_of_bytes(const char *bytes, size_t n, char ret[40], struct phi3v
     return 0;
 }
 
-/* A pasted picture has no file, and the notebook needs one to be asked again: it is kept in the
- * folder of the program's state, once. */
+/* A pasted picture has no file, but asking again later needs one, so it is stored once in the
+ * folder of the program's state. */
 static int keep_picture(struct notebook *nb, const char *bytes, size_t n, char **ret_path,
                         struct phi3v_error *err)
 {
@@ -41,7 +41,7 @@ static int keep_picture(struct notebook *nb, const char *bytes, size_t n, char *
     char *dir = text_format("%s/pasted", nb->state_dir);
     char *path = dir ? text_format("%s/%s", dir, name) : NULL;
     if (path) (void)mkdir(nb->state_dir, 0700);
-    if (path) (void)mkdir(dir, 0700); /* what is wrong with it the file will tell */
+    if (path) (void)mkdir(dir, 0700); /* opening the file reports any failure */
     rc = !path                 ? memory_error(err)
          : is_plain_file(path) ? 0
                                : store_file(path, bytes, n, 0600, err);
@@ -55,13 +55,13 @@ static int keep_picture(struct notebook *nb, const char *bytes, size_t n, char *
 
 /* -- :paste, names ---------------------------------------------------------------------------- */
 
-/* File managers put these around their lists of files. */
+/* File managers put such lines around their lists of files. */
 static bool says_nothing(const char *line)
 {
     return !*line || *line == '#' || !strcmp(line, "copy") || !strcmp(line, "cut");
 }
 
-/* The lines that say something, normalised; NULL without memory. */
+/* The other lines, normalised; NULL without memory. */
 static char *names_alone(char *text)
 {
     struct text names = {0};
@@ -110,7 +110,8 @@ static int words_of(struct notebook *nb, const char *bytes, size_t n, struct tex
     return words->failed ? memory_error(err) : 0;
 }
 
-/* The cell gets a :load of what was there: another day the clipboard holds something else. */
+/* The cell records a :load of what was pasted, because the clipboard will hold something else
+ * another day. */
 int command_paste(struct call *c, struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
@@ -135,7 +136,7 @@ int command_paste(struct call *c, struct phi3v_error *err)
 
 /* -- :watch ----------------------------------------------------------------------------------- */
 
-/* folder NULL: nothing any more. Takes it. */
+/* Takes folder; NULL ends the watching. */
 static int watch(struct notebook *nb, char *folder, struct phi3v_error *err)
 {
     int rc = nb->front.watch(nb->front.user, folder, err);

@@ -12,7 +12,7 @@
 
 enum { MAX_NOTEBOOK_BYTES = 512 << 20 };
 
-/* One word, with ~ and quotes undone. */
+/* Reads one word, with ~ and quotes undone. */
 static int one_path(const char *args, const char *command, char **ret, struct phi3v_error *err)
 {
     struct words words;
@@ -54,7 +54,7 @@ static int save_other(struct notebook *nb, const char *path, struct phi3v_error 
     return rc;
 }
 
-/* The path that is meant: that of the notebook without words, .ipynb where there is no ending. */
+/* The path to save to: without words the notebook's own; .ipynb is added if there is no ending. */
 static int path_to_save(const struct call *c, char **ret, struct phi3v_error *err)
 {
     const struct book *b = &c->nb->book;
@@ -110,7 +110,7 @@ static int parse(struct notebook *nb, const char *path, const char *text, size_t
     if (rc) return rc;
     rc = ipynb_read(file, path, fresh, err);
     json_decref(file);
-    /* Only a journal of our own says where its notebook is to be saved. */
+    /* Only our own journal may decide where its notebook is saved. */
     if (rc || !autosave_is(nb, path) || (of && !has_ending(of, ".ipynb"))) {
         free(of);
         of = NULL;
@@ -119,12 +119,12 @@ static int parse(struct notebook *nb, const char *path, const char *text, size_t
     return rc;
 }
 
-/* Replaces the notebook only when the file could be read; :undo brings the old one back. */
+/* Replaces the notebook, if the file could be read; :undo restores the old one. */
 static int open_notebook(struct notebook *nb, const char *path, struct phi3v_error *err)
 {
     char *text;
     size_t n;
-    /* A pipe nobody writes into would not even let itself be opened. */
+    /* Opening a pipe without a writer would block. */
     struct stat st;
     if (!stat(path, &st) && !S_ISREG(st.st_mode))
         return refuse(err, PHI3V_E_IO, "%.200s is a folder or a device, not a notebook", path);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * :foreach: one question of many pictures. Each stands alone: the system turn, the question, one
- * picture. As many as the engine gains by are answered side by side; they are shown one after the
- * other, in order. The notebook and its conversation stay as they are. */
+ * :foreach: one question about many pictures. Each is asked by itself: the system turn, the
+ * question, one picture. As many are answered at once as the engine gains from; answers are shown
+ * one after the other, in order. The notebook and its conversation do not change. */
 #include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,15 +13,15 @@
 #include "notebook/refs.h"
 #include "notebook/foreach_file.h"
 
-/* A picture being asked about, or that could not be. */
+/* A picture that is being asked about, or that could not be loaded. */
 struct item {
-    struct task task;      // first: the item is found from there
-    struct item *next;     // the picture behind it
-    int at;                // of the pictures, from 0
-    struct loaded own;     // loaded for this question; none for one of the notebook's
-    struct loaded *loaded; // that, or the notebook's; NULL: it could not be loaded
+    struct task task;      // first, so that the item is found from the task
+    struct item *next;     // the item after it
+    int at;                // index of the picture
+    struct loaded own;     // loaded for this question; empty for the notebook's pictures
+    struct loaded *loaded; // `own` or the notebook's; NULL: it could not be loaded
     struct question question;
-    struct text waiting; // what it has answered while another was shown
+    struct text waiting; // its answer so far, while another was shown
     bool ended;
 };
 
@@ -30,15 +30,15 @@ struct foreach {
     const struct settings *settings;
     struct strings what;      // paths, addresses, "@3"
     char *text;               // of the question, with its tag
-    char *file;               // answers go there, too; NULL
+    char *file;               // also receives the answers
     struct foreach_file rows; // [what.n]
     size_t at;                // the next picture to be asked about
-    struct item *first;       // the one whose answer is on the screen,
-    struct item **last;       // and where the next one's is to be hung
+    struct item *first;       // the item whose answer is on the screen,
+    struct item **last;       // and where to append the next item
     int n_items;
-    double stored_s;                   // when the file was written last, on the clock
-    int n_answered, n_failed, n_there; // there: in the file already
-    struct phi3v_error first_error;    // of a picture,
+    double stored_s;                   // when the file was last written, on the clock
+    int n_answered, n_failed, n_there; // n_there: in the file already
+    struct phi3v_error first_error;    // of a single picture,
     int broken;                        // and of the whole: MEMORY, IO; 0
     struct phi3v_error broken_error;
 };
@@ -83,7 +83,7 @@ static int text_of_prompt(struct foreach *f, const char *prompt, struct phi3v_er
     return f->text ? 0 : memory_error(err);
 }
 
-/* "@2", "@cover", "@2-5", "@all" */
+/* Reads "@2", "@cover", "@2-5" or "@all". */
 static int add_images(struct foreach *f, const char *word, struct phi3v_error *err)
 {
     const struct images *m = &f->nb->book.images;
@@ -138,7 +138,7 @@ static int parse_words(struct foreach *f, const struct words *words, struct phi3
     return rc;
 }
 
-/* WHAT... [n|"PROMPT"] [to FILE] */
+/* Reads WHAT... [n|"PROMPT"] [to FILE]. */
 static int parse(struct foreach *f, const char *args, struct phi3v_error *err)
 {
     struct words words;
@@ -156,7 +156,7 @@ static void send(struct foreach *f, const struct nb_output *out)
     f->nb->front.output(f->nb->front.user, out);
 }
 
-/* The whole cannot go on. */
+/* Records an error that ends the whole command. */
 static void break_off(struct foreach *f, int rc, const struct phi3v_error *why)
 {
     if (!rc || f->broken) return;
@@ -164,7 +164,7 @@ static void break_off(struct foreach *f, int rc, const struct phi3v_error *why)
     f->broken_error = *why;
 }
 
-/* Into the table; NULL: there was no memory for it. */
+/* Puts text into the table; NULL: there was no memory for it. */
 static void keep(struct foreach *f, char **to, char *text)
 {
     struct phi3v_error err;
@@ -203,7 +203,7 @@ static void show_begin(struct foreach *f, struct item *l)
     show_text(f, l->waiting.s, l->waiting.n);
 }
 
-/* Ends what is shown, and keeps it. */
+/* Ends the shown answer, and keeps it. */
 static void show_end(struct foreach *f, struct item *l)
 {
     const struct phi3v_result *result = &l->task.result;
@@ -237,7 +237,7 @@ static int store(struct foreach *f, struct phi3v_error *err)
     return rc;
 }
 
-/* Now and then, so that a crash costs what was answered in the last second. */
+/* Stores at most once a second, so that a crash costs only the answers of the last second. */
 static void store_soon(struct foreach *f)
 {
     struct phi3v_error err;
@@ -269,14 +269,14 @@ static bool was_stopped(const struct item *l)
     return l->ended && l->task.code == PHI3V_E_CANCELLED;
 }
 
-/* The item that has become the first one. */
+/* Begins to show the item that is now first. */
 static void show_first(struct foreach *f)
 {
     const struct item *l = f->first;
     if (l && l->loaded && !was_stopped(l)) show_begin(f, f->first);
 }
 
-/* Whatever has ended at the front is told and goes; the next one is shown. */
+/* Reports and removes finished items at the front, then shows the next. */
 static void show_ended(struct foreach *f)
 {
     while (f->first && f->first->ended) {
@@ -304,7 +304,7 @@ static int on_event(const struct phi3v_event *event, struct task *task, void *us
     return engine_on_event(event, &f->nb->engine);
 }
 
-/* What was shown of the answer is ended as none, and it begins once more. */
+/* Ends the shown part as no answer; the answer starts again. */
 static bool on_again(struct task *task, void *user)
 {
     struct foreach *f = user;
@@ -347,8 +347,8 @@ static int make_question(struct foreach *f, struct item *l, struct phi3v_error *
     return engine_ask(&f->nb->engine, turns, n, &l->loaded, &how, &l->question, err);
 }
 
-/* The next picture at the end of the line; NULL without memory. One that cannot be opened stands
- * there too, as ended, so that it is told in its turn. */
+/* Appends an item for the next picture; NULL without memory. A picture that cannot be opened is
+ * appended as ended, to be reported in its turn. */
 static struct item *push(struct foreach *f, size_t at)
 {
     const char *what = f->what.v[at];
@@ -370,7 +370,7 @@ static struct item *push(struct foreach *f, size_t at)
     return l;
 }
 
-/* Answers that have come are kept for their turn, but not of any number of pictures. */
+/* Finished answers wait for their turn, but only a limited number. */
 static struct task *next(void *user)
 {
     struct foreach *f = user;
@@ -394,7 +394,7 @@ static struct task *next(void *user)
 
 /* -- The whole -------------------------------------------------------------------------------- */
 
-/* What the file has of these pictures is not asked again. */
+/* Pictures whose answers are in the file are not asked again. */
 static int take_over(struct foreach *f, struct phi3v_error *err)
 {
     const struct images *m = &f->nb->book.images;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Commands that look: :info :stats :context :prompt :history :help, and :quit */
+ * Commands that only report: :info :stats :context :prompt :history :help, and :quit */
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -116,7 +116,7 @@ int command_context(struct call *c, struct phi3v_error *err)
 
 /* -- :prompt ---------------------------------------------------------------------------------- */
 
-/* Rows of one picture, or ids of text. */
+/* Adds the rows of one picture, or ids of text. */
 static int add_run(const struct notebook *nb, struct text *t, const int32_t *ids, size_t n,
                    bool as_ids, struct phi3v_error *err)
 {
@@ -197,7 +197,7 @@ int command_help(struct call *c, struct phi3v_error *err)
     if (!text && memory_failures() != before) return memory_error(err);
     if (!text) {
         const char *topic = *c->args == ':' ? c->args + 1 : c->args;
-        (void)command_find(topic, err); /* says why there is no help on it */
+        (void)command_find(topic, err); /* sets the reason why there is no help */
         return PHI3V_E_ARGUMENT;
     }
     report(c->nb, "%s", text);

@@ -8,10 +8,10 @@
 
 /* -- The price, before it is paid ------------------------------------------------------------- */
 
-/* A question's own tokens, and what stands around it. */
+/* The tokens of a question and of the template around it. */
 enum { FEW_TOKENS = 20 };
 
-/* To the first word of an answer about this picture alone. */
+/* Seconds to the first word of an answer about this picture alone. */
 static double expected_s(struct notebook *nb, const phi3v_image *image,
                          const struct phi3v_image_plan *plan)
 {
@@ -103,7 +103,7 @@ const char *name_at_end(const struct words *words, size_t *ret_n)
     return named ? words->v[n - 1].text : NULL;
 }
 
-/* A pattern of a request's looks at no folder. */
+/* A request's pattern is not expanded: requests may not read folders. */
 static int expand(const struct call *c, const struct word *word, struct strings *ret,
                   struct phi3v_error *err)
 {
@@ -173,7 +173,7 @@ int command_images(struct call *c, struct phi3v_error *err)
     return 0;
 }
 
-/* The first crop of the model's input as 8-bit pixels: what it sees of the whole picture. */
+/* The first crop of the model's input as 8-bit pixels: its view of the whole picture. */
 static uint8_t *global_view(const float *crop, int side)
 {
     static const float mean[3] = {0.48145466f, 0.4578275f, 0.40821073f};
@@ -188,7 +188,7 @@ static uint8_t *global_view(const float *crop, int side)
     return rgb;
 }
 
-/* The picture in its crops, then what the model sees of the whole. */
+/* Shows the picture in its crops, then the model's view of the whole. */
 static int show_views(struct call *c, const phi3v_image *const views[2],
                       const struct phi3v_image_plan *plan, struct phi3v_error *err)
 {
@@ -233,7 +233,7 @@ static int show_model_view(struct call *c, const phi3v_image *image, struct phi3
     return rc;
 }
 
-/* [@n] [model]; without @n the latest picture. */
+/* Reads [@n] [model]; without @n the latest picture. */
 static int which_image(const struct notebook *nb, const struct words *words, bool *ret_model,
                        int *ret_index, struct phi3v_error *err)
 {
@@ -269,7 +269,7 @@ int command_show(struct call *c, struct phi3v_error *err)
 int command_unstage(struct call *c, struct phi3v_error *err)
 {
     (void)c, (void)err;
-    return 0; /* the line itself says it all */
+    return 0; /* the line itself is the effect */
 }
 
 int command_drop(struct call *c, struct phi3v_error *err)

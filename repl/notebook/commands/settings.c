@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Commands that set: :set :system :mode :model. What belongs to cells is only checked here; it
- * takes effect as a line of the next cell (notebook/lines). */
+ * Commands that change settings: :set :system :mode :model. Settings of cells are only checked
+ * here; they take effect as lines of the next cell (notebook/lines). */
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,7 +42,7 @@ static int say_settings(struct call *c, const struct setting *only, struct phi3v
     return rc;
 }
 
-/* How things are shown is the notebook's alone and at once in effect. */
+/* Display settings belong to the notebook and take effect at once. */
 static int set_shown(struct notebook *nb, const char *key, const char *value,
                      struct phi3v_error *err)
 {
@@ -115,7 +115,7 @@ static const char *mode_by(const struct engine *e)
     return e->advice.mode ? e->advice.mode : "chat";
 }
 
-/* The mode that nobody chose is that of the new model, from the next cell on. */
+/* From the next cell on, the mode that nobody chose is the new model's. */
 static int follow_model(struct notebook *nb, struct phi3v_error *err)
 {
     static const struct int_list none = {0};
