@@ -4,8 +4,8 @@
 
 #include <time.h>
 
-double now_s(void); /* seconds of a clock that only goes forward */
-/* The time on a clock so many milliseconds from now, to wait until. */
+double now_s(void); /* seconds on a monotonic clock */
+/* The time on a clock `ms` milliseconds from now, as the end of a wait. */
 struct timespec clock_after(clockid_t clock, int ms);
 
 #endif

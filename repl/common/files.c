@@ -63,7 +63,7 @@ bool write_all(int fd, const char *bytes, size_t n)
     return true;
 }
 
-/* Writes the bytes into a new file beside `target` and moves it there; 0 or errno. */
+/* Writes the bytes into a new file beside `target` and moves it there; returns 0 or errno. */
 static int replace_file(const char *target, const char *bytes, size_t n, unsigned mode,
                         const struct stat *old)
 {
@@ -76,8 +76,8 @@ static int replace_file(const char *target, const char *bytes, size_t n, unsigne
     return why;
 }
 
-/* Where a symbolic link that leads nowhere yet points to; NULL: path is no such link, or there is
- * no memory. */
+/* The target of a symbolic link that does not exist yet; NULL: path is no such link, or there is no
+ * memory. */
 static char *end_of_link(const char *path)
 {
     char to[PATH_MAX];
@@ -87,7 +87,7 @@ static char *end_of_link(const char *path)
     return text_format("%.*s%.*s", slash ? (int)(slash - path + 1) : 0, path, (int)n, to);
 }
 
-/* The file that is to be written: behind every link of the name. NULL without memory. */
+/* The file to write: every link in the name is followed. NULL without memory. */
 static char *target_of(const char *path, bool exists)
 {
     enum { MOST_LINKS = 40 };

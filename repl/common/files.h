@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Whole files: read with a bound, written so that a crash leaves the old one or the new one. */
+ * Whole files: read up to a limit, and written so that a crash leaves either the old or the new
+ * file. */
 #ifndef COMMON_FILES_H
 #define COMMON_FILES_H
 
@@ -8,22 +9,21 @@
 
 #include "common/text.h"
 
-/* The whole file ("-": standard input), NUL-terminated behind its n bytes. Errors: IO (what, why,
+/* Reads the whole file ("-": standard input); a NUL follows its n bytes. Errors: IO (what, why,
  * larger than max_bytes), MEMORY. */
 int load_file(const char *path, size_t max_bytes, char **ret_bytes, size_t *ret_n,
               struct phi3v_error *err);
 
-/* Writes beside the file and renames. A symbolic link stays one: what it points at is replaced. An
- * old file's mode is kept; a new one gets `mode` (less the umask). Parts of the file that a killed
- * program left are removed.
- * Errors: IO, MEMORY. */
+/* Writes a file beside the old one and renames it. A symbolic link is kept and its target replaced.
+ * An old file's mode is kept; a new one gets `mode` (less the umask). Parts left by killed programs
+ * are removed. Errors: IO, MEMORY. */
 int store_file(const char *path, const char *bytes, size_t n, unsigned mode,
                struct phi3v_error *err);
 
-/* All bytes into an open file; errno says why not. */
+/* Writes all bytes into an open file; on failure errno says why. */
 bool write_all(int fd, const char *bytes, size_t n);
 
-/* What a file looked like, to tell later whether it is still the same. */
+/* A file's identity and state, to tell later whether it has changed. */
 struct file_mark {
     bool there;
     long long size, seconds, nanoseconds;
@@ -32,13 +32,13 @@ struct file_mark {
 struct file_mark file_mark(const char *path);
 bool file_mark_same(const struct file_mark *a, const struct file_mark *b);
 
-/* $VAR/phiscope or ~/DEFAULT/phiscope for the XDG kind ("XDG_STATE_HOME", ".local/state"), made
- * when absent (0700). NULL when there is no home. */
+/* $VAR/phiscope or ~/DEFAULT/phiscope for the XDG kind ("XDG_STATE_HOME", ".local/state"), created
+ * if absent (0700). NULL when there is no home. */
 char *xdg_dir(const char *variable, const char *fallback);
 /* A path with a leading ~ or ~/ replaced by the home directory; NULL without memory. */
 char *expand_home(const char *path);
-bool is_plain_file(const char *path); /* ~ is understood */
-/* Whether a file's name ends so, in letters of either case, and has something before it. */
+bool is_plain_file(const char *path); /* a leading ~ is expanded */
+/* Whether a file's name has this ending, in either case, and something before it. */
 bool has_ending(const char *path, const char *ending);
 
 #endif

@@ -42,7 +42,7 @@ json_t *json_ids(const int32_t *ids, size_t n)
     return list;
 }
 
-/* Length in bytes of a letter that terminals or line readers could obey, else 0. */
+/* The length in bytes of a character that terminals or line readers might obey, else 0. */
 static int unsafe_letter(const unsigned char *s, unsigned *ret_letter)
 {
     if (s[0] == 0x7F) {
@@ -105,7 +105,7 @@ static void pretty_string(struct text *out, const json_t *value)
     free(quoted);
 }
 
-/* The fewest digits that read back as the same number. */
+/* Writes the fewest digits that read back as the same number. */
 static void pretty_real(struct text *out, double x)
 {
     char digits[40];
@@ -117,7 +117,7 @@ static void pretty_real(struct text *out, double x)
     if (!strpbrk(digits, ".e")) text_add(out, ".0");
 }
 
-/* What is being written, and whether somebody still wants it. */
+/* The text being written, and whether it is still wanted. */
 struct pretty {
     struct text out;
     const struct stop *stop;

@@ -28,7 +28,8 @@ static int hex4(const char *p)
 static bool is_high(int u) { return u >= 0xD800 && u <= 0xDBFF; }
 static bool is_low(int u) { return u >= 0xDC00 && u <= 0xDFFF; }
 
-/* The escape \uXXXX at p: as it is where a reader takes it, else carried. Returns its bytes. */
+/* Reads the escape \uXXXX at p, keeping it unchanged if jansson would refuse it. Returns its
+ * bytes. */
 static size_t take_escape(const char *p, const char *end, struct text *out)
 {
     int u = end - p >= 6 ? hex4(p + 2) : -1;
@@ -42,7 +43,7 @@ static size_t take_escape(const char *p, const char *end, struct text *out)
     return n;
 }
 
-/* The string at p, its quotes included. Returns its bytes. */
+/* Reads the string at p, including its quotes. Returns its bytes. */
 static size_t take_string(const char *p, const char *end, struct text *out)
 {
     const char *begun = p++;
@@ -82,7 +83,7 @@ static bool is_small_integer(const char *s, size_t n)
     return true;
 }
 
-/* A number as JSON has it, or one of the three words that Python adds. */
+/* Whether this is a JSON number, or one of the three words that Python adds. */
 static bool is_number(const char *s, size_t n)
 {
     static const char *const words[] = {"NaN", "Infinity", "-Infinity"};
@@ -105,7 +106,7 @@ static bool is_number(const char *s, size_t n)
     return at == n;
 }
 
-/* A number or word at p. Returns its bytes. */
+/* Reads a number or word at p. Returns its bytes. */
 static size_t take_word(const char *p, const char *end, struct text *out)
 {
     size_t n = 0;
@@ -118,7 +119,7 @@ static size_t take_word(const char *p, const char *end, struct text *out)
     return n;
 }
 
-/* The text with what JSON has no place for inside strings; false when it was stopped. */
+/* Rewrites the text so that what JSON does not allow is inside strings; false when stopped. */
 static bool carry(const char *text, size_t n, const struct stop *stop, struct text *out)
 {
     size_t ask_at = 0;
@@ -129,7 +130,7 @@ static bool carry(const char *text, size_t n, const struct stop *stop, struct te
     return true;
 }
 
-/* What the library reads from, piece by piece. */
+/* The input of the library, piece by piece. */
 struct feed {
     const char *p, *end;
     const struct stop *stop;
@@ -171,11 +172,11 @@ json_t *json_exact_parse(const char *text, size_t n, const char *what, const str
 
 /* -- Writing ---------------------------------------------------------------------------------- */
 
-/* Marks may also stand in what was not read here, a journal that somebody has changed: only what is
- * really carried becomes something else than text. */
+/* Text that was not read here, such as a journal that somebody has changed, may also contain marks:
+ * only pieces that are really kept are turned back. */
 
-/* Bytes of the number that the whole string behind the mark stands for; 0: it is no such string, or
- * a name, which stays one. */
+/* The bytes of the number that the whole string after the mark stands for; 0: it is not such a
+ * string, or it is a name, which stays a string. */
 static size_t carried_number(const char *json, const char *mark)
 {
     const char *digits = mark + MARK_BYTES + 1;
@@ -189,7 +190,6 @@ static bool is_carried_escape(const char *mark)
     return mark[MARK_BYTES] == 'u' && hex4(mark + MARK_BYTES + 1) >= 0;
 }
 
-/* The JSON text with what was carried in its place. */
 char *json_exact_pretty(const json_t *value, const struct stop *stop)
 {
     char *json = json_pretty(value, stop);

@@ -51,7 +51,7 @@ void *memory_grow(void *p, size_t n, size_t size)
 
 void *memory_room(void *v, size_t n, size_t size)
 {
-    /* A list is as long as its last full step, or longer. */
+    /* A list's allocation is at least its last power of two. */
     bool full = (n & (n - 1)) == 0;
     return full ? memory_grow(v, n ? 2 * n : 1, size) : v;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Memory for front ends and verbs, which can do nothing without: it is there, or the program ends
- * with one line. The notebook core does not use these. */
+ * Memory for front ends and verbs, which cannot continue without it: on failure the program ends
+ * with a one-line message. The notebook core does not use these. */
 #ifndef COMMON_MUST_H
 #define COMMON_MUST_H
 
@@ -14,7 +14,7 @@ char *xstrdup(const char *s);
 char *xstrndup(const char *s, size_t n);
 char *xasprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 char *xtake(struct text *t); /* as text_take */
-/* p, which must not be NULL. */
+/* Returns p, or ends the program when it is NULL. */
 void *must(void *p);
 
 #endif

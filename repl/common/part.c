@@ -20,14 +20,14 @@ static const char mark[] = ".part";
 
 /* -- Folders ---------------------------------------------------------------------------------- */
 
-/* Of a path; NULL without memory. */
+/* The folder of a path; NULL without memory. */
 static char *folder_of(const char *path)
 {
     const char *slash = strrchr(path, '/');
     return slash ? text_copyn(path, (size_t)(slash - path) + (slash == path)) : text_copy(".");
 }
 
-/* A rename is only certain once its folder is on the disk. */
+/* A rename is durable only once its folder is on the disk. */
 static void sync_folder_of(const char *path)
 {
     char *folder = folder_of(path);
@@ -48,8 +48,7 @@ static bool lock(int fd)
     return !rc;
 }
 
-/* Somebody who tidies up may take the name away between its making and its locking: then the file
- * is made again. */
+/* Another program tidying up may remove the file before it is locked; then it is created again. */
 static bool open_named(struct part *p, unsigned mode)
 {
     enum { MOST_TRIES = 1000 };
@@ -116,8 +115,8 @@ bool part_is_name(const char *name)
            strspn(name + n - ID_DIGITS, "0123456789abcdef") == ID_DIGITS;
 }
 
-/* Its program is gone when nobody holds its lock, which is taken as a shared one, since others may
- * be tidying up as well. */
+/* The file's program has ended if nobody holds its lock. We take a shared lock, since others may be
+ * tidying up as well. */
 static void remove_left(int folder, const char *name)
 {
     struct stat st;
@@ -128,7 +127,7 @@ static void remove_left(int folder, const char *name)
     close(fd);
 }
 
-/* Of one file, or with NULL of all. */
+/* Tidies up parts of one file, or with NULL of all. */
 static void tidy(const char *folder, const char *name)
 {
     DIR *dir = opendir(folder);

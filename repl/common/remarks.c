@@ -10,7 +10,7 @@
 
 static _Thread_local bool muted;
 
-/* The stream is unbuffered, so that each piece of text arrives on its writer's own thread. */
+/* The stream is unbuffered, so that each piece of text is written on its own thread. */
 static ssize_t pass_on(void *cookie, const char *bytes, size_t n)
 {
     (void)cookie;
@@ -20,7 +20,7 @@ static ssize_t pass_on(void *cookie, const char *bytes, size_t n)
 void remarks_begin(void)
 {
     FILE *asking = fopencookie(NULL, "w", (cookie_io_functions_t){.write = pass_on});
-    if (!asking) return; /* then remarks are seen */
+    if (!asking) return; /* then remarks stay visible */
     setvbuf(asking, NULL, _IONBF, 0);
     stderr = asking;
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
- * What libraries that read pictures say on standard error about damaged files, in words of their
- * own and with no way to ask them not to (libjxl, dav1d). Ours are all that is to be seen. */
+ * Suppresses what image libraries print on standard error about damaged files, which some cannot be
+ * told not to do (libjxl, dav1d). Only our own messages should be seen. */
 #ifndef COMMON_REMARKS_H
 #define COMMON_REMARKS_H
 
-/* From here on the C library's stderr is a stream that asks which thread writes. Before any other
- * thread begins, because stderr is a variable; without it the two below do nothing. */
+/* Makes the C library's stderr a stream that checks which thread writes. Call it before any other
+ * thread starts, because stderr is a variable; without it the two below do nothing. */
 void remarks_begin(void);
 
-/* What this thread writes to stderr between the two is left out; what others write is not, nor what
- * goes to the descriptor itself. */
+/* Text that this thread writes to stderr between the two calls is dropped; other threads' text and
+ * direct writes to the descriptor are not. */
 void remarks_mute(void);
 void remarks_unmute(void);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The question whether long work is to end, asked between pieces of it. */
+ * Asks, between pieces of long work, whether it should stop. */
 #ifndef COMMON_STOP_H
 #define COMMON_STOP_H
 
@@ -15,15 +15,15 @@ struct stop {
 
 /* stop may be NULL: the work goes on. */
 static inline bool stop_asked(const struct stop *stop) { return stop && stop->fn(stop->user); }
-/* The same for work that counts what it has done: asked when `done` has reached *next, which is then
- * set `step` further on. */
+/* The same for work that counts what it has done: asks when `done` has reached *next, and then sets
+ * *next to `step` further on. */
 static inline bool stop_asked_at(const struct stop *stop, size_t done, size_t *next, size_t step)
 {
     if (done < *next) return false;
     *next = done + step;
     return stop_asked(stop);
 }
-/* "reading x.ipynb was cancelled"; returns PHI3V_E_CANCELLED. */
+/* Fills *err with "reading x.ipynb was cancelled" and returns PHI3V_E_CANCELLED. */
 int stop_error(struct phi3v_error *err, const char *doing, const char *what);
 
 #endif

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Text that grows, and lists of strings. Where memory is missing nothing is added, the text or list
- * stays usable, and memory_failures() tells. */
+ * Growing text, and lists of strings. Without memory nothing is added, the text or list stays
+ * usable, and memory_failures() counts it. */
 #ifndef COMMON_TEXT_H
 #define COMMON_TEXT_H
 
@@ -15,10 +15,10 @@ char *text_copy(const char *s); /* NULL stays NULL */
 char *text_copyn(const char *s, size_t n);
 char *text_format(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
-/* n bytes as hexadecimal digits in small letters; ret: [2 n + 1]. */
+/* n bytes as lower-case hexadecimal digits; ret: [2 n + 1]. */
 void hex_text(const unsigned char *bytes, size_t n, char *ret);
 
-/* The value of a hexadecimal digit in either case; -1: it is none. */
+/* The value of a hexadecimal digit in either case; -1: not a digit. */
 int hex_digit(char c);
 
 /* "1.5 GB", "12 kB": decimal units, three digits. Returns buf. */
@@ -34,8 +34,7 @@ struct text {
 void text_add(struct text *t, const char *s);
 void text_addn(struct text *t, const char *s, size_t n);
 void text_addf(struct text *t, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* The string ("" when nothing was added), now the caller's; NULL when anything is missing from it.
- */
+/* The string ("" when nothing was added), now the caller's; NULL when any of it is missing. */
 char *text_take(struct text *t);
 void text_free(struct text *t);
 
@@ -46,14 +45,14 @@ struct strings {
     size_t n;
 };
 bool strings_add(struct strings *list, const char *s);
-/* Takes s, also where it cannot be added (and is freed); NULL cannot. */
+/* Takes ownership of s, even if it cannot be added (it is then freed); s NULL counts as failure. */
 bool strings_take(struct strings *list, char *s);
 void strings_free(struct strings *list);
 bool strings_copy(struct strings *to, const struct strings *from); /* to is empty */
 
 /* -- Errors ------------------------------------------------------------------------------------ */
 
-/* As the library's errors: fills *err (which may be NULL) and returns code. */
+/* Fills *err (which may be NULL) as the library does and returns code. */
 int refuse(struct phi3v_error *err, int code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
