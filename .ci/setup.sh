@@ -44,7 +44,8 @@ setup_packages() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
 }
 
-# setup_build DIR [option…]: configures once, then builds what changed, with ninja's progress on stderr.
+# setup_build DIR [option…]: configures once, then builds what changed of $build_target (unset: of everything), with ninja's
+# progress on stderr.
 setup_build() {
     dir=$1
     shift
@@ -52,8 +53,8 @@ setup_build() {
         say "phiscope: configuring $(basename "$dir")"
         log=$(meson setup "$dir" "$root" "$@" 2>&1) || { printf '%s\n' "$log" >&2; return 1; }
     fi
-    case $(ninja -C "$dir" -n 2>&1) in
+    case $(ninja -C "$dir" -n ${build_target-} 2>&1) in
     *'no work to do'*) ;; # the usual case, a few hundredths of a second
-    *) say "phiscope: building $(basename "$dir")" && ninja -C "$dir" >&2 ;;
+    *) say "phiscope: building $(basename "$dir")" && ninja -C "$dir" ${build_target-} >&2 ;;
     esac
 }
