@@ -31,8 +31,8 @@ static uint32_t word(const uint8_t *b)
     return (uint32_t)b[0] << 24 | (uint32_t)b[1] << 16 | (uint32_t)b[2] << 8 | b[3];
 }
 
-/* Public is 2000::/3, less 6to4 and Teredo. ::ffff:0:0/96 and NAT64 lead to the IPv4 address they
- * carry; a translator's own prefix inside 2000::/3 cannot be told from any other address. */
+/* The public range is 2000::/3, without 6to4 and Teredo. ::ffff:0:0/96 and NAT64 lead to the IPv4
+ * address they carry; a translator's own prefix inside 2000::/3 cannot be recognised. */
 static bool is_private_6(const uint8_t a[16])
 {
     static const uint8_t mapped[12] = {[10] = 0xFF, [11] = 0xFF};
@@ -64,8 +64,7 @@ bool address_is_private(const struct sockaddr *address)
 
 enum kind { PUBLIC, PRIVATE, NO_ADDRESS };
 
-/* getaddrinfo knows every spelling that a connection would accept: 0x7f.1, 2130706433, 0177.0.0.1.
- */
+/* getaddrinfo accepts every spelling that a connection would: 0x7f.1, 2130706433, 0177.0.0.1. */
 static enum kind kind_of(const char *text)
 {
     struct addrinfo hints = {.ai_flags = AI_NUMERICHOST, .ai_family = AF_UNSPEC}, *info = NULL;
@@ -99,7 +98,7 @@ bool address_host_is_private(const char *host)
     if (kind != NO_ADDRESS) return kind == PRIVATE;
     size_t n = strlen(host);
     while (n > 0 && host[n - 1] == '.') n--;
-    if (!memchr(host, '.', n)) return true; /* one word is found only by local name servers */
+    if (!memchr(host, '.', n)) return true; /* only local name servers resolve a single word */
     for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
         if (ends_with(host, n, endings[i])) return true;
     return false;

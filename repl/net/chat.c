@@ -43,7 +43,7 @@ static int say(struct chat_call *call, const char *text, size_t n, float logprob
     return 1;
 }
 
-/* The answer begins anew: what is the same as before is what the caller gets first. */
+/* The answer starts again: the text that is still the same is given to the caller first. */
 static int start_over(struct chat_call *call)
 {
     if (!call->on_again || !call->on_again(call)) {
@@ -63,7 +63,7 @@ static int take_text(struct chat_call *call, const char *text, size_t n, float l
     size_t left = call->text.n - call->n_matched, k = 0;
     while (k < n && k < left && text[k] == call->text.data[call->n_matched + k]) k++;
     if (k < n && k < left) {
-        while (k > 0 && ((unsigned char)text[k] & 0xC0) == 0x80) k--; /* whole letters */
+        while (k > 0 && ((unsigned char)text[k] & 0xC0) == 0x80) k--; /* whole characters */
         call->n_matched += k;
         if (start_over(call)) return 1;
     } else {
@@ -121,7 +121,7 @@ static int take_event(const char *data, size_t n, void *user)
     return n ? take_json(call, data, n) : 0;
 }
 
-/* An answer in one piece, or a page about an error, is no stream of events. */
+/* Whether this is an unstreamed answer or an error page, not a stream of events. */
 static bool is_page(struct chat_call *call, const char *bytes, size_t n)
 {
     long status = 0;
@@ -177,7 +177,7 @@ static void finish(struct chat_call *call)
     call->ended = true;
 }
 
-/* Without what some server has refused to read. */
+/* The request's body, without fields that some server has refused. */
 static char *body_of(struct chat_call *call)
 {
     for (int k = 0; k < CHAT_N_OPTIONAL; k++) {
@@ -221,7 +221,7 @@ static bool begin_try(struct chat_call *call, int server)
 
 /* -- After a try ------------------------------------------------------------------------------ */
 
-/* Whether the refusal names a field that the question can do without, from now on. */
+/* Whether the refusal names an optional field, which is left out from now on. */
 static bool learn_refusal(struct chat_call *call, long status)
 {
     if (status != 400 && status != 422) return false;
@@ -235,7 +235,7 @@ static bool learn_refusal(struct chat_call *call, long status)
     return false;
 }
 
-/* Again, later, perhaps with another server. */
+/* Tries again later, perhaps on another server. */
 static void try_again(struct chat_call *call, double asked_s)
 {
     struct chat *c = call->chat;
@@ -247,8 +247,8 @@ static void try_again(struct chat_call *call, double asked_s)
     call->server = -1;
 }
 
-/* Servers that ask for a time are given it, within bounds; what fails otherwise is tried a few
- * times, with each server. */
+/* A server that asks for a wait gets it, within limits; other failures are tried a few times, on
+ * each server. */
 static bool may_try(struct chat_call *call, double asked_s)
 {
     if (asked_s > 0) {
@@ -275,7 +275,7 @@ static void judge_page(struct chat_call *call, long status)
     call->may_try = transfer_is_busy(status);
 }
 
-/* A stream that ends without having said so was cut. */
+/* A stream without an end mark was cut off. */
 static void judge_end(struct chat_call *call)
 {
     if (call->is_page) take_json(call, bytes_text(&call->page), call->page.n);
@@ -328,7 +328,7 @@ int chat_begin(struct chat *c, struct chat_call *call, struct phi3v_error *err)
     return net_fail_memory(err, "an answer");
 }
 
-/* Gives servers that are ready what waits for one. */
+/* Begins waiting calls on servers that are ready. */
 static void begin_waiting(struct chat *c)
 {
     double ready_s;
@@ -353,7 +353,7 @@ static void end_tries(struct chat *c)
     }
 }
 
-/* The one that has waited longest. */
+/* Takes the ended call that has waited longest. */
 static struct chat_call *take_ended(struct chat *c)
 {
     struct chat_call *found = NULL;
@@ -363,7 +363,7 @@ static struct chat_call *take_ended(struct chat *c)
     return found;
 }
 
-/* No longer than until a server is ready to be asked again. */
+/* Polls no longer than until a server is ready again. */
 static int poll_ms(const struct chat *c)
 {
     double ready_s, left_s = 1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Finding out what servers serve, before the first question. */
+ * Finds out what servers serve, before the first question. */
 #define _GNU_SOURCE /* explicit_bzero */
 #include <stdlib.h>
 #include <string.h>
@@ -16,7 +16,7 @@ static size_t take_page(char *data, size_t size, size_t n, void *user)
     return bytes_add(user, data, size * n, NET_EVENT_BYTES) ? 0 : size * n;
 }
 
-/* The page of models that server k gives; *ret_wait_s: how long it asks to wait, or -1. */
+/* Gets server k's list of models; *ret_wait_s: how long it asks us to wait, or -1. */
 static int get_models(struct chat *c, int k, const struct chat_options *opt, struct bytes *ret,
                       double *ret_wait_s, struct phi3v_error *err)
 {
@@ -68,7 +68,7 @@ static int nap(double seconds, const struct chat_options *opt)
     return 0;
 }
 
-/* One that is starting says so and is waited for. */
+/* A server that is starting says so, and we wait for it. */
 static int get_models_patiently(struct chat *c, int k, const struct chat_options *opt,
                                 struct bytes *ret, struct phi3v_error *err)
 {
@@ -85,7 +85,7 @@ static int get_models_patiently(struct chat *c, int k, const struct chat_options
     }
 }
 
-/* Servers after the first one serve the same model. */
+/* All servers must serve the first one's model. */
 static int learn_model(struct chat *c, int k, const struct chat_options *opt,
                        struct phi3v_error *err)
 {
@@ -116,7 +116,7 @@ static int learn_model(struct chat *c, int k, const struct chat_options *opt,
 
 /* -- Life ------------------------------------------------------------------------------------- */
 
-/* A key is one word that may stand in a header. */
+/* A key must be one word that is valid in a header. */
 static int take_key(struct chat *c, const char *key, struct phi3v_error *err)
 {
     if (!key) return 0;
@@ -128,7 +128,7 @@ static int take_key(struct chat *c, const char *key, struct phi3v_error *err)
     return c->key ? 0 : net_fail_memory(err, "an engine");
 }
 
-/* At least one server answers; which of the others does not is told. */
+/* At least one server must answer; a note names others that do not. */
 static int learn(struct chat *c, const struct chat_options *opt, struct phi3v_error *err)
 {
     int n_there = 0, rc = 0;

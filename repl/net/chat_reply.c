@@ -12,7 +12,7 @@
 
 /* -- Errors ----------------------------------------------------------------------------------- */
 
-/* {"error": {"message"}}, {"error": "…"}, {"message"}, {"detail"}: whichever is there. */
+/* The message in {"error": {"message"}}, {"error": "…"}, {"message"} or {"detail"}. */
 static const json_t *message_of(const json_t *root)
 {
     static const char *const names[] = {"error", "message", "detail"};
@@ -61,7 +61,7 @@ static bool read_error(struct chat_reply *r)
 
 /* -- Answers ---------------------------------------------------------------------------------- */
 
-/* Numbers are counts: what is below nothing or beyond reason counts as not said. */
+/* Negative or absurdly large counts are treated as missing. */
 static int64_t count_of(const json_t *object, const char *name)
 {
     const json_t *value = json_object_get(object, name);
@@ -142,7 +142,7 @@ static int64_t context_of(const json_t *model)
     return 0;
 }
 
-/* The first few, for a sentence. */
+/* The names of the first few models, for a message. */
 static char *names_of(const json_t *list)
 {
     enum { MAX_NAMES = 5 };

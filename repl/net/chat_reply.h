@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What OpenAI-style servers say, taken apart: a piece of a streamed answer, a whole answer, an
- * error, the list of models. Everything in it is somebody else's; nothing is trusted to be there. */
+ * Parses what OpenAI-style servers send: a piece of a streamed answer, a whole answer, an error,
+ * the list of models. All of it is untrusted, and any field may be missing. */
 #ifndef NET_CHAT_REPLY_H
 #define NET_CHAT_REPLY_H
 
@@ -17,34 +17,34 @@ struct chat_usage {
 };
 
 struct chat_reply {
-    json_t *json;     // what the text lies in
+    json_t *json;     // holds the text
     const char *text; // NULL: none
     size_t n_text;
-    float logprob; // of the least certain token of the text; NAN: not said
+    float logprob; // of the least certain token of the text; NAN: not given
     enum chat_finish finish;
     struct chat_usage usage;
-    bool failed; // an error stands in the place of an answer,
-    long status; // with the HTTP status that it names; 0: none
+    bool failed; // an error came in place of an answer,
+    long status; // with the HTTP status it names; 0: none
     char message[300];
 };
 
-/* One event's data or a whole body. False: it is nothing that a chat server says. */
+/* Reads one event's data or a whole body. False: it is not a chat server's reply. */
 bool chat_reply_read(const char *bytes, size_t n, struct chat_reply *ret);
 void chat_reply_fini(struct chat_reply *r);
 
-/* The message of an error's body, as clean text; "" where there is none. */
+/* Writes the message in an error's body as clean text; "" if there is none. */
 void chat_error_text(const char *bytes, size_t n, char *to, size_t size);
 
 struct chat_listed { // one of the models that a server lists
-    char *id;        // NULL: what was wanted is not there,
-    char *names;     // and this is
+    char *id;        // NULL: the wanted model is missing,
+    char *names;     // and this lists some others
     int64_t context; // tokens; 0: not said
-    char *mode;      // that notebooks with it begin in, "chat" or "cell"; NULL: not said
-    bool reads_tags; // <|image_1|> in a text means the first of its pictures
+    char *mode;      // in which notebooks with it begin, "chat" or "cell"; NULL: not given
+    bool reads_tags; // <|image_1|> in a text marks its first picture
 };
 
-/* The model that is wanted (NULL: the first) in what /models says. False: it is no list of models,
- * or there is no memory. */
+/* Finds the wanted model (NULL: the first) in a reply from /models. False: it is not a list of
+ * models, or there is no memory. */
 bool chat_models_find(const char *bytes, size_t n, const char *wanted, struct chat_listed *ret);
 void chat_listed_fini(struct chat_listed *l);
 

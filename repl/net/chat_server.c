@@ -20,7 +20,7 @@ const struct chat_optional chat_optional[CHAT_N_OPTIONAL] = {
 
 /* -- Addresses -------------------------------------------------------------------------------- */
 
-/* What people paste is the address of the server, of its /v1, or of what answers there. */
+/* People paste the address of the server, of its /v1, or of an endpoint below that. */
 static char *base_of(CURLU *parts)
 {
     static const char *const endings[] = {"/chat/completions", "/models", "/"};
@@ -113,7 +113,7 @@ int chat_servers_add(struct chat *c, const struct chat_options *opt, struct phi3
 
 /* -- Requests --------------------------------------------------------------------------------- */
 
-/* With a key, the public network is reached encrypted only: the very address that is about to be
+/* With a key, the public network must be reached with encryption; the actual address about to be
  * connected decides. */
 static curl_socket_t open_guarded(void *user, curlsocktype purpose, struct curl_sockaddr *a)
 {

@@ -13,8 +13,8 @@
 
 #define SOURCE "the data: URL"
 
-/* In place: no blanks, the usual alphabet, padded. s has room for three more bytes. Returns the new
- * length. */
+/* Normalises in place: no blanks, the usual alphabet, padded. s has room for three more bytes.
+ * Returns the new length. */
 static size_t normalise_base64(uint8_t *s, size_t n)
 {
     size_t to = 0;

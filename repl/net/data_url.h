@@ -5,8 +5,9 @@
 
 #include "net/fetch.h"
 
-/* data:[type][;base64],… percent-decoded; base64 also in the URL alphabet, with blanks, without
- * padding. The limit is the caller's to check on the result; here it only bounds the work. */
+/* Decodes data:[type][;base64],…: percent-encoding, and base64 also in the URL alphabet, with
+ * blanks, or without padding. The caller checks the limit on the result; here it only bounds the
+ * work. */
 int fetch_data_url(const char *url, size_t limit_bytes, struct fetched *ret,
                    struct phi3v_error *err);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Errors of this part: one sentence in the library's struct. */
+ * Errors of this folder: one sentence in the library's struct. */
 #ifndef NET_ERROR_H
 #define NET_ERROR_H
 

@@ -19,7 +19,7 @@
 #include "net/url.h"
 #include "term/clean.h"
 
-#define NAME_BYTES 160 /* of a name in an error sentence */
+#define NAME_BYTES 160 /* longest name in an error message */
 
 void fetch_global_init(void) { curl_global_init(CURL_GLOBAL_DEFAULT); }
 void fetch_global_fini(void) { curl_global_cleanup(); }
@@ -97,7 +97,7 @@ static int fetch_stdin(const char *source, const struct fetch_options *opt, stru
     return read_fd(opt->in_fd, source, opt, ret, err);
 }
 
-/* Regular files and pipes; O_NONBLOCK so that a pipe without a writer does not hang the open. */
+/* Opens regular files and pipes; O_NONBLOCK so that a pipe without a writer does not block. */
 static int fetch_file(const char *path, const char *source, const struct fetch_options *opt,
                       struct fetched *ret, struct phi3v_error *err)
 {
@@ -123,7 +123,7 @@ static int fetch_file(const char *path, const char *source, const struct fetch_o
 
 /* -- Names and the whole ---------------------------------------------------------------------- */
 
-/* Hosts in ASCII, so that one that only looks like another does not pass for it. */
+/* Shows hosts in ASCII, so that look-alike names are recognised. */
 static char *ascii_host(const char *url)
 {
     char *name = NULL, *copy = NULL;
@@ -152,7 +152,7 @@ char *fetch_display_name(const char *what)
     return clean;
 }
 
-/* A name that leaves room for the rest of the sentence; cut between letters. */
+/* Shortens a name to leave room for the rest of the sentence; cuts between characters. */
 static void shorten(const char *name, char *to, size_t size)
 {
     size_t n = strlen(name);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * A picture over http or https. Redirects are followed here, one request each, because each hop
- * may go to another network and through another proxy: whether it may be made is decided before
- * anything is connected. */
+ * Fetches a picture over http or https. Redirects are followed here, one request each, because
+ * every hop may go to another network and through another proxy: whether it is allowed is decided
+ * before connecting. */
 #define _GNU_SOURCE /* SOCK_CLOEXEC */
 #include "net/http.h"
 
@@ -26,9 +26,9 @@ struct transfer {
     const char *source;
     const struct fetch_options *opt;
     size_t limit;
-    double end_s; /* of the whole fetch, on the clock */
+    double end_s; /* end of the whole fetch, on the clock */
     struct bytes got;
-    size_t n_dropped; /* of an error's or a redirect's page */
+    size_t n_dropped; /* bytes of an error's or a redirect's page */
     int64_t total;    /* as announced; 0: unknown */
     bool sniffed;
     struct multipart multipart;
@@ -38,16 +38,15 @@ struct transfer {
     /* of the present hop */
     char *host;
     char *proxy;     /* NULL: none */
-    bool was_public; /* an earlier hop was */
-    bool refused;    /* a private address came up and was not connected */
+    bool was_public; /* an earlier hop was public */
+    bool refused;    /* a private address came up and was refused */
 };
 
 /* -- What arrives ----------------------------------------------------------------------------- */
 
 static const uint8_t *bytes_of(const struct transfer *t) { return (const uint8_t *)t->got.data; }
 
-/* Whether there is no need for more: a camera's first frame is there, or what comes is no picture.
- */
+/* Stops when no more is needed: a camera's first frame is complete, or this is no picture. */
 static void look(struct transfer *t)
 {
     if (t->multipart.is_one) {
@@ -60,8 +59,8 @@ static void look(struct transfer *t)
     }
 }
 
-/* Counts here, decoded: neither a chunked nor a compressed answer has a length to be refused
- * beforehand. */
+/* Counts the decoded bytes: chunked and compressed replies announce no length that could be
+ * refused. */
 static size_t take_body(char *data, size_t size, size_t n, void *user)
 {
     struct transfer *t = user;
@@ -112,8 +111,8 @@ static bool is_guarded(const struct transfer *t)
     return !t->opt->allow_private && (t->opt->origin != NET_TYPED || t->was_public);
 }
 
-/* The very address about to be connected: a name proves nothing, and may mean another address when
- * asked again. */
+/* Checks the actual address about to be connected: a name proves nothing, and may resolve
+ * differently next time. */
 static curl_socket_t open_socket(void *user, curlsocktype purpose, struct curl_sockaddr *a)
 {
     (void)purpose;
@@ -132,8 +131,8 @@ static curl_socket_t only_look(void *user, curlsocktype purpose, struct curl_soc
     return CURL_SOCKET_BAD;
 }
 
-/* What the host's name means here, asked without connecting. A name that only the proxy can resolve
- * counts as public. */
+/* Resolves the host's name here, without connecting. A name that only the proxy can resolve counts
+ * as public. */
 static bool resolves_to_private(struct transfer *t, const char *url)
 {
     bool is_private = false;
@@ -150,8 +149,8 @@ static bool resolves_to_private(struct transfer *t, const char *url)
     return is_private;
 }
 
-/* What can be known before connecting. Behind a proxy, where the connected address is the proxy's,
- * it is all there is: the host as it is written, and what its name means here. */
+/* What is known before connecting. Behind a proxy, whose address is the one connected, this is all:
+ * the host as written, and what it resolves to here. */
 static bool is_private_host(struct transfer *t, const char *url)
 {
     return address_host_is_private(t->host) || (t->proxy && resolves_to_private(t, url));
@@ -210,7 +209,7 @@ static int judge_stopped(const struct transfer *t, struct phi3v_error *err)
     }
 }
 
-/* A stream that ended may end with its only frame. */
+/* The end of the stream may complete its only frame. */
 static void finish_multipart(struct transfer *t)
 {
     if (!t->multipart.is_one || t->stopped) return;
@@ -244,7 +243,7 @@ static void setup(struct transfer *t)
     transfer_setup(c);
     curl_easy_setopt(c, CURLOPT_ACCEPT_ENCODING,
                      "");                        /* some servers compress without being asked */
-    curl_easy_setopt(c, CURLOPT_COOKIEFILE, ""); /* kept from hop to hop, nowhere else */
+    curl_easy_setopt(c, CURLOPT_COOKIEFILE, ""); /* kept between hops, not stored */
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_LIMIT, NET_STALL_BYTES_S);
     curl_easy_setopt(c, CURLOPT_LOW_SPEED_TIME, NET_STALL_S);
     curl_easy_setopt(c, CURLOPT_MAXFILESIZE_LARGE, (curl_off_t)t->limit);
@@ -257,7 +256,7 @@ static void setup(struct transfer *t)
     curl_easy_setopt(c, CURLOPT_NOPROGRESS, 0L);
 }
 
-/* Takes the address apart and decides on its proxy. */
+/* Parses the address and chooses its proxy. */
 static int begin_hop(struct transfer *t, const char *url, struct phi3v_error *err)
 {
     CURLU *parts = curl_url();
@@ -287,7 +286,7 @@ static int begin_hop(struct transfer *t, const char *url, struct phi3v_error *er
     return 0;
 }
 
-/* One request. Writes *ret_next (free) when it is a redirect to follow. */
+/* Sends one request. Writes *ret_next (free) if it is a redirect to follow. */
 static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3v_error *err)
 {
     char *next = NULL;

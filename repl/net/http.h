@@ -5,7 +5,7 @@
 
 #include "net/fetch.h"
 
-/* url: as url_spell gives it; source: the same for people. Writes ret->bytes and n_bytes only. */
+/* url: from url_spell; source: the same for people. Writes only ret->bytes and n_bytes. */
 int fetch_http(const char *url, const char *source, const struct fetch_options *opt,
                struct fetched *ret, struct phi3v_error *err);
 

@@ -21,7 +21,7 @@ static int fail_path(const char *what, const char *path, struct phi3v_error *err
     return net_fail(err, PHI3V_E_IO, "cannot %s %.300s: %s", what, path, strerror(errno));
 }
 
-/* With the folders above it. */
+/* Creates a folder and its parents. */
 static int make_folders(const char *path, struct phi3v_error *err)
 {
     char *copy = path ? strdup(path) : NULL;
@@ -129,8 +129,8 @@ int64_t hub_free_bytes(const char *path)
 
 /* -- Publishing ------------------------------------------------------------------------------- */
 
-/* What is in the making lies beside the folders, under the name and the lock of its commit: a
- * folder of links, and with the ending ".ref" a file. */
+/* Unfinished things lie beside the folders, under the name and the lock of their commit: a folder
+ * of links, and with the ending ".ref" a file. */
 static const char making[] = ".phiscope-";
 
 static char *making_path(const struct hub_cache *c, const char *commit, const char *ending)
@@ -143,7 +143,7 @@ static bool is_commit(const char *rev)
     return strlen(rev) == 40 && strspn(rev, "0123456789abcdef") == 40;
 }
 
-/* A file or a link, or a folder with the files in it. */
+/* Removes a file, a link, or a folder of files. */
 static void remove_made(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
@@ -158,7 +158,7 @@ static void remove_made(const char *path)
     remove(path);
 }
 
-/* Programs that were killed while they published left something that nobody has the lock of. */
+/* Removes what killed programs left while publishing, which nobody has locked. */
 static void tidy(const struct hub_cache *c)
 {
     DIR *d = opendir(c->repo);
@@ -187,7 +187,7 @@ static int link_file(const char *folder, const struct hub_file *f, struct phi3v_
     return rc;
 }
 
-/* What may have the name already, a file or a dead link, goes at once. */
+/* Replaces whatever has the name, a file or a dead link, in one step. */
 static int move_link(const char *from, const char *to, const struct hub_file *f,
                      struct phi3v_error *err)
 {
@@ -199,7 +199,7 @@ static int move_link(const char *from, const char *to, const struct hub_file *f,
     return rc;
 }
 
-/* config.json comes last: it is what makes a folder a model. */
+/* Moves config.json last, because it makes the folder a model. */
 static int move_links(const char *from, const char *to, const struct hub_listing *l,
                       struct phi3v_error *err)
 {
@@ -212,8 +212,8 @@ static int move_links(const char *from, const char *to, const struct hub_listing
     return rc;
 }
 
-/* Made beside and renamed. Where the snapshot exists (another program's, or an earlier choice of
- * files) the links are added to it. */
+/* Builds the snapshot beside its place and renames it. If it exists already (another program's, or
+ * an earlier choice of files), the links are added to it. */
 static int make_snapshot(const struct hub_cache *c, const struct hub_listing *l, const char *path,
                          struct phi3v_error *err)
 {
@@ -231,7 +231,7 @@ static int make_snapshot(const struct hub_cache *c, const struct hub_listing *l,
     return rc;
 }
 
-/* Appears under its name at once, whole. */
+/* Writes a small file that appears at once, complete. */
 static int write_small(const char *path, const char *made, const char *text,
                        struct phi3v_error *err)
 {

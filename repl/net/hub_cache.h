@@ -20,24 +20,24 @@ struct hub_cache {
 int hub_cache_init(struct hub_cache *c, const struct hub_env *env, const struct hub_name *name,
                    struct phi3v_error *err);
 void hub_cache_fini(struct hub_cache *c);
-/* Makes the folders. Errors: IO, MEMORY. */
+/* Creates the folders. Errors: IO, MEMORY. */
 int hub_cache_make(const struct hub_cache *c, struct phi3v_error *err);
 
 /* repo/blobs/KEY with an ending; new string (free). */
 char *hub_blob_path(const struct hub_cache *c, const char *key, const char *ending);
-/* Whether the blob is there with that size, through links. */
+/* Whether the blob exists with that size, following links. */
 bool hub_has_blob(const struct hub_cache *c, const struct hub_file *file);
 
-/* Tries to take a blob's lock: its descriptor, to be closed; -1 and errno EWOULDBLOCK when another
- * program has it. */
+/* Tries to take a blob's lock. Returns its descriptor, to be closed; -1 and errno EWOULDBLOCK when
+ * another program has it. */
 int hub_try_lock(const struct hub_cache *c, const char *key);
 
-/* Links all files of a listing, whose blobs are there, into the snapshot, and points the revision
- * to it. A new snapshot appears at once with all its files. *ret_path: its folder (free). */
+/* Links all files of a listing, whose blobs exist, into the snapshot, and points the revision to
+ * it. A new snapshot appears at once with all its files. *ret_path: its folder (free). */
 int hub_publish(const struct hub_cache *c, const struct hub_name *name, const struct hub_listing *l,
                 char **ret_path, struct phi3v_error *err);
 
-/* Bytes of disk that are free for us where path lies; -1: not known. */
+/* Bytes of disk free for us at path; -1: unknown. */
 int64_t hub_free_bytes(const char *path);
 
 /* Makes a folder's entries durable. */

@@ -26,8 +26,8 @@ static bool is_on(const char *name)
     return false;
 }
 
-/* Without blanks and line ends around; a token may hold neither, nor anything else that would end
- * the header it travels in. NULL: nothing is left, or it is no token. */
+/* Strips blanks and line ends around the text; a token may contain neither, nor anything else that
+ * would end its header. NULL: nothing is left, or it is no token. */
 static char *stripped(const char *s)
 {
     s += strspn(s, " \t\r\n");
@@ -37,7 +37,7 @@ static char *stripped(const char *s)
     return n ? strndup(s, n) : NULL;
 }
 
-/* $HF_HOME, by default in the user's cache. New string; NULL: there is no home either. */
+/* $HF_HOME, by default in the user's cache. New string; NULL: there is no home directory either. */
 static char *hf_home(void)
 {
     const char *home = variable("HF_HOME"), *cache = variable("XDG_CACHE_HOME");

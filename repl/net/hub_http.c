@@ -20,7 +20,7 @@
 
 /* -- Origins ---------------------------------------------------------------------------------- */
 
-/* Scheme, host and port of two addresses are the same. */
+/* Whether scheme, host and port of two addresses are equal. */
 static bool same_origin(const char *a, const char *b)
 {
     static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
@@ -61,7 +61,7 @@ static void keep(char *to, size_t size, const char *value, size_t n)
     to[n] = 0;
 }
 
-/* W/"abc" and "abc" are abc. */
+/* Stores W/"abc" and "abc" as abc. */
 static void keep_etag(struct hub_head *h, const char *value, size_t n, bool is_linked)
 {
     if (h->is_linked && !is_linked) return;
@@ -83,7 +83,7 @@ static void keep_range(struct hub_head *h, const char *value)
     h->total = number(slash + 1);
 }
 
-/* <ADDRESS>; rel="next" */
+/* Stores the address of <ADDRESS>; rel="next". */
 static void keep_next(struct hub_head *h, const char *value)
 {
     const char *end = strchr(value, '>');
@@ -110,7 +110,7 @@ static void take_field(struct hub_head *h, const char *name, size_t n_name, cons
 #undef IS
 }
 
-/* Each answer, an interim one or a proxy's too, begins anew with its status line. */
+/* Each reply, also an interim one or a proxy's, starts afresh with its status line. */
 void hub_head_take(struct hub_head *h, const char *line, size_t n)
 {
     char value[2048];
@@ -211,7 +211,7 @@ CURLcode hub_send(struct hub_client *c, const struct hub_request *r, struct hub_
     head->location = location ? strdup(location) : NULL;
     curl_easy_setopt(c->easy, CURLOPT_HTTPHEADER, NULL);
     curl_slist_free_all(list);
-    bool refusal = head->status >= 300; /* then its page need not have come to its end */
+    bool refusal = head->status >= 300; /* an error page may be cut off */
     return code == CURLE_WRITE_ERROR && refusal ? CURLE_OK : code;
 }
 
@@ -223,7 +223,7 @@ static bool is_transient(CURLcode code)
            code == CURLE_SSL_CONNECT_ERROR;
 }
 
-/* "NAME";r=REST;t=SECONDS: the window's end counts only when nothing is left of it. */
+/* Reads "NAME";r=REST;t=SECONDS: the end of the window matters only when nothing is left of it. */
 static double rate_limit_s(const struct hub_head *head)
 {
     const char *r = strstr(head->rate_limit, ";r="), *t = strstr(head->rate_limit, ";t=");
@@ -274,7 +274,7 @@ int hub_wait(struct hub_client *c, double seconds, long status, struct phi3v_err
 
 /* -- Sentences -------------------------------------------------------------------------------- */
 
-/* The hub's own words, one clean line. */
+/* The hub's own message as one clean line. */
 static char *words_of(const struct hub_head *head)
 {
     char *clean = clean_string(*head->message ? head->message : "", CLEAN_NAME);
@@ -370,9 +370,9 @@ static size_t take_text(const void *bytes, size_t n, const struct hub_head *head
     return bytes_add(user, bytes, n, MAX_JSON_BYTES) ? 0 : n;
 }
 
-/* Sends until something final came: through waits, and redirects within the hub. r->url changes to
- * where it came from (free); before each try begin is called. Returns 0 with a final head, whatever
- * its status, or an error. */
+/* Sends until the reply is final, through waits and redirects within the hub. r->url becomes the
+ * final address (free); before each try begin is called. Returns 0 with a final head, whatever its
+ * status, or an error. */
 static int send_patiently(struct hub_client *c, struct hub_request *r, char **url,
                           const struct hub_name *subject, struct bytes *t, struct hub_head *head,
                           struct phi3v_error *err)

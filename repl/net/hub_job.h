@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the threads of a pull share, and the work of one of them on one segment. */
+ * What the threads of a pull share, and the work of one thread on one segment. */
 #ifndef NET_HUB_JOB_H
 #define NET_HUB_JOB_H
 
@@ -13,11 +13,11 @@ struct job { /* one file */
     struct hub_part part;
     int lock_fd;
     bool done;   /* published */
-    bool *taken; // [n_segments] some thread is at it
+    bool *taken; // [n_segments] a thread is fetching it
     int n_taken;
-    bool one_stream; /* the server knows no ranges: one thread takes it all */
-    char *url;       /* where the bytes are; NULL: to be asked */
-    int n_wrong;     /* digests that did not fit */
+    bool one_stream; /* the server has no ranges: one thread takes the whole file */
+    char *url;       /* where the bytes are; NULL: ask the hub */
+    int n_wrong;     /* wrong digests so far */
 };
 
 struct pull {
@@ -27,9 +27,9 @@ struct pull {
     struct hub_listing listing;
     struct hub_cache cache;
     struct job *jobs;
-    pthread_mutex_t lock; /* of all below and of the jobs' fields */
+    pthread_mutex_t lock; /* guards all below and the jobs' fields */
     pthread_cond_t changed;
-    pthread_mutex_t asking; /* one thread at a time asks where a file is */
+    pthread_mutex_t asking; /* held by the one thread that asks where a file is */
     size_t n_done;
     int rc; /* the first error */
     struct phi3v_error err;
@@ -38,28 +38,29 @@ struct pull {
     _Atomic int64_t fetched;
 };
 
-/* The first error of all threads is the pull's, and stops it. */
+/* Ends the pull with its first error from any thread. */
 void pull_end(struct pull *p, const struct phi3v_error *err);
-/* For struct hub_client, with user = struct pull. */
+/* Callbacks for struct hub_client, with user = struct pull. */
 int pull_has_stopped(void *user);
 void pull_note_waiting(void *user, const char *why);
 
-/* A thread's present work: a segment, or a whole file where the server knows no ranges. Begin with
- * the first four fields. */
+/* A thread's present work: a segment, or a whole file if the server has no ranges. The caller fills
+ * in the first four fields. */
 struct taking {
     struct pull *pull;
     struct job *job;
     size_t segment;
     bool stream;       /* the whole file at once */
-    bool no_ranges;    /* out: all came where a part was asked for */
+    bool no_ranges;    /* out: the whole file came instead of a part */
     int64_t from, end; /* asked for */
     int n_tries;       /* in a row without a byte */
     int n_refused, n_wrong;
     int write_errno;
-    bool wrong; /* another part than asked for, or more of it */
+    bool wrong; /* not the part that was asked for, or more than it */
 };
 
-/* Until the segment is complete, or it turns out that there are no ranges. Errors: as hub_pull. */
+/* Works until the segment is complete, or the server turns out to have no ranges. Errors: as
+ * hub_pull. */
 int hub_fetch_segment(struct taking *t, struct hub_client *c, struct phi3v_error *err);
 
 #endif

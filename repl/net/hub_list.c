@@ -10,7 +10,7 @@
 
 #define MAX_FILES 2000
 #define MAX_PAGES 1000
-#define MAX_BYTES ((json_int_t)1 << 50) /* of a file */
+#define MAX_BYTES ((json_int_t)1 << 50) /* largest size of a file */
 
 static bool is_hex(const char *s, size_t n)
 {
@@ -33,7 +33,8 @@ static bool ends_with(const char *name, const char *ending)
     return n > k && !strcmp(name + n - k, ending);
 }
 
-/* One name without folders, control characters, or a meaning to the file system. */
+/* Whether this is one name without folders, control characters, or a special meaning to the file
+ * system. */
 static bool is_safe(const char *name)
 {
     size_t n = strlen(name);
@@ -69,7 +70,7 @@ bool hub_is_wanted(const char *name)
 
 /* -- The tree --------------------------------------------------------------------------------- */
 
-/* Git's own object, or the large file that it points to. */
+/* Adds git's own object, or the large file it points to. */
 static int add_file(struct hub_listing *l, const json_t *entry)
 {
     const char *type = json_string_value(json_object_get(entry, "type"));
@@ -151,7 +152,7 @@ static int list_tree(struct hub_client *c, const struct hub_name *name, struct h
 
 /* -- The whole -------------------------------------------------------------------------------- */
 
-/* A revision's slashes are part of it. */
+/* Escapes a revision's slashes too, since they belong to it. */
 static char *escaped(const char *s)
 {
     char *to = malloc(3 * strlen(s) + 1), *out = to;

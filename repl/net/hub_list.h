@@ -1,19 +1,19 @@
 /* SPDX-License-Identifier: MIT
- * What a repository of the hub holds at a revision, and which of it running the model needs. */
+ * The files of a hub repository at a revision, and which of them are needed to run the model. */
 #ifndef NET_HUB_LIST_H
 #define NET_HUB_LIST_H
 
 #include "net/hub_http.h"
 
 struct hub_file {
-    char *name; /* as in the repository; no folders, nothing that could lead out of one */
+    char *name; /* as in the repository; no folders, and nothing that could lead out of one */
     int64_t size;
     char key[65]; /* SHA-256 (64 hex digits) or git's SHA-1 of a blob (40) */
 };
 
 struct hub_listing {
     char commit[41];
-    struct hub_file *files; /* small ones first */
+    struct hub_file *files; /* smallest first */
     size_t n_files;
     int64_t size;
 };
@@ -21,12 +21,12 @@ struct hub_listing {
 /* Errors: as hub_pull. */
 int hub_list(struct hub_client *c, const struct hub_name *name, struct hub_listing *ret,
              struct phi3v_error *err);
-/* The files of one page of the API's tree that are wanted. 0; IO: that is no such page; MODEL: too
+/* Adds the wanted files of one page of the API's tree. Returns 0; IO: not such a page; MODEL: too
  * many files; MEMORY. */
 int hub_listing_add(struct hub_listing *l, const json_t *page);
 void hub_listing_fini(struct hub_listing *l);
 
-/* Whether a file of that name is fetched at all: configuration, tokenizer, safetensors. */
+/* Whether a file with that name is fetched at all: configuration, tokenizer, safetensors. */
 bool hub_is_wanted(const char *name);
 
 /* …/resolve/COMMIT/FILE; new string (free). */

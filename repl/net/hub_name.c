@@ -9,8 +9,8 @@
 #include "net/hub.h"
 #include "net/url.h"
 
-/* Letters, digits, '.', '_', '-', not beginning with '.' or '-', no "--" or "..": as the hub has
- * them, and so that folder names of the cache can be read back. */
+/* Letters, digits, '.', '_', '-', not beginning with '.' or '-', no "--" or "..": the hub's rule,
+ * which also keeps folder names of the cache unambiguous. */
 static bool is_plain(const char *s, size_t n)
 {
     if (n == 0 || n > 96 || *s == '.' || *s == '-') return false;
@@ -21,7 +21,7 @@ static bool is_plain(const char *s, size_t n)
     return true;
 }
 
-/* Parts between slashes; branches may have them. */
+/* Whether this is a revision: parts between slashes, which branches may have. */
 static bool is_revision(const char *s, size_t n)
 {
     for (size_t i = 0; i <= n;) {
@@ -41,7 +41,7 @@ static const char *behind(const char *s, const char *prefix)
     return strncasecmp(s, prefix, n) ? NULL : s + n;
 }
 
-/* The path of a web address of the hub. NULL: of another place. */
+/* The path in a web address of the hub. NULL: the address is elsewhere. */
 static const char *web_path(const char *url, const struct hub_env *env)
 {
     const char *path = behind(url, env->endpoint);
@@ -54,7 +54,7 @@ struct parts {
     size_t n_org, n_name, n_rev;
 };
 
-/* ORG/NAME and what ends it: "@" before a revision, or "/tree/" and its kin. */
+/* Splits ORG/NAME from what follows: "@" and a revision, or "/tree/" and the like. */
 static bool split(const char *s, struct parts *p)
 {
     *p = (struct parts){.org = s, .n_org = strcspn(s, "/@")};
@@ -81,7 +81,7 @@ static bool split(const char *s, struct parts *p)
     return true;
 }
 
-/* "models/ORG/NAME", beside datasets and others. */
+/* Reads "models/ORG/NAME", as opposed to datasets and others. */
 static bool split_model(const char *s, struct parts *p)
 {
     const char *rest = behind(s, "models/");

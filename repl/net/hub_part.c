@@ -14,8 +14,8 @@
 
 #define PART ".phiscope-part"
 #define MAP ".phiscope-map"
-#define HASH_BYTES ((int64_t)4 << 20) /* at a time */
-#define NOTE_BYTES ((int64_t)1 << 20) /* a kill may lose so much of each segment */
+#define HASH_BYTES ((int64_t)4 << 20) /* hashed at a time */
+#define NOTE_BYTES ((int64_t)1 << 20) /* a kill may lose this much of each segment */
 
 struct map_head {
     char magic[16];
@@ -35,7 +35,7 @@ static int fail_part(const struct hub_part *p, const char *what, struct phi3v_er
 
 /* -- The map ---------------------------------------------------------------------------------- */
 
-/* Takes over a map that is one of this file; anything else is as good as none. */
+/* Reads a map of this file; any other map counts as missing. */
 static bool read_map(struct hub_part *p)
 {
     struct map_head head;
@@ -54,7 +54,7 @@ static bool read_map(struct hub_part *p)
     return fine;
 }
 
-/* Nothing is there yet. */
+/* Writes a map of a file with no bytes yet. */
 static bool new_map(struct hub_part *p)
 {
     struct map_head head = {.size = p->file->size, .segment_bytes = p->segment_bytes};
@@ -70,14 +70,14 @@ void hub_part_note(struct hub_part *p, size_t segment)
     int64_t done = p->done[segment];
     off_t at = (off_t)(sizeof(struct map_head) + segment * sizeof done);
     ssize_t n = pwrite(p->map_fd, &done, sizeof done, at);
-    (void)n; /* a map that says less costs time only */
+    (void)n; /* an outdated map only costs time */
 }
 
 /* -- The digest ------------------------------------------------------------------------------- */
 
 static bool is_sha256(const struct hub_part *p) { return strlen(p->file->key) == 64; }
 
-/* git's name of a blob is a digest over a head and the bytes. */
+/* git's name of a blob is a digest of a head and the bytes. */
 static bool begin_digest(struct hub_part *p)
 {
     char head[64];
@@ -95,7 +95,7 @@ static int64_t gapless(const struct hub_part *p)
     return p->file->size;
 }
 
-/* Bytes from..end to the digest. What cannot be read makes no right digest either. */
+/* Adds bytes from..end to the digest. Unreadable bytes make it wrong. */
 static void hash_range(struct hub_part *p, int64_t from, int64_t end)
 {
     uint8_t bytes[1 << 16];
@@ -193,7 +193,7 @@ void hub_part_restart(struct hub_part *p)
 
 /* -- What Python left ------------------------------------------------------------------------- */
 
-/* Bytes from the beginning of another file to ours; how many. */
+/* Copies the beginning of another file to ours; returns how many bytes. */
 static int64_t copy_beginning(int from_fd, int to_fd, int64_t n)
 {
     uint8_t bytes[1 << 16];
@@ -207,8 +207,8 @@ static int64_t copy_beginning(int from_fd, int to_fd, int64_t n)
     return at;
 }
 
-/* KEY.incomplete or, of newer clients, KEY.WORD.incomplete: the longest that is no longer than the
- * file, open for reading; -1: there is none. */
+/* Opens KEY.incomplete or, from newer clients, KEY.WORD.incomplete: the longest that does not
+ * exceed the file, for reading; -1: there is none. */
 static int open_incomplete(const struct hub_part *p, int64_t *ret_size)
 {
     static const char ending[] = ".incomplete";
@@ -236,8 +236,8 @@ static int open_incomplete(const struct hub_part *p, int64_t *ret_size)
     return best;
 }
 
-/* A download that Python's client did not finish is a beginning, if its bytes are right: the digest
- * tells in the end. The file stays as it is, since older clients go on with it by its size alone. */
+/* An unfinished download of Python's client can be continued if its bytes are right, which the
+ * digest decides. The file stays as it is, since older clients continue it by its size alone. */
 static void take_over_incomplete(struct hub_part *p)
 {
     int64_t size;
@@ -252,7 +252,7 @@ static void take_over_incomplete(struct hub_part *p)
     }
 }
 
-/* Goes on with a map that is there, or begins one. */
+/* Continues with an existing map, or writes a new one. */
 static bool have_map(struct hub_part *p)
 {
     if (read_map(p)) return true;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * hub_pull: threads with a connection each take segments of the files in their order; one more
- * thread runs the digests behind them and publishes what is whole; the calling thread shows
- * progress. */
+ * hub_pull: threads with one connection each fetch segments of the files in order; another thread
+ * hashes what has come and publishes complete files; the calling thread reports progress. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <stdlib.h>
@@ -50,7 +49,7 @@ static bool segment_lacks(const struct job *j, size_t i)
     return hub_part_begin(&j->part, i) + j->part.done[i] < hub_part_end(&j->part, i);
 }
 
-/* Under the lock: the next segment that nobody is at. */
+/* Claims the next segment that nobody is fetching; the lock is held. */
 static bool claim(struct pull *p, struct taking *t)
 {
     for (size_t k = 0; k < p->listing.n_files; k++) {
@@ -78,7 +77,7 @@ static void release(struct pull *p, struct taking *t, size_t segment)
     pthread_mutex_unlock(&p->lock);
 }
 
-/* Waits for a segment; false: there is nothing more to do. */
+/* Waits for a segment; false: nothing is left to do. */
 static bool next_segment(struct pull *p, struct taking *t)
 {
     bool found = false;
@@ -114,14 +113,14 @@ static void *fetch_thread(void *arg)
 
 /* -- The thread that checks ------------------------------------------------------------------- */
 
-/* The whole file is there and hashed. */
+/* Checks and publishes a file that is complete and hashed. */
 static void finish_job(struct pull *p, struct job *j)
 {
     struct phi3v_error err = {0};
     if (!hub_part_is_right(&j->part)) {
         pthread_mutex_lock(&p->lock);
         hub_part_restart(&j->part);
-        bool again = ++j->n_wrong < 2; /* the part may be from before a loss of power */
+        bool again = ++j->n_wrong < 2; /* the part may predate a power loss */
         pthread_cond_broadcast(&p->changed);
         pthread_mutex_unlock(&p->lock);
         if (again) return;
@@ -139,14 +138,14 @@ static void finish_job(struct pull *p, struct job *j)
     }
 }
 
-/* One round over the files; false: nothing to do at present. */
+/* Goes over the files once; false: nothing to do at present. */
 static bool check_round(struct pull *p)
 {
     bool worked = false;
     for (size_t k = 0; k < p->listing.n_files && !atomic_load(&p->stop); k++) {
         struct job *j = &p->jobs[k];
         pthread_mutex_lock(&p->lock);
-        bool busy = j->one_stream && j->n_taken > 0; /* may begin anew at any time */
+        bool busy = j->one_stream && j->n_taken > 0; /* may restart at any time */
         pthread_mutex_unlock(&p->lock);
         if (j->done || busy) continue;
         while (!atomic_load(&p->stop) && hub_part_hash(&j->part)) worked = true;
@@ -204,7 +203,7 @@ static int fail_stopped(const struct pull *p, struct phi3v_error *err)
 
 static int show_idle(void *user) { return show(user, NULL); }
 
-/* Locks and opens what is missing. In the order of keys, so that two programs cannot wait for each
+/* Missing files are locked in the order of their keys, so that two programs cannot wait for each
  * other. */
 static int by_key(const void *a, const void *b)
 {
@@ -225,7 +224,7 @@ static int lock_job(struct pull *p, struct job *j, struct phi3v_error *err)
     return 0;
 }
 
-/* Whether there is nothing to fetch. */
+/* Whether nothing needs to be fetched. */
 static bool is_there(struct pull *p, struct job *j)
 {
     if (!hub_has_blob(&p->cache, j->file)) return false;
@@ -246,7 +245,7 @@ static int open_job(struct pull *p, struct job *j, struct phi3v_error *err)
     return rc;
 }
 
-/* Two files of the same bytes are one blob: the second job only waits for the first. */
+/* Two files with the same bytes are one blob: the second job only waits for the first. */
 static int open_jobs(struct pull *p, struct phi3v_error *err)
 {
     size_t n = p->listing.n_files;
@@ -314,7 +313,7 @@ static bool watch_once(struct pull *p)
     return over;
 }
 
-/* Until the threads are done or the person stops. */
+/* Waits until the threads are done or the person stops. */
 static void watch(struct pull *p)
 {
     while (!watch_once(p)) {
@@ -357,7 +356,7 @@ static int fail_offline(const struct hub_name *name, struct phi3v_error *err)
                     name->repo);
 }
 
-/* Waits by the clock that nobody sets. */
+/* Uses the monotonic clock for waits. */
 static void init_condition(pthread_cond_t *condition)
 {
     pthread_condattr_t attributes;

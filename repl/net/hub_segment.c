@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * One segment of a file: where its bytes are at present, the request, and what to do when it ends
- * too early. */
+ * One segment of a file: where its bytes are at present, the request, and what to do if it ends
+ * early. */
 #define _POSIX_C_SOURCE 200809L
 #include <errno.h>
 #include <stdlib.h>
@@ -10,11 +10,11 @@
 #include "net/transfer.h"
 #include "term/clean.h"
 
-#define MAX_REDIRECTS 5 /* of a storage */
+#define MAX_REDIRECTS 5 /* within a storage service */
 
 /* -- Where a file is -------------------------------------------------------------------------- */
 
-/* Asks the hub. A file that is not the listed one any more is an error. */
+/* Asks the hub for the file's address; it is an error if the file is no longer the listed one. */
 static char *ask_address(struct pull *p, struct hub_client *c, const struct hub_file *f,
                          struct phi3v_error *err)
 {
@@ -35,8 +35,8 @@ static char *ask_address(struct pull *p, struct hub_client *c, const struct hub_
     return found;
 }
 
-/* The job's address, asked for when there is none; new string (free). alone: an address that no
- * other thread uses, because one that was shared has been refused. */
+/* The job's address, asked for if there is none; new string (free). alone: asks for an address that
+ * no other thread uses, because a shared one was refused. */
 static char *address_of(struct pull *p, struct hub_client *c, struct job *j, bool alone,
                         struct phi3v_error *err)
 {
@@ -55,7 +55,7 @@ static char *address_of(struct pull *p, struct hub_client *c, struct job *j, boo
     return url;
 }
 
-/* What led to a failure is asked for anew: signed addresses expire. */
+/* Drops an address that failed, to be asked for again: signed addresses expire. */
 static void forget_address(struct pull *p, struct job *j, const char *url)
 {
     pthread_mutex_lock(&p->lock);
@@ -92,7 +92,7 @@ static size_t take_bytes(const void *bytes, size_t n, const struct hub_head *hea
     return n;
 }
 
-/* A stream without ranges fills one segment after the other. */
+/* A stream without ranges fills the segments one after the other. */
 static size_t take_stream(const void *bytes, size_t n, const struct hub_head *head, void *user)
 {
     struct taking *t = user;
@@ -124,7 +124,7 @@ static int fail_write(struct taking *t, struct phi3v_error *err)
                                                    : "");
 }
 
-/* Through the redirects that storages have among themselves. */
+/* Sends a request and follows redirects within the storage service. */
 static CURLcode send_through(struct hub_client *c, struct hub_request *r, struct hub_head *head)
 {
     char *url = NULL;
@@ -140,7 +140,7 @@ static CURLcode send_through(struct hub_client *c, struct hub_request *r, struct
     return code;
 }
 
-/* One request for what the segment lacks. *ret_code and head: how it ended. */
+/* Sends one request for what the segment lacks. *ret_code and head: how it ended. */
 static int ask_once(struct taking *t, struct hub_client *c, char **ret_url, CURLcode *ret_code,
                     struct hub_head *head, struct phi3v_error *err)
 {
@@ -176,7 +176,7 @@ static int fail_bytes(const struct taking *t, struct phi3v_error *err)
                     t->job->file->name);
 }
 
-/* What a person can use of the storage's page: S3's message, or a first line without markup. Never
+/* The useful part of the storage's error page: S3's message, or a first line without markup. Never
  * an address, which may be signed. */
 static char *storage_words(const struct hub_head *head)
 {
@@ -200,14 +200,14 @@ static int fail_storage(const struct taking *t, const struct hub_head *head,
     return err->code;
 }
 
-/* An address that expired is asked for once more. */
+/* Whether the address was refused, as when it has expired: then it is asked for once more. */
 static bool is_refusal(const struct hub_head *head, CURLcode code)
 {
     return code == CURLE_OK && head->status >= 300 && head->status < 500 && head->status != 408 &&
            head->status != 429;
 }
 
-/* The request ended and bytes are still missing: whether and when to ask again. */
+/* Decides whether and when to ask again, after a request that left bytes missing. */
 static int weigh(struct taking *t, struct hub_client *c, CURLcode code, const struct hub_head *head,
                  const char *url, double *ret_wait_s, struct phi3v_error *err)
 {

@@ -17,13 +17,13 @@ void multipart_init(struct multipart *m, const char *content_type)
     const char *b = strcasestr(content_type, "boundary=");
     if (!b) return;
     b += 9;
-    b += strspn(b, "\"-"); /* some name the boundary with the dashes that only its use has */
+    b += strspn(b, "\"-"); /* some servers include the dashes of its use in the boundary */
     size_t n = strcspn(b, "\"; \t\r\n");
     if (n >= sizeof m->boundary) n = sizeof m->boundary - 1;
     memcpy(m->boundary, b, n);
 }
 
-/* The line that begins with two dashes and the boundary; n: none. */
+/* Finds the line that begins with two dashes and the boundary; n: none. */
 static size_t find_boundary(const struct multipart *m, const uint8_t *bytes, size_t n, size_t from)
 {
     size_t n_boundary = strlen(m->boundary);
@@ -40,7 +40,7 @@ static size_t find_boundary(const struct multipart *m, const uint8_t *bytes, siz
     return n;
 }
 
-/* Behind the blank line that ends a part's head; 0: it has not come. */
+/* The position after the blank line that ends a part's head; 0: it has not come yet. */
 static size_t head_end(const uint8_t *bytes, size_t n, size_t from)
 {
     for (size_t i = from; i < n; i++) {
@@ -51,7 +51,7 @@ static size_t head_end(const uint8_t *bytes, size_t n, size_t from)
     return 0;
 }
 
-/* Of a part's head; 0: not said. */
+/* The length given in a part's head; 0: none. */
 static size_t content_length(const uint8_t *head, size_t n)
 {
     char text[NET_PART_HEAD_BYTES + 1];
@@ -77,7 +77,7 @@ enum multipart_state multipart_first(struct multipart *m, const uint8_t *bytes, 
     } else {
         end = find_boundary(m, bytes, n, m->looked > body ? m->looked : body);
         if (end == n && !ended) {
-            size_t tail = strlen(m->boundary) + 8; /* a boundary may have come in part */
+            size_t tail = strlen(m->boundary) + 8; /* part of a boundary may have come */
             m->looked = n > body + tail ? n - tail : body;
             return MULTIPART_MORE;
         }

@@ -14,7 +14,7 @@ static const char *variable(const char *lower, const char *upper)
     return value ? value : upper ? getenv(upper) : NULL;
 }
 
-/* "10.0.0.0/8", "fd00::/8" or one address. */
+/* Whether the host is in "10.0.0.0/8" or "fd00::/8", or is that one address. */
 static bool in_network(const char *host, const char *pattern)
 {
     unsigned char a[16], b[16];
@@ -36,7 +36,7 @@ static bool in_network(const char *host, const char *pattern)
     return bits % 8 == 0 || (a[bits / 8] ^ b[bits / 8]) >> (8 - bits % 8) == 0;
 }
 
-/* A name, or the end of one: example.org stands for www.example.org too. */
+/* Whether the host has this name or ends in it: example.org includes www.example.org. */
 static bool fits(const char *host, const char *pattern)
 {
     size_t n_host = strlen(host);

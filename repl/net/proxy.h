@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Which proxy, if any, one request goes through. It is decided here and told to libcurl, because
- * behind a proxy private addresses have to be judged by other means. */
+ * Which proxy, if any, a request uses. It is decided here and passed to libcurl, because behind a
+ * proxy private addresses must be detected in other ways. */
 #ifndef NET_PROXY_H
 #define NET_PROXY_H
 

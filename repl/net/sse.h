@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Server-sent events, in which chat servers stream their answers: lines "data: …" up to an empty
- * one are an event. Bytes may be cut anywhere; lines end in LF, CR or both. */
+ * Server-sent events, in which chat servers stream their answers: an event is a series of lines
+ * "data: …" up to an empty line. Pieces may be cut anywhere; lines end in LF, CR or both. */
 #ifndef NET_SSE_H
 #define NET_SSE_H
 
@@ -12,14 +12,15 @@
 struct sse { // zero-initialise
     struct bytes line, data;
     bool has_data; // of the present event
-    bool after_cr; // a line feed that comes next belongs to it
-    bool begun;    // behind a byte order mark
+    bool after_cr; // a line feed that follows belongs to the CR
+    bool begun;    // past a byte order mark
 };
 
 /* data: [n], the event's data lines with line feeds between them. Non-zero ends the feeding. */
 typedef int (*sse_fn)(const char *data, size_t n, void *user);
 
-/* 0, what fn returned, or what bytes_add did. An event that the stream's end cuts off is none. */
+/* Returns 0, what fn returned, or what bytes_add did. An event cut off by the stream's end is
+ * dropped. */
 int sse_feed(struct sse *s, const char *bytes, size_t n, sse_fn fn, void *user);
 void sse_fini(struct sse *s);
 

@@ -8,7 +8,7 @@
 
 #include "net/limits.h"
 
-/* libcurl itself does not read the variables that its own program and OpenSSL do. */
+/* libcurl does not read the variables that its command-line tool and OpenSSL read. */
 static const char *certificates(void)
 {
     const char *file = getenv("CURL_CA_BUNDLE");
@@ -24,7 +24,7 @@ void transfer_setup(CURL *easy)
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT, NET_CONNECT_S);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "phiscope/" PHI3V_VERSION);
-#if LIBCURL_VERSION_NUM >= 0x075700 /* else stopping waits for the name server */
+#if LIBCURL_VERSION_NUM >= 0x075700 /* otherwise stopping waits for the name server */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
 #endif
 }
@@ -66,7 +66,7 @@ static int fail_connect(CURL *easy, const char *source, struct phi3v_error *err)
                     number ? strerror((int)number) : "nobody answers");
 }
 
-/* A proxy that does not open a tunnel ends the transfer with one of many codes. */
+/* When a proxy refuses a tunnel, the transfer ends with one of many codes. */
 static int fail_tunnel(CURL *easy, const char *source, struct phi3v_error *err)
 {
     long status = 0;
@@ -76,8 +76,8 @@ static int fail_tunnel(CURL *easy, const char *source, struct phi3v_error *err)
                     source, status, status == 407 ? ": it wants a name and a password" : "");
 }
 
-/* The numbers are those of X509_verify_cert, which libcurl passes on; 0 and 1 stand when it was the
- * name that did not fit. */
+/* The numbers are those of X509_verify_cert, passed on by libcurl; 0 and 1 mean that the name did
+ * not match. */
 static int fail_certificate(CURL *easy, const char *source, struct phi3v_error *err)
 {
     long why = 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * What every request to a server has in common, whether for a picture or for a model's file: how
- * libcurl is set up and driven, and one sentence for each way it fails. */
+ * What all requests to servers share, for pictures and for model files: setting up and running
+ * libcurl, and one message for each failure. */
 #ifndef NET_TRANSFER_H
 #define NET_TRANSFER_H
 
@@ -10,22 +10,22 @@
 
 #include "net/error.h"
 
-/* Agent, certificates, protocols, timeouts; no redirects, no signals. */
+/* Sets the agent, certificates, protocols and timeouts; no redirects, no signals. */
 void transfer_setup(CURL *easy);
 
-/* Runs one request. stop is asked ten times a second, however quiet the server is; non-zero ends
- * the request with CURLE_ABORTED_BY_CALLBACK. Connections live on in multi; NULL: they end with the
- * request. */
+/* Runs one request. stop is called ten times a second, however quiet the server is; non-zero ends
+ * the request with CURLE_ABORTED_BY_CALLBACK. Connections are kept in multi; NULL: they end with
+ * the request. */
 CURLcode transfer_run(CURLM *multi, CURL *easy, int (*stop)(void *user), void *user);
 
-double transfer_clock_s(void); /* seconds of a clock that only goes forward */
+double transfer_clock_s(void); /* seconds on a monotonic clock */
 
-/* The sentence for a transfer that failed with code after n bytes. source: the address for people.
- * Errors: IO, ARGUMENT (no valid address), MEMORY. */
+/* Sets the error for a transfer that failed with code after n bytes. source: the address for
+ * people. Errors: IO, ARGUMENT (no valid address), MEMORY. */
 int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n,
                   struct phi3v_error *err);
 
-/* Whether another try may help: behind an HTTP status, behind a connection that did not hold. */
+/* Whether another try may help after an HTTP status, or after a connection that broke. */
 bool transfer_is_busy(long status);
 bool transfer_broke(CURLcode code);
 

@@ -18,7 +18,8 @@ bool url_is_http(const char *what) { return begins(what, "http://") || begins(wh
 
 bool url_is_data(const char *what) { return begins(what, "data:"); }
 
-/* Letters, digits, "+", "-" and "." before "://"; 0: none. One letter is a drive, not a scheme. */
+/* The bytes of a scheme: letters, digits, "+", "-" and "." before "://"; 0: none. A single letter
+ * is a drive, not a scheme. */
 static size_t scheme_bytes(const char *what, size_t n)
 {
     size_t i = 0;
@@ -47,7 +48,7 @@ const char *url_behind_hub(const char *what)
 
 static bool is_blank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-/* "www.example.org/x.png", unless there is such a file. */
+/* Whether this is like "www.example.org/x.png", unless a file has that name. */
 static bool is_bare_host(const char *s, size_t n)
 {
     if (n < 5 || !begins(s, "www.") || !memchr(s + 4, '.', n - 4)) return false;
@@ -64,7 +65,7 @@ static char *spell(const char *s, size_t n, const char *scheme)
     if (!to) return NULL;
     out = stpcpy(out, scheme);
     const char *end = memchr(s, '#', n), *host = strstr(s, "//");
-    const char *text = host && !*scheme ? host + 2 : s; /* behind the scheme */
+    const char *text = host && !*scheme ? host + 2 : s; /* after the scheme */
     if (end) n = (size_t)(end - s);
     size_t host_end = (size_t)(text - s);
     while (host_end < n && !strchr("/?", s[host_end])) host_end++;
@@ -110,7 +111,7 @@ static void put(struct out *o, const char *s, size_t n)
     o->n += n;
 }
 
-/* *** in place of n bytes; what already is *** does not count as removed. */
+/* Writes *** in place of n bytes; an existing *** does not count as removed. */
 static void put_removed(struct out *o, const char *s, size_t n)
 {
     put(o, REMOVED, 3);
@@ -136,7 +137,7 @@ size_t url_decode(const char *s, size_t n, char *to)
     return (size_t)(to - begun);
 }
 
-/* X-Amz-Signature, x_amz_signature and xAmzSignature are one name. */
+/* X-Amz-Signature, x_amz_signature and xAmzSignature become one name. */
 static void plain_name(const char *s, size_t n, char to[64])
 {
     char name[64];
@@ -164,7 +165,7 @@ static bool ends_in(const char *name, const char *const *list)
     return false;
 }
 
-/* Names that hold a secret whatever the value. */
+/* Names whose values are always secret. */
 static bool is_secret_name(const char *name)
 {
     static const char *const names[] = {
@@ -177,7 +178,7 @@ static bool is_secret_name(const char *name)
     return is_one_of(name, names) || ends_in(name, endings);
 }
 
-/* Names that often hold one: only a value as long as one makes it so. */
+/* Names that often hold a secret: only values that are long enough count. */
 static bool is_doubtful_name(const char *name)
 {
     static const char *const names[] = {"code",  "hash",   "hm",  "oh",     "md5",
@@ -186,7 +187,7 @@ static bool is_doubtful_name(const char *name)
     return is_one_of(name, names);
 }
 
-/* Letters and digits mixed as no word is. */
+/* Whether letters and digits are mixed as in no word. */
 static bool looks_random(const char *s, size_t n)
 {
     size_t n_hex = 0, n_upper = 0, n_lower = 0, n_digits = 0;
@@ -202,7 +203,7 @@ static bool looks_random(const char *s, size_t n)
            (n_upper > 2 && n_lower > 2 && n_digits > 2);
 }
 
-/* Names of what a long random value is rightly the name of. */
+/* Names for which a long random value is normal and not secret. */
 static bool is_harmless_name(const char *name)
 {
     static const char *const names[] = {"v",      "id",     "rev",    "etag",     "sha1",
@@ -210,8 +211,8 @@ static bool is_harmless_name(const char *name)
     return is_one_of(name, names);
 }
 
-/* A value that is an address with a secret of its own, as picture proxies are given; written
- * plainly or with its marks encoded, at most three times over. */
+/* Whether the value is an address with a secret of its own, as picture proxies receive; plain, or
+ * with its marks encoded up to three times. */
 static bool holds_secret_url(const char *value, size_t n)
 {
     bool removed = false;
@@ -226,8 +227,8 @@ static bool holds_secret_url(const char *value, size_t n)
     return removed;
 }
 
-/* What is a secret by its own form, wherever it stands: tokens that services mark for those who look
- * for leaks, JSON web tokens, and a Telegram bot's. */
+/* Whether this is recognisably a secret anywhere: tokens that services mark for leak scanners, JSON
+ * web tokens, and a Telegram bot's. */
 static bool is_token(const char *s, size_t n)
 {
     static const char *const marks[] = {"eyJ",         "ghp_",   "gho_", "ghu_",  "ghs_", "ghr_",
@@ -267,7 +268,7 @@ static bool has_expiry(const char *s, size_t n)
     return false;
 }
 
-/* NAME=VALUE parts between separators, or values alone. */
+/* Writes NAME=VALUE parts between separators, or values alone. */
 static void put_parameters(struct out *o, const char *s, size_t n, const char *separators)
 {
     bool expires = has_expiry(s, n);
@@ -288,8 +289,8 @@ static void put_parameters(struct out *o, const char *s, size_t n, const char *s
     }
 }
 
-/* Where user:password ends, from the authority's begin; 0: there is none. A password with a slash
- * in it ends the authority too early: then the port is no number. */
+/* Where user:password ends, from the authority's beginning; 0: there is none. A slash in the
+ * password ends the authority too early, and then the port is no number. */
 static size_t user_bytes(const char *s, size_t n, size_t n_authority)
 {
     for (size_t i = n_authority; i-- > 0;)
@@ -305,14 +306,14 @@ static size_t user_bytes(const char *s, size_t n, size_t n_authority)
     return 0;
 }
 
-/* Where the authority begins: behind "https://" or "www."; 0: that is no address. */
+/* Where the authority begins: after "https://" or "www."; 0: not an address. */
 static size_t authority_at(const char *s, size_t n)
 {
     size_t scheme = scheme_bytes(s, n);
     return scheme ? scheme + 3 : n >= 4 && begins(s, "www.") ? 4 : 0;
 }
 
-/* s: one address of n bytes. */
+/* Writes one address s of n bytes. */
 static void put_url(struct out *o, const char *s, size_t n)
 {
     size_t i = authority_at(s, n), end = i;
@@ -334,7 +335,7 @@ static void put_url(struct out *o, const char *s, size_t n)
     put_parameters(o, s + query + 1, n - query - 1, "&;?#");
 }
 
-/* The marks of an address inside a text: where it begins, and where it ends. */
+/* Finds an address inside a text: where it begins and ends. */
 static size_t next_url(const char *s, size_t n, size_t from, size_t *ret_end)
 {
     for (size_t i = from; i + 3 < n; i++) {
@@ -354,7 +355,7 @@ static size_t next_url(const char *s, size_t n, size_t from, size_t *ret_end)
     return n;
 }
 
-/* Nothing grows but values and users shorter than ***. */
+/* Only values and users shorter than *** grow. */
 static bool out_init(struct out *o, size_t n)
 {
     *o = (struct out){.s = malloc(4 * n + 8)};
