@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * A schema, a vocabulary and a text under way: which tokens may come next. */
+ * Which tokens may come next, given a schema, a vocabulary and the text so far. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,7 +17,7 @@ struct binding {
 
 /* -- Which tokens ------------------------------------------------------------------------------ */
 
-struct level { // of the walk: what there is behind a node's bytes
+struct level { // of the walk: the sizes of the lists after a node's bytes
     int32_t threads, n_threads, n_frames, n_keys;
 };
 
@@ -26,16 +26,16 @@ static void allow_token(const struct vocabulary *v, int32_t token, uint32_t *all
     for (; token >= 0; token = v->same[token]) allowed[token / 32] |= UINT32_C(1) << (token % 32);
 }
 
-/* Whether a step has cost so much that, as some tokens are found, these will do: whoever wrote the
- * schema shares the machine with others. Ordinary ones cost a hundredth of it. */
+/* Whether a step has cost so much that the tokens found so far, if any, must do: whoever wrote the
+ * schema shares the machine with others. Ordinary schemas cost a hundredth of this. */
 static bool is_enough(const struct matcher *m, uint64_t begun, bool any)
 {
     enum { MUCH = 10000000 };
     return any && m->work - begun > MUCH;
 }
 
-/* All tokens of a tree that some of the threads [begin, begin + n) can take. What the walk adds to
- * the matcher's lists is taken away again. */
+/* Allows all tokens of a tree that some of the threads [begin, begin + n) can take. What the walk
+ * adds to the matcher's lists is removed again. */
 static void walk(struct matcher *m, const struct vocabulary *v, const struct token_tree *tree,
                  int32_t begin, int32_t n, uint32_t *allowed)
 {
@@ -64,7 +64,8 @@ static void walk(struct matcher *m, const struct vocabulary *v, const struct tok
     m->n_keys = levels[0].n_keys;
 }
 
-/* Where any characters may come, tokens of whole ones are allowed by the number of these alone. */
+/* Where any characters are allowed, tokens of whole characters are allowed by their number
+ * alone. */
 static void allow_whole(const struct binding *b, const struct thread *t, uint32_t *allowed)
 {
     const struct vocabulary *v = b->vocabulary;
@@ -75,8 +76,8 @@ static void allow_whole(const struct binding *b, const struct thread *t, uint32_
     for (size_t i = 0; i < v->n_words; i++) allowed[i] |= whole[i];
 }
 
-/* The threads of the text that stand within a string, or the others, once more behind all. Returns
- * how many. */
+/* Copies the text's threads that are inside a string, or the others, to the end of the list.
+ * Returns how many. */
 static int32_t copy_threads(struct matcher *m, bool within)
 {
     int32_t begin = m->n_threads;
@@ -92,7 +93,7 @@ static int allow(uint32_t *allowed, int n_vocab, void *user)
 {
     struct binding *b = user;
     struct matcher *m = &b->matcher;
-    if (n_vocab < b->vocabulary->n_ids) return 0; // another model's
+    if (n_vocab < b->vocabulary->n_ids) return 0; // it belongs to another model
     m->n_threads = m->n_now;
     for (int32_t i = 0; i < m->n_now; i++)
         if (m->g->states[m->threads[i].state].body != BODY_NONE)

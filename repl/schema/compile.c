@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * From a JSON Schema to a grammar: a rule for each schema within it. */
+ * Compiles a JSON Schema to a grammar: one rule for each schema in it. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,8 +12,8 @@
 #include "schema/text_rules.h"
 
 enum {
-    MAX_SCHEMAS = 5000, // within one
-    MAX_DEPTH = 200,    // of schemas within each other
+    MAX_SCHEMAS = 5000, // in one schema
+    MAX_DEPTH = 200,    // of nested schemas
     MAX_BRANCHES = 200  // of anyOf, oneOf
 };
 
@@ -31,7 +31,8 @@ static int32_t any_object_rule(struct compiler *c)
     return c->any_object;
 }
 
-/* Its rule is known before those of what it may hold are made, which may hold any value again. */
+/* The rule is registered before the rules of its contents are built, because these may contain any
+ * value again. */
 int32_t any_rule(struct compiler *c)
 {
     if (c->any >= 0) return c->any;
@@ -71,7 +72,7 @@ static void by_types(struct compiler *c, const json_t *schema, int types, int32_
     if (types & TYPE_OBJECT) grammar_call(g, start, object_rule(c, schema), end);
 }
 
-/* enum or const: those of its values that are of the schema's types. */
+/* enum or const: allows those values that have the schema's types. */
 static void by_values(struct compiler *c, const json_t *schema, int32_t start, int32_t end)
 {
     const json_t *list = json_object_get(schema, "enum"), *only = json_object_get(schema, "const");
@@ -102,7 +103,7 @@ static void by_reference(struct compiler *c, const json_t *schema, int32_t start
     if (!lost(c)) grammar_call(&c->g, start, value_rule(c, target), end);
 }
 
-/* Every two of them exclude each other, or oneOf would say more than anyOf. */
+/* Checks that any two of them exclude each other; otherwise oneOf would mean more than anyOf. */
 static void check_one_of(struct compiler *c, const json_t *list)
 {
     size_t n = json_array_size(list);
@@ -142,7 +143,7 @@ static void compile_value(struct compiler *c, const json_t *schema, int32_t rule
     int32_t start = grammar_start(&c->g, rule), end = grammar_state(&c->g, rule);
     grammar_final(&c->g, end);
     if (json_is_true(schema)) grammar_call(&c->g, start, any_rule(c), end);
-    if (json_is_boolean(schema)) return; // false: nothing is
+    if (json_is_boolean(schema)) return; // false allows nothing
     if (!json_is_object(schema)) {
         reader_refuse(&c->r, PHI3V_E_ARGUMENT, "it is neither an object nor true or false");
         return;
@@ -173,7 +174,7 @@ static void compile_value(struct compiler *c, const json_t *schema, int32_t rule
         by_types(c, schema, types, start, end);
 }
 
-/* It is known before those within it are made: they may refer to it. */
+/* The rule is registered before the schemas inside are compiled, because they may refer to it. */
 int32_t value_rule(struct compiler *c, const json_t *schema)
 {
     if (lost(c)) return 0;
@@ -195,7 +196,7 @@ int32_t value_rule(struct compiler *c, const json_t *schema)
 
 /* -- The whole --------------------------------------------------------------------------------- */
 
-/* A tokenizer may begin every text with a blank. */
+/* Allows a blank first, because a tokenizer may begin every text with one. */
 static int32_t document_rule(struct compiler *c, int32_t value)
 {
     int32_t rule = grammar_rule(&c->g), start = grammar_start(&c->g, rule),

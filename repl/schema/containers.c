@@ -9,7 +9,7 @@
 
 enum {
     MAX_PROPERTIES = 500, // of an object
-    MAX_INDENT = 32       // blanks behind a line break
+    MAX_INDENT = 32       // blanks after a line break
 };
 
 /* -- Small steps ------------------------------------------------------------------------------- */
@@ -18,8 +18,8 @@ static int32_t new_state(struct compiler *c, int32_t rule) { return grammar_stat
 
 static int32_t start_of(struct compiler *c, int32_t rule) { return grammar_start(&c->g, rule); }
 
-/* What may stand between two parts of an object or array: nothing, a blank, or a line break and an
- * indent. Without a bound a model that has lost its way writes blanks for ever. */
+/* What may come between two parts of an object or array: nothing, a blank, or a line break and an
+ * indent. Without a limit, a model that has lost its way writes blanks for ever. */
 static int32_t gap_rule(struct compiler *c)
 {
     if (c->gap >= 0) return c->gap;
@@ -49,7 +49,7 @@ static int32_t byte(struct compiler *c, int32_t from, char b)
 
 /* -- Arrays ------------------------------------------------------------------------------------ */
 
-/* From a state over a byte that is taken only as `act` says. */
+/* An edge from a state for a byte that is taken only if `act` allows it. */
 static int32_t byte_if(struct compiler *c, int32_t rule, int32_t from, char b, enum edge_act act)
 {
     int32_t to = new_state(c, rule);
@@ -57,8 +57,9 @@ static int32_t byte_if(struct compiler *c, int32_t rule, int32_t from, char b, e
     return to;
 }
 
-/* Items of one schema, as many as the rule counts, behind `from`: a gap, or n_before others. What
- * must not be is refused at once, not behind a gap where nothing else could follow. */
+/* Items of one schema, as many as the rule counts, after `from`, where a gap or n_before other
+ * items end. What is not allowed is refused at once, not after a gap where nothing else could
+ * follow. */
 static void tail_items(struct compiler *c, int32_t rule, int32_t from, int n_before, int32_t item,
                        int32_t end)
 {
@@ -76,12 +77,12 @@ static void tail_items(struct compiler *c, int32_t rule, int32_t from, int n_bef
     grammar_bytes(g, gap(c, enough), ']', ']', ACT_NONE, end);
 }
 
-/* What items behind the first n have to be; false: there are none. */
+/* The rule for the items after the first n; false: there are none. */
 static bool item_rule(struct compiler *c, const json_t *schema, int n, int32_t min, int32_t *ret)
 {
     const json_t *items = json_object_get(schema, "items");
     if (json_is_false(items)) return false;
-    if (!items && n > 0 && min <= n) return false; // a tuple: nothing is added to it unasked
+    if (!items && n > 0 && min <= n) return false; // a tuple: no items are added unasked
     size_t path = reader_enter(&c->r, "items");
     if (json_is_array(items))
         reader_refuse(&c->r, PHI3V_E_UNSUPPORTED,
@@ -101,7 +102,7 @@ static int32_t prefix_rule(struct compiler *c, const json_t *prefix, int i)
     return rule;
 }
 
-/* Checks what an array's keywords say of its length. */
+/* Reads and checks the limits on an array's length. */
 static void array_lengths(struct compiler *c, const json_t *schema, int32_t *min, int32_t *max)
 {
     const json_t *prefix = json_object_get(schema, "prefixItems");
@@ -114,7 +115,7 @@ static void array_lengths(struct compiler *c, const json_t *schema, int32_t *min
         reader_refuse(&c->r, PHI3V_E_UNSUPPORTED, "\"uniqueItems\" is not supported");
 }
 
-/* All of prefixItems come, as far as maxItems goes; then others. */
+/* All prefixItems are written, as far as maxItems allows; then others. */
 int32_t array_rule(struct compiler *c, const json_t *schema)
 {
     const json_t *prefix = json_object_get(schema, "prefixItems");
@@ -146,14 +147,14 @@ int32_t array_rule(struct compiler *c, const json_t *schema)
 
 struct property {
     const char *name;
-    const json_t *schema; // NULL: that of additional ones
+    const json_t *schema; // NULL: that of additional properties
     bool required;
 };
 
 struct object {
-    struct property *v; // [n] in the order in which they are written
+    struct property *v; // [n] in the order of writing
     int n;
-    const json_t *more; // schema of additional ones; NULL: there are none
+    const json_t *more; // schema of additional properties; NULL: none are allowed
     int32_t more_rule;
 };
 
@@ -201,7 +202,7 @@ static void read_required(struct compiler *c, const json_t *schema, struct objec
     }
 }
 
-/* How many properties there may be is understood only where it goes without saying. */
+/* Limits on the number of properties are supported only where they change nothing. */
 static void check_sizes(struct compiler *c, const json_t *schema, const struct object *o)
 {
     int32_t n_required = 0;
@@ -222,7 +223,7 @@ static void read_object(struct compiler *c, const json_t *schema, struct object 
         reader_refuse(&c->r, PHI3V_E_ARGUMENT, "\"properties\" is an object of schemas");
     json_object_foreach((json_t *)properties, name, value) if (!lost(c))
         add_property(c, o, (struct property){.name = name, .schema = value});
-    /* Where nothing is said of others and some are named, those are meant. */
+    /* If additional properties are not mentioned and some are named, only those are meant. */
     if (!o->more && !properties) o->more = json_true();
     if (json_is_false(o->more)) o->more = NULL;
     read_required(c, schema, o);
@@ -248,7 +249,7 @@ static int32_t property_rule(struct compiler *c, struct object *o, int i)
     return rule;
 }
 
-/* "name": value. */
+/* Writes "name": value. */
 static int32_t property(struct compiler *c, struct object *o, int i, int32_t from)
 {
     json_t *name = json_string(o->v[i].name);
@@ -264,7 +265,7 @@ static int by_name(const void *a, const void *b)
     return strcmp(*(const char *const *)a, *(const char *const *)b);
 }
 
-/* A key that is none of the properties' names, and its value. */
+/* Writes a key that is none of the properties' names, and its value. */
 static int32_t additional(struct compiler *c, struct object *o, int32_t from)
 {
     const char **names = memory_zero((size_t)o->n, sizeof *names);
@@ -274,8 +275,7 @@ static int32_t additional(struct compiler *c, struct object *o, int32_t from)
         return from;
     }
     for (int i = 0; i < o->n; i++) {
-        bool plain =
-            true; // others cannot be written without an escape, and additional keys have none
+        bool plain = true; // others need an escape, which additional keys cannot contain
         for (const char *p = o->v[i].name; *p; p++)
             plain &= (uint8_t)*p >= 0x20 && *p != '"' && *p != '\\';
         if (plain && *o->v[i].name) names[n++] = o->v[i].name;
@@ -287,7 +287,7 @@ static int32_t additional(struct compiler *c, struct object *o, int32_t from)
     return grammar_then_call(&c->g, at, more_rule(c, o));
 }
 
-/* The properties in their order. first[i]: nothing is written yet, and the i-th may be next;
+/* Writes the properties in order. first[i]: nothing is written yet, and the i-th may be next;
  * behind[i]: something is. */
 static void properties(struct compiler *c, struct object *o, int32_t rule, int32_t from,
                        int32_t end)

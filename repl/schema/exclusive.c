@@ -9,13 +9,14 @@
 #include "schema/keywords.h"
 
 enum {
-    MAX_LOOKS = 20,           // at schemas within each other
-    MAX_COMPARISONS = 1000000 // of two schemas or values: beyond, nothing is shown
+    MAX_LOOKS = 20,           // at nested schemas
+    MAX_COMPARISONS = 1000000 // of two schemas or values; beyond these, nothing is proved
 };
 
 /* -- References -------------------------------------------------------------------------------- */
 
-/* One word of a pointer, up to the next slash: ~1, ~0 and %41 are undone. Returns what follows. */
+/* Reads one word of a pointer, up to the next slash, and decodes ~1, ~0 and %41. Returns what
+ * follows. */
 static const char *read_word(const char *at, char *word, size_t cap)
 {
     size_t n = 0;
@@ -63,7 +64,7 @@ struct look {
 
 static bool exclude(struct look l, const json_t *a, const json_t *b);
 
-/* Through references, and schemas that are another one. NULL: in circles. */
+/* Follows references, and schemas that only name another. NULL: they form a cycle. */
 static const json_t *meant(const json_t *root, const json_t *schema)
 {
     for (int i = 0; schema && i < MAX_LOOKS; i++) {
@@ -79,7 +80,7 @@ static const json_t *meant(const json_t *root, const json_t *schema)
     return NULL;
 }
 
-/* The i-th of the values that it has, or NULL: enum, const. */
+/* The i-th value of the schema's enum or const, or NULL. */
 static const json_t *value_at(const json_t *schema, size_t i)
 {
     const json_t *only = json_object_get(schema, "const");
@@ -97,8 +98,8 @@ static bool is_nullable(const json_t *schema)
     return json_is_true(json_object_get(schema, "nullable"));
 }
 
-/* Types of its values, integers counting as numbers; `written`: of those that are written here,
- * where a schema without a type is taken to mean the one that its keywords are about. */
+/* The types of its values, integers counting as numbers; `written`: of the values that we write,
+ * where a schema without a type is taken to have the one that its keywords are about. */
 static int types_of(const json_t *schema, bool written)
 {
     struct reader quiet = {0};
@@ -109,7 +110,7 @@ static int types_of(const json_t *schema, bool written)
     return types & TYPE_INTEGER ? (types & ~TYPE_INTEGER) | TYPE_NUMBER : types;
 }
 
-/* What is written for one of them may be of these types, and meets the other. */
+/* The types that a value written for one schema may have and that also meet the other. */
 static int common_types(const json_t *a, const json_t *b)
 {
     return (types_of(a, true) & types_of(b, false)) | (types_of(a, false) & types_of(b, true));
@@ -131,7 +132,7 @@ static bool values_exclude(struct look l, const json_t *a, const json_t *b)
     return true;
 }
 
-/* A property that a must have, and b cannot have as a has it. */
+/* Whether a requires a property that b cannot have in that form. */
 static bool property_excludes(struct look l, const json_t *a, const json_t *b)
 {
     const json_t *required = json_object_get(a, "required");

@@ -12,22 +12,22 @@
 
 enum {
     MAX_NODES = 10000,
-    MAX_RANGES = 64, // of a class
+    MAX_RANGES = 64, // in a class
     MAX_REPEAT = 1000,
-    MAX_GROUPS = 50 // within each other
+    MAX_GROUPS = 50 // nested
 };
 
 struct range {
     uint32_t lo, hi;
 };
 
-struct part { // of the machine: enters at first, leaves at the node last, whose `to` is open
+struct part { // of the machine: entered at node first, left at node last, whose `to` is open
     int first, last;
 };
 
 struct parser {
     const char *at;
-    const char *why; // what is not supported; the first thing found
+    const char *why; // the first thing found that is not supported
     struct node *nodes;
     int n_nodes, depth;
     bool alternates; // has | outside all groups
@@ -65,7 +65,7 @@ static struct part one_of(struct parser *p, const struct range *ranges, int n)
         int take = node(p, ranges[i].lo, ranges[i].hi, last, -1);
         first = first < 0 ? take : nothing(p, take, first);
     }
-    if (first < 0) first = node(p, 0, 0, last, -1); // U+0000, which no string has: matches nothing
+    if (first < 0) first = node(p, 0, 0, last, -1); // U+0000, which no string has: no match
     return (struct part){first, last};
 }
 
@@ -82,7 +82,7 @@ static struct part either(struct parser *p, struct part a, struct part b)
     return (struct part){first, last};
 }
 
-/* As often as one likes; at least once where `once`. */
+/* Repeats any number of times; at least once if `once`. */
 static struct part again(struct parser *p, struct part a, bool once)
 {
     int last = nothing(p, -1, -1), loop = nothing(p, a.first, last);
@@ -96,7 +96,7 @@ struct class
 {
     struct range v[MAX_RANGES];
     int n;
-    bool ascii_only; // it holds the opposite of \w, \d or \s, about which dialects differ beyond
+    bool ascii_only; // it has the opposite of \w, \d or \s, on which dialects differ beyond ASCII
 };
 
 static void class_add(struct parser *p, struct class *c, uint32_t lo, uint32_t hi)
@@ -127,7 +127,7 @@ static void class_invert(struct parser *p, struct class *c)
     if (begin <= last) class_add(p, c, begin, last);
 }
 
-/* \d, \w, \s and their opposites. */
+/* Reads \d, \w, \s and their opposites. */
 static bool class_of_letter(struct parser *p, char letter, struct class *c)
 {
     struct class own = {0};
@@ -152,7 +152,7 @@ static bool class_of_letter(struct parser *p, char letter, struct class *c)
         own.ascii_only = true;
         class_invert(p, &own);
         c->ascii_only = true;
-        /* U+001C to U+001F are white space to some. */
+        /* Some dialects count U+001C to U+001F as white space. */
         for (int i = 0; i < own.n; i++)
             if ((letter | 0x20) == 's' && own.v[i].lo <= 0x1c && own.v[i].hi >= 0x1f)
                 own.v[i].lo = 0x21;
@@ -188,7 +188,7 @@ static uint32_t hex(struct parser *p, int n)
     return c;
 }
 
-/* Behind a backslash, a single character. */
+/* Reads a single character after a backslash. */
 static uint32_t escaped_character(struct parser *p)
 {
     static const char from[] = "nrtfv", to[] = "\n\r\t\f\v";
@@ -206,7 +206,7 @@ static uint32_t escaped_character(struct parser *p)
     return c && !p->why ? next_character(p) : 1;
 }
 
-/* One character of a class, or a class in it: then false. */
+/* Reads one character of a class; false: it is a class inside the class. */
 static bool class_item(struct parser *p, struct class *c, uint32_t *ret)
 {
     if (*p->at != '\\') {
@@ -266,7 +266,7 @@ static struct part group(struct parser *p)
 
 static struct part atom(struct parser *p)
 {
-    /* Line ends: what some dialects leave out of the dot. */
+    /* Without line ends, which the dot excludes in some dialects. */
     static const struct range dot[] = {
         {1, '\n' - 1}, {0x0b, 0x0c}, {0x0e, 0x84}, {0x86, 0x2027}, {0x202a, LAST_CHARACTER}};
     char c = *p->at;
@@ -297,7 +297,7 @@ static int number(struct parser *p)
     return n;
 }
 
-/* {n}, {n,} or {n,m}; most -1: without end. */
+/* Reads {n}, {n,} or {n,m}; most -1: no limit. */
 static void braces(struct parser *p, int *least, int *most)
 {
     *most = *least = number(p);
@@ -310,8 +310,7 @@ static void braces(struct parser *p, int *least, int *most)
     if (!p->why) p->at++;
 }
 
-/* `one`, which was parsed from `begin` on, as often as it is wanted: parsed anew for each time
- * more. */
+/* Repeats `one`, which was parsed from `begin`, by parsing it again for each further copy. */
 static struct part repeat(struct parser *p, const char *begin, struct part one, int least, int most)
 {
     const char *end = p->at;
@@ -339,7 +338,7 @@ static struct part quantified(struct parser *p)
     if (p->why || !c || !strchr("*+?{", c)) return one;
     p->at++;
     if (c == '{') braces(p, &least, &most);
-    if (*p->at == '?') p->at++; // as few as possible: the same strings
+    if (*p->at == '?') p->at++; // lazy: matches the same strings
     if (*p->at && strchr("*+?{", *p->at)) give_up(p, "repeats a repetition");
     if (p->why) return one;
     if (c == '{') return repeat(p, begin, one, least, most);
@@ -367,7 +366,7 @@ static struct part alternatives(struct parser *p)
     return all;
 }
 
-/* The whole: what stands around it is free where it is not anchored. */
+/* The whole expression: any text may surround it where it is not anchored. */
 static struct part whole(struct parser *p)
 {
     static const struct range any[] = {{1, LAST_CHARACTER}};

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
-/* February has 28 days, a minute 60 seconds, and years have four digits, none of them 0000. */
+/* February always has 28 days, a minute 60 seconds, and years have four digits, but not 0000. */
 #define DATE                                                                                       \
     "(?:[1-9][0-9]{3}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|"                           \
     "(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)|02-(?:0[1-9]|1[0-9]|2[0-8])))"

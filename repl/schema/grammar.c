@@ -8,7 +8,8 @@
 
 /* -- Building ---------------------------------------------------------------------------------- */
 
-/* Room for one more in a list of n. On failure the list stays, and the grammar is marked. */
+/* Makes room for one more in a list of n. On failure the list is unchanged, and the grammar is
+ * marked as failed. */
 static bool room(struct grammar *g, void *list, int32_t n, size_t size)
 {
     void *old, *grown;
@@ -144,7 +145,7 @@ static int32_t edge_height(const struct grammar *g, const struct edge *e)
     return within > behind ? within : behind;
 }
 
-/* Lowers a state's height to that of its lowest edge; true when it was higher. */
+/* Lowers a state's height to that of its lowest edge; returns whether it was higher. */
 static bool lower(struct grammar *g, int32_t s)
 {
     struct state *state = &g->states[s];
@@ -156,8 +157,9 @@ static bool lower(struct grammar *g, int32_t s)
     return state->height < before;
 }
 
-/* The least fixed point from above. States lie mostly in front of those that they lead to, and
- * rules in front of those that they call; where they do not, the next round goes the other way. */
+/* Finds heights by lowering them until nothing changes. States mostly come before those that they
+ * lead to, and rules before those that they call; for the others, every second round goes the other
+ * way. */
 static bool work_out_heights(struct grammar *g)
 {
     for (int32_t s = 0; s < g->n_states; s++)
@@ -194,7 +196,7 @@ bool grammar_finish(struct grammar *g)
 
 /* -- Circles ----------------------------------------------------------------------------------- */
 
-enum colour { WHITE, GREY, BLACK }; /* not seen; being looked at; found to be in no circle */
+enum colour { WHITE, GREY, BLACK }; /* not visited; being visited; known to be on no cycle */
 
 static bool circle_from(const struct grammar *g, int32_t state, unsigned char *colours);
 
@@ -207,7 +209,7 @@ static bool circle_through(const struct grammar *g, int32_t rule, unsigned char 
     return found;
 }
 
-/* Rules that are called without a byte before. */
+/* Follows calls of rules that happen before any byte. */
 static bool circle_from(const struct grammar *g, int32_t state, unsigned char *colours)
 {
     const struct state *s = &g->states[state];

@@ -24,7 +24,7 @@ static const struct {
     {"$defs", KEYWORD_DEFS},
     {"definitions", KEYWORD_DEFS},
     {"type", KEYWORD_TYPE},
-    {"nullable", KEYWORD_NOTE}, // it only adds
+    {"nullable", KEYWORD_NOTE}, // it only allows more
     {"enum", KEYWORD_VALUES},
     {"const", KEYWORD_VALUES},
     {"$ref", KEYWORD_OTHER},
@@ -105,7 +105,7 @@ void reader_leave(struct reader *r, size_t n)
 
 /* -- Keywords ---------------------------------------------------------------------------------- */
 
-/* -1: not known. */
+/* The keyword's kind; -1: unknown. */
 static int kind_of(const char *name)
 {
     if (!strncmp(name, "x-", 2)) return KEYWORD_NOTE;
@@ -147,7 +147,7 @@ void read_alone(struct reader *r, const json_t *schema, const char *keyword, int
 
 /* -- Types ------------------------------------------------------------------------------------- */
 
-/* 0: none of this name. */
+/* 0: no type has this name. */
 static int type_named(const char *name)
 {
     static const char *const names[] = {"null",   "boolean", "integer", "number",

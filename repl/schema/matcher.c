@@ -60,7 +60,7 @@ static bool fits(const struct matcher *m, int32_t depth, int32_t state)
     return depth + m->g->states[state].height <= MAX_NESTING;
 }
 
-/* A key that the object has is not written again; equal digests count as equal keys. */
+/* A key that the object already has is refused; equal digests count as equal keys. */
 static bool end_key(struct matcher *m, struct thread *t)
 {
     for (int32_t k = t->keys; k >= 0; k = m->keys[k].before)
@@ -70,7 +70,7 @@ static bool end_key(struct matcher *m, struct thread *t)
     return true;
 }
 
-/* What the edge does besides; false: it may not be taken. */
+/* Does the edge's action; false: the edge may not be taken. */
 static bool act(struct matcher *m, const struct edge *e, struct thread *t, uint8_t byte)
 {
     const struct rule *rule = &m->g->rules[m->g->states[t->state].rule];
@@ -130,7 +130,7 @@ static void go_back(struct matcher *m, int32_t begin, const struct thread *t)
     enter(m, begin, &outer);
 }
 
-/* Adds a thread, and all that it can become without a byte, to those from begin on. */
+/* Adds a thread, and all that it can become without a byte, to the threads from begin on. */
 static void enter(struct matcher *m, int32_t begin, const struct thread *t)
 {
     m->work += (uint64_t)(1 + m->n_threads - begin);
@@ -171,7 +171,7 @@ static void mark_keys(struct matcher *m, int32_t k)
     for (; k >= 0 && m->keys[k].moved < 0; k = m->keys[k].before) m->keys[k].moved = 0;
 }
 
-/* Which frames and keys the threads of the text still need: moved is 0 for these, else -1. */
+/* Marks the frames and keys that the text's threads still need: their moved is 0, otherwise -1. */
 static void mark(struct matcher *m)
 {
     for (int32_t i = 0; i < m->n_frames; i++) m->frames[i].moved = -1;
@@ -196,8 +196,8 @@ static int32_t moved_key(const struct matcher *m, int32_t k)
     return k < 0 ? k : m->keys[k].moved;
 }
 
-/* Places first, then who points to them, then the moves: a place is overwritten only by one behind
- * it. */
+/* First assigns new places, then updates the references, then moves: a place is only overwritten
+ * from a later one. */
 static void tidy(struct matcher *m)
 {
     int32_t n_frames = 0, n_keys = 0;

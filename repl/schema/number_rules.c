@@ -7,8 +7,8 @@
 
 /* -- Without bounds ---------------------------------------------------------------------------- */
 
-/* One to n more digits behind a state that is not final; every one of the new states is. Returns
- * the first of them; exits[i]: where the part behind i + 1 digits begins. */
+/* Adds one to n digits after a state that is not final; all new states are final. Returns the first
+ * of them; exits[i]: where the part after i + 1 digits begins. */
 static void digits(struct grammar *g, int32_t rule, int32_t from, int first, int n, int32_t *exits)
 {
     for (int i = 0; i < n; i++) {
@@ -25,7 +25,7 @@ static void exponent(struct grammar *g, int32_t from, int32_t e)
     grammar_bytes(g, from, 'E', 'E', ACT_NONE, e);
 }
 
-/* From the state behind an 'e': a sign and one or two digits. */
+/* After an 'e': a sign, and one or two digits. */
 static void exponent_digits(struct grammar *g, int32_t rule, int32_t e)
 {
     int32_t sign = grammar_state(g, rule), exits[2];
@@ -35,7 +35,7 @@ static void exponent_digits(struct grammar *g, int32_t rule, int32_t e)
     grammar_bytes(g, e, '0', '9', ACT_NONE, exits[0]);
 }
 
-/* Integers from 0 or 1 up, also below zero with `sign`. */
+/* Integers from 0 or 1 up; with `sign` also negative ones. */
 static int32_t integers(struct grammar *g, bool sign, bool zero)
 {
     int32_t rule = grammar_rule(g), start = grammar_start(g, rule), exits[MAX_DIGITS];
@@ -56,8 +56,8 @@ static int32_t numbers(struct grammar *g, bool sign)
     grammar_bytes(g, positive, '0', '0', ACT_NONE, zero);
     grammar_final(g, zero);
     exponent_digits(g, rule, e);
-    /* Behind i + 1 digits before the point there is room for so many fewer behind it: fraction[k]
-     * has room for k more. */
+    /* Every digit before the point leaves room for one fewer after it: fraction[k] has room for k
+     * more. */
     for (int k = 0; k < MAX_DIGITS; k++) {
         fraction[k] = grammar_state(g, rule);
         grammar_final(g, fraction[k]);
@@ -81,20 +81,20 @@ int32_t rule_any_number(struct grammar *g, bool integer)
 
 /* -- Between bounds ---------------------------------------------------------------------------- */
 
-/* Numbers of n_int digits before the point that lie between two of as many: digit by digit, as long
- * as they are those of the lower or upper one. */
+/* Numbers of n_int digits before the point between two others of the same length: digit by digit,
+ * as long as the digits equal those of the lower or upper one. */
 struct between {
     struct grammar *g;
     int32_t rule;
-    int n_int, n_frac; // most digits behind the point
+    int n_int, n_frac; // most digits after the point
     char low[MAX_DIGITS + MAX_DIGITS + 1], high[MAX_DIGITS + MAX_DIGITS + 1];
     bool low_excluded, high_excluded;
-    int32_t made[2 * MAX_DIGITS + 1][2][2]; // by digits so far, whether those of low, of high
+    int32_t made[2 * MAX_DIGITS + 1][2][2]; // by digits so far, whether equal to low's, to high's
 };
 
 static bool zeros(const char *digits) { return !digits[strspn(digits, "0")]; }
 
-/* Whether the number may end behind n digits. */
+/* Whether the number may end after n digits. */
 static bool may_end(const struct between *b, int n, bool as_low, bool as_high)
 {
     if (n < b->n_int) return false;
@@ -118,7 +118,7 @@ static int32_t after_digits(struct between *b, int n, bool as_low, bool as_high)
     return state;
 }
 
-/* The digits of a bound, filled up with zeros. */
+/* The digits of a bound, padded with zeros. */
 static void fill(char *to, const struct decimal *d, size_t n)
 {
     size_t have = strlen(d->digits);
@@ -128,7 +128,7 @@ static void fill(char *to, const struct decimal *d, size_t n)
     if (d->n_int > 0) memcpy(to, d->digits, have);
 }
 
-/* Magnitudes from low to high behind `from`; high may be missing. */
+/* Magnitudes from low to high, starting at state `from`; high may be missing. */
 static void magnitudes(struct grammar *g, int32_t from, bool integer, const struct decimal *low,
                        const struct decimal *high)
 {
@@ -158,7 +158,7 @@ static void magnitudes(struct grammar *g, int32_t from, bool integer, const stru
 
 static bool is_zero(const struct decimal *d) { return d->given && zeros(d->digits); }
 
-/* The part below zero: its magnitudes run the other way. */
+/* Negative numbers, whose magnitudes run the other way. */
 static void negatives(struct grammar *g, int32_t start, bool integer, const struct decimal *low,
                       const struct decimal *high)
 {
@@ -189,7 +189,7 @@ int32_t rule_number(struct grammar *g, bool integer, const struct decimal *low,
 
 /* -- Reading bounds ---------------------------------------------------------------------------- */
 
-/* All digits of a JSON number in a row, and how many of them stand before the point. */
+/* All digits of a JSON number in a row, and how many of them are before the point. */
 static int digits_of(const char *text, char *ret, size_t cap)
 {
     size_t n = 0;
@@ -205,7 +205,7 @@ static int digits_of(const char *text, char *ret, size_t cap)
     return point + (e ? atoi(e + 1) : 0);
 }
 
-/* Integers that no number of MAX_DIGITS reaches: they exclude none, or all. */
+/* A bound that no number of MAX_DIGITS reaches excludes no number, or all. */
 static bool beyond_all(bool is_low, struct decimal *ret)
 {
     if (ret->negative != is_low) return false;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From a machine with many states at once to one with one state at a time, sets of the former's,
- * and from that to the grammar's states. */
+ * Turns a machine with many states at once into one with a single state at a time (sets of the
+ * former's), and that into the grammar's states. */
 #include "schema/pattern.h"
 
 #include <stdlib.h>
@@ -12,9 +12,10 @@
 
 enum { MAX_SETS = 2000 };
 
-/* Sets of the expression's nodes, with how many characters came before, as far as that matters. */
+/* A set of the expression's nodes, with the number of characters before it, as far as that
+ * matters. */
 struct set {
-    uint64_t *nodes; // [n_words], a bit for each
+    uint64_t *nodes; // [n_words], one bit per node
     uint64_t hash;   // of nodes
     int32_t count, state;
 };
@@ -32,7 +33,7 @@ struct sets {
 
 static bool has(const uint64_t *nodes, int i) { return nodes[i / 64] >> (i % 64) & 1; }
 
-/* Node i, and what is reached from it without a character. */
+/* Adds node i and all nodes reached from it without a character. */
 static void reach(const struct sets *s, uint64_t *nodes, int i)
 {
     while (i >= 0 && !has(nodes, i)) {
@@ -51,7 +52,7 @@ static uint64_t hash_of(const struct sets *s, const uint64_t *nodes)
     return hash;
 }
 
-/* The grammar's state of a set (taken), which is worked on later when it is new. */
+/* The grammar's state for a set (taken); a new set is worked on later. */
 static int32_t state_of(struct sets *s, uint64_t *nodes, int32_t count)
 {
     uint64_t hash = hash_of(s, nodes);
@@ -73,8 +74,8 @@ static int32_t state_of(struct sets *s, uint64_t *nodes, int32_t count)
     return s->v[s->n++].state;
 }
 
-/* Where a set goes with the characters from lo to hi, on which all its nodes agree. takers: [n]
- * those of its nodes that take a character. */
+/* Adds a set's transition for the characters lo to hi, on which all its nodes agree. takers: [n]
+ * its nodes that take a character. */
 static void go(struct sets *s, int from, const int *takers, int n, uint32_t lo, uint32_t hi)
 {
     int32_t count = s->v[from].count, limit = s->max < NO_LIMIT ? s->max : s->min;
@@ -106,7 +107,8 @@ static int by_number(const void *a, const void *b)
     return *x < *y ? -1 : *x > *y;
 }
 
-/* Nodes of a set that take a character, and where their ranges begin and end; returns how many. */
+/* Finds a set's nodes that take a character, and where their ranges begin and end; returns how
+ * many. */
 static int takers_of(const struct sets *s, int from, int *takers, uint32_t *cuts)
 {
     int n = 0;
@@ -121,7 +123,7 @@ static int takers_of(const struct sets *s, int from, int *takers, uint32_t *cuts
     return n;
 }
 
-/* All ways on from a set. */
+/* Adds all transitions of a set. */
 static void work_on(struct sets *s, int from)
 {
     size_t most = (size_t)s->e->n;

@@ -15,7 +15,7 @@ int32_t literal(struct compiler *c, int32_t from, const char *text)
     return grammar_literal(&c->g, from, text, strlen(text));
 }
 
-/* A value as JSON text, its numbers in the shortest form that reads back the same; free(). */
+/* A value as JSON text, with numbers in the shortest form that reads back the same; free(). */
 static char *value_text(const json_t *value)
 {
     for (size_t digits = 15; digits < 17; digits++) {
@@ -40,7 +40,7 @@ int32_t value_literal(struct compiler *c, int32_t from, const json_t *value)
 
 /* -- Strings and numbers ----------------------------------------------------------------------- */
 
-/* The pattern of "pattern" or "format"; NULL: none, or refused. */
+/* The pattern of "pattern" or "format"; NULL: there is none, or it was refused. */
 static const char *pattern_of(struct compiler *c, const json_t *schema, const char **ret_keyword)
 {
     const json_t *pattern = json_object_get(schema, "pattern");

@@ -5,20 +5,20 @@
 
 /* -- UTF-8 ------------------------------------------------------------------------------------- */
 
-/* The states within a character: what may follow its first bytes. */
+/* The states inside a character, by what may follow its first bytes. */
 struct utf8_states {
-    int32_t one, two, three; // any that many bytes more
-    int32_t e0, ed, f0, f4;  // behind a first byte that limits the second
+    int32_t one, two, three; // this many bytes left, of any value
+    int32_t e0, ed, f0, f4;  // after a first byte that limits the second
 };
 
-/* Bytes, and the state behind them. */
+/* A range of bytes, and the state after it. */
 struct byte_edge {
     uint8_t lo, hi;
     int32_t to;
 };
 enum { N_INNER = 7 };
 
-/* All edges within characters, and the states they start at. */
+/* All edges inside characters, and the states where they start. */
 struct inner_edge {
     int32_t from;
     struct byte_edge edge;
@@ -69,7 +69,7 @@ static void hex_digits(struct grammar *g, int32_t from, int32_t to)
     grammar_bytes(g, from, 'A', 'F', ACT_NONE, to);
 }
 
-/* A hexadecimal digit from lo to hi, in either case of letters. */
+/* A hexadecimal digit from lo to hi, in either case. */
 static void hex_range(struct grammar *g, int32_t from, int lo, int hi, int32_t to)
 {
     for (int digit = lo; digit <= hi; digit++) {
@@ -79,7 +79,8 @@ static void hex_range(struct grammar *g, int32_t from, int lo, int hi, int32_t t
     }
 }
 
-/* The second half of a surrogate pair, from its backslash on. h3: two digits are left. */
+/* The second half of a surrogate pair, beginning with its backslash. h3: the state with two digits
+ * left. */
 static void low_surrogate(struct grammar *g, int32_t from, int32_t h3)
 {
     int32_t at = grammar_then(g, grammar_then(g, from, '\\'), 'u');
@@ -88,7 +89,7 @@ static void low_surrogate(struct grammar *g, int32_t from, int32_t h3)
     hex_range(g, d, 0xc, 0xf, h3);
 }
 
-/* Behind \u: four digits, two times four for a pair, not 0000. */
+/* After \u: four digits, or two times four for a pair, but not 0000. */
 static void code_unit(struct grammar *g, int32_t rule, int32_t u1, int32_t body)
 {
     int32_t h2 = grammar_state(g, rule), h3 = grammar_state(g, rule), h4 = grammar_state(g, rule);
@@ -151,8 +152,8 @@ struct key_builder {
     struct utf8_states u;
 };
 
-/* The states whose edges go on where a name's byte goes its own way: of the body, or of a character
- * that is not whole. Returns their number. */
+/* The edges that continue where a byte leaves a name: those of the body, or of an incomplete
+ * character. Returns their number. */
 static int usual_edges(const struct key_builder *b, int32_t like, struct byte_edge *ret)
 {
     struct inner_edge inner[N_INNER];
@@ -166,15 +167,15 @@ static int usual_edges(const struct key_builder *b, int32_t like, struct byte_ed
     return N_FIRST_BYTES;
 }
 
-/* Names [n], sorted, that have `depth` bytes in common; `state` stands behind these, and its usual
- * edges are those of `like`. */
+/* Builds the states around names [n], sorted, that share their first `depth` bytes; `state` is
+ * after these bytes, and its usual edges are those of `like`. */
 static void around_names(struct key_builder *b, int32_t state, int32_t like,
                          const char *const *names, size_t n, size_t depth)
 {
     struct byte_edge usual[N_FIRST_BYTES];
     int n_usual = usual_edges(b, like, usual);
     bool is_name = n > 0 && !names[0][depth];
-    /* From here, too, any characters go on: a name is excluded only where it ends. */
+    /* Here, too, any characters may follow: a name is excluded only where it ends. */
     if (like == b->body && !b->g->failed) b->g->states[state].body = BODY_KEY;
     if (depth > 0 && like == b->body && !is_name)
         grammar_bytes(b->g, state, '"', '"', ACT_KEY_END, b->end);
@@ -215,7 +216,7 @@ int32_t other_key(struct grammar *g, int32_t from, const char *const *names, siz
 
 /* -- One character ----------------------------------------------------------------------------- */
 
-/* With its escape, where it has a short one. */
+/* Also allows the character's short escape, if it has one. */
 static void escaped(struct grammar *g, int32_t from, uint32_t c, int32_t to)
 {
     static const char pairs[] = "\"\"\\\\\bb\ff\nn\rr\tt";
@@ -233,8 +234,8 @@ static void utf8_bytes(uint32_t c, int n, uint8_t ret[4])
     ret[0] = (uint8_t)(first[n] | c);
 }
 
-/* lo to hi, both of n bytes, alike in all but the last n - i bits groups: split so that every part
- * is a product of ranges of bytes. */
+/* Adds the characters from lo to hi, which all have equally many bytes, split so that every part is
+ * a product of byte ranges. */
 static void utf8_range(struct grammar *g, int32_t from, uint32_t lo, uint32_t hi, int32_t to)
 {
     int n = utf8_length(lo);

@@ -31,7 +31,8 @@ static int by_bytes(const void *a, const void *b)
     return x->id < y->id ? -1 : 1;
 }
 
-/* Characters of a token that may stand in a string as they are; -1: something else is in it. */
+/* The number of characters in a token that a string may contain unescaped; -1: it contains
+ * others. */
 static int whole_characters(struct token t)
 {
     int n = 0;
@@ -63,7 +64,7 @@ static bool read_tokens(struct vocabulary *v, const phi3v_model *model)
 
 /* -- Trees ------------------------------------------------------------------------------------- */
 
-/* Tokens [n], sorted, some of them with the same bytes. */
+/* Builds a tree of tokens [n], sorted, of which some have the same bytes. */
 static bool build_tree(struct vocabulary *v, const struct token *tokens, size_t n,
                        struct token_tree *tree)
 {
@@ -110,8 +111,8 @@ static bool sort_tokens(struct vocabulary *v)
         if (t.n) tokens[n++] = t;
     }
     if (good) qsort(tokens, n, sizeof *tokens, by_bytes);
-    /* The tree of all comes last: tokens of the same bytes are of the same kind, so `same` is
-     * too. */
+    /* The tree of all tokens is built last: tokens with the same bytes are of the same kind, so
+     * `same` agrees. */
     struct token *mixed = good ? memory_new(n * sizeof *mixed) : NULL;
     for (size_t i = 0; mixed && i < n; i++) {
         int n_characters = whole_characters(tokens[i]);
