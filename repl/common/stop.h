@@ -13,7 +13,7 @@ struct stop {
     void *user;
 };
 
-/* stop may be NULL: the work goes on. */
+/* stop may be NULL: then the work continues. */
 static inline bool stop_asked(const struct stop *stop) { return stop && stop->fn(stop->user); }
 /* The same for work that counts what it has done: asks when `done` has reached *next, and then sets
  * *next to `step` further on. */

@@ -33,7 +33,7 @@ int chat_open(const struct chat_options *opt, struct chat **ret, struct phi3v_er
 void chat_close(struct chat *c);
 const char *chat_model(const struct chat *c);
 const char *chat_name(const struct chat *c); // for people: the address, "… and 2 more"
-int64_t chat_context(const struct chat *c);  // tokens; 0: not said
+int64_t chat_context(const struct chat *c);  // tokens; 0: not reported
 /* The mode in which notebooks with the model begin, as a phiscope server reports it; NULL: not
  * reported. */
 const char *chat_mode(const struct chat *c);

@@ -38,7 +38,7 @@ void chat_error_text(const char *bytes, size_t n, char *to, size_t size);
 struct chat_listed { // one of the models that a server lists
     char *id;        // NULL: the wanted model is missing,
     char *names;     // and this lists some others
-    int64_t context; // tokens; 0: not said
+    int64_t context; // tokens; 0: not given
     char *mode;      // in which notebooks with it begin, "chat" or "cell"; NULL: not given
     bool reads_tags; // <|image_1|> in a text marks its first picture
 };

@@ -15,7 +15,7 @@ struct job { /* one file */
     bool done;   /* published */
     bool *taken; // [n_segments] a thread is fetching it
     int n_taken;
-    bool one_stream; /* the server has no ranges: one thread takes the whole file */
+    bool one_stream; /* the server does not support ranges: one thread takes the file */
     char *url;       /* where the bytes are; NULL: ask the hub */
     int n_wrong;     /* wrong digests so far */
 };
@@ -44,8 +44,8 @@ void pull_end(struct pull *p, const struct phi3v_error *err);
 int pull_has_stopped(void *user);
 void pull_note_waiting(void *user, const char *why);
 
-/* A thread's present work: a segment, or a whole file if the server has no ranges. The caller fills
- * in the first four fields. */
+/* A thread's present work: a segment, or a whole file if the server does not support ranges. The
+ * caller fills in the first four fields. */
 struct taking {
     struct pull *pull;
     struct job *job;
@@ -59,7 +59,7 @@ struct taking {
     bool wrong; /* not the part that was asked for, or more than it */
 };
 
-/* Works until the segment is complete, or the server turns out to have no ranges. Errors: as
+/* Works until the segment is complete, or the server turns out not to support ranges. Errors: as
  * hub_pull. */
 int hub_fetch_segment(struct taking *t, struct hub_client *c, struct phi3v_error *err);
 

@@ -8,7 +8,7 @@
 #define NET_PICTURE_S 60.0          /* for a whole fetch, redirects included */
 #define NET_CONNECT_S 10L           /* to connect to a server */
 #define NET_STALL_BYTES_S 100L      /* slower than this … */
-#define NET_STALL_S 15L             /* … for so long is a stall */
+#define NET_STALL_S 15L             /* … for this long is a stall */
 #define NET_RESOLVE_S 5L            /* to resolve a name when a proxy is used */
 #define NET_REDIRECTS 5             /* per fetch */
 #define NET_ERROR_BYTES (1 << 20)   /* of a page that comes with an error or a redirect */

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-bool url_is_http(const char *what); /* "http://…" or "https://…", letters of any case */
+bool url_is_http(const char *what); /* "http://…" or "https://…", in any case */
 bool url_is_data(const char *what); /* "data:…" */
 /* "ftp://…": something with a scheme that is not fetched. */
 bool url_has_other_scheme(const char *what);

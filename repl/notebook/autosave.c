@@ -56,7 +56,7 @@ static int make_file(const struct autosave *a, const char *path, const char *byt
     return fd;
 }
 
-/* Notes the failure in errno, once. */
+/* Says in a note, once, why writing failed: errno. */
 static void cannot_write(struct notebook *nb)
 {
     struct autosave *a = nb->autosave;
@@ -279,7 +279,7 @@ void autosave_saved(struct notebook *nb)
     if (nb->autosave) forget_journal(nb->autosave, true);
 }
 
-/* Leaves unsaved cells behind as a notebook, and notes where. */
+/* Leaves unsaved cells behind as a notebook, and says where in a note. */
 static void leave_behind(struct notebook *nb)
 {
     struct autosave *a = nb->autosave;

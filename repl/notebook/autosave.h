@@ -25,7 +25,7 @@ void autosave_apart(struct notebook *nb, struct book *aside);
 
 /* The path of the newest notebook left behind; NULL: none. The caller frees. */
 char *autosave_latest(struct notebook *nb);
-/* Notes what was left behind. */
+/* Says in a note what was left behind. */
 void autosave_tell(struct notebook *nb);
 /* autosave_is: whether a path is such a file. autosave_read turns a journal into the notebook it
  * stands for (free with json_decref); *ret_path is the file that it was saved in, to be freed, or

@@ -108,8 +108,8 @@ void engine_expect(struct engine *e, const phi3v_prompt *prompt, int64_t held);
 int engine_answer(struct engine *e, const struct question *q, const struct settings *how,
                   phi3v_event_fn on_event, void *user, struct phi3v_result *ret,
                   struct phi3v_error *err);
-/* Answers several at once, as many as engine_at_once says, until there is no next one. Errors:
- * those that end the whole. */
+/* Answers several at once, as many as engine_at_once says, until there is no next one. Errors: of
+ * the whole run, not of single answers. */
 int engine_answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
                       struct phi3v_error *err);
 /* Frees what engine_answer and the tasks of engine_answer_all returned. */

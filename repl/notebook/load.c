@@ -158,7 +158,7 @@ static int draw_page(const struct loader *how, enum nb_origin origin, int page,
     return 0;
 }
 
-/* Decides by the bytes' format and the page mark. */
+/* Checks the bytes' format against the page mark, and draws the page of a document. */
 static int take_page(const char *what, const struct mark *mark, const struct loader *how,
                      enum nb_origin origin, struct fetched *file, struct phi3v_error *err)
 {

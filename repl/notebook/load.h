@@ -35,7 +35,7 @@ void loaded_fini(struct loaded *l);
 /* The picture as a data: address, for servers: its original file if that was kept and they would
  * see the same in it, else a PNG of the pixels. Made once; borrowed. NULL without memory. */
 const char *loaded_data_url(struct loaded *l);
-/* Notes that "NAME has changed since it was asked about". */
+/* Says in a note that "NAME has changed since it was asked about". */
 void load_note(const struct loader *how, const char *what);
 
 /* Expands a pattern to the files it matches; an existing file or a quoted word stays as it is.

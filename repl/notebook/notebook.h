@@ -27,7 +27,7 @@ enum nb_origin {
     NB_REQUEST /* somebody on the network: the same, and no files of this machine */
 };
 
-/* -- What a notebook asks of whoever shows it -------------------------------------------------- */
+/* -- What a notebook needs from a front end ---------------------------------------------------- */
 
 enum nb_kind {
     NB_REPORT,       /* output of a command: one or more whole lines of text */
@@ -253,7 +253,7 @@ char *nb_staged(struct notebook *nb, int cell);
 const struct phi3v_model_info *nb_model(const struct notebook *nb);
 const struct settings *nb_settings(const struct notebook *nb);
 double nb_load_s(const struct notebook *nb); /* seconds it took to open the model */
-/* Notes which notebooks an earlier run left behind. */
+/* Says in a note which notebooks an earlier run left behind. */
 void nb_tell_left_behind(struct notebook *nb);
 /* The newest of them, for :open; NULL: none. The caller frees. */
 char *nb_latest_left_behind(struct notebook *nb);

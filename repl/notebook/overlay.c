@@ -28,7 +28,7 @@ static void fill(const struct canvas *c, int x, int y, int width, int height,
             memcpy(pixel(c, column, row), colour, 3);
 }
 
-/* Draws an outline `thick` pixels wide, `out` pixels outside the rectangle. */
+/* Draws an outline `thick` pixels wide, starting `out` pixels outside the rectangle. */
 static void outline(const struct canvas *c, const struct box *b, int out, int thick,
                     const uint8_t colour[3])
 {

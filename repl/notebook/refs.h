@@ -24,9 +24,9 @@ struct refs {
     size_t n;
 };
 
-/* Finds every reference in text. Requests do not learn which files exist. Errors: IMAGE (an @thing
- * that must be a picture and does not exist; me@x.org and @people are left alone), CANCELLED when
- * stop (may be NULL) says so, MEMORY. */
+/* Finds every reference in text. A request may not even learn which files exist. Errors: IMAGE (an
+ * @thing that must be a picture and does not exist; me@x.org and @people are left alone), CANCELLED
+ * when stop (may be NULL) says so, MEMORY. */
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
               const struct stop *stop, struct refs *ret, struct phi3v_error *err);
 void refs_free(struct refs *r);

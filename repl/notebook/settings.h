@@ -27,7 +27,7 @@ struct settings {
     double doubt;    // words below this probability are underlined; 0: none
     char *graphics;  // "auto", "kitty", "sixel", "blocks", "ascii", "none"
     bool plain;
-    int picture_rows; // of a picture beside an answer; 0: chosen by the screen
+    int picture_rows; // of a picture beside an answer; 0: what suits the screen
     double bell;      // the bell rings after answers this many seconds long; 0: never
     bool stats;       // a line about speed after each answer
     int parallel;     // concurrent answers of :foreach and serve; 0: the engine's choice
@@ -57,7 +57,7 @@ enum setting_type {
 
 enum setting_use {
     SETTING_SHOWN = 1,     /* :set lists and changes it */
-    SETTING_ANSWER = 2,    /* how an answer is drawn: a key for :run RANGE key=value */
+    SETTING_ANSWER = 2,    /* how an answer is sampled: a key for :run RANGE key=value */
     SETTING_PROMPT = 4,    /* what the model is asked: belongs to the cell and those after it */
     SETTING_LOAD = 8,      /* fixed once the model is open: :set only shows it */
     SETTING_FROM_FILE = 16 /* a cell from a file may change it, up to file_max */
@@ -72,7 +72,7 @@ struct setting {
     int use;
     size_t offset; /* in the struct that the table describes */
     double min, max;
-    double file_max;     /* the largest value a file may set; 0: max */
+    double file_max;     /* largest value that a file may set; 0: max */
     const char *choices; /* "a|b|c" */
     const char *arg;     /* for help; NULL: takes none */
     const char *help;
@@ -101,7 +101,7 @@ const struct setting *setting_find(const char *name, int use);
 /* The name as :set writes it, with _ for -; the caller frees. */
 char *setting_name(const struct setting *spec);
 
-/* -- Of any table and the struct it is of (the command line has one of its own) ---------------- */
+/* -- For any table and the struct it describes (the command line has its own) ------------------ */
 
 int setting_set_value(void *of, const struct setting *spec, const char *value,
                       struct phi3v_error *err);

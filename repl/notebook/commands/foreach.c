@@ -156,7 +156,7 @@ static void send(struct foreach *f, const struct nb_output *out)
     f->nb->front.output(f->nb->front.user, out);
 }
 
-/* Records an error that ends the whole command. */
+/* Records an error that ends the whole run. */
 static void break_off(struct foreach *f, int rc, const struct phi3v_error *why)
 {
     if (!rc || f->broken) return;
