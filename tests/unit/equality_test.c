@@ -63,6 +63,7 @@ static void random_text(struct talk *t, struct exchange *e)
     for (unsigned i = 1 + next_random(t, 45); i > 0; i--)
         n += (size_t)snprintf(e->text + n, sizeof e->text - n, "%s ",
                               words[next_random(t, sizeof words / sizeof *words)]);
+    snprintf(e->text + n, sizeof e->text - n, "."); /* a text of blanks alone would be refused */
 }
 
 /* The prompt of all exchanges; the last one is to be answered (or is, when it has ids). */
