@@ -43,7 +43,10 @@ static int make_file(const struct autosave *a, const char *path, const char *byt
 {
     struct part p;
     bool ok = part_open(&p, path, 0600);
-    if (!ok && errno == ENOENT && !mkdir(a->dir, 0700)) ok = part_open(&p, path, 0600);
+    if (!ok && errno == ENOENT && !mkdir(a->dir, 0700)) {
+        part_close(&p);
+        ok = part_open(&p, path, 0600);
+    }
     if (ok && !p.locked) errno = ENOLCK;
     ok = ok && p.locked && write_all(p.fd, bytes, n) && part_move(&p, path);
     int fd = -1, why = errno;
