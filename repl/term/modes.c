@@ -121,13 +121,23 @@ void modes_keep(struct modes *m)
 
 const struct modes *modes_kept(void) { return kept; }
 
+void modes_end_styles(const struct modes *m)
+{
+    write_all(m->out_fd, "\033[0m\033[?25h");
+    if (m->may_link) write_all(m->out_fd, "\033]8;;\033\\");
+}
+
 /* CAN and ST end a sequence that was being written; outside one they have no effect. */
 void term_restore(void)
 {
     struct modes *m = kept;
     if (!m) return;
     kept = NULL;
-    if (m->may_write) write_all(m->out_fd, "\030\033\\\033[0m\033[?25h\033[?2004l");
+    if (m->may_write) {
+        write_all(m->out_fd, "\030\033\\");
+        modes_end_styles(m);
+        write_all(m->out_fd, "\033[?2004l");
+    }
     if (modes_in_foreground(m)) tcsetattr(m->in_fd, TCSANOW, &m->original);
 }
 

@@ -12,6 +12,7 @@
 struct modes {
     int in_fd, out_fd;
     bool have_original, may_write; /* may_write: the output understands sequences */
+    bool may_link;                 /* and OSC 8 among them */
     struct termios original;
     enum term_mode mode;
     bool pastes_bracketed;
@@ -25,6 +26,9 @@ void modes_set(struct modes *m, enum term_mode mode);
 bool modes_ask(struct modes *m);
 /* Writes our own sequences directly; the stream's buffer is flushed first. */
 void modes_send(const struct modes *m, const char *s);
+
+/* Ends attributes and links that are open, and shows the cursor. */
+void modes_end_styles(const struct modes *m);
 
 /* Sets the modes that term_restore() and the handlers of term_guard() restore; NULL: none. */
 void modes_keep(struct modes *m);

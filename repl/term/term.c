@@ -342,7 +342,7 @@ static void find_out(struct term *t, const struct term_options *opt,
                      (name && (!strncmp(name, "screen", 6) || !strncmp(name, "tmux", 4)));
     t->modes.may_write = terminal && !dumb;
     t->can_ask = f->is_tty && !dumb && !console && !opt->silent;
-    f->knows_osc = f->is_tty && !f->is_dumb && !console;
+    f->knows_osc = t->modes.may_link = f->is_tty && !f->is_dumb && !console;
     read_size(t);
     /* kitty's question is an APC, which tmux and screen take for a title */
     static const char questions[] = "\033_Gi=31,s=1,v=1,a=q,t=d,f=24;AAAA\033\\"
@@ -417,7 +417,10 @@ const struct term_facts *term_facts(const struct term *t) { return &t->facts; }
 
 void term_fresh_line(struct term *t)
 {
-    if (t) modes_send(&t->modes, t->modes.may_write ? "\033[0m\033[?25h\r\n" : "\n");
+    if (!t) return;
+    modes_send(&t->modes, ""); /* what is buffered comes first */
+    if (t->modes.may_write) modes_end_styles(&t->modes);
+    modes_send(&t->modes, t->modes.may_write ? "\r\n" : "\n");
 }
 
 /* -- Changes of size -------------------------------------------------------------------------- */

@@ -69,6 +69,13 @@ static void tell_left(void)
     dprintf(1, "(%zd bytes left)\r\n", n);
 }
 
+/* Whether somebody else has continued it: a line of ours would stand in the middle of its output. */
+static bool goes_on_already(pid_t job)
+{
+    siginfo_t info = {0};
+    return !waitid(P_PID, (id_t)job, &info, WCONTINUED | WNOHANG | WNOWAIT) && info.si_pid == job;
+}
+
 /* A shell with one job, in the foreground again a moment after it was stopped. */
 static void be_shell(const char *const *words, const struct pty_options *opt, int tell)
 {
@@ -91,7 +98,7 @@ static void be_shell(const char *const *words, const struct pty_options *opt, in
     while (waitpid(job, &status, WUNTRACED) == job && WIFSTOPPED(status)) {
         tcsetpgrp(0, getpgrp());
         tcsetattr(0, TCSADRAIN, &sane);
-        if (write(1, "(stopped)\r\n", 11) < 0) _exit(97);
+        if (!goes_on_already(job) && write(1, "(stopped)\r\n", 11) < 0) _exit(97);
         nanosleep(&away, NULL);
         tcsetpgrp(0, job);
         kill(-job, SIGCONT);

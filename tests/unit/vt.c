@@ -210,7 +210,7 @@ static void link_osc(struct vt *vt, const char *uri)
 {
     static const char safe[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/%";
-    if (vt->linked == (*uri != 0)) wrong(vt, "a link inside another, or the end of none");
+    if (vt->linked && *uri) wrong(vt, "a link inside another");
     if (*uri && (strncmp(uri, "file://", 7) != 0 || uri[strspn(uri + 7, safe) + 7]))
         wrong(vt, "a link to %.60s", uri);
     if (*uri) snprintf(vt->link, sizeof vt->link, "%s", uri);
