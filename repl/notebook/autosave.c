@@ -8,6 +8,7 @@
 #include <sys/file.h>
 #include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/json.h"
@@ -37,6 +38,16 @@ static char *random_path(const struct autosave *a, const char *prefix, const cha
     return text_format("%s/%s%s%s", a->dir, prefix, hex, ending);
 }
 
+/* A file's time is that of the kernel's last tick, and two journals may be written within one; which
+ * of them is newer must be told all the same. */
+static void stamp(int fd)
+{
+    struct timespec now[2];
+    clock_gettime(CLOCK_REALTIME, &now[0]);
+    now[1] = now[0];
+    (void)futimens(fd, now);
+}
+
 /* Writes a new file, locked from the start. Returns its descriptor with the lock, or -1 with
  * errno. */
 static int make_file(const struct autosave *a, const char *path, const char *bytes, size_t n)
@@ -51,6 +62,7 @@ static int make_file(const struct autosave *a, const char *path, const char *byt
     ok = ok && p.locked && write_all(p.fd, bytes, n) && part_move(&p, path);
     int fd = -1, why = errno;
     if (ok) {
+        stamp(p.fd);
         fd = p.fd;
         p.fd = -1;
     }
@@ -273,7 +285,10 @@ void autosave_cell(struct notebook *nb, int i)
     json_t *cell = ipynb_cell(&nb->book, i, nb->book.v[i].answer ? CELL_OK : CELL_ERROR);
     char *line = cell ? journal_line(json_pack("{s:o}", "cell", cell)) : NULL;
     a->cut = !line || !write_all(a->fd, line, strlen(line)) || fdatasync(a->fd);
-    if (a->cut) cannot_write(nb);
+    if (a->cut)
+        cannot_write(nb);
+    else
+        stamp(a->fd);
     free(line);
 }
 
