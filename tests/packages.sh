@@ -7,18 +7,8 @@ here=$1
 work=${2:-$(mktemp -d)}
 mkdir -p "$work"
 work=$(realpath "$work")
-n=0
-failed=0
-
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        [ -e "$work/out" ] && tail -n 30 "$work/out" | sed 's/^/# /'
-        echo "not ok $n - $2"
-    fi
-}
+. "$(dirname -- "$0")/tap.sh"
+tell() { [ ! -e "$work/out" ] || tail -n 30 "$work/out"; }
 skip() { echo "1..0 # SKIP $1"; exit 0; }
 
 . "$here/tests/debian_root.sh"

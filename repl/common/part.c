@@ -115,16 +115,15 @@ bool part_is_name(const char *name)
            strspn(name + n - ID_DIGITS, "0123456789abcdef") == ID_DIGITS;
 }
 
-/* The file's program has ended if nobody holds its lock. We take a shared lock, since others may be
- * tidying up as well. */
-static void remove_left(int folder, const char *name)
+bool file_is_left(int folder, const char *name, bool remove)
 {
     struct stat st;
     int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
-    if (fd < 0) return;
-    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && !flock(fd, LOCK_SH | LOCK_NB))
-        unlinkat(folder, name, 0);
+    if (fd < 0) return false;
+    bool left = !fstat(fd, &st) && S_ISREG(st.st_mode) && !flock(fd, LOCK_SH | LOCK_NB);
+    if (left && remove) unlinkat(folder, name, 0);
     close(fd);
+    return left;
 }
 
 /* Tidies up parts of one file, or with NULL of all. */
@@ -135,7 +134,8 @@ static void tidy(const char *folder, const char *name)
     for (struct dirent *e; dir && (e = readdir(dir));) {
         if (!part_is_name(e->d_name)) continue;
         size_t of = strlen(e->d_name) - (sizeof mark - 1) - ID_DIGITS;
-        if (!name || (of == n && !memcmp(e->d_name, name, n))) remove_left(dirfd(dir), e->d_name);
+        if (!name || (of == n && !memcmp(e->d_name, name, n)))
+            file_is_left(dirfd(dir), e->d_name, true);
     }
     if (dir) closedir(dir);
 }

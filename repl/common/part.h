@@ -27,5 +27,8 @@ bool part_is_name(const char *name);
 /* Removes parts that nobody is writing: those of the file, or all in the folder. */
 void parts_tidy_of(const char *path);
 void parts_tidy_in(const char *folder);
+/* Whether a plain file's program has ended: nobody holds its lock any more. We take a shared lock,
+ * since others may be checking, too. If so, `remove` deletes the file. `folder` is as for openat. */
+bool file_is_left(int folder, const char *name, bool remove);
 
 #endif

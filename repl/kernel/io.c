@@ -18,9 +18,9 @@ enum { TO_SHELL = 's', TO_IOPUB = 'i' };
 
 static const char to_sockets[] = "inproc://to-sockets", to_notebook[] = "inproc://to-notebook";
 
-struct waiting {
+struct queued {
     struct request request;
-    struct waiting *next;
+    struct queued *next;
 };
 
 struct io {
@@ -31,7 +31,7 @@ struct io {
     void *from_notebook, *requests_in;                    // that thread's ends of the queues
     void *out, *requests;                                 // the notebook thread's ends
     pthread_mutex_t lock;                                 // of the waiting requests
-    struct waiting *first, **last;
+    struct queued *first, **last;
     pthread_t thread;
     atomic_bool running;
     atomic_bool over;
@@ -60,7 +60,7 @@ static void make_published(const struct io *io, const char *type, json_t *conten
 /* -- Requests for the notebook's thread ------------------------------------------------------- */
 
 /* Queues a request and wakes the notebook's thread; NULL wakes it without one, to end. */
-static void put_request(struct io *io, struct waiting *w)
+static void put_request(struct io *io, struct queued *w)
 {
     if (w) {
         pthread_mutex_lock(&io->lock);
@@ -72,10 +72,10 @@ static void put_request(struct io *io, struct waiting *w)
 }
 
 /* The next request, or NULL. */
-static struct waiting *take_request(struct io *io)
+static struct queued *take_request(struct io *io)
 {
     pthread_mutex_lock(&io->lock);
-    struct waiting *w = io->first;
+    struct queued *w = io->first;
     if (w) io->first = w->next;
     if (!io->first) io->last = &io->first;
     pthread_mutex_unlock(&io->lock);
@@ -149,7 +149,7 @@ static void on_control(struct io *io)
 static void on_shell(struct io *io)
 {
     struct frames f;
-    struct waiting *w = xcalloc(1, sizeof *w);
+    struct queued *w = xcalloc(1, sizeof *w);
     bool good = !frames_receive(io->shell, 0, &f) && wire_read(io->wire, &f, &w->request);
     frames_free(&f);
     if (good)
@@ -283,7 +283,7 @@ void io_free(struct io *io)
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++)
         if (sockets[i]) zmq_close(sockets[i]);
     zmq_ctx_term(io->context);
-    for (struct waiting *w; (w = take_request(io)); free(w)) request_free(&w->request);
+    for (struct queued *w; (w = take_request(io)); free(w)) request_free(&w->request);
     pthread_mutex_destroy(&io->lock);
     wire_free(io->wire);
     free(io);
@@ -297,7 +297,7 @@ bool io_next(struct io *io, bool wait, bool *ret_any, struct request *ret)
     int n;
     do n = zmq_recv(io->requests, &told, sizeof told, wait ? 0 : ZMQ_DONTWAIT);
     while (n < 0 && zmq_errno() == EINTR);
-    struct waiting *w = n < 0 ? NULL : take_request(io);
+    struct queued *w = n < 0 ? NULL : take_request(io);
     *ret_any = w;
     if (!w) return n < 0 && !wait;
     *ret = w->request;

@@ -87,17 +87,6 @@ static bool starts_with(const char *s, const char *prefix)
     return !strncmp(s, prefix, strlen(prefix));
 }
 
-/* Whether the file's program has ended; if so, `remove` deletes the file. */
-static bool is_left(const char *path, bool remove)
-{
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW);
-    if (fd < 0) return false;
-    bool left = !flock(fd, LOCK_SH | LOCK_NB); /* shared: others may be checking too */
-    if (left && remove) unlink(path);
-    close(fd);
-    return left;
-}
-
 /* -- What is left behind ---------------------------------------------------------------------- */
 
 struct left {
@@ -122,7 +111,7 @@ static int list_left(const struct autosave *a, const char *prefix, struct left *
         struct stat st;
         char *path = text_format("%s/%s", a->dir, e->d_name);
         if (path && starts_with(e->d_name, prefix) && !part_is_name(e->d_name) &&
-            !stat(path, &st) && S_ISREG(st.st_mode) && is_left(path, false)) {
+            !stat(path, &st) && file_is_left(AT_FDCWD, path, false)) {
             struct left *v = memory_room(*ret, (size_t)n, sizeof *v);
             if (v) {
                 *ret = v;
@@ -147,7 +136,7 @@ static void keep_newest_of(const struct autosave *a, const char *prefix)
 {
     struct left *list;
     int n = list_left(a, prefix, &list);
-    for (int i = MOST_KEPT; i < n; i++) is_left(list[i].path, true);
+    for (int i = MOST_KEPT; i < n; i++) file_is_left(AT_FDCWD, list[i].path, true);
     left_free(list, n);
 }
 
@@ -242,7 +231,7 @@ static void forget_journal(struct autosave *a, bool remove)
 /* This book's cells are in the journal again, so the one left when it was put aside is removed. */
 static void forget_aside(struct book *b)
 {
-    if (b->journal) is_left(b->journal, true);
+    if (b->journal) file_is_left(AT_FDCWD, b->journal, true);
     free(b->journal);
     b->journal = NULL;
 }
@@ -439,5 +428,5 @@ void autosave_adopted(struct notebook *nb, const char *path)
 {
     nb->book.changed = true;
     autosave_whole(nb);
-    if (nb->autosave && nb->autosave->fd >= 0) is_left(path, true);
+    if (nb->autosave && nb->autosave->fd >= 0) file_is_left(AT_FDCWD, path, true);
 }

@@ -418,7 +418,7 @@ const struct term_facts *term_facts(const struct term *t) { return &t->facts; }
 void term_fresh_line(struct term *t)
 {
     if (!t) return;
-    modes_send(&t->modes, ""); /* what is buffered comes first */
+    fflush(stdout); /* what is buffered comes first */
     if (t->modes.may_write) modes_end_styles(&t->modes);
     modes_send(&t->modes, t->modes.may_write ? "\r\n" : "\n");
 }

@@ -7,8 +7,7 @@ phiscope=$1 models=$2
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir" HF_HUB_CACHE="$dir/hub" LC_ALL=C
-n=0
-failed=0
+. "$(dirname -- "$0")/../tap.sh"
 
 # fresh MODEL: a copy to damage in $m.
 fresh() {
@@ -19,15 +18,7 @@ fresh() {
     chmod -R u+w "$m"
 }
 
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        sed 's/^/# /' "$dir/err" "$dir/out"
-        echo "not ok $n - $2"
-    fi
-}
+tell() { cat "$dir/err" "$dir/out"; }
 
 # refused NAME SENTENCE: opening $m fails with this fixed text.
 refused() {

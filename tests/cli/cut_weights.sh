@@ -6,8 +6,7 @@ phiscope=$1 models=$2
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir" LC_ALL=C
-n=0
-failed=0
+. "$(dirname -- "$0")/../tap.sh"
 m=$dir/model
 cut='was cut short, or its disk failed, while the model was in use; start again when the file is complete'
 
@@ -20,15 +19,7 @@ fresh() {
     : >"$dir/err"
 }
 
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        sed 's/^/# /' "$dir/err"
-        echo "not ok $n - $2"
-    fi
-}
+tell() { cat "$dir/err"; }
 
 # Until the program has written something, or so many lines: an answer of two words here is one.
 await() {

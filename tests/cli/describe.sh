@@ -9,18 +9,8 @@ mkdir "$dir/bin" "$dir/empty"
 ln -s "$(realpath "$phiscope")" "$dir/bin/phiscope"
 export PATH="$dir/bin:$PATH" HOME="$dir" HF_HUB_CACHE="$dir/hub" XDG_CONFIG_HOME="$dir" XDG_DATA_HOME="$dir" LC_ALL=C.UTF-8
 unset HF_HOME
-n=0
-failed=0
-
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        sed 's/^/# /' "$dir/err"
-        echo "not ok $n - $2"
-    fi
-}
+. "$(dirname -- "$0")/../tap.sh"
+tell() { cat "$dir/err"; }
 skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
 
 : >"$dir/err"

@@ -6,18 +6,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" HF_HUB_CACHE="$dir/hub" LC_ALL=C
 unset PHISCOPE_MODEL PHI3V_CPU
-n=0
-failed=0
-
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        sed 's/^/# /' "$dir/out" "$dir/err"
-        echo "not ok $n - $2"
-    fi
-}
+. "$(dirname -- "$0")/../tap.sh"
+tell() { cat "$dir/out" "$dir/err"; }
 
 # doctor WORDS
 doctor() { "$phiscope" doctor "$@" >"$dir/out" 2>"$dir/err"; }

@@ -6,20 +6,11 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" HF_HUB_CACHE="$dir/hub" LC_ALL=C
 unset HF_TOKEN HF_ENDPOINT HF_HOME
-n=0
-failed=0
+. "$(dirname -- "$0")/../tap.sh"
 sha=0123456789abcdef0123456789abcdef01234567
 whole=$dir/hub/models--Org--Whole
 
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        sed 's/^/# /' "$dir/out" "$dir/err"
-        echo "not ok $n - $2"
-    fi
-}
+tell() { cat "$dir/out" "$dir/err"; }
 
 # run WORDS: phiscope models WORDS with $answer on standard input.
 run() {

@@ -6,19 +6,9 @@ phiscope=$(realpath "$1") model=$(realpath "$2")/tiny-gqa-bf16
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir" LC_ALL=C PHISCOPE_MODEL="$model"
+. "$(dirname -- "$0")/../tap.sh"
 cd "$dir" || exit 1
-n=0
-failed=0
-
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        [ -e out ] && sed 's/^/# /' out
-        echo "not ok $n - $2"
-    fi
-}
+tell() { [ ! -e out ] || cat out; }
 skip() { n=$((n + 1)); echo "ok $n - $1 # SKIP $2"; }
 
 # document FILE BOX TEXT…: a page for each text. Its table of places is left to be found anew, as readers do.

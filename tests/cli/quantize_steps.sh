@@ -8,18 +8,8 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir" LC_ALL=C
 export ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0"
-n=0
-failed=0
-
-# result OK NAME
-result() {
-    n=$((n + 1))
-    if [ "$1" = 0 ]; then echo "ok $n - $2"; else
-        failed=1
-        sed 's/^/# /' "$dir/err"
-        echo "not ok $n - $2"
-    fi
-}
+. "$(dirname -- "$0")/../tap.sh"
+tell() { cat "$dir/err"; }
 
 # quantize FOLDER [VARIABLES…]
 quantize() {
