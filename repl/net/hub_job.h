@@ -53,7 +53,9 @@ struct taking {
     bool stream;       /* the whole file at once */
     bool no_ranges;    /* out: the whole file came instead of a part */
     int64_t from, end; /* asked for */
-    int n_tries;       /* in a row without a byte */
+    char *held;        /* bytes that came but are not written yet */
+    size_t n_held;
+    int n_tries; /* in a row without a byte */
     int n_refused, n_wrong;
     int write_errno;
     bool wrong; /* not the part that was asked for, or more than it */

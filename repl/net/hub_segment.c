@@ -68,10 +68,44 @@ static void forget_address(struct pull *p, struct job *j, const char *url)
 
 /* -- One segment ------------------------------------------------------------------------------ */
 
+/* curl hands over 16 KB at a time, at odd places of the file. They are held until HELD_BYTES are
+ * complete, since writing whole pages at once costs half as much; little enough stays in the
+ * processor's cache. */
+#define HELD_BYTES ((int64_t)128 << 10)
+
+/* Where the segment's next byte belongs in the file. */
+static int64_t next_byte(const struct taking *t)
+{
+    const struct hub_part *part = &t->job->part;
+    return hub_part_begin(part, t->segment) + part->done[t->segment] + (int64_t)t->n_held;
+}
+
+static bool write_held(struct taking *t)
+{
+    if (t->n_held > 0 && t->write_errno == 0)
+        t->write_errno = hub_part_write(&t->job->part, t->segment, t->held, t->n_held);
+    t->n_held = 0;
+    return t->write_errno == 0;
+}
+
+/* Takes the segment's next n bytes, never more than it lacks. */
+static bool hold(struct taking *t, const char *bytes, int64_t n)
+{
+    atomic_fetch_add(&t->pull->fetched, n);
+    while (n > 0) {
+        int64_t room = HELD_BYTES - next_byte(t) % HELD_BYTES, now = n < room ? n : room;
+        memcpy(t->held + t->n_held, bytes, (size_t)now);
+        t->n_held += (size_t)now;
+        if (now == room && !write_held(t)) return false;
+        bytes += now;
+        n -= now;
+    }
+    return true;
+}
+
 static size_t take_bytes(const void *bytes, size_t n, const struct hub_head *head, void *user)
 {
     struct taking *t = user;
-    struct hub_part *part = &t->job->part;
     if (head->status == 200 && (t->from > 0 || t->end < t->job->file->size)) {
         t->no_ranges = true;
         return 0;
@@ -81,15 +115,11 @@ static size_t take_bytes(const void *bytes, size_t n, const struct hub_head *hea
         t->wrong = true;
         return 0;
     }
-    int64_t at = hub_part_begin(part, t->segment) + part->done[t->segment];
-    if ((int64_t)n > t->end - at) {
+    if ((int64_t)n > t->end - next_byte(t)) {
         t->wrong = true;
         return 0;
     }
-    t->write_errno = hub_part_write(part, t->segment, bytes, n);
-    if (t->write_errno) return 0;
-    atomic_fetch_add(&t->pull->fetched, (int64_t)n);
-    return n;
+    return hold(t, bytes, (int64_t)n) ? n : 0;
 }
 
 /* A stream without ranges fills the segments one after the other. */
@@ -98,20 +128,20 @@ static size_t take_stream(const void *bytes, size_t n, const struct hub_head *he
     struct taking *t = user;
     struct hub_part *part = &t->job->part;
     const char *from = bytes;
-    size_t left = n;
+    int64_t left = (int64_t)n;
     (void)head;
     while (left > 0 && t->segment < part->n_segments) {
-        int64_t room = hub_part_end(part, t->segment) - hub_part_begin(part, t->segment) -
-                       part->done[t->segment];
-        size_t now = left < (size_t)room ? left : (size_t)room;
-        t->write_errno = hub_part_write(part, t->segment, from, now);
-        if (t->write_errno) return 0;
-        if ((int64_t)now == room) hub_part_note(part, t->segment++);
+        int64_t room = hub_part_end(part, t->segment) - next_byte(t);
+        int64_t now = left < room ? left : room;
+        if (!hold(t, from, now)) return 0;
+        if (now == room) {
+            if (!write_held(t)) return 0;
+            hub_part_note(part, t->segment++);
+        }
         from += now;
         left -= now;
     }
     if (left > 0) t->wrong = true;
-    atomic_fetch_add(&t->pull->fetched, (int64_t)n);
     return left > 0 ? 0 : n;
 }
 
@@ -159,6 +189,7 @@ static int ask_once(struct taking *t, struct hub_client *c, char **ret_url, CURL
     }
     *ret_code = send_through(c, &r, head);
     *ret_url = url;
+    write_held(t);
     return t->write_errno ? fail_write(t, err) : 0;
 }
 
@@ -230,7 +261,8 @@ static int weigh(struct taking *t, struct hub_client *c, CURLcode code, const st
 
 int hub_fetch_segment(struct taking *t, struct hub_client *c, struct phi3v_error *err)
 {
-    int rc = 0;
+    t->held = malloc(HELD_BYTES);
+    int rc = t->held ? 0 : net_fail_memory(err, "a model");
     while (rc == 0 && !is_complete(t) && !t->no_ranges) {
         struct hub_head head = {0};
         CURLcode code = CURLE_OK;
@@ -251,5 +283,7 @@ int hub_fetch_segment(struct taking *t, struct hub_client *c, struct phi3v_error
         hub_head_fini(&head);
         free(url);
     }
+    free(t->held);
+    t->held = NULL;
     return rc;
 }
