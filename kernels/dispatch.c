@@ -25,6 +25,8 @@ static void fill_all(void)
         [CPU_AVX512] = kernels_fill_avx512,
         [CPU_AVX512VNNI] = kernels_fill_avx512vnni,
         [CPU_AVX512BF16] = kernels_fill_avx512bf16,
+        [CPU_AMX] = kernels_fill_amx,
+        [CPU_AMX_EMULATED] = kernels_fill_amx_emulated,
 #elif defined(KERNELS_ARM)
         [CPU_NEON] = kernels_fill_neon,
         [CPU_DOTPROD] = kernels_fill_dotprod,

@@ -13,6 +13,8 @@ void kernels_fill_avxvnni(struct kernels *k);
 void kernels_fill_avx512(struct kernels *k);
 void kernels_fill_avx512vnni(struct kernels *k);
 void kernels_fill_avx512bf16(struct kernels *k);
+void kernels_fill_amx(struct kernels *k);
+void kernels_fill_amx_emulated(struct kernels *k);
 void kernels_fill_neon(struct kernels *k);
 void kernels_fill_dotprod(struct kernels *k);
 void kernels_fill_i8mm(struct kernels *k);

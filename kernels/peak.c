@@ -13,6 +13,8 @@ enum { STEPS = 200000 };
 
 #include <immintrin.h>
 
+#include "x86/amx_tiles.h"
+
 enum { CHAINS = 12 }; /* independent ones, which hide the latency of an instruction */
 
 /* Keeps a vector alive, and opaque to the optimiser, without storing it. */
@@ -61,6 +63,24 @@ TARGET("avx512f,avx512vnni") static double burst_int8(void)
         for (int i = 0; i < CHAINS; i++) a[i] = _mm512_dpbusd_epi32(a[i], b, c);
     for (int i = 0; i < CHAINS; i++) OPAQUE(a[i]);
     return 2.0 * 64 * CHAINS * STEPS;
+}
+
+/* Products of whole tiles, of two operands each way, as a product of matrices has them. */
+TARGET("amx-tile,amx-bf16") static double burst_bf16_tiles(void)
+{
+    enum { TILE_STEPS = STEPS / 4 };
+    struct tile_config config = {.palette = 1};
+    for (int t = 0; t < N_TILES; t++) tile_shape(&config, t, TILE_ROWS_MOST, TILE_ROW_BYTES);
+    __asm__ volatile("" : : "r"(&config) : "memory"); /* written before it is loaded */
+    _tile_loadconfig(&config);
+    for (int step = 0; step < TILE_STEPS; step++) {
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_release();
+    return 2.0 * 16 * 16 * 32 * 4 * TILE_STEPS;
 }
 
 #elif defined(KERNELS_ARM)
@@ -154,6 +174,7 @@ burst_fn peak_f32(void)
 burst_fn peak_bf16(void)
 {
 #ifdef KERNELS_X86
+    if (cpu_has(CPU_AMX)) return burst_bf16_tiles;
     if (cpu_has(CPU_AVX512BF16)) return burst_bf16;
 #elif defined(KERNELS_ARM)
     if (cpu_has(CPU_NEONBF16)) return burst_bf16;

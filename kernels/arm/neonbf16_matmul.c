@@ -21,6 +21,7 @@ static ALWAYS_INLINE vec load_some_x(const xval *x, int n)
 static ALWAYS_INLINE vec add_products(vec x, vec w, vec acc) { return v_dot(x, w, acc); }
 
 #include "neon_fold.h"
+#include "body/paired_tiles.h"
 
 static void widen_row(wval *y, const char *w, enum weight_type type, int n)
 {

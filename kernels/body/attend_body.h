@@ -4,6 +4,7 @@
  *   VALUE_ROWS, VALUE_VECS  query rows and vectors of the head whose values are
  *   PAIRS, v_dot, v_pairs   whether the level multiplies bf16 pairs; acc + both products of each
  *                           pair; floats to pairs. Without: KV_BF16 is widened.
+ *   TILES, fold_tiles       if the level folds blocks of KV_BF16 in its own way
  *
  * With pairs, KV_BF16 is to the loops below what KV_F32 is, with half as many dimensions of keys
  * and half as many positions of values: a pair is 4 bytes.
@@ -404,6 +405,24 @@ static void fold_many(struct attend_run *run, const struct attend_block *b, int6
     }
 }
 
+#ifdef TILES
+static void fold_tiles(struct attend_run *run, const struct attend_block *b, int64_t first);
+#endif
+
+static void fold_block(struct attend_run *run, const struct attend_block *b, int64_t first)
+{
+#ifdef TILES
+    if (b->type == KV_BF16) {
+        fold_tiles(run, b, first);
+        return;
+    }
+#endif
+    if (run->a->n_q < FEW_ROWS)
+        fold_few(run, b, first);
+    else
+        fold_many(run, b, first);
+}
+
 /* -- spans ------------------------------------------------------------------------------------ */
 
 static void begin_span(struct attend_run *run)
@@ -434,10 +453,7 @@ static void fold_span(struct attend_run *run, int64_t span, float *states)
             b.k = (const char *)run->room.keys;
             b.v = (const char *)run->room.values;
         }
-        if (a->n_q < FEW_ROWS)
-            fold_few(run, &b, first);
-        else
-            fold_many(run, &b, first);
+        fold_block(run, &b, first);
     }
     for (int row = 0; row < a->n_q; row++)
         state_of(run, states, row)[run->padded + 1] =

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Products of bf16 pairs as entries of a level's table; every other type goes to the level below.
- * Included behind tile_rows by a level's bf16 file, which defines
+ * Included at the end of a level's bf16 file, which defines
+ * - xval (bf16 as uint16_t) and matmul, over rows of it;
  * - round_row(row, x, n): n activations as bf16, the rest of the vector zeros or not there;
  * - LOWER_PREPARE, LOWER_MATMUL_PREPARED: the entries of the level below. */
 #ifndef KERNELS_PAIRS_BODY_H
@@ -13,15 +14,7 @@
 #error "pairs_body.h needs LOWER_PREPARE and LOWER_MATMUL_PREPARED"
 #endif
 
-#include "matmul_driver.h"
-
-static void tile_panel(int rows, const struct tile *t) { tile_rows(rows, WEIGHT_BF16_PAIRS, t); }
-
-static void tile_stored(int rows, enum weight_type type, const struct tile *t)
-{
-    (void)type;
-    tile_panel(rows, t);
-}
+#include "levels.h"
 
 static int64_t row_stride(int n_in)
 {

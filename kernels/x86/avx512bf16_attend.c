@@ -1,28 +1,12 @@
 /* SPDX-License-Identifier: MIT
  * Attention with products of bf16 pairs. */
-#include "avx512.h"
-
 #define SCORE_ROWS 6
 #define SCORE_VECS 4
 #define VALUE_ROWS 4
 #define VALUE_VECS 6
 
 #define PAIRS 1
-static ALWAYS_INLINE vec v_dot(vec a, vec b, vec acc)
-{
-    return _mm512_dpbf16_ps(acc, (__m512bh)_mm512_castps_si512(a),
-                            (__m512bh)_mm512_castps_si512(b));
-}
-/* 2 * W floats, rounded, in order */
-static ALWAYS_INLINE vec v_pairs(vec low, vec high)
-{
-    return _mm512_castsi512_ps((__m512i)_mm512_cvtne2ps_pbh(high, low));
-}
-static ALWAYS_INLINE vec v_first_halves(vec a)
-{
-    return _mm512_castsi512_ps(_mm512_and_si512(_mm512_castps_si512(a), _mm512_set1_epi32(0xffff)));
-}
-
+#include "avx512_pairs.h"
 #include "body/attend_body.h"
 
 void avx512bf16_attend(const struct attend_args *args) { attend(args); }

@@ -57,6 +57,7 @@ static ALWAYS_INLINE void tile(int rows, enum weight_type type, const struct til
 }
 
 #include "avx512_tile_rows.h"
+#include "body/paired_tiles.h"
 
 static void widen_row(wval *y, const char *w, enum weight_type type, int n)
 {

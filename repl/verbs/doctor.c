@@ -55,7 +55,7 @@ static void show_level(const char *name, const char *why_off, void *user)
     find(user, "cpu level", true, "%-12s %s%s", name,
          !why_off      ? "on"
          : is_kept_off ? "turned off by "
-                       : "off: the processor lacks ",
+                       : "off: lacks ",
          why_off ? why_off : "");
 }
 

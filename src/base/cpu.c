@@ -13,16 +13,19 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/cpu_tiles.h"
 #include "base/env.h"
 
-static const char *const level_names[] = {"portable",   "avx2", "avxvnni", "avx512", "avx512vnni",
-                                          "avx512bf16", "neon", "dotprod", "i8mm",   "neonbf16"};
+static const char *const level_names[] = {"portable",   "avx2",       "avxvnni", "avx512",
+                                          "avx512vnni", "avx512bf16", "amx",     "amx-emulated",
+                                          "neon",       "dotprod",    "i8mm",    "neonbf16"};
 
 const char *cpu_level_name(enum cpu_level level) { return level_names[level]; }
 
 static bool has[N_CPU_LEVELS];
 static char lacks[N_CPU_LEVELS][100]; // features by name
 static enum cpu_level level;
+static int cap = N_CPU_LEVELS; // the level that PHI3V_CPU names; N_CPU_LEVELS: none
 
 /* Requires a feature for a level. */
 static void need(enum cpu_level of, const char *feature, bool present)
@@ -54,9 +57,22 @@ static unsigned cpuid_7_1(void) /* eax of leaf 7, subleaf 1 */
     return __get_cpuid_count(7, 1, &a, &b, &c, &d) ? a : 0;
 }
 
+/* Nobody has timed the tile unit's level on such a processor yet, so it is on only by name, and the
+ * permission is asked for only then. */
+static void detect_tiles(void)
+{
+    const bool is_named = cap == CPU_AMX || cap == CPU_AMX_EMULATED;
+    struct tile_facts facts = cpu_tile_facts();
+    if (!is_named) facts.ask = NULL;
+    const char *missing = cpu_tiles_lack(&facts);
+    if (missing) need(CPU_AMX, missing, false);
+    if (!missing) need(CPU_AMX, "a trial on such a processor; PHI3V_CPU=amx turns it on", is_named);
+}
+
 static void detect(void)
 {
     enum { AVX_VNNI = 1 << 4, AVX512_BF16 = 1 << 5 }; /* of cpuid_7_1 */
+    const bool has_pairs = cpuid_7_1() & AVX512_BF16;
     __builtin_cpu_init();
     need(CPU_AVX2, "AVX2", __builtin_cpu_supports("avx2"));
     need(CPU_AVX2, "FMA", __builtin_cpu_supports("fma"));
@@ -67,12 +83,18 @@ static void detect(void)
     need(CPU_AVX512, "AVX512DQ", __builtin_cpu_supports("avx512dq"));
     need(CPU_AVX512, "AVX512VL", __builtin_cpu_supports("avx512vl"));
     need(CPU_AVX512VNNI, "AVX512-VNNI", __builtin_cpu_supports("avx512vnni"));
-    need(CPU_AVX512BF16, "AVX512-BF16", cpuid_7_1() & AVX512_BF16);
+    need(CPU_AVX512BF16, "AVX512-BF16", has_pairs);
+    need(CPU_AVX512BF16, "fast AVX512-BF16", cap == CPU_AVX512BF16 || !__builtin_cpu_is("intel"));
+    need(CPU_AMX, "AVX512-BF16", has_pairs);
+    need(CPU_AMX_EMULATED, "AVX512-BF16", has_pairs);
+    detect_tiles();
     settle(CPU_AVX2, CPU_PORTABLE);
     settle(CPU_AVXVNNI, CPU_AVX2);
     settle(CPU_AVX512, CPU_AVX2);
     settle(CPU_AVX512VNNI, CPU_AVX512);
     settle(CPU_AVX512BF16, CPU_AVX512VNNI);
+    settle(CPU_AMX, CPU_AVX512VNNI);
+    settle(CPU_AMX_EMULATED, CPU_AVX512VNNI);
 }
 #elif defined(__aarch64__)
 static void detect(void)
@@ -110,16 +132,16 @@ static void find_name(void)
 
 static void find_all(void)
 {
+    const char *wanted = env_cpu();
+    for (int i = CPU_PORTABLE; wanted && i < N_CPU_LEVELS; i++)
+        if (strcmp(wanted, level_names[i]) == 0) cap = i;
     has[CPU_PORTABLE] = true;
     detect();
-    const char *cap = env_cpu();
-    int highest = N_CPU_LEVELS - 1;
-    for (int i = CPU_PORTABLE; cap && i < N_CPU_LEVELS; i++)
-        if (strcmp(cap, level_names[i]) == 0) highest = i;
+    if (cap != CPU_AMX_EMULATED) has[CPU_AMX_EMULATED] = false, lacks[CPU_AMX_EMULATED][0] = 0;
     for (int i = 0; i < N_CPU_LEVELS; i++) {
-        if (has[i] && i > highest)
-            snprintf(lacks[i], sizeof lacks[i], "PHI3V_CPU=%s", level_names[highest]);
-        has[i] = has[i] && i <= highest;
+        if (has[i] && i > cap)
+            snprintf(lacks[i], sizeof lacks[i], "PHI3V_CPU=%s", level_names[cap]);
+        has[i] = has[i] && i <= cap;
         if (has[i]) level = (enum cpu_level)i;
     }
     find_name();

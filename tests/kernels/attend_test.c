@@ -327,6 +327,37 @@ void attend_test_spans(void **state)
     }
 }
 
+/* What a later row may see and an earlier one not: infinite values stay with the rows that see
+ * them. */
+void attend_test_neighbours(void **state)
+{
+    const struct kernels *k = *state;
+    enum { DIM = 40, ROWS = 40, FIRST = 45, N_ODD = 3 };
+    static const int odd[N_ODD] = {FIRST + 7, FIRST + 20, FIRST + 33}; /* two blocks */
+    static const enum kv_type types[] = {KV_F32, KV_BF16}; /* others store no such number */
+    for (int i = 0; i < COUNT(types); i++) {
+        struct attention t;
+        attention_init(&t, k, types[i], DIM, ROWS, FIRST, 1);
+        size_t n_out = (size_t)(ROWS * t.args.out_stride);
+        float *plain = poisoned(n_out), *mixed = poisoned(n_out), value[DIM];
+        t.args.out = plain;
+        k->attend(&t.args);
+        for (int j = 0; j < N_ODD; j++) {
+            for (int d = 0; d < DIM; d++) value[d] = d % N_ODD == j ? INFINITY : 1;
+            k->kv_put((void *)t.k[odd[j] / KV_BLOCK], (void *)t.v[odd[j] / KV_BLOCK], types[i],
+                      odd[j] % KV_BLOCK, NULL, value, DIM);
+        }
+        t.args.out = mixed;
+        k->attend(&t.args);
+        size_t before = (size_t)((odd[0] - FIRST) * t.args.out_stride);
+        assert_memory_equal(plain, mixed, before * sizeof *plain);
+        check_pieces(k, &t, mixed, 1);
+        check_pieces(k, &t, mixed, 5);
+        free(plain), free(mixed);
+        attention_fini(&t);
+    }
+}
+
 /* Scores far apart: the maximum moves from block to block and most weights underflow. Rounding of a
  * score of this size shows in its exponential, so: every value is within those it mixes, and any
  * grouping gives the same bits. */

@@ -7,6 +7,7 @@ void attend_test_put(void **state);
 void attend_test_values(void **state);
 void attend_test_bits(void **state);
 void attend_test_spans(void **state);
+void attend_test_neighbours(void **state);
 void attend_test_extremes(void **state);
 
 #endif

@@ -298,6 +298,7 @@ int main(int argc, char **argv)
         {"attend", attend_test_values, ENTRIES(attend, attend_merge)},
         {"attend bits", attend_test_bits, ENTRIES(attend, attend_merge)},
         {"attend spans", attend_test_spans, ENTRIES(attend, attend_merge)},
+        {"attend neighbours", attend_test_neighbours, ENTRIES(attend, attend_merge)},
         {"attend extremes", attend_test_extremes, ENTRIES(attend, attend_merge)},
         {"norms", norms, ENTRIES(rms_norm, layer_norm)},
         {"rope, add", rope_and_add, ENTRIES(rope, add)},

@@ -375,6 +375,29 @@ static void splits(void **state)
         }
 }
 
+/* The first rows of many: levels choose another way of multiplying by how many there are. */
+static void row_counts(void **state)
+{
+    enum { ROWS = 130, OUTS = 35 };
+    static const int ins[] = {70, 2100};
+    for (int i = 0; i < COUNT(ins); i++)
+        for (int t = 0; t < COUNT(types); t++) {
+            struct product p;
+            product_init(*state, &p, ROWS, ins[i], OUTS, types[t], true);
+            size_t n_y = (size_t)ROWS * (size_t)p.y_stride;
+            float *whole = poisoned(n_y), *part = poisoned(n_y);
+            multiply(*state, &p, whole, 0, ROWS, 0, OUTS);
+            for (int n = 1; n <= ROWS; n += n < 17 || n > 94 ? 1 : 11) {
+                multiply(*state, &p, part, 0, n, 0, OUTS);
+                if (memcmp(whole, part, (size_t)(n * p.y_stride) * sizeof *whole) != 0)
+                    fail_msg("type %d, n_in %d: other bits with %d rows", types[t], ins[i], n);
+            }
+            free(whole);
+            free(part);
+            product_fini(&p);
+        }
+}
+
 /* Preparing rows together or one by one. */
 static void preparing_splits(void **state)
 {
@@ -426,6 +449,7 @@ int main(void)
         {"full range", full_range, ENTRIES(prepare, matmul_prepared)},
         {"extremes", extremes, ENTRIES(prepare, matmul_prepared)},
         {"splits", splits, ENTRIES(prepare, matmul_prepared)},
+        {"row counts", row_counts, ENTRIES(prepare, matmul_prepared)},
         {"preparing splits", preparing_splits, ENTRIES(prepare, matmul_prepared)},
         {"as portable", same_as_portable, ENTRIES(prepare, matmul_prepared)}};
     return run_checks("packed kernels", checks, COUNT(checks));

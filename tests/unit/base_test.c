@@ -18,6 +18,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/cpu.h"
+#include "base/cpu_tiles.h"
 #include "base/env.h"
 #include "base/file.h"
 #include "base/mem.h"
@@ -321,6 +322,51 @@ static void cpu_is_described(void **state)
     assert_true(strlen(cpu_name()) > 0);
 }
 
+/* Systems that keep no tiles, know no such request, refuse it, or grant it in words only. */
+static long ask_old(int operation, unsigned long argument)
+{
+    (void)operation, (void)argument;
+    return -1;
+}
+static long ask_refusing(int operation, unsigned long argument)
+{
+    if (operation == 0x1023) return -1;
+    *(uint64_t *)(uintptr_t)argument = 7;
+    return 0;
+}
+static long ask_forgetful(int operation, unsigned long argument)
+{
+    if (operation == 0x1022) *(uint64_t *)(uintptr_t)argument = 7;
+    return 0;
+}
+static long ask_granting(int operation, unsigned long argument)
+{
+    if (operation == 0x1022) *(uint64_t *)(uintptr_t)argument = 7 | 1 << 18;
+    return 0;
+}
+
+static void tiles_need_three_things(void **state)
+{
+    (void)state;
+    struct tile_facts facts = {false, false, 0, ask_granting};
+    assert_string_equal(cpu_tiles_lack(&facts), "AMX-TILE");
+    facts.has_unit = true;
+    assert_string_equal(cpu_tiles_lack(&facts), "AMX-BF16");
+    facts.has_bf16 = true;
+    assert_string_equal(cpu_tiles_lack(&facts), "a system that keeps tiles");
+    facts.kept_states = 7 | 1 << 17;
+    assert_string_equal(cpu_tiles_lack(&facts), "a system that keeps tiles");
+    facts.kept_states |= 1 << 18;
+    assert_null(cpu_tiles_lack(&facts));
+    long (*const refusing[])(int, unsigned long) = {ask_old, ask_refusing, ask_forgetful};
+    for (int i = 0; i < 3; i++) {
+        facts.ask = refusing[i];
+        assert_string_equal(cpu_tiles_lack(&facts), "the system's permission for tiles");
+    }
+    facts.ask = NULL;
+    assert_null(cpu_tiles_lack(&facts));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -338,6 +384,7 @@ int main(void)
         cmocka_unit_test(pool_serves_several_callers),
         cmocka_unit_test(pool_refuses_nonsense),
         cmocka_unit_test(cpu_is_described),
+        cmocka_unit_test(tiles_need_three_things),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
