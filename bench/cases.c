@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include "cases.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -196,41 +197,77 @@ static void set_steps(struct phi3v_params *params, int n)
 }
 
 /* Decodes n steps after ctx tokens: the session pretends to hold these, and the prompt adds one. */
-static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret,
-                         struct phi3v_error *err)
+static int decode_behind(struct bench *b, int64_t ctx, const struct phi3v_params *params,
+                         struct phi3v_result *ret, struct phi3v_error *err)
 {
-    const struct phi3v_model_info *info = phi3v_model_info(b->model);
     phi3v_prompt *prompt = NULL;
-    struct phi3v_result result = {.size = sizeof result};
-    struct phi3v_params params;
-    set_steps(&params, n);
-    int rc = check_fits(b->model, ctx + n + 2, err);
+    *ret = (struct phi3v_result){.size = sizeof *ret};
+    int rc = check_fits(b->model, ctx + params->max_new_tokens + 1, err);
     if (!rc) rc = words_prompt(b->model, ctx, ctx + 1, &prompt, err);
     if (!rc && phi3v_session_common(b->session, prompt) < ctx)
         rc = phi3v_session_fill(b->session, ctx, err);
-    if (!rc) rc = phi3v_generate(b->session, prompt, &params, progress_event, NULL, &result, err);
-    if (!rc && result.timing.decode_tokens < 2) {
+    if (!rc) rc = phi3v_generate(b->session, prompt, params, progress_event, NULL, ret, err);
+    if (!rc && ret->timing.decode_tokens < 2) {
         *err = (struct phi3v_error){PHI3V_E_MODEL, "the answer ended before its second token"};
         rc = err->code;
+        phi3v_result_fini(ret);
     }
-    if (!rc) {
-        double steps = (double)result.timing.decode_tokens - 1;
-        double kv = (double)info->kv_bytes_per_token * ((double)ctx + 1 + steps / 2);
-        *ret = (struct sample){.n = (int64_t)steps,
-                               .ctx = ctx,
-                               .seconds = result.timing.decode_s,
-                               .n_tokens = steps,
-                               .amount[LIMIT_READ] = steps * ((double)info->step_bytes + kv)};
-    }
-    phi3v_result_fini(&result);
     phi3v_prompt_free(prompt);
     return rc;
+}
+
+/* The steps of an answer, of which so many share a pass over the weights. */
+static struct sample decode_sample(const struct bench *b, int64_t ctx,
+                                   const struct phi3v_result *result, double steps_a_pass)
+{
+    const struct phi3v_model_info *info = phi3v_model_info(b->model);
+    double steps = (double)result->timing.decode_tokens - 1, n_passes = ceil(steps / steps_a_pass);
+    double kv = (double)info->kv_bytes_per_token * ((double)ctx + 1 + steps / 2);
+    return (struct sample){.n = (int64_t)steps,
+                           .ctx = ctx,
+                           .seconds = result->timing.decode_s,
+                           .n_tokens = steps,
+                           .amount[LIMIT_READ] = n_passes * ((double)info->step_bytes + kv)};
+}
+
+static int tokens_behind(struct bench *b, int64_t ctx, int n, struct sample *ret,
+                         struct phi3v_error *err)
+{
+    struct phi3v_result result;
+    struct phi3v_params params;
+    set_steps(&params, n);
+    int rc = decode_behind(b, ctx, &params, &result, err);
+    if (rc) return rc;
+    *ret = decode_sample(b, ctx, &result, 1);
+    phi3v_result_fini(&result);
+    return 0;
 }
 
 static int run_tg(struct bench *b, const struct plan_item *item, struct sample *ret,
                   struct phi3v_error *err)
 {
     return tokens_behind(b, item->number, steps_of(b), ret, err);
+}
+
+/* -- again: the same answer once more, with the first as its draft ------------------------------ */
+
+static int run_again(struct bench *b, const struct plan_item *item, struct sample *ret,
+                     struct phi3v_error *err)
+{
+    enum { STEPS = 64, ROWS_A_PASS = 8 }; /* as many as a draft lets be computed at once */
+    struct phi3v_result first, again;
+    struct phi3v_params params;
+    set_steps(&params, STEPS);
+    int rc = decode_behind(b, item->number, &params, &first, err);
+    if (rc) return rc;
+    params.draft = first.ids;
+    params.n_draft = first.n_ids;
+    rc = decode_behind(b, item->number, &params, &again, err);
+    phi3v_result_fini(&first);
+    if (rc) return rc;
+    *ret = decode_sample(b, item->number, &again, ROWS_A_PASS);
+    phi3v_result_fini(&again);
+    return 0;
 }
 
 /* -- many: answers side by side ---------------------------------------------------------------- */
@@ -409,6 +446,7 @@ void cases_end(struct bench *b)
 const struct case_kind case_kinds[] = {
     {"start", {0}, 1, 0, 0, false, NULL},
     {"tg", {0, 2048, 8192, 32768}, 4, 0, 131072, false, run_tg},
+    {"again", {0}, 1, 0, 131072, false, run_again},
     {"many", {4}, 1, 1, MOST_MANY, false, run_many},
     {"pp", {128, 512, 2048}, 3, 1, 131072, false, run_pp},
     {"vision", {1, 5, 17}, 3, 1, 100, false, run_vision},

@@ -75,10 +75,11 @@ static int read_case(struct run_options *s, const char *word)
         if (strlen(case_kinds[i].name) == n && !strncmp(case_kinds[i].name, word, n))
             kind = &case_kinds[i];
     if (!kind)
-        return MISUSE(s,
-                      "no case \"%.40s\": there are tg, many, pp, vision, turn, edit, start, "
-                      "memory and limits",
-                      word);
+        return MISUSE(
+            s,
+            "no case \"%.40s\": there are tg, again, many, pp, vision, turn, edit, start, "
+            "memory and limits",
+            word);
     if (!word[n]) return add_all(s, kind);
     const char *at = word + n + 1;
     int64_t number, tokens = USUAL_QUESTION;
@@ -118,6 +119,7 @@ const struct bench_option bench_options[] = {
     {"case", 0, "NAME[:N][,…]",
      "all by default, or some of\n"
      "tg:CONTEXT   decoding after so many tokens (0, 2048, 8192, 32768)\n"
+     "again:CONTEXT the same answer once more, behind so many tokens (0)\n"
      "many:ANSWERS decoding so many answers at once, all their tokens counted (4)\n"
      "pp:TOKENS    a prompt of text (128, 512, 2048)\n"
      "vision:CROPS encoding a picture (1, 5, 17)\n"

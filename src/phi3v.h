@@ -376,6 +376,10 @@ struct phi3v_params {
                      probable tokens */
     const struct phi3v_constraint *constraint; /* NULL: none. Only for phi3v_generate; jobs have
                                                   their own */
+    const int32_t *draft; /* [n_draft] what the answer may turn out to be, such as an earlier one to
+                             nearly the same question; or NULL. The answer stays the same and comes
+                             sooner where it agrees. Only for phi3v_generate on the CPU */
+    size_t n_draft;
 };
 
 struct phi3v_timing {

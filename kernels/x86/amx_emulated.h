@@ -6,8 +6,7 @@
 
 #include <float.h>
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
+#include <stdbool.h>
 #include <string.h>
 
 /* The arithmetic touches only memory of this file; checking each of its steps takes minutes. */
@@ -18,21 +17,20 @@ static _Thread_local struct {
     _Alignas(64) char data[N_TILES][TILE_ROWS_MOST][TILE_ROW_BYTES];
 } tile_unit;
 
-static inline void tile_fault_if(int wrong, const char *what)
+/* As the processor, which raises an exception. */
+static inline void tile_fault_if(bool wrong)
 {
-    if (!wrong) return;
-    fprintf(stderr, "emulated tiles: %s\n", what);
-    abort();
+    if (wrong) __builtin_trap();
 }
 
 static inline void tiles_begin(const struct tile_config *config)
 {
-    tile_fault_if(config->palette != 1 || config->start_row != 0, "another palette than 1");
+    tile_fault_if(config->palette != 1 || config->start_row != 0);
     for (int t = 0; t < 16; t++) {
         int rows = config->rows[t], bytes = config->row_bytes[t];
-        tile_fault_if(rows > (t < N_TILES ? TILE_ROWS_MOST : 0), "too many rows");
-        tile_fault_if(bytes > (t < N_TILES ? TILE_ROW_BYTES : 0), "rows too long");
-        tile_fault_if((rows == 0) != (bytes == 0), "a shape half empty");
+        tile_fault_if(rows > (t < N_TILES ? TILE_ROWS_MOST : 0));
+        tile_fault_if(bytes > (t < N_TILES ? TILE_ROW_BYTES : 0));
+        tile_fault_if((rows == 0) != (bytes == 0));
     }
     memset(&tile_unit, 0, sizeof tile_unit);
     tile_unit.config = *config;
@@ -42,8 +40,7 @@ static inline void tiles_end(void) { memset(&tile_unit, 0, sizeof tile_unit); }
 
 static inline void tile_check(int tile)
 {
-    tile_fault_if(tile_unit.config.palette == 0 || tile_unit.config.rows[tile] == 0,
-                  "a tile without shape");
+    tile_fault_if(tile_unit.config.palette == 0 || tile_unit.config.rows[tile] == 0);
 }
 
 static inline void tile_zero(int tile)
@@ -111,8 +108,7 @@ TILE_UNCHECKED static inline void tile_dot(int c, int a, int b)
     const int columns = tile_unit.config.row_bytes[c] / 4;
     float wide[16][2][16], sums[16];
     tile_fault_if(tile_unit.config.rows[a] != rows || tile_unit.config.rows[b] != pairs ||
-                      tile_unit.config.row_bytes[b] != 4 * columns,
-                  "shapes do not fit");
+                  tile_unit.config.row_bytes[b] != 4 * columns);
     for (int k = 0; k < pairs; k++)
         tile_widen(wide[k][0], wide[k][1], tile_unit.data[b][k], columns);
     for (int m = 0; m < rows; m++) {

@@ -294,6 +294,10 @@ int cell_answer(struct notebook *nb, int i, const struct settings *usual, enum a
         return rc;
     }
     if (n_begun) show_text(nb, i, nb->book.v[i].answer);
+    if (way == ANSWER_NEW) {
+        q.draft = nb->book.v[i].ids;
+        q.n_draft = nb->book.v[i].n_ids;
+    }
     rc = way == ANSWER_NEW && nothing_to_see(nb, &q) ? answer_without_picture(&sh, i, &q, s, err)
                                                      : compute(&sh, i, &q, s, way, n_begun, err);
     if (rc)

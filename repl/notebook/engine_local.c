@@ -115,6 +115,8 @@ static int answer(struct engine *e, const struct question *q, const struct setti
         return rc;
     }
     params.constraint = binding ? binding_constraint(binding) : NULL;
+    params.draft = q->draft;
+    params.n_draft = q->n_draft;
     *ret = (struct phi3v_result){.size = sizeof *ret};
     if (!e->forecast.on) engine_expect(e, q->prompt, phi3v_session_common(e->session, q->prompt));
     atomic_store(&e->working, e->session);

@@ -35,6 +35,7 @@ struct answer {
 struct decode_loop {
     struct answer *a;
     struct phi3v_session *s;
+    struct draft *draft; // NULL: none
     struct phi3v_error *err;
     int32_t id;
     int rc;

@@ -289,7 +289,7 @@ static bool takes_part(struct batch_slot *slot, bool ahead)
         slot_end(slot, 0);
         return false;
     }
-    if (session_steps(slot->job->session)) return true;
+    if (session_steps(slot->job->session, 1)) return true;
     slot_go_on(slot, 1);
     return false;
 }

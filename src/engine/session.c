@@ -266,10 +266,10 @@ static int reserve_ahead(struct kv_cache *kv, size_t extra, struct phi3v_error *
     return kv_cache_reserve(kv, kv->seq.n + (extra < TOKENS_AHEAD ? extra : TOKENS_AHEAD), err);
 }
 
-/* Reserves a place for the keys and values of one more row. */
-static int reserve_row(struct kv_cache *kv, struct phi3v_error *err)
+/* Reserves a place for the keys and values of n more rows. */
+static int reserve_rows(struct kv_cache *kv, size_t n, struct phi3v_error *err)
 {
-    if (kv->seq.n < (size_t)kv->n_blocks * KV_BLOCK) return 0;
+    if (kv->seq.n + n <= (size_t)kv->n_blocks * KV_BLOCK) return 0;
     return reserve_ahead(kv, kv->seq.cap - kv->seq.n, err);
 }
 
@@ -370,27 +370,41 @@ static int recompute(struct phi3v_session *s, struct task *task, struct phi3v_er
     return rc;
 }
 
-int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err)
+int session_push_rows(struct phi3v_session *s, const int32_t *ids, size_t n, float *logits,
+                      struct task *task, struct phi3v_error *err)
 {
     struct kv_cache *kv = &s->kv;
-    assert(kv->held == kv->seq.n);
-    const bool steps = session_steps(s);
-    int rc = steps ? reserve_row(kv, err) : 0;
+    assert(kv->held == kv->seq.n && n <= (size_t)s->piece && session_steps(s, n));
+    int rc = reserve_rows(kv, n, err);
     if (rc) return rc;
-    sequence_push(&kv->seq, id);
-    if (steps) {
-        fill_rows(s, s->rows, kv->held, 1, NULL);
-        rc = forward(s, s->rows, 1, NULL, s->logits, task, NULL, err);
-    } else {
-        rc = recompute(s, task, err);
-    }
+    for (size_t i = 0; i < n; i++) sequence_push(&kv->seq, ids[i]);
+    fill_rows(s, s->rows, kv->held, n, NULL);
+    rc = forward(s, s->rows, (int)n, s->all_rows, logits, task, NULL, err);
     if (rc) kv_cache_trim(kv);
     return rc;
 }
 
-bool session_steps(const struct phi3v_session *s)
+void session_drop(struct phi3v_session *s, size_t n)
 {
-    return model_rope_factors(s->model, s->kv.seq.n + 1) == s->kv.rope_factors;
+    assert(s->kv.held == s->kv.seq.n);
+    s->kv.held -= n;
+    s->kv.seq.n -= n;
+}
+
+int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err)
+{
+    struct kv_cache *kv = &s->kv;
+    if (session_steps(s, 1)) return session_push_rows(s, &id, 1, s->logits, task, err);
+    assert(kv->held == kv->seq.n);
+    sequence_push(&kv->seq, id);
+    int rc = recompute(s, task, err);
+    if (rc) kv_cache_trim(kv);
+    return rc;
+}
+
+bool session_steps(const struct phi3v_session *s, size_t n)
+{
+    return model_rope_factors(s->model, s->kv.seq.n + n) == s->kv.rope_factors;
 }
 
 /* -- Several sessions -------------------------------------------------------------------------- */
@@ -525,9 +539,9 @@ int session_decode_batch(struct phi3v_session *const *s, const int32_t *ids, int
     size_t n_vocab = (size_t)s[0]->model->config.n_vocab;
     int rc = 0;
     for (int i = 0; i < n && !rc; i++) {
-        assert(s[i]->kv.held == s[i]->kv.seq.n && session_steps(s[i]));
+        assert(s[i]->kv.held == s[i]->kv.seq.n && session_steps(s[i], 1));
         sampler_saw(s[i]->sampler, ids[i]);
-        rc = reserve_row(&s[i]->kv, err);
+        rc = reserve_rows(&s[i]->kv, 1, err);
     }
     if (rc) return rc;
     if (session_draws_ahead(s[0])) return batch_ahead(s, ids, n, n_steps, on_id, user, err);

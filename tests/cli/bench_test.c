@@ -215,7 +215,8 @@ static void check_refusals(const char *phiscope)
         const char *says;
     } refusals[] = {
         {"--dtype q9", 2, "dtype is \"q9\""},
-        {"--case tg,nothing", 2, "no case \"nothing\": there are tg, many, pp, vision, turn, edit"},
+        {"--case tg,nothing", 2,
+         "no case \"nothing\": there are tg, again, many, pp, vision, turn, edit"},
         {"--case tg:many", 2, "--case has \"tg:many\"; tg takes 0 to 131072"},
         {"--case turn:1", 2, "turn takes 2 to 65, and +1 to +1000 tokens"},
         {"--case edit:2+", 2, "--case has \"edit:2+\""},

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The processor's tile unit against its emulation, bit for bit. Run with PHI3V_CPU=amx-emulated, which allows both; skipped
- * by name where there is no tile unit. */
+ * The processor's tile unit against its emulation, bit for bit. Run with PHI3V_CPU=amx-emulated, which allows both;
+ * skipped by name where there is no tile unit. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
