@@ -189,7 +189,7 @@ static int check(struct run_options *s, const struct words *words)
         status = MISUSE(s, "either -m or --synthetic, not both");
     if (!status && s->json && s->csv) status = MISUSE(s, "either --json or --csv, not both");
     s->lines = words->cases && !strcmp(words->cases, "-");
-    if (!status && s->lines && !s->json) status = MISUSE(s, "--case - wants --json");
+    if (!status && s->lines && !s->json) status = MISUSE(s, "--case - needs --json");
     return status || s->lines ? status : run_options_plan(s, words->cases);
 }
 

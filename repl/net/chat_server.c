@@ -199,7 +199,7 @@ static const char *meaning_of(long status, bool has_key)
     case 401:
     case 403:
         return has_key ? "it refuses the key"
-                       : "it wants a key: PHISCOPE_API_KEY, or --api-key-file FILE";
+                       : "it needs a key: PHISCOPE_API_KEY, or --api-key-file FILE";
     case 404:
         return "nothing answers questions there: is that the address of its /v1?";
     case 413:

@@ -184,7 +184,7 @@ static int fail_status(const char *source, long status, struct phi3v_error *err)
 {
     const char *what = status == 404 || status == 410   ? "not found"
                        : status == 401 || status == 403 ? "access is refused"
-                       : status == 407                  ? "the proxy wants a name and a password"
+                       : status == 407                  ? "the proxy needs a name and a password"
                        : status == 408                  ? "the server gave up waiting, try again"
                        : status == 429                  ? "too many requests, try again later"
                        : status >= 300 && status < 400 && status != 304

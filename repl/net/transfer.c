@@ -73,7 +73,7 @@ static int fail_tunnel(CURL *easy, const char *source, struct phi3v_error *err)
     curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
     if (status < 300) return 0;
     return net_fail(err, PHI3V_E_IO, "%s: the proxy refused the connection (HTTP status %ld)%s",
-                    source, status, status == 407 ? ": it wants a name and a password" : "");
+                    source, status, status == 407 ? ": it needs a name and a password" : "");
 }
 
 /* The numbers are those of X509_verify_cert, passed on by libcurl; 0 and 1 mean that the name did

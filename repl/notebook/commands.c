@@ -171,7 +171,7 @@ static int run_shell(struct notebook *nb, const char *command, struct phi3v_erro
 {
     if (!nb->front.shell) return refuse(err, PHI3V_E_ARGUMENT, "there is no shell here");
     if (!command[strspn(command, " \t")])
-        return refuse(err, PHI3V_E_ARGUMENT, "! wants a command: !ls");
+        return refuse(err, PHI3V_E_ARGUMENT, "! needs a command: !ls");
     return nb->front.shell(nb->front.user, command, err);
 }
 
@@ -195,7 +195,7 @@ static int take_apart(const char *line, struct taken *ret, struct phi3v_error *e
     *ret = (struct taken){.forced = n > 1 && line[n] == '!'};
     if (source_incomplete(line)) /* in a cell it would swallow what follows */
         return refuse(err, PHI3V_E_ARGUMENT,
-                      "%.60s goes on: it wants its closing \"\"\" or next line", line);
+                      "%.60s goes on: it needs its closing \"\"\" or next line", line);
     char *name = text_copyn(line + 1, n - ret->forced);
     if (!name) return memory_error(err);
     ret->command = command_find(name, err);

@@ -75,7 +75,7 @@ static int check_address(const struct listening *at, const struct server *s,
 {
     if (at->loopback || s->keys.n > 0) return 0;
     return refuse(err, PHI3V_E_ARGUMENT,
-                  "others can reach %s: that wants keys (--api-key-file FILE)", at->name);
+                  "others can reach %s: that needs keys (--api-key-file FILE)", at->name);
 }
 
 static int serve(struct server *s, const struct serve_options *opt, const struct listening *at,

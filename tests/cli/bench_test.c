@@ -224,7 +224,7 @@ static void check_refusals(const char *phiscope)
         {"--case pp:2+3", 2, "--case has \"pp:2+3\"; pp takes 1 to 131072"},
         {"--repeat 0", 2, "--repeat is \"0\""},
         {"--json --csv", 2, "not both"},
-        {"--case -", 2, "--case - wants --json"},
+        {"--case -", 2, "--case - needs --json"},
         {"--compare /nowhere", 2, "--compare /nowhere"},
         {"--case ''", 2, "no case \"\""},
         {"--threads many", 2, "--threads is \"many\""},

@@ -124,7 +124,7 @@ static void refused(void)
         {":foreach $/q*.pgm \"What?\"\n", "no file matches", 4},
         {":foreach $/p1.pgm\n", "there is no cell to ask yet", 1},
         {"Hello\n:foreach $/p1.pgm 4\n", "cell", 1},
-        {":foreach\n", ":foreach wants pictures", 1},
+        {":foreach\n", ":foreach needs pictures", 1},
         {":foreach \"What?\"\n", "there is no cell", 1},
         {":foreach $/p1.pgm \"And @1?\"\n", "@1", 4},
         {":foreach $/p1.pgm \"What?\" to $/out.txt\n", "must end in .csv or .jsonl", 1},

@@ -151,7 +151,7 @@ static void failures(void)
         {":set temprature 1\n", "did you mean temperature?", 1},
         {":set ctx 100\n", "fixed once the model is loaded", 1},
         {":show\n", "no pictures yet", 1},
-        {":save\n", ":save wants a file name", 1},
+        {":save\n", ":save needs a file name", 1},
         {":open nowhere.ipynb\n", "nowhere.ipynb", 4},
         {":s\n", ":s can mean", 1},
         {"!exit 3\n", "!exit 3 failed", 1},

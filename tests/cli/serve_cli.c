@@ -422,7 +422,7 @@ static void keys(void)
         reply_free(&r);
     }
     struct reply r = serve_ask(&s, "/v1/models", NULL, NULL);
-    expect_error(&r, 401, "Bearer KEY", "the list of models wants one, too");
+    expect_error(&r, 401, "Bearer KEY", "the list of models needs one, too");
     reply_free(&r);
     r = serve_ask(&s, "/health", NULL, "Host: any.example");
     tap_ok(r.status == 200, "health does not, under any name");

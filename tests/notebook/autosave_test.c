@@ -209,7 +209,7 @@ static void a_stranger_s_journal(void **state)
     recorder_write("theirs.jsonl", evil);
     works(&r, ":open theirs.jsonl");
     prompts_are("One");
-    fails(&r, ":save", ":save wants a file name");
+    fails(&r, ":save", ":save needs a file name");
     assert_int_equal(access(path, F_OK), 0);
     recorder_write("no.jsonl", "{}\n");
     fails(&r, ":open no.jsonl", "no.jsonl is not an autosave of phiscope");

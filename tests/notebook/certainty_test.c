@@ -164,7 +164,7 @@ static void answers_are_compared(void **state)
     char *same = text_format("diff 1 1: %s\n", cell(r, 1)->answer);
     assert_saw(r, same);
     free(same);
-    fails(r, ":ab 1", ":ab wants two cells");
+    fails(r, ":ab 1", ":ab needs two cells");
     fails(r, ":ab 1 9", "there is no cell 9");
     works(r, ":edit 1 One.");
     assert_saw(r, "note: (the same answer)");

@@ -57,7 +57,7 @@ static void load_stages_and_shows(void **state)
 static void load_refuses(void **state)
 {
     (void)state;
-    fails(&r, ":load", ":load wants a file, URL or pattern");
+    fails(&r, ":load", ":load needs a file, URL or pattern");
     fails(&r, ":load no.ppm", "no.ppm");
     fails(&r, ":load no*.ppm", "no file matches no*.ppm");
     fails(&r, ":load a.ppm no.ppm", "no.ppm");
@@ -257,7 +257,7 @@ static void handles(void **state)
 static void drop_and_unstage(void **state)
 {
     (void)state;
-    fails(&r, ":drop", ":drop wants a picture");
+    fails(&r, ":drop", ":drop needs a picture");
     fails(&r, ":drop @1", "there is no picture @1");
     works(&r, ":load a.ppm b.ppm c.ppm");
     works(&r, ":drop @2");
@@ -371,7 +371,7 @@ static void run_retry_more(void **state)
     fails(&r, ":retry", "there are no cells yet");
     fails(&r, ":more", "there are no cells yet");
     works(&r, "One");
-    fails(&r, ":run", ":run wants cells");
+    fails(&r, ":run", ":run needs cells");
     fails(&r, ":run 2", "there is no cell 2");
     fails(&r, ":run 1 seed", "key=value, not \"seed\"");
     fails(&r, ":run 1 seed=x", "seed must be");
@@ -614,7 +614,7 @@ static void looking(void **state)
     assert_saw(&r, "model    tiny-gqa-bf16");
     works(&r, "!echo a");
     assert_saw(&r, "shell: echo a\n");
-    fails(&r, "! ", "! wants a command");
+    fails(&r, "! ", "! needs a command");
     fails(&r, ":frobnicate", "unknown command :frobnicate");
     fails(&r, ":s", ":s can mean");
     fails(&r, "/image a.png", "that is :load FILE here; nothing was sent");
@@ -659,7 +659,7 @@ static void save_guards_files(void **state)
     (void)state;
     fails(&r, ":save x.ipynb", "there are no cells to save yet");
     works(&r, "One");
-    fails(&r, ":save", ":save wants a file name");
+    fails(&r, ":save", ":save needs a file name");
     recorder_write("notes.md", "mine");
     fails(&r, ":save notes.md", "notes.md exists already; :save! notes.md writes over it");
     char *still = recorder_read("notes.md", NULL);
@@ -676,7 +676,7 @@ static void save_guards_files(void **state)
     works(&r, ":save! x.ipynb");
     fails(&r, ":save x.pdf", "the name must end in .ipynb, .md, .txt or .json");
     fails(&r, ":save nowhere/x.ipynb", "cannot write nowhere/x.ipynb");
-    fails(&r, ":save a b", ":save wants one file");
+    fails(&r, ":save a b", ":save needs one file");
     assert_int_equal(mkdir("folder.ipynb", 0700), 0);
     fails(&r, ":save folder.ipynb", "folder.ipynb");
     works(&r, ":save y.json\n:save y.txt");
@@ -717,7 +717,7 @@ static void open_and_undo(void **state)
     works(&r, ":load a.ppm as cover\nOf @cover?");
     works(&r, ":save x.ipynb");
     works(&r, "Two");
-    fails(&r, ":open", ":open wants a notebook");
+    fails(&r, ":open", ":open needs a notebook");
     fails(&r, ":open no.ipynb", "no.ipynb");
     recorder_write("bad.ipynb", "{");
     fails(&r, ":open bad.ipynb", "bad.ipynb is not JSON");
@@ -743,7 +743,7 @@ static void model_keeps_cells(void **state)
     (void)state;
     works(&r, "One");
     fails(&r, ":model " TEST_MODELS "/nothing", "nothing");
-    fails(&r, ":model a b", ":model wants one name");
+    fails(&r, ":model a b", ":model needs one name");
     works(&r, "Two");
     works(&r, ":model " TEST_MODELS "/tiny-gqa-bf16");
     assert_saw(&r, "report: model tiny-gqa-bf16, ");
@@ -786,7 +786,7 @@ static void another_model_s_tokens(void **state)
 static void foreach_asks_each(void **state)
 {
     (void)state;
-    fails(&r, ":foreach", ":foreach wants pictures");
+    fails(&r, ":foreach", ":foreach needs pictures");
     fails(&r, ":foreach a.ppm", "there is no cell to ask yet");
     r.n_waits = 0;
     works(&r, ":foreach a.ppm b.ppm \"What?\"");

@@ -143,9 +143,9 @@ static void what_is_no_region_is_refused(void **state)
     (void)state;
     static const struct {
         const char *line, *says;
-    } bad[] = {{":crop", ":crop wants a picture and a region"},
-               {":crop @1", ":crop wants"},
-               {":crop @1 1,2,3,4 5", ":crop wants"},
+    } bad[] = {{":crop", ":crop needs a picture and a region"},
+               {":crop @1", ":crop needs"},
+               {":crop @1 1,2,3,4 5", ":crop needs"},
                {":crop @9 1,2,3,4", "there is no picture @9"},
                {":crop @1 1,2,3", "is no region"},
                {":crop @1 1,2,3,4,5", "is no region"},

@@ -309,7 +309,7 @@ static const struct row faults[] = {
     {"/410", STATUS("410 Gone"), "not found (HTTP status 410)", 0},
     {"/401", STATUS("401 \033[31mNo"), "access is refused (HTTP status 401)", 0},
     {"/403", STATUS("403 \xC2\x9B"), "access is refused (HTTP status 403)", 0},
-    {"/407", STATUS("407 x"), "the proxy wants a name and a password (HTTP status 407)", 0},
+    {"/407", STATUS("407 x"), "the proxy needs a name and a password (HTTP status 407)", 0},
     {"/408", STATUS("408 x"), "try again (HTTP status 408)", 0},
     {"/429", STATUS("429 x"), "too many requests, try again later (HTTP status 429)", 0},
     {"/500", STATUS("500 x"), "the server has a problem, try again later (HTTP status 500)", 0},

@@ -396,8 +396,8 @@ static void test_refused(void **state)
         const char *body, *says;
         int rc;
     } cases[] = {
-        {401, "{\"error\":{\"message\":\"no\"}}", "it wants a key", PHI3V_E_DEVICE},
-        {403, "", "it wants a key", PHI3V_E_DEVICE},
+        {401, "{\"error\":{\"message\":\"no\"}}", "it needs a key", PHI3V_E_DEVICE},
+        {403, "", "it needs a key", PHI3V_E_DEVICE},
         {404, "<html>", "is that the address of its /v1?", PHI3V_E_DEVICE},
         {413, "", "too large", PHI3V_E_DEVICE},
         {400, "{\"detail\":\"bad \\u009b picture\"}", "bad", PHI3V_E_DEVICE},

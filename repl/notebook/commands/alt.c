@@ -200,7 +200,7 @@ int command_ab(struct call *c, struct phi3v_error *err)
     struct words words;
     int cell[2], rc = words_split(c->args, &words, err);
     if (rc) return rc;
-    if (words.n != 2) rc = refuse(err, PHI3V_E_ARGUMENT, ":ab wants two cells: :ab 1 3");
+    if (words.n != 2) rc = refuse(err, PHI3V_E_ARGUMENT, ":ab needs two cells: :ab 1 3");
     for (int k = 0; k < 2 && !rc; k++) {
         rc = cell_index(c->nb, words.v[k].text, &cell[k], err);
         if (!rc && !c->nb->book.v[cell[k]].answer)

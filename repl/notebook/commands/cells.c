@@ -72,7 +72,7 @@ static int check_text(int number, const char *text, struct phi3v_error *err)
     if (rc) return rc;
     if (!*s.prompt)
         rc = refuse(err, PHI3V_E_ARGUMENT,
-                    ":edit %d wants a prompt behind its commands; ::text begins with a colon",
+                    ":edit %d needs a prompt behind its commands; ::text begins with a colon",
                     number);
     source_free(&s);
     return rc;
@@ -95,7 +95,7 @@ int command_edit(struct call *c, struct phi3v_error *err)
         return rc ? rc : result.interrupted;
     }
     if (!nb->front.next_input)
-        return refuse(err, PHI3V_E_ARGUMENT, ":edit %d wants the new text here", i + 1);
+        return refuse(err, PHI3V_E_ARGUMENT, ":edit %d needs the new text here", i + 1);
     char *source = source_of_prompt(nb->book.v[i].prompt);
     if (!source) return memory_error(err);
     nb->front.next_input(nb->front.user, i + 1, source);
@@ -152,7 +152,7 @@ int command_run(struct call *c, struct phi3v_error *err)
     if (!whole)
         rc = memory_error(err);
     else if (!words.n)
-        rc = refuse(err, PHI3V_E_ARGUMENT, ":run wants cells: 3, 2-5, 4-, all or _");
+        rc = refuse(err, PHI3V_E_ARGUMENT, ":run needs cells: 3, 2-5, 4-, all or _");
     else
         rc = range_parse(words.v[0].text, nb->book.n, &first, &last, err);
     if (!rc) rc = check_pairs(nb, &pairs, err);

@@ -116,7 +116,7 @@ static int crop(struct call *c, const struct words *words, struct phi3v_error *e
     struct box box;
     if (n != 2 && !tile)
         return refuse(err, PHI3V_E_ARGUMENT,
-                      ":crop wants a picture and a region: :crop @1 40,20,200,120");
+                      ":crop needs a picture and a region: :crop @1 40,20,200,120");
     int rc = images_get(m, words->v[0].text, &whole, err);
     struct loader how = notebook_loader(c->nb, c->settings);
     char *dir = book_dir(&c->nb->book);

@@ -157,7 +157,7 @@ int command_watch(struct call *c, struct phi3v_error *err)
     int rc = words_split(c->args, &words, err);
     if (rc) return rc;
     if (words.n > 1)
-        rc = refuse(err, PHI3V_E_ARGUMENT, ":watch wants one folder; quote names with blanks");
+        rc = refuse(err, PHI3V_E_ARGUMENT, ":watch needs one folder; quote names with blanks");
     else if (words.n && !strcmp(words.v[0].text, "off") && !words.v[0].quoted)
         rc = watch(nb, NULL, err);
     else if (words.n) {

@@ -20,7 +20,7 @@ static int one_path(const char *args, const char *command, char **ret, struct ph
     if (rc) return rc;
     *ret = words.n == 1 ? expand_home(words.v[0].text) : NULL;
     if (words.n != 1)
-        rc = refuse(err, PHI3V_E_ARGUMENT, "%s wants one file; quote names with blanks", command);
+        rc = refuse(err, PHI3V_E_ARGUMENT, "%s needs one file; quote names with blanks", command);
     else if (!*ret)
         rc = memory_error(err);
     words_free(&words);
@@ -58,7 +58,7 @@ static int save_other(struct notebook *nb, const char *path, struct phi3v_error 
 static int path_to_save(const struct call *c, char **ret, struct phi3v_error *err)
 {
     const struct book *b = &c->nb->book;
-    if (!*c->args && !b->path) return refuse(err, PHI3V_E_ARGUMENT, ":save wants a file name");
+    if (!*c->args && !b->path) return refuse(err, PHI3V_E_ARGUMENT, ":save needs a file name");
     if (!b->n) return refuse(err, PHI3V_E_ARGUMENT, "there are no cells to save yet");
     int rc = 0;
     if (*c->args)
@@ -146,7 +146,7 @@ int command_open(struct call *c, struct phi3v_error *err)
     struct notebook *nb = c->nb;
     char *path;
     bool unsaved = nb->book.changed && nb->book.n > 0;
-    if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":open wants a notebook");
+    if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":open needs a notebook");
     int rc = one_path(c->args, ":open", &path, err);
     if (rc) return rc;
     engine_begin(&nb->engine);

@@ -128,7 +128,7 @@ static int parse_words(struct foreach *f, const struct words *words, struct phi3
     n -= cell || prompt;
     int rc = n > 0 ? 0
                    : refuse(err, PHI3V_E_ARGUMENT,
-                            ":foreach wants pictures: :foreach photos/*.jpg \"PROMPT\"");
+                            ":foreach needs pictures: :foreach photos/*.jpg \"PROMPT\"");
     if (!rc && f->file) rc = foreach_file_check(f->file, err);
     if (!rc)
         rc = prompt ? text_of_prompt(f, last->text, err)

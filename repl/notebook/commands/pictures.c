@@ -118,7 +118,7 @@ static int load_words(struct call *c, const struct words *words, struct phi3v_er
     int rc = 0;
     const char *name = name_at_end(words, &n);
     for (size_t k = 0; k < n && !rc; k++) rc = expand(c, &words->v[k], &list, err);
-    if (!rc && !list.n) rc = refuse(err, PHI3V_E_ARGUMENT, ":load wants a file, URL or pattern");
+    if (!rc && !list.n) rc = refuse(err, PHI3V_E_ARGUMENT, ":load needs a file, URL or pattern");
     if (!rc && name && list.n > 1)
         rc = refuse(err, PHI3V_E_ARGUMENT, "one name cannot stand for %zu pictures", list.n);
     for (size_t k = 0; k < list.n && !rc; k++) rc = load_one(c, list.v[k], name, err);
@@ -276,7 +276,7 @@ int command_drop(struct call *c, struct phi3v_error *err)
 {
     struct book *b = &c->nb->book;
     int index;
-    if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":drop wants a picture: :drop @2");
+    if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":drop needs a picture: :drop @2");
     int rc = images_get(&b->images, c->args, &index, err);
     if (rc) return rc;
     for (int i = 0; i < b->n; i++)

@@ -146,7 +146,7 @@ int command_model(struct call *c, struct phi3v_error *err)
                     !strcmp(nb->now.mode, mode_by(&nb->engine));
     rc = words.n == 1 ? engine_open(&nb->engine, words.v[0].text, nb->model_dirs, &nb->now, err)
                       : refuse(err, PHI3V_E_ARGUMENT,
-                               ":model wants one name or address; quote names with blanks");
+                               ":model needs one name or address; quote names with blanks");
     words_free(&words);
     if (rc) return rc;
     if (by_model && (rc = follow_model(nb, err))) return rc;
