@@ -112,13 +112,15 @@ static int by_number(const void *a, const void *b)
 static int takers_of(const struct sets *s, int from, int *takers, uint32_t *cuts)
 {
     int n = 0;
-    for (int i = 0; i < s->e->n; i++) {
-        const struct node *node = &s->e->nodes[i];
-        if (node->lo > node->hi || !node->hi || !has(s->v[from].nodes, i)) continue;
-        cuts[2 * n] = node->lo;
-        cuts[2 * n + 1] = node->hi + 1;
-        takers[n++] = i;
-    }
+    for (size_t word = 0; word < s->n_words; word++)
+        for (uint64_t bits = s->v[from].nodes[word]; bits; bits &= bits - 1) {
+            int i = (int)word * 64 + __builtin_ctzll(bits);
+            const struct node *node = &s->e->nodes[i];
+            if (node->lo > node->hi || !node->hi) continue;
+            cuts[2 * n] = node->lo;
+            cuts[2 * n + 1] = node->hi + 1;
+            takers[n++] = i;
+        }
     qsort(cuts, 2 * (size_t)n, sizeof *cuts, by_number);
     return n;
 }

@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A JSON schema out of any bytes, and behind a zero byte what is said under it: each byte picks one of
- * those that may come next. There is always one until the text is whole, and a whole text is JSON.
- * Trying all bytes at each place takes a thousand times what an answer does, so it ends after a third
- * of a second of computing. */
+ * those that may come next. There is always one until the text is whole, and a whole text is JSON. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fuzz.h"
 #include "next_bytes.h"
@@ -30,9 +27,8 @@ static void speak(const struct schema *s, const uint8_t *choices, size_t n_choic
     struct matcher m;
     char text[MAX_TEXT];
     size_t n = 0;
-    const clock_t end = clock() + CLOCKS_PER_SEC / 3;
     matcher_init(&m, &s->grammar, s->document);
-    for (; n < MAX_TEXT && n < n_choices && !m.failed && clock() < end; n++) {
+    for (; n < MAX_TEXT && n < n_choices && !m.failed; n++) {
         uint8_t bytes[256];
         int n_next = next_bytes(&m, bytes);
         if (matcher_is_complete(&m)) whole_text_is_json(text, n);
