@@ -7,6 +7,8 @@
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 
+static inline int at_most(int n, int limit) { return n < limit ? n : limit; }
+
 void kernels_fill_portable(struct kernels *k); /* every entry */
 void kernels_fill_avx2(struct kernels *k);
 void kernels_fill_avxvnni(struct kernels *k);

@@ -43,8 +43,6 @@ static void tile_stored(int rows, enum weight_type type, const struct tile *t);
 static void tile_panel(int rows, const struct tile *t);
 static void widen_row(wval *y, const char *w, enum weight_type type, int n);
 
-static inline int at_most(int n, int limit) { return n < limit ? n : limit; }
-
 /* At most FEW_ROWS rows: weights come straight from where they are stored, and stay near for all
  * rows. */
 static void few_rows(struct tile t, int n_rows, const struct mat *w, int out_begin, int out_end)

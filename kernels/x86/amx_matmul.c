@@ -25,7 +25,6 @@ _Static_assert(PANEL_OUTS % (PAIR * TILE) == 0, "whole pairs of tiles");
 _Static_assert((size_t)PANEL_OUTS *CUT_IN * 2 <= sizeof(float) * PANEL_OUTS * PANEL_STRIDE,
                "a panel fits the scratch");
 
-static inline int at_most(int n, int limit) { return n < limit ? n : limit; }
 static inline int whole_steps(int n_in) { return (n_in + STEP - 1) / STEP; }
 
 /* -- Packing ---------------------------------------------------------------------------------- */

@@ -69,7 +69,7 @@ static void forget_address(struct pull *p, struct job *j, const char *url)
 /* -- One segment ------------------------------------------------------------------------------ */
 
 /* curl hands over 16 KB at a time, at odd places of the file. They are held until HELD_BYTES are
- * complete, since writing whole pages at once costs half as much; little enough stays in the
+ * complete, because the system first clears a new page that is written in part; so few stay in the
  * processor's cache. */
 #define HELD_BYTES ((int64_t)128 << 10)
 

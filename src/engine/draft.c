@@ -91,7 +91,6 @@ int draft_decode(struct draft *d, struct phi3v_session *s, int32_t id, size_t n,
     if (rc) return rc;
     size_t n_used = draw_rows(d, s, ids, n_rows, on_id, user);
     session_drop(s, n_rows - n_used);
-    if (n_used == n_rows)
-        d->n_ahead = d->n_ahead * 2 < DRAFT_ROWS - 1 ? d->n_ahead * 2 + 1 : DRAFT_ROWS - 1;
+    if (n_used == n_rows && d->n_ahead < DRAFT_ROWS - 1) d->n_ahead = 2 * d->n_ahead + 1;
     return 0;
 }

@@ -8,7 +8,7 @@
 
 #include "engine/session.h"
 
-enum { DRAFT_ROWS = 8 }; /* the most that one pass computes */
+enum { DRAFT_ROWS = 8 }; /* the most that one pass computes; a power of two */
 
 struct draft {
     const int32_t *ids; // [n]; borrowed
@@ -16,7 +16,7 @@ struct draft {
     size_t at;      // where the answer stands in it
     bool follows;   // the newest token is the one before `at`
     int32_t newest; // token of the answer
-    size_t n_ahead; // how many tokens to guess at next, below DRAFT_ROWS
+    size_t n_ahead; // how many tokens to guess at next: 1, 3 or DRAFT_ROWS - 1
     float *logits;  // [DRAFT_ROWS][n_vocab]
 };
 

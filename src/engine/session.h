@@ -78,9 +78,9 @@ bool session_draws_ahead(const struct phi3v_session *s);
 int session_batch_most(const struct phi3v_session *s);
 /* session_decode for n sessions of one model at once: pushes ids[i] to s[i] and hands the tokens
  * drawn after it to on_id with i, for at least one step and at most n_steps. It ends after a step
- * in which on_id returned non-zero for any session. session_steps(s[i], 1) must hold for all. A device
- * that does not draw takes one step, needs logits ([n][n_vocab]) as scratch, and can be stopped by
- * the pulse. After a failure every session holds the rows of the ids it was handed. */
+ * in which on_id returned non-zero for any session. session_steps(s[i], 1) must hold for all. A
+ * device that does not draw takes one step, needs logits ([n][n_vocab]) as scratch, and can be
+ * stopped by the pulse. After a failure every session holds the rows of the ids it was handed. */
 int session_decode_batch(struct phi3v_session *const *s, const int32_t *ids, int n, size_t n_steps,
                          float *logits, backend_id_fn on_id, void *user, const struct pulse *pulse,
                          struct phi3v_error *err);
