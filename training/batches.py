@@ -15,6 +15,8 @@ LONE_CROPS = 2  # read in each step of stage 3 besides every six pictures
 LONGEST_LONE = 120  # letters of a lone crop that is read
 CONCLUDED = 2   # conclusions without a picture, for each picture of stage 3
 WINDOWS = 5     # crops cut from a picture of stage 1
+OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
+OTHER_OVERVIEWS = 0.15
 AFTER = "<|end|>\n<|assistant|>\n"
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
 
@@ -54,7 +56,7 @@ def crop_batch(rng, size, c, store=None):
             else:
                 picture = kinds[rng.integers(len(kinds))](rng)
             parts.append(windows.crops(rng, picture, c, WINDOWS))
-            if rng.random() < 0.2:
+            if rng.random() < OVERVIEWS.get(picture.kind, OTHER_OVERVIEWS):
                 parts.append(overview(picture, c))
         total += len(parts[-1][0])
     crops, glyphs, things = (np.concatenate(x)[:size] for x in zip(*parts))
@@ -80,6 +82,8 @@ def encode(sample, looks, c, lone):
         counts = [side * (side + 1)]
     else:
         counts = [image_tokens(place, side) for *_, place in looks]
+    large = [{(x, y) for x, y, _, size in picture.glyphs if labels.is_large(size, place)}
+             for picture, (*_, place) in zip(sample.pictures, looks)]
     ids, first_place, targets, seen, guide = [], {}, {}, set(), []
     for turn, (question, answer) in enumerate(sample.turns):
         numbers = sample.pictures_of(turn)
@@ -105,7 +109,8 @@ def encode(sample, looks, c, lone):
                 keys.append(question_start + where.at)
             elif where:
                 number = where[2] if len(where) > 2 else 0
-                keys.append(first_place[number] + token_of(where, looks[number][-1], c))
+                token = overview_token if tuple(where[:2]) in large[number] else token_of
+                keys.append(first_place[number] + token(where, looks[number][-1], c))
                 seen.add(len(ids) + i - 1)
             if keys:
                 guide.append((len(ids) + i - 1, keys[0], keys[-1]))
@@ -121,6 +126,14 @@ def token_of(where, place, c):
     col = min(max(int(x // (2 * c.patch)), 0), across - 1)
     row = min(max(int(y // (2 * c.patch)), 0), place.rows * side - 1)
     return row * (across + 1) + col
+
+
+def overview_token(where, place, c):
+    """The same on the overview, which comes behind the picture and one separator."""
+    x, y = labels.to_canvas(where, labels.on_overview(place))
+    side = c.grid // 2
+    col, row = (min(max(int(v // (2 * c.patch)), 0), side - 1) for v in (x, y))
+    return place.rows * side * (place.cols * side + 1) + 1 + row * (side + 1) + col
 
 
 def prompt(text):

@@ -52,6 +52,11 @@ def font(face, size):
     return ImageFont.truetype(str(faces.FOLDER / face), size, layout_engine=ImageFont.Layout.BASIC)
 
 
+@lru_cache(maxsize=200_000)
+def advance(face, size, ch):
+    return font(face, size).getlength(ch)
+
+
 def pick(rng, items):
     return items[rng.integers(len(items))]
 
@@ -106,9 +111,12 @@ class Canvas:
         """Draws text starting at x; returns its Span."""
         f = font(face, size)
         self.pen.text((x, baseline), text, font=f, fill=ink, anchor="ls")
+        # the letters' own widths, with what kerning takes from them spread over all
+        widths = [advance(face, size, ch) for ch in text]
+        kerned = f.getlength(text) / (sum(widths) or 1)
         where, left = [], 0.0
-        for i, ch in enumerate(text):
-            right = f.getlength(text[:i + 1])
+        for ch, width in zip(text, widths):
+            right = left + width * kerned
             point = (x + (left + right) / 2, baseline - 0.33 * size)
             where.append(None if ch == " " else point)
             if ch != " ":
@@ -523,8 +531,8 @@ def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100):
         text = free_line(rng, int((side - x) / (size * 0.5)), 3 if rng.random() < 0.3 else 12)
         if not text:
             text = pick(rng, GLYPHS[:62])
-        while font(face, size).getlength(text) > side - x - 1 and len(text) > 1:
-            text = text[:-1].strip()
+        ends = np.cumsum([advance(face, size, ch) for ch in text])
+        text = text[:max(1, int((ends <= side - x - 1).sum()))].strip()
         lines.append(c.text(x, y, text, face, size, ink))
         y += size * rng.uniform(0.15, 0.6)
     span = lines[0] if lines else Span("", [])

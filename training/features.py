@@ -15,6 +15,7 @@ import torch
 import batches
 import draw
 import export
+import labels
 import store
 from sources import SHARD, SHARES, drawn
 
@@ -26,7 +27,8 @@ def looked_at(found, model, c):
         crops, _, _, place = batches.look(picture, c)
         features = model.tower(torch.from_numpy(crops).bfloat16())
         looks.append((features.view(torch.int16).numpy(), place))
-        picture.image = picture.mask = picture.glyphs = None
+        picture.image = picture.mask = None
+        picture.glyphs = [g for g in picture.glyphs if labels.is_large(g[3], place)]  # what batches.encode asks of them
     return found, looks
 
 

@@ -65,8 +65,11 @@ def hd_picture(image, side, num_crops):
 
 def normalise(canvas):
     """uint8 [h, w, 3] -> float32 [3, h, w]; every operation rounds to float32."""
-    scaled = (canvas.astype(np.float32) / np.float32(255) - MEAN) / STD
-    return np.ascontiguousarray(scaled.transpose(2, 0, 1))
+    scaled = np.ascontiguousarray(canvas.transpose(2, 0, 1)).astype(np.float32)
+    scaled /= np.float32(255)
+    scaled -= MEAN[:, None, None]
+    scaled /= STD[:, None, None]
+    return scaled
 
 
 def _shrink(x, k, axis):

@@ -1,11 +1,14 @@
 """Patch labels: which glyphs have their centre in each patch of a crop, and which object covers it."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from draw import COLOUR_NAMES, GLYPHS, OBJECTS, OTHER_COLOUR
 
 SLOTS = 3                       # glyphs in one patch, left to right
-SMALLEST = 8                    # type that is read, in pixels of the canvas (digits of 6 pixels)
+SMALLEST = 8                    # type that is read, in pixels of the crop (digits of 6 pixels)
+LARGEST = 40                    # larger type is read on the overview, where a letter has few patches
 BLANK = 0
 GLYPH_CLASS = {ch: i + 1 for i, ch in enumerate(GLYPHS)}
 GLYPH_CLASSES = len(GLYPHS) + 1
@@ -18,15 +21,31 @@ def to_canvas(point, place):
     return point[0] * place.scale_x + place.offset_x, point[1] * place.scale_y + place.offset_y
 
 
+def on_overview(place):
+    """Where the picture lies on the overview, which is the canvas made as small as one crop."""
+    return replace(place, scale_x=place.scale_x / place.cols, scale_y=place.scale_y / place.rows,
+                   offset_x=place.offset_x / place.cols, offset_y=place.offset_y / place.rows)
+
+
+def type_size(size, place):
+    """Of a letter that may be narrower than the picture has it."""
+    return size * min(place.scale_x, place.scale_y)
+
+
+def is_large(size, place):
+    """Type to be read on the overview."""
+    return type_size(size, place) > LARGEST and type_size(size, on_overview(place)) >= SMALLEST
+
+
 def glyph_labels(glyphs, place, rows, cols, patch):
-    """[rows, cols, SLOTS] for a canvas of rows x cols patches. What is too small or lies too close to be read
-    is not asked for."""
+    """[rows, cols, SLOTS] for a canvas of rows x cols patches. What is too small, too large or lies too close to be
+    read is not asked for."""
     cells, ignored = {}, set()
     for x, y, ch, size in glyphs:
         x, y = to_canvas((x, y), place)
         row, col = int(y // patch), int(x // patch)
         if 0 <= row < rows and 0 <= col < cols:
-            if not ch or size * place.scale_y < SMALLEST:
+            if not ch or not SMALLEST <= type_size(size, place) <= LARGEST:
                 ignored.add((row, col))
             cells.setdefault((row, col), []).append((x, ch))
     out = np.full((rows, cols, SLOTS), BLANK, np.int64)
@@ -55,8 +74,7 @@ def object_labels(mask, place, rows, cols, patch):
 
 
 def crop_labels(picture, place, grid, patch):
-    """Labels of all crops, overview first: [n, grid*grid, SLOTS] and [n, grid*grid, 2].
-    The overview has object labels only; its letters are too small to be asked for."""
+    """Labels of all crops, overview first: [n, grid*grid, SLOTS] and [n, grid*grid, 2]."""
     rows, cols = place.rows * grid, place.cols * grid
     glyphs = glyph_labels(picture.glyphs, place, rows, cols, patch)
     things = object_labels(picture.mask, place, rows, cols, patch)
@@ -68,5 +86,5 @@ def crop_labels(picture, place, grid, patch):
     ys = ((np.arange(grid) + 0.5) * place.rows).astype(int)
     xs = ((np.arange(grid) + 0.5) * place.cols).astype(int)
     overview = things[ys][:, xs].reshape(1, grid * grid, 2)
-    ignored = np.full((1, grid * grid, SLOTS), IGNORE, np.int64)
-    return np.concatenate([ignored, tiles(glyphs)]), np.concatenate([overview, tiles(things)])
+    small = glyph_labels(picture.glyphs, on_overview(place), grid, grid, patch).reshape(1, grid * grid, SLOTS)
+    return np.concatenate([small, tiles(glyphs)]), np.concatenate([overview, tiles(things)])

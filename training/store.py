@@ -6,13 +6,13 @@ half of one."""
 import io
 import os
 import pickle
-from functools import lru_cache
 
 from PIL import Image
 
 import draw
 
 SHARD = 48
+USES = 12  # pictures taken from a shard in a row: to read one takes longer than to cut crops from a picture
 
 
 def _packed(image):
@@ -41,7 +41,6 @@ def replace(path, data):
     os.replace(part, path)
 
 
-@lru_cache(maxsize=6)
 def shard(path):
     """The entries of a file, still packed."""
     return pickle.loads(path.read_bytes())
@@ -58,7 +57,7 @@ class Store:
     """All shards of a folder, by the program that drew them; new ones are found as they come."""
 
     def __init__(self, folder):
-        self.folder, self.shards, self.seen = folder, {}, 0
+        self.folder, self.shards, self.seen, self.held = folder, {}, 0, {}
 
     def look_again(self):
         self.shards = {d.name: sorted(d.glob("*.pickle")) for d in sorted(self.folder.iterdir()) if d.is_dir()}
@@ -71,6 +70,8 @@ class Store:
         return sorted(self.shards)
 
     def picture(self, rng, name):
-        paths = self.shards[name]
-        entries = shard(paths[rng.integers(len(paths))])
-        return unpacked(entries[rng.integers(len(entries))])
+        entries, uses = self.held.get(name, (None, 0))
+        if uses == 0:
+            entries, uses = shard(draw.pick(rng, self.shards[name])), USES
+        self.held[name] = entries, uses - 1
+        return unpacked(draw.pick(rng, entries))
