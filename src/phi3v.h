@@ -109,8 +109,8 @@ struct phi3v_model_options {
     const char *vision_dtype; /* of the vision tower and projector on the CPU: "f32", "bf16", "q8";
                                  "auto": as dtype, or q8 with q4 */
     const char *kv;           /* of keys and values: on the CPU "f32", "f16", "bf16", "q8", on a GPU
-                                "bf16", "q8"; "auto": f32 with dtype f32, otherwise f16, and bf16
-                                on a GPU */
+                                "bf16", "q8"; "auto": f32 with dtype f32, otherwise bf16 where its
+                                products are fast, as on a GPU, else f16 */
     int64_t ctx;              /* tokens; 0: as free memory allows, at most the model's own limit */
     int64_t reuse_bytes;      /* for keys and values that no session holds, kept for later prompts;
                                  0: an eighth of free memory; -1: none */

@@ -10,67 +10,15 @@
 
 #include "amx.h"
 #include "amx_tiles.h"
+#include "avx512_bf16_panel.h"
 #include "packed.h"
 
 enum {
-    TILE = 16, // rows of a matrix in a tile
-    STEP = 32, // inputs in a tile
-    TILE_BYTES = TILE * STEP * 2,
-    CUT_IN = 2 * PANEL_IN,         // inputs in a panel
-    CUT_BYTES = TILE * CUT_IN * 2, // TILE rows of a panel
-    FEW_ROWS = PANEL_OUTS,         // at most these are packed instead of the weights
-    PAIR = 2                       // tiles of either matrix that are multiplied together
+    FEW_ROWS = PANEL_OUTS, // at most these are packed instead of the weights
+    PAIR = 2               // tiles of either matrix that are multiplied together
 };
 _Static_assert(PANEL_OUTS % (PAIR * TILE) == 0, "whole pairs of tiles");
-_Static_assert((size_t)PANEL_OUTS *CUT_IN * 2 <= sizeof(float) * PANEL_OUTS * PANEL_STRIDE,
-               "a panel fits the scratch");
-
-static inline int whole_steps(int n_in) { return (n_in + STEP - 1) / STEP; }
-
-/* -- Packing ---------------------------------------------------------------------------------- */
-
-static ALWAYS_INLINE void transpose(__m512i r[TILE])
-{
-    __m512i t[TILE];
-#pragma GCC unroll 8
-    for (int i = 0; i < TILE; i += 2) {
-        t[i] = _mm512_unpacklo_epi32(r[i], r[i + 1]);
-        t[i + 1] = _mm512_unpackhi_epi32(r[i], r[i + 1]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < TILE; i += 4) {
-        r[i] = _mm512_unpacklo_epi64(t[i], t[i + 2]);
-        r[i + 1] = _mm512_unpackhi_epi64(t[i], t[i + 2]);
-        r[i + 2] = _mm512_unpacklo_epi64(t[i + 1], t[i + 3]);
-        r[i + 3] = _mm512_unpackhi_epi64(t[i + 1], t[i + 3]);
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; i++) {
-        t[i] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0x88);
-        t[i + 4] = _mm512_shuffle_i32x4(r[i], r[i + 4], 0xdd);
-        t[i + 8] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0x88);
-        t[i + 12] = _mm512_shuffle_i32x4(r[i + 8], r[i + 12], 0xdd);
-    }
-#pragma GCC unroll 8
-    for (int i = 0; i < 8; i++) {
-        r[i] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0x88);
-        r[i + 8] = _mm512_shuffle_i32x4(t[i], t[i + 8], 0xdd);
-    }
-}
-
-/* Up to TILE rows of n bf16 each -> tiles [n / STEP][STEP / 2][TILE][2], zeros where nothing is. */
-static void pack_rows(char *to, const char *rows, int64_t row_bytes, int n_rows, int n)
-{
-    for (int i = 0; i < n; i += STEP, to += TILE_BYTES) {
-        const __mmask32 mask = n - i >= STEP ? 0xffffffff : (1u << (n - i)) - 1;
-        __m512i r[TILE];
-        for (int j = 0; j < TILE; j++)
-            r[j] = j < n_rows ? _mm512_maskz_loadu_epi16(mask, rows + j * row_bytes + 2 * i)
-                              : _mm512_setzero_si512();
-        transpose(r);
-        for (int j = 0; j < TILE; j++) _mm512_store_si512(to + j * TILE_ROW_BYTES, r[j]);
-    }
-}
+_Static_assert((int)TILE_ROW_BYTES == 2 * (int)STEP, "a step is a row of a tile");
 
 /* -- Products of tiles ------------------------------------------------------------------------ */
 
@@ -270,16 +218,6 @@ static void many_rows(const struct product *p)
 /* -- The entries ------------------------------------------------------------------------------ */
 
 typedef uint16_t xval; /* bf16 */
-
-/* Zeros follow to the end of the last step, so that rows can be read in whole steps. */
-static void round_row(xval *row, const float *x, int n)
-{
-    for (int i = 0; i < n; i += STEP) {
-        vec low = v_load_some(x + i, v_first(n - i));
-        vec high = n - i > W ? v_load_some(x + i + W, v_first(n - i - W)) : v_set(0);
-        _mm512_storeu_si512(row + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
-    }
-}
 
 /* a_rows: of the tiles that are read as they lie, and of the sums. */
 static void begin_product(int a_rows)

@@ -1,80 +1,273 @@
 /* SPDX-License-Identifier: MIT
- * Products of bf16 weights, row-major as they are stored, with activations rounded to bf16: 32
- * inputs of an output an instruction. A tile is 6 rows x 4 outputs. */
-#include "avx512.h"
+ * Products of bf16 weights with activations rounded to bf16, two inputs of 16 outputs an
+ * instruction.
+ *
+ * Weights are stored row by row, so they are first packed into pairs: in registers for few rows,
+ * which read each weight once, and as a panel for many. An output is one chain of pairs in the order
+ * of its inputs, from zero for every CUT_IN of them, so both ways give the same bits. */
+#include "avx512_bf16_panel.h"
 #include "packed.h"
 
-typedef uint16_t xval, wval; /* bf16 */
-#define TILE_ROWS 6
-#define CUT_IN (2 * PANEL_IN)
-#define CUT_STRIDE (2 * PANEL_STRIDE)
+enum {
+    MOST_ROWS = 8, // of a tile of sums
+    MOST_VECS = 3, // of 16 outputs
+    AHEAD = 1024   // bytes of a row of weights that are asked for before their turn
+};
 
-#include "avx512_fold.h"
+struct product {
+    float *y;
+    int64_t y_stride;
+    const uint16_t *x;
+    int64_t x_stride;
+    int n_rows;
+    const char *w;
+    int64_t w_bytes; // of a row
+    int n_in, out_begin, out_end;
+    char *panel; // [PANEL_OUTS / TILE][CUT_BYTES]
+};
 
-static ALWAYS_INLINE __m512bh load_pairs(const void *p, __mmask32 mask)
+static ALWAYS_INLINE __m512bh load_pairs(const char *p) { return (__m512bh)_mm512_load_si512(p); }
+
+/* Two inputs of a row for all lanes. */
+static ALWAYS_INLINE __m512bh repeat_pair(const uint16_t *x)
 {
-    return mask == 0xffffffff ? (__m512bh)_mm512_loadu_si512(p)
-                              : (__m512bh)_mm512_maskz_loadu_epi16(mask, p);
+    int pair;
+    __builtin_memcpy(&pair, x, sizeof pair);
+    return (__m512bh)_mm512_set1_epi32(pair);
 }
 
-/* All rows of a tile by 32 inputs, or those in the mask. */
-static ALWAYS_INLINE void add_step(int rows, __m512 acc[][TILE_OUTS], const struct tile *t, int i,
-                                   __mmask32 mask)
+/* Adds sums to n_outs outputs of a row, at most TILE. */
+static ALWAYS_INLINE void add_sums(float *y, vec sums, int n_outs)
 {
-    __m512bh w[TILE_OUTS];
-#pragma GCC unroll 4
-    for (int o = 0; o < TILE_OUTS; o++) w[o] = load_pairs(t->w[o] + 2 * (size_t)i, mask);
-#pragma GCC unroll 6
-    for (int r = 0; r < rows; r++) {
-        __m512bh x = load_pairs(t->x + r * t->x_stride + i, mask);
-#pragma GCC unroll 4
-        for (int o = 0; o < TILE_OUTS; o++) acc[r][o] = _mm512_dpbf16_ps(acc[r][o], w[o], x);
-    }
+    const vmask outs = v_first(n_outs);
+    v_store_some(y, outs, v_add(v_load_some(y, outs), sums));
 }
 
-/* rows is a constant where this is inlined, so acc lives in registers. */
-static ALWAYS_INLINE void tile(int rows, enum weight_type type, const struct tile *tile)
+/* -- From a panel ----------------------------------------------------------------------------- */
+
+/* y[rows][n_outs] += x of n_steps * w; rows and vecs are constants, so acc lives in registers. */
+static ALWAYS_INLINE void multiply_tile(int rows, int vecs, float *y, int64_t y_stride,
+                                        const uint16_t *x, int64_t x_stride, const char *w,
+                                        int n_steps, int n_outs)
 {
-    (void)type;
-    const struct tile t = *tile;
-    __m512 acc[8][TILE_OUTS];
+    vec acc[MOST_ROWS][MOST_VECS];
 #pragma GCC unroll 8
-    for (int r = 0; r < 8; r++)
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 3
+        for (int v = 0; v < vecs; v++) acc[r][v] = v_set(0);
+    for (const char *end = w + n_steps * TILE_BYTES; w < end; w += 4 * 64, x += 8)
 #pragma GCC unroll 4
-        for (int o = 0; o < TILE_OUTS; o++) acc[r][o] = _mm512_setzero_ps();
-    int i = 0;
-    for (; i + 32 <= t.n; i += 32) {
-        if (rows <= 2) /* streaming from memory */
-#pragma GCC unroll 4
-            for (int o = 0; o < TILE_OUTS; o++)
-                _mm_prefetch(t.w[o] + 2 * (size_t)i + 1024, _MM_HINT_T0);
-        add_step(rows, acc, &t, i, 0xffffffff);
-    }
-    if (i < t.n) add_step(rows, acc, &t, i, (1u << (t.n - i)) - 1);
-    __mmask8 outs = (__mmask8)((1u << t.n_outs) - 1);
-    add_rows(t.y, t.y_stride, rows, fold(acc), outs);
-    if (rows > 4) add_rows(t.y + 4 * t.y_stride, t.y_stride, rows - 4, fold(acc + 4), outs);
+        for (int pair = 0; pair < 4; pair++) {
+            __m512bh wide[MOST_VECS];
+#pragma GCC unroll 3
+            for (int v = 0; v < vecs; v++) wide[v] = load_pairs(w + 64 * pair + v * CUT_BYTES);
+#pragma GCC unroll 8
+            for (int r = 0; r < rows; r++) {
+                const __m512bh one = repeat_pair(x + r * x_stride + 2 * pair);
+#pragma GCC unroll 3
+                for (int v = 0; v < vecs; v++)
+                    acc[r][v] = _mm512_dpbf16_ps(acc[r][v], wide[v], one);
+            }
+        }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+#pragma GCC unroll 3
+        for (int v = 0; v < vecs; v++)
+            add_sums(y + r * y_stride + v * TILE, acc[r][v], n_outs - v * TILE);
 }
 
-#include "avx512_tile_rows.h"
-#include "body/paired_tiles.h"
+typedef void tile_fn(float *y, int64_t y_stride, const uint16_t *x, int64_t x_stride, const char *w,
+                     int n_steps, int n_outs);
 
-static void widen_row(wval *y, const char *w, enum weight_type type, int n)
+#define TILE_FN(rows, vecs)                                                                        \
+    static void tile_##rows##x##vecs(float *y, int64_t y_stride, const uint16_t *x,                \
+                                     int64_t x_stride, const char *w, int n_steps, int n_outs)     \
+    {                                                                                              \
+        multiply_tile(rows, vecs, y, y_stride, x, x_stride, w, n_steps, n_outs);                   \
+    }
+#define TILE_FNS(rows) TILE_FN(rows, 1) TILE_FN(rows, 2) TILE_FN(rows, 3)
+TILE_FNS(1)
+TILE_FNS(2)
+TILE_FNS(3)
+TILE_FNS(4)
+TILE_FNS(5)
+TILE_FNS(6)
+TILE_FNS(7)
+TILE_FNS(8)
+
+#define TILE_ROW(rows)                                                                             \
+    {                                                                                              \
+        tile_##rows##x1, tile_##rows##x2, tile_##rows##x3                                          \
+    }
+static tile_fn *const tiles[MOST_ROWS][MOST_VECS] = {TILE_ROW(1), TILE_ROW(2), TILE_ROW(3),
+                                                     TILE_ROW(4), TILE_ROW(5), TILE_ROW(6),
+                                                     TILE_ROW(7), TILE_ROW(8)};
+
+/* Where a panel lies in the product. */
+struct panel {
+    int out, n_outs, in, n;
+};
+
+/* The panel behind p; n_outs is 0 behind the last. */
+static struct panel panel_next(struct panel p, const struct product *of)
 {
-    (void)type;
-    for (int i = 0; i < n; i += 32)
-        _mm512_storeu_si512(
-            y + i,
-            (__m512i)load_pairs(w + 2 * (size_t)i, n - i >= 32 ? 0xffffffff : (1u << (n - i)) - 1));
+    p.in += p.n;
+    if (p.in == of->n_in) {
+        p.in = 0;
+        p.out += p.n_outs;
+    }
+    p.n_outs = at_most(of->out_end - p.out, PANEL_OUTS);
+    p.n = at_most(of->n_in - p.in, CUT_IN);
+    return p;
+}
+
+static const char *panel_row(const struct product *p, struct panel at, int o)
+{
+    return p->w + (at.out + o) * p->w_bytes + 2 * at.in;
+}
+
+/* Asks for share `part` of n_parts of the weights that are packed next. */
+static void prefetch_panel(const struct product *p, struct panel at, int part, int n_parts)
+{
+    int begin = (int)((int64_t)at.n_outs * part / n_parts);
+    int end = (int)((int64_t)at.n_outs * (part + 1) / n_parts);
+    for (int o = begin; o < end; o++)
+        for (int i = 0; i < 2 * at.n; i += 64) __builtin_prefetch(panel_row(p, at, o) + i, 0, 2);
+}
+
+/* Vectors of outputs to take together where n are left: as many as fit, but never one alone behind
+ * others, since eight sums are too few to hide how long an instruction takes. */
+static int vecs_of(int n) { return n == 4 ? 2 : at_most(n, MOST_VECS); }
+
+/* All rows over one panel, while the next one's weights are fetched. */
+static void pass_panel(const struct product *p, struct panel at, struct panel coming)
+{
+    const int n_tiles = (p->n_rows + MOST_ROWS - 1) / MOST_ROWS;
+    for (int r = 0; r < p->n_rows; r += MOST_ROWS) {
+        const int rows = at_most(p->n_rows - r, MOST_ROWS);
+        prefetch_panel(p, coming, r / MOST_ROWS, n_tiles);
+        for (int out = 0, vecs; out < at.n_outs; out += vecs * TILE) {
+            vecs = vecs_of((at.n_outs - out + TILE - 1) / TILE);
+            tiles[rows - 1][vecs - 1](
+                p->y + r * p->y_stride + at.out + out, p->y_stride, p->x + r * p->x_stride + at.in,
+                p->x_stride, p->panel + out / TILE * CUT_BYTES, whole_steps(at.n), at.n_outs - out);
+        }
+    }
+}
+
+static void many_rows(const struct product *p)
+{
+    struct panel at = {.out = p->out_begin,
+                       .n_outs = at_most(p->out_end - p->out_begin, PANEL_OUTS)};
+    for (at.n = at_most(p->n_in, CUT_IN); at.n_outs > 0;) {
+        const struct panel next = panel_next(at, p);
+        for (int o = 0; o < at.n_outs; o += TILE)
+            pack_rows(p->panel + o / TILE * CUT_BYTES, panel_row(p, at, o), p->w_bytes,
+                      at_most(at.n_outs - o, TILE), at.n);
+        pass_panel(p, at, next);
+        at = next;
+    }
+}
+
+/* -- From where the weights are stored -------------------------------------------------------- */
+
+/* 32 inputs of TILE rows of weights, packed in registers; those of the mask where fewer are left. */
+static ALWAYS_INLINE void load_tile(__m512i pairs[TILE], const char *const w[TILE], int64_t at,
+                                    __mmask32 mask)
+{
+#pragma GCC unroll 16
+    for (int o = 0; o < TILE; o++)
+        pairs[o] = mask == 0xffffffff ? _mm512_loadu_si512(w[o] + at)
+                                      : _mm512_maskz_loadu_epi16(mask, w[o] + at);
+    transpose(pairs);
+}
+
+static ALWAYS_INLINE void add_tile(int rows, vec acc[MOST_ROWS], const __m512i pairs[TILE],
+                                   const uint16_t *x, int64_t x_stride)
+{
+#pragma GCC unroll 16
+    for (int pair = 0; pair < TILE; pair++)
+#pragma GCC unroll 8
+        for (int r = 0; r < rows; r++)
+            acc[r] = _mm512_dpbf16_ps(acc[r], (__m512bh)pairs[pair],
+                                      repeat_pair(x + r * x_stride + 2 * pair));
+}
+
+/* Up to TILE outputs from `out` on, of a cut of n inputs from `in` on. */
+static ALWAYS_INLINE void multiply_stored(int rows, const struct product *p, int out, int in, int n)
+{
+    const char *w[TILE];
+    vec acc[MOST_ROWS];
+#pragma GCC unroll 16
+    for (int o = 0; o < TILE; o++)
+        w[o] = p->w + at_most(out + o, p->out_end - 1) * p->w_bytes + 2 * in;
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++) acc[r] = v_set(0);
+    const uint16_t *x = p->x + in;
+    __m512i pairs[TILE];
+    int i = 0;
+    for (; i + STEP <= n; i += STEP) {
+        /* what lies behind a row is the next one, which is read beside it: the next tile's is not */
+        int64_t ahead = 2 * i + AHEAD;
+        if (2 * in + ahead >= p->w_bytes) ahead += (TILE - 1) * p->w_bytes;
+#pragma GCC unroll 16
+        for (int o = 0; o < TILE; o++) _mm_prefetch(w[o] + ahead, _MM_HINT_T0);
+        load_tile(pairs, w, 2 * i, 0xffffffff);
+        add_tile(rows, acc, pairs, x + i, p->x_stride);
+    }
+    if (i < n) {
+        load_tile(pairs, w, 2 * i, (1u << (n - i)) - 1);
+        add_tile(rows, acc, pairs, x + i, p->x_stride);
+    }
+#pragma GCC unroll 8
+    for (int r = 0; r < rows; r++)
+        add_sums(p->y + r * p->y_stride + out, acc[r], at_most(p->out_end - out, TILE));
+}
+
+static ALWAYS_INLINE void few_rows(int rows, const struct product *p)
+{
+    for (int out = p->out_begin; out < p->out_end; out += TILE)
+        for (int in = 0; in < p->n_in; in += CUT_IN)
+            multiply_stored(rows, p, out, in, at_most(p->n_in - in, CUT_IN));
 }
 
 /* -- The entries ------------------------------------------------------------------------------ */
 
-static void round_row(xval *row, const float *x, int n)
+typedef uint16_t xval; /* bf16 */
+
+static void matmul(float *y, int64_t y_stride, const xval *x, int64_t x_stride, int n_rows,
+                   const struct mat *w, const float *bias, int out_begin, int out_end,
+                   void *scratch)
 {
-    for (int i = 0; i < n; i += W) {
-        __m256bh bits = _mm512_cvtneps_pbh(v_load_some(x + i, v_first(n - i)));
-        _mm256_storeu_si256((__m256i *)(void *)(row + i), (__m256i)bits);
+    const struct product p = {.y = y,
+                              .y_stride = y_stride,
+                              .x = x,
+                              .x_stride = x_stride,
+                              .n_rows = n_rows,
+                              .w = w->data,
+                              .w_bytes = 2 * (int64_t)w->n_in,
+                              .n_in = w->n_in,
+                              .out_begin = out_begin,
+                              .out_end = out_end,
+                              .panel = scratch};
+    for (int r = 0; r < n_rows; r++)
+        for (int o = out_begin; o < out_end; o++) y[r * y_stride + o] = bias ? bias[o] : 0;
+    switch (n_rows) {
+    case 1:
+        few_rows(1, &p);
+        break;
+    case 2:
+        few_rows(2, &p);
+        break;
+    case 3:
+        few_rows(3, &p);
+        break;
+    case 4:
+        few_rows(4, &p);
+        break;
+    default:
+        many_rows(&p);
+        break;
     }
 }
 

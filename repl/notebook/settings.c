@@ -31,7 +31,8 @@ const struct setting setting_table[] = {
     {"vision-dtype", 0, SETTING_CHOICE, LOAD, AT(vision_dtype), 0, 0, 0, "auto|f32|bf16|q8", "TYPE",
      "the same for what looks at pictures: auto|f32|bf16|q8 (auto: as --dtype, q8 with q4)"},
     {"kv", 0, SETTING_CHOICE, LOAD, AT(kv), 0, 0, 0, "auto|f32|f16|bf16|q8", "TYPE",
-     "keys and values in memory: auto|f32|f16|bf16|q8 (auto: f32 with f32 arithmetic, else f16)"},
+     "keys and values in memory: auto|f32|f16|bf16|q8 (auto: f32 with f32 arithmetic, else bf16 or "
+     "f16)"},
     {"threads", 0, SETTING_INT, LOAD, AT(threads), 0, 4096, 0, NULL, "N", "0: one per core"},
     {"ctx", 0, SETTING_INT64, LOAD, AT(ctx), 0, 1e9, 0, NULL, "N",
      "tokens a conversation may hold; 0: what free memory allows"},
