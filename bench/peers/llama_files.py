@@ -82,7 +82,7 @@ def quantize(source, path, kind):
     params.nthread = os.cpu_count()
     params.ftype = getattr(ll, "LLAMA_FTYPE_MOSTLY_" + kind)
     if ll.llama_model_quantize(source.encode(), (path + ".part").encode(), ctypes.byref(params)) != 0:
-        raise SystemExit(f"compare: llama.cpp cannot quantise {source} to {kind}")
+        raise RuntimeError(f"llama.cpp cannot quantise {source} to {kind}")
     os.rename(path + ".part", path)
 
 
@@ -160,20 +160,17 @@ def stub(path):
     out.write()
 
 
-def make_all(folder, work, say):
+def make_all(folder, work):
     """The files that are missing; returns their paths by kind."""
     path = lambda name: os.path.join(work, name)
     files = {kind: path(f"decoder-{kind}.gguf") for kind in ("bf16", "Q8_0", "Q4_0")}
     files |= {"tower": path("tower-f16.gguf"), "stub": path("stub.gguf")}
     if not os.path.exists(files["bf16"]):
-        say("writing the decoder for llama.cpp (7.4 GB)")
         decoder(folder, files["bf16"])
     for kind in ("Q8_0", "Q4_0"):
         if not os.path.exists(files[kind]):
-            say(f"llama.cpp quantises to {kind}")
-            quantize(files["bf16"], files[kind], kind)
+                quantize(files["bf16"], files[kind], kind)
     if not os.path.exists(files["tower"]):
-        say("writing the tower for llama.cpp")
         tower(folder, files["tower"])
     if not os.path.exists(files["stub"]):
         stub(files["stub"])

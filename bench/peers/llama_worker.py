@@ -7,11 +7,17 @@ import time
 import llama_cpp as ll
 from llama_cpp import mtmd_cpp as mt
 
+import llama_files
+import weights
 from worker import serve
 
 THREADS = int(sys.argv[1])
 BATCH = 2048
 held = {}  # the open model, its contexts by settings, the tower
+
+
+def prepare(folder, work):
+    return llama_files.make_all(weights.Folder(folder), work)
 
 
 def resident():
@@ -141,5 +147,5 @@ if __name__ == "__main__":
     ll.llama_log_set(silent, None)
     mt.mtmd_helper_log_set(silent, None)
     ll.llama_backend_init()
-    serve({"open": open_model, "close": lambda: close_model() or {}, "tg": tg, "pp": pp, "open_tower": open_tower,
+    serve({"prepare": prepare, "open": open_model, "close": lambda: close_model() or {}, "tg": tg, "pp": pp, "open_tower": open_tower,
            "vision": vision})

@@ -75,6 +75,15 @@ def edit_over_turn(ours, pairs):
     return times["edit"] / times["turn"], cases
 
 
+def again_over_plain(ours, pairs):
+    values, cases = [], []
+    for _ in range(pairs):
+        plain, again = ours.bench("tg:0,again:0", "q4")["cases"]
+        values.append(again["tok_s"] / plain["tok_s"])
+        cases += [plain, again]
+    return statistics.median(values), cases
+
+
 def deep(ctx):
     """Extra time of a token behind ctx others over the time the extra keys and values take to read."""
     def alone(ours, pairs):
@@ -125,6 +134,8 @@ ROWS = {
     "start": Row("warm start to first token, over llama.cpp Q4_0", (0.35, 0.2), less=True,
                  ours=lambda o: o.start("q4"), peer={"default": lambda p: p.llama_start("Q4_0")}),
     "memory": Row("resident memory over (file + keys and values)", (1.1, 1.05), less=True, alone=memory),
+    "again": Row("an answer once more, with its earlier version as a draft, 4-bit, over plain decode", (2, 3),
+                 alone=again_over_plain),
     "tg8192": Row("context 8192: extra time a token over (extra bytes / probe)", (1.3, 1.1), less=True, alone=deep(8192)),
     "tg32768": Row("context 32768: the same", (1.3, 1.1), less=True, alone=deep(32768)),
     # Peers whose prompts are products only: a whole prefill of ours is held against a part of theirs.
@@ -139,3 +150,50 @@ ROWS = {
 }
 for _name, _row in ROWS.items():
     _row.name = _name
+
+# -- Whole programs, which run this very model --
+
+# Bits of the weights by type, of each program and of Phiscope.
+PROGRAMS = {"transformers": {"bf16": 16}, "vllm": {"bf16": 16}, "openvino_genai": {"int4": 4, "int8": 8, "fp16": 16},
+            "onnxruntime_genai": {"int4": 4}, "mistralrs": {"q4k": 4, "q8": 8, "bf16": 16}}
+OURS = {"q4": 4, "q8": 8, "bf16": 16}
+PARTS = ("llama", "openvino", "onnx")  # programs of which only parts run this model
+
+# What a visit to a program measures: where its figure stands in the answers.
+FIGURES = {"first": lambda v: v["picture"]["first_s"],
+           "decode": lambda v: v["picture"]["rest_s"] / (v["picture"]["n"] - 1),
+           "second": lambda v: v["again"]["first_s"], "prompt": lambda v: v["prompt"]["first_s"],
+           "start": lambda v: v["start"]["s"], "peak": lambda v: v["peak"]["peak_bytes"]}
+
+
+@dataclasses.dataclass
+class Whole:
+    """A figure of ours against the best program's."""
+    title: str
+    figure: str
+    goal: tuple  # at least, aim; empty: none was set
+    ours: tuple  # types, of which the best counts
+    bits: tuple = (4, 8, 16)  # of the programs' types
+    less: bool = False
+
+    def wants(self, program, type):
+        if program == "ours":
+            return type in self.ours
+        return PROGRAMS[program][type] in self.bits
+
+
+def at_each_type(name, title, figure, goal=(), less=False):
+    return {f"{name}-{type}": Whole(f"{title}, {type}", figure, goal, (type,), (bits,), less)
+            for type, bits in OURS.items()}
+
+
+WHOLE = {
+    "first17": Whole("first word of a picture of 16 crops, each at its best type", "first", (1.5, 3), ("q4", "q8")),
+    **at_each_type("first17", "first word of a picture of 16 crops", "first"),
+    **at_each_type("decode17", "decode behind that picture", "decode", (1.8, 2.2)),
+    **at_each_type("second17", "first word of another question about it, ours over theirs", "second", (0.3, 0.1), less=True),
+    **at_each_type("whole512", "prompt of 512 tokens", "prompt"),
+    **at_each_type("whole-start", "from a new process to the first word, ours over theirs", "start", less=True),
+    **at_each_type("whole-peak", "peak memory, ours over theirs", "peak", less=True),
+}
+WHOLE["first17-bf16"].goal = (1.2, 2.5)

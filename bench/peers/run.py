@@ -2,15 +2,17 @@
 """The comparison itself; bench/peers/compare starts it with the peers installed."""
 import argparse
 import datetime
-import importlib.metadata
 import json
 import os
 import statistics
 import subprocess
 import sys
 
+import places
+import visits
+import watcher
 import weights
-from rows import HIGH_GBS, ROWS
+from rows import HIGH_GBS, PARTS, PROGRAMS, ROWS, WHOLE
 from worker import Peer
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -18,13 +20,6 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 
 def say(text):
     print("compare: " + text, file=sys.stderr, flush=True)
-
-
-def warm(path):
-    """Has the system hold a file: other processes may have pushed it out of memory."""
-    with open(path, "rb") as f:
-        while f.read(1 << 24):
-            pass
 
 
 class Ours:
@@ -71,7 +66,7 @@ class Ours:
 
     def start(self, dtype):
         """From a new process to the first token, the file in memory already."""
-        warm(os.path.join(self.folder(dtype), "model.safetensors"))
+        places.warm(self.folder(dtype))
         return self.apart("start", dtype)
 
     def apart(self, case, dtype):
@@ -100,14 +95,20 @@ class Ours:
 class Peers:
     """Workers, started when a row first needs them, and opened on what it needs."""
 
-    def __init__(self, files, folder, threads):
-        self.files, self.folder, self.threads, self.workers, self.opened = files, folder, threads, {}, {}
-        self.log = open(os.devnull, "w")
+    def __init__(self, work, folder, threads):
+        self.work, self.folder, self.threads, self.workers, self.opened = work, folder, threads, {}, {}
 
     def worker(self, script):
         if script not in self.workers:
-            self.workers[script] = Peer(script, self.threads, self.log)
+            name = script.removesuffix("_worker.py")
+            python = places.environment(self.work, name)
+            log = open(os.path.join(self.work, name + ".log"), "w")
+            self.workers[script] = Peer(script, self.threads, log, python)
         return self.workers[script]
+
+    def files(self):
+        """llama.cpp's formats of the weights, made on the first call."""
+        return self.worker("llama_worker.py")("prepare", folder=self.folder, work=self.work)
 
     def _open(self, script, do, **arguments):
         key = (script, do)
@@ -117,16 +118,18 @@ class Peers:
         return self.worker(script)
 
     def llama(self, kind):
-        return self._open("llama_worker.py", "open", path=self.files[kind])
+        return self._open("llama_worker.py", "open", path=self.files()[kind])
 
     def llama_start(self, kind):
         """In a new process, the file in memory already."""
+        path = self.files()[kind]
+        places.warm(path)
         self.close("llama_worker.py")
-        warm(self.files[kind])
-        return self.worker("llama_worker.py")("open", path=self.files[kind])
+        return self.worker("llama_worker.py")("open", path=path)
 
     def llama_tower(self):
-        return self._open("llama_worker.py", "open_tower", tower=self.files["tower"], stub=self.files["stub"])
+        files = self.files()
+        return self._open("llama_worker.py", "open_tower", tower=files["tower"], stub=files["stub"])
 
     def openvino_tower(self, batch):
         return self._open("openvino_worker.py", "open_tower", folder=self.folder, batch=batch)
@@ -206,47 +209,150 @@ def store(path, results):
     os.replace(path + ".part", path)
 
 
+def finish(name, row, goal, result, results):
+    """Adds a row to the results and prints it."""
+    least, aim = goal or (None, None)
+    results["rows"][name] = {**result, "title": row.title, "goal": least, "aim": aim, "less_is_better": row.less}
+    reached = f"at least {least:g}, aim {aim:g}: {verdict(row, result['value'], least, aim):6}" if goal else "no goal"
+    settings = ", ".join(f"{k} {v:.2f}" for k, v in result.get("ratios", {}).items())
+    print(f"{name:18} {result['value']:8.3f}  {reached}  {row.title}" + (f" ({settings})" if settings else ""), flush=True)
+
+
 def print_table(results):
     """The rows as Markdown, for docs/speed.md."""
-    print("| | at least | aim | measured | pairs or samples | |\n|---|---|---|---|---|---|")
-    for name in ROWS:
+    print("| | at least | aim | measured | pairs, rounds or samples | |\n|---|---|---|---|---|---|")
+    for name, known in {**ROWS, **WHOLE}.items():
         row = results["rows"].get(name)
         if not row:
             continue
-        n = len(row.get("pairs", [])) or max(len(row["cases"]) // 2, len(row["cases"][0]["samples"]))
-        settings = ", ".join(f"{k} {v:.2f}" for k, v in row.get("ratios", {}).items() if len(row["ratios"]) > 1)
+        n = row.get("rounds") or len(row.get("pairs", [])) or max(len(row["cases"]) // 2, len(row["cases"][0]["samples"]))
+        settings = ", ".join(f"{k} {v:.2f}" for k, v in row.get("ratios", {}).items() if name in WHOLE or len(row["ratios"]) > 1)
         value = f"**{row['value']:.3g}**" + (f" ({settings})" if settings else "")
-        reached = verdict(ROWS[name], row["value"], row["goal"], row["aim"])
-        print(f"| {row['title']} | {row['goal']:g} | {row['aim']:g} | {value} | {n} | {reached} |")
+        if row["goal"] is None:
+            print(f"| {row['title']} | | | {value} | {n} | no goal |")
+        else:
+            reached = verdict(known, row["value"], row["goal"], row["aim"])
+            print(f"| {row['title']} | {row['goal']:g} | {row['aim']:g} | {value} | {n} | {reached} |")
+    for side, why in results.get("left_out", {}).items():
+        print(f"\nLeft out: {side}: {why}")
+
+
+def versions(work):
+    """What stands first in the lists of the peers that are installed."""
+    found = {}
+    for name in (*PARTS, *PROGRAMS):
+        stamp = os.path.join(work, f"venv-{name}", "requirements.txt")
+        if os.path.exists(stamp):
+            with open(stamp) as f:
+                found[name] = next(line.strip() for line in f if line.strip() and not line.startswith("#"))
+    return found
 
 
 def head(ours, args):
     answer = ours.bench("limits", "f32")
-    versions = {p: importlib.metadata.version(p) for p in ("llama-cpp-python", "openvino", "onnxruntime")}
     commit = subprocess.run(["git", "-C", ROOT, "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout
     return {"date": datetime.date.today().isoformat(), "command": "bench/peers/compare", "cpu": answer["cpu"],
-            "threads": args.threads, "commit": commit.strip(), "peers": versions, "limits": answer["limits"]}
+            "threads": args.threads, "commit": commit.strip(), "peers": versions(args.work), "limits": answer["limits"]}
+
+
+def run_parts(names, ours, args, folder, results, out):
+    """The rows of parts of programs, one after the other."""
+    peers = Peers(args.work, folder, args.threads)
+    for name in names:
+        row = ROWS[name]
+        try:
+            result = run_row(row, ours, peers, args.pairs)
+            finish(name, row, goals(row, result), result, results)
+            store(out, results)
+        except (RuntimeError, subprocess.CalledProcessError) as e:
+            say(f"{name}: left out: {e}")
+        peers.close()
+
+
+def prepared(tour, rows):
+    """The sides of the rows of whole programs that can be visited; the others have an obstacle then."""
+    ready = []
+    for program, type in visits.sides(rows):
+        try:
+            if program != "ours":
+                tour.prepare(program, type)
+            ready.append((program, type))
+        except (RuntimeError, OSError) as e:
+            tour.obstacles[f"{program} {type}"] = str(e)
+            say(f"{program} {type}: left out: {e}")
+    return ready
+
+
+def run_whole(names, tour, args, results, out):
+    """The rows of whole programs, which share their visits."""
+    rounds, ready = [], prepared(tour, [WHOLE[name] for name in names])
+    for i in range(args.pairs):
+        rounds.append({})
+        for program, type in ready:
+            side = f"{program} {type}"
+            if side in tour.obstacles:
+                continue
+            say(f"whole programs: round {i + 1} of {args.pairs}: {side}")
+            visit = tour.visit(program, type)
+            if visit:
+                rounds[-1][side] = visit
+            else:
+                say(f"{side}: left out: {tour.obstacles[side]}")
+            results.update(rounds=rounds, left_out=tour.obstacles)
+            store(out, results)
+    for name in names:
+        try:
+            result = visits.evaluate(WHOLE[name], rounds)
+            finish(name, WHOLE[name], WHOLE[name].goal, result, results)
+        except RuntimeError as e:
+            say(f"{name}: left out: {e}")
+    store(out, results)
+
+
+def tokenizer(program, folder):
+    """Text to ids, as this folder's tokenizer has them."""
+    def tokenize(text):
+        done = subprocess.run([program, "debug", "tokenize", "-m", folder], input=json.dumps(text) + "\n",
+                              stdout=subprocess.PIPE, text=True, check=True)
+        return json.loads(done.stdout)
+    return tokenize
+
+
+def set_up(args, folder, names):
+    """What a first run does once, for the peers that the rows want."""
+    if any(n in ROWS and ROWS[n].peer for n in names):
+        peers = Peers(args.work, folder, args.threads)
+        try:
+            peers.files()
+        except RuntimeError as e:
+            say(f"llama: left out: {e}")
+        peers.close()
 
 
 def options():
     p = argparse.ArgumentParser(prog="compare")
     p.add_argument("--work", required=True)
     p.add_argument("--model", help="a bf16 folder of full size; made when not given")
+    p.add_argument("--published-code", help="a folder with the published Python files")
     p.add_argument("--program", default=os.path.join(ROOT, "build", "repl", "phiscope"))
-    p.add_argument("--rows", default=",".join(ROWS))
+    p.add_argument("--rows", default=",".join([*ROWS, *WHOLE]))
     p.add_argument("--pairs", type=int, default=5)
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--out", help="JSON with the raw figures; rows of an earlier run stay")
     p.add_argument("--setup", action="store_true")
     p.add_argument("--list", action="store_true")
     p.add_argument("--table", action="store_true", help="prints the rows that --out holds")
+    p.add_argument("--clean", nargs="?", const="", help="what is kept on disk; removes what is named, or all")
     return p.parse_args()
 
 
 def main():
     args = options()
+    if args.clean is not None:
+        places.clean(args.work, (*PARTS, *PROGRAMS), [n for n in args.clean.split(",") if n])
+        return 0
     if args.list:
-        for name, row in ROWS.items():
+        for name, row in {**ROWS, **WHOLE}.items():
             print(f"{name:18} {row.title}")
         return 0
     out = args.out or os.path.join(args.work, "results.json")
@@ -254,36 +360,30 @@ def main():
         print_table(load(out))
         return 0
     names = args.rows.split(",")
-    unknown = [n for n in names if n not in ROWS]
+    unknown = [n for n in names if n not in ROWS and n not in WHOLE]
     if unknown:
         sys.exit(f"compare: no row {', '.join(unknown)}: --list names them")
+    watcher.follow()
     folder = args.model or os.path.join(args.work, "weights")
     if not args.model and not os.path.exists(os.path.join(folder, "model.safetensors")):
         say("writing pseudo-random weights (8.3 GB)")
-        weights.write_folder(folder)
-    import llama_files
-    files = llama_files.make_all(weights.Folder(folder), args.work, say)
+        weights.write_folder(folder, weights.FULL)
     ours = Ours(args.program, folder, args.work, args.threads)
+    places.one_model(args.work, folder)
+    parts, whole = [n for n in names if n in ROWS], [n for n in names if n in WHOLE]
+    tour = visits.Visits(args.work, places.with_code(args.work, folder, args.published_code), ours, args.threads,
+                         tokenizer(args.program, folder)) if whole else None
     if args.setup:
+        set_up(args, folder, parts)
+        if tour:
+            prepared(tour, [WHOLE[name] for name in whole])
         return 0
-    peers = Peers(files, folder, args.threads)
     results = load(out)
     results.update(head(ours, args))
-    for name in names:
-        row = ROWS[name]
-        try:
-            result = run_row(row, ours, peers, args.pairs)
-        except (RuntimeError, subprocess.CalledProcessError) as e:
-            say(f"{name}: left out: {e}")
-            continue
-        goal, aim = goals(row, result)
-        result |= {"title": row.title, "goal": goal, "aim": aim, "less_is_better": row.less}
-        results["rows"][name] = result
-        store(out, results)
-        print(f"{name:18} {result['value']:8.3f}  at least {goal:g}, aim {aim:g}: "
-              f"{verdict(row, result['value'], goal, aim):6}  {row.title}"
-              + (f" ({', '.join(f'{k} {v:.2f}' for k, v in result['ratios'].items())})" if row.peer else ""), flush=True)
-        peers.close()
+    if parts:
+        run_parts(parts, ours, args, folder, results, out)
+    if whole:
+        run_whole(whole, tour, args, results, out)
     ours.close()
     return 0
 

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Visits to whole programs: each in a new process, with one picture, two questions about it, and a prompt of text."""
+import os
+import statistics
+import time
+
+import numpy as np
+from PIL import Image
+
+import places
+from rows import FIGURES, OURS, PROGRAMS
+from worker import Peer
+
+SIDE = 4 * 336  # sixteen crops, and the view of the whole
+QUESTIONS = ("What is shown here, and how can one tell what it is?", "Which part of it would you look at first, and why?")
+N_TOKENS = 17  # of an answer: the first, and sixteen behind it
+WORDS = ("the of and to in is for that with as was on are by this be from at which have or an were it not but their they "
+         "his her one all there been more when would who so other time only some").split()
+
+
+def write_picture(path, side, seed=0):
+    """Waves and noise, of which no two places are alike."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:side, :side] / side
+    waves = [np.sin(a * x + b * y + c * x * y + d) for a, b, c, d in rng.uniform(-40, 40, (3, 4))]
+    noise = rng.normal(0, 12, (side, side, 3))
+    Image.fromarray(np.clip(128 + 90 * np.stack(waves, 2) + noise, 0, 255).astype(np.uint8)).save(path)
+
+
+def text(n_words):
+    """Words that are a token each."""
+    rng = np.random.default_rng(5)
+    return " ".join(WORDS[i] for i in rng.integers(0, len(WORDS), n_words))
+
+
+class Visits:
+    def __init__(self, work, folder, ours, threads, tokenize):
+        """tokenize: text -> ids, as the weights' tokenizer makes them."""
+        self.work, self.folder, self.ours, self.threads = work, folder, ours, threads
+        self.picture = os.path.join(work, "picture.png")
+        write_picture(self.picture, SIDE)
+        self.ids = {n: tokenize(text(n - 1)) for n in (8, 512)}
+        for n, ids in self.ids.items():
+            if len(ids) != n:
+                raise RuntimeError(f"this tokenizer makes {len(ids)} tokens of {n - 1} words")
+        self.obstacles = {}  # side -> why it is left out
+
+    def log(self, name):
+        return open(os.path.join(self.work, name + ".log"), "w")
+
+    def peer(self, program):
+        python = places.environment(self.work, program)
+        return Peer(program + "_worker.py", self.threads, self.log(program), python,
+                    os.path.join(self.work, "hf-" + program))
+
+    def where(self, program, type):
+        return {"folder": self.folder, "type": type, "cache": os.path.join(self.work, f"{program}-{type}")}
+
+    def prepare(self, program, type):
+        peer = self.peer(program)
+        try:
+            peer("prepare", **self.where(program, type))
+        finally:
+            peer.close()
+
+    def questions(self, peer):
+        """What a person does with a picture; the parts that fail say why instead."""
+        answers = {}
+        for part, do, arguments in (("picture", "picture", {"path": self.picture, "question": QUESTIONS[0], "n": N_TOKENS}),
+                                    ("again", "again", {"question": QUESTIONS[1], "n": N_TOKENS}), ("peak", "peak", {})):
+            try:
+                answers[part] = peer(do, **arguments)
+            except RuntimeError as e:
+                answers[part] = {"error": str(e)}
+        return answers
+
+    def program(self, program, type):
+        where = self.where(program, type)
+        places.warm(where["cache"] if os.path.isdir(where["cache"]) else where["folder"])
+        start = time.perf_counter()
+        peer = self.peer(program)
+        try:
+            opened = peer("open", **where)
+            peer("text", ids=self.ids[8], n=1)
+            answers = {"open": opened, "start": {"s": time.perf_counter() - start}}
+            try:
+                answers["prompt"] = peer("text", ids=self.ids[512], n=1)
+            except RuntimeError as e:
+                answers["prompt"] = {"error": str(e)}
+            return answers | self.questions(peer)
+        finally:
+            peer.close()
+
+    def phiscope(self, type):
+        start = self.ours.start(type)
+        prompt = self.ours.case("pp:512", type)
+        self.ours.close()
+        peer = Peer("phiscope_worker.py", self.threads, self.log("ours"), PHISCOPE=self.ours.program)
+        try:
+            opened = peer("open", folder=self.ours.folder(type), type=type, cache="")
+            seconds = prompt["n"] / prompt["tok_s"]
+            return {"open": opened, "start": start, "prompt": {"first_s": seconds}} | self.questions(peer)
+        finally:
+            peer.close()
+
+    def visit(self, program, type):
+        """With the machine's limits before and after; an error leaves this side out from now on."""
+        before = self.ours.limits()
+        self.ours.close()
+        try:
+            answers = self.phiscope(type) if program == "ours" else self.program(program, type)
+        except RuntimeError as e:
+            self.obstacles[f"{program} {type}"] = str(e)
+            return None
+        return {**answers, "before": before, "after": self.ours.limits()}
+
+
+def sides(rows):
+    """Of these rows, those of the same bits beside each other."""
+    everyone = [("ours", t, b) for t, b in OURS.items()]
+    everyone += [(p, t, b) for p, types in PROGRAMS.items() for t, b in types.items()]
+    everyone.sort(key=lambda side: side[2])
+    return [(p, t) for p, t, _ in everyone if any(row.wants(p, t) for row in rows)]
+
+
+def figure(row, visit):
+    """None where that part failed."""
+    try:
+        return FIGURES[row.figure](visit)
+    except (KeyError, ZeroDivisionError):
+        return None
+
+
+def evaluate(row, rounds):
+    """Medians over rounds of theirs over ours, our type being the one with the best median; the best program counts."""
+    taken = {}
+    for side in {side for one in rounds for side in one}:
+        program, type = side.split(" ")
+        values = [figure(row, one[side]) for one in rounds if side in one]
+        if row.wants(program, type) and len(values) == len(rounds) and None not in values:
+            taken[side] = values
+    ours = {side: values for side, values in taken.items() if side.startswith("ours ")}
+    if not ours:
+        raise RuntimeError("there is no figure of ours")
+    mine = min(ours, key=lambda side: statistics.median(ours[side]))
+    ratios = {side: statistics.median(t / o for t, o in zip(values, ours[mine]))
+              for side, values in taken.items() if side not in ours}
+    if not ratios:
+        raise RuntimeError("no program has this figure")
+    best = min(ratios, key=ratios.get)
+    turn = (lambda v: 1 / v) if row.less else (lambda v: v)
+    return {"value": turn(ratios[best]), "ratios": {k: turn(v) for k, v in ratios.items()}, "setting": best, "ours": mine,
+            "medians": {side: statistics.median(values) for side, values in taken.items()}, "rounds": len(rounds)}
