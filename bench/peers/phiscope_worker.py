@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 
-import prompts
 import watcher
 from worker import serve
 
@@ -36,7 +35,7 @@ def open_model(folder, type, cache):
     """Until it has answered a word."""
     close()
     start = time.perf_counter()
-    held["folder"], held["options"] = folder, options(folder, type)
+    held["options"] = options(folder, type)
     held["process"] = subprocess.Popen([PROGRAM, "script", *held["options"], "--set", "mode=cell", "-"], text=True,
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, preexec_fn=watcher.end_with_parent)
     say(":set max_new_tokens 1", "Hi")
@@ -56,10 +55,12 @@ def memory(field):
 
 
 def result(answer, seconds):
-    """Of seconds on the clock, those behind the first token are the program's own word."""
+    """Of seconds on the clock, those behind the first token are the program's own word. gaps: of each token over the next
+    probable one, in logarithms."""
     timing, ids = answer["timing"], answer["output_ids"]
     return {"first_s": seconds - timing["decode_s"], "vision_s": timing["vision_s"], "rest_s": timing["decode_s"],
-            "n": len(ids), "ids": ids, "prompt_tokens": len(answer["input_ids"])}
+            "n": len(ids), "ids": ids, "prompt_tokens": len(answer["input_ids"]),
+            "gaps": [best[0][1] - best[1][1] for best in answer.get("top_logprobs", [])]}
 
 
 def ask(lines, n):
@@ -80,17 +81,11 @@ def again(question, n):
     return ask([f":edit {held['cell']} {question}"], n) | {"reuse": "keys and values"}
 
 
-def tokenize(value, *more):
-    command = [PROGRAM, "debug", "tokenize", "-m", held["folder"], *more]
-    line = json.dumps(value) + "\n"
-    return json.loads(subprocess.run(command, input=line, stdout=subprocess.PIPE, text=True, check=True).stdout)
-
-
-def text(ids, n):
-    """In a process of its own, since only `ask` takes a whole prompt as it is."""
-    prompt = prompts.text_of(ids, lambda some: tokenize(some, "--decode", "--keep-special"), tokenize)
+def raw(prompt, n):
+    """A whole prompt as it is, which only `ask` takes, so in a process of its own."""
     command = [PROGRAM, "ask", *held["options"], "--raw", "--max-new-tokens", str(n), prompt]
-    answer = json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=watcher.end_with_parent).stdout)
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=watcher.end_with_parent)
+    answer = json.loads(done.stdout or '{"error": {"message": "it ended"}}')
     if "error" in answer:
         raise RuntimeError(answer["error"]["message"])
     timing = answer["timing"]
@@ -98,6 +93,6 @@ def text(ids, n):
 
 
 if __name__ == "__main__":
-    serve({"prepare": lambda folder, type, cache: {}, "open": open_model, "picture": picture, "again": again, "text": text,
+    serve({"prepare": lambda folder, type, cache: {}, "open": open_model, "picture": picture, "again": again, "raw": raw,
            "peak": lambda: {"peak_bytes": memory("VmHWM")}})
     close()

@@ -269,10 +269,13 @@ def run_parts(names, ours, args, folder, results, out):
         peers.close()
 
 
-def prepared(tour, rows):
+def prepared(tour, rows, peers):
     """The sides of the rows of whole programs that can be visited; the others have an obstacle then."""
     ready = []
     for program, type in visits.sides(rows):
+        if program != "ours" and program not in peers:
+            tour.obstacles[f"{program} {type}"] = "not among --peers"
+            continue
         try:
             if program != "ours":
                 tour.prepare(program, type)
@@ -285,7 +288,7 @@ def prepared(tour, rows):
 
 def run_whole(names, tour, args, results, out):
     """The rows of whole programs, which share their visits."""
-    rounds, ready = [], prepared(tour, [WHOLE[name] for name in names])
+    rounds, ready = [], prepared(tour, [WHOLE[name] for name in names], args.peers.split(","))
     for i in range(args.pairs):
         rounds.append({})
         for program, type in ready:
@@ -335,6 +338,7 @@ def options():
     p.add_argument("--model", help="a bf16 folder of full size; made when not given")
     p.add_argument("--published-code", help="a folder with the published Python files")
     p.add_argument("--program", default=os.path.join(ROOT, "build", "repl", "phiscope"))
+    p.add_argument("--peers", default=",".join(PROGRAMS), help="the whole programs to visit")
     p.add_argument("--rows", default=",".join([*ROWS, *WHOLE]))
     p.add_argument("--pairs", type=int, default=5)
     p.add_argument("--threads", type=int, default=2)
@@ -360,6 +364,9 @@ def main():
         print_table(load(out))
         return 0
     names = args.rows.split(",")
+    strangers = [p for p in args.peers.split(",") if p not in PROGRAMS]
+    if strangers:
+        sys.exit(f"compare: no program {', '.join(strangers)}, but {', '.join(PROGRAMS)}")
     unknown = [n for n in names if n not in ROWS and n not in WHOLE]
     if unknown:
         sys.exit(f"compare: no row {', '.join(unknown)}: --list names them")
@@ -376,7 +383,7 @@ def main():
     if args.setup:
         set_up(args, folder, parts)
         if tour:
-            prepared(tour, [WHOLE[name] for name in whole])
+            prepared(tour, [WHOLE[name] for name in whole], args.peers.split(","))
         return 0
     results = load(out)
     results.update(head(ours, args))

@@ -6,16 +6,17 @@ import os
 import sys
 import time
 
+import numpy as np
 import torch
 from PIL import Image
-from transformers import AutoModelForCausalLM, AutoProcessor, CLIPVisionConfig, DynamicCache
+from transformers import AutoTokenizer, CLIPVisionConfig, DynamicCache
 from transformers.dynamic_module_utils import get_class_from_dynamic_module
 
 from process import peak, resident
 from worker import question_prompt, serve
 
 torch.set_num_threads(int(sys.argv[1]))
-held = {}  # model, processor; of the picture: its inputs, ids known so far, keys and values
+held = {}  # model, processor, type; of the picture: how its prompts are made, the last one's ids, keys and values
 
 
 class Clock:
@@ -41,8 +42,7 @@ def other_tower(folder):
         return
     if __debug__:
         raise ValueError("a tower of other sizes needs python -O")
-    get_class_from_dynamic_module("modeling_phi3_v.Phi3VForCausalLM", folder)
-    for name, module in list(sys.modules.items()):
+    for module in list(sys.modules.values()):
         if hasattr(module, "CLIP_VIT_LARGE_PATCH14_336_CONFIG"):
             module.CLIP_VIT_LARGE_PATCH14_336_CONFIG = CLIPVisionConfig(**sizes)
 
@@ -61,12 +61,18 @@ def open_model(folder, type, cache):
         raise FileNotFoundError(f"{folder} lacks the published Python files, which are what runs: see --published-code")
     start = time.perf_counter()
     held.clear()
+    classes = {"configuration": "Phi3VConfig", "modeling": "Phi3VForCausalLM", "image_processing": "Phi3VImageProcessor",
+               "processing": "Phi3VProcessor"}
+    published = {name: get_class_from_dynamic_module(f"{file}_phi3_v.{name}", folder) for file, name in classes.items()}
     other_tower(folder)
     dtype = {"bf16": torch.bfloat16, "f32": torch.float32}[type]
-    model = AutoModelForCausalLM.from_pretrained(folder, trust_remote_code=True, torch_dtype=dtype, low_cpu_mem_usage=True,
-                                                 attn_implementation="eager").eval()
+    config = published["Phi3VConfig"].from_pretrained(folder)
+    model = published["Phi3VForCausalLM"].from_pretrained(folder, config=config, torch_dtype=dtype, low_cpu_mem_usage=True,
+                                                          attn_implementation="eager").eval()
     model.generation_config.eos_token_id = None
-    held.update(model=model, processor=AutoProcessor.from_pretrained(folder, trust_remote_code=True), dtype=dtype)
+    processor = published["Phi3VProcessor"](published["Phi3VImageProcessor"].from_pretrained(folder),
+                                            AutoTokenizer.from_pretrained(folder))
+    held.update(model=model, processor=processor, dtype=dtype)
     model.model.vision_embed_tokens.register_forward_pre_hook(vision_begins)
     model.model.vision_embed_tokens.register_forward_hook(vision_ends)
     return {"s": time.perf_counter() - start, "resident_bytes": resident()}
@@ -85,24 +91,43 @@ def generate(inputs, n, start, cache):
             "vision_s": held.get("vision_s"), "prompt_tokens": n_prompt}
 
 
+def ask_about(prepare, question, n, start):
+    """prepare(question) gives what the model wants of a question about the picture."""
+    held["prepare"], held["cache"] = prepare, DynamicCache()
+    return generate(prepare(question), n, start, held["cache"])
+
+
+def in_our_type(inputs):
+    return {**inputs, "pixel_values": inputs["pixel_values"].to(held["dtype"])}
+
+
 def picture(path, question, n):
     start = time.perf_counter()
-    held["image"], held["cache"] = Image.open(path).convert("RGB"), DynamicCache()
-    inputs = held["processor"](question_prompt(question), [held["image"]], return_tensors="pt")
-    held["pixels"] = {"pixel_values": inputs["pixel_values"].to(held["dtype"]), "image_sizes": inputs["image_sizes"]}
-    return generate({**inputs, **held["pixels"]}, n, start, held["cache"])
+    image = Image.open(path).convert("RGB")
+    return ask_about(lambda q: in_our_type(held["processor"](question_prompt(q), [image], return_tensors="pt")),
+                     question, n, start)
+
+
+def crops(path, size, tokens, question, n):
+    """The same for crops from a file, of a side that the published code does not make itself. What it does behind the tower
+    counts in crops of 336, so the picture's size is given to it in these."""
+    start = time.perf_counter()
+    pixels = torch.from_numpy(np.load(path))[None]
+    size = [side * 336 // pixels.shape[-1] for side in size]
+    images = {"pixel_values": pixels, "image_sizes": torch.tensor([size]), "num_img_tokens": [tokens]}
+    convert = held["processor"]._convert_images_texts_to_inputs
+    return ask_about(lambda q: in_our_type(convert(images, question_prompt(q), return_tensors="pt")), question, n, start)
 
 
 def again(question, n):
     """generate() takes keys and values of what both prompts begin with, so the tower does not run; the processor is asked
     for the picture once more, because it makes ids of a prompt only together with it."""
     start, before = time.perf_counter(), held["prompt"]
-    inputs = held["processor"](question_prompt(question), [held["image"]], return_tensors="pt")
+    inputs = held["prepare"](question)
     ids = inputs["input_ids"][0].tolist()
     common = next((i for i, (a, b) in enumerate(zip(before, ids)) if a != b), min(len(before), len(ids)))
     held["cache"].crop(min(common, len(ids) - 1))
-    answer = generate({**inputs, **held["pixels"]}, n, start, held["cache"])
-    return {**answer, "vision_s": None, "reuse": "keys and values"}
+    return generate(inputs, n, start, held["cache"]) | {"vision_s": None, "reuse": "keys and values"}
 
 
 def text(ids, n):
@@ -112,5 +137,5 @@ def text(ids, n):
 
 
 if __name__ == "__main__":
-    serve({"prepare": lambda folder, type, cache: {}, "open": open_model, "picture": picture, "again": again, "text": text,
-           "peak": peak})
+    serve({"prepare": lambda folder, type, cache: {}, "open": open_model, "picture": picture, "crops": crops,
+           "again": again, "text": text, "peak": peak})

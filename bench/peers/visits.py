@@ -27,10 +27,29 @@ def write_picture(path, side, seed=0):
     Image.fromarray(np.clip(128 + 90 * np.stack(waves, 2) + noise, 0, 255).astype(np.uint8)).save(path)
 
 
-def text(n_words):
+def words(n_words):
     """Words that are a token each."""
     rng = np.random.default_rng(5)
     return " ".join(WORDS[i] for i in rng.integers(0, len(WORDS), n_words))
+
+
+def log(work, name):
+    return open(os.path.join(work, name + ".log"), "w")
+
+
+def start(work, program, threads, *options):
+    """A program's worker, in its own Python with these options."""
+    return Peer(program + "_worker.py", threads, log(work, program), places.environment(work, program),
+                os.path.join(work, "hf-" + program), options)
+
+
+def start_ours(work, phiscope, threads):
+    return Peer("phiscope_worker.py", threads, log(work, "ours"), PHISCOPE=phiscope)
+
+
+def cache(work, program, type, model=""):
+    """Where a program keeps its format of the weights."""
+    return os.path.join(work, "-".join(filter(None, (program, model, type))))
 
 
 class Visits:
@@ -39,25 +58,17 @@ class Visits:
         self.work, self.folder, self.ours, self.threads = work, folder, ours, threads
         self.picture = os.path.join(work, "picture.png")
         write_picture(self.picture, SIDE)
-        self.ids = {n: tokenize(text(n - 1)) for n in (8, 512)}
+        self.ids = {n: tokenize(words(n - 1)) for n in (8, 512)}
         for n, ids in self.ids.items():
             if len(ids) != n:
                 raise RuntimeError(f"this tokenizer makes {len(ids)} tokens of {n - 1} words")
         self.obstacles = {}  # side -> why it is left out
 
-    def log(self, name):
-        return open(os.path.join(self.work, name + ".log"), "w")
-
-    def peer(self, program):
-        python = places.environment(self.work, program)
-        return Peer(program + "_worker.py", self.threads, self.log(program), python,
-                    os.path.join(self.work, "hf-" + program))
-
     def where(self, program, type):
-        return {"folder": self.folder, "type": type, "cache": os.path.join(self.work, f"{program}-{type}")}
+        return {"folder": self.folder, "type": type, "cache": cache(self.work, program, type)}
 
     def prepare(self, program, type):
-        peer = self.peer(program)
+        peer = start(self.work, program, self.threads)
         try:
             peer("prepare", **self.where(program, type))
         finally:
@@ -77,12 +88,12 @@ class Visits:
     def program(self, program, type):
         where = self.where(program, type)
         places.warm(where["cache"] if os.path.isdir(where["cache"]) else where["folder"])
-        start = time.perf_counter()
-        peer = self.peer(program)
+        begin = time.perf_counter()
+        peer = start(self.work, program, self.threads)
         try:
             opened = peer("open", **where)
             peer("text", ids=self.ids[8], n=1)
-            answers = {"open": opened, "start": {"s": time.perf_counter() - start}}
+            answers = {"open": opened, "start": {"s": time.perf_counter() - begin}}
             try:
                 answers["prompt"] = peer("text", ids=self.ids[512], n=1)
             except RuntimeError as e:
@@ -92,14 +103,14 @@ class Visits:
             peer.close()
 
     def phiscope(self, type):
-        start = self.ours.start(type)
+        first = self.ours.start(type)
         prompt = self.ours.case("pp:512", type)
         self.ours.close()
-        peer = Peer("phiscope_worker.py", self.threads, self.log("ours"), PHISCOPE=self.ours.program)
+        peer = start_ours(self.work, self.ours.program, self.threads)
         try:
             opened = peer("open", folder=self.ours.folder(type), type=type, cache="")
             seconds = prompt["n"] / prompt["tok_s"]
-            return {"open": opened, "start": start, "prompt": {"first_s": seconds}} | self.questions(peer)
+            return {"open": opened, "start": first, "prompt": {"first_s": seconds}} | self.questions(peer)
         finally:
             peer.close()
 

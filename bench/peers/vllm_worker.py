@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """vLLM on a processor, as its own code of this model computes; the published files, which have to lie in the model folder,
 prepare its pictures. Everything runs in this one process."""
+import collections
 import os
 import sys
 import time
@@ -29,7 +30,7 @@ def open_model(folder, type, cache):
     dtype = {"bf16": "bfloat16", "f32": "float32"}[type]
     held.update(llm=LLM(folder, dtype=dtype, trust_remote_code=True, max_model_len=4096, max_num_batched_tokens=4096,
                         max_num_seqs=1, limit_mm_per_prompt={"image": 1}, enforce_eager=True, skip_mm_profiling=True),
-                shown=0, asked=0)
+                shown=collections.Counter(), asked=0)
     return {"s": time.perf_counter() - start, "resident_bytes": resident()}
 
 
@@ -51,8 +52,8 @@ def ask(question, n, start):
 
 def picture(path, question, n):
     start = time.perf_counter()
-    held["picture"] = Image.fromarray(prompts.picture(path, held["shown"]))
-    held["shown"] += 1
+    held["picture"] = Image.fromarray(prompts.picture(path, held["shown"][path]))
+    held["shown"][path] += 1
     return ask(question, n, start)
 
 
