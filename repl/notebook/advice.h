@@ -11,7 +11,7 @@
 
 struct advice {
     char *mode;           // of new notebooks: "chat" or "cell"; NULL: no recommendation
-    double min_certainty; // answers with a lower mean certainty are unreliable; 0: none
+    double min_certainty; // answers with a less probable token are unreliable (guess.h); 0: none
     char *no_picture;     // the answer to every prompt without a picture; NULL: the model answers
 };
 

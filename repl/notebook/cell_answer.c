@@ -7,6 +7,7 @@
 #include "notebook/ahead.h"
 #include "notebook/cell_answer.h"
 #include "notebook/features.h"
+#include "notebook/guess.h"
 #include "notebook/prompt.h"
 
 /* -- Showing an answer as it comes ------------------------------------------------------------ */
@@ -16,6 +17,8 @@ struct show {
     int cell; // number; 0: none
     double begun, first_token_s;
     float probability; // of the least certain token since the last piece of text; 0: none yet
+    bool waits;        // until the answer is whole and judged
+    double withheld;   // how certain an answer was that is not shown; 0: it is
 };
 
 static void send(struct notebook *nb, const struct nb_output *out)
@@ -62,10 +65,11 @@ static int on_event(const struct phi3v_event *event, void *user)
         float p = fmaxf(expf(event->logprob), 1e-30f);
         if (sh->probability == 0 || p < sh->probability) sh->probability = p;
     }
-    if (event->type == PHI3V_EVENT_TEXT) {
+    if (event->type == PHI3V_EVENT_TEXT && sh->first_token_s == 0)
+        sh->first_token_s = now_s() - sh->begun;
+    if (event->type == PHI3V_EVENT_TEXT && !sh->waits) {
         struct nb_piece piece = {event->n_text_bytes, sh->probability};
         sh->probability = 0;
-        if (sh->first_token_s == 0) sh->first_token_s = now_s() - sh->begun;
         sh->nb->front.progress(sh->nb->front.user, NULL);
         send(sh->nb, &(struct nb_output){.kind = NB_ANSWER_TEXT,
                                          .cell = sh->cell,
@@ -77,19 +81,46 @@ static int on_event(const struct phi3v_event *event, void *user)
     return engine_on_event(event, &sh->nb->engine);
 }
 
+/* Shows an answer that was waited for, in the pieces in which it would have come. */
+static int show_whole(struct show *sh, const struct phi3v_result *result, struct phi3v_error *err)
+{
+    struct notebook *nb = sh->nb;
+    size_t n = result->text_ends && result->logprobs ? result->n_ids : 0, at = 0;
+    struct nb_piece *pieces = memory_zero(n + 1, sizeof *pieces);
+    if (!pieces) return memory_error(err);
+    for (size_t k = 0; k < n; at = result->text_ends[k++])
+        pieces[k] =
+            (struct nb_piece){result->text_ends[k] - at, fmaxf(expf(result->logprobs[k]), 1e-30f)};
+    pieces[n].n_bytes = result->n_text_bytes - at;
+    nb->front.progress(nb->front.user, NULL);
+    send(nb, &(struct nb_output){.kind = NB_ANSWER_TEXT,
+                                 .cell = sh->cell,
+                                 .text = result->text,
+                                 .n_bytes = result->n_text_bytes,
+                                 .pieces = pieces,
+                                 .n_pieces = (int)n + 1});
+    free(pieces);
+    return 0;
+}
+
 static void show_end(struct show *sh, const struct nb_answer *answer)
 {
     send(sh->nb, &(struct nb_output){.kind = NB_ANSWER_END, .cell = sh->cell, .answer = answer});
 }
 
-static void tell_certainty(struct notebook *nb, const struct cell *c)
+static void tell_certainty(const struct show *sh, const struct cell *c)
 {
-    double mean = certainty_mean(&c->certainty), least = nb->engine.advice.min_certainty;
-    if (mean < least)
-        note(nb,
-             "(unsure: %.1f%% certain on average; below %.1f%% this model's answers are not "
-             "reliable)",
-             100 * mean, 100 * least);
+    double certain = certainty_least(&c->certainty), least = sh->nb->engine.advice.min_certainty;
+    if (sh->withheld > 0)
+        note(sh->nb,
+             "(an answer is not shown, because its least certain letter had %.0f%% and this model "
+             "is often wrong below %.0f%%; :set guess on shows such answers)",
+             100 * sh->withheld, 100 * least);
+    else if (certain < least)
+        note(sh->nb,
+             "(unsure: the least certain letter had %.0f%%, and this model is often wrong below "
+             "%.0f%%)",
+             100 * certain, 100 * least);
 }
 
 static void tell_end(struct notebook *nb, enum phi3v_finish finish)
@@ -218,7 +249,7 @@ static void show_result(struct show *sh, int i, const struct question *q,
     free(sources);
     if (n_begun) whole_free(&whole);
     tell_end(sh->nb, result->finish);
-    tell_certainty(sh->nb, &sh->nb->book.v[i]);
+    tell_certainty(sh, &sh->nb->book.v[i]);
 }
 
 /* -- One answer ------------------------------------------------------------------------------- */
@@ -264,15 +295,20 @@ static int compute(struct show *sh, int i, const struct question *q, const struc
                    enum answer_way way, size_t n_begun, struct phi3v_error *err)
 {
     struct notebook *nb = sh->nb;
-    struct phi3v_result result;
+    struct phi3v_result result, shown;
     int rc = ahead_finish(nb->ahead, q->prompt, on_event, sh);
     if (rc) return refuse(err, rc, "cancelled");
     features_recall_for(nb, i);
+    sh->waits = way == ANSWER_NEW && guess_awaited(&nb->engine, s);
     rc = engine_answer(&nb->engine, q, s, on_event, sh, &result, err);
     if (rc) return rc;
-    rc = keep_answer(nb, i, &result, s, way != ANSWER_NEW, err);
+    shown = result;
+    if (sh->waits && guess_withhold(&nb->engine, &result, &shown))
+        sh->withheld = certainty_least_of(result.logprobs, result.n_answer_ids);
+    if (sh->waits) rc = show_whole(sh, &shown, err);
+    if (!rc) rc = keep_answer(nb, i, &shown, s, way != ANSWER_NEW, err);
     nb->book.v[i].first_token_s = sh->first_token_s;
-    if (!rc) show_result(sh, i, q, &result, n_begun, s);
+    if (!rc) show_result(sh, i, q, &shown, n_begun, s);
     engine_result_fini(&nb->engine, &result);
     return rc;
 }

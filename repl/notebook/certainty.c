@@ -63,16 +63,19 @@ double certainty_probability(const struct certain_token *t)
     return isnan(t->logprob) ? 0 : exp((double)t->logprob);
 }
 
-double certainty_mean(const struct certainty *c)
+double certainty_least(const struct certainty *c)
 {
-    double sum = 0;
-    size_t n = 0;
-    for (size_t i = 0; i < c->n; i++) {
-        if (isnan(c->v[i].logprob)) continue;
-        sum += certainty_probability(&c->v[i]);
-        n++;
-    }
-    return n ? sum / (double)n : (double)NAN;
+    double least = (double)NAN;
+    for (size_t i = 0; i < c->n; i++)
+        if (!isnan(c->v[i].logprob)) least = fmin(least, exp((double)c->v[i].logprob));
+    return least;
+}
+
+double certainty_least_of(const float *logprobs, size_t n)
+{
+    double least = (double)NAN;
+    for (size_t i = 0; i < n && logprobs; i++) least = fmin(least, exp((double)logprobs[i]));
+    return least;
 }
 
 /* -- In notebooks ----------------------------------------------------------------------------- */

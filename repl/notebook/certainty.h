@@ -30,8 +30,10 @@ bool certainty_add(struct certainty *c, const struct phi3v_result *r, size_t n);
 bool certainty_resize(struct certainty *c, size_t n);
 
 double certainty_probability(const struct certain_token *t); /* 0: not known */
-/* The mean of the tokens' probabilities; NAN when none is known. */
-double certainty_mean(const struct certainty *c);
+/* The smallest of the tokens' probabilities; NAN when none is known. */
+double certainty_least(const struct certainty *c);
+/* The same for n log-probabilities, or NULL. */
+double certainty_least_of(const float *logprobs, size_t n);
 
 /* The form kept in notebooks: one string per token, "LOGPROB ID:LOGPROB ID:LOGPROB …", with three
  * decimals. NULL without memory. */

@@ -5,6 +5,7 @@
 
 #include "common/clock.h"
 #include "notebook/certainty.h"
+#include "notebook/guess.h"
 #include "notebook/engine.h"
 
 static const struct engine_kind local;
@@ -82,11 +83,12 @@ static int ask(struct engine *e, const struct phi3v_turn *turns, int n_turns,
     return 0;
 }
 
-/* A GPU samples tokens itself and runs ahead of the host, unless every step's logits are needed. */
+/* A GPU samples tokens itself and runs ahead of the host, unless every step's logits are needed, as
+ * they are for judging answers. */
 static bool wants_certainty(const struct engine *e, const struct settings *s)
 {
     if (strcmp(s->certainty, "auto") != 0) return !strcmp(s->certainty, "on");
-    return !strncmp(e->info->device, "cpu", 3);
+    return guess_awaited(e, s) || !strncmp(e->info->device, "cpu", 3);
 }
 
 /* Converts the settings for the library; *ret_stop is to be freed after the call. */

@@ -104,7 +104,7 @@ static json_t *cell_metadata(const struct book *b, const struct cell *c, enum ce
         if (c->ids) json_object_set_new(ours, "output_ids", json_ids(c->ids, c->n_ids));
     }
     if (brings_images(c)) json_object_set_new(ours, "loaded", loaded_json(b, c));
-    if (c->answer && c->ids && c->certainty.n == c->n_ids && !isnan(certainty_mean(&c->certainty)))
+    if (c->answer && c->ids && c->certainty.n == c->n_ids && !isnan(certainty_least(&c->certainty)))
         json_object_set_new(ours, "logprobs", certainty_json(&c->certainty));
     if (c->overrides.n) json_object_set_new(ours, "overrides", strings_json(&c->overrides));
     json_object_set_new(ours, "pictures", images_json(b, &c->images));

@@ -86,6 +86,8 @@ const struct setting setting_table[] = {
     {"certainty", 0, SETTING_CHOICE, SHOWN, AT(certainty), 0, 0, 0, "auto|on|off", "WHETHER",
      "keep how certain each token was, for :alt: auto|on|off (auto: off on a GPU, which draws by "
      "itself then)"},
+    {"guess", 0, SETTING_ONOFF, SHOWN, AT(guess), 0, 0, 0, NULL, "on|off",
+     "show answers even if the model's folder says they are too unsure; off unless said otherwise"},
     {"doubt", 0, SETTING_REAL, SHOWN, AT(doubt), 0, 1, 0, NULL, "X",
      "underline words to which the model gave less than this probability; 0: none"},
     {"plain", 0, SETTING_FLAG, SHOWN, AT(plain), 0, 0, 0, NULL, NULL,

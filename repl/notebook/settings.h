@@ -24,6 +24,7 @@ struct settings {
     /* How it is shown. */
     char *layout;    // "auto", "beside", "above"
     char *certainty; // "auto", "on", "off": whether answers come with log-probabilities
+    bool guess;      // also show answers that are below the model's min_certainty
     double doubt;    // words below this probability are underlined; 0: none
     char *graphics;  // "auto", "kitty", "sixel", "blocks", "ascii", "none"
     bool plain;

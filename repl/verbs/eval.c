@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * phiscope eval: asks a model the questions of a file and scores its answers against what is known
  * about the pictures. docs/eval.md describes the file's format. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,10 +9,13 @@
 #include "common/files.h"
 #include "common/json.h"
 #include "common/must.h"
+#include "notebook/certainty.h"
+#include "notebook/guess.h"
 #include "notebook/refs.h"
 #include "notebook/words.h"
 #include "term/out.h"
 #include "tty/interrupt.h"
+#include "verbs/curve.h"
 #include "verbs/rounding.h"
 #include "verbs/score.h"
 #include "verbs/verbs.h"
@@ -20,7 +24,7 @@ enum { MAX_FILE_BYTES = 64 << 20, MAX_TURNS = 64 };
 
 struct tally { // for one kind of question
     char *kind;
-    size_t n, right, n_exact, exact, edits, letters;
+    size_t n, right, withheld, n_exact, exact, edits, letters;
     double seconds;
 };
 
@@ -31,6 +35,7 @@ struct eval {
     struct tally *tallies;
     size_t n_tallies;
     size_t asked;
+    struct curve curve;
     struct rounding *rounding; // with --rounding
 };
 
@@ -168,7 +173,8 @@ static int load_pictures(struct eval *e, struct talk *t, struct phi3v_error *err
 /* -- Scores --------------------------------------------------------------------------------- */
 
 struct marks {
-    bool right;
+    bool right, withheld;
+    double least; // probability of a token of the answer, also of one that is withheld
     bool has_answer, exact;
     size_t facts, found; // of contains, last, absent and numbers together
     size_t edits, letters;
@@ -233,6 +239,7 @@ static void count(struct tally *t, const struct marks *m, double seconds)
 {
     t->n++;
     t->right += m->right;
+    t->withheld += m->withheld;
     t->n_exact += m->has_answer;
     t->exact += m->exact;
     t->edits += m->edits;
@@ -253,10 +260,12 @@ static void print_turn(const struct eval *e, const struct talk *t, const char *k
 {
     if (!e->bare.opt.json || e->rounding) return;
     json_t *line = json_pack(
-        "{s:I,s:i,s:o,s:o,s:o,s:b,s:o,s:[I,I],s:o,s:f}", "entry", (json_int_t)t->number, "turn",
-        t->n_results + 1, "kind", json_text(kind), "question", json_text(text_at(turn, "question")),
-        "text", json_textn(result->text ? result->text : "", result->n_text_bytes), "right",
-        m->right, "exact", m->has_answer ? json_boolean(m->exact) : json_null(), "facts",
+        "{s:I,s:i,s:o,s:o,s:o,s:b,s:b,s:o,s:o,s:[I,I],s:o,s:f}", "entry", (json_int_t)t->number,
+        "turn", t->n_results + 1, "kind", json_text(kind), "question",
+        json_text(text_at(turn, "question")), "text",
+        json_textn(result->text ? result->text : "", result->n_text_bytes), "right", m->right,
+        "withheld", m->withheld, "certainty", isnan(m->least) ? json_null() : json_real(m->least),
+        "exact", m->has_answer ? json_boolean(m->exact) : json_null(), "facts",
         (json_int_t)m->found, (json_int_t)m->facts, "letters_wrong", share(m->edits, m->letters),
         "seconds", seconds);
     verb_report_json(line);
@@ -269,15 +278,16 @@ static void print_json_summary(const struct eval *e)
     for (size_t i = 0; i < e->n_tallies; i++) {
         const struct tally *t = &e->tallies[i];
         json_array_append_new(
-            kinds, json_pack("{s:o,s:I,s:I,s:o,s:o,s:o,s:f}", "kind", json_text(t->kind), "n",
+            kinds, json_pack("{s:o,s:I,s:I,s:o,s:I,s:o,s:o,s:f}", "kind", json_text(t->kind), "n",
                              (json_int_t)t->n, "right", (json_int_t)t->right, "right_share",
-                             share(t->right, t->n), "exact_share", share(t->exact, t->n_exact),
-                             "letters_wrong", share(t->edits, t->letters), "seconds",
-                             t->seconds / (double)t->n));
+                             share(t->right, t->n), "withheld", (json_int_t)t->withheld,
+                             "exact_share", share(t->exact, t->n_exact), "letters_wrong",
+                             share(t->edits, t->letters), "seconds", t->seconds / (double)t->n));
     }
-    json_t *line = json_pack(
-        "{s:{s:o,s:o,s:b,s:o}}", "summary", "model", json_text(e->bare.engine.info->name), "dtype",
-        json_text(e->bare.engine.info->dtype), "blank", e->bare.opt.blank, "kinds", kinds);
+    json_t *line = json_pack("{s:{s:o,s:o,s:b,s:o,s:o}}", "summary", "model",
+                             json_text(e->bare.engine.info->name), "dtype",
+                             json_text(e->bare.engine.info->dtype), "blank", e->bare.opt.blank,
+                             "kinds", kinds, "curve", curve_json(&e->curve));
     verb_report_json(line);
     json_decref(line);
 }
@@ -292,8 +302,9 @@ static void print_share(size_t part, size_t whole)
 
 static void print_table(const struct eval *e)
 {
-    printf("%-32s %6s  %8s %8s %8s %8s\n", "kind", "n", "right", "exact", "letters", "seconds");
-    printf("%-32s %6s  %8s %8s %8s %8s\n", "", "", "", "", "wrong", "each");
+    printf("%-32s %6s  %8s %8s %8s %8s %8s\n", "kind", "n", "right", "withheld", "exact", "letters",
+           "seconds");
+    printf("%-32s %6s  %8s %8s %8s %8s %8s\n", "", "", "", "", "", "wrong", "each");
     struct out out;
     out_init(&out, stdout, NULL);
     for (size_t i = 0; i < e->n_tallies; i++) {
@@ -301,10 +312,12 @@ static void print_table(const struct eval *e)
         out_padded(&out, t->kind, 32);
         printf(" %6zu ", t->n);
         print_share(t->right, t->n);
+        print_share(t->withheld, t->n);
         print_share(t->exact, t->n_exact);
         print_share(t->edits, t->letters);
         printf(" %8.2f\n", t->seconds / (double)t->n);
     }
+    curve_print(&e->curve);
 }
 
 /* -- Rounding ------------------------------------------------------------------------------- */
@@ -338,9 +351,9 @@ static void add_question(struct talk *t, const json_t *turn)
     user->n_images = (int)t->n_images;
 }
 
-static void add_answer(struct talk *t)
+static void add_answer(struct talk *t, const struct phi3v_result *result)
 {
-    const struct phi3v_result *result = &t->results[t->n_results++];
+    t->n_results++;
     t->turns[t->n_turns++] = (struct phi3v_turn){.role = "assistant",
                                                  .text = result->text ? result->text : "",
                                                  .ids = result->ids,
@@ -364,6 +377,7 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
     struct phi3v_params params;
     const char **stop = xcalloc(opt->set.stop.n + 1, sizeof *stop);
     settings_params(&opt->set, &params, stop);
+    params.logprobs = 1;
     rc = phi3v_generate(e->bare.engine.session, prompt, &params, bare_engine_on_progress, &e->bare,
                         result, err);
     progress_clear(&e->bare.progress);
@@ -375,16 +389,23 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
         phi3v_result_fini(result);
         return refuse(err, PHI3V_E_CANCELLED, "interrupted");
     }
-    const char *text = result->text ? result->text : "";
+    struct phi3v_result shown = *result;
+    const bool withheld = guess_awaited(&e->bare.engine, &opt->set) &&
+                          guess_withhold(&e->bare.engine, result, &shown);
+    const char *text = shown.text ? shown.text : "";
     struct marks m = mark(text, turn);
+    m.withheld = withheld;
+    if (withheld) m.edits = m.letters = 0; // nothing was read
+    m.least = certainty_least_of(result->logprobs, result->n_answer_ids);
+    curve_add(&e->curve, m.least, withheld ? mark(result->text, turn).right : m.right);
     if (e->rounding && (rc = ask_rounded(e, t, turn, text, m.right, err))) {
         phi3v_result_fini(result);
         return rc;
     }
     kind = kind ? kind : text_at(t->entry, "kind");
     count(tally_of(e, kind), &m, seconds);
-    print_turn(e, t, kind, turn, result, &m, seconds);
-    add_answer(t);
+    print_turn(e, t, kind, turn, &shown, &m, seconds);
+    add_answer(t, &shown);
     e->asked++;
     return 0;
 }
@@ -453,10 +474,14 @@ int eval_main(struct options *opt, int argc, char **argv)
         return verb_misuse(opt, "eval takes its pictures from %s: leave -i out", words[0]);
     struct eval e = {.path = words[0]};
     bare_engine_init(&e.bare, opt);
-    if (opt->rounding) rounding_exact(&e.bare.opt.set);
+    if (opt->rounding) {
+        rounding_exact(&e.bare.opt.set);
+        e.bare.opt.set.guess = true; // answers are compared as each form gives them
+    }
     status = run(&e);
     for (size_t i = 0; i < e.n_tallies; i++) free(e.tallies[i].kind);
     free(e.tallies);
+    curve_free(&e.curve);
     json_decref(e.file);
     rounding_close(e.rounding);
     bare_engine_fini(&e.bare);

@@ -32,8 +32,8 @@ int main(int argc, char **argv)
     const char *path = set("OWN_ANSWERS");
     size_t n = expected(path);
     tap_ok(n >= 10, "%zu questions", n);
-    const struct run *r =
-        DRIVE(NULL, "eval", "--json", "--dtype", "f32", "-m", set("DEFAULT_MODEL"), path);
+    const struct run *r = DRIVE(NULL, "eval", "--json", "--dtype", "f32", "--guess", "on", "-m",
+                                set("DEFAULT_MODEL"), path);
     tap_ok(r->status == 0, "eval: %s", *r->err ? r->err : "ok");
     for (size_t i = 0; i < n; i++) {
         json_t *line = drive_json((int)i);

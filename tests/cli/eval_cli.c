@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * phiscope eval: the account of every answer, the summary, the blank test, mistakes in the file. */
 #define _GNU_SOURCE
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,6 +65,15 @@ static void account(void)
                json_integer_value(json_object_get(second, "turn")) == 2 &&
                json_is_null(json_object_get(second, "exact")),
            "eval: a second turn with facts that do not hold");
+    double certainty = json_number_value(json_object_get(first, "certainty"));
+    tap_ok(certainty > 0 && certainty <= 1 && json_is_false(json_object_get(first, "withheld")),
+           "eval: how certain an answer was");
+    const json_t *curve = json_object_get(json_object_get(last, "summary"), "curve");
+    double all[3] = {0};
+    for (size_t k = 0; k < 3; k++)
+        all[k] = json_number_value(json_array_get(json_array_get(curve, 0), k));
+    tap_ok(all[0] == 0 && all[1] == 1 && fabs(all[2] - 1.0 / 3) < 1e-9,
+           "eval: the curve begins with all answers, of which a third are right");
     int right = -1;
     json_unpack((json_t *)(uintptr_t)kind_of(last, 0), "{s:i}", "right", &right);
     tap_ok(right == 1 && !strcmp(text_at(kind_of(last, 0), "kind"), "first") &&

@@ -213,15 +213,51 @@ static void nothing_is_computed_without_a_picture(void **state)
 
 /* -- Unsure ----------------------------------------------------------------------------------- */
 
-static void an_unsure_answer_is_told(void **state)
+static const char withheld[] = "I can't make this out reliably.";
+
+static void an_unsure_answer_is_not_shown(void **state)
 {
     (void)state;
     works(&r, ":load a.ppm\nOne?");
     assert_not_saw(&r, "unsure");
+    char *answer = strdup(cell(1)->answer);
     works(&r, ":model ./unsure");
-    works(&r, "Two?");
-    assert_saw(&r, "note: (unsure: ");
-    assert_saw(&r, "below 100.0% this model's answers are not reliable)");
+    works(&r, ":run 1");
+    assert_string_equal(cell(1)->answer, withheld);
+    assert_int_equal(cell(1)->n_ids, 0);
+    assert_saw(&r, "note: (an answer is not shown, because its least certain letter had ");
+    assert_saw(&r, "often wrong below 100%; :set guess on shows such answers)");
+    assert_not_saw(&r, answer);
+    works(&r, ":save w.ipynb\n:open w.ipynb");
+    assert_string_equal(cell(1)->answer, withheld);
+    works(&r, ":set guess on\n:run 1");
+    assert_string_equal(cell(1)->answer, answer);
+    assert_saw(&r, "note: (unsure: the least certain letter had ");
+    free(answer);
+}
+
+/* Who asked for no certainty, for a form, or for the answer to go on, gets it. */
+static void what_is_not_judged(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm\n:model ./unsure\n:set certainty off\nOne?");
+    assert_string_not_equal(cell(1)->answer, withheld);
+    works(&r,
+          ":set certainty auto\n:set guess on\nTwo?\n:set guess off\n:set max_new_tokens 3\n:more");
+    assert_string_not_equal(cell(2)->answer, withheld);
+    works(&r, "Three?\n:fork 2@1");
+    assert_string_not_equal(cell(2)->answer, withheld);
+}
+
+static void each_of_many_is_judged(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm\n:model ./unsure\n:foreach a.ppm a.ppm \"What?\" to out.csv");
+    char *rows = recorder_read("out.csv", NULL);
+    const char *first = strstr(rows, withheld);
+    assert_non_null(first);
+    assert_non_null(strstr(first + 1, withheld));
+    free(rows);
 }
 
 /* -- The file --------------------------------------------------------------------------------- */
@@ -259,10 +295,15 @@ static void a_damaged_file_is_refused(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {
-        TEST(the_folder_says_the_mode),           TEST(a_choice_stays),
-        TEST(a_notebook_says_its_mode),           TEST(the_pictures_above_are_seen),
-        TEST(other_pictures_above_make_it_stale), TEST(nothing_is_computed_without_a_picture),
-        TEST(an_unsure_answer_is_told),           TEST(a_damaged_file_is_refused)};
+    const struct CMUnitTest tests[] = {TEST(the_folder_says_the_mode),
+                                       TEST(a_choice_stays),
+                                       TEST(a_notebook_says_its_mode),
+                                       TEST(the_pictures_above_are_seen),
+                                       TEST(other_pictures_above_make_it_stale),
+                                       TEST(nothing_is_computed_without_a_picture),
+                                       TEST(an_unsure_answer_is_not_shown),
+                                       TEST(what_is_not_judged),
+                                       TEST(each_of_many_is_judged),
+                                       TEST(a_damaged_file_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

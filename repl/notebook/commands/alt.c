@@ -160,7 +160,7 @@ int command_alt(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     const struct cell *cell = &nb->book.v[i];
     if (!cell->answer || cell->certainty.n != cell->n_ids ||
-        isnan(certainty_mean(&cell->certainty)))
+        isnan(certainty_least(&cell->certainty)))
         return refuse(err, PHI3V_E_ARGUMENT,
                       "how certain answer %d was is not known: :set certainty on, then :run %d",
                       i + 1, i + 1);

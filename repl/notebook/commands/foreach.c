@@ -9,6 +9,7 @@
 #include "common/clock.h"
 #include "net/fetch.h"
 #include "notebook/commands.h"
+#include "notebook/guess.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
 #include "notebook/foreach_file.h"
@@ -28,6 +29,7 @@ struct item {
 struct foreach {
     struct notebook *nb;
     const struct settings *settings;
+    bool waits;               // with every answer until it is whole and judged
     struct strings what;      // paths, addresses, "@3"
     char *text;               // of the question, with its tag
     char *file;               // also receives the answers
@@ -206,7 +208,12 @@ static void show_begin(struct foreach *f, struct item *l)
 /* Ends the shown answer, and keeps it. */
 static void show_end(struct foreach *f, struct item *l)
 {
-    const struct phi3v_result *result = &l->task.result;
+    struct phi3v_result shown = l->task.code ? (struct phi3v_result){0} : l->task.result;
+    if (f->waits && !l->task.code) {
+        guess_withhold(&f->nb->engine, &l->task.result, &shown);
+        show_text(f, shown.text, shown.n_text_bytes);
+    }
+    const struct phi3v_result *result = &shown;
     const char *source = l->loaded->source;
     struct nb_answer answer = {.question = &l->question,
                                .result = result,
@@ -295,9 +302,10 @@ static int on_event(const struct phi3v_event *event, struct task *task, void *us
 {
     struct foreach *f = user;
     struct item *l = (struct item *)task;
-    if (event->type == PHI3V_EVENT_TEXT && l != f->first)
+    const bool comes = event->type == PHI3V_EVENT_TEXT && !f->waits;
+    if (comes && l != f->first)
         text_addn(&l->waiting, event->text, event->n_text_bytes);
-    else if (event->type == PHI3V_EVENT_TEXT)
+    else if (comes)
         show_text(f, event->text, event->n_text_bytes);
     l->ended = event->type == PHI3V_EVENT_END;
     if (l->ended) show_ended(f);
@@ -447,7 +455,8 @@ static void foreach_free(struct foreach *f)
 
 int command_foreach(struct call *c, struct phi3v_error *err)
 {
-    struct foreach f = {.nb = c->nb, .settings = c->settings};
+    struct foreach f = {
+        .nb = c->nb, .settings = c->settings, .waits = guess_awaited(&c->nb->engine, c->settings)};
     f.last = &f.first;
     engine_begin(&c->nb->engine);
     int rc = parse(&f, c->args, err);
