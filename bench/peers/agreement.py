@@ -55,8 +55,8 @@ class Asker:
             visits.write_picture(self.pictures[-1], 2 * 336, seed)
 
     def debug(self, verb, folder, *more, line=None):
-        done = subprocess.run([self.args.program, "debug", verb, "-m", folder, *more], input=line, stdout=subprocess.PIPE,
-                              text=True, check=True)
+        command = [self.args.program, "debug", verb, "-m", folder, "--dtype", "f32", *more]
+        done = subprocess.run(command, input=line, stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout)
 
     def answers(self, peer, folder, cache, text, picture):

@@ -159,11 +159,11 @@ PROGRAMS = {"transformers": {"bf16": 16}, "vllm": {"bf16": 16}, "openvino_genai"
 OURS = {"q4": 4, "q8": 8, "bf16": 16}
 PARTS = ("llama", "openvino", "onnx")  # programs of which only parts run this model
 
-# What a visit to a program measures: where its figure stands in the answers.
-FIGURES = {"first": lambda v: v["picture"]["first_s"],
-           "decode": lambda v: v["picture"]["rest_s"] / (v["picture"]["n"] - 1),
-           "second": lambda v: v["again"]["first_s"], "prompt": lambda v: v["prompt"]["first_s"],
-           "start": lambda v: v["start"]["s"], "peak": lambda v: v["peak"]["peak_bytes"]}
+# What a visit to a program measures: of which of its parts, and how that part's answer tells it.
+FIGURES = {"first": ("picture", lambda answer: answer["first_s"]),
+           "decode": ("picture", lambda answer: answer["rest_s"] / (answer["n"] - 1)),
+           "second": ("again", lambda answer: answer["first_s"]), "prompt": ("prompt", lambda answer: answer["first_s"]),
+           "start": ("start", lambda answer: answer["s"]), "peak": ("peak", lambda answer: answer["peak_bytes"])}
 
 
 @dataclasses.dataclass

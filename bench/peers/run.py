@@ -233,6 +233,9 @@ def print_table(results):
         else:
             reached = verdict(known, row["value"], row["goal"], row["aim"])
             print(f"| {row['title']} | {row['goal']:g} | {row['aim']:g} | {value} | {n} | {reached} |")
+    for name, row in results["rows"].items():
+        for side, why in row.get("left_out", {}).items():
+            print(f"\n{name} is without {side}: {why}")
     for side, why in results.get("left_out", {}).items():
         print(f"\nLeft out: {side}: {why}")
 
@@ -307,6 +310,8 @@ def run_whole(names, tour, args, results, out):
         try:
             result = visits.evaluate(WHOLE[name], rounds)
             finish(name, WHOLE[name], WHOLE[name].goal, result, results)
+            for side, why in result["left_out"].items():
+                say(f"{name}: without {side}: {why}")
         except RuntimeError as e:
             say(f"{name}: left out: {e}")
     store(out, results)
@@ -315,21 +320,23 @@ def run_whole(names, tour, args, results, out):
 def tokenizer(program, folder):
     """Text to ids, as this folder's tokenizer has them."""
     def tokenize(text):
-        done = subprocess.run([program, "debug", "tokenize", "-m", folder], input=json.dumps(text) + "\n",
-                              stdout=subprocess.PIPE, text=True, check=True)
+        command = [program, "debug", "tokenize", "-m", folder, "--dtype", "f32"]  # the weights as they are: none is packed
+        done = subprocess.run(command, input=json.dumps(text) + "\n", stdout=subprocess.PIPE, text=True, check=True)
         return json.loads(done.stdout)
     return tokenize
 
 
-def set_up(args, folder, names):
-    """What a first run does once, for the peers that the rows want."""
-    if any(n in ROWS and ROWS[n].peer for n in names):
-        peers = Peers(args.work, folder, args.threads)
+def set_up_parts(args, folder):
+    """The programs of which parts run this model, and llama.cpp's formats of the weights."""
+    peers = Peers(args.work, folder, args.threads)
+    for name in PARTS:
         try:
-            peers.files()
+            places.environment(args.work, name)
+            if name == "llama":
+                peers.files()
         except RuntimeError as e:
-            say(f"llama: left out: {e}")
-        peers.close()
+            say(f"{name}: left out: {e}")
+    peers.close()
 
 
 def options():
@@ -381,7 +388,8 @@ def main():
     tour = visits.Visits(args.work, places.with_code(args.work, folder, args.published_code), ours, args.threads,
                          tokenizer(args.program, folder)) if whole else None
     if args.setup:
-        set_up(args, folder, parts)
+        if any(ROWS[name].peer for name in parts):
+            set_up_parts(args, folder)
         if tour:
             prepared(tour, [WHOLE[name] for name in whole], args.peers.split(","))
         return 0

@@ -134,31 +134,34 @@ def sides(rows):
     return [(p, t) for p, t, _ in everyone if any(row.wants(p, t) for row in rows)]
 
 
-def figure(row, visit):
-    """None where that part failed."""
-    try:
-        return FIGURES[row.figure](visit)
-    except (KeyError, ZeroDivisionError):
-        return None
+def figures(row, rounds):
+    """Side -> its figure in each round, and side -> why it has none."""
+    part, figure = FIGURES[row.figure]
+    taken, missing = {}, {}
+    for side in sorted({side for one in rounds for side in one if row.wants(*side.split(" "))}):
+        answers = [one[side][part] if side in one else {"error": "it failed in a later round"} for one in rounds]
+        errors = [answer["error"] for answer in answers if "error" in answer]
+        try:
+            if errors:
+                missing[side] = errors[0]
+            else:
+                taken[side] = [figure(answer) for answer in answers]
+        except ZeroDivisionError:
+            missing[side] = "an answer ended with its first token"
+    return taken, missing
 
 
 def evaluate(row, rounds):
     """Medians over rounds of theirs over ours, our type being the one with the best median; the best program counts."""
-    taken = {}
-    for side in {side for one in rounds for side in one}:
-        program, type = side.split(" ")
-        values = [figure(row, one[side]) for one in rounds if side in one]
-        if row.wants(program, type) and len(values) == len(rounds) and None not in values:
-            taken[side] = values
+    taken, missing = figures(row, rounds)
     ours = {side: values for side, values in taken.items() if side.startswith("ours ")}
-    if not ours:
-        raise RuntimeError("there is no figure of ours")
+    theirs = {side: values for side, values in taken.items() if side not in ours}
+    if not ours or not theirs:
+        raise RuntimeError(f"no figure of {'theirs' if ours else 'ours'}: {missing}")
     mine = min(ours, key=lambda side: statistics.median(ours[side]))
-    ratios = {side: statistics.median(t / o for t, o in zip(values, ours[mine]))
-              for side, values in taken.items() if side not in ours}
-    if not ratios:
-        raise RuntimeError("no program has this figure")
+    ratios = {side: statistics.median(t / o for t, o in zip(values, ours[mine])) for side, values in theirs.items()}
     best = min(ratios, key=ratios.get)
     turn = (lambda v: 1 / v) if row.less else (lambda v: v)
     return {"value": turn(ratios[best]), "ratios": {k: turn(v) for k, v in ratios.items()}, "setting": best, "ours": mine,
-            "medians": {side: statistics.median(values) for side, values in taken.items()}, "rounds": len(rounds)}
+            "medians": {side: statistics.median(values) for side, values in taken.items()}, "left_out": missing,
+            "rounds": len(rounds)}
