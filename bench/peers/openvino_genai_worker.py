@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""OpenVINO GenAI: the whole model, as optimum-intel exports and compresses it. int4, int8 and fp16 are types of weights,
-computed in bf16; f32 is f32 throughout, to compare ids. Prompts beyond 4096 tokens are wrong: the export keeps only the
-short factors of the rotary positions.
+"""OpenVINO GenAI: the whole model, as optimum-intel exports and compresses it. int4, int8, bf16 and fp16 are types of
+weights, computed in bf16; f32 is f32 throughout, to compare ids. Prompts beyond 4096 tokens are wrong: the export keeps
+only the short factors of the rotary positions.
 
 Ids are the published code's for text and for pictures of one crop. Other pictures differ in the view of the whole, which
 create_bicubic_resize (src/cpp/src/visual_language/phi3_vision/classes.cpp) takes at pixels' corners with a = -0.5, where
@@ -22,9 +22,23 @@ from process import peak, resident, run
 from worker import serve
 
 THREADS = int(sys.argv[1])
-WEIGHTS = {"int4": "int4", "int8": "int8", "fp16": "fp16", "f32": "fp32"}
+FORMATS = {"int4": "int4", "int8": "int8", "fp16": "fp16", "f32": "fp32"}
+# For weights that stay as they are the exporter's command line has no word, but its library has.
+UNCHANGED = """import sys
+from optimum.exporters.openvino import main_export
+from optimum.intel import OVConfig
+main_export(sys.argv[1], "model", task="image-text-to-text", trust_remote_code=True, convert_tokenizer=True,
+            ov_config=OVConfig(dtype="bf16"))"""
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "KV_CACHE_PRECISION": "f32", "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
 held = {}
+
+
+def exporter(folder, type):
+    if type == "bf16":
+        return [sys.executable, "-c", UNCHANGED, folder]
+    program = os.path.join(os.path.dirname(sys.executable), "optimum-cli")
+    return [program, "export", "openvino", "--model", folder, "--task", "image-text-to-text", "--trust-remote-code",
+            "--weight-format", FORMATS[type], "model"]
 
 
 def prepare(folder, type, cache):
@@ -40,9 +54,7 @@ def prepare(folder, type, cache):
     os.makedirs(tower)
     with open(os.path.join(tower, "config.json"), "w") as f:
         json.dump({"model_type": "clip", "vision_config": {"image_size": 336}}, f)
-    program = os.path.join(os.path.dirname(sys.executable), "optimum-cli")
-    run([program, "export", "openvino", "--model", os.path.abspath(folder), "--task", "image-text-to-text",
-         "--trust-remote-code", "--weight-format", WEIGHTS[type], "model"], cwd=part,
+    run(exporter(os.path.abspath(folder), type), cwd=part,
         env=os.environ | {"HF_HOME": os.path.join(part, "hub"), "HF_HUB_OFFLINE": "1", "TMPDIR": part})
     if os.path.isdir(cache):
         os.rmdir(cache)
