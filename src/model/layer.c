@@ -97,51 +97,57 @@ static void describe_parts(const struct config *c, struct piece *p, int layer)
     }
 }
 
-/* Of one row: rotates the queries of a kv head and its key, and stores key and value. */
-static void enter_head(const struct ops *o, const struct rotate *a, int row, int kv_head)
+static bool is_step(const struct piece *p) { return p->n_rows == p->n_parts; }
+
+/* Position of a row in its sequence. */
+static int64_t pos_of(const struct piece *p, int row)
 {
-    const struct config *c = a->c;
-    const struct piece *p = a->p;
     const struct piece_part *part = &p->parts[p->row_part[row]];
-    const int group = c->n_heads / c->n_kv_heads;
-    const size_t d = (size_t)c->head_dim;
-    const float *cos = p->cos + (size_t)row * (d / 2), *sin = p->sin + (size_t)row * (d / 2);
-    float *q = p->qkv + (size_t)row * qkv_width(c);
-    float *k = q + (size_t)(c->n_heads + kv_head) * d, *v = k + (size_t)c->n_kv_heads * d;
-    for (int h = kv_head * group; h < (kv_head + 1) * group; h++)
-        o->k->rope(q + (size_t)h * d, cos, sin, c->head_dim);
-    o->k->rope(k, cos, sin, c->head_dim);
-    ops_store(o, &p->attend[p->row_part[row]], kv_head, part->first_pos + row - part->first_row, k,
-              v);
+    return part->first_pos + row - part->first_row;
 }
 
-/* Head by head: the lines that a position goes to are those of its neighbours. */
-static void enter_rows(struct ops *o, void *arg, int begin, int end)
+static void rotate_head(const struct ops *o, const struct rotate *a, int row, float *head)
 {
-    const struct rotate *a = arg;
-    for (int h = 0; h < a->c->n_kv_heads; h++)
-        for (int row = begin; row < end; row++) enter_head(o, a, row, h);
+    const size_t half = (size_t)a->c->head_dim / 2, at = (size_t)row * half;
+    o->k->rope(head, a->p->cos + at, a->p->sin + at, a->c->head_dim);
 }
 
+/* Of a step's row: rotates the queries of a kv head and its key, and stores key and value. */
 static void enter_step(const struct ops *o, void *arg, int part, int kv_head)
 {
     const struct rotate *a = arg;
-    enter_head(o, a, a->p->parts[part].first_row, kv_head);
+    const struct config *c = a->c;
+    const int row = a->p->parts[part].first_row, group = c->n_heads / c->n_kv_heads;
+    const size_t d = (size_t)c->head_dim;
+    float *q = a->p->qkv + (size_t)row * qkv_width(c);
+    float *k = q + (size_t)(c->n_heads + kv_head) * d, *v = k + (size_t)c->n_kv_heads * d;
+    for (int h = kv_head * group; h < (kv_head + 1) * group; h++)
+        rotate_head(o, a, row, q + (size_t)h * d);
+    rotate_head(o, a, row, k);
+    ops_store(o, &a->p->attend[part], kv_head, pos_of(a->p, row), k, v);
 }
 
-static void attend_rows(const struct config *c, struct ops *o, struct piece *p, bool traced)
+/* The same for what a product of many rows has just made, head by head: neighbouring positions go
+ * to the same lines. */
+static void enter_outputs(const struct ops *o, const struct linear *l, int first, int n_rows,
+                          int col, int n)
 {
-    struct rotate rotate = {.c = c, .p = p};
-    if (p->n_rows == p->n_parts && !traced) { /* one of each sequence */
-        ops_attend_steps(o, p->attend, p->n_parts, enter_step, &rotate);
-        return;
+    const struct rotate *a = l->arg;
+    const struct config *c = a->c;
+    const struct piece *p = a->p;
+    const int keys = c->n_heads, values = keys + c->n_kv_heads;
+    for (int h = col / c->head_dim; h < (col + n) / c->head_dim; h++) {
+        float *y = l->y + first * l->y_stride + (int64_t)h * c->head_dim;
+        for (int i = 0; i < n_rows; i++, y += l->y_stride) {
+            const int row = l->first_row + first + i;
+            const struct attention *to = &p->attend[p->row_part[row]];
+            if (h < values) rotate_head(o, a, row, y);
+            if (h >= values)
+                ops_store(o, to, h - values, pos_of(p, row), NULL, y);
+            else if (h >= keys)
+                ops_store(o, to, h - keys, pos_of(p, row), y, NULL);
+        }
     }
-    ops_rows(o, p->n_rows, enter_rows, &rotate);
-    if (traced) {
-        trace_heads(c, o, p, "decoder.layer.0.q_rope", 0, c->n_heads);
-        trace_heads(c, o, p, "decoder.layer.0.k_rope", c->n_heads, c->n_kv_heads);
-    }
-    ops_attend(o, p->attend, p->n_parts);
 }
 
 /* -- The layer -------------------------------------------------------------------------------- */
@@ -159,14 +165,29 @@ static void norm_linear(const struct config *c, struct ops *o, const struct piec
 static void attention_block(const struct config *c, const struct decoder_layer_weights *w,
                             struct ops *o, struct piece *p, int layer)
 {
-    int64_t width = (int64_t)qkv_width(c);
-    bool traced = o->trace && layer == 0;
-    norm_linear(c, o, p, &w->input_norm,
-                (struct linear){.w = &w->qkv, .y = p->qkv, .y_stride = width});
-    if (traced) trace_rows(o, p, "decoder.layer.0.input_norm", c->hidden, p->normed);
-    if (traced) trace_rows(o, p, "decoder.layer.0.qkv", width, p->qkv);
+    struct rotate rotate = {.c = c, .p = p};
+    const int width = (int)qkv_width(c);
+    const bool traced = o->trace && layer == 0, step = is_step(p) && !traced;
+    struct linear qkv = {.w = &w->qkv,
+                         .y = p->qkv,
+                         .y_stride = width,
+                         .then = step || traced ? THEN_NOTHING : THEN_CALL,
+                         .call = enter_outputs,
+                         .arg = &rotate,
+                         .head = c->head_dim};
     describe_parts(c, p, layer);
-    attend_rows(c, o, p, traced);
+    norm_linear(c, o, p, &w->input_norm, qkv);
+    if (traced) {
+        trace_rows(o, p, "decoder.layer.0.input_norm", c->hidden, p->normed);
+        trace_rows(o, p, "decoder.layer.0.qkv", width, p->qkv);
+        enter_outputs(o, &qkv, 0, p->n_rows, 0, width);
+        trace_heads(c, o, p, "decoder.layer.0.q_rope", 0, c->n_heads);
+        trace_heads(c, o, p, "decoder.layer.0.k_rope", c->n_heads, c->n_kv_heads);
+    }
+    if (step)
+        ops_attend_steps(o, p->attend, p->n_parts, enter_step, &rotate);
+    else
+        ops_attend(o, p->attend, p->n_parts);
     ops_linear(o, &(struct linear){.w = &w->o,
                                    .x = p->attn,
                                    .x_stride = w->o.n_in,
