@@ -71,7 +71,7 @@ static inline uint16_t bf16_bits(float x)
  * A block is 64-byte aligned and readable as a whole;
  * positions that a row does not see may hold anything and never matter. */
 enum kv_type { KV_F32, KV_F16, KV_Q8, KV_BF16, KV_TYPES };
-enum { KV_BLOCK = 64, KV_GROUP = 32 };
+enum { KV_BLOCK = 64, KV_GROUP = 32, KV_RUN = 16 };
 
 static inline int kv_padded(int head_dim) { return (head_dim + 15) / 16 * 16; }
 static inline int kv_groups(int head_dim) { return (head_dim + KV_GROUP - 1) / KV_GROUP; }
@@ -124,6 +124,9 @@ struct kernels {
      * half is written. */
     void (*kv_put)(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                    const float *v, int head_dim);
+    /* The same for KV_RUN positions of KV_BF16, `stride` floats apart, from a multiple of KV_RUN on. */
+    void (*kv_put_run)(void *k_block, void *v_block, int at, const float *k, const float *v,
+                       int64_t stride, int head_dim);
 
     /* The other types: rows of x are prepared once for all products with matrices of that type and
      * n_in, then multiplied. rows: n_rows * prepared_bytes, 64-byte aligned. Values must be finite

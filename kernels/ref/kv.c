@@ -107,6 +107,14 @@ void ref_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const f
     if (v) put_value(v_block, type, at, v, head_dim);
 }
 
+void ref_kv_put_run(void *k_block, void *v_block, int at, const float *k, const float *v,
+                    int64_t stride, int head_dim)
+{
+    for (int i = 0; i < KV_RUN; i++)
+        ref_kv_put(k_block, v_block, KV_BF16, at + i, k ? k + i * stride : NULL,
+                   v ? v + i * stride : NULL, head_dim);
+}
+
 /* -- widening --------------------------------------------------------------------------------- */
 
 static float scale_of(const int8_t *block, int head_dim, int i)

@@ -6,6 +6,7 @@ void kernels_fill_portable(struct kernels *k)
     k->matmul = ref_matmul;
     k->kv_fastest = KV_F32;
     k->kv_put = ref_kv_put;
+    k->kv_put_run = ref_kv_put_run;
     k->prepare = ref_prepare;
     k->matmul_prepared = ref_matmul_prepared;
     k->pack = ref_pack;

@@ -7,6 +7,8 @@
 
 void ref_matmul(float *y, int64_t y_stride, const float *x, int64_t x_stride, int n_rows,
                 const struct mat *w, const float *bias, int out_begin, int out_end, void *scratch);
+void ref_kv_put_run(void *k_block, void *v_block, int at, const float *k, const float *v,
+                    int64_t stride, int head_dim);
 void ref_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                 const float *v, int head_dim);
 /* A block's stored numbers as f32: keys [head_dim][KV_BLOCK], values [KV_BLOCK][padded]. */

@@ -264,6 +264,7 @@ static void matmul(float *y, int64_t y_stride, const xval *x, int64_t x_stride, 
 void AMX_NAME(kernels_fill_amx)(struct kernels *k)
 {
     k->kv_put = avx512bf16_kv_put;
+    k->kv_put_run = avx512bf16_kv_put_run;
     k->attend = AMX_NAME(amx_attend);
     k->kv_fastest = KV_BF16;
     fill_pairs(k);

@@ -20,6 +20,8 @@ void avx512vnni_matmul_prepared(float *y, int64_t y_stride, const void *rows, in
                                 void *scratch);
 void avx512_pack(void *strip, enum weight_type type, const float *rows, int n_rows, int n_in);
 void avx512_attend(const struct attend_args *args);
+void avx512bf16_kv_put_run(void *k_block, void *v_block, int at, const float *k, const float *v,
+                           int64_t stride, int head_dim);
 void avx512bf16_kv_put(void *k_block, void *v_block, enum kv_type type, int at, const float *k,
                        const float *v, int head_dim);
 void avx512bf16_attend(const struct attend_args *args);

@@ -50,7 +50,7 @@ static ALWAYS_INLINE void transpose(__m512i r[TILE])
 }
 
 /* Up to TILE rows of n bf16 each -> tiles [n / STEP][STEP / 2][TILE][2], zeros where nothing is. */
-static void pack_rows(char *to, const char *rows, int64_t row_bytes, int n_rows, int n)
+static inline void pack_rows(char *to, const char *rows, int64_t row_bytes, int n_rows, int n)
 {
     for (int i = 0; i < n; i += STEP, to += TILE_BYTES) {
         const __mmask32 mask = n - i >= STEP ? 0xffffffff : (1u << (n - i)) - 1;
@@ -65,7 +65,7 @@ static void pack_rows(char *to, const char *rows, int64_t row_bytes, int n_rows,
 
 /* n activations as bf16; zeros follow to the end of the last step, so that rows can be read in whole
  * steps. */
-static void round_row(uint16_t *row, const float *x, int n)
+static inline void round_row(uint16_t *row, const float *x, int n)
 {
     for (int i = 0; i < n; i += STEP) {
         vec low = v_load_some(x + i, v_first(n - i));

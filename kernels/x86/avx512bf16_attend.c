@@ -6,6 +6,7 @@
 #define VALUE_VECS 6
 
 #define PAIRS 1
+#include "avx512_bf16_panel.h"
 #include "avx512_pairs.h"
 #include "body/attend_body.h"
 
@@ -61,4 +62,48 @@ void avx512bf16_kv_put(void *k_block, void *v_block, enum kv_type type, int at, 
     }
     if (k) put_key(k_block, at, k, head_dim);
     if (v) put_value(v_block, at, v, head_dim);
+}
+
+/* -- Storing a run: whole lines of keys, and both halves of the values' pairs --------------------
+ */
+
+/* 32 floats, the first n of them there, as bf16 in order. */
+static ALWAYS_INLINE __m512i rounded_step(const float *p, int n)
+{
+    __m256i low = _mm512_cvtepi32_epi16(rounded(p, n));
+    __m256i high = n > W ? _mm512_cvtepi32_epi16(rounded(p + W, n - W)) : _mm256_setzero_si256();
+    return _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1);
+}
+
+static void put_keys(uint32_t *block, int at, const float *k, int64_t stride, int head_dim)
+{
+    for (int d = 0; d < head_dim; d += STEP) {
+        __m512i r[TILE];
+        for (int i = 0; i < TILE; i++) r[i] = rounded_step(k + i * stride + d, head_dim - d);
+        transpose(r);
+        uint32_t *to = block + (size_t)(d / 2) * KV_BLOCK + at;
+        for (int pair = 0; pair < at_most((head_dim - d + 1) / 2, TILE); pair++)
+            _mm512_storeu_si512(to + (size_t)pair * KV_BLOCK, r[pair]);
+    }
+}
+
+static void put_values(uint32_t *block, int at, const float *v, int64_t stride, int head_dim)
+{
+    const int padded = kv_padded(head_dim);
+    for (int i = 0; i < KV_RUN; i += 2, v += 2 * stride)
+        for (int d = 0; d < padded; d += W) {
+            __m512i even = rounded(v + d, head_dim - d);
+            __m512i odd = _mm512_slli_epi32(rounded(v + stride + d, head_dim - d), 16);
+            _mm512_storeu_si512(block + (size_t)((at + i) / 2 * padded + d),
+                                _mm512_or_si512(even, odd));
+        }
+}
+
+_Static_assert((int)KV_RUN == (int)TILE, "a run of keys is a tile");
+
+void avx512bf16_kv_put_run(void *k_block, void *v_block, int at, const float *k, const float *v,
+                           int64_t stride, int head_dim)
+{
+    if (k) put_keys(k_block, at, k, stride, head_dim);
+    if (v) put_values(v_block, at, v, stride, head_dim);
 }

@@ -278,6 +278,7 @@ static void matmul(float *y, int64_t y_stride, const xval *x, int64_t x_stride, 
 void kernels_fill_avx512bf16(struct kernels *k)
 {
     k->kv_put = avx512bf16_kv_put;
+    k->kv_put_run = avx512bf16_kv_put_run;
     k->attend = avx512bf16_attend;
     k->kv_fastest = KV_BF16;
     fill_pairs(k);

@@ -244,10 +244,19 @@ void ops_attend_steps(struct ops *o, const struct attention *parts, int n_parts,
     attend(o, &r, &s);
 }
 
-void ops_store(const struct ops *o, const struct attention *a, int kv_head, int64_t pos,
-               const float *k, const float *v)
+void ops_store(const struct ops *o, const struct attention *a, int kv_head, int64_t pos, int n,
+               const float *k, const float *v, int64_t stride)
 {
-    char *keys = a->blocks[pos / KV_BLOCK] + a->kv_offset + (size_t)kv_head * a->head_step;
-    o->k->kv_put(keys, keys + kv_packed_bytes(a->kv_type, a->head_dim), a->kv_type,
-                 (int)(pos % KV_BLOCK), k, v, a->head_dim);
+    const struct kernels *with = o->k;
+    for (int i = 0, done; i < n; i += done, pos += done) {
+        const int at = (int)(pos % KV_BLOCK);
+        const float *key = k ? k + i * stride : NULL, *value = v ? v + i * stride : NULL;
+        char *keys = a->blocks[pos / KV_BLOCK] + a->kv_offset + (size_t)kv_head * a->head_step;
+        char *values = keys + kv_packed_bytes(a->kv_type, a->head_dim);
+        done = a->kv_type == KV_BF16 && at % KV_RUN == 0 && n - i >= KV_RUN ? KV_RUN : 1;
+        if (done == KV_RUN)
+            with->kv_put_run(keys, values, at, key, value, stride, a->head_dim);
+        else
+            with->kv_put(keys, values, a->kv_type, at, key, value, a->head_dim);
+    }
 }

@@ -124,28 +124,30 @@ static void enter_step(const struct ops *o, void *arg, int part, int kv_head)
     for (int h = kv_head * group; h < (kv_head + 1) * group; h++)
         rotate_head(o, a, row, q + (size_t)h * d);
     rotate_head(o, a, row, k);
-    ops_store(o, &a->p->attend[part], kv_head, pos_of(a->p, row), k, v);
+    ops_store(o, &a->p->attend[part], kv_head, pos_of(a->p, row), 1, k, v, 0);
 }
 
 /* The same for what a product of many rows has just made, head by head: neighbouring positions go
  * to the same lines. */
 static void enter_outputs(const struct ops *o, const struct linear *l, int first, int n_rows,
-                          int col, int n)
+                          int col, int n_cols)
 {
     const struct rotate *a = l->arg;
     const struct config *c = a->c;
     const struct piece *p = a->p;
     const int keys = c->n_heads, values = keys + c->n_kv_heads;
-    for (int h = col / c->head_dim; h < (col + n) / c->head_dim; h++) {
+    for (int h = col / c->head_dim; h < (col + n_cols) / c->head_dim; h++) {
         float *y = l->y + first * l->y_stride + (int64_t)h * c->head_dim;
-        for (int i = 0; i < n_rows; i++, y += l->y_stride) {
-            const int row = l->first_row + first + i;
-            const struct attention *to = &p->attend[p->row_part[row]];
-            if (h < values) rotate_head(o, a, row, y);
-            if (h >= values)
-                ops_store(o, to, h - values, pos_of(p, row), NULL, y);
-            else if (h >= keys)
-                ops_store(o, to, h - keys, pos_of(p, row), y, NULL);
+        int row = l->first_row + first;
+        const int end = row + n_rows;
+        for (int i = 0; i < n_rows && h < values; i++)
+            rotate_head(o, a, row + i, y + i * l->y_stride);
+        for (int n; row < end && h >= keys; row += n, y += n * l->y_stride) {
+            const int part = p->row_part[row],
+                      next = p->parts[part].first_row + p->parts[part].n_rows;
+            n = (next < end ? next : end) - row;
+            ops_store(o, &p->attend[part], h < values ? h - keys : h - values, pos_of(p, row), n,
+                      h < values ? y : NULL, h < values ? NULL : y, l->y_stride);
         }
     }
 }

@@ -154,9 +154,9 @@ void ops_attend_steps(struct ops *o, const struct attention *parts, int n_parts,
 /* Scratch of a thread, and room for the states of spans, for sequences of max_blocks blocks. */
 size_t ops_attend_bytes(int head_dim, int max_blocks);
 size_t ops_spans_floats(int n_threads, int head_dim, int max_blocks);
-/* Stores key and value [head_dim] of a kv head at position pos of the sequence that `a` describes.
- * NULL: not that one. */
-void ops_store(const struct ops *o, const struct attention *a, int kv_head, int64_t pos,
-               const float *k, const float *v);
+/* Stores keys and values [head_dim] of a kv head at n positions from pos on of the sequence that `a`
+ * describes. They are `stride` floats apart; NULL: not those. */
+void ops_store(const struct ops *o, const struct attention *a, int kv_head, int64_t pos, int n,
+               const float *k, const float *v, int64_t stride);
 
 #endif

@@ -211,10 +211,10 @@ static void store(const struct ops *o, const struct linear *l, int row, int n_ro
     for (int at = col; at < col + n; at += head_dim) {
         const float *y = l->y + row * l->y_stride + at;
         int crop = first / t->n_tokens, token = first % t->n_tokens;
-        for (int i = 0; i < n_rows; i++, y += l->y_stride, token++) {
-            if (token == t->n_tokens) crop++, token = 0;
-            ops_store(o, &t->parts[crop], at / head_dim, token, values ? NULL : y,
-                      values ? y : NULL);
+        for (int i = 0, some; i < n_rows; i += some, y += some * l->y_stride, crop++, token = 0) {
+            some = n_rows - i < t->n_tokens - token ? n_rows - i : t->n_tokens - token;
+            ops_store(o, &t->parts[crop], at / head_dim, token, some, values ? NULL : y,
+                      values ? y : NULL, l->y_stride);
         }
     }
 }

@@ -109,6 +109,39 @@ void attend_test_put(void **state)
         }
 }
 
+/* A run has the bits of its positions put one by one, and touches nothing beside them. */
+void attend_test_put_run(void **state)
+{
+    enum { BEYOND = 5 };
+    const struct kernels *k = *state, *plain = kernels_for("portable");
+    static const int heads[] = {1, 2, 8, 16, 31, 33, 64, 96, 100, 130};
+    for (int h = 0; h < COUNT(heads); h++) {
+        const int n = heads[h], stride = n + BEYOND;
+        const size_t bytes = kv_packed_bytes(KV_BF16, n);
+        const size_t floats = (size_t)((KV_RUN - 1) * stride + n);
+        char *keys = guarded(bytes), *values = guarded(bytes);
+        char *keys2 = guarded(bytes), *values2 = guarded(bytes);
+        float *key = guarded(sizeof(float) * floats), *value = guarded(sizeof(float) * floats);
+        memset(keys, 0x55, bytes), memset(keys2, 0x55, bytes);
+        memset(values, 0x55, bytes), memset(values2, 0x55, bytes);
+        for (int at = KV_BLOCK - KV_RUN; at > 0; at -= KV_RUN) { /* the first run stays as it is */
+            fill_row(key, (int)floats, at), fill_row(value, (int)floats, at + 1);
+            for (int i = 0; i < KV_RUN; i++) {
+                fill_row(key + i * stride, n, at + i), fill_row(value + i * stride, n, at + i + 1);
+                plain->kv_put(keys2, values2, KV_BF16, at + i, key + i * stride, value + i * stride,
+                              n);
+            }
+            const int apart = at == KV_RUN;
+            k->kv_put_run(keys, values, at, key, apart ? NULL : value, stride, n);
+            if (apart) k->kv_put_run(keys, values, at, NULL, value, stride, n);
+        }
+        assert_memory_equal(keys, keys2, bytes);
+        assert_memory_equal(values, values2, bytes);
+        guarded_free(key), guarded_free(value);
+        guarded_free(keys), guarded_free(values), guarded_free(keys2), guarded_free(values2);
+    }
+}
+
 /* -- attention ----------------------------------------------------------------------------------
  */
 

@@ -4,6 +4,7 @@
 #define ATTEND_TEST_H
 
 void attend_test_put(void **state);
+void attend_test_put_run(void **state);
 void attend_test_values(void **state);
 void attend_test_bits(void **state);
 void attend_test_spans(void **state);

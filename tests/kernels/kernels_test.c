@@ -295,6 +295,7 @@ int main(int argc, char **argv)
         {"matmul", matmul_values, ENTRIES(matmul, matmul)},
         {"matmul splits", matmul_splits, ENTRIES(matmul, matmul)},
         {"kv put", attend_test_put, ENTRIES(kv_put, kv_put)},
+        {"kv put run", attend_test_put_run, ENTRIES(kv_put_run, kv_put_run)},
         {"attend", attend_test_values, ENTRIES(attend, attend_merge)},
         {"attend bits", attend_test_bits, ENTRIES(attend, attend_merge)},
         {"attend spans", attend_test_spans, ENTRIES(attend, attend_merge)},

@@ -221,7 +221,7 @@ static struct attention sequence_of(const struct ops *o, char **blocks, const fl
     for (int pos = 0; pos < n; pos++)
         for (int h = 0; h < KV_HEADS; h++) {
             const float *k = keys + (pos * 2 * KV_HEADS + h) * DIM;
-            ops_store(o, &a, h, pos, k, k + KV_HEADS * DIM);
+            ops_store(o, &a, h, pos, 1, k, k + KV_HEADS * DIM, 0);
         }
     return a;
 }
@@ -299,7 +299,7 @@ static void enter(const struct ops *o, void *arg, int part, int kv_head)
     const int group = HEADS / KV_HEADS, at = part * WIDTH + kv_head * group * DIM;
     const float *k = e->kv + (part * 2 * KV_HEADS + kv_head) * DIM;
     memcpy(e->queries + at, e->q + at, (size_t)(group * DIM) * sizeof(float));
-    ops_store(o, a, kv_head, a->first_pos, k, k + KV_HEADS * DIM);
+    ops_store(o, a, kv_head, a->first_pos, 1, k, k + KV_HEADS * DIM, 0);
 }
 
 static void test_attention_steps(void **state)
