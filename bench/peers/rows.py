@@ -154,7 +154,7 @@ for _name, _row in ROWS.items():
 # -- Whole programs, which run this very model --
 
 # Bits of the weights by type, of each program and of Phiscope.
-PROGRAMS = {"transformers": {"bf16": 16}, "vllm": {"bf16": 16}, "openvino_genai": {"int4": 4, "int8": 8, "fp16": 16},
+PROGRAMS = {"transformers": {"bf16": 16}, "vllm": {"bf16": 16}, "openvino_genai": {"int4": 4, "int8": 8, "bf16": 16},
             "onnxruntime_genai": {"int4": 4}, "mistralrs": {"q4k": 4, "q8": 8, "bf16": 16}}
 OURS = {"q4": 4, "q8": 8, "bf16": 16}
 PARTS = ("llama", "openvino", "onnx")  # programs of which only parts run this model

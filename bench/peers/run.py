@@ -321,7 +321,10 @@ def tokenizer(program, folder):
     """Text to ids, as this folder's tokenizer has them."""
     def tokenize(text):
         command = [program, "debug", "tokenize", "-m", folder, "--dtype", "f32"]  # the weights as they are: none is packed
-        done = subprocess.run(command, input=json.dumps(text) + "\n", stdout=subprocess.PIPE, text=True, check=True)
+        try:
+            done = subprocess.run(command, input=json.dumps(text) + "\n", stdout=subprocess.PIPE, text=True, check=True)
+        except (OSError, subprocess.CalledProcessError) as e:
+            sys.exit(f"compare: {program} does not run, or not on {folder}; --program names another: {e}")
         return json.loads(done.stdout)
     return tokenize
 
