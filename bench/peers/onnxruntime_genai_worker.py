@@ -14,6 +14,7 @@ import onnxruntime_genai as genai
 from process import peak, resident, run
 from worker import serve
 
+HERE = os.path.dirname(os.path.abspath(__file__))
 THREADS = int(sys.argv[1])
 WEIGHTS = {"int4": "int4", "f32": "fp32"}
 VISION = ("img_processor", "embd_layer", "auto_map")
@@ -51,8 +52,8 @@ def prepare(folder, type, cache):
     shutil.rmtree(part, ignore_errors=True)
     source, made = os.path.join(part, "source"), os.path.join(part, "model")
     write_source(folder, source)
-    run([sys.executable, "-m", "onnxruntime_genai.models.builder", "-i", source, "-o", made, "-p", WEIGHTS[type], "-e", "cpu",
-         "-c", os.path.join(part, "cache")], env=os.environ | {"HF_HUB_OFFLINE": "1"})
+    run([sys.executable, os.path.join(HERE, "onnxruntime_genai_build.py"), "-i", source, "-o", made, "-p", WEIGHTS[type],
+         "-e", "cpu", "-c", os.path.join(part, "cache")], env=os.environ | {"HF_HUB_OFFLINE": "1"})
     forget_end_tokens(os.path.join(made, "genai_config.json"))
     if os.path.isdir(cache):
         os.rmdir(cache)
