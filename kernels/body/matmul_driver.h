@@ -22,6 +22,7 @@
 #endif
 
 #include "levels.h"
+#include "panels.h"
 
 enum {
     TILE_OUTS = 4,
@@ -77,40 +78,6 @@ static inline void prefetch_rows(const xval *x, int64_t x_stride, int n_rows, in
     for (int r = 0; r < n_rows; r++)
         for (int i = begin; i < end; i++)
             __builtin_prefetch(x + r * x_stride + (int64_t)i * PER_LINE, 0, 2);
-}
-
-/* A panel as it is stored. */
-struct panel {
-    int out, n_outs, in, n;
-};
-
-/* The panel behind p in the order of many_rows; n_outs is 0 behind the last. */
-static struct panel panel_next(struct panel p, const struct mat *w, int out_end)
-{
-    p.in += p.n;
-    if (p.in == w->n_in) {
-        p.in = 0;
-        p.out += p.n_outs;
-    }
-    p.n_outs = at_most(out_end - p.out, PANEL_OUTS);
-    p.n = at_most(w->n_in - p.in, CUT_IN);
-    return p;
-}
-
-static const char *panel_row(struct panel p, const struct mat *w, int o)
-{
-    size_t first = (size_t)(p.out + o) * (size_t)w->n_in + (size_t)p.in;
-    return (const char *)w->data + weight_bytes(w->type) * first;
-}
-
-/* Asks for share `part` of n_parts of the stored weights that are widened next. */
-static void prefetch_panel(struct panel p, const struct mat *w, int part, int n_parts)
-{
-    int begin = (int)((int64_t)p.n_outs * part / n_parts);
-    int end = (int)((int64_t)p.n_outs * (part + 1) / n_parts);
-    size_t n_bytes = weight_bytes(w->type) * (size_t)p.n;
-    for (int o = begin; o < end; o++)
-        for (size_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(panel_row(p, w, o) + i, 0, 2);
 }
 
 /* All rows over one widened panel. t: y and x of the panel's first output and input. */

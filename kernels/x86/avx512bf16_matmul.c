@@ -6,6 +6,7 @@
  * which read each weight once, and as a panel for many. An output is one chain of pairs in the order
  * of its inputs, from zero for every CUT_IN of them, so both ways give the same bits. */
 #include "avx512_bf16_panel.h"
+#include "body/panels.h"
 #include "packed.h"
 
 enum {
@@ -20,9 +21,8 @@ struct product {
     const uint16_t *x;
     int64_t x_stride;
     int n_rows;
-    const char *w;
-    int64_t w_bytes; // of a row
-    int n_in, out_begin, out_end;
+    const struct mat *w;
+    int out_begin, out_end;
     char *panel; // [PANEL_OUTS / TILE][CUT_BYTES]
 };
 
@@ -103,38 +103,6 @@ static tile_fn *const tiles[MOST_ROWS][MOST_VECS] = {TILE_ROW(1), TILE_ROW(2), T
                                                      TILE_ROW(4), TILE_ROW(5), TILE_ROW(6),
                                                      TILE_ROW(7), TILE_ROW(8)};
 
-/* Where a panel lies in the product. */
-struct panel {
-    int out, n_outs, in, n;
-};
-
-/* The panel behind p; n_outs is 0 behind the last. */
-static struct panel panel_next(struct panel p, const struct product *of)
-{
-    p.in += p.n;
-    if (p.in == of->n_in) {
-        p.in = 0;
-        p.out += p.n_outs;
-    }
-    p.n_outs = at_most(of->out_end - p.out, PANEL_OUTS);
-    p.n = at_most(of->n_in - p.in, CUT_IN);
-    return p;
-}
-
-static const char *panel_row(const struct product *p, struct panel at, int o)
-{
-    return p->w + (at.out + o) * p->w_bytes + 2 * at.in;
-}
-
-/* Asks for share `part` of n_parts of the weights that are packed next. */
-static void prefetch_panel(const struct product *p, struct panel at, int part, int n_parts)
-{
-    int begin = (int)((int64_t)at.n_outs * part / n_parts);
-    int end = (int)((int64_t)at.n_outs * (part + 1) / n_parts);
-    for (int o = begin; o < end; o++)
-        for (int i = 0; i < 2 * at.n; i += 64) __builtin_prefetch(panel_row(p, at, o) + i, 0, 2);
-}
-
 /* Vectors of outputs to take together where n are left: as many as fit, but never one alone behind
  * others, since eight sums are too few to hide how long an instruction takes. */
 static int vecs_of(int n) { return n == 4 ? 2 : at_most(n, MOST_VECS); }
@@ -145,7 +113,7 @@ static void pass_panel(const struct product *p, struct panel at, struct panel co
     const int n_tiles = (p->n_rows + MOST_ROWS - 1) / MOST_ROWS;
     for (int r = 0; r < p->n_rows; r += MOST_ROWS) {
         const int rows = at_most(p->n_rows - r, MOST_ROWS);
-        prefetch_panel(p, coming, r / MOST_ROWS, n_tiles);
+        prefetch_panel(coming, p->w, r / MOST_ROWS, n_tiles);
         for (int out = 0, vecs; out < at.n_outs; out += vecs * TILE) {
             vecs = vecs_of((at.n_outs - out + TILE - 1) / TILE);
             tiles[rows - 1][vecs - 1](
@@ -159,11 +127,11 @@ static void many_rows(const struct product *p)
 {
     struct panel at = {.out = p->out_begin,
                        .n_outs = at_most(p->out_end - p->out_begin, PANEL_OUTS)};
-    for (at.n = at_most(p->n_in, CUT_IN); at.n_outs > 0;) {
-        const struct panel next = panel_next(at, p);
+    for (at.n = at_most(p->w->n_in, CUT_IN); at.n_outs > 0;) {
+        const struct panel next = panel_next(at, p->w, p->out_end);
         for (int o = 0; o < at.n_outs; o += TILE)
-            pack_rows(p->panel + o / TILE * CUT_BYTES, panel_row(p, at, o), p->w_bytes,
-                      at_most(at.n_outs - o, TILE), at.n);
+            pack_rows(p->panel + o / TILE * CUT_BYTES, panel_row(at, p->w, o),
+                      2 * (int64_t)p->w->n_in, at_most(at.n_outs - o, TILE), at.n);
         pass_panel(p, at, next);
         at = next;
     }
@@ -197,10 +165,11 @@ static ALWAYS_INLINE void add_tile(int rows, vec acc[MOST_ROWS], const __m512i p
 static ALWAYS_INLINE void multiply_stored(int rows, const struct product *p, int out, int in, int n)
 {
     const char *w[TILE];
+    const int64_t w_bytes = 2 * (int64_t)p->w->n_in;
     vec acc[MOST_ROWS];
 #pragma GCC unroll 16
     for (int o = 0; o < TILE; o++)
-        w[o] = p->w + at_most(out + o, p->out_end - 1) * p->w_bytes + 2 * in;
+        w[o] = (const char *)p->w->data + at_most(out + o, p->out_end - 1) * w_bytes + 2 * in;
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) acc[r] = v_set(0);
     const uint16_t *x = p->x + in;
@@ -209,7 +178,7 @@ static ALWAYS_INLINE void multiply_stored(int rows, const struct product *p, int
     for (; i + STEP <= n; i += STEP) {
         /* what lies behind a row is the next one, which is read beside it: the next tile's is not */
         int64_t ahead = 2 * i + AHEAD;
-        if (2 * in + ahead >= p->w_bytes) ahead += (TILE - 1) * p->w_bytes;
+        if (2 * in + ahead >= w_bytes) ahead += (TILE - 1) * w_bytes;
 #pragma GCC unroll 16
         for (int o = 0; o < TILE; o++) _mm_prefetch(w[o] + ahead, _MM_HINT_T0);
         load_tile(pairs, w, 2 * i, 0xffffffff);
@@ -227,8 +196,8 @@ static ALWAYS_INLINE void multiply_stored(int rows, const struct product *p, int
 static ALWAYS_INLINE void few_rows(int rows, const struct product *p)
 {
     for (int out = p->out_begin; out < p->out_end; out += TILE)
-        for (int in = 0; in < p->n_in; in += CUT_IN)
-            multiply_stored(rows, p, out, in, at_most(p->n_in - in, CUT_IN));
+        for (int in = 0; in < p->w->n_in; in += CUT_IN)
+            multiply_stored(rows, p, out, in, at_most(p->w->n_in - in, CUT_IN));
 }
 
 /* -- The entries ------------------------------------------------------------------------------ */
@@ -244,9 +213,7 @@ static void matmul(float *y, int64_t y_stride, const xval *x, int64_t x_stride, 
                               .x = x,
                               .x_stride = x_stride,
                               .n_rows = n_rows,
-                              .w = w->data,
-                              .w_bytes = 2 * (int64_t)w->n_in,
-                              .n_in = w->n_in,
+                              .w = w,
                               .out_begin = out_begin,
                               .out_end = out_end,
                               .panel = scratch};
