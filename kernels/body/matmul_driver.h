@@ -22,6 +22,9 @@
 #endif
 
 #include "levels.h"
+
+static int panel_outs(int n) { return at_most(n, PANEL_OUTS); }
+
 #include "panels.h"
 
 enum {
@@ -67,6 +70,16 @@ static void few_rows(struct tile t, int n_rows, const struct mat *w, int out_beg
     }
 }
 
+/* Asks for share `part` of n_parts of the stored weights that are widened next. */
+static void prefetch_panel(struct panel p, const struct mat *w, int part, int n_parts)
+{
+    int begin = (int)((int64_t)p.n_outs * part / n_parts);
+    int end = (int)((int64_t)p.n_outs * (part + 1) / n_parts);
+    size_t n_bytes = weight_bytes(w->type) * (size_t)p.n;
+    for (int o = begin; o < end; o++)
+        for (size_t i = 0; i < n_bytes; i += 64) __builtin_prefetch(panel_row(p, w, o) + i, 0, 2);
+}
+
 /* Asks for line `part` of n_parts shares of the next rows' inputs, so that they are near when their
  * turn comes. */
 static inline void prefetch_rows(const xval *x, int64_t x_stride, int n_rows, int n, int part,
@@ -107,8 +120,8 @@ static void many_rows(struct tile t, int n_rows, const struct mat *w, int out_be
 {
     float *y = t.y;
     const xval *x = t.x;
-    struct panel p = {.out = out_begin, .n_outs = at_most(out_end - out_begin, PANEL_OUTS)};
-    for (p.n = at_most(w->n_in, CUT_IN); p.n_outs > 0;) {
+    struct panel p = panel_first(w, out_begin, out_end);
+    while (p.n_outs > 0) {
         struct panel next = panel_next(p, w, out_end);
         for (int o = 0; o < p.n_outs; o++)
             widen_row(widened + (size_t)o * CUT_STRIDE, panel_row(p, w, o), w->type, p.n);

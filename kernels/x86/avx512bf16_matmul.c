@@ -6,14 +6,27 @@
  * which read each weight once, and as a panel for many. An output is one chain of pairs in the order
  * of its inputs, from zero for every CUT_IN of them, so both ways give the same bits. */
 #include "avx512_bf16_panel.h"
-#include "body/panels.h"
 #include "packed.h"
 
 enum {
     MOST_ROWS = 8, // of a tile of sums
-    MOST_VECS = 3, // of 16 outputs
+    MOST_VECS = 4, // of 16 outputs
+    LINE = 64,     // bytes that are asked for together
     AHEAD = 1024   // bytes of a row of weights that are asked for before their turn
 };
+
+/* Outputs of a panel where n are left. With three or four vectors of them a tile has 24 sums, enough to
+ * hide how long an instruction takes. */
+static int panel_outs(int n)
+{
+    int vecs = (n + TILE - 1) / TILE;
+    return at_most(n, (vecs == MOST_VECS ? vecs : 3) * TILE);
+}
+
+/* Rows of a tile of so many vectors. */
+static int tile_rows(int vecs) { return vecs == MOST_VECS ? 6 : MOST_ROWS; }
+
+#include "body/panels.h"
 
 struct product {
     float *y;
@@ -22,8 +35,9 @@ struct product {
     int64_t x_stride;
     int n_rows;
     const struct mat *w;
+    const float *bias; // or NULL
     int out_begin, out_end;
-    char *panel; // [PANEL_OUTS / TILE][CUT_BYTES]
+    char *panel; // [MOST_VECS][CUT_BYTES]
 };
 
 static ALWAYS_INLINE __m512bh load_pairs(const char *p) { return (__m512bh)_mm512_load_si512(p); }
@@ -36,55 +50,80 @@ static ALWAYS_INLINE __m512bh repeat_pair(const uint16_t *x)
     return (__m512bh)_mm512_set1_epi32(pair);
 }
 
-/* Adds sums to n_outs outputs of a row, at most TILE. */
-static ALWAYS_INLINE void add_sums(float *y, vec sums, int n_outs)
-{
-    const vmask outs = v_first(n_outs);
-    v_store_some(y, outs, v_add(v_load_some(y, outs), sums));
-}
-
 /* -- From a panel ----------------------------------------------------------------------------- */
 
-/* y[rows][n_outs] += x of n_steps * w; rows and vecs are constants, so acc lives in registers. */
-static ALWAYS_INLINE void multiply_tile(int rows, int vecs, float *y, int64_t y_stride,
-                                        const uint16_t *x, int64_t x_stride, const char *w,
-                                        int n_steps, int n_outs)
+/* The stored weights that are packed next, line by line, and how many lines a step asks for. */
+struct coming {
+    const char *line;
+    int at, n_lines;     // in a row, and of a row
+    int64_t to_next_row; // bytes from a row's end to the next one
+    int n_rows, per_step;
+};
+
+struct tile {
+    float *y;
+    int64_t y_stride;
+    const uint16_t *x;
+    int64_t x_stride;
+    const char *w;
+    int n_steps, n_outs;
+    const float *from; // what the sums are added to in each row; NULL: y
+    struct coming *coming;
+};
+
+static ALWAYS_INLINE void ask(struct coming *c)
+{
+    for (int i = 0; i < c->per_step && c->n_rows > 0; i++, c->line += LINE) {
+        _mm_prefetch(c->line, _MM_HINT_T1);
+        if (++c->at < c->n_lines) continue;
+        c->line += c->to_next_row;
+        c->at = 0;
+        c->n_rows--;
+    }
+}
+
+/* x of n_steps * w for n_outs outputs; rows and vecs are constants, so acc lives in registers. */
+static ALWAYS_INLINE void multiply_tile(int rows, int vecs, const struct tile *t)
 {
     vec acc[MOST_ROWS][MOST_VECS];
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 3
-        for (int v = 0; v < vecs; v++) acc[r][v] = v_set(0);
-    for (const char *end = w + n_steps * TILE_BYTES; w < end; w += 4 * 64, x += 8)
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) {
+            acc[r][v] = v_set(0);
+            __builtin_prefetch(t->y + r * t->y_stride + v * TILE, 1);
+        }
+    const uint16_t *x = t->x;
+    const char *w = t->w;
+    for (int i = 0; i < t->n_steps * 4; i++, w += 4 * 64, x += 8) {
+        if (i % 4 == 0) ask(t->coming);
 #pragma GCC unroll 4
         for (int pair = 0; pair < 4; pair++) {
             __m512bh wide[MOST_VECS];
-#pragma GCC unroll 3
+#pragma GCC unroll 4
             for (int v = 0; v < vecs; v++) wide[v] = load_pairs(w + 64 * pair + v * CUT_BYTES);
 #pragma GCC unroll 8
             for (int r = 0; r < rows; r++) {
-                const __m512bh one = repeat_pair(x + r * x_stride + 2 * pair);
-#pragma GCC unroll 3
+                const __m512bh one = repeat_pair(x + r * t->x_stride + 2 * pair);
+#pragma GCC unroll 4
                 for (int v = 0; v < vecs; v++)
                     acc[r][v] = _mm512_dpbf16_ps(acc[r][v], wide[v], one);
             }
         }
+    }
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++)
-#pragma GCC unroll 3
-        for (int v = 0; v < vecs; v++)
-            add_sums(y + r * y_stride + v * TILE, acc[r][v], n_outs - v * TILE);
+#pragma GCC unroll 4
+        for (int v = 0; v < vecs; v++) {
+            const vmask outs = v_first(t->n_outs - v * TILE);
+            float *y = t->y + r * t->y_stride + v * TILE;
+            const float *from = t->from ? t->from + v * TILE : y;
+            v_store_some(y, outs, v_add(v_load_some(from, outs), acc[r][v]));
+        }
 }
 
-typedef void tile_fn(float *y, int64_t y_stride, const uint16_t *x, int64_t x_stride, const char *w,
-                     int n_steps, int n_outs);
-
 #define TILE_FN(rows, vecs)                                                                        \
-    static void tile_##rows##x##vecs(float *y, int64_t y_stride, const uint16_t *x,                \
-                                     int64_t x_stride, const char *w, int n_steps, int n_outs)     \
-    {                                                                                              \
-        multiply_tile(rows, vecs, y, y_stride, x, x_stride, w, n_steps, n_outs);                   \
-    }
+    static void tile_##rows##x##vecs(const struct tile *t) { multiply_tile(rows, vecs, t); }
 #define TILE_FNS(rows) TILE_FN(rows, 1) TILE_FN(rows, 2) TILE_FN(rows, 3)
 TILE_FNS(1)
 TILE_FNS(2)
@@ -94,45 +133,67 @@ TILE_FNS(5)
 TILE_FNS(6)
 TILE_FNS(7)
 TILE_FNS(8)
+TILE_FN(1, 4)
+TILE_FN(2, 4)
+TILE_FN(3, 4)
+TILE_FN(4, 4)
+TILE_FN(5, 4)
+TILE_FN(6, 4)
 
-#define TILE_ROW(rows)                                                                             \
-    {                                                                                              \
-        tile_##rows##x1, tile_##rows##x2, tile_##rows##x3                                          \
-    }
-static tile_fn *const tiles[MOST_ROWS][MOST_VECS] = {TILE_ROW(1), TILE_ROW(2), TILE_ROW(3),
-                                                     TILE_ROW(4), TILE_ROW(5), TILE_ROW(6),
-                                                     TILE_ROW(7), TILE_ROW(8)};
+#define TILES(vecs)                                                                                \
+    tile_1x##vecs, tile_2x##vecs, tile_3x##vecs, tile_4x##vecs, tile_5x##vecs, tile_6x##vecs
+static void (*const tiles[MOST_VECS][MOST_ROWS])(const struct tile *t) = {
+    {TILES(1), tile_7x1, tile_8x1},
+    {TILES(2), tile_7x2, tile_8x2},
+    {TILES(3), tile_7x3, tile_8x3},
+    {TILES(4)}};
 
-/* Vectors of outputs to take together where n are left: as many as fit, but never one alone behind
- * others, since eight sums are too few to hide how long an instruction takes. */
-static int vecs_of(int n) { return n == 4 ? 2 : at_most(n, MOST_VECS); }
-
-/* All rows over one panel, while the next one's weights are fetched. */
-static void pass_panel(const struct product *p, struct panel at, struct panel coming)
+/* What n_steps of a pass ask for; with few rows each asks for several lines. */
+static struct coming coming_of(const struct product *p, struct panel next, int64_t n_steps)
 {
-    const int n_tiles = (p->n_rows + MOST_ROWS - 1) / MOST_ROWS;
-    for (int r = 0; r < p->n_rows; r += MOST_ROWS) {
-        const int rows = at_most(p->n_rows - r, MOST_ROWS);
-        prefetch_panel(coming, p->w, r / MOST_ROWS, n_tiles);
-        for (int out = 0, vecs; out < at.n_outs; out += vecs * TILE) {
-            vecs = vecs_of((at.n_outs - out + TILE - 1) / TILE);
-            tiles[rows - 1][vecs - 1](
-                p->y + r * p->y_stride + at.out + out, p->y_stride, p->x + r * p->x_stride + at.in,
-                p->x_stride, p->panel + out / TILE * CUT_BYTES, whole_steps(at.n), at.n_outs - out);
-        }
+    struct coming c = {.n_rows = next.n_outs, .n_lines = whole_steps(next.n)};
+    if (next.n_outs == 0) return c;
+    c.line = panel_row(next, p->w, 0);
+    c.to_next_row = 2 * (int64_t)p->w->n_in - c.n_lines * (int64_t)LINE;
+    c.per_step = (int)(((int64_t)c.n_rows * c.n_lines + n_steps - 1) / n_steps);
+    return c;
+}
+
+/* All rows over one panel. The next one's weights are asked for in the last tiles: what comes earlier
+ * would be pushed out by the rows again. */
+static void pass_panel(const struct product *p, struct panel at, struct panel next)
+{
+    const int vecs = (at.n_outs + TILE - 1) / TILE, step = tile_rows(vecs);
+    const float zeros[MOST_VECS * TILE] = {0}, *bias = p->bias ? p->bias + at.out : zeros;
+    struct coming coming = coming_of(p, next,
+                                     (int64_t)whole_steps(at.n) * ((p->n_rows + step - 1) / step)),
+                  nothing = {0};
+    const int64_t lines = (int64_t)coming.n_rows * coming.n_lines;
+    struct tile t = {.y_stride = p->y_stride,
+                     .x_stride = p->x_stride,
+                     .w = p->panel,
+                     .n_steps = whole_steps(at.n),
+                     .n_outs = at.n_outs,
+                     .from = at.in == 0 ? bias : NULL};
+    for (int r = 0; r < p->n_rows; r += step) {
+        const int64_t left = (int64_t)(p->n_rows - r + step - 1) / step * t.n_steps;
+        t.y = p->y + r * p->y_stride + at.out;
+        t.x = p->x + r * p->x_stride + at.in;
+        t.coming = (left - t.n_steps) * coming.per_step < lines ? &coming : &nothing;
+        tiles[vecs - 1][at_most(p->n_rows - r, step) - 1](&t);
     }
 }
 
 static void many_rows(const struct product *p)
 {
-    struct panel at = {.out = p->out_begin,
-                       .n_outs = at_most(p->out_end - p->out_begin, PANEL_OUTS)};
-    for (at.n = at_most(p->w->n_in, CUT_IN); at.n_outs > 0;) {
-        const struct panel next = panel_next(at, p->w, p->out_end);
+    struct panel at = panel_first(p->w, p->out_begin, p->out_end);
+    while (at.n_outs > 0) {
+        struct panel next = panel_next(at, p->w, p->out_end);
         for (int o = 0; o < at.n_outs; o += TILE)
             pack_rows(p->panel + o / TILE * CUT_BYTES, panel_row(at, p->w, o),
                       2 * (int64_t)p->w->n_in, at_most(at.n_outs - o, TILE), at.n);
-        pass_panel(p, at, next);
+        /* the outputs behind the last are probably this thread's next */
+        pass_panel(p, at, next.n_outs > 0 ? next : panel_first(p->w, p->out_end, p->w->n_out));
         at = next;
     }
 }
@@ -188,13 +249,19 @@ static ALWAYS_INLINE void multiply_stored(int rows, const struct product *p, int
         load_tile(pairs, w, 2 * i, (1u << (n - i)) - 1);
         add_tile(rows, acc, pairs, x + i, p->x_stride);
     }
+    const vmask outs = v_first(p->out_end - out);
 #pragma GCC unroll 8
-    for (int r = 0; r < rows; r++)
-        add_sums(p->y + r * p->y_stride + out, acc[r], at_most(p->out_end - out, TILE));
+    for (int r = 0; r < rows; r++) {
+        float *y = p->y + r * p->y_stride + out;
+        v_store_some(y, outs, v_add(v_load_some(y, outs), acc[r]));
+    }
 }
 
 static ALWAYS_INLINE void few_rows(int rows, const struct product *p)
 {
+    for (int r = 0; r < rows; r++)
+        for (int o = p->out_begin; o < p->out_end; o++)
+            p->y[r * p->y_stride + o] = p->bias ? p->bias[o] : 0;
     for (int out = p->out_begin; out < p->out_end; out += TILE)
         for (int in = 0; in < p->w->n_in; in += CUT_IN)
             multiply_stored(rows, p, out, in, at_most(p->w->n_in - in, CUT_IN));
@@ -214,11 +281,10 @@ static void matmul(float *y, int64_t y_stride, const xval *x, int64_t x_stride, 
                               .x_stride = x_stride,
                               .n_rows = n_rows,
                               .w = w,
+                              .bias = bias,
                               .out_begin = out_begin,
                               .out_end = out_end,
                               .panel = scratch};
-    for (int r = 0; r < n_rows; r++)
-        for (int o = out_begin; o < out_end; o++) y[r * y_stride + o] = bias ? bias[o] : 0;
     switch (n_rows) {
     case 1:
         few_rows(1, &p);

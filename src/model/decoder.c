@@ -53,6 +53,18 @@ static int check_rows(const struct config *c, const struct batch *batch, struct 
 
 /* -- A piece ---------------------------------------------------------------------------------- */
 
+/* Rows of the piece whose logits are wanted: those of the batch from next_logits on. */
+static void mark_wanted(struct pass *s)
+{
+    const struct batch *b = s->batch;
+    s->p.n_wanted = 0;
+    for (int i = s->next_logits; i < b->n_logit_rows; i++) {
+        int64_t row = b->logit_rows[i] - s->first_row;
+        if (row >= s->p.n_rows) break;
+        s->p.wanted[s->p.n_wanted++] = (int)row;
+    }
+}
+
 /* The next n rows, as parts of their sequences. Empty sequences make no part. */
 static void cut_piece(struct pass *s, int n)
 {
@@ -123,17 +135,23 @@ static void trace_inputs(struct pass *s)
     trace_angles(s, "rope.sin", s->p.sin);
 }
 
+/* Whoever traces sees all rows to the end. */
 static void run_layers(struct pass *s)
 {
     const struct config *c = s->d->config;
+    const int64_t n_rows = s->p.n_rows;
     for (int i = 0; i < c->n_layers && !s->o->stopped; i++) {
-        layer_run(c, &s->d->weights->layers[i], s->o, &s->p, i);
+        const struct decoder_layer_weights *w = &s->d->weights->layers[i];
+        if (i == c->n_layers - 1 && !s->o->trace)
+            layer_run_last(c, w, s->o, &s->p);
+        else
+            layer_run(c, w, s->o, &s->p, i);
         if (s->o->trace) {
             char name[64];
             snprintf(name, sizeof name, "decoder.layer.%d", i);
             trace_hidden(s, name, s->p.x);
         }
-        ops_progress(s->o, s->first_row + (int64_t)s->p.n_rows * (i + 1) / c->n_layers);
+        ops_progress(s->o, s->first_row + n_rows * (i + 1) / c->n_layers);
     }
 }
 
@@ -149,13 +167,11 @@ static void write_logits(struct pass *s)
 {
     const struct batch *b = s->batch;
     size_t hidden = (size_t)s->d->config->hidden;
-    int first = s->next_logits, n = 0;
-    for (; first + n < b->n_logit_rows; n++) {
-        int64_t row = b->logit_rows[first + n] - s->first_row;
-        if (row >= s->p.n_rows) break;
-        final_norm(s, s->p.normed + (size_t)n * hidden, s->p.x + (size_t)row * hidden, 1);
-    }
+    const int first = s->next_logits, n = s->p.n_wanted;
     if (n == 0) return; /* there may be no room for logits at all */
+    for (int i = 0; i < n; i++)
+        final_norm(s, s->p.normed + (size_t)i * hidden, s->p.x + (size_t)s->p.wanted[i] * hidden,
+                   1);
     const struct mat *head = &s->d->weights->lm_head;
     ops_linear(s->o, &(struct linear){.w = head,
                                       .x = s->p.normed,
@@ -177,6 +193,7 @@ static void run_piece(struct pass *s, int n_rows)
 {
     struct rows_in in = {.s = s, .first_seq = s->seq, .first_row = s->row};
     cut_piece(s, n_rows);
+    mark_wanted(s);
     ops_rows(s->o, n_rows, enter_rows, &in);
     trace_inputs(s);
     run_layers(s);

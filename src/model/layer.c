@@ -23,9 +23,9 @@ static size_t row_floats(const struct config *c)
 
 size_t piece_bytes(const struct config *c, int max_rows, int max_parts)
 {
-    return (size_t)max_rows * (row_floats(c) * sizeof(float) + sizeof(int)) +
+    return (size_t)max_rows * (row_floats(c) * sizeof(float) + 2 * sizeof(int)) +
            (size_t)max_parts * (sizeof(struct piece_part) + sizeof(struct attention)) +
-           10 * arena_size(1);
+           11 * arena_size(1);
 }
 
 void piece_take(struct piece *p, const struct config *c, struct arena *a, int max_rows,
@@ -36,6 +36,7 @@ void piece_take(struct piece *p, const struct config *c, struct arena *a, int ma
     p->parts = arena_take(a, (size_t)max_parts * sizeof *p->parts);
     p->attend = arena_take(a, (size_t)max_parts * sizeof *p->attend);
     p->row_part = arena_take(a, rows * sizeof *p->row_part);
+    p->wanted = arena_take(a, rows * sizeof *p->wanted);
     p->cos = arena_take(a, row * (size_t)(c->head_dim / 2));
     p->sin = arena_take(a, row * (size_t)(c->head_dim / 2));
     p->x = arena_take(a, row * (size_t)c->hidden);
@@ -72,29 +73,34 @@ struct rotate {
     const struct piece *p;
 };
 
-/* What attention needs to know of each part. */
-static void describe_parts(const struct config *c, struct piece *p, int layer)
+/* What attention needs to know of consecutive rows of a sequence: queries from row first_row on, results
+ * from row `to` on. */
+static struct attention describe(const struct config *c, const struct piece *p,
+                                 const struct piece_part *part, int to, int layer)
 {
     size_t width = qkv_width(c), out = (size_t)c->n_heads * (size_t)c->head_dim;
-    for (int i = 0; i < p->n_parts; i++) {
-        const struct piece_part *part = &p->parts[i];
-        p->attend[i] = (struct attention){
-            .q = p->qkv + (size_t)part->first_row * width,
-            .q_stride = (int64_t)width,
-            .out = p->attn + (size_t)part->first_row * out,
-            .out_stride = (int64_t)out,
-            .n_rows = part->n_rows,
-            .n_heads = c->n_heads,
-            .n_kv_heads = c->n_kv_heads,
-            .head_dim = c->head_dim,
-            .causal = true,
-            .first_pos = part->first_pos,
-            .kv_type = p->kv_type,
-            .blocks = part->blocks,
-            .kv_offset = kv_layer_offset(c, p->kv_type, layer),
-            .head_step = kv_head_step(c, p->kv_type),
-        };
-    }
+    return (struct attention){
+        .q = p->qkv + (size_t)part->first_row * width,
+        .q_stride = (int64_t)width,
+        .out = p->attn + (size_t)to * out,
+        .out_stride = (int64_t)out,
+        .n_rows = part->n_rows,
+        .n_heads = c->n_heads,
+        .n_kv_heads = c->n_kv_heads,
+        .head_dim = c->head_dim,
+        .causal = true,
+        .first_pos = part->first_pos,
+        .kv_type = p->kv_type,
+        .blocks = part->blocks,
+        .kv_offset = kv_layer_offset(c, p->kv_type, layer),
+        .head_step = kv_head_step(c, p->kv_type),
+    };
+}
+
+static void describe_parts(const struct config *c, struct piece *p, int layer)
+{
+    for (int i = 0; i < p->n_parts; i++)
+        p->attend[i] = describe(c, p, &p->parts[i], p->parts[i].first_row, layer);
 }
 
 static bool is_step(const struct piece *p) { return p->n_rows == p->n_parts; }
@@ -104,6 +110,24 @@ static int64_t pos_of(const struct piece *p, int row)
 {
     const struct piece_part *part = &p->parts[p->row_part[row]];
     return part->first_pos + row - part->first_row;
+}
+
+/* Each wanted row becomes a part of its own, and the piece has no others. Their keys and values have been
+ * stored, and their queries stay where they are. */
+static void keep_wanted(const struct config *c, struct piece *p, int layer)
+{
+    const size_t hidden = (size_t)c->hidden;
+    for (int i = 0; i < p->n_wanted; i++) {
+        const int row = p->wanted[i];
+        const struct piece_part alone = {.first_row = row,
+                                         .n_rows = 1,
+                                         .first_pos = pos_of(p, row),
+                                         .blocks = p->parts[p->row_part[row]].blocks};
+        p->attend[i] = describe(c, p, &alone, i, layer);
+        memmove(p->x + (size_t)i * hidden, p->x + (size_t)row * hidden, hidden * sizeof *p->x);
+        p->wanted[i] = i;
+    }
+    p->n_rows = p->n_parts = p->n_wanted;
 }
 
 static void rotate_head(const struct ops *o, const struct rotate *a, int row, float *head)
@@ -164,12 +188,12 @@ static void norm_linear(const struct config *c, struct ops *o, const struct piec
 }
 
 /* golden: activations/decoder.layer.0.* */
-static void attention_block(const struct config *c, const struct decoder_layer_weights *w,
-                            struct ops *o, struct piece *p, int layer)
+static void enter_attention(const struct config *c, const struct decoder_layer_weights *w,
+                            struct ops *o, struct piece *p, int layer, bool step)
 {
     struct rotate rotate = {.c = c, .p = p};
     const int width = (int)qkv_width(c);
-    const bool traced = o->trace && layer == 0, step = is_step(p) && !traced;
+    const bool traced = o->trace && layer == 0;
     struct linear qkv = {.w = &w->qkv,
                          .y = p->qkv,
                          .y_stride = width,
@@ -186,6 +210,12 @@ static void attention_block(const struct config *c, const struct decoder_layer_w
         trace_heads(c, o, p, "decoder.layer.0.q_rope", 0, c->n_heads);
         trace_heads(c, o, p, "decoder.layer.0.k_rope", c->n_heads, c->n_kv_heads);
     }
+}
+
+static void leave_attention(const struct config *c, const struct decoder_layer_weights *w,
+                            struct ops *o, struct piece *p, bool step)
+{
+    struct rotate rotate = {.c = c, .p = p};
     if (step)
         ops_attend_steps(o, p->attend, p->n_parts, enter_step, &rotate);
     else
@@ -198,7 +228,6 @@ static void attention_block(const struct config *c, const struct decoder_layer_w
                                    .n_rows = p->n_rows,
                                    .then = THEN_ADD,
                                    .to = p->x});
-    if (traced) trace_rows(o, p, "decoder.layer.0.attn_out", c->hidden, p->normed);
 }
 
 static void mlp_block(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
@@ -221,7 +250,25 @@ static void mlp_block(const struct config *c, const struct decoder_layer_weights
 void layer_run(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
                struct piece *p, int layer)
 {
-    attention_block(c, w, o, p, layer);
+    const bool traced = o->trace && layer == 0, step = is_step(p) && !traced;
+    enter_attention(c, w, o, p, layer, step);
+    leave_attention(c, w, o, p, step);
+    if (traced) trace_rows(o, p, "decoder.layer.0.attn_out", c->hidden, p->normed);
     mlp_block(c, w, o, p);
-    if (o->trace && layer == 0) trace_rows(o, p, "decoder.layer.0.mlp_out", c->hidden, p->normed);
+    if (traced) trace_rows(o, p, "decoder.layer.0.mlp_out", c->hidden, p->normed);
+}
+
+void layer_run_last(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
+                    struct piece *p)
+{
+    const int layer = c->n_layers - 1;
+    if (p->n_wanted == p->n_rows) {
+        layer_run(c, w, o, p, layer);
+        return;
+    }
+    enter_attention(c, w, o, p, layer, false);
+    keep_wanted(c, p, layer);
+    if (p->n_rows == 0) return;
+    leave_attention(c, w, o, p, false);
+    mlp_block(c, w, o, p);
 }

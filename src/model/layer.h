@@ -22,12 +22,14 @@ struct piece {
     struct piece_part *parts; // [n_parts]
     struct attention *attend; // [n_parts]
     int *row_part;            // [n_rows]: the part a row belongs to
-    float *cos, *sin;         // [n_rows][head_dim/2]
-    float *x;                 // [n_rows][H]: the residual stream
-    float *normed;            // [n_rows][H]: norms; then a block's output before it is added
-    float *qkv;               // [n_rows][(heads + 2*kv_heads)*head_dim]
-    float *attn;              // [n_rows][heads*head_dim]
-    float *mlp;               // [n_rows][2*I]
+    int *wanted; // [n_wanted]: rows whose outputs are wanted of the last layer, ascending
+    int n_wanted;
+    float *cos, *sin; // [n_rows][head_dim/2]
+    float *x;         // [n_rows][H]: the residual stream
+    float *normed;    // [n_rows][H]: norms; then a block's output before it is added
+    float *qkv;       // [n_rows][(heads + 2*kv_heads)*head_dim]
+    float *attn;      // [n_rows][heads*head_dim]
+    float *mlp;       // [n_rows][2*I]
 };
 
 /* Memory for max_rows rows of max_parts parts, and its layout. */
@@ -38,5 +40,10 @@ void piece_take(struct piece *p, const struct config *c, struct arena *a, int ma
 /* x -> x; writes the rows' keys and values into their blocks before any row attends. */
 void layer_run(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
                struct piece *p, int layer);
+
+/* The same for the last layer: no row needs another one's output any more, so behind the keys and values
+ * only the wanted rows go on. They come to the head of x, and become the piece's rows. */
+void layer_run_last(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
+                    struct piece *p);
 
 #endif

@@ -36,7 +36,7 @@ struct linear_run {
     struct tiles tiles[MAX_TOGETHER];
     int n;
     int64_t n_items, n_whole; // of a whole tile; those behind them have piece_rows of one
-    int piece_rows, n_pieces;
+    int piece_rows, n_pieces, n_threads;
 };
 
 static int64_t n_tiles(const struct tiles *t) { return (int64_t)t->n_row_tiles * t->n_col_tiles; }
@@ -93,7 +93,7 @@ static struct linear_run cut_run(const struct ops *o, const struct linear *l, in
 {
     enum { PIECES = 4 };
     const int n_threads = ops_threads(o);
-    struct linear_run r = {.l = l, .n = n, .n_pieces = 1};
+    struct linear_run r = {.l = l, .n = n, .n_pieces = 1, .n_threads = 1};
     assert(n <= MAX_TOGETHER);
     for (int i = 0; i < n; i++) {
         r.tiles[i] = cut(o, &l[i]);
@@ -103,6 +103,7 @@ static struct linear_run cut_run(const struct ops *o, const struct linear *l, in
     r.piece_rows = divide_up(rows, PIECES * ROWS_STEP) * ROWS_STEP;
     r.n_whole = r.n_items;
     if (n_threads > 1 && l->n_rows > FEW_ROWS && r.n_items >= n_threads) {
+        r.n_threads = n_threads;
         r.n_whole -= n_threads;
         r.n_pieces = divide_up(rows, r.piece_rows);
         r.n_items = r.n_whole + (int64_t)n_threads * r.n_pieces;
@@ -160,11 +161,20 @@ static void run_tile(const struct ops *o, const struct linear *l, int row, int n
         for (int i = 0; i < n_rows; i++) then_row(o, l, row + i, col, end - col);
 }
 
+/* Of n tiles, the item-th to be begun. Threads take turns, so each comes to neighbouring tiles, and a
+ * kernel can ask for the weights that lie behind its own. */
+static int64_t neighbour(int64_t item, int64_t n, int n_threads)
+{
+    const int64_t share = n / n_threads, rest = n % n_threads, thread = item % n_threads;
+    return thread * share + (thread < rest ? thread : rest) + item / n_threads;
+}
+
 static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
 {
     const struct linear_run *r = arg;
     const bool whole = item < r->n_whole;
-    int64_t at = whole ? item : r->n_whole + (item - r->n_whole) / r->n_pieces;
+    int64_t at = whole ? neighbour(item, r->n_whole, r->n_threads)
+                       : r->n_whole + (item - r->n_whole) / r->n_pieces;
     const int piece = whole ? 0 : (int)((item - r->n_whole) % r->n_pieces);
     int i = 0;
     for (; at >= n_tiles(&r->tiles[i]); i++) at -= n_tiles(&r->tiles[i]);

@@ -274,7 +274,7 @@ static void values(void **state)
 {
     static const int ins[] = {1, 7, 31, 32, 33, 64, 100, 1023, 1056, 2085};
     static const int rows[] = {1, 2, 3, 4, 5, 6, 7, 13, 24, 1030}; /* more than pass together */
-    static const int outs[] = {1, 3, 16, 33, 101};
+    static const int outs[] = {1, 3, 16, 33, 65, 101};
     for (int i = 0; i < COUNT(ins); i++)
         for (int r = 0; r < COUNT(rows) && rows[r] * ins[i] < 50000; r++)
             for (int t = 0; t < COUNT(types); t++) {
