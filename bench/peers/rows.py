@@ -197,3 +197,8 @@ WHOLE = {
     **at_each_type("whole-peak", "peak memory, ours over theirs", "peak", less=True),
 }
 WHOLE["first17-bf16"].goal = (1.2, 2.5)
+
+
+def print_titles():
+    for name, row in {**ROWS, **WHOLE}.items():
+        print(f"{name:18} {row.title}")
