@@ -355,15 +355,11 @@ def options():
     p.add_argument("--out", help="JSON with the raw figures; rows of an earlier run stay")
     p.add_argument("--setup", action="store_true")
     p.add_argument("--table", action="store_true", help="prints the rows that --out holds")
-    p.add_argument("--clean", nargs="?", const="", help="what is kept on disk; removes what is named, or all")
     return p.parse_args()
 
 
 def main():
     args = options()
-    if args.clean is not None:
-        places.clean(args.work, (*PARTS, *PROGRAMS), [n for n in args.clean.split(",") if n])
-        return 0
     out = args.out or os.path.join(args.work, "results.json")
     if args.table:
         print_table(load(out))
