@@ -82,7 +82,7 @@ def encode(sample, looks, c, lone):
         counts = [side * (side + 1)]
     else:
         counts = [image_tokens(place, side) for *_, place in looks]
-    large = [{(x, y) for x, y, _, size in picture.glyphs if labels.is_large(size, place)}
+    large = [{(x, y) for x, y, _, size in picture.glyphs if labels.is_large(size, place) and not lone}  # no overview
              for picture, (*_, place) in zip(sample.pictures, looks)]
     ids, first_place, targets, seen, guide = [], {}, {}, set(), []
     for turn, (question, answer) in enumerate(sample.turns):
