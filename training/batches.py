@@ -13,7 +13,7 @@ import windows
 TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
 LONE_CROPS = 2  # read in each step of stage 3 besides every six pictures
 LONGEST_LONE = 120  # letters of a lone crop that is read
-CONCLUDED = 2   # conclusions without a picture, for each picture of stage 3
+CONCLUDED = 1   # conclusions without a picture, for each picture of stage 3
 WINDOWS = 5     # crops cut from a picture of stage 1
 OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
 OTHER_OVERVIEWS = 0.15

@@ -28,7 +28,7 @@ SHARES = {  # of render.py's kinds, and of those drawn here
     "own-pair": 9,
 }
 NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
-TURNS = (0.2, 0.25, 0.25, 0.15, 0.15)  # shares of one, two, ... questions: the picture costs more than they do
+TURNS = (0.1, 0.2, 0.25, 0.25, 0.2)  # shares of one, two, ... questions: the picture costs more than they do
 LONGEST_TEXT = 220  # letters of a page that is to be read aloud
 
 
