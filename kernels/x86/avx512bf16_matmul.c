@@ -50,6 +50,13 @@ static ALWAYS_INLINE __m512bh repeat_pair(const uint16_t *x)
     return (__m512bh)_mm512_set1_epi32(pair);
 }
 
+/* y = from + sums for n_outs outputs of a row, or the first TILE of them. */
+static ALWAYS_INLINE void store_sums(float *y, const float *from, vec sums, int n_outs)
+{
+    const vmask outs = v_first(n_outs);
+    v_store_some(y, outs, v_add(v_load_some(from, outs), sums));
+}
+
 /* -- From a panel ----------------------------------------------------------------------------- */
 
 /* The stored weights that are packed next, line by line, and how many lines a step asks for. */
@@ -115,10 +122,8 @@ static ALWAYS_INLINE void multiply_tile(int rows, int vecs, const struct tile *t
     for (int r = 0; r < rows; r++)
 #pragma GCC unroll 4
         for (int v = 0; v < vecs; v++) {
-            const vmask outs = v_first(t->n_outs - v * TILE);
             float *y = t->y + r * t->y_stride + v * TILE;
-            const float *from = t->from ? t->from + v * TILE : y;
-            v_store_some(y, outs, v_add(v_load_some(from, outs), acc[r][v]));
+            store_sums(y, t->from ? t->from + v * TILE : y, acc[r][v], t->n_outs - v * TILE);
         }
 }
 
@@ -249,11 +254,10 @@ static ALWAYS_INLINE void multiply_stored(int rows, const struct product *p, int
         load_tile(pairs, w, 2 * i, (1u << (n - i)) - 1);
         add_tile(rows, acc, pairs, x + i, p->x_stride);
     }
-    const vmask outs = v_first(p->out_end - out);
 #pragma GCC unroll 8
     for (int r = 0; r < rows; r++) {
         float *y = p->y + r * p->y_stride + out;
-        v_store_some(y, outs, v_add(v_load_some(y, outs), acc[r]));
+        store_sums(y, y, acc[r], p->out_end - out);
     }
 }
 
