@@ -1,4 +1,4 @@
-"""Draws the sample pictures. Needs Pillow and the DejaVu and Liberation fonts.
+"""Draws the sample pictures. Needs Pillow, matplotlib, and the DejaVu and Liberation fonts.
 
     python draw_samples.py
 
@@ -6,7 +6,8 @@ This script shares no code with the generator of the training pictures."""
 
 from pathlib import Path
 
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+import matplotlib
+from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
 HERE = Path(__file__).parent
 FONTS = "/usr/share/fonts/truetype/"
@@ -45,6 +46,43 @@ def book_cover():
     pen.ellipse((190, 490, 410, 710), fill="#f2d22e")
     write(pen, (300, 820), "Nora Bennett", ARIAL_LIKE, 54, "#f4f1e4")
     image.save(HERE / "book-cover.jpg", quality=92)
+
+
+def plot():
+    """What matplotlib makes of four numbers when nothing else is asked of it."""
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+    bars = pyplot.bar(["May", "Jun", "Jul", "Aug"], [34, 52, 61, 47])
+    pyplot.bar_label(bars)
+    pyplot.title("Rides by Month")
+    pyplot.savefig(HERE / "matplotlib-chart.png")
+
+
+def photographed_cover():
+    """A book on a wooden table, seen a little from the side, in the light of a window on the left."""
+    book = Image.radial_gradient("L").resize((600, 880))
+    book = Image.merge("RGB", [book.point(lambda v, s=s: s - v // 3) for s in (120, 165, 185)])
+    pen = ImageDraw.Draw(book)
+    for n in range(9):  # waves
+        y = 520 + 26 * n
+        pen.line([(x, y + (8 if x // 40 % 2 else -8)) for x in range(0, 601, 20)], fill="#3f6f86", width=5)
+    for n, word in enumerate(("Letters", "from the", "Coast")):
+        write(pen, (300, 130 + 105 * n), word, SERIF_BOLD, 88, "#fdfbf2")
+    write(pen, (300, 810), "Daniel Moreau", ARIAL_LIKE, 46, "#fdfbf2")
+
+    table = Image.effect_noise((40, 1060), 60).resize((800, 1060), Image.Resampling.BICUBIC)
+    table = Image.merge("RGB", [table.point(lambda v, s=s: s + v // 4) for s in (110, 74, 44)])
+    lean = (1.03, 0.035, -118.0, -0.03, 1.03, -62.0, 0.00003, 0.00002)  # from the photograph to the book
+    shape = Image.new("L", book.size, 255).transform(table.size, Image.Transform.PERSPECTIVE, lean)
+    edge = shape.filter(ImageFilter.GaussianBlur(1))
+    shadow = ImageChops.offset(shape, 14, 18).filter(ImageFilter.GaussianBlur(12)).point(lambda v: v * 5 // 8)
+    table.paste("#1c140c", mask=shadow)
+    table.paste(book.transform(table.size, Image.Transform.PERSPECTIVE, lean, Image.Resampling.BICUBIC), mask=edge)
+    light = Image.linear_gradient("L").rotate(90).resize(table.size).point(lambda v: 150 + v * 2 // 5)
+    table = ImageChops.multiply(table, Image.merge("RGB", [light] * 3))
+    grain = Image.merge("RGB", [Image.effect_noise(table.size, 9)] * 3)
+    table = ImageChops.add(table, grain, 1, -128).filter(ImageFilter.GaussianBlur(0.8))
+    table.save(HERE / "photographed-cover.jpg", quality=82)
 
 
 def figures(path, items, **options):
@@ -98,7 +136,9 @@ def hills():
 
 def main():
     chart("chart.png", "Solar Stock Price", [("Mon", 39), ("Tue", 64), ("Wed", 47)])
+    plot()
     book_cover()
+    photographed_cover()
     figures("shapes.png", [("circle", "#d72828", 108, 84), ("triangle", "#28a046", 532, 84),
                            ("square", "#f5d728", 532, 240)])
     figures("compare-1.jpg", [("triangle", "#28a046", 320, 84)], quality=92)

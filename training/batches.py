@@ -24,6 +24,7 @@ BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
 def look(picture, c):
     """A picture through the HD transform: crops, labels, placement."""
     canvas, place = hd.hd_picture(picture.image, c.side, c.num_crops)
+    place.warp = picture.warp
     glyphs, things = labels.crop_labels(picture, place, c.grid, c.patch)
     return hd.crops(canvas, c.side), glyphs, things, place
 

@@ -45,6 +45,7 @@ class Picture:
     glyphs: list                # (x, y, character, size of its type); an empty character: not to be read
     kind: str
     facts: dict = field(default_factory=dict)
+    warp: np.ndarray = None     # 3 x 3: where a point of glyphs and facts lies on the image; None: where it says
 
 
 @lru_cache(maxsize=4000)

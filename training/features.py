@@ -50,7 +50,7 @@ def make_shard(task):
     path, place, number, kind = task
     rng, entries = np.random.default_rng([place, number]), []
     while len(entries) < SHARD:
-        found = [draw.weather(rng, p) for p in drawn(rng, kind, made["pictures"])]
+        found = drawn(rng, kind, made["pictures"])
         entries.append(looked_at(found, made["model"], made["model"].c))
     path.parent.mkdir(parents=True, exist_ok=True)
     store.replace(path, pickle.dumps(entries))

@@ -16,13 +16,14 @@ STD = np.array([0.26862954, 0.26130258, 0.27577711], np.float32)
 
 @dataclass
 class Placement:
-    """Where the picture lies on the padded canvas: canvas = picture * scale + offset."""
+    """Where the picture lies on the padded canvas: canvas = picture * scale + offset, after the picture's own warp."""
     scale_x: float
     scale_y: float
     offset_x: int
     offset_y: int
     rows: int
     cols: int
+    warp: np.ndarray = None
 
 
 AS_IS = Placement(1.0, 1.0, 0, 0, 1, 1)  # a picture that is a single crop

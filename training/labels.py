@@ -18,6 +18,9 @@ IGNORE = -100
 
 
 def to_canvas(point, place):
+    if place.warp is not None:
+        x, y, z = place.warp @ (*point[:2], 1)
+        point = x / z, y / z
     return point[0] * place.scale_x + place.offset_x, point[1] * place.scale_y + place.offset_y
 
 

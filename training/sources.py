@@ -8,6 +8,7 @@ import torch
 
 import batches
 import draw
+import photographed
 import tasks
 from draw import pick
 from questions import ask
@@ -67,7 +68,7 @@ class Live(Source):
         self.pictures, self.c = pictures, c
 
     def entry(self, rng, kind):
-        found = [draw.weather(rng, p) for p in drawn(rng, kind, self.pictures)]
+        found = drawn(rng, kind, self.pictures)
         return found, [batches.look(p, self.c) for p in found]
 
 
@@ -107,11 +108,11 @@ def about(rng, pictures, looks):
 
 
 def drawn(rng, kind, pictures):
-    """One or two pictures of a kind, none with more text than can be asked for."""
+    """One or two pictures of a kind as they are seen, none with more text than can be asked for."""
     while True:
         found = _drawn(rng, kind, pictures)
         if all(p.kind != "page" or len(p.facts["text"].text) <= LONGEST_TEXT for p in found):
-            return found
+            return [photographed.some(rng, draw.weather(rng, p)) for p in found]
 
 
 def _drawn(rng, kind, pictures):

@@ -1,18 +1,29 @@
 #!/bin/sh
-# All three stages: train.sh RUN_FOLDER [SHARE]. Give the same command again to go on after a stop.
-# SHARE shortens every stage: 0.01 tries the whole way in a few minutes.
+# The whole way from nothing to a model: train.sh FOLDER [SHARE]. Give the same command again to go on after a stop.
+# SHARE shortens every part: 0.01 tries the whole way in a quarter of an hour. What comes out is FOLDER/last/stage3.pt.
 set -e
-run=$1
+folder=$(mkdir -p "$1" && cd "$1" && pwd)
 share=${2:-1}
 python=${PYTHON:-venv/bin/python}
 cd "$(dirname "$0")"
 
-stage() { # number, minutes, options
-    minutes=$(echo "$2 $share" | awk '{ print $1 * $2 }')
-    number=$1
-    shift 2
-    $python train.py --stage "$number" --minutes "$minutes" --run "$run" "$@"
+part() { # a number times SHARE, at least LEAST: part NUMBER LEAST
+    echo "$1 $share $2" | awk '{ n = $1 * $2; print n < $3 ? $3 : n }'
 }
-stage 1 60 --batch 40 --constant 0.5 --floor 0.04
-stage 2 15 --constant 0.6 --floor 0.3
-stage 3 180 --batch 10 --constant 0.4 --floor 0.04 --average 0.01
+stage() { # run, number, minutes, options of train.py
+    run=$folder/$1 number=$2 minutes=$(part "$3" 0)
+    shift 3
+    $python train.py --size D --stage "$number" --minutes "$minutes" --run "$run" "$@"
+}
+# letters of the program's own pictures first; then in all faces and of other programs' pictures
+stage first 1 60 --batch 40 --constant 0.8 --floor 0.3
+$python render.py --out "$folder/pictures" --shards "$(part 40 1 | cut -d. -f1)"
+stage run 1 180 --checkpoint "$folder/first/stage1.pt" --full --pictures "$folder/pictures" \
+    --batch 48 --constant 0.45 --floor 0.03 --average 0.005 --rate 0.35
+stage run 2 54 --full --pictures "$folder/pictures" --batch 32 --constant 0.6 --floor 0.1 --average 0.01
+# whole pictures: from kept features, then with a tower that learns as well
+$python features.py "$folder/run/stage2.pt" --pictures "$folder/pictures" --out "$folder/features" \
+    --shards "$(part 600 1 | cut -d. -f1)"
+stage run 3 300 --full --features "$folder/features" --batch 12 --constant 0.5 --floor 0.04 --average 0.01
+stage last 3 60 --checkpoint "$folder/run/stage3.pt" --full --pictures "$folder/pictures" --batch 8 \
+    --rate 0.2 --constant 0.2 --floor 0.05 --average 0.01
