@@ -60,7 +60,8 @@ static int unsafe_letter(const unsigned char *s, unsigned *ret_letter)
     return 0;
 }
 
-char *json_escape_controls(const char *json)
+/* Escapes U+007F, U+0080–009F, U+2028 and U+2029 in JSON text (they can only be inside strings). */
+static char *escape_controls(const char *json)
 {
     struct text out = {0};
     const char *done = json;
@@ -83,7 +84,7 @@ char *json_escape_controls(const char *json)
 char *json_line(const json_t *value)
 {
     char *plain = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
-    char *line = json_escape_controls(plain ? plain : "null");
+    char *line = escape_controls(plain ? plain : "null");
     free(plain);
     return line;
 }

@@ -28,7 +28,5 @@ const char *error_name(int code);
 char *json_pretty(const json_t *value, const struct stop *stop);
 /* Parses text. Returns NULL on failure; err then says where `what` (the thing's name) is wrong. */
 json_t *json_parse(const char *text, size_t n, const char *what, struct phi3v_error *err);
-/* Escapes U+007F, U+0080–009F, U+2028 and U+2029 in JSON text (they can only be inside strings). */
-char *json_escape_controls(const char *json);
 
 #endif

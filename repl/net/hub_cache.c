@@ -39,7 +39,8 @@ static int make_folders(const char *path, struct phi3v_error *err)
     return rc;
 }
 
-void hub_sync_folder(const char *path)
+/* Makes a folder's entries durable. */
+static void sync_folder(const char *path)
 {
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return;
@@ -208,7 +209,7 @@ static int move_links(const char *from, const char *to, const struct hub_listing
         for (size_t i = 0; rc == 0 && i < l->n_files; i++)
             if ((strcmp(l->files[i].name, "config.json") == 0) == (last == 1))
                 rc = move_link(from, to, &l->files[i], err);
-    if (rc == 0) hub_sync_folder(to);
+    if (rc == 0) sync_folder(to);
     return rc;
 }
 
@@ -222,7 +223,7 @@ static int make_snapshot(const struct hub_cache *c, const struct hub_listing *l,
     remove_made(made);
     int rc = mkdir(made, 0777) == 0 ? 0 : fail_path("make the folder", made, err);
     for (size_t i = 0; rc == 0 && i < l->n_files; i++) rc = link_file(made, &l->files[i], err);
-    if (rc == 0) hub_sync_folder(made);
+    if (rc == 0) sync_folder(made);
     if (rc == 0 && rename(made, path) != 0)
         rc = errno == EEXIST || errno == ENOTEMPTY ? move_links(made, path, l, err)
                                                    : fail_path("make the folder", path, err);
@@ -271,7 +272,7 @@ int hub_publish(const struct hub_cache *c, const struct hub_name *name, const st
     tidy(c);
     int fd = lock(c, l->commit, LOCK_EX);
     int rc = path ? make_snapshot(c, l, path, err) : net_fail_memory(err, "a model");
-    if (rc == 0) hub_sync_folder(snapshots);
+    if (rc == 0) sync_folder(snapshots);
     if (rc == 0 && !is_commit(name->rev)) rc = write_ref(c, name->rev, l->commit, err);
     free(snapshots);
     if (fd >= 0) close(fd);

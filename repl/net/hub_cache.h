@@ -40,7 +40,4 @@ int hub_publish(const struct hub_cache *c, const struct hub_name *name, const st
 /* Bytes of disk free for us at path; -1: unknown. */
 int64_t hub_free_bytes(const char *path);
 
-/* Makes a folder's entries durable. */
-void hub_sync_folder(const char *path);
-
 #endif

@@ -38,12 +38,6 @@ struct pull {
     _Atomic int64_t fetched;
 };
 
-/* Ends the pull with its first error from any thread. */
-void pull_end(struct pull *p, const struct phi3v_error *err);
-/* Callbacks for struct hub_client, with user = struct pull. */
-int pull_has_stopped(void *user);
-void pull_note_waiting(void *user, const char *why);
-
 /* A thread's present work: a segment, or a whole file if the server does not support ranges. The
  * caller fills in the first four fields. */
 struct taking {

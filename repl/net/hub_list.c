@@ -44,7 +44,8 @@ static bool is_safe(const char *name)
     return true;
 }
 
-bool hub_is_wanted(const char *name)
+/* Whether a file with that name is fetched at all: configuration, tokenizer, safetensors. */
+static bool is_wanted(const char *name)
 {
     static const char *const names[] = {
         "config.json",
@@ -80,7 +81,7 @@ static int add_file(struct hub_listing *l, const json_t *entry)
     const char *oid = json_string_value(json_object_get(object, "oid"));
     json_int_t size = json_integer_value(json_object_get(object, "size"));
     if (!type || !path) return PHI3V_E_IO;
-    if (strcmp(type, "file") || !hub_is_wanted(path)) return 0;
+    if (strcmp(type, "file") || !is_wanted(path)) return 0;
     if (!oid || size < 0 || size > MAX_BYTES || !is_hex(oid, object == lfs ? 64 : 40))
         return PHI3V_E_IO;
     if (l->n_files == MAX_FILES) return PHI3V_E_MODEL;

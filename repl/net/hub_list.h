@@ -26,9 +26,6 @@ int hub_list(struct hub_client *c, const struct hub_name *name, struct hub_listi
 int hub_listing_add(struct hub_listing *l, const json_t *page);
 void hub_listing_fini(struct hub_listing *l);
 
-/* Whether a file with that name is fetched at all: configuration, tokenizer, safetensors. */
-bool hub_is_wanted(const char *name);
-
 /* …/resolve/COMMIT/FILE; new string (free). */
 char *hub_file_url(const struct hub_env *env, const struct hub_name *name, const char *commit,
                    const char *file);

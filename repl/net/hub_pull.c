@@ -16,7 +16,8 @@
 
 /* -- Ends ------------------------------------------------------------------------------------- */
 
-void pull_end(struct pull *p, const struct phi3v_error *err)
+/* Ends the pull with its first error from any thread. */
+static void end_with(struct pull *p, const struct phi3v_error *err)
 {
     pthread_mutex_lock(&p->lock);
     if (p->rc == 0) {
@@ -28,13 +29,14 @@ void pull_end(struct pull *p, const struct phi3v_error *err)
     pthread_mutex_unlock(&p->lock);
 }
 
-int pull_has_stopped(void *user)
+/* Callbacks for struct hub_client, with user = struct pull. */
+static int has_stopped(void *user)
 {
     struct pull *p = user;
     return atomic_load(&p->stop);
 }
 
-void pull_note_waiting(void *user, const char *why)
+static void note_waiting(void *user, const char *why)
 {
     struct pull *p = user;
     pthread_mutex_lock(&p->lock);
@@ -95,17 +97,17 @@ static void *fetch_thread(void *arg)
     struct phi3v_error err = {0};
     struct taking t;
     if (hub_client_init(&c, p->env, &err) != 0) {
-        pull_end(p, &err);
+        end_with(p, &err);
         return NULL;
     }
-    c.stop = pull_has_stopped;
-    c.waiting = pull_note_waiting;
+    c.stop = has_stopped;
+    c.waiting = note_waiting;
     c.user = p;
     while (next_segment(p, &t)) {
         size_t segment = t.segment;
         int rc = hub_fetch_segment(&t, &c, &err);
         release(p, &t, segment);
-        if (rc) pull_end(p, &err);
+        if (rc) end_with(p, &err);
     }
     hub_client_fini(&c);
     return NULL;
@@ -126,9 +128,9 @@ static void finish_job(struct pull *p, struct job *j)
         if (again) return;
         net_fail(&err, PHI3V_E_IO, "%s arrived damaged twice: its digest is not the hub's %.12s…",
                  j->file->name, j->file->key);
-        pull_end(p, &err);
+        end_with(p, &err);
     } else if (hub_part_publish(&j->part, &err) != 0) {
-        pull_end(p, &err);
+        end_with(p, &err);
     } else {
         pthread_mutex_lock(&p->lock);
         j->done = true;
@@ -320,7 +322,7 @@ static void watch(struct pull *p)
         if (show(p, NULL)) {
             struct phi3v_error err = {0};
             fail_stopped(p, &err);
-            pull_end(p, &err);
+            end_with(p, &err);
             return;
         }
     }
@@ -337,7 +339,7 @@ static int fetch_all(struct pull *p, struct phi3v_error *err)
         if (pthread_create(&threads[n], NULL, fetch_thread, p) == 0) n++;
     if (n < 2) {
         net_fail_memory(err, "a model");
-        pull_end(p, err);
+        end_with(p, err);
     }
     watch(p);
     pthread_mutex_lock(&p->lock);
@@ -382,7 +384,7 @@ static int begin(struct pull *p, const char *what, const struct hub_options *opt
     if (rc) return rc;
     c.is_first = true;
     c.stop = show_idle;
-    c.waiting = pull_note_waiting;
+    c.waiting = note_waiting;
     c.user = p;
     rc = hub_list(&c, &p->name, &p->listing, err);
     hub_client_fini(&c);

@@ -128,10 +128,6 @@ COMMAND(open);
 int cell_index(const struct notebook *nb, const char *word, int *ret_index,
                struct phi3v_error *err);
 
-/* Draws pictures of the notebook with their cost below; large: at full size, as for a single
- * picture. */
-int show_pictures(struct call *c, const struct int_list *images, bool large,
-                  struct phi3v_error *err);
 /* The NAME of "as NAME" at the end of words, of which *ret_n remain before it. NULL: there is
  * none. */
 const char *name_at_end(const struct words *words, size_t *ret_n);

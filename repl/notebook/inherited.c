@@ -130,7 +130,8 @@ int inherited_apply(struct inherited *s, const struct lines *lines, struct phi3v
     return rc;
 }
 
-void inherited_take(struct inherited *s, const struct cell *c)
+/* Unstages what the cell has used. */
+static void take(struct inherited *s, const struct cell *c)
 {
     for (int k = 0; k < c->images.n; k++) int_list_remove(&s->staged, c->images.v[k]);
 }
@@ -147,7 +148,7 @@ static int pass(struct inherited *s, const struct book *b, const struct cell *c,
                 struct phi3v_error *err)
 {
     struct int_list above = {0};
-    inherited_take(s, c);
+    take(s, c);
     if (c->text) {
         if (!int_list_copy(&above, &c->images)) return memory_error(err);
         int_list_free(&s->above);

@@ -17,8 +17,6 @@ struct inherited {
 int book_inherited(const struct book *b, int i, struct inherited *ret, struct phi3v_error *err);
 /* Applies the lines to *s. Errors: MEMORY. */
 int inherited_apply(struct inherited *s, const struct lines *lines, struct phi3v_error *err);
-void inherited_take(struct inherited *s,
-                    const struct cell *c); /* unstages what the cell has used */
 /* The pictures that a cell there takes when it names none: the staged ones, or, if there are none
  * and cells do not see the cells above, those of the cell above. Borrowed. */
 const struct int_list *inherited_pictures(const struct inherited *s);

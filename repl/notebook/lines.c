@@ -85,7 +85,8 @@ int setting_words(const char *args, char **ret_key, char **ret_value, struct phi
     return memory_error(err);
 }
 
-char *system_turn(const char *args)
+/* The turn that `:system ARGS` sets, "" for none. NULL without memory. */
+static char *system_turn(const char *args)
 {
     bool off = !strcmp(args, "off") || !strcmp(args, "\"\"");
     return off ? text_copy("") : source_arguments(args);

@@ -13,7 +13,5 @@ int line_apply(const struct line *line, struct inherited *s, struct phi3v_error 
 /* The parts of "key value", "key=value": *ret_key and *ret_value are to be freed; the value is NULL
  * when there is none. Errors: MEMORY. */
 int setting_words(const char *args, char **ret_key, char **ret_value, struct phi3v_error *err);
-/* The turn that `:system ARGS` sets, "" for none. NULL without memory. */
-char *system_turn(const char *args);
 
 #endif

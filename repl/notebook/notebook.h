@@ -95,7 +95,6 @@ enum nb_unit {
     NB_BYTES,
     NB_CROPS,
     NB_TOKENS,
-    NB_FILES,
     NB_SHARE /* of all work before the first word of an answer */
 };
 
@@ -123,8 +122,6 @@ struct nb_front {
     bool (*stopped)(void *user);
     /* New work begins: earlier requests to stop do not apply to it. */
     void (*begins)(void *user);
-    /* Whether the person says yes to a question; NULL: the answer is no. */
-    bool (*confirm)(void *user, const char *question);
     /* Puts text into the input line: a prompt that was refused (cell 0), or a cell to edit. NULL:
      * the front end has no line. */
     void (*next_input)(void *user, int cell, const char *text);

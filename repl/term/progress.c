@@ -25,7 +25,7 @@ void progress_init(struct progress *p, FILE *out, int cols, bool at_once)
 /* "12.3 MB", "4 crops" */
 static void print_amount(char *to, size_t size, enum progress_unit unit, double n)
 {
-    static const char *const names[] = {"", "crops", "tokens", "files", ""};
+    static const char *const names[] = {[PROGRESS_CROPS] = "crops", [PROGRESS_TOKENS] = "tokens"};
     if (unit != PROGRESS_BYTES)
         snprintf(to, size, "%.*f %s", n < 10 && n != (double)(int64_t)n ? 1 : 0, n, names[unit]);
     else if (n < 1e6)

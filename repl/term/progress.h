@@ -13,7 +13,6 @@ enum progress_unit {
     PROGRESS_BYTES,
     PROGRESS_CROPS,
     PROGRESS_TOKENS,
-    PROGRESS_FILES,
     PROGRESS_SHARE /* of all work before an answer's first word, with the time until then:
                       "reading ▕███       ▏ 34 % · first word in about 1:25" */
 };

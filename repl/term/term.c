@@ -244,7 +244,8 @@ static void on_clipboard(int byte, void *user)
 
 /* -- Input ----------------------------------------------------------------------------------- */
 
-void term_wake(void)
+/* Ends term_wait, now or the next one; for signal handlers. */
+static void wake_wait(void)
 {
     int before = errno;
     if (wake[1] >= 0 && write(wake[1], "", 1) < 0) errno = before; /* a full pipe wakes it too */
@@ -431,7 +432,7 @@ static void on_size(int sig)
         continued = 1;
     else
         size_changed = 1;
-    term_wake();
+    wake_wait();
 }
 
 void term_watch_size(struct term *t)

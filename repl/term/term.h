@@ -109,11 +109,9 @@ enum term_event term_next(struct term *t);
 void term_take(struct term *t);
 /* The pasted bytes, NUL-terminated, for the caller to free; NULL when they exceed 64 MiB. */
 char *term_take_paste(struct term *t, size_t *ret_n);
-/* Waits until input arrives, also_fd (-1: none) becomes readable, or term_wake() is called;
- * timeout_ms < 0 means for ever. */
+/* Waits until input arrives, also_fd (-1: none) becomes readable, or a signal of term_watch_size
+ * comes, also just before; timeout_ms < 0 means for ever. */
 void term_wait(struct term *t, int also_fd, int timeout_ms);
-/* Ends term_wait(), now or the next one; for signal handlers. */
-void term_wake(void);
 
 #define TERM_ABORT_KEY                                                                             \
     7 /* Ctrl-G, for an editor that waits for a key where something else comes                     \

@@ -15,6 +15,7 @@
 #include "tty/history.h"
 #include "tty/interrupt.h"
 #include "tty/line.h"
+#include "tty/show_progress.h"
 #include "tty/watch.h"
 
 /* -- Pictures --------------------------------------------------------------------------------- */
@@ -377,15 +378,10 @@ static void output(void *user, const struct nb_output *out)
     out_flush(&f->out);
 }
 
-static void show_progress(void *user, const struct nb_progress *p)
+static void on_progress(void *user, const struct nb_progress *p)
 {
     struct front *f = user;
-    if (p) {
-        progress_left(&f->progress, p->left_s);
-        progress_update(&f->progress, p->stage, (enum progress_unit)p->unit, p->done, p->total);
-    } else {
-        progress_clear(&f->progress);
-    }
+    show_progress(&f->progress, p);
 }
 
 static bool stopped(void *user)
@@ -483,7 +479,7 @@ static void model_changed(void *user, const phi3v_model *model)
 struct nb_front front_face(struct front *f)
 {
     return (struct nb_front){.output = output,
-                             .progress = show_progress,
+                             .progress = on_progress,
                              .stopped = stopped,
                              .begins = begins,
                              .next_input = next_input,

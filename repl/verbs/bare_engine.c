@@ -5,19 +5,15 @@
 #include "term/out.h"
 #include "tty/fault.h"
 #include "tty/interrupt.h"
+#include "tty/show_progress.h"
 #include "verbs/model_choice.h"
 
 static void no_output(void *user, const struct nb_output *out) { (void)user, (void)out; }
 
-static void show_progress(void *user, const struct nb_progress *p)
+static void on_progress(void *user, const struct nb_progress *p)
 {
     struct bare_engine *b = user;
-    if (p) {
-        progress_left(&b->progress, p->left_s);
-        progress_update(&b->progress, p->stage, (enum progress_unit)p->unit, p->done, p->total);
-    } else {
-        progress_clear(&b->progress);
-    }
+    show_progress(&b->progress, p);
 }
 
 static bool stopped(void *user)
@@ -39,7 +35,7 @@ static void cancel(void *engine) { engine_cancel(engine); }
 void bare_engine_init(struct bare_engine *b, const struct options *opt)
 {
     *b = (struct bare_engine){.front = {.output = no_output,
-                                        .progress = show_progress,
+                                        .progress = on_progress,
                                         .stopped = stopped,
                                         .begins = begins,
                                         .model_changed = model_changed,
@@ -67,8 +63,6 @@ int bare_engine_open_model(struct bare_engine *b, struct phi3v_error *err)
     }
     return rc;
 }
-
-void bare_engine_close_model(struct bare_engine *b) { engine_close(&b->engine); }
 
 void bare_engine_fini(struct bare_engine *b)
 {

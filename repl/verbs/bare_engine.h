@@ -19,7 +19,6 @@ struct bare_engine {
 void bare_engine_init(struct bare_engine *b, const struct options *opt);
 /* Finds and opens opt.model, with progress on stderr; offers to pull it when it is not here. */
 int bare_engine_open_model(struct bare_engine *b, struct phi3v_error *err);
-void bare_engine_close_model(struct bare_engine *b);
 void bare_engine_fini(struct bare_engine *b);
 /* Loads a picture named on the command line or in a file, as `origin` says. */
 int bare_engine_load_picture(struct bare_engine *b, const char *what, enum nb_origin origin,

@@ -8,6 +8,7 @@
 #include "pdf/pdf.h"
 #include "tty/fault.h"
 #include "tty/interrupt.h"
+#include "tty/show_progress.h"
 #include "verbs/answer_json.h"
 #include "verbs/model_choice.h"
 #include "verbs/plain.h"
@@ -101,16 +102,10 @@ static void output(void *user, const struct nb_output *out)
     }
 }
 
-static void show_progress(void *user, const struct nb_progress *now)
+static void on_progress(void *user, const struct nb_progress *now)
 {
     struct plain *p = user;
-    if (now) {
-        progress_left(&p->progress, now->left_s);
-        progress_update(&p->progress, now->stage, (enum progress_unit)now->unit, now->done,
-                        now->total);
-    } else {
-        progress_clear(&p->progress);
-    }
+    show_progress(&p->progress, now);
 }
 
 static bool stopped(void *user)
@@ -161,7 +156,7 @@ int plain_open(struct plain *p, const struct options *opt, bool standard_input,
     out_init(&p->err, stderr, NULL);
     progress_init(&p->progress, stderr, 0, false);
     struct nb_front front = {.output = output,
-                             .progress = show_progress,
+                             .progress = on_progress,
                              .stopped = stopped,
                              .begins = begins,
                              .model_changed = model_changed,

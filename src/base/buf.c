@@ -7,12 +7,10 @@
 
 #include "base/mem.h"
 
-void buf_init(struct buf *b) { *b = (struct buf){0}; }
-
 void buf_fini(struct buf *b)
 {
     mem_free(b->data);
-    buf_init(b);
+    *b = (struct buf){0};
 }
 
 void buf_clear(struct buf *b)
@@ -77,6 +75,6 @@ char *buf_take(struct buf *b)
     }
     b->data[b->n] = 0;
     char *data = b->data;
-    buf_init(b);
+    *b = (struct buf){0};
     return data;
 }

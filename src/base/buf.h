@@ -13,7 +13,7 @@ struct buf {
     bool failed; /* an append ran out of memory; the contents are incomplete */
 };
 
-void buf_init(struct buf *b); /* or = {0} */
+/* A buffer begins as = {0}. */
 void buf_fini(struct buf *b);
 void buf_clear(struct buf *b); /* keeps the memory */
 /* Makes room for `more` bytes, so that appending them does not allocate. */

@@ -391,7 +391,8 @@ void session_drop(struct phi3v_session *s, size_t n)
     s->kv.seq.n -= n;
 }
 
-int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err)
+/* Appends one token; crossing into the long rope factors recomputes the whole sequence. */
+static int push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err)
 {
     struct kv_cache *kv = &s->kv;
     if (session_steps(s, 1)) return session_push_rows(s, &id, 1, s->logits, task, err);
@@ -508,7 +509,7 @@ int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn 
     sampler_saw(s->sampler, id);
     n = decode_ahead_steps(s, n);
     if (n == 0) {
-        int rc = session_push(s, id, task, err);
+        int rc = push(s, id, task, err);
         if (!rc) on_id(user, 0, sampler_pick(s->sampler, s->logits));
         return rc;
     }

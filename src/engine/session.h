@@ -61,12 +61,10 @@ int session_push_rows(struct phi3v_session *s, const int32_t *ids, size_t n, flo
                       struct task *task, struct phi3v_error *err);
 /* Forgets the newest n tokens, whose place stays. */
 void session_drop(struct phi3v_session *s, size_t n);
-/* Appends one token. Crossing into the long rope factors recomputes the whole sequence. */
-int session_push(struct phi3v_session *s, int32_t id, struct task *task, struct phi3v_error *err);
-/* Pushes id, then draws tokens and hands each to `on_id`: at least one, at most n, until on_id
- * returns non-zero. A device that can draw does not wait for the host in between; whatever it
- * computed after the last token handed out is dropped. s->logits is undefined afterwards. Errors:
- * as session_push. */
+/* Appends id, then draws tokens and hands each to `on_id`: at least one, at most n, until on_id
+ * returns non-zero. Crossing into the long rope factors recomputes the whole sequence. A device
+ * that can draw does not wait for the host in between; whatever it computed after the last token
+ * handed out is dropped. s->logits is undefined afterwards. Errors: MEMORY, DEVICE, CANCELLED. */
 int session_decode(struct phi3v_session *s, int32_t id, size_t n, backend_id_fn on_id, void *user,
                    struct task *task, struct phi3v_error *err);
 /* Whether the next n tokens take just a step each, because the rope factors stay the same. */

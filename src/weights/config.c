@@ -47,7 +47,8 @@ static void expect_true(struct json_reader *r, const char *section, const json_t
                     "true (nothing else is supported)");
 }
 
-void config_inconsistent(struct json_reader *r, const char *format, int64_t a, int64_t b)
+/* Reports that two keys do not fit together; format takes a and b as %lld. */
+static void inconsistent(struct json_reader *r, const char *format, int64_t a, int64_t b)
 {
     if (r->code) return;
     char text[200];
@@ -72,7 +73,7 @@ static void add_eos(struct json_reader *r, struct config *c, int64_t id)
     if (c->n_eos_ids < CONFIG_MAX_EOS)
         c->eos_ids[c->n_eos_ids++] = (int32_t)id;
     else
-        config_inconsistent(r, "more than %lld different eos_token_id values", CONFIG_MAX_EOS, 0);
+        inconsistent(r, "more than %lld different eos_token_id values", CONFIG_MAX_EOS, 0);
 }
 
 /* eos_token_id: a number, a list of numbers, or absent. */
@@ -194,20 +195,19 @@ static void read_decoder(struct json_reader *r, const json_t *root, struct confi
     c->tie_embeddings = json_read_bool(r, "", root, "tie_word_embeddings", false);
     c->bos_id = (int32_t)json_read_int(r, "", root, "bos_token_id", 1, 0, c->n_vocab - 1);
     if (c->hidden % c->n_heads)
-        config_inconsistent(r, "hidden_size %lld is not a multiple of num_attention_heads %lld",
-                            c->hidden, c->n_heads);
+        inconsistent(r, "hidden_size %lld is not a multiple of num_attention_heads %lld", c->hidden,
+                     c->n_heads);
     if (c->n_heads % c->n_kv_heads)
-        config_inconsistent(
-            r, "num_attention_heads %lld is not a multiple of num_key_value_heads %lld", c->n_heads,
-            c->n_kv_heads);
+        inconsistent(r, "num_attention_heads %lld is not a multiple of num_key_value_heads %lld",
+                     c->n_heads, c->n_kv_heads);
     c->head_dim = c->hidden / c->n_heads;
     if (c->head_dim % 2 || c->head_dim / 2 > CONFIG_MAX_ROPE)
-        config_inconsistent(
+        inconsistent(
             r, "hidden_size / num_attention_heads is %lld, expected an even number up to %lld",
             c->head_dim, 2 * CONFIG_MAX_ROPE);
     int64_t head_dim = json_read_int(r, "", root, "head_dim", c->head_dim, 1, MAX_WIDTH);
     if (head_dim != c->head_dim)
-        config_inconsistent(
+        inconsistent(
             r, "head_dim is %lld; only hidden_size / num_attention_heads, here %lld, is supported",
             head_dim, c->head_dim);
     read_eos(r, root, c);
@@ -263,13 +263,12 @@ static void read_tower(struct json_reader *r, const json_t *v, struct vision_con
     if (r->code) return;
     int side = vc->image_size / vc->patch_size;
     if (vc->hidden % vc->n_heads)
-        config_inconsistent(
-            r, "vision_config.hidden_size %lld is not a multiple of num_attention_heads %lld",
-            vc->hidden, vc->n_heads);
+        inconsistent(r,
+                     "vision_config.hidden_size %lld is not a multiple of num_attention_heads %lld",
+                     vc->hidden, vc->n_heads);
     if (vc->image_size % (2 * vc->patch_size))
-        config_inconsistent(
-            r, "vision_config.image_size %lld is not an even multiple of patch_size %lld",
-            vc->image_size, vc->patch_size);
+        inconsistent(r, "vision_config.image_size %lld is not an even multiple of patch_size %lld",
+                     vc->image_size, vc->patch_size);
     at_most(r, "the number of patches of a crop (vision_config.image_size / patch_size, squared)",
             side, side, MAX_CROP_PATCHES);
     at_most(r, "the size of the tower's position embedding (patches, hidden_size)",
@@ -286,10 +285,10 @@ static void read_layer_idx(struct json_reader *r, const json_t *proc, struct vis
     int64_t idx = json_read_int(r, "img_processor", proc, "layer_idx", -2, -n - 1, n);
     vc->n_run_layers = (int)(idx < 0 ? n + 1 + idx : idx);
     if (vc->n_run_layers == 0)
-        config_inconsistent(r,
-                            "img_processor.layer_idx %lld of a tower with num_hidden_layers %lld "
-                            "runs none of its layers; at least one is expected to run",
-                            idx, n);
+        inconsistent(r,
+                     "img_processor.layer_idx %lld of a tower with num_hidden_layers %lld "
+                     "runs none of its layers; at least one is expected to run",
+                     idx, n);
 }
 
 static void read_vision(struct json_reader *r, const json_t *root, struct config *c)
@@ -306,13 +305,13 @@ static void read_vision(struct json_reader *r, const json_t *root, struct config
     read_layer_idx(r, proc, &c->vision);
     int64_t width = json_read_int(r, s, proc, "image_dim_out", c->vision.hidden, 1, MAX_WIDTH);
     if (width != c->vision.hidden)
-        config_inconsistent(
-            r, "img_processor.image_dim_out %lld differs from vision_config.hidden_size %lld",
-            width, c->vision.hidden);
+        inconsistent(r,
+                     "img_processor.image_dim_out %lld differs from vision_config.hidden_size %lld",
+                     width, c->vision.hidden);
     int64_t n = json_read_int(r, s, proc, "num_img_tokens", config_crop_tokens(c), 1, INT32_MAX);
     if (n != config_crop_tokens(c))
-        config_inconsistent(r, "img_processor.num_img_tokens is %lld, but a crop has %lld", n,
-                            config_crop_tokens(c));
+        inconsistent(r, "img_processor.num_img_tokens is %lld, but a crop has %lld", n,
+                     config_crop_tokens(c));
     config_refuse_all_unread(r, s, proc, read);
 }
 
@@ -343,8 +342,7 @@ static void read_preprocessor(struct json_reader *r, const json_t *root, struct 
     json_read_floats(r, "", root, "image_std", 1e-6, c->image_std, 3);
     int64_t n = json_read_int(r, "", root, "num_img_tokens", config_crop_tokens(c), 1, INT32_MAX);
     if (n != config_crop_tokens(c))
-        config_inconsistent(r, "num_img_tokens is %lld, but a crop has %lld", n,
-                            config_crop_tokens(c));
+        inconsistent(r, "num_img_tokens is %lld, but a crop has %lld", n, config_crop_tokens(c));
     int64_t side = c->vision.image_size;
     at_most(r, "the number of pixels of a picture (num_crops, image_size squared)", c->num_crops,
             side * side, MAX_PICTURE_PIXELS);

@@ -12,8 +12,6 @@ enum { CONFIG_MAX_POSITIONS = 1 << 24 };
 /* The normalisation of pictures unless the files say otherwise. */
 extern const float config_clip_mean[3], config_clip_std[3];
 
-/* Reports that two keys do not fit together; format takes a and b as %lld. */
-void config_inconsistent(struct json_reader *r, const char *format, int64_t a, int64_t b);
 /* Reads positions and rotary embedding in any known spelling; needs head_dim. */
 void config_read_rope(struct json_reader *r, const json_t *root, struct config *c);
 /* After a section of config.json was read: refuses keys that are set but not in `read` (a

@@ -213,10 +213,7 @@ struct golden_diff golden_compare(const float *got, const float *want, size_t n)
         double e = fabs((double)got[i] - (double)want[i]);
         if (isnan(e)) e = INFINITY;
         sum += e * e;
-        if (e > d.max_abs) {
-            d.max_abs = e;
-            d.worst = i;
-        }
+        if (e > d.max_abs) d.max_abs = e;
     }
     d.rms = n ? sqrt(sum / (double)n) : 0;
     return d;

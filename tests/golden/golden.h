@@ -61,7 +61,6 @@ void npy_free(struct npy *a);
 
 struct golden_diff {
     double max_abs, rms; // infinity when one side is not finite and the other differs
-    size_t worst;        // index of max_abs
 };
 
 struct golden_diff golden_compare(const float *got, const float *want, size_t n);

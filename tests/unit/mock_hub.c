@@ -38,7 +38,8 @@ static const struct {
     {.name = "tokenizer_config.json", .n = 9000},
 };
 
-void mock_bytes(uint8_t *to, size_t n, uint64_t seed)
+/* n bytes that no other seed has. */
+static void fill_bytes(uint8_t *to, size_t n, uint64_t seed)
 {
     uint64_t x = seed * 0x9E3779B97F4A7C15u + 1;
     for (size_t i = 0; i < n; i++) {
@@ -340,7 +341,7 @@ void mock_hub_start(struct mock_hub *m, size_t large_bytes)
         if (n == FIRST_SHARD) n = large_bytes;
         if (n == SECOND_SHARD) n = large_bytes / 8 + 12345;
         struct mock_file *f = add_file(m, shapes[i].name, n, shapes[i].is_large);
-        mock_bytes(f->bytes, n, i + 1);
+        fill_bytes(f->bytes, n, i + 1);
     }
     serve(m);
 }

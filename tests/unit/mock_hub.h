@@ -59,7 +59,4 @@ void mock_hub_start_folder(struct mock_hub *m, const char *folder);
 void mock_hub_stop(struct mock_hub *m);
 void mock_hub_calm(struct mock_hub *m); /* all knobs and counts to nothing */
 
-/* n bytes that no other seed has. */
-void mock_bytes(uint8_t *to, size_t n, uint64_t seed);
-
 #endif

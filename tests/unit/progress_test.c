@@ -122,7 +122,7 @@ static void test_narrow(void **state)
     struct progress p;
     open_screen(&s);
     progress_init(&p, s.out, 12, true);
-    progress_update(&p, "a long stage", PROGRESS_FILES, 1, 2);
+    progress_update(&p, "a long stage", PROGRESS_CROPS, 1, 2);
     assert_string_equal(look(&s), "\ra long stag\033[K");
     close_screen(&s);
 }

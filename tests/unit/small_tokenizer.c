@@ -65,7 +65,7 @@ json_t *small_tokenizer_json(void)
     return root;
 }
 
-void small_tokenizer_write(const struct folder *f)
+static void write_json(const struct folder *f)
 {
     json_t *root = small_tokenizer_json();
     if (json_dump_file(root, folder_file(f, "tokenizer.json"), JSON_INDENT(1))) abort();
@@ -76,7 +76,7 @@ struct tokenizer *small_tokenizer(const struct folder *f)
 {
     struct tokenizer *t = NULL;
     struct phi3v_error err;
-    small_tokenizer_write(f);
+    write_json(f);
     if (tokenizer_load(f->path, &t, &err)) {
         puts(err.text);
         abort();

@@ -32,8 +32,6 @@ enum {
 /* The JSON of vocabulary, merges (best first: "▁ a", "b c", "a b", "a bc", "▁ ▁") and added tokens.
  */
 json_t *small_tokenizer_json(void);
-/* Writes it; aborts when that fails. */
-void small_tokenizer_write(const struct folder *f);
 /* Writes and loads it; aborts when that fails. */
 struct tokenizer *small_tokenizer(const struct folder *f);
 
