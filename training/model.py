@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+import fused
 from tokenizer import VOCAB_SIZE
 
 
@@ -57,13 +58,19 @@ SIZES = {
 
 
 def attention(q, k, v):
-    """Written out: two matrix products are several times faster here than the fused CPU kernel."""
+    """Written out where fused.py has nothing: PyTorch's own fused kernel is slower."""
+    if fused.fits(q, k):
+        return fused.attention(q, k, v, False)[0]
     scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2))
     return torch.matmul(torch.softmax(scores, -1), v)
 
 
-@torch.compiler.disable  # its softmax over a length that changes takes four times as long
 def causal_attention(q, k, v):
+    return fused.attention(q, k, v, True)[0] if fused.fits(q, k) else stretches(q, k, v)
+
+
+@torch.compiler.disable  # its softmax over a length that changes takes four times as long
+def stretches(q, k, v):
     """The queries are the last positions of the keys. Goes by stretches of queries, so that keys that none
     of a stretch may see cost nothing."""
     q, t, start, out = q * q.shape[-1] ** -0.5, q.shape[2], k.shape[2] - q.shape[2], []

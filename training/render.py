@@ -42,7 +42,7 @@ def main():
             path = args.out / kind / f"{number:05d}.pickle"
             if number >= args.shards * share or path.exists() or (args.only or kind) != kind:
                 continue
-            path.parent.mkdir(exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             store.write(path, shard(kind, number))
             print(path, flush=True)
 

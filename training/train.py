@@ -86,8 +86,8 @@ def guide_loss(guided, guide):
     row, total = torch.arange(len(key), device=guide.device), 0.0
     for q, k in guided:
         length = k.shape[2]
-        scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2))
-        scores = scores.transpose(1, 2)[sample, query].float()
+        scores = torch.cat([torch.matmul(q[i, :, query[sample == i]] * q.shape[-1] ** -0.5, k[i].transpose(-1, -2))
+                            for i in sample.unique()], 1).transpose(0, 1).float()  # guide goes by samples
         future = torch.arange(length, device=q.device)[None, None] > query[:, None, None]
         logs = scores.masked_fill(future, -1e9).log_softmax(-1)
         both = torch.logaddexp(logs[row, :, key], logs[row, :, other])

@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT
+ * Attention of heads of 32 dimensions for the training, forward and backward, in bf16 pairs of
+ * AVX-512: scores never leave the cache. fused.py compiles and calls it.
+ *
+ * One thread. Rows are bf16 with their dimensions side by side; `struct rows` says how far apart
+ * batches, heads and positions are. A product of pairs takes one operand as pairs side by side in a
+ * row of memory (broadcast one by one) and the other as vectors of pairs: `by_dim` holds pairs of
+ * dimensions of 16 positions, `by_pos` pairs of positions of 32 dimensions. */
+#include <immintrin.h>
+#include <math.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+    D = 32,        // dimensions of a head
+    PAIRS = D / 2, // of dimensions
+    W = 16,        // lanes
+    ROWS = 48,     // query rows that are computed together
+    KEYS = 64      // keys of one block
+};
+typedef uint16_t bf16;
+
+struct rows {
+    bf16 *at;
+    int64_t batch, head, pos; // in elements
+};
+struct shape {
+    int64_t n_batch, n_heads, n_pos;
+    int64_t causal;
+};
+
+static inline bf16 *row(const struct rows *r, int64_t b, int64_t h, int64_t t)
+{
+    return r->at + b * r->batch + h * r->head + t * r->pos;
+}
+
+static inline __m512 dot(__m512 acc, __m512i a, __m512i b)
+{
+    return _mm512_dpbf16_ps(acc, (__m512bh)a, (__m512bh)b);
+}
+
+static inline __m512i pair_at(const void *p)
+{
+    int32_t pair;
+    memcpy(&pair, p, sizeof pair);
+    return _mm512_set1_epi32(pair);
+}
+
+/* 2^x for x that is not above zero by much; rounding to bf16 is a hundred times coarser. */
+static inline __m512 exp2_of(__m512 x)
+{
+    __m512 whole = _mm512_roundscale_ps(x, 0), f = _mm512_sub_ps(x, whole);
+    __m512 y = _mm512_set1_ps(9.67e-3f);
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(5.5824e-2f));
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(0.240226f));
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(0.693147f));
+    y = _mm512_fmadd_ps(y, f, _mm512_set1_ps(1.0f));
+    return _mm512_scalef_ps(y, whole);
+}
+
+static inline void store_row(bf16 *to, __m512 low, __m512 high)
+{
+    _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+}
+
+static inline __m512 wide(__m256i x)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+}
+
+/* -- packing ---------------------------------------------------------------------------------- */
+
+/* Positions [0, n) -> [n_blocks of 16][PAIRS][16]; what is behind n is zero. */
+static void by_dim(int32_t *to, const struct rows *r, int64_t b, int64_t h, int64_t n,
+                   int64_t padded)
+{
+    const __m512i lane = _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0);
+    const __m512i apart = _mm512_mullo_epi32(lane, _mm512_set1_epi32((int)r->pos * 2));
+    for (int64_t t = 0; t < padded; t += W) {
+        const int there = n - t >= W ? W : n > t ? (int)(n - t) : 0;
+        const __mmask16 mask = (__mmask16)((1u << there) - 1);
+        const char *from = (const char *)row(r, b, h, t);
+        for (int d = 0; d < PAIRS; d++, to += W)
+            _mm512_storeu_si512(to, _mm512_mask_i32gather_epi32(_mm512_setzero_si512(), mask, apart,
+                                                                from + 4 * d, 1));
+    }
+}
+
+/* Two rows of 32 -> 32 pairs. */
+static inline void interleave(int32_t *to, __m512i even, __m512i odd)
+{
+    const __m512i low = _mm512_set_epi16(47, 15, 46, 14, 45, 13, 44, 12, 43, 11, 42, 10, 41, 9, 40,
+                                         8, 39, 7, 38, 6, 37, 5, 36, 4, 35, 3, 34, 2, 33, 1, 32, 0);
+    const __m512i high = _mm512_add_epi16(low, _mm512_set1_epi16(16));
+    _mm512_storeu_si512(to, _mm512_permutex2var_epi16(even, low, odd));
+    _mm512_storeu_si512(to + W, _mm512_permutex2var_epi16(even, high, odd));
+}
+
+static inline __m512i row_or_zero(const struct rows *r, int64_t b, int64_t h, int64_t t, int64_t n)
+{
+    return t < n ? _mm512_loadu_si512(row(r, b, h, t)) : _mm512_setzero_si512();
+}
+
+/* Positions [first, first + count) of n -> [count / 2][D] */
+static void by_pos(int32_t *to, const struct rows *r, int64_t b, int64_t h, int64_t first,
+                   int64_t count, int64_t n)
+{
+    for (int64_t t = first; t < first + count; t += 2, to += D)
+        interleave(to, row_or_zero(r, b, h, t, n), row_or_zero(r, b, h, t + 1, n));
+}
+
+static void copy_rows(bf16 *to, const struct rows *r, int64_t b, int64_t h, int64_t first,
+                      int64_t n)
+{
+    for (int64_t t = first; t < first + ROWS; t++, to += D)
+        _mm512_storeu_si512(to, row_or_zero(r, b, h, t, n));
+}
+
+/* -- products --------------------------------------------------------------------------------- */
+
+/* out[ROWS][out_step] of KEYS columns = rows[ROWS][D] . keys by_dim */
+static inline void scores(float *out, int64_t out_step, const bf16 *rows, const int32_t *keys)
+{
+    enum { R = 6, V = KEYS / W };
+    for (int r = 0; r < ROWS; r += R) {
+        __m512 acc[R][V];
+#pragma GCC unroll 6
+        for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++) acc[i][v] = _mm512_setzero_ps();
+        for (int d = 0; d < PAIRS; d++) {
+            __m512i k[V];
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++) k[v] = _mm512_loadu_si512(keys + (v * PAIRS + d) * W);
+#pragma GCC unroll 6
+            for (int i = 0; i < R; i++) {
+                __m512i x = pair_at(rows + (r + i) * D + 2 * d);
+#pragma GCC unroll 4
+                for (int v = 0; v < V; v++) acc[i][v] = dot(acc[i][v], x, k[v]);
+            }
+        }
+#pragma GCC unroll 6
+        for (int i = 0; i < R; i++)
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++)
+                _mm512_storeu_ps(out + (r + i) * out_step + v * W, acc[i][v]);
+    }
+}
+
+/* sums[n_rows][D] += pairs . vectors: pair s of row i is x[i * row_step + s * pair_step],
+ * vectors[n][D]. n_rows: a constant, at most 12. */
+static inline __attribute__((always_inline)) void add_products(int n_rows, float *sums,
+                                                               const int32_t *x, int64_t row_step,
+                                                               int64_t pair_step,
+                                                               const int32_t *vectors, int64_t n)
+{
+    __m512 acc[12][2];
+#pragma GCC unroll 12
+    for (int i = 0; i < n_rows; i++)
+        acc[i][0] = _mm512_loadu_ps(sums + i * D), acc[i][1] = _mm512_loadu_ps(sums + i * D + W);
+    for (int64_t s = 0; s < n; s++) {
+        __m512i low = _mm512_loadu_si512(vectors + s * D),
+                high = _mm512_loadu_si512(vectors + s * D + W);
+#pragma GCC unroll 12
+        for (int i = 0; i < n_rows; i++) {
+            __m512i pair = _mm512_set1_epi32(x[i * row_step + s * pair_step]);
+            acc[i][0] = dot(acc[i][0], pair, low);
+            acc[i][1] = dot(acc[i][1], pair, high);
+        }
+    }
+#pragma GCC unroll 12
+    for (int i = 0; i < n_rows; i++)
+        _mm512_storeu_ps(sums + i * D, acc[i][0]), _mm512_storeu_ps(sums + i * D + W, acc[i][1]);
+}
+
+/* -- forward ---------------------------------------------------------------------------------- */
+
+static const float LOG2_E = 1.44269504f;
+
+static inline int64_t up_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
+
+static inline int64_t keys_seen(const struct shape *s, int64_t t)
+{
+    return s->causal ? t + 1 : s->n_pos;
+}
+
+static void *room(size_t n)
+{
+    void *p = aligned_alloc(64, up_to((int64_t)n, 64));
+    if (!p) abort();
+    return p;
+}
+
+/* Scores of one row -> weights in bf16, up to n_padded; returns their sum. high: scaled score. */
+static float weigh(bf16 *weights, float *high, const float *s, int64_t n, int64_t n_padded,
+                   __m512 scale)
+{
+    __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
+    const __m512 none = most;
+    for (int64_t j = 0; j < n; j += W) {
+        __mmask16 there = n - j >= W ? 0xffff : (__mmask16)((1u << (n - j)) - 1);
+        most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, there, s + j));
+    }
+    *high = _mm512_reduce_max_ps(_mm512_mul_ps(most, scale));
+    const __m512 shift = _mm512_set1_ps(-*high);
+    for (int64_t j = 0; j < n_padded; j += W) {
+        __mmask16 there = n - j >= W ? 0xffff : n > j ? (__mmask16)((1u << (n - j)) - 1) : 0;
+        __m512 p = _mm512_maskz_mov_ps(
+            there, exp2_of(_mm512_fmadd_ps(_mm512_loadu_ps(s + j), scale, shift)));
+        sum = _mm512_add_ps(sum, p);
+        _mm256_storeu_si256((__m256i *)(void *)(weights + j), (__m256i)_mm512_cvtneps_pbh(p));
+    }
+    return _mm512_reduce_add_ps(sum);
+}
+
+/* total [n_batch][n_heads][n_pos]: log2 of the sum of a row's weights, which the way back needs */
+void attention_forward(const struct shape *s, const struct rows *q, const struct rows *k,
+                       const struct rows *v, const struct rows *out, float *total)
+{
+    const int64_t n = s->n_pos, padded = up_to(n, KEYS) + KEYS;
+    const __m512 scale = _mm512_set1_ps(LOG2_E / sqrtf(D));
+    int32_t *keys = room((size_t)padded * D * 2), *values = room((size_t)padded * D * 2);
+    float *found = room((size_t)padded * ROWS * 4), *sums = room(ROWS * D * 4);
+    bf16 *weights = room((size_t)padded * ROWS * 2), *rows = room(ROWS * D * 2);
+    memset(weights, 0, (size_t)padded * ROWS * 2);
+    for (int64_t b = 0; b < s->n_batch; b++)
+        for (int64_t h = 0; h < s->n_heads; h++) {
+            float *totals = total + (b * s->n_heads + h) * n;
+            by_dim(keys, k, b, h, n, padded);
+            by_pos(values, v, b, h, 0, padded, n);
+            for (int64_t t = 0; t < n; t += ROWS) {
+                const int64_t last = t + ROWS < n ? t + ROWS : n,
+                              seen = up_to(keys_seen(s, last - 1), KEYS);
+                float inverse[ROWS];
+                copy_rows(rows, q, b, h, t, n);
+                for (int64_t j = 0; j < seen; j += KEYS)
+                    scores(found + j, padded, rows, keys + j * PAIRS);
+                for (int64_t r = t; r < last; r++) {
+                    float high, sum = weigh(weights + (r - t) * padded, &high,
+                                            found + (r - t) * padded, keys_seen(s, r), seen, scale);
+                    inverse[r - t] = 1 / sum;
+                    totals[r] = high + log2f(sum);
+                }
+                memset(sums, 0, ROWS * D * 4);
+                for (int r = 0; r < ROWS; r += 12)
+                    add_products(12, sums + r * D,
+                                 (const int32_t *)(const void *)(weights + r * padded), padded / 2,
+                                 1, values, seen / 2);
+                for (int64_t r = t; r < last; r++) {
+                    const float *sum = sums + (r - t) * D;
+                    __m512 by = _mm512_set1_ps(inverse[r - t]);
+                    store_row(row(out, b, h, r), _mm512_mul_ps(_mm512_loadu_ps(sum), by),
+                              _mm512_mul_ps(_mm512_loadu_ps(sum + W), by));
+                }
+            }
+        }
+    free(keys), free(values), free(found), free(sums), free(weights), free(rows);
+}
+
+/* -- backward --------------------------------------------------------------------------------- */
+
+/* What a block of keys and the rows of one pass have between them. */
+struct block {
+    float scores[ROWS][KEYS], weight_gradients[ROWS][KEYS]; // from products
+    int32_t weights[ROWS / 2][KEYS];                        // pairs of rows
+    int32_t gradients[ROWS / 2][KEYS];                      // of scores, pairs of rows
+    bf16 gradient_rows[ROWS][KEYS];                         // the same, row by row
+};
+
+/* Two vectors of 16 -> pairs of them, lane by lane. */
+static inline __m512i lanes_paired(__m256i even, __m256i odd)
+{
+    return _mm512_or_si512(_mm512_cvtepu16_epi32(even),
+                           _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
+}
+
+/* Weights and gradients of the scores; rows [0, n_rows) are there, row r sees `seen + r` keys of
+ * the block if causal, else `seen`. */
+static void weigh_back(struct block *x, const float *totals, const float *deltas, int n_rows,
+                       int64_t seen, int causal)
+{
+    const float root = 1 / sqrtf(D);
+    const __m512 scale = _mm512_set1_ps(LOG2_E * root), unit = _mm512_set1_ps(root);
+    for (int r = 0; r < ROWS; r += 2)
+        for (int j = 0; j < KEYS; j += W) {
+            __m256i p[2], g[2];
+            for (int i = 0; i < 2; i++) {
+                int64_t left = r + i < n_rows ? seen + (causal ? r + i : 0) - j : 0;
+                __mmask16 there = left >= W ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
+                __m512 total = _mm512_set1_ps(-totals[r + i]),
+                       delta = _mm512_set1_ps(deltas[r + i]);
+                __m512 w = _mm512_maskz_mov_ps(
+                    there,
+                    exp2_of(_mm512_fmadd_ps(_mm512_loadu_ps(&x->scores[r + i][j]), scale, total)));
+                __m512 d = _mm512_sub_ps(_mm512_loadu_ps(&x->weight_gradients[r + i][j]), delta);
+                p[i] = (__m256i)_mm512_cvtneps_pbh(w);
+                g[i] = (__m256i)_mm512_cvtneps_pbh(_mm512_mul_ps(_mm512_mul_ps(w, unit), d));
+                _mm256_storeu_si256((__m256i *)(void *)&x->gradient_rows[r + i][j], g[i]);
+            }
+            _mm512_storeu_si512(&x->weights[r / 2][j], lanes_paired(p[0], p[1]));
+            _mm512_storeu_si512(&x->gradients[r / 2][j], lanes_paired(g[0], g[1]));
+        }
+}
+
+static void write_rows(const struct rows *to, int64_t b, int64_t h, int64_t first, int64_t last,
+                       const float *sums)
+{
+    for (int64_t t = first; t < last; t++, sums += D)
+        store_row(row(to, b, h, t), _mm512_loadu_ps(sums), _mm512_loadu_ps(sums + W));
+}
+
+void attention_backward(const struct shape *s, const struct rows *q, const struct rows *k,
+                        const struct rows *v, const struct rows *out, const float *total,
+                        const struct rows *out_gradient, const struct rows *dq,
+                        const struct rows *dk, const struct rows *dv)
+{
+    const int64_t n = s->n_pos, padded = up_to(n, KEYS) + KEYS;
+    const size_t sums_bytes = (size_t)padded * D * 4;
+    int32_t *keys = room((size_t)padded * D * 2), *values = room((size_t)padded * D * 2);
+    int32_t *key_pairs = room((size_t)padded * D * 2);
+    int32_t *q_pairs = room(ROWS * D * 2), *out_pairs = room(ROWS * D * 2);
+    float *k_sums = room(sums_bytes), *v_sums = room(sums_bytes), *q_sums = room(ROWS * D * 4);
+    bf16 *q_rows = room(ROWS * D * 2), *out_rows = room(ROWS * D * 2);
+    struct block *x = room(sizeof *x);
+    for (int64_t b = 0; b < s->n_batch; b++)
+        for (int64_t h = 0; h < s->n_heads; h++) {
+            by_dim(keys, k, b, h, n, padded);
+            by_dim(values, v, b, h, n, padded);
+            by_pos(key_pairs, k, b, h, 0, padded, n);
+            memset(k_sums, 0, sums_bytes), memset(v_sums, 0, sums_bytes);
+            for (int64_t t = 0; t < n; t += ROWS) {
+                const int64_t last = t + ROWS < n ? t + ROWS : n, seen = keys_seen(s, last - 1);
+                float totals[ROWS] = {0}, deltas[ROWS] = {0};
+                for (int64_t r = t; r < last; r++) {
+                    const bf16 *a = row(out, b, h, r), *g = row(out_gradient, b, h, r);
+                    __m512 sum = _mm512_setzero_ps();
+                    for (int d = 0; d < D; d += W)
+                        sum = _mm512_fmadd_ps(
+                            wide(_mm256_loadu_si256((const __m256i *)(const void *)(a + d))),
+                            wide(_mm256_loadu_si256((const __m256i *)(const void *)(g + d))), sum);
+                    deltas[r - t] = _mm512_reduce_add_ps(sum);
+                    totals[r - t] = total[(b * s->n_heads + h) * n + r];
+                }
+                copy_rows(q_rows, q, b, h, t, n), copy_rows(out_rows, out_gradient, b, h, t, n);
+                by_pos(q_pairs, q, b, h, t, ROWS, n),
+                    by_pos(out_pairs, out_gradient, b, h, t, ROWS, n);
+                memset(q_sums, 0, ROWS * D * 4);
+                for (int64_t j = 0; j < seen; j += KEYS) {
+                    scores(x->scores[0], KEYS, q_rows, keys + j * PAIRS);
+                    scores(x->weight_gradients[0], KEYS, out_rows, values + j * PAIRS);
+                    weigh_back(x, totals, deltas, (int)(last - t), keys_seen(s, t) - j,
+                               (int)s->causal);
+                    for (int r = 0; r < ROWS; r += 12)
+                        add_products(12, q_sums + r * D,
+                                     (const int32_t *)(const void *)x->gradient_rows[r], KEYS / 2,
+                                     1, key_pairs + j / 2 * D, KEYS / 2);
+                    for (int i = 0; i < KEYS; i += 8) {
+                        add_products(8, v_sums + (j + i) * D, &x->weights[0][i], 1, KEYS, out_pairs,
+                                     ROWS / 2);
+                        add_products(8, k_sums + (j + i) * D, &x->gradients[0][i], 1, KEYS, q_pairs,
+                                     ROWS / 2);
+                    }
+                }
+                write_rows(dq, b, h, t, last, q_sums);
+            }
+            write_rows(dk, b, h, 0, n, k_sums), write_rows(dv, b, h, 0, n, v_sums);
+        }
+    free(keys), free(values), free(key_pairs), free(q_pairs), free(out_pairs), free(k_sums),
+        free(v_sums);
+    free(q_sums), free(q_rows), free(out_rows), free(x);
+}
