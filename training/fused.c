@@ -64,8 +64,10 @@ static inline void store_row(bf16 *to, __m512 low, __m512 high)
     _mm512_storeu_si512(to, (__m512i)_mm512_cvtne2ps_pbh(high, low));
 }
 
-static inline __m512 wide(__m256i x)
+/* W numbers of bf16 as floats */
+static inline __m512 wide(const bf16 *p)
 {
+    __m256i x = _mm256_loadu_si256((const __m256i *)(const void *)p);
     return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
 }
 
@@ -185,9 +187,9 @@ static inline int64_t keys_seen(const struct shape *s, int64_t t)
     return s->causal ? t + 1 : s->n_pos;
 }
 
-static void *room(size_t n)
+static void *room(int64_t n)
 {
-    void *p = aligned_alloc(64, up_to((int64_t)n, 64));
+    void *p = aligned_alloc(64, (size_t)up_to(n, 64));
     if (!p) abort();
     return p;
 }
@@ -214,48 +216,64 @@ static float weigh(bf16 *weights, float *high, const float *s, int64_t n, int64_
     return _mm512_reduce_add_ps(sum);
 }
 
+/* What one head needs while its rows are computed. */
+struct forward {
+    const struct shape *s;
+    int64_t b, h, padded;
+    int32_t *keys, *values; // by_dim, by_pos
+    bf16 *rows, *weights;   // [ROWS][D], [ROWS][padded]
+    float *scores, *sums;   // [ROWS][padded], [ROWS][D]
+};
+
+static void forward_rows(const struct forward *f, int64_t t, const struct rows *q,
+                         const struct rows *out, float *totals)
+{
+    const int64_t n = f->s->n_pos, last = t + ROWS < n ? t + ROWS : n, step = f->padded;
+    const int64_t seen = up_to(keys_seen(f->s, last - 1), KEYS);
+    const __m512 scale = _mm512_set1_ps(LOG2_E / sqrtf(D));
+    float inverse[ROWS];
+    copy_rows(f->rows, q, f->b, f->h, t, n);
+    for (int64_t j = 0; j < seen; j += KEYS)
+        scores(f->scores + j, step, f->rows, f->keys + j * PAIRS);
+    for (int64_t r = t, at = 0; r < last; r++, at += step) {
+        float high,
+            sum = weigh(f->weights + at, &high, f->scores + at, keys_seen(f->s, r), seen, scale);
+        inverse[r - t] = 1 / sum;
+        totals[r] = high + log2f(sum);
+    }
+    memset(f->sums, 0, ROWS * D * 4);
+    for (int r = 0; r < ROWS; r += 12)
+        add_products(12, f->sums + r * D, (const int32_t *)(const void *)(f->weights + r * step),
+                     step / 2, 1, f->values, seen / 2);
+    for (int64_t r = t; r < last; r++) {
+        const float *sum = f->sums + (r - t) * D;
+        __m512 by = _mm512_set1_ps(inverse[r - t]);
+        store_row(row(out, f->b, f->h, r), _mm512_mul_ps(_mm512_loadu_ps(sum), by),
+                  _mm512_mul_ps(_mm512_loadu_ps(sum + W), by));
+    }
+}
+
 /* total [n_batch][n_heads][n_pos]: log2 of the sum of a row's weights, which the way back needs */
 void attention_forward(const struct shape *s, const struct rows *q, const struct rows *k,
                        const struct rows *v, const struct rows *out, float *total)
 {
     const int64_t n = s->n_pos, padded = up_to(n, KEYS) + KEYS;
-    const __m512 scale = _mm512_set1_ps(LOG2_E / sqrtf(D));
-    int32_t *keys = room((size_t)padded * D * 2), *values = room((size_t)padded * D * 2);
-    float *found = room((size_t)padded * ROWS * 4), *sums = room(ROWS * D * 4);
-    bf16 *weights = room((size_t)padded * ROWS * 2), *rows = room(ROWS * D * 2);
-    memset(weights, 0, (size_t)padded * ROWS * 2);
-    for (int64_t b = 0; b < s->n_batch; b++)
-        for (int64_t h = 0; h < s->n_heads; h++) {
-            float *totals = total + (b * s->n_heads + h) * n;
-            by_dim(keys, k, b, h, n, padded);
-            by_pos(values, v, b, h, 0, padded, n);
-            for (int64_t t = 0; t < n; t += ROWS) {
-                const int64_t last = t + ROWS < n ? t + ROWS : n,
-                              seen = up_to(keys_seen(s, last - 1), KEYS);
-                float inverse[ROWS];
-                copy_rows(rows, q, b, h, t, n);
-                for (int64_t j = 0; j < seen; j += KEYS)
-                    scores(found + j, padded, rows, keys + j * PAIRS);
-                for (int64_t r = t; r < last; r++) {
-                    float high, sum = weigh(weights + (r - t) * padded, &high,
-                                            found + (r - t) * padded, keys_seen(s, r), seen, scale);
-                    inverse[r - t] = 1 / sum;
-                    totals[r] = high + log2f(sum);
-                }
-                memset(sums, 0, ROWS * D * 4);
-                for (int r = 0; r < ROWS; r += 12)
-                    add_products(12, sums + r * D,
-                                 (const int32_t *)(const void *)(weights + r * padded), padded / 2,
-                                 1, values, seen / 2);
-                for (int64_t r = t; r < last; r++) {
-                    const float *sum = sums + (r - t) * D;
-                    __m512 by = _mm512_set1_ps(inverse[r - t]);
-                    store_row(row(out, b, h, r), _mm512_mul_ps(_mm512_loadu_ps(sum), by),
-                              _mm512_mul_ps(_mm512_loadu_ps(sum + W), by));
-                }
-            }
+    struct forward f = {.s = s,
+                        .padded = padded,
+                        .keys = room(padded * D * 2),
+                        .values = room(padded * D * 2),
+                        .rows = room(ROWS * D * 2),
+                        .weights = room(padded * ROWS * 2),
+                        .scores = room(padded * ROWS * 4),
+                        .sums = room(ROWS * D * 4)};
+    memset(f.weights, 0, (size_t)padded * ROWS * 2);
+    for (f.b = 0; f.b < s->n_batch; f.b++)
+        for (f.h = 0; f.h < s->n_heads; f.h++, total += n) {
+            by_dim(f.keys, k, f.b, f.h, n, padded);
+            by_pos(f.values, v, f.b, f.h, 0, padded, n);
+            for (int64_t t = 0; t < n; t += ROWS) forward_rows(&f, t, q, out, total);
         }
-    free(keys), free(values), free(found), free(sums), free(weights), free(rows);
+    free(f.keys), free(f.values), free(f.rows), free(f.weights), free(f.scores), free(f.sums);
 }
 
 /* -- backward --------------------------------------------------------------------------------- */
@@ -310,63 +328,86 @@ static void write_rows(const struct rows *to, int64_t b, int64_t h, int64_t firs
         store_row(row(to, b, h, t), _mm512_loadu_ps(sums), _mm512_loadu_ps(sums + W));
 }
 
+/* What one head needs while the gradients of its rows, keys and values are computed. */
+struct backward {
+    const struct shape *s;
+    const struct rows *q, *out, *out_gradient;
+    int64_t b, h;
+    int32_t *keys, *values, *key_pairs; // by_dim, by_dim, by_pos
+    float *k_sums, *v_sums;             // [padded][D]
+    bf16 q_rows[ROWS * D], out_rows[ROWS * D];
+    int32_t q_pairs[ROWS * D / 2], out_pairs[ROWS * D / 2]; // by_pos
+    float q_sums[ROWS * D], totals[ROWS], deltas[ROWS];
+    struct block block;
+};
+
+/* Rows from t on: `deltas` are the products of the output and its gradient. */
+static void enter_rows(struct backward *g, int64_t t, int64_t last, const float *totals)
+{
+    const int64_t b = g->b, h = g->h, n = g->s->n_pos;
+    for (int64_t r = t; r < last; r++) {
+        const bf16 *a = row(g->out, b, h, r), *c = row(g->out_gradient, b, h, r);
+        __m512 sum = _mm512_mul_ps(wide(a), wide(c));
+        g->deltas[r - t] = _mm512_reduce_add_ps(_mm512_fmadd_ps(wide(a + W), wide(c + W), sum));
+        g->totals[r - t] = totals[r];
+    }
+    copy_rows(g->q_rows, g->q, b, h, t, n);
+    copy_rows(g->out_rows, g->out_gradient, b, h, t, n);
+    by_pos(g->q_pairs, g->q, b, h, t, ROWS, n);
+    by_pos(g->out_pairs, g->out_gradient, b, h, t, ROWS, n);
+    memset(g->q_sums, 0, sizeof g->q_sums);
+}
+
+/* Adds what the rows that were entered and the keys from j on have to do with each other. */
+static void add_block(struct backward *g, int64_t j, int n_rows, int64_t seen)
+{
+    struct block *x = &g->block;
+    scores(x->scores[0], KEYS, g->q_rows, g->keys + j * PAIRS);
+    scores(x->weight_gradients[0], KEYS, g->out_rows, g->values + j * PAIRS);
+    weigh_back(x, g->totals, g->deltas, n_rows, seen, (int)g->s->causal);
+    for (int r = 0; r < ROWS; r += 12)
+        add_products(12, g->q_sums + r * D, (const int32_t *)(const void *)x->gradient_rows[r],
+                     KEYS / 2, 1, g->key_pairs + j / 2 * D, KEYS / 2);
+    for (int i = 0; i < KEYS; i += 8) {
+        add_products(8, g->v_sums + (j + i) * D, &x->weights[0][i], 1, KEYS, g->out_pairs,
+                     ROWS / 2);
+        add_products(8, g->k_sums + (j + i) * D, &x->gradients[0][i], 1, KEYS, g->q_pairs,
+                     ROWS / 2);
+    }
+}
+
 void attention_backward(const struct shape *s, const struct rows *q, const struct rows *k,
                         const struct rows *v, const struct rows *out, const float *total,
                         const struct rows *out_gradient, const struct rows *dq,
                         const struct rows *dk, const struct rows *dv)
 {
     const int64_t n = s->n_pos, padded = up_to(n, KEYS) + KEYS;
-    const size_t sums_bytes = (size_t)padded * D * 4;
-    int32_t *keys = room((size_t)padded * D * 2), *values = room((size_t)padded * D * 2);
-    int32_t *key_pairs = room((size_t)padded * D * 2);
-    int32_t *q_pairs = room(ROWS * D * 2), *out_pairs = room(ROWS * D * 2);
-    float *k_sums = room(sums_bytes), *v_sums = room(sums_bytes), *q_sums = room(ROWS * D * 4);
-    bf16 *q_rows = room(ROWS * D * 2), *out_rows = room(ROWS * D * 2);
-    struct block *x = room(sizeof *x);
-    for (int64_t b = 0; b < s->n_batch; b++)
-        for (int64_t h = 0; h < s->n_heads; h++) {
-            by_dim(keys, k, b, h, n, padded);
-            by_dim(values, v, b, h, n, padded);
-            by_pos(key_pairs, k, b, h, 0, padded, n);
-            memset(k_sums, 0, sums_bytes), memset(v_sums, 0, sums_bytes);
+    struct backward *g = room(sizeof *g);
+    *g = (struct backward){.s = s,
+                           .q = q,
+                           .out = out,
+                           .out_gradient = out_gradient,
+                           .keys = room(padded * D * 2),
+                           .values = room(padded * D * 2),
+                           .key_pairs = room(padded * D * 2),
+                           .k_sums = room(padded * D * 4),
+                           .v_sums = room(padded * D * 4)};
+    for (g->b = 0; g->b < s->n_batch; g->b++)
+        for (g->h = 0; g->h < s->n_heads; g->h++, total += n) {
+            by_dim(g->keys, k, g->b, g->h, n, padded);
+            by_dim(g->values, v, g->b, g->h, n, padded);
+            by_pos(g->key_pairs, k, g->b, g->h, 0, padded, n);
+            memset(g->k_sums, 0, (size_t)padded * D * 4);
+            memset(g->v_sums, 0, (size_t)padded * D * 4);
             for (int64_t t = 0; t < n; t += ROWS) {
-                const int64_t last = t + ROWS < n ? t + ROWS : n, seen = keys_seen(s, last - 1);
-                float totals[ROWS] = {0}, deltas[ROWS] = {0};
-                for (int64_t r = t; r < last; r++) {
-                    const bf16 *a = row(out, b, h, r), *g = row(out_gradient, b, h, r);
-                    __m512 sum = _mm512_setzero_ps();
-                    for (int d = 0; d < D; d += W)
-                        sum = _mm512_fmadd_ps(
-                            wide(_mm256_loadu_si256((const __m256i *)(const void *)(a + d))),
-                            wide(_mm256_loadu_si256((const __m256i *)(const void *)(g + d))), sum);
-                    deltas[r - t] = _mm512_reduce_add_ps(sum);
-                    totals[r - t] = total[(b * s->n_heads + h) * n + r];
-                }
-                copy_rows(q_rows, q, b, h, t, n), copy_rows(out_rows, out_gradient, b, h, t, n);
-                by_pos(q_pairs, q, b, h, t, ROWS, n),
-                    by_pos(out_pairs, out_gradient, b, h, t, ROWS, n);
-                memset(q_sums, 0, ROWS * D * 4);
-                for (int64_t j = 0; j < seen; j += KEYS) {
-                    scores(x->scores[0], KEYS, q_rows, keys + j * PAIRS);
-                    scores(x->weight_gradients[0], KEYS, out_rows, values + j * PAIRS);
-                    weigh_back(x, totals, deltas, (int)(last - t), keys_seen(s, t) - j,
-                               (int)s->causal);
-                    for (int r = 0; r < ROWS; r += 12)
-                        add_products(12, q_sums + r * D,
-                                     (const int32_t *)(const void *)x->gradient_rows[r], KEYS / 2,
-                                     1, key_pairs + j / 2 * D, KEYS / 2);
-                    for (int i = 0; i < KEYS; i += 8) {
-                        add_products(8, v_sums + (j + i) * D, &x->weights[0][i], 1, KEYS, out_pairs,
-                                     ROWS / 2);
-                        add_products(8, k_sums + (j + i) * D, &x->gradients[0][i], 1, KEYS, q_pairs,
-                                     ROWS / 2);
-                    }
-                }
-                write_rows(dq, b, h, t, last, q_sums);
+                const int64_t last = t + ROWS < n ? t + ROWS : n;
+                enter_rows(g, t, last, total);
+                for (int64_t j = 0; j < keys_seen(s, last - 1); j += KEYS)
+                    add_block(g, j, (int)(last - t), keys_seen(s, t) - j);
+                write_rows(dq, g->b, g->h, t, last, g->q_sums);
             }
-            write_rows(dk, b, h, 0, n, k_sums), write_rows(dv, b, h, 0, n, v_sums);
+            write_rows(dk, g->b, g->h, 0, n, g->k_sums);
+            write_rows(dv, g->b, g->h, 0, n, g->v_sums);
         }
-    free(keys), free(values), free(key_pairs), free(q_pairs), free(out_pairs), free(k_sums),
-        free(v_sums);
-    free(q_sums), free(q_rows), free(out_rows), free(x);
+    free(g->keys), free(g->values), free(g->key_pairs), free(g->k_sums), free(g->v_sums), free(g);
 }
