@@ -17,6 +17,7 @@ static bool begins(const char *s, const char *with)
 bool url_is_http(const char *what) { return begins(what, "http://") || begins(what, "https://"); }
 
 bool url_is_data(const char *what) { return begins(what, "data:"); }
+bool url_is_file(const char *what) { return begins(what, "file:/"); }
 
 /* The bytes of a scheme: letters, digits, "+", "-" and "." before "://"; 0: none. A single letter
  * is a drive, not a scheme. */

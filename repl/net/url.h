@@ -9,6 +9,7 @@
 
 bool url_is_http(const char *what); /* "http://…" or "https://…", in any case */
 bool url_is_data(const char *what); /* "data:…" */
+bool url_is_file(const char *what); /* "file:/…" */
 /* "ftp://…": something with a scheme that is not fetched. */
 bool url_has_other_scheme(const char *what);
 

@@ -1,24 +1,29 @@
 /* SPDX-License-Identifier: MIT */
+#include <ctype.h>
 #include <glob.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/files.h"
 #include "net/fetch.h"
+#include "net/url.h"
 #include "notebook/decode_thread.h"
 #include "notebook/load.h"
 #include "notebook/png_write.h"
 
 /* -- Where from ------------------------------------------------------------------------------- */
 
-/* The path in a file:// address, as terminals and file managers write it; NULL for others. */
+/* The path in a file:///… or file:/… address, as terminals and file managers write it; NULL for
+ * others. */
 static char *path_of_file_url(const char *what)
 {
-    if (strncasecmp(what, "file://", 7) != 0) return NULL;
-    const char *p = strchr(what + 7, '/'); /* after the host's name, if there is one */
+    if (!url_is_file(what)) return NULL;
+    const char *p = what + strlen("file:");
+    if (p[1] == '/') p = strchr(p + 2, '/'); /* after the host's name, if there is one */
     struct text path = {0};
     for (; p && *p; p++) {
         int high = *p == '%' && p[1] ? hex_digit(p[1]) : -1, low = high >= 0 ? hex_digit(p[2]) : -1;
@@ -85,6 +90,7 @@ static int may_load(const char *what, const struct loader *how, enum nb_origin o
                     struct phi3v_error *err)
 {
     bool standard_input = !strcmp(what, "-");
+    if (!*what) return refuse(err, PHI3V_E_ARGUMENT, "a picture's name is empty");
     if (origin == NB_REQUEST && !fetch_is_url(what))
         return refuse(err, PHI3V_E_ARGUMENT, "a request may name addresses only, not files");
     if (standard_input && (origin != NB_TYPED || !how->front->standard_input))
@@ -278,16 +284,11 @@ void load_note(const struct loader *how, const char *what)
 
 /* -- Patterns --------------------------------------------------------------------------------- */
 
-static bool is_pattern(const struct word *word)
-{
-    return !word->quoted && !fetch_is_url(word->text) && strpbrk(word->text, "*?[") &&
-           !load_finds(word->text);
-}
-
 int load_expand(const struct word *word, struct strings *ret, struct phi3v_error *err)
 {
-    if (!is_pattern(word)) return strings_add(ret, word->text) ? 0 : memory_error(err);
-    char *path = expand_home(word->text);
+    bool is_name = !word->pattern || fetch_is_url(word->text) || load_finds(word->text);
+    if (is_name) return strings_add(ret, word->text) ? 0 : memory_error(err);
+    char *path = load_path(word->pattern);
     if (!path) return memory_error(err);
     glob_t found = {0};
     int rc = glob(path, 0, NULL, &found);
@@ -300,6 +301,76 @@ int load_expand(const struct word *word, struct strings *ret, struct phi3v_error
     if (rc && !strpbrk(word->text, "*?"))
         return strings_add(ret, word->text) ? 0 : memory_error(err);
     return rc ? refuse(err, PHI3V_E_IO, "no file matches %.200s", word->text) : 0;
+}
+
+/* -- Names as they are ------------------------------------------------------------------------- */
+
+/* Whether there is such a file or folder, or a page of one. */
+static bool exists(const char *word)
+{
+    char *path = load_path(word);
+    bool there = path && (load_finds(path) || !access(path, F_OK));
+    free(path);
+    return there;
+}
+
+/* The bytes of the longest name of something that exists at the beginning of the text, as it is,
+ * up to a blank or the end; 0: none. */
+static size_t name_as_it_is(const char *text)
+{
+    enum { MOST_BLANKS = 40, LONGEST = 4096 };
+    size_t ends[MOST_BLANKS + 1], n = 0;
+    for (size_t k = 1; k <= LONGEST && text[k - 1] && n <= MOST_BLANKS; k++)
+        if ((!text[k] || isspace((unsigned char)text[k])) && !isspace((unsigned char)text[k - 1]))
+            ends[n++] = k;
+    while (n-- > 0) {
+        char *name = text_copyn(text, ends[n]);
+        bool there = name && exists(name);
+        free(name);
+        if (there) return ends[n];
+    }
+    return 0;
+}
+
+/* Replaces the words from i on by a name of n bytes and the words after it. */
+static int take_name(struct words *w, size_t i, size_t n, const char *line, struct phi3v_error *err)
+{
+    size_t start = w->v[i].start, end = start + n;
+    struct words rest;
+    char *name = text_copyn(line + start, n);
+    int rc = name ? words_split(line + end, &rest, err) : memory_error(err);
+    if (rc) {
+        free(name);
+        return rc;
+    }
+    while (w->n > i) word_free(&w->v[--w->n]);
+    w->v[w->n++] = (struct word){.text = name, .quoted = true, .start = start};
+    for (size_t k = 0; k < rest.n; k++) {
+        struct word *v = memory_room(w->v, w->n, sizeof *v);
+        if (!v) {
+            rc = memory_error(err);
+            break;
+        }
+        w->v = v;
+        v[w->n] = rest.v[k];
+        v[w->n++].start += end;
+        rest.v[k] = (struct word){0};
+    }
+    words_free(&rest);
+    return rc;
+}
+
+int load_words(const char *line, struct words *ret, struct phi3v_error *err)
+{
+    int rc = words_split(line, ret, err);
+    for (size_t i = 0; !rc && i < ret->n; i++) {
+        const struct word *word = &ret->v[i];
+        if (fetch_is_url(word->text) || exists(word->text)) continue;
+        size_t n = name_as_it_is(line + word->start);
+        if (n) rc = take_name(ret, i, n, line, err);
+    }
+    if (rc) words_free(ret);
+    return rc;
 }
 
 /* -- What looks like a picture ---------------------------------------------------------------- */

@@ -38,7 +38,11 @@ const char *loaded_data_url(struct loaded *l);
 /* Says in a note that "NAME has changed since it was asked about". */
 void load_note(const struct loader *how, const char *what);
 
-/* Expands a pattern to the files it matches; an existing file or a quoted word stays as it is.
+/* As words_split, but what exists takes precedence over what blanks, quotes and backslashes mean:
+ * "My Photo (1).png" or "it's.png" in the line is one name if there is such a file or folder.
+ * Errors: MEMORY. */
+int load_words(const char *line, struct words *ret, struct phi3v_error *err);
+/* Expands a pattern to the files it matches; an existing file or a quoted part stays as it is.
  * Errors: IO (no file matches), MEMORY. */
 int load_expand(const struct word *word, struct strings *ret, struct phi3v_error *err);
 

@@ -62,14 +62,29 @@ static int check_answer(const struct expansion *x, struct ref *ref, struct phi3v
     return 0;
 }
 
+/* Says that a picture's name stays text, so that nobody takes an answer for one about it. */
+static int note_text(struct notebook *nb, const char *what, struct phi3v_error *err)
+{
+    char *name = fetch_display_name(what);
+    if (!name) return memory_error(err);
+    if (fetch_is_url(what))
+        note(nb, "(%s is sent as text: put @ before it to send the picture)", name);
+    else
+        note(nb, "(%s is no file here, so it is sent as text)", name);
+    free(name);
+    return 0;
+}
+
 static int resolve(struct expansion *x, struct refs *refs, struct phi3v_error *err)
 {
     int rc = 0;
+    const struct ref *missing = NULL;
     for (size_t k = 0; k < refs->n && !rc; k++) {
+        if (refs->v[k].kind == REF_MISSING && !missing) missing = &refs->v[k];
         if (refs->v[k].kind == REF_LOAD) rc = load_ref(x, &refs->v[k], err);
         if (refs->v[k].kind == REF_ANSWER) rc = check_answer(x, &refs->v[k], err);
     }
-    return rc;
+    return rc || !missing ? rc : note_text(x->nb, missing->what, err);
 }
 
 /* Pictures named before any text get lines of their own, as the model was trained. */
@@ -93,6 +108,7 @@ static void replace(struct expansion *x, const char *typed, const struct refs *r
         const struct ref *ref = &refs->v[k];
         const char *at = typed + ref->start;
         if (at < p) at = p; /* the line end after a leading picture may be consumed already */
+        if (ref->kind == REF_MISSING) continue;
         leading = leading && ref->kind != REF_ANSWER && strspn(p, " \t") >= (size_t)(at - p);
         if (!leading) text_addn(&x->text, p, (size_t)(at - p));
         p = typed + ref->end;
@@ -107,7 +123,7 @@ static void replace(struct expansion *x, const char *typed, const struct refs *r
 static bool names_pictures(const struct refs *refs)
 {
     for (size_t k = 0; k < refs->n; k++)
-        if (refs->v[k].kind != REF_ANSWER) return true;
+        if (refs->v[k].kind == REF_PICTURE || refs->v[k].kind == REF_LOAD) return true;
     return false;
 }
 
@@ -135,7 +151,10 @@ int prompt_expand(struct notebook *nb, int i, const struct inherited *s, struct 
     struct refs refs;
     int rc = refs_find(c->prompt, &nb->book.images, c->prompt_origin, &nb->stop, &refs, err);
     if (rc) return rc;
-    rc = resolve(&x, &refs, err);
+    const struct ref *missing = refs_missing_alone(c->prompt, &refs);
+    if (missing)
+        rc = refuse(err, PHI3V_E_IMAGE, "%.200s: no such picture; nothing was sent", missing->what);
+    if (!rc) rc = resolve(&x, &refs, err);
     if (!rc) rc = write_text(&x, c->prompt, &refs, err);
     refs_free(&refs);
     /* Passwords in addresses are removed here: neither the model nor any file gets them. */

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 #include <ctype.h>
 #include <limits.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/files.h"
 #include "net/fetch.h"
+#include "net/url.h"
 #include "notebook/refs.h"
 #include "notebook/words.h"
 
@@ -13,6 +15,7 @@ enum {
     LONGEST_PATH = PATH_MAX,
     LONGEST_ADDRESS = 64 << 10,
     MOST_LOOKUPS = 20000,
+    MOST_OTHERS = 200,
     ASK_EVERY = 1 << 18
 };
 
@@ -92,9 +95,10 @@ static int handle_ref(const char *at, const struct images *m, struct ref *ret,
 
 /* -- Paths ------------------------------------------------------------------------------------ */
 
-/* The word at s, unquoted, and at most `most` bytes; it takes *ret_n bytes of the text. NULL: too
- * long, or no memory. */
-static char *word_at(const char *s, size_t most, size_t *ret_n)
+/* The word at s, unquoted: no more than `most` bytes of the text, and no further than where n_wanted
+ * bytes of the word are complete. It takes *ret_n bytes of the text. NULL: too long, or no
+ * memory. */
+static char *word_at(const char *s, size_t most, size_t n_wanted, size_t *ret_n)
 {
     char quote = *s == '"' || *s == '\'' ? *s : 0;
     const char *close = quote ? memchr(s + 1, quote, strnlen(s + 1, most)) : NULL;
@@ -104,7 +108,8 @@ static char *word_at(const char *s, size_t most, size_t *ret_n)
     }
     struct text word = {0};
     const char *p = s;
-    for (; *p && !isspace((unsigned char)*p); p++) {
+    bool from_windows = windows_prefix(s);
+    for (; *p && !isspace((unsigned char)*p) && word.n < n_wanted; p++) {
         if ((size_t)(p - s) >= most) {
             text_free(&word);
             return NULL;
@@ -114,107 +119,142 @@ static char *word_at(const char *s, size_t most, size_t *ret_n)
             p += n_escaped - 1;
             continue;
         }
-        if (*p == '\\' && p[1]) p++;
+        if (*p == '\\' && p[1] && !from_windows) p++;
         text_addn(&word, p, 1);
     }
     *ret_n = (size_t)(p - s);
     return text_take(&word);
 }
 
-/* As word_at. Long words count as look-ups, because reading them takes as long. */
-static char *read_word(struct search *s, const char *at, size_t most, size_t *ret_n)
+/* A word of the text that may be a name. */
+struct name {
+    const char *at;
+    char *text;
+    size_t n;    // how much of the text it is
+    bool quoted; // then it has its own end
+};
+
+/* Long words count as look-ups, because reading them takes as long. False: too long, or no
+ * memory. */
+static bool read_name(struct search *s, const char *at, size_t most, struct name *ret)
 {
     enum { BYTES_A_LOOKUP = 256 };
-    char *word = word_at(at, most, ret_n);
-    s->n_lookups += (int)((word ? *ret_n : most) / BYTES_A_LOOKUP);
-    return word;
+    *ret = (struct name){.at = at, .quoted = *at == '"' || *at == '\''};
+    ret->text = word_at(at, most, SIZE_MAX, &ret->n);
+    s->n_lookups += (int)((ret->text ? ret->n : most) / BYTES_A_LOOKUP);
+    return ret->text;
 }
 
-/* Whether the sentence may continue at s: with marks up to the word's end, or with a character
- * beyond ASCII. */
-static bool may_end_before(const char *s)
+/* Shortens the name to its first n bytes. False without memory. */
+static bool cut_name(struct name *name, size_t n)
 {
-    static const char marks[] = ".,;:!?)]}'\"";
-    return ((unsigned char)*s & 0xC0) == 0xC0 || strspn(s, marks) == strlen(s);
+    name->text[n] = 0;
+    char *again = n ? word_at(name->at, name->n, n, &name->n) : NULL;
+    free(again);
+    return again || !n;
 }
 
-/* Shortens the word to the file it begins with, if a sentence continues after it: "@a.png, and …",
- * "@图.png和…". */
-static bool cut_to_file(struct search *s, char *word, size_t *n_bytes)
+static const char sentence_marks[] = ".,;:!?)]}>'\"`";
+
+static bool only_marks(const char *s) { return strspn(s, sentence_marks) == strlen(s); }
+
+static bool begins_character(const char *s) { return ((unsigned char)*s & 0xC0) == 0xC0; }
+
+/* Whether a sentence continues at s, right behind the name of a picture: "a.png's colour",
+ * "a.png@b.png", but not "a.png.gz". */
+static bool sentence_goes_on(const char *s)
 {
-    enum { MAX_TRIES = 200 };
-    size_t whole = strlen(word);
-    s->n_lookups++;
-    if (load_finds(word)) return true;
-    int tries = 0;
-    for (size_t n = whole; n-- > 1 && tries < MAX_TRIES;) {
-        if (!may_end_before(word + n)) continue;
-        char kept = word[n];
-        word[n] = 0;
-        tries++;
-        s->n_lookups++;
-        if (load_finds(word)) {
-            *n_bytes -= whole - n;
-            return true;
-        }
-        word[n] = kept;
+    if (*s == '.') return !isalnum((unsigned char)s[1]);
+    return *s && (strchr(sentence_marks, *s) || strchr("@|*", *s));
+}
+
+/* Shortens the name to the longest beginning of it that fits, if a sentence may continue behind
+ * that: "@a.png, and …", "@图.png和…", "a.png's". Of beginnings without a picture's ending the
+ * longest n_others are tried. */
+static bool cut_to(struct search *s, struct name *name, bool (*fits)(const char *), int n_others)
+{
+    char *text = name->text;
+    size_t whole = strlen(text);
+    for (size_t n = whole; n > 0; n--) {
+        bool may_end = n == whole || begins_character(text + n) || only_marks(text + n);
+        if (!may_end && !sentence_goes_on(text + n)) continue;
+        char kept = text[n];
+        text[n] = 0;
+        bool worth = has_picture_name(text) || (may_end && n_others-- > 0);
+        s->n_lookups += worth;
+        if (worth && fits(text)) return n == whole || cut_name(name, n);
+        text[n] = kept;
+        if (name->quoted) break;
     }
     return false;
 }
 
+static bool finds_file(const char *word)
+{
+    char *path = load_path(word);
+    bool found = path && load_finds(path);
+    free(path);
+    return found;
+}
+
 static bool looks_like_path(const char *path)
 {
-    return has_picture_name(path) || !strncmp(path, "./", 2) || !strncmp(path, "../", 3) ||
-           !strncmp(path, "~/", 2) || (*path == '/' && path[1]);
+    return !strncmp(path, "./", 2) || !strncmp(path, "../", 3) || !strncmp(path, "~/", 2) ||
+           url_is_file(path) || (*path == '/' && path[1]);
 }
 
 /* Removes the sentence's marks from the end of a word that is no file. */
-static void cut_marks(char *word, size_t *n_bytes)
+static void cut_marks(struct name *name)
 {
-    size_t n = strlen(word);
-    while (n > 0 && strchr(".,;:!?)]}'\"", word[n - 1])) {
-        word[--n] = 0;
-        --*n_bytes;
-    }
+    size_t n = strlen(name->text), whole = n;
+    while (n > 0 && strchr(sentence_marks, name->text[n - 1])) n--;
+    if (n < whole && !name->quoted) cut_name(name, n);
 }
 
-static int path_ref(struct search *s, const char *at, struct ref *ret, struct phi3v_error *err)
+/* A name without @ that is a handle's too stands for a file only if it has a picture's ending. */
+static int path_ref(struct search *s, const char *at, bool is_handle, struct ref *ret,
+                    struct phi3v_error *err)
 {
-    size_t n = 0;
+    struct name name;
     if (s->n_lookups >= MOST_LOOKUPS)
         return refuse(err, PHI3V_E_PROMPT,
                       "too many words of the text begin with @ and may be pictures");
-    bool address = fetch_is_url(at + 1);
-    char *path = read_word(s, at + 1, address ? LONGEST_ADDRESS : LONGEST_PATH, &n);
-    if (!path) return 0;
-    bool may_ask = s->origin != NB_REQUEST;
-    int found = address || (may_ask && cut_to_file(s, path, &n));
-    if (address || !found) cut_marks(path, &n);
-    if (!found && looks_like_path(path))
-        found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent%s", path,
-                       may_ask ? "" : " (a request may name addresses only)");
+    bool address = fetch_is_url(at + 1), may_ask = s->origin != NB_REQUEST;
+    if (!read_name(s, at + 1, address ? LONGEST_ADDRESS : LONGEST_PATH, &name)) return 0;
+    int found = address;
+    if (address)
+        cut_marks(&name);
+    else
+        found = may_ask && cut_to(s, &name, finds_file, is_handle ? 0 : MOST_OTHERS);
+    if (!found && (cut_to(s, &name, has_picture_name, 0) || looks_like_path(name.text))) {
+        cut_marks(&name);
+        found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent%s",
+                       name.text, may_ask ? "" : " (a request may name addresses only)");
+    }
     if (found != 1) {
-        free(path);
+        free(name.text);
         return found;
     }
-    *ret = (struct ref){.kind = REF_LOAD, .end = n + 1, .what = path};
+    *ret = (struct ref){.kind = REF_LOAD, .end = name.n + 1, .what = name.text};
     return 1;
 }
+
+static bool is_pattern(const char *name) { return strpbrk(name, "*?["); }
 
 /* A picture's path as a separate word, without @. */
 static int bare_ref(struct search *s, const char *at, struct ref *ret)
 {
-    size_t n = 0;
-    char *path = s->n_lookups < MOST_LOOKUPS ? read_word(s, at, LONGEST_PATH, &n) : NULL;
-    bool quoted = *at == '"' || *at == '\'';
-    if (path && !quoted && !has_picture_name(path) && strncmp(path, "file://", 7) != 0)
-        cut_marks(path, &n);
-    bool found = path && !fetch_is_url(path) && names_picture(path);
-    if (!found) {
-        free(path);
+    struct name name = {0};
+    if (s->n_lookups >= MOST_LOOKUPS || !read_name(s, at, LONGEST_PATH, &name)) return 0;
+    bool address = fetch_is_url(name.text);
+    bool found = !address && cut_to(s, &name, finds_file, 0);
+    bool missing = !found && cut_to(s, &name, has_picture_name, 0) && !is_pattern(name.text);
+    if (!found && !missing) {
+        free(name.text);
         return 0;
     }
-    *ret = (struct ref){.kind = REF_LOAD, .end = n, .what = path, .bare = true};
+    *ret = (struct ref){
+        .kind = found ? REF_LOAD : REF_MISSING, .end = name.n, .what = name.text, .bare = true};
     return 1;
 }
 
@@ -244,21 +284,46 @@ static bool may_refer(const char *text, const char *at)
            strchr("([{\"',;:/=+&!?", at[-1]);
 }
 
+/* A picture's path may begin after a blank, an opening mark, or a script that has no blanks. */
 static bool begins_word(const char *text, const char *at)
 {
-    return !isspace((unsigned char)*at) && (at == text || isspace((unsigned char)at[-1]));
+    if (isspace((unsigned char)*at)) return false;
+    if (at == text || isspace((unsigned char)at[-1]) || strchr("([{<\"'`", at[-1])) return true;
+    return is_beyond_ascii(at[-1]) && !is_beyond_ascii(*at);
 }
 
-/* Returns 1 for a reference at p, 0 for none, negative for an error. */
-static int ref_at(struct search *s, const char *text, const char *p, struct ref *ret,
-                  struct phi3v_error *err)
+/* Returns 1 for a reference at p, 0 for none, negative for an error. `behind` is where the one
+ * before it ends. */
+static int ref_at(struct search *s, const char *text, const char *p, const char *behind,
+                  struct ref *ret, struct phi3v_error *err)
 {
     if (*p == '{') return answer_ref(p, ret);
-    if (*p == '@' && may_refer(text, p)) {
-        int found = path_ref(s, p, ret, err);
+    if (*p == '@' && (p == behind || may_refer(text, p))) {
+        struct ref handle;
+        size_t n = known_name(p + 1, s->images, &handle);
+        int found = path_ref(s, p, n && !goes_on(p + 1 + n), ret, err);
         return found ? found : handle_ref(p, s->images, ret, err);
     }
     return s->origin != NB_REQUEST && begins_word(text, p) ? bare_ref(s, p, ret) : 0;
+}
+
+/* Takes ref. A name that is missing gives way to one inside it: "(a.png" to "a.png". */
+static int add_ref(struct refs *r, struct ref *ref, struct phi3v_error *err)
+{
+    struct ref *last = r->n ? &r->v[r->n - 1] : NULL;
+    if (last && last->kind == REF_MISSING && ref->start < last->end) {
+        free(last->what);
+        *last = *ref;
+        return 0;
+    }
+    struct ref *v = memory_room(r->v, r->n, sizeof *v);
+    if (!v) {
+        free(ref->what);
+        return memory_error(err);
+    }
+    r->v = v;
+    v[r->n++] = *ref;
+    return 0;
 }
 
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
@@ -267,6 +332,7 @@ int refs_find(const char *text, const struct images *images, enum nb_origin orig
     size_t ask_at = 0;
     struct search s = {images, origin, 0};
     struct refs r = {0};
+    const char *behind = NULL;
     int rc = 0;
     for (const char *p = text; *p && !rc;) {
         struct ref ref = {0};
@@ -274,23 +340,16 @@ int refs_find(const char *text, const struct images *images, enum nb_origin orig
             rc = stop_error(err, "reading", "the prompt");
             break;
         }
-        int found = ref_at(&s, text, p, &ref, err);
+        int found = ref_at(&s, text, p, behind, &ref, err);
         if (found < 0) rc = found;
         if (found != 1) {
             p++;
             continue;
         }
-        struct ref *v = memory_room(r.v, r.n, sizeof *v);
-        if (v) {
-            r.v = v;
-            ref.start = (size_t)(p - text);
-            ref.end += ref.start;
-            p = text + ref.end;
-            r.v[r.n++] = ref;
-        } else {
-            free(ref.what);
-            rc = memory_error(err);
-        }
+        ref.start = (size_t)(p - text);
+        ref.end += ref.start;
+        rc = add_ref(&r, &ref, err);
+        p = ref.kind == REF_MISSING ? p + 1 : (behind = text + ref.end);
     }
     if (rc) refs_free(&r);
     if (!rc) *ret = r;
@@ -310,6 +369,19 @@ void refs_free(struct refs *r)
     for (size_t i = 0; i < r->n; i++) free(r->v[i].what);
     free(r->v);
     *r = (struct refs){0};
+}
+
+const struct ref *refs_missing_alone(const char *text, const struct refs *r)
+{
+    const struct ref *missing = NULL;
+    const char *p = text;
+    for (size_t i = 0; i < r->n; i++) {
+        const struct ref *ref = &r->v[i];
+        if (!ref->bare || text + ref->start != p + strspn(p, " \t\n")) return NULL;
+        if (!missing && ref->kind == REF_MISSING) missing = ref;
+        p = text + ref->end;
+    }
+    return p[strspn(p, " \t\n")] ? NULL : missing;
 }
 
 bool has_image_tag(const char *text)

@@ -9,6 +9,7 @@
 enum ref_kind {
     REF_PICTURE, /* @1, @cover, @1-3: `first` … `last` are indices of images */
     REF_LOAD,    /* @path, @address, or the bare path of a picture: `what` is to be loaded */
+    REF_MISSING, /* `what` is called like a picture, but is no file, or an address without @: text */
     REF_ANSWER   /* {Out[3]}, {_}: `first` is the cell's number, 0 for the last */
 };
 
@@ -17,7 +18,7 @@ struct ref {
     size_t start, end; // where it is in the text, in bytes
     int first, last;
     char *what;
-    bool bare; // a path without @
+    bool bare; // a name without @
 };
 struct refs {
     struct ref *v;
@@ -30,6 +31,8 @@ struct refs {
 int refs_find(const char *text, const struct images *images, enum nb_origin origin,
               const struct stop *stop, struct refs *ret, struct phi3v_error *err);
 void refs_free(struct refs *r);
+/* In a text of nothing but names of pictures, the first that does not exist; else NULL. */
+const struct ref *refs_missing_alone(const char *text, const struct refs *r);
 /* Whether the text pastes an earlier answer: {Out[3]}, {_}. */
 bool refs_paste(const char *text);
 /* Whether the text has raw tags such as <|image_1|>. */

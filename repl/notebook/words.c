@@ -93,36 +93,66 @@ bool word_has_controls(const char *word)
 
 /* -- Reading and writing ------------------------------------------------------------------------ */
 
+void word_free(struct word *w)
+{
+    free(w->text);
+    free(w->pattern);
+    *w = (struct word){0};
+}
+
+/* A word while it is read, as a name and as a pattern. */
+struct reading {
+    struct text name, pattern;
+    bool is_pattern;
+};
+
+static void take_byte(struct reading *r, const char *byte, bool quoted)
+{
+    bool special = strchr("*?[]\\", *byte);
+    text_addn(&r->name, byte, 1);
+    if (special && quoted) text_add(&r->pattern, "\\");
+    text_addn(&r->pattern, byte, 1);
+    r->is_pattern |= special && !quoted && *byte != ']';
+}
+
 /* Reads one word at *at. In an address quotes are ordinary characters (it's.png), and inside <…> so
  * are blanks. */
 static bool next_word(const char **at, struct word *ret)
 {
-    struct text word = {0};
+    struct reading r = {0};
     const char *p = *at;
     char quote = 0;
     bool quoted = false;
     char first = *p == '"' || *p == '\'' ? *p : 0;
     const char *close = *p == '<' && url_is_http(p + 1) ? strchr(p, '>') : NULL;
-    bool is_address = close || url_is_http(p) || strncasecmp(p, "file://", 7) == 0;
+    bool is_address = close || url_is_http(p) || url_is_file(p);
     bool from_windows = windows_prefix(p + (first != 0));
     for (; *p && (quote || (close && p < close) || !isspace((unsigned char)*p)); p++) {
-        size_t n_escaped = quote || is_address ? 0 : word_escapes(p, &word);
+        struct text escaped = {0};
+        size_t n_escaped = quote || is_address ? 0 : word_escapes(p, &escaped);
         if (n_escaped) {
+            for (size_t k = 0; k < escaped.n; k++) take_byte(&r, escaped.s + k, true);
+            r.name.failed |= escaped.failed;
+            text_free(&escaped);
             p += n_escaped - 1;
             quoted = true;
         } else if (quote ? *p == quote : !is_address && (*p == '"' || *p == '\'')) {
             quote = quote ? 0 : *p;
             quoted = true;
         } else if (*p == '\\' && quote != '\'' && p[1] && !from_windows) {
-            text_addn(&word, ++p, 1);
+            take_byte(&r, ++p, true);
             quoted = true;
         } else {
-            text_addn(&word, p, 1);
+            take_byte(&r, p, quote || is_address || *p == '\\');
         }
     }
     *at = p;
-    *ret = (struct word){text_take(&word), quoted, first};
-    return ret->text;
+    *ret = (struct word){.text = text_take(&r.name), .quoted = quoted, .quote = first};
+    if (r.is_pattern) ret->pattern = text_take(&r.pattern);
+    text_free(&r.pattern);
+    if (ret->text && (ret->pattern || !r.is_pattern)) return true;
+    word_free(ret);
+    return false;
 }
 
 static const char *skip_blanks(const char *line)
@@ -134,21 +164,22 @@ static const char *skip_blanks(const char *line)
 int words_split(const char *line, struct words *ret, struct phi3v_error *err)
 {
     *ret = (struct words){0};
-    while (*(line = skip_blanks(line))) {
+    for (const char *at = line; *(at = skip_blanks(at));) {
         struct word *v = memory_room(ret->v, ret->n, sizeof *v);
+        size_t start = (size_t)(at - line);
         if (v) ret->v = v;
-        if (!v || !next_word(&line, &v[ret->n])) {
+        if (!v || !next_word(&at, &v[ret->n])) {
             words_free(ret);
             return memory_error(err);
         }
-        ret->n++;
+        v[ret->n++].start = start;
     }
     return 0;
 }
 
 void words_free(struct words *w)
 {
-    for (size_t i = 0; i < w->n; i++) free(w->v[i].text);
+    for (size_t i = 0; i < w->n; i++) word_free(&w->v[i]);
     free(w->v);
     *w = (struct words){0};
 }

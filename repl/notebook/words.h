@@ -6,9 +6,11 @@
 #include "common/text.h"
 
 struct word {
-    char *text;  // quotes and backslashes undone
-    bool quoted; // part of it was quoted: then it is a name, never a pattern
-    char quote;  // the word began with this quote; 0: none
+    char *text;    // quotes and backslashes undone
+    char *pattern; // for glob(), if there is a * ? or [ that was not quoted; else NULL
+    bool quoted;   // part of it was quoted
+    char quote;    // the word began with this quote; 0: none
+    size_t start;  // where it begins in the line, in bytes
 };
 struct words {
     struct word *v;
@@ -23,6 +25,7 @@ size_t windows_prefix(const char *word);
  * \x07. An open quote ends with the line. Errors: MEMORY. */
 int words_split(const char *line, struct words *ret, struct phi3v_error *err);
 void words_free(struct words *w);
+void word_free(struct word *w);
 /* Quotes the word so that words_split returns it as one, including unquoted patterns; NULL without
  * memory. */
 char *word_quote(const char *word);

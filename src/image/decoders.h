@@ -50,8 +50,8 @@ decode_fn jxl_decode;
 int dib_decode(const struct source *s, size_t header_at, int in_icon, struct decoded *ret,
                struct phi3v_error *err);
 
-/* Steps through the chunks of a PNG; *at starts at 8. Returns 0 when the data ends within a
- * chunk. */
+/* Steps through the chunks of a PNG; *at starts at 8. Returns 0 at its end mark, or when the data
+ * ends within a chunk. */
 struct png_chunk {
     const uint8_t *type, *data;
     size_t n;

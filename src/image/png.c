@@ -33,7 +33,7 @@ int png_next_chunk(const uint8_t *bytes, size_t n, size_t *at, struct png_chunk 
 {
     if (n < 12 || *at > n - 12) return 0;
     size_t length = be32(bytes + *at);
-    if (length > n - 12 - *at) return 0;
+    if (length > n - 12 - *at || memcmp(bytes + *at + 4, "IEND", 4) == 0) return 0;
     *ret = (struct png_chunk){.type = bytes + *at + 4, .data = bytes + *at + 8, .n = length};
     *at += length + 12;
     return 1;

@@ -98,6 +98,33 @@ static void patterns_and_brackets(void **state)
     fails(&r, ":load photo[2].ppm", "photo[2].ppm");
 }
 
+/* A name that exists needs no quotes, whatever is in it. */
+static void names_as_they_are(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"My Photo (1).ppm", "it's here.ppm", "two  blanks.ppm",
+                                        "back\\slash.ppm", "a \"b\".ppm"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char line[80], want[80];
+        recorder_picture(&r, names[i], (int)i);
+        snprintf(line, sizeof line, ":load %s", names[i]);
+        snprintf(want, sizeof want, "%s: PNM", names[i]);
+        works(&r, line);
+        assert_saw(&r, want);
+        snprintf(line, sizeof line, ":load a.ppm %s as name%zu", names[i], i);
+        fails(&r, line, "cannot stand for 2 pictures");
+        snprintf(line, sizeof line, ":load %s as name%zu", names[i], i);
+        works(&r, line);
+    }
+    mkdir("My Dir", 0700);
+    recorder_picture(&r, "My Dir/c.ppm", 9);
+    works(&r, ":load 'My Dir'/?.ppm");
+    assert_saw(&r, "My Dir/c.ppm: PNM");
+    fails(&r, ":load My Dir", "My Dir is a folder");
+    fails(&r, ":load 'My Photo'*'.ppm' none.ppm", "none.ppm");
+    fails(&r, ":load \"\"", "name is empty");
+}
+
 /* {} is the tests' folder, {%} the same in an address, {\\} with Windows' separators. */
 static char *with_folder(const char *s)
 {
@@ -166,10 +193,16 @@ static void drops(void **state)
         {"a prompt", "What is in {}/a.ppm", 0},
         {"a path that is no picture's", "/etc/passwd", 0},
         {"words about one", "notes about /etc/passwd", 0},
-        {"a picture that is not there", "{}/none.ppm", 0},
-        {"one that is, and one that is not", "{}/a.ppm {}/none.ppm", 0},
-        {"a drive's letter", "C:\\none.png", 0},
+        {"words about one that is not there", "notes about {}/none.ppm", 0},
     };
+    static const char *const missing[] = {"{}/none.ppm", "file://{%}/none.ppm",
+                                          "{}/a.ppm {}/none.ppm", "C:\\none.ppm",
+                                          "\\\\wsl$\\Debian{\\}\\none.ppm"};
+    for (size_t i = 0; i < sizeof missing / sizeof *missing; i++) {
+        char *line = with_folder(missing[i]);
+        fails(&r, line, "none.ppm: no such picture");
+        free(line);
+    }
     recorder_picture(&r, "My Photo 1.ppm", 7);
     recorder_picture(&r, "it's.ppm", 8);
     recorder_picture(&r, "(x) & $y.ppm", 9);
@@ -890,6 +923,7 @@ int main(void)
     const struct CMUnitTest tests[] = {TEST(load_stages_and_shows),
                                        TEST(load_refuses),
                                        TEST(patterns_and_brackets),
+                                       TEST(names_as_they_are),
                                        TEST(dropped_paths),
                                        TEST(drops),
                                        TEST(drives),

@@ -285,6 +285,7 @@ def make_png():
             equal("png-exif-%s-%d.png" % (name, value), "PNG, eXIf, orientation %d, %s-endian" % (value, name),
                   png(before=chunk(b"eXIf", exif(value, order))))
     equal("png-exif-behind.png", "PNG, eXIf behind the data", png(after=chunk(b"eXIf", exif(8))))
+    equal("png-exif-after-end.png", "PNG, eXIf behind its end", png(end=chunk(b"IEND", b"") + chunk(b"eXIf", exif(6))))
     equal("png-exif-mark.png", "PNG, eXIf that begins with the mark for JPEG",
           png(before=chunk(b"eXIf", b"Exif\0\0" + exif(6))), newest=True)
     profile = raw_profile(exif(6))

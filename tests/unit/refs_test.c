@@ -51,7 +51,7 @@ static void refs_are(const char *text, const char *want)
     struct refs refs;
     struct phi3v_error err;
     struct text got = {0};
-    static const char *const kind[] = {"picture", "load", "answer"};
+    static const char *const kind[] = {"picture", "load", "missing", "answer"};
     assert_int_equal(refs_find(text, &pictures, NB_TYPED, NULL, &refs, &err), 0);
     for (size_t i = 0; i < refs.n; i++) {
         const struct ref *r = &refs.v[i];
@@ -112,6 +112,17 @@ static void references_to_files(void **state)
               text_format("load %s/a\\ b.png=%s", dir, path));
     refs_take(text_format("看@%s/a\\ b.png和我说", dir),
               text_format("load @%s/a\\ b.png=%s", dir, path));
+    refs_take(text_format("比较%s/a\\ b.png和", dir),
+              text_format("load %s/a\\ b.png=%s", dir, path));
+    refs_take(text_format("@%s/a\\ b.png's\\ x", dir),
+              text_format("load @%s/a\\ b.png=%s", dir, path));
+    refs_take(text_format("@%s/a\\ b.png:what @file://%s/a%%20b.png@1", dir, dir),
+              text_format("load @%s/a\\ b.png=%s;load @file://%s/a%%20b.png=file://%s/a%%20b.png;"
+                          "picture @1=0",
+                          dir, path, dir, dir));
+    refs_take(text_format("`%s/a\\ b.png` (file:%s/a%%20b.png) %s/a\\ b.png.gz", dir, dir, dir),
+              text_format("load %s/a\\ b.png=%s;load file:%s/a%%20b.png=file:%s/a%%20b.png", dir,
+                          path, dir, dir));
     text = text_format("'%s' \"%s\" %s/a\\ b.png", path, path, dir);
     assert_true(are_pictures(text));
     free(text);
@@ -126,8 +137,15 @@ static void references_to_files(void **state)
 static void missing_pictures(void **state)
 {
     (void)state;
-    static const char *const bad[] = {"look at @nowhere.png", "@7",           "@1-9", "@./thing",
-                                      "see @/no/such, ok",    "@~/none.webp!"};
+    static const char *const bad[] = {"look at @nowhere.png",
+                                      "@7",
+                                      "@1-9",
+                                      "@./thing",
+                                      "see @/no/such, ok",
+                                      "@~/none.webp!",
+                                      "@no.png's colour",
+                                      "@no.png:what",
+                                      "@file:///no/such"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct refs refs;
         struct phi3v_error err;
@@ -138,11 +156,53 @@ static void missing_pictures(void **state)
 static void plain_paths_stay_text(void **state)
 {
     (void)state;
-    refs_are("notes about /etc/passwd and chart.png that is not there", "");
+    refs_are("notes about /etc/passwd and chart.png that is not there",
+             "missing chart.png=chart.png");
+    refs_are("看chart.png (no.jpg) f(\"no.png\") *.png @1",
+             "missing chart.png=chart.png;missing no.jpg=no.jpg;missing no.png=no.png;"
+             "picture @1=0");
+    refs_are("https://example.org/a.png, see https://example.org/",
+             "missing https://example.org/a.png=https://example.org/a.png");
     assert_false(are_pictures("/etc/passwd"));
     assert_false(are_pictures("hello"));
     assert_false(are_pictures(""));
     assert_true(are_pictures("https://example.org/a.png"));
+}
+
+/* The missing one of a text that is nothing but names; "": there is none. */
+static void missing_alone_is(const char *text, const char *want)
+{
+    struct refs refs;
+    assert_int_equal(refs_find(text, &pictures, NB_TYPED, NULL, &refs, NULL), 0);
+    const struct ref *missing = refs_missing_alone(text, &refs);
+    assert_string_equal(missing ? missing->what : "", want);
+    refs_free(&refs);
+}
+
+static void names_alone(void **state)
+{
+    (void)state;
+    missing_alone_is("no.png", "no.png");
+    missing_alone_is(" /no/such.jpg\nno.png\n", "/no/such.jpg");
+    missing_alone_is("what is no.png", "");
+    missing_alone_is("@1 no.png", "");
+    missing_alone_is("", "");
+}
+
+/* A file that is called like a handle does not take its place. */
+static void handles_before_files(void **state)
+{
+    (void)state;
+    char dir[] = "/tmp/phiscope-words-XXXXXX";
+    static const char *const names[] = {"1", "cover", "cover.png", "other"};
+    assert_non_null(mkdtemp(dir));
+    assert_int_equal(chdir(dir), 0);
+    for (size_t i = 0; i < 4; i++) fclose(fopen(names[i], "w"));
+    refs_are("@1 @cover @cover.png @other",
+             "picture @1=0;picture @cover=1;load @cover.png=cover.png;load @other=other");
+    for (size_t i = 0; i < 4; i++) remove(names[i]);
+    assert_int_equal(chdir("/"), 0);
+    rmdir(dir);
 }
 
 /* A megabyte of anything is looked through once. */
@@ -173,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(references),       cmocka_unit_test(references_to_files),
         cmocka_unit_test(missing_pictures), cmocka_unit_test(plain_paths_stay_text),
+        cmocka_unit_test(names_alone),      cmocka_unit_test(handles_before_files),
         cmocka_unit_test(long_texts),       cmocka_unit_test(tags)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }

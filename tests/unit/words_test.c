@@ -89,6 +89,36 @@ static void quotes_are_known(void **state)
     words_free(&w);
 }
 
+/* What is quoted is never part of a pattern; NULL: the word is none. */
+static void patterns(void **state)
+{
+    (void)state;
+    static const char *const table[][2] = {
+        {"*.png", "*.png"},
+        {"a?[bc].png", "a?[bc].png"},
+        {"'My Dir/'*.png", "My Dir/*.png"},
+        {"My\\ Dir/*.png", "My Dir/*.png"},
+        {"'photo[1]'*", "photo\\[1\\]*"},
+        {"C:\\me\\*.png", "C:\\\\me\\\\*.png"},
+        {"\"*.png\"", NULL},
+        {"\\*.png", NULL},
+        {"$'*'.png", NULL},
+        {"a].png", NULL},
+        {"http://h/a?b", NULL},
+        {"a.png", NULL},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct words w;
+        assert_int_equal(words_split(table[i][0], &w, NULL), 0);
+        assert_int_equal(w.n, 1);
+        if (table[i][1])
+            assert_string_equal(w.v[0].pattern ? w.v[0].pattern : "none", table[i][1]);
+        else
+            assert_null(w.v[0].pattern);
+        words_free(&w);
+    }
+}
+
 static void quoting_comes_back(void **state)
 {
     (void)state;
@@ -129,6 +159,7 @@ int main(void)
                                        cmocka_unit_test(escapes_are_undone),
                                        cmocka_unit_test(any_name_comes_back),
                                        cmocka_unit_test(quotes_are_known),
+                                       cmocka_unit_test(patterns),
                                        cmocka_unit_test(quoting_comes_back),
                                        cmocka_unit_test(ranges)};
     return cmocka_run_group_tests(tests, NULL, NULL);

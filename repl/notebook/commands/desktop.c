@@ -154,7 +154,7 @@ int command_watch(struct call *c, struct phi3v_error *err)
     struct notebook *nb = c->nb;
     struct words words;
     if (!nb->front.watch) return refuse(err, PHI3V_E_ARGUMENT, "folders cannot be watched here");
-    int rc = words_split(c->args, &words, err);
+    int rc = load_words(c->args, &words, err);
     if (rc) return rc;
     if (words.n > 1)
         rc = refuse(err, PHI3V_E_ARGUMENT, ":watch needs one folder; quote names with blanks");

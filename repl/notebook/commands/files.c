@@ -16,7 +16,7 @@ enum { MAX_NOTEBOOK_BYTES = 512 << 20 };
 static int one_path(const char *args, const char *command, char **ret, struct phi3v_error *err)
 {
     struct words words;
-    int rc = words_split(args, &words, err);
+    int rc = load_words(args, &words, err);
     if (rc) return rc;
     *ret = words.n == 1 ? expand_home(words.v[0].text) : NULL;
     if (words.n != 1)

@@ -74,9 +74,10 @@ static int text_of_prompt(struct foreach *f, const char *prompt, struct phi3v_er
     struct refs refs;
     int rc = refs_find(prompt, &f->nb->book.images, NB_TYPED, &f->nb->stop, &refs, err);
     if (rc) return rc;
-    size_t n = refs.n;
+    bool names = false;
+    for (size_t k = 0; k < refs.n; k++) names |= refs.v[k].kind != REF_MISSING;
     refs_free(&refs);
-    if (n > 0)
+    if (names)
         return refuse(err, PHI3V_E_ARGUMENT,
                       "the prompt of :foreach names no picture or answer: it gets each in turn");
     char *kept = nb_for_keeping(prompt);
@@ -144,7 +145,7 @@ static int parse_words(struct foreach *f, const struct words *words, struct phi3
 static int parse(struct foreach *f, const char *args, struct phi3v_error *err)
 {
     struct words words;
-    int rc = words_split(args, &words, err);
+    int rc = load_words(args, &words, err);
     if (rc) return rc;
     rc = parse_words(f, &words, err);
     words_free(&words);

@@ -113,7 +113,7 @@ static int expand(const struct call *c, const struct word *word, struct strings 
     return strings_add(ret, word->text) ? 0 : memory_error(err);
 }
 
-static int load_words(struct call *c, const struct words *words, struct phi3v_error *err)
+static int load_all(struct call *c, const struct words *words, struct phi3v_error *err)
 {
     struct strings list = {0};
     size_t n;
@@ -133,9 +133,10 @@ int command_load(struct call *c, struct phi3v_error *err)
     struct words words;
     int n_images = c->nb->book.images.n;
     engine_begin(&c->nb->engine);
-    int rc = words_split(c->args, &words, err);
+    int rc = c->origin == NB_REQUEST ? words_split(c->args, &words, err)
+                                     : load_words(c->args, &words, err);
     if (rc) return rc;
-    rc = load_words(c, &words, err);
+    rc = load_all(c, &words, err);
     words_free(&words);
     if (!rc && !c->cell) rc = show_pictures(c, &c->images, false, err);
     if (rc) {

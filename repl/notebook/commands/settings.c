@@ -140,7 +140,7 @@ int command_model(struct call *c, struct phi3v_error *err)
     struct notebook *nb = c->nb;
     if (!*c->args) return command_info(c, err);
     struct words words;
-    int rc = words_split(c->args, &words, err);
+    int rc = load_words(c->args, &words, err);
     if (rc) return rc;
     bool by_model = nb->engine.info && !strcmp(nb->usual.mode, mode_of_model) &&
                     !strcmp(nb->now.mode, mode_by(&nb->engine));
