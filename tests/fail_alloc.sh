@@ -5,11 +5,12 @@
 # memory that lacks: no crash, no other complaint, no leak (where a sanitizer looks for them). Ends when 60 failures in a row
 # have changed nothing, because the run makes no more allocations. For builds with -Dfail_alloc=true or a sanitizer. Prints TAP.
 set -u
-phiscope=$1 what=$2 n=${3:-1} stride=${4:-1}
+phiscope=$1 what=$2 fail=${3:-1} stride=${4:-1}
 variable=PHISCOPE_FAIL_ALLOC
 [ "${5-}" != repl ] || variable=PHISCOPE_FAIL_ALLOC_REPL
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 model=$root/tests/golden/data/models/tiny-gqa-bf16
+. "$root/tests/tap.sh"
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir"
@@ -33,9 +34,9 @@ run() { # run N: its output is in $dir/out and $dir/err
     else
         set -- "$1" script --device cpu --threads 1 -m "$model" --num-crops 1 "$dir/session.phi"
     fi
-    fail=$1
+    at=$1
     shift
-    env "$variable=$fail" "$phiscope" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+    env "$variable=$at" "$phiscope" "$@" >"$dir/out" 2>"$dir/err" </dev/null
 }
 
 # Times differ from run to run.
@@ -44,17 +45,13 @@ same() { sed -E 's/[0-9]+([.][0-9]+)?/N/g' "$1"; }
 run 0
 usual=$?
 cp "$dir/out" "$dir/usual"
-echo 1..2
-if [ $usual = 0 ] && [ -s "$dir/out" ]; then
-    echo "ok 1 - the run succeeds when nothing fails"
-else
-    sed 's/^/# /' "$dir/err"
-    echo "not ok 1 - the run succeeds when nothing fails (status $usual)"
-fi
+tell() { cat "$dir/err"; }
+[ $usual = 0 ] && [ -s "$dir/out" ]
+result $? "the run succeeds when nothing fails (status $usual)"
 
 bad=0 seen=0 unchanged=0
 while [ $unchanged -lt 60 ]; do
-    run "$n"
+    run "$fail"
     status=$?
     if grep -qE "(not enough|out of) memory" "$dir/err" "$dir/out" && [ $status -lt 20 ]; then
         seen=$((seen + 1))
@@ -64,14 +61,13 @@ while [ $unchanged -lt 60 ]; do
     else
         bad=$((bad + 1))
         unchanged=0
-        echo "# allocation $n: status $status"
+        echo "# allocation $fail: status $status"
         head -n 12 "$dir/err" | sed 's/^/#   /'
         [ $bad -ge 10 ] && break
     fi
-    n=$((n + stride))
+    fail=$((fail + stride))
 done
-if [ $bad = 0 ] && [ $seen -gt 10 ]; then
-    echo "ok 2 - $seen failures up to allocation $n are told as what they are"
-else
-    echo "not ok 2 - of the failures up to allocation $n, $seen are told and $bad end otherwise"
-fi
+tell() { :; }
+[ $bad = 0 ] && [ $seen -gt 10 ]
+result $? "up to allocation $fail, $seen failures are told as what they are and $bad end otherwise"
+tap_end

@@ -9,21 +9,20 @@ mkdir -p "$work"
 work=$(realpath "$work")
 . "$(dirname -- "$0")/tap.sh"
 tell() { [ ! -e "$work/out" ] || tail -n 30 "$work/out"; }
-skip() { echo "1..0 # SKIP $1"; exit 0; }
 
 . "$here/tests/debian_root.sh"
-! why=$(debian_cannot) || skip "$why"
-command -v dpkg-shlibdeps >/dev/null || skip 'no dpkg-dev'
-git -C "$here" rev-parse HEAD >/dev/null 2>&1 || skip 'not a git checkout'
+! why=$(debian_cannot) || skip_all "$why"
+command -v dpkg-shlibdeps >/dev/null || skip_all 'no dpkg-dev'
+git -C "$here" rev-parse HEAD >/dev/null 2>&1 || skip_all 'not a git checkout'
 roots="$work/deb $work/bare"
 keep=${2-}
 trap 'for root in $roots; do debian_unmount "$root"; done; [ -n "$keep" ] || rm -rf --one-file-system "$work"' EXIT
 
-debian_root "$work/bare" || skip "debootstrap failed, see $work/bare.log"
+debian_root "$work/bare" || skip_all "debootstrap failed, see $work/bare.log"
 debian_unmount "$work/bare"
 rm -rf --one-file-system "$work/deb"
 cp -a "$work/bare" "$work/deb"
-for root in $roots; do debian_mount "$root" || skip 'nothing can be mounted here'; done
+for root in $roots; do debian_mount "$root" || skip_all 'nothing can be mounted here'; done
 
 deb=$(ls "$work"/phiscope_*.deb 2>/dev/null | head -n 1)
 if [ -z "$deb" ]; then
@@ -116,5 +115,4 @@ tar -xzf "$tarball" -C "$work/bare/tmp/anywhere"
 as_root "$work/bare" "ldd /tmp/anywhere/$name/bin/phiscope" && ! grep -q 'not found' "$work/out"
 result $? 'the tarball lacks no library in a bare system'
 answers "$work/bare" "/tmp/anywhere/$name/bin/phiscope" "/tmp/anywhere/$name/share/samples"
-echo "1..$n"
-exit $failed
+tap_end

@@ -5,9 +5,10 @@ set -u
 here=$1
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-skip() { echo "1..0 # SKIP $1"; exit 0; }
-command -v dpkg-shlibdeps >/dev/null || skip 'no dpkg-dev'
-git -C "$here" rev-parse HEAD >/dev/null 2>&1 || skip 'not a git checkout'
+. "$here/tests/tap.sh"
+tell() { tail -n 20 "$one/log" "$two/log"; }
+command -v dpkg-shlibdeps >/dev/null || skip_all 'no dpkg-dev'
+git -C "$here" rev-parse HEAD >/dev/null 2>&1 || skip_all 'not a git checkout'
 
 # build FOLDER TMPDIR: both makers of the clone in FOLDER.
 build() {
@@ -19,18 +20,9 @@ for folder in "$one" "$two"; do git clone -q --no-hardlinks "$here" "$folder/clo
 (umask 022 && TZ=UTC LC_ALL=C build "$one" "$work/t") && sleep 2 &&
     (umask 077 && TZ=Asia/Tokyo LC_ALL=C.UTF-8 build "$two" "$work/temporary/files/of/the/second")
 built=$?
-n=0
-failed=0
 for file in phiscope_ libphi3v-dev_ phiscope-; do
-    n=$((n + 1))
     a=$(ls "$one/made/$file"* 2>/dev/null) b=$(ls "$two/made/$file"* 2>/dev/null)
-    if [ "$built" = 0 ] && [ -s "$a" ] && cmp "$a" "$b"; then
-        echo "ok $n - $(basename "$a"): $(sha256sum <"$a" | cut -c 1-16)…"
-    else
-        failed=1
-        tail -n 20 "$one/log" "$two/log" | sed 's/^/# /'
-        echo "not ok $n - $file"
-    fi
+    [ "$built" = 0 ] && [ -s "$a" ] && cmp "$a" "$b" >>"$one/log"
+    result $? "$file${a:+ ($(basename "$a"): $(sha256sum <"$a" | cut -c 1-16)…)}"
 done
-echo "1..$n"
-exit $failed
+tap_end

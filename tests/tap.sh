@@ -13,3 +13,21 @@ result() {
         echo "not ok $n - $2"
     fi
 }
+
+# skip NAME REASON: a case that cannot be tried here.
+skip() {
+    n=$((n + 1))
+    echo "ok $n - $1 # SKIP $2"
+}
+
+# skip_all REASON: none can. Ends the script.
+skip_all() {
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+
+# Prints the plan and ends the script.
+tap_end() {
+    echo "1..$n"
+    exit $failed
+}

@@ -4,7 +4,8 @@
 set -u
 phiscope=$1
 root=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
-command -v valgrind >/dev/null || { echo "1..0 # SKIP no valgrind here"; exit 0; }
+. "$root/tests/tap.sh"
+command -v valgrind >/dev/null || skip_all 'no valgrind here'
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cat >"$dir/session.phi" <<END
@@ -24,10 +25,10 @@ PHI3V_CPU=avx2 XDG_STATE_HOME=$dir XDG_CONFIG_HOME=$dir XDG_CACHE_HOME=$dir \
     valgrind --quiet --leak-check=full --show-leak-kinds=definite,indirect --errors-for-leak-kinds=definite,indirect \
     --error-exitcode=99 "$phiscope" script "$dir/session.phi" >"$dir/out" 2>"$dir/err"
 status=$?
-echo "1..2"
+tell() { cat "$dir/err"; }
 # The last line fails on purpose, so the session ends with "an input could not be read".
-if [ $status = 4 ]; then echo "ok 1 - no error under valgrind"; else
-    sed 's/^/# /' "$dir/err"
-    echo "not ok 1 - no error under valgrind (status $status)"
-fi
-if [ -s "$dir/out" ]; then echo "ok 2 - the session answered"; else echo "not ok 2 - the session answered"; fi
+[ $status = 4 ]
+result $? "no error under valgrind (status $status)"
+[ -s "$dir/out" ]
+result $? 'the session answered'
+tap_end

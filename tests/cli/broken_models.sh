@@ -97,5 +97,4 @@ result $? 'quotes around a name'
 [ $? = 3 ] && [ "$(wc -l <"$dir/out")" = 1 ] && grep -q '^{"error": *{"code"' "$dir/out"
 result $? 'the same as JSON'
 
-echo "1..$n"
-exit $failed
+tap_end

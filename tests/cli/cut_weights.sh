@@ -97,5 +97,4 @@ exec 3>&-
 wait $!
 result $? 'replaced as a whole'
 
-echo "1..$n"
-exit $failed
+tap_end

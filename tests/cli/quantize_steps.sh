@@ -22,7 +22,7 @@ quantize() {
 again() {
     if [ ! -e "$dir/to/model.safetensors" ]; then
         [ ! -d "$dir/to" ] || "$phiscope" ask -m "$dir/to" Hi >"$dir/said" 2>&1
-        [ $? != 0 ] || [ ! -d "$dir/to" ] || return 1
+        [ $? != 0 ] && grep -q '^phiscope: ' "$dir/said" || [ ! -d "$dir/to" ] || return 1
         quantize "$dir/to" || return 1
     fi
     diff -r "$dir/whole" "$dir/to" >>"$dir/err"
@@ -75,5 +75,4 @@ rm -rf "$dir/to"
 [ $? != 0 ] && [ ! -e "$dir/to/model.safetensors" ] && again
 result $? 'a bound on the size of files'
 
-echo "1..$n"
-exit $failed
+tap_end

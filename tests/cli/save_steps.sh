@@ -8,6 +8,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 export XDG_STATE_HOME="$dir" XDG_CONFIG_HOME="$dir" XDG_CACHE_HOME="$dir" LC_ALL=C
 export ASAN_OPTIONS="${ASAN_OPTIONS-}:verify_asan_link_order=0"
+. "$(dirname -- "$0")/../tap.sh"
 mkdir "$dir/books"
 book=$dir/books/book.ipynb
 
@@ -37,8 +38,8 @@ all() {
 }
 
 old='{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}'
-failed=0
-all X=1 137 && echo "ok 1 - killed at $n_steps steps" || { failed=1 && echo 'not ok 1 - killed'; }
-all STEP_FULL=1 4 && echo "ok 2 - the disk full at $n_steps steps" || { failed=1 && echo 'not ok 2 - the disk full'; }
-echo 1..2
-exit $failed
+all X=1 137
+result $? "killed at $n_steps steps"
+all STEP_FULL=1 4
+result $? "the disk full at $n_steps steps"
+tap_end

@@ -9,28 +9,15 @@ targets=-gencode=arch=compute_80,code=compute_80
 for arch in 80 86 89 90a 100a 120; do
     targets="$targets -gencode=arch=compute_$arch,code=sm_$arch"
 done
-n=0
-failed=0
+. "$root/tests/tap.sh"
+tell() { cat "$out/log"; }
 for file in "$root"/kernels/cuda/*.cu; do
     name=$(basename "$file" .cu)
-    n=$((n + 1))
     # shellcheck disable=SC2086 # the list is meant to be split
-    if "$root/kernels/cuda/compile" "$nvcc" "$file" "$out/$name.o" "$out/$name.ptxas" "$out/$name.d" $targets \
-        -I"$root/kernels/cuda" -I"$root/src" -I"$root/kernels" 2>"$out/log"; then
-        echo "ok $n - $name for sm_80, 86, 89, 90a, 100a, 120 and PTX"
-    else
-        echo "not ok $n - $name"
-        sed 's/^/# /' "$out/log"
-        failed=1
-    fi
+    "$root/kernels/cuda/compile" "$nvcc" "$file" "$out/$name.o" "$out/$name.ptxas" "$out/$name.d" $targets \
+        -I"$root/kernels/cuda" -I"$root/src" -I"$root/kernels" 2>"$out/log"
+    result $? "$name for sm_80, 86, 89, 90a, 100a, 120 and PTX"
 done
-n=$((n + 1))
-if "$root/tests/cuda/check_budgets" "$root/tests/cuda/budgets.txt" "$out"/*.ptxas >"$out/log"; then
-    echo "ok $n - registers, shared memory and spills within the budgets"
-else
-    echo "not ok $n - budgets"
-    grep '^not' "$out/log" | sed 's/^/# /'
-    failed=1
-fi
-echo "1..$n"
-exit $failed
+"$root/tests/cuda/check_budgets" "$root/tests/cuda/budgets.txt" "$out"/*.ptxas >"$out/log"
+result $? 'registers, shared memory and spills within the budgets'
+tap_end
