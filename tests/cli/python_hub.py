@@ -6,9 +6,7 @@ the other was stopped. Prints TAP; skips by name without huggingface_hub.
 """
 import hashlib
 import http.server
-import json
 import os
-import re
 import shutil
 import signal
 import subprocess
@@ -17,104 +15,51 @@ import tempfile
 import threading
 import time
 
+from small_hub import SmallHub, git_key
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tap import end, note, ok, skip_all
+
 try:
     import huggingface_hub
 except ImportError:
-    print("1..0 # SKIP no huggingface_hub for this Python")
-    sys.exit(0)
+    skip_all("no huggingface_hub for this Python")
 
 PHISCOPE, FOLDER = os.path.realpath(sys.argv[1]), sys.argv[2]
-REPO, SHA = "Org/Whole", "0123456789abcdef0123456789abcdef01234567"
+REPO = "Org/Whole"
 FILES = {name: open(os.path.join(FOLDER, name), "rb").read() for name in sorted(os.listdir(FOLDER))
          if name.endswith((".json", ".safetensors"))}
 # Python writes in pieces of 10 MB; this one has several.
 FILES["extra.safetensors"] = hashlib.shake_256(b"extra").digest(48 << 20)
 LARGE = max(FILES, key=lambda name: len(FILES[name]))
-sent = {}          # bytes of each file's body
+sent = {}                 # bytes of each file's body
 slow = threading.Event()  # bodies come in drops
+KEYS = {name: hashlib.sha256(body).hexdigest() if name.endswith(".safetensors") else git_key(body) for name, body in FILES.items()}
 
 
-def key(name):
-    if name.endswith(".safetensors"):
-        return hashlib.sha256(FILES[name]).hexdigest()
-    return hashlib.sha1(b"blob %d\0" % len(FILES[name]) + FILES[name]).hexdigest()
+class Hub(SmallHub):
+    REPO = REPO
 
+    def files(self):
+        return {name: (len(body), KEYS[name]) for name, body in FILES.items()}
 
-class Hub(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def log_message(self, *_):
-        pass
-
-    def answer(self, status, headers, body=b""):
-        self.send_response(status)
-        for name, value in {"X-Repo-Commit": SHA, "Content-Length": str(len(body)), **headers}.items():
-            self.send_header(name, value)
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def answer_json(self, value):
-        self.answer(200, {"Content-Type": "application/json"}, json.dumps(value).encode())
-
-    def send_file(self, name):
-        body = FILES[name]
-        headers = {"ETag": '"%s"' % key(name), "Accept-Ranges": "bytes"}
-        if name.endswith(".safetensors"):
-            headers |= {"X-Linked-ETag": '"%s"' % key(name), "X-Linked-Size": str(len(body))}
-        found = re.match(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
-        begin = int(found[1]) if found else 0
-        end = min(int(found[2]) + 1 if found and found[2] else len(body), len(body))
-        self.send_response(206 if found else 200)
-        if found:
-            headers["Content-Range"] = "bytes %d-%d/%d" % (begin, end - 1, len(body))
-        for field, value in {"X-Repo-Commit": SHA, "Content-Length": str(end - begin), **headers}.items():
-            self.send_header(field, value)
-        self.end_headers()
+    def send_part(self, name, begin, end):
         step = 1 << 20 if slow.is_set() else 1 << 24
-        while self.command != "HEAD" and begin < end:
-            part = body[begin:min(begin + step, end)]
-            self.wfile.write(part)
-            sent[name] = sent.get(name, 0) + len(part)
-            begin += len(part)
-            if slow.is_set():
-                time.sleep(0.02)
-
-    def do_GET(self):
-        path = self.path.split("?")[0]
-        resolve = re.fullmatch(r"/%s/resolve/[^/]+/(.+)" % REPO, path)
-        if resolve and resolve[1] in FILES:
-            try:
-                self.send_file(resolve[1])
-            except OSError:
-                pass  # the client was stopped
-        elif re.fullmatch(r"/api/models/%s/tree/[^/]+.*" % REPO, path):
-            self.answer_json([{"type": "file", "path": name, "size": len(body), "oid": key(name),
-                               **({"lfs": {"oid": key(name), "size": len(body), "pointerSize": 130}}
-                                  if name.endswith(".safetensors") else {})} for name, body in FILES.items()])
-        elif re.fullmatch(r"/api/models/%s(/revision/[^/]+)?" % REPO, path):
-            self.answer_json({"id": REPO, "modelId": REPO, "sha": SHA, "private": False, "gated": False, "downloads": 0, "likes": 0, "tags": [],
-                              "siblings": [{"rfilename": name} for name in FILES]})
-        else:
-            self.answer(404, {"X-Error-Code": "EntryNotFound"})
-
-    do_HEAD = do_GET
+        try:
+            for at in range(begin, end, step):
+                part = FILES[name][at:min(at + step, end)]
+                self.wfile.write(part)
+                sent[name] = sent.get(name, 0) + len(part)
+                if slow.is_set():
+                    time.sleep(0.02)
+        except OSError:
+            pass  # the client was stopped
 
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub)
 server.daemon_threads = True
 threading.Thread(target=server.serve_forever, daemon=True).start()
 work = tempfile.mkdtemp()
-n_tests = n_failed = 0
-
-
-def ok(good, name, *details):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    for detail in () if good else details:
-        print("# " + str(detail).replace("\n", "\n# "))
-    print("%s %d - %s" % ("ok" if good else "not ok", n_tests, name), flush=True)
 
 
 def fresh():
@@ -156,7 +101,7 @@ def stopped(command, env, how):
 
 
 SCAN = "from huggingface_hub import scan_cache_dir as s; c = s(); print(len(c.repos), [str(w) for w in c.warnings])"
-print("# huggingface_hub", huggingface_hub.__version__)
+note("huggingface_hub " + huggingface_hub.__version__)
 
 home, env = fresh()
 done = phiscope(env, "pull", REPO)
@@ -198,5 +143,4 @@ scan = subprocess.run([sys.executable, "-c", SCAN], env=env, capture_output=True
 ok(scan.stdout.strip() == "1 []", "what was left behind is no trouble for Python", scan.stdout, scan.stderr[-600:])
 
 shutil.rmtree(work)
-print("1..%d" % n_tests)
-sys.exit(n_failed > 0)
+end()

@@ -7,6 +7,7 @@ import base64
 import glob
 import http.client
 import json
+import os
 import random
 import subprocess
 import sys
@@ -14,16 +15,11 @@ import threading
 import time
 import urllib.parse
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tap import end, note, ok
+
 phiscope, folder, seconds = sys.argv[1], sys.argv[2], float(sys.argv[3])
 n_clients = int(sys.argv[4]) if len(sys.argv) > 4 else 32
-n_tests = n_failed = 0
-
-
-def ok(good, name):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {name}", flush=True)
 
 
 def requests():
@@ -120,9 +116,9 @@ def under_load(address, bodies):
     took = time.monotonic() - begun
     times = [t for c in clients for t in c.times]
     wrong = [w for c in clients for w in c.wrong]
-    print(f"# {len(times)} answers in {took:.1f} s, {sum(c.n_busy for c in clients)} times 429, "
-          f"{sum(c.n_gone for c in clients)} clients went; p50 {share(times, .5):.3f} s, p99 {share(times, .99):.3f} s")
-    print(f"# memory {early / 1e6:.1f} MB after a quarter of the time, {late / 1e6:.1f} MB at the end")
+    note(f"{len(times)} answers in {took:.1f} s, {sum(c.n_busy for c in clients)} times 429, "
+         f"{sum(c.n_gone for c in clients)} clients went; p50 {share(times, .5):.3f} s, p99 {share(times, .99):.3f} s")
+    note(f"memory {early / 1e6:.1f} MB after a quarter of the time, {late / 1e6:.1f} MB at the end")
     ok(not wrong and len(times) > n_clients, f"every answer is the one given alone {wrong[:2]}")
     ok(late < 1.1 * early + 16e6, "memory is flat")
 
@@ -136,13 +132,12 @@ def main():
         time.sleep(1)
         now = metrics(address)
         ok(now["phiscope_running"] == now["phiscope_waiting"] == now["phiscope_held_bytes"] == 0, "nothing is left behind")
-        print(f"# {now['phiscope_answer_tokens_total']:.0f} tokens of answers")
+        note(f"{now['phiscope_answer_tokens_total']:.0f} tokens of answers")
         server.terminate()
         ok(server.wait(60) == 0, "SIGTERM ends it")
     finally:
         server.kill()
-    print(f"1..{n_tests}")
-    sys.exit(n_failed > 0)
+    end()
 
 
 main()

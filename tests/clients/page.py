@@ -14,18 +14,13 @@ import time
 import urllib.error
 import urllib.request
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tap import end, ok, skip_all
+
 phiscope, model, picture = sys.argv[1:4]
 picture = os.path.abspath(picture)
 servers = []
-n_tests = n_failed = 0
 open_url = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
-
-
-def ok(good, name):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {name}", flush=True)
 
 
 def wait_for(what, seconds=60):
@@ -211,8 +206,7 @@ def keys(browser, folder):
 
 def main():
     if not shutil.which("chromedriver"):
-        print("1..0 # SKIP chromedriver is not here (chromium, chromium-driver)")
-        return
+        skip_all("chromedriver is not here (chromium, chromium-driver)")
     with tempfile.TemporaryDirectory() as folder:
         os.environ["HOME"] = folder
         browser = Browser(folder + "/profile")
@@ -224,8 +218,7 @@ def main():
             browser.close()
             for server in servers:
                 server.kill()
-    print(f"1..{n_tests}")
-    sys.exit(n_failed > 0)
+    end()
 
 
 main()

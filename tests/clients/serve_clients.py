@@ -11,16 +11,11 @@ import tempfile
 
 import openai
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tap import end, ok
+
 phiscope, model, picture = sys.argv[1:4]
 asks = ["-m", model, "--num-crops", "1", "--dtype", "f32"]
-n_tests = n_failed = 0
-
-
-def ok(good, name):
-    global n_tests, n_failed
-    n_tests += 1
-    n_failed += not good
-    print(f"{'ok' if good else 'not ok'} {n_tests} - {name}", flush=True)
 
 
 def ask(prompt, *words):
@@ -161,8 +156,7 @@ def main():
         finally:
             server.terminate()
             ok(server.wait(60) == 0, "SIGTERM ends it")
-    print(f"1..{n_tests}")
-    sys.exit(n_failed > 0)
+    end()
 
 
 main()

@@ -6,15 +6,18 @@ schema_answers.py PROGRAM N: TAP. Every answer that says it is complete must be 
 accepts; the others must say "length". Schemas and seeds are the same in every run.
 """
 import json
+import os
 import random
 import subprocess
 import sys
 
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
+from tap import end, note, ok, skip_all
+
 try:
     import jsonschema
 except ImportError:
-    print("1..0 # SKIP the Python package jsonschema is not here")
-    sys.exit(0)
+    skip_all("the Python package jsonschema is not here")
 
 WORDS = ["name", "kind", "size", "tags", "x", "y", "title", "née", "a b", "id", "日本", "value"]
 
@@ -151,13 +154,13 @@ def main():
         wrong = judge(line, answer)
         if wrong:
             bad += 1
-            print(f"# schema {i}: {wrong}\n# {json.dumps(line['schema'], ensure_ascii=False)[:1500]}")
+            note(f"schema {i}: {wrong}\n{json.dumps(line['schema'], ensure_ascii=False)[:1500]}")
     complete = sum(a.get("finish") == "stop" for a in answers)
-    print(f"# {n} schemas: {complete} answers complete, {n - complete - bad} cut at their longest length; {clock}")
-    print("ok" if done.returncode == 0 and len(answers) == n else "not ok", "1 - every schema has its answer")
-    print("not ok" if bad else "ok", "2 - every complete answer is valid")
-    print("ok" if 2 * complete > n else "not ok", "3 - most answers are complete")
-    print("1..3")
+    note(f"{n} schemas: {complete} answers complete, {n - complete - bad} cut at their longest length; {clock}")
+    ok(done.returncode == 0 and len(answers) == n, "every schema has its answer")
+    ok(not bad, "every complete answer is valid")
+    ok(2 * complete > n, "most answers are complete")
+    end()
 
 
 main()
