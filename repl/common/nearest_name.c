@@ -43,7 +43,7 @@ const char *nearest_name(const char *typed, int n, const char *(*name_of)(int i,
     for (int i = 0; i < n; i++) {
         const char *name = name_of(i, user);
         int edits = edit_distance(typed, name), allowed = (int)strlen(name) / 3;
-        if (edits > (allowed > 1 ? allowed : 1) || edits >= best_edits) continue;
+        if (!*name || edits > (allowed > 1 ? allowed : 1) || edits >= best_edits) continue;
         best = name;
         best_edits = edits;
     }

@@ -286,6 +286,23 @@ static int begin_hop(struct transfer *t, const char *url, struct phi3v_error *er
     return 0;
 }
 
+/* Some servers name an encoding that their picture does not have, such as UTF-8: asks again for the
+ * bytes as they are. If these are no picture, the failure stands. */
+static CURLcode ask_undecoded(struct transfer *t, CURLcode failure)
+{
+    bytes_fini(&t->got);
+    t->sniffed = false;
+    curl_easy_setopt(t->easy, CURLOPT_HTTP_CONTENT_DECODING, 0L);
+    CURLcode code = transfer_run(NULL, t->easy, asks_to_stop, t);
+    curl_easy_setopt(t->easy, CURLOPT_HTTP_CONTENT_DECODING, 1L);
+    long status = 0;
+    curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
+    bool picture = t->got.n > 0 && !t->opt->is_hopeless(bytes_of(t), t->got.n);
+    if (picture || status >= 300 || t->stopped == CANCELLED) return code;
+    t->stopped = GOING;
+    return failure;
+}
+
 /* Sends one request. Writes *ret_next (free) if it is a redirect to follow. */
 static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3v_error *err)
 {
@@ -298,6 +315,7 @@ static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3
     curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left_s > 0.001 ? (long)(left_s * 1000) : 1L);
     t->n_dropped = 0;
     CURLcode code = transfer_run(NULL, t->easy, asks_to_stop, t);
+    if (code == CURLE_BAD_CONTENT_ENCODING && t->opt->is_hopeless) code = ask_undecoded(t, code);
     curl_easy_getinfo(t->easy, CURLINFO_REDIRECT_URL, &next);
     if (!next || (code != CURLE_OK && t->stopped != ERROR_PAGE)) return judge(t, code, err);
     t->stopped = GOING;

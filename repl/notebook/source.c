@@ -54,6 +54,33 @@ int source_normalise(const char *bytes, size_t n, const char *what, char **ret,
     return *ret ? 0 : memory_error(err);
 }
 
+static bool is_utf8(const char *bytes, size_t n)
+{
+    utf8proc_int32_t letter;
+    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)bytes, *end = p + n;
+    while (p < end) {
+        utf8proc_ssize_t k = utf8proc_iterate(p, end - p, &letter);
+        if (k < 1) return false;
+        p += k;
+    }
+    return true;
+}
+
+int source_of_file(const char *bytes, size_t n, const char *what, char **ret,
+                   struct phi3v_error *err)
+{
+    char *text;
+    int rc = source_normalise(bytes, n, what, &text, err);
+    if (rc) return rc;
+    if (!is_utf8(bytes, n)) {
+        free(text);
+        return refuse(err, PHI3V_E_IO,
+                      "%.200s is not UTF-8: it has another encoding, or is no text", what);
+    }
+    *ret = text;
+    return 0;
+}
+
 /* -- Reading ---------------------------------------------------------------------------------- */
 
 /* Whether a command begins at s; a second colon makes it text. */

@@ -22,6 +22,10 @@ struct source {
  * (invalid bytes become U+FFFD). Errors: ARGUMENT (a zero byte, UTF-16), MEMORY. */
 int source_normalise(const char *bytes, size_t n, const char *what, char **ret,
                      struct phi3v_error *err);
+/* The same for a whole file or line of one; bytes that are not UTF-8 are refused (IO), because the
+ * text has another encoding or is none. */
+int source_of_file(const char *bytes, size_t n, const char *what, char **ret,
+                   struct phi3v_error *err);
 int source_read(const char *text, struct source *ret, struct phi3v_error *err);
 void source_free(struct source *s);
 

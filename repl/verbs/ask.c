@@ -31,7 +31,7 @@ static int read_prompt(const struct options *opt, const char *word, char **ret,
     if (bytes && memchr(bytes, 0, n))
         rc = refuse(err, PHI3V_E_IO,
                     "standard input has a zero byte: a prompt is text (-i - reads a picture)");
-    if (!rc) rc = source_normalise(bytes ? bytes : word, n, "the prompt", ret, err);
+    if (!rc) rc = source_of_file(bytes ? bytes : word, n, "the prompt", ret, err);
     free(bytes);
     if (rc) return rc;
     /* a formatted prompt ends with the line break after <|assistant|> */

@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -224,8 +225,18 @@ int verb_options(struct options *opt, int argc, char **argv, char ***ret_words, 
     return -1;
 }
 
+/* A word with a dot or a slash was meant as a file. */
 static int unknown_verb(const struct options *opt, const char *word)
 {
+    struct phi3v_error err;
+    struct stat st;
+    if (strpbrk(word, "./")) {
+        if (stat(word, &st))
+            refuse(&err, PHI3V_E_IO, "cannot open %.300s: %s", word, strerror(errno));
+        else
+            refuse(&err, PHI3V_E_IO, "%.300s is neither a picture nor a notebook", word);
+        return verb_report_error(opt, &err, EXIT_INPUT);
+    }
     const char *near = nearest_name(word, n_verbs, verb_name, NULL);
     if (near) return verb_misuse(opt, "unknown verb \"%s\": did you mean %s?", word, near);
     return verb_misuse(opt, "unknown verb \"%s\": phiscope help lists them", word);

@@ -4,7 +4,9 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
+#include "common/files.h"
 #include "common/must.h"
 #include "notebook/source.h"
 #include "tty/interrupt.h"
@@ -24,8 +26,8 @@ static int next_line(FILE *f, bool first, char **ret, struct phi3v_error *err)
     if (n > 0 && bytes[n - 1] == '\n') n--;
     if (n > 0 && bytes[n - 1] == '\r') n--;
     if (rc) {
-        int why = source_normalise(bytes, (size_t)n, first ? "the script" : "a line of the script",
-                                   ret, err);
+        int why = source_of_file(bytes, (size_t)n, first ? "the script" : "a line of the script",
+                                 ret, err);
         if (why) rc = why;
     } else if (ferror(f)) {
         rc = refuse(err, PHI3V_E_IO, "the script cannot be read: %s", strerror(errno));
@@ -99,10 +101,20 @@ static int run(struct plain *p, const struct options *opt, FILE *f)
     return rc ? verb_report_error(opt, &err, status) : run_cells(p, opt, f);
 }
 
+static FILE *open_script(const char *file)
+{
+    struct stat st;
+    FILE *f = fopen(file, "re");
+    if (!f || fstat(fileno(f), &st) || !S_ISDIR(st.st_mode)) return f;
+    fclose(f);
+    errno = EISDIR;
+    return NULL;
+}
+
 int script_run(const struct options *opt, const char *file)
 {
     bool is_input = !strcmp(file, "-");
-    FILE *f = is_input ? stdin : fopen(file, "re");
+    FILE *f = is_input ? stdin : open_script(file);
     struct phi3v_error err;
     if (!f) {
         refuse(&err, PHI3V_E_IO, "cannot open %.300s: %s", file, strerror(errno));
@@ -121,5 +133,8 @@ int script_main(struct options *opt, int argc, char **argv)
     int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n != 1) return verb_misuse(opt, "script needs one file, or - for standard input");
+    if (has_ending(words[0], ".ipynb"))
+        return verb_misuse(opt, "%.300s is a notebook: a script can :open it and :run all",
+                           words[0]);
     return script_run(opt, words[0]);
 }

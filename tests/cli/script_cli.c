@@ -171,6 +171,8 @@ static void failures(void)
     tap_ok(r->status == 1 && json_object_get(second, "error") && !drive_json(2),
            "script --json: the error is the last line");
     json_decref(second);
+    r = DRIVE("\x89PNG\r\n\x1A\n", "script", "-", "-m", model());
+    tap_ok(r->status == 4 && strstr(r->err, "is not UTF-8") && !*r->out, "a picture is no script");
     tap_ok(DRIVE(NULL, "script", "nowhere.phi", "-m", model())->status == 4,
            "a script that is not there");
     tap_ok(DRIVE(NULL, "script", "-m", model())->status == 2, "script without a file");

@@ -86,7 +86,9 @@ uint8_t *encode_stored(enum encoding e, const uint8_t *bytes, size_t n, size_t *
     if (!o.bytes) abort();
     if (e == ENCODE_GZIP) put(&o, gzip_head, sizeof gzip_head);
     if (e == ENCODE_ZLIB) put(&o, "\x78\x01", 2);
-    if (e == ENCODE_BROTLI)
+    if (e == ENCODE_NOT)
+        put(&o, bytes, n);
+    else if (e == ENCODE_BROTLI)
         put_brotli(&o, bytes, n);
     else
         put_deflate(&o, bytes, n);

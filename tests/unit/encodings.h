@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum encoding { ENCODE_GZIP, ENCODE_ZLIB, ENCODE_DEFLATE, ENCODE_BROTLI };
+enum encoding { ENCODE_NOT, ENCODE_GZIP, ENCODE_ZLIB, ENCODE_DEFLATE, ENCODE_BROTLI };
 
 uint8_t *encode_stored(enum encoding e, const uint8_t *bytes, size_t n, size_t *ret_n);
 /* gzip that becomes the beginning of a GIF and n_bytes more, 150 times its own size. */

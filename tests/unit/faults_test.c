@@ -98,6 +98,12 @@ static void brotli(struct loopback_request *r) { encoded(r, ENCODE_BROTLI, "br",
 static void bad_gzip(struct loopback_request *r) { encoded(r, ENCODE_GZIP, "gzip", true); }
 static void bad_zlib(struct loopback_request *r) { encoded(r, ENCODE_ZLIB, "deflate", true); }
 static void bad_brotli(struct loopback_request *r) { encoded(r, ENCODE_GZIP, "br", false); }
+static void no_gzip(struct loopback_request *r) { encoded(r, ENCODE_NOT, "gzip", false); }
+static void no_encoding(struct loopback_request *r) { encoded(r, ENCODE_NOT, "UTF-8", false); }
+static void aws_chunked(struct loopback_request *r)
+{
+    encoded(r, ENCODE_NOT, "aws-chunked", false);
+}
 static void unknown(struct loopback_request *r) { encoded(r, ENCODE_GZIP, "x-secret", false); }
 
 static void bomb(struct loopback_request *r)
@@ -290,6 +296,9 @@ static const struct row good[] = {
     {"/zlib", zlib, NULL, 0, NULL, PNG},
     {"/deflate", deflate, NULL, 0, NULL, PNG},
     {"/brotli", brotli, NULL, 0, NULL, PNG},
+    {"/no-gzip", no_gzip, NULL, 0, NULL, PNG},
+    {"/no-encoding", no_encoding, NULL, 0, NULL, PNG},
+    {"/aws-chunked", aws_chunked, NULL, 0, NULL, PNG},
     {"/camera-length", camera_length, NULL, 0, NULL, JPEG},
     {"/camera-boundary", camera_boundary, NULL, 0, NULL, JPEG},
     {"/camera-dashes", camera_dashes, NULL, 0, NULL, JPEG},
@@ -354,6 +363,9 @@ static const struct row faults[] = {
     {"/overflow", RAW("HTTP/1.1 200 OK\r\nContent-Length: 99999999999999999999999\r\n\r\nx"),
      "larger than 4 MiB", 0},
     {"/negative", RAW("HTTP/1.1 200 OK\r\nContent-Length: -5\r\n\r\nx"), "does not speak HTTP", 0},
+    {"/missing-gzip",
+     RAW("HTTP/1.1 404 Not Found\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nnone"),
+     "not found", 0},
     {"/bomb", bomb, NULL, 0, "larger than 4 MiB", 0},
     {"/bad-gzip", bad_gzip, NULL, 0, "compressed answer is damaged", 0},
     {"/bad-zlib", bad_zlib, NULL, 0, "compressed answer is damaged", 0},

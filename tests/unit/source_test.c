@@ -126,6 +126,11 @@ static void text_from_outside(void **state)
     assert_int_equal(source_normalise("\xFF\xFEh\0", 4, "it", &text, &err), PHI3V_E_ARGUMENT);
     assert_string_equal(err.text, "it is UTF-16: save it as UTF-8");
     assert_int_equal(source_normalise("a\0b", 3, "it", &text, &err), PHI3V_E_ARGUMENT);
+    assert_int_equal(source_of_file("caf\xE9", 4, "it", &text, &err), PHI3V_E_IO);
+    assert_string_equal(err.text, "it is not UTF-8: it has another encoding, or is no text");
+    assert_int_equal(source_of_file("caf\xC3\xA9\r", 6, "it", &text, &err), 0);
+    assert_string_equal(text, "caf\xC3\xA9\n");
+    free(text);
 }
 
 int main(void)
