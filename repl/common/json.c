@@ -250,9 +250,22 @@ json_t *json_error(const struct phi3v_error *err)
                      json_text(err->text));
 }
 
+int json_begins(const char **text, size_t *n, const char *what, struct phi3v_error *err)
+{
+    const char *s = *text;
+    if (*n >= 2 && (!memcmp(s, "\xFF\xFE", 2) || !memcmp(s, "\xFE\xFF", 2)))
+        return refuse(err, PHI3V_E_IO, "%.200s is UTF-16: save it as UTF-8", what);
+    size_t mark = *n >= 3 && !memcmp(s, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    if (*n == mark) return refuse(err, PHI3V_E_IO, "%.200s is empty", what);
+    *text += mark;
+    *n -= mark;
+    return 0;
+}
+
 json_t *json_parse(const char *text, size_t n, const char *what, struct phi3v_error *err)
 {
     json_error_t why;
+    if (json_begins(&text, &n, what, err)) return NULL;
     json_t *value = json_loadb(text, n, JSON_DECODE_ANY | JSON_REJECT_DUPLICATES, &why);
     if (!value)
         refuse(err, PHI3V_E_IO, "%s is not JSON: line %d column %d: %s", what, why.line, why.column,

@@ -26,6 +26,8 @@ const char *error_name(int code);
 /* As in Python's notebooks: indented by one, shortest form of numbers, a line break at the end. The
  * caller frees. NULL without memory, or when stopped; stop may be NULL. */
 char *json_pretty(const json_t *value, const struct stop *stop);
+/* Skips a byte order mark. Errors: IO (UTF-16, or nothing at all). */
+int json_begins(const char **text, size_t *n, const char *what, struct phi3v_error *err);
 /* Parses text. Returns NULL on failure; err then says where `what` (the thing's name) is wrong. */
 json_t *json_parse(const char *text, size_t n, const char *what, struct phi3v_error *err);
 

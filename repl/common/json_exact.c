@@ -154,6 +154,7 @@ json_t *json_exact_parse(const char *text, size_t n, const char *what, const str
                          struct phi3v_error *err)
 {
     struct text carried = {0};
+    if (json_begins(&text, &n, what, err)) return NULL;
     bool stopped = !carry(text, n, stop, &carried);
     struct feed feed = {.p = carried.s, .end = carried.s + carried.n, .stop = stop};
     json_error_t why;

@@ -331,8 +331,9 @@ static int check_file(const json_t *file, const char *name, struct phi3v_error *
         return refuse(err, PHI3V_E_IO, "%.200s is not a notebook", name);
     if (json_integer_value(format) != 4)
         return refuse(err, PHI3V_E_IO,
-                      "%.200s is a notebook of format %lld: upgrade it to format 4 first", name,
-                      (long long)json_integer_value(format));
+                      "%.200s is a notebook of format %lld: turn it into format 4 first, for "
+                      "instance with jupyter nbconvert --to notebook",
+                      name, (long long)json_integer_value(format));
     if (!json_is_array(cells) || !json_is_object(json_object_get(file, "metadata")))
         return refuse(err, PHI3V_E_IO, "%.200s: a notebook without cells or metadata", name);
     if (json_array_size(cells) > MAX_CELLS || depth_of(file, MAX_DEPTH) > MAX_DEPTH)

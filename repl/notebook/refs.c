@@ -245,10 +245,14 @@ static bool is_pattern(const char *name) { return strpbrk(name, "*?["); }
 static int bare_ref(struct search *s, const char *at, struct ref *ret)
 {
     struct name name = {0};
-    if (s->n_lookups >= MOST_LOOKUPS || !read_name(s, at, LONGEST_PATH, &name)) return 0;
+    bool data = url_is_data(at);
+    if (s->n_lookups >= MOST_LOOKUPS ||
+        !read_name(s, at, data ? LONGEST_ADDRESS : LONGEST_PATH, &name))
+        return 0;
     bool address = fetch_is_url(name.text);
     bool found = !address && cut_to(s, &name, finds_file, 0);
-    bool missing = !found && cut_to(s, &name, has_picture_name, 0) && !is_pattern(name.text);
+    bool missing =
+        !found && (data || (cut_to(s, &name, has_picture_name, 0) && !is_pattern(name.text)));
     if (!found && !missing) {
         free(name.text);
         return 0;

@@ -295,7 +295,7 @@ static void wrong_bodies(const struct served *s)
         const char *body, *says;
         long status;
     } wrong[] = {
-        {"", "JSON", 400},
+        {"", "is empty", 400},
         {"{\"messages\": [", "JSON", 400},
         {"[]", "a JSON object", 400},
         {"{}", "messages must be a list", 400},

@@ -213,10 +213,13 @@ static void damaged_files(void **state)
     static const struct {
         const char *text, *says;
     } bad[] = {
-        {"", "is not JSON"},
+        {"", "is empty"},
+        {"\xEF\xBB\xBF", "is empty"},
+        {"\xFF\xFE{", "is UTF-16: save it as UTF-8"},
         {"{\"cells\": [", "is not JSON"},
         {"[]", "is not a notebook"},
-        {"{\"nbformat\": 3, \"worksheets\": []}", "upgrade it to format 4"},
+        {"{\"nbformat\": 3, \"worksheets\": []}", "turn it into format 4"},
+        {"{\"nbformat\": 5}", "turn it into format 4"},
         {"{\"nbformat\": 4, \"metadata\": {}, \"cells\": 5}", "without cells"},
         {"{\"nbformat\": 4, \"metadata\": {}, \"cells\": [5]}", "cell 1 has no type"},
         {"{\"nbformat\": 4, \"metadata\": {}, \"cells\": [{\"cell_type\": \"code\", \"source\": "
@@ -272,6 +275,9 @@ static void foreign_values_stay(void **state)
     char *same = ipynb_text(&b, NULL, NULL);
     assert_string_equal(same, text);
     free(same);
+    book_free(&b);
+    static const char marked[] = "\xEF\xBB\xBF{\"nbformat\": 4, \"metadata\": {}, \"cells\": []}";
+    reads(marked, &b, "");
     book_free(&b);
     static const char *const bad[] = {"{\"a\": NaNa}", "{\"a\": 01}", "{\"a\": 1.}",
                                       "{\"a\": nan}",  "{\"a\": +1}", "[1,]"};

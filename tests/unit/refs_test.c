@@ -161,6 +161,8 @@ static void plain_paths_stay_text(void **state)
     refs_are("看chart.png (no.jpg) f(\"no.png\") *.png @1",
              "missing chart.png=chart.png;missing no.jpg=no.jpg;missing no.png=no.png;"
              "picture @1=0");
+    refs_are("what is data:image/png;base64,AAAA now",
+             "missing data:image/png;base64,AAAA=data:image/png;base64,AAAA");
     refs_are("https://example.org/a.png, see https://example.org/",
              "missing https://example.org/a.png=https://example.org/a.png");
     assert_false(are_pictures("/etc/passwd"));
