@@ -287,9 +287,10 @@ void autosave_saved(struct notebook *nb)
 }
 
 /* Leaves unsaved cells behind as a notebook, and says where in a note. */
-static void leave_behind(struct notebook *nb)
+static int leave_behind(struct notebook *nb, struct phi3v_error *err)
 {
     struct autosave *a = nb->autosave;
+    int rc = 0;
     errno = ENOMEM;
     char *path = random_path(a, last_prefix, ".ipynb");
     nb->book.stop = NULL; /* Ctrl-C must not lose it */
@@ -301,12 +302,20 @@ static void leave_behind(struct notebook *nb)
         note(nb, "(unsaved cells are kept: phiscope -c opens %s)", path);
         forget_journal(a, true);
         keep_newest(a);
+        nb->book.changed = false;
     } else {
-        cannot_write(nb);
-        forget_journal(a, false);
+        rc = refuse(err, PHI3V_E_IO, "%s cannot be written: %s", a->dir, strerror(errno));
     }
     free(text);
     free(path);
+    return rc;
+}
+
+int autosave_leave(struct notebook *nb, struct phi3v_error *err)
+{
+    if (!nb->book.changed || nb->book.n == 0) return 0;
+    if (nb->autosave) return leave_behind(nb, err);
+    return refuse(err, PHI3V_E_IO, "neither XDG_STATE_HOME nor HOME names a folder for them");
 }
 
 void autosave_apart(struct notebook *nb, struct book *aside)
@@ -327,10 +336,7 @@ void autosave_close(struct notebook *nb)
 {
     struct autosave *a = nb->autosave;
     if (!a) return;
-    if (nb->book.changed && nb->book.n > 0)
-        leave_behind(nb);
-    else
-        forget_journal(a, true);
+    forget_journal(a, !autosave_leave(nb, NULL));
     free(a->dir);
     free(a);
     nb->autosave = NULL;

@@ -13,7 +13,9 @@
 
 /* With state_dir NULL nothing is kept, and all these functions do nothing. */
 int autosave_open(struct notebook *nb, const char *state_dir, struct phi3v_error *err);
-/* Closes the notebook; unsaved changes are left behind, with a note. */
+/* Leaves unsaved changes behind, with a note. Errors: IO (they cannot be kept). */
+int autosave_leave(struct notebook *nb, struct phi3v_error *err);
+/* Closes the notebook, after autosave_leave if that was not done. */
 void autosave_close(struct notebook *nb);
 
 void autosave_cell(struct notebook *nb, int i); /* cell i is new or has changed */

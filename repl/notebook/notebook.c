@@ -600,4 +600,6 @@ double nb_load_s(const struct notebook *nb) { return nb->engine.load_s; }
 
 void nb_tell_left_behind(struct notebook *nb) { autosave_tell(nb); }
 
+int nb_leave(struct notebook *nb, struct phi3v_error *err) { return autosave_leave(nb, err); }
+
 char *nb_latest_left_behind(struct notebook *nb) { return autosave_latest(nb); }

@@ -252,6 +252,8 @@ const struct settings *nb_settings(const struct notebook *nb);
 double nb_load_s(const struct notebook *nb); /* seconds it took to open the model */
 /* Says in a note which notebooks an earlier run left behind. */
 void nb_tell_left_behind(struct notebook *nb);
+/* Puts unsaved cells aside before the program ends. Errors: IO (they would be lost). */
+int nb_leave(struct notebook *nb, struct phi3v_error *err);
 /* The newest of them, for :open; NULL: none. The caller frees. */
 char *nb_latest_left_behind(struct notebook *nb);
 

@@ -26,6 +26,7 @@ struct repl {
     struct line *line;
     int editing;                     // the number of the cell in the line; 0: a new one
     bool quit, failed;               // whether the latest source ends the program, or has failed
+    bool warned;                     // leaving now loses cells, and the person was told so
     char *prompt;                    // of the line being read
     size_t handles_from, handles_to; // where the prompt names pictures
     char *appeared;                  // a picture to load; NULL: none
@@ -198,7 +199,24 @@ static bool step(struct repl *r)
     if (text[strspn(text, " \t\n")]) evaluate(r, text);
     mark_write(r->front.out.facts, r->failed ? MARK_FAILED : MARK_DONE, stdout);
     free(text);
+    if (!r->quit) r->warned = false;
     return !r->quit;
+}
+
+/* Whether the program goes on because leaving would lose cells. A second time it does not. */
+static bool stays(struct repl *r)
+{
+    struct phi3v_error why, err;
+    if (r->warned || !nb_leave(r->nb, &why)) return false;
+    refuse(
+        &err, PHI3V_E_IO,
+        "unsaved cells cannot be kept (%.300s): :save FILE saves them, and leaving once more loses "
+        "them",
+        why.text);
+    front_error(&r->front, &err);
+    out_flush(&r->front.out);
+    r->warned = true;
+    return true;
 }
 
 /* -- The whole -------------------------------------------------------------------------------- */
@@ -277,7 +295,7 @@ int repl_run(const struct repl_options *opt, struct phi3v_error *err)
         begin(&r);
         open_line(&r);
         fault_autosaves();
-        while (step(&r)) {}
+        while (step(&r) || stays(&r)) {}
         line_free(r.line);
         free(r.prompt);
         free(r.appeared);

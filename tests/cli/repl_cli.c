@@ -129,6 +129,30 @@ static void history(void)
     tap_ok(pty_end(p) == 0, "Ctrl-D leaves an empty notebook");
 }
 
+/* Where unsaved cells cannot be kept, leaving has to be asked for twice in a row. */
+static void nothing_is_kept(void)
+{
+    static const char *const places[] = {"XDG_STATE_HOME=/dev/full", "XDG_STATE_HOME=/etc/passwd"};
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        const char *const env[] = {places[i], NULL};
+        struct pty *p = pty_start_notebook(&(struct pty_options){.env = env});
+        pty_type(p, "Hello\r");
+        pty_expect(p, "In [2]:");
+        pty_type(p, "\004");
+        tap_ok(pty_expect(p, "unsaved cells cannot be kept") && pty_expect(p, "In [2]:"),
+               "%s: Ctrl-D does not lose a cell", places[i]);
+        pty_type(p, ":mode\r");
+        pty_expect(p, "In [2]:");
+        pty_type(p, ":quit\r");
+        tap_ok(pty_expect(p, "leaving once more loses") && pty_expect(p, "In [2]:"),
+               "nor does :quit, after something else");
+        pty_type(p, i ? ":save kept.ipynb\r" : ":quit\r");
+        if (i) pty_expect(p, "saved 1 cell");
+        if (i) pty_type(p, "\004");
+        tap_ok(pty_end(p) == 0, i ? "after :save it leaves" : "a second time it leaves");
+    }
+}
+
 static void no_model(void)
 {
     struct pty *p = pty_start((const char *const[]){"-m", "no/such", NULL});
@@ -144,6 +168,7 @@ int main(int argc, char **argv)
         many_lines();
         interrupts();
         history();
+        nothing_is_kept();
     } else {
         tap_skip("models/tiny-gqa-bf16", "the notebook at a terminal");
     }

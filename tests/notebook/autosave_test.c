@@ -274,11 +274,21 @@ static void warned_once(void)
     assert_int_equal(recorder_files("state", ".part"), 0);
 }
 
+/* The front end may ask what leaving would lose. */
+static void leaving_loses(void)
+{
+    struct phi3v_error err;
+    assert_int_equal(nb_leave(r.nb, &err), PHI3V_E_IO);
+    assert_non_null(strstr(err.text, "cannot be written"));
+    prompts_are("One|Two");
+}
+
 static void no_locks(void **state)
 {
     (void)state;
     faults_flock = ENOLCK;
     warned_once();
+    leaving_loses();
     works(&r, ":save x.ipynb");
 }
 
