@@ -18,7 +18,7 @@ struct show {
     double begun, first_token_s;
     float probability; // of the least certain token since the last piece of text; 0: none yet
     bool waits;        // until the answer is whole and judged
-    double withheld;   // how certain an answer was that is not shown; 0: it is
+    double withheld;   // as guess_withhold returns it
 };
 
 static void send(struct notebook *nb, const struct nb_output *out)
@@ -58,11 +58,14 @@ static void show_text(struct notebook *nb, int i, const char *text)
                  .kind = NB_ANSWER_TEXT, .cell = i + 1, .text = text, .n_bytes = strlen(text)});
 }
 
+/* 0 would mean that none is known. */
+static float probability_of(float logprob) { return fmaxf(expf(logprob), 1e-30f); }
+
 static int on_event(const struct phi3v_event *event, void *user)
 {
     struct show *sh = user;
     if (event->type == PHI3V_EVENT_TOKEN) {
-        float p = fmaxf(expf(event->logprob), 1e-30f);
+        float p = probability_of(event->logprob);
         if (sh->probability == 0 || p < sh->probability) sh->probability = p;
     }
     if (event->type == PHI3V_EVENT_TEXT && sh->first_token_s == 0)
@@ -90,7 +93,7 @@ static int show_whole(struct show *sh, const struct phi3v_result *result, struct
     if (!pieces) return memory_error(err);
     for (size_t k = 0; k < n; at = result->text_ends[k++])
         pieces[k] =
-            (struct nb_piece){result->text_ends[k] - at, fmaxf(expf(result->logprobs[k]), 1e-30f)};
+            (struct nb_piece){result->text_ends[k] - at, probability_of(result->logprobs[k])};
     pieces[n].n_bytes = result->n_text_bytes - at;
     nb->front.progress(nb->front.user, NULL);
     send(nb, &(struct nb_output){.kind = NB_ANSWER_TEXT,
@@ -303,9 +306,10 @@ static int compute(struct show *sh, int i, const struct question *q, const struc
     rc = engine_answer(&nb->engine, q, s, on_event, sh, &result, err);
     if (rc) return rc;
     shown = result;
-    if (sh->waits && guess_withhold(&nb->engine, &result, &shown))
-        sh->withheld = certainty_least_of(result.logprobs, result.n_answer_ids);
-    if (sh->waits) rc = show_whole(sh, &shown, err);
+    if (sh->waits) {
+        sh->withheld = guess_withhold(&nb->engine, &result, &shown);
+        rc = show_whole(sh, &shown, err);
+    }
     if (!rc) rc = keep_answer(nb, i, &shown, s, way != ANSWER_NEW, err);
     nb->book.v[i].first_token_s = sh->first_token_s;
     if (!rc) show_result(sh, i, q, &shown, n_begun, s);

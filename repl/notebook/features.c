@@ -43,9 +43,10 @@ void features_recall(struct notebook *nb, const phi3v_image *image, int num_crop
     size_t n;
     if (path && !is_settled(nb, path) && !access(path, R_OK) &&
         !load_file(path, MAX_FILE_BYTES, &bytes, &n, NULL)) {
-        if (phi3v_features_restore(nb->engine.model, image, num_crops, bytes, n, NULL))
+        int rc = phi3v_features_restore(nb->engine.model, image, num_crops, bytes, n, NULL);
+        if (rc == PHI3V_E_IO || rc == PHI3V_E_ARGUMENT)
             unlink(path); /* damaged, or under a wrong name */
-        else
+        else if (!rc)
             utimensat(AT_FDCWD, path, NULL, 0); /* the most recently used file is removed last */
         strings_add(&nb->features, path);
         free(bytes);
@@ -147,27 +148,26 @@ void features_clear(const struct notebook *nb) { cut_back(nb, 0); }
 
 /* -- Of cells --------------------------------------------------------------------------------- */
 
-static void recall_cell(struct notebook *nb, const struct cell *c)
+/* Does something with each picture of the cell that could be loaded. */
+static void each_picture(struct notebook *nb, const struct cell *c,
+                         void (*act)(struct notebook *, const phi3v_image *, int num_crops))
 {
     for (int k = 0; k < c->images.n; k++) {
         const phi3v_image *image = nb->book.images.v[c->images.v[k]].loaded.image;
-        if (image) features_recall(nb, image, c->num_crops);
+        if (image) act(nb, image, c->num_crops);
     }
 }
 
 void features_recall_for(struct notebook *nb, int i)
 {
     for (int k = 0; k <= i && is_on(nb); k++)
-        if (k == i || nb->book.v[k].answer) recall_cell(nb, &nb->book.v[k]);
+        if (k == i || nb->book.v[k].answer) each_picture(nb, &nb->book.v[k], features_recall);
 }
 
 void features_keep(struct notebook *nb, int i)
 {
     const struct cell *c = &nb->book.v[i];
     if (!is_on(nb) || !c->images.n) return;
-    for (int k = 0; k < c->images.n; k++) {
-        const phi3v_image *image = nb->book.images.v[c->images.v[k]].loaded.image;
-        if (image) keep(nb, image, c->num_crops);
-    }
+    each_picture(nb, c, keep);
     cut_back(nb, (double)nb->now.cache_mib * (1 << 20));
 }

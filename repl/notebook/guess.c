@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: MIT */
+#include <float.h>
+#include <math.h>
 #include <string.h>
 
 #include "notebook/certainty.h"
@@ -12,12 +14,12 @@ bool guess_awaited(const struct engine *e, const struct settings *s)
            strcmp(s->certainty, "off") != 0;
 }
 
-bool guess_withhold(const struct engine *e, const struct phi3v_result *result,
-                    struct phi3v_result *ret)
+double guess_withhold(const struct engine *e, const struct phi3v_result *result,
+                      struct phi3v_result *ret)
 {
     *ret = *result;
     double least = certainty_least_of(result->logprobs, result->n_answer_ids);
-    if (!(least < e->advice.min_certainty)) return false;
+    if (!(least < e->advice.min_certainty)) return 0;
     ret->finish = PHI3V_FINISH_STOP;
     ret->text = withheld;
     ret->n_text_bytes = strlen(withheld);
@@ -26,5 +28,5 @@ bool guess_withhold(const struct engine *e, const struct phi3v_result *result,
     ret->text_ends = NULL;
     ret->logprobs = NULL;
     ret->top = NULL;
-    return true;
+    return fmax(least, DBL_MIN);
 }

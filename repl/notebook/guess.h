@@ -11,8 +11,9 @@
  * whoever reads them expects it. */
 bool guess_awaited(const struct engine *e, const struct settings *s);
 /* If the result is too unsure, *ret is what is shown and kept instead, and borrows everything; else
- * *ret is the result. Returns whether it was. */
-bool guess_withhold(const struct engine *e, const struct phi3v_result *result,
-                    struct phi3v_result *ret);
+ * *ret is the result. Returns how certain a withheld answer was of its least certain token; 0: it
+ * is shown. */
+double guess_withhold(const struct engine *e, const struct phi3v_result *result,
+                      struct phi3v_result *ret);
 
 #endif

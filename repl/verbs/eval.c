@@ -391,7 +391,7 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
     }
     struct phi3v_result shown = *result;
     const bool withheld = guess_awaited(&e->bare.engine, &opt->set) &&
-                          guess_withhold(&e->bare.engine, result, &shown);
+                          guess_withhold(&e->bare.engine, result, &shown) > 0;
     const char *text = shown.text ? shown.text : "";
     struct marks m = mark(text, turn);
     m.withheld = withheld;
