@@ -151,12 +151,13 @@ struct kernels {
      * out [head_dim], with the bits that one attend call gives. */
     void (*attend_merge)(float *out, float *states, int n_spans, int head_dim);
 
-    /* One row each. rms: y = x / sqrt(mean(x^2) + eps) * w (phi3v.md 8). layer: mean and biased
-     * variance. */
+    /* One row each. rms: y = x / sqrt(mean(x^2) + eps) * w (docs/model.md, Decoder). layer: mean
+     * and biased variance. */
     void (*rms_norm)(float *y, const float *x, const float *w, int n, float eps);
     void (*layer_norm)(float *y, const float *x, const float *w, const float *b, int n, float eps);
 
-    /* x[j], x[j+d/2] rotated by cos[j], sin[j], j < d/2 (phi3v.md 7), in place, one head row. */
+    /* x[j], x[j+d/2] rotated by cos[j], sin[j], j < d/2 (docs/model.md, Rotary positions), in
+     * place, one head row. */
     void (*rope)(float *x, const float *cos, const float *sin, int head_dim);
 
     void (*add)(float *y, const float *x, int64_t n); // y += x

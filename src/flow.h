@@ -15,7 +15,8 @@ struct pixels {
     uint8_t *alpha; // [height][width], NULL when the file has none
 };
 
-/* image/crops: what the HD transform will do with a width x height picture (phi3v.md 4.2). */
+/* image/crops: what the HD transform will do with a width x height picture (docs/model.md,
+ * Pictures). */
 struct crop_plan {
     int crop_side;          // pixels
     int transposed;         // the picture is taller than wide, so it is planned on its side
@@ -60,7 +61,8 @@ struct prompt_row {
     const struct features *features; // NULL for a token; borrowed for the call
 };
 
-/* The length of the whole sequence decides which rope factors apply (phi3v.md 7). */
+/* The length of the whole sequence decides which rope factors apply (docs/model.md, Rotary
+ * positions). */
 enum rope_factors { ROPE_SHORT_FACTORS, ROPE_LONG_FACTORS };
 
 /* Gets tensors by name during a traced pass (names and shapes: docs/model.md; a forward pass ends

@@ -313,7 +313,7 @@ struct phi3v_prompt_options {
 };
 
 PHI3V_API void phi3v_prompt_options_default(struct phi3v_prompt_options *opt);
-/* Applies the chat template to all turns (phi3v.md 10.1), numbers the pictures across the
+/* Applies the chat template to all turns (docs/model.md, Prompts), numbers the pictures across the
  * conversation, and ends where the assistant's answer begins. opt may be NULL. Errors: ARGUMENT
  * (role, num_crops), PROMPT (empty, or tags and pictures do not match), IMAGE (too thin),
  * CANCELLED, MEMORY. */

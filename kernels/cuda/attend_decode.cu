@@ -81,7 +81,8 @@ template <int C> __device__ __forceinline__ void merge_lanes(struct partial<C> *
 /* -- The query, and the key and value of its own position
  * ------------------------------------------ */
 
-/* Element i of a head row x of head_dim values, turned by the row's cos and sin (phi3v.md 7). */
+/* Element i of a head row x of head_dim values, turned by the row's cos and sin (docs/model.md,
+ * Rotary positions). */
 __device__ float turned(const struct attend_decode &a, int row, const float *x, int i)
 {
     int half = a.head_dim / 2;

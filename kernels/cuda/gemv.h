@@ -22,7 +22,7 @@ struct gemv {
     struct dev_mat w;
     int n;             // vectors
     const float *x;    // [n][n_in]; where n_in is a multiple of 4, aligned to 16 bytes
-    const float *norm; // [n_in]: v = x / sqrt(mean(x^2) + eps) * norm (phi3v.md 8); NULL: v = x
+    const float *norm; // [n_in]: v = rms(x, norm) (docs/model.md, Decoder); NULL: v = x
     float eps;
     float *y; // [n][n_out], or [n][n_out/2] for GEMV_SILU_MUL
     enum gemv_then then;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Rows of any number of sequences through the decoder, in pieces of at most max_rows (phi3v.md 8).
+ * Rows of any number of sequences through the decoder, in pieces of at most max_rows
+ * (docs/model.md, Decoder).
  * A piece is planned on the host
  * - where its rows come from, where their keys go, which blocks a sequence has -, sent in one copy,
  * and queued as a whole. */

@@ -22,7 +22,8 @@ struct row_source {
 void embed_launch(struct queue *q, float *x, const struct row_source *rows,
                   const struct dev_mat *embed, int n_rows);
 
-/* cos and sin of every row's position, f32 at every step (phi3v.md 7): [n_rows][half]. */
+/* cos and sin of every row's position, f32 at every step (docs/model.md, Rotary positions):
+ * [n_rows][half]. */
 struct angles {
     float *cos, *sin;
     const float *inv_freq; // [half], of the rope factors in force
@@ -72,8 +73,7 @@ struct split_heads {
 };
 void split_heads_launch(struct queue *q, const struct split_heads *a);
 
-/* -- Pictures (phi3v.md 5, 6)
- * ------------------------------------------------------------------------------- */
+/* -- Pictures (docs/model.md, Vision tower and Projection) ------------------------------------ */
 
 /* crops f32 [n][3][side][side] -> bf16 [n * (side/patch)^2][ld], each row channel, y, x of one
  * patch. */

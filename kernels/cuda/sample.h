@@ -20,7 +20,7 @@ struct step_row {
 };
 
 /* x = embeddings of the rows' tokens; cos and sin of their positions, f32 at every step
- * (phi3v.md 7); the positions by themselves. */
+ * (docs/model.md, Rotary positions); the positions by themselves. */
 struct step_begin {
     const struct step_row *rows; // [n]
     int n;

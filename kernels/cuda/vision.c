@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT
- * A picture's crops through the tower, merged and projected (phi3v.md 5, 6). The tower takes them
- * in groups of whole rows of the grid: the host resizes the picture from the top, and while it
- * makes the next group's crops, the GPU computes with those before. The global view is made of all
- * of the resized picture, so it comes last. Groups depend on the grid alone, so that the same
- * picture gives the same bits. */
+ * A picture's crops through the tower, merged and projected (docs/model.md, Vision tower,
+ * Projection). The tower takes them in groups of whole rows of the grid: the host resizes the
+ * picture from the top, and while it makes the next group's crops, the GPU computes with those
+ * before. The global view is made of all of the resized picture, so it comes last. Groups depend on
+ * the grid alone, so that the same picture gives the same bits. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -152,7 +152,7 @@ static int *list_cells(int *to, int g, int first_crop, int rows, int cols)
     return to;
 }
 
-/* The crops' picture, glb_GN, the global view: phi3v.md 6. */
+/* The crops' picture, glb_GN, the global view (docs/model.md, Projection). */
 static int *list_sources(const struct tower *t)
 {
     int g = config_grid(t->c);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  * A session's KV cache: a token sequence, the blocks of keys and values of its first `held`
  * positions, and the rope factors they were computed with. Keys computed with other factors are of
- * no use (phi3v.md 7), so the cache holds one kind at a time. Full blocks are published in the
- * model's pool; blocks shared there are read-only. */
+ * no use (docs/model.md, Rotary positions), so the cache holds one kind at a time. Full blocks are
+ * published in the model's pool; blocks shared there are read-only. */
 #ifndef ENGINE_KV_CACHE_H
 #define ENGINE_KV_CACHE_H
 

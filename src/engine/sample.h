@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * From logits to the next token, in the reference's order (phi3v.md 11): repetition penalty,
- * temperature, top-k, top-p, min-p, softmax, draw. Allocates only in sampler_new.
+ * From logits to the next token, in the reference's order (docs/model.md, Choosing the next token):
+ * repetition penalty, temperature, top-k, top-p, min-p, softmax, draw. Allocates only in
+ * sampler_new.
  *
  * The random numbers come from xoshiro256**, whose four words are the first four outputs of
  * splitmix64 started at the seed. Each drawn token uses one number u = (next >> 11) * 2^-53 and is

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * The HD transform: how many crops, the scaled and padded picture, normalisation, global view
- * (phi3v.md 4.2 to 4.6). golden: preprocess */
+ * (docs/model.md, Pictures). golden: preprocess */
 #include "image/image.h"
 
 #include <math.h>

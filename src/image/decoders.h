@@ -71,7 +71,7 @@ int pixels_init(struct pixels *p, int width, int height, int with_alpha, struct 
  * takes (mem_free), also on failure. */
 int pixels_from_samples(const struct source *s, uint8_t *samples, int channels, int width,
                         int height, struct pixels *ret, struct phi3v_error *err);
-/* Converts n x [C M Y K], where 255 is full ink, to [R G B] (phi3v.md 4.1). */
+/* Converts n x [C M Y K], where 255 is full ink, to [R G B]. */
 void cmyk_to_rgb(const uint8_t *cmyk, size_t n, uint8_t *rgb);
 
 static inline uint32_t be16(const uint8_t *p) { return (uint32_t)p[0] << 8 | p[1]; }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * From a file's bytes to normalised crops: sniff, decode, turn, resize, pad, cut (phi3v.md 4). */
+ * From a file's bytes to normalised crops: sniff, decode, turn, resize, pad, cut (docs/model.md,
+ * Pictures). */
 #ifndef IMAGE_IMAGE_H
 #define IMAGE_IMAGE_H
 
@@ -61,9 +62,9 @@ int xmp_orientation(const uint8_t *xmp, size_t n);
 /* Error CANCELLED when stop (may be NULL) says so. */
 int pixels_orient(struct pixels *p, int orientation, struct stop *stop, struct phi3v_error *err);
 
-/* image/resize: Pillow's bilinear resize, bit for bit (phi3v.md 4.3). dst: [dst_h][dst_w][3]. The
- * order of the two passes shows in the last bit: width first is Pillow's; height first is the same
- * on a transposed picture. */
+/* image/resize: Pillow's bilinear resize, bit for bit (docs/model.md, Pictures). dst:
+ * [dst_h][dst_w][3]. The order of the two passes shows in the last bit: width first is Pillow's;
+ * height first is the same on a transposed picture. */
 int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
                     int height_first, struct phi3v_error *err);
 /* The same in bands: writes rows y … y+n-1 to dst, [n][dst_w][3], in any order and repeatedly.

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * A forward pass: all rows of a batch through the decoder in pieces of bounded size, keys and
- * values into the blocks, logits for the rows that want them (phi3v.md 8). How rows fall into
- * pieces never changes a result. */
+ * values into the blocks, logits for the rows that want them (docs/model.md, Decoder). How rows
+ * fall into pieces never changes a result. */
 #ifndef MODEL_DECODER_H
 #define MODEL_DECODER_H
 

@@ -73,8 +73,8 @@ struct rotate {
     const struct piece *p;
 };
 
-/* What attention needs to know of consecutive rows of a sequence: queries from row first_row on, results
- * from row `to` on. */
+/* What attention needs to know of consecutive rows of a sequence: queries from row first_row on,
+ * results from row `to` on. */
 static struct attention describe(const struct config *c, const struct piece *p,
                                  const struct piece_part *part, int to, int layer)
 {
@@ -112,8 +112,8 @@ static int64_t pos_of(const struct piece *p, int row)
     return part->first_pos + row - part->first_row;
 }
 
-/* Each wanted row becomes a part of its own, and the piece has no others. Their keys and values have been
- * stored, and their queries stay where they are. */
+/* Each wanted row becomes a part of its own, and the piece has no others. Their keys and values have
+ * been stored, and their queries stay where they are. */
 static void keep_wanted(const struct config *c, struct piece *p, int layer)
 {
     const size_t hidden = (size_t)c->hidden;

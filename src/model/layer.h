@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * One decoder layer over a piece: rows of one or several sequences that are computed together
- * (phi3v.md 8). */
+ * (docs/model.md, Decoder). */
 #ifndef MODEL_LAYER_H
 #define MODEL_LAYER_H
 
@@ -25,11 +25,11 @@ struct piece {
     int *wanted; // [n_wanted]: rows whose outputs are wanted of the last layer, ascending
     int n_wanted;
     float *cos, *sin; // [n_rows][head_dim/2]
-    float *x;         // [n_rows][H]: the residual stream
-    float *normed;    // [n_rows][H]: norms; then a block's output before it is added
+    float *x;         // [n_rows][hidden]: the residual stream
+    float *normed;    // [n_rows][hidden]: norms; then a block's output before it is added
     float *qkv;       // [n_rows][(heads + 2*kv_heads)*head_dim]
     float *attn;      // [n_rows][heads*head_dim]
-    float *mlp;       // [n_rows][2*I]
+    float *mlp;       // [n_rows][ops_row_stride(2*intermediate)]: gate, then up
 };
 
 /* Memory for max_rows rows of max_parts parts, and its layout. */
@@ -41,8 +41,8 @@ void piece_take(struct piece *p, const struct config *c, struct arena *a, int ma
 void layer_run(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
                struct piece *p, int layer);
 
-/* The same for the last layer: no row needs another one's output any more, so behind the keys and values
- * only the wanted rows go on. They come to the head of x, and become the piece's rows. */
+/* The same for the last layer, behind which no row attends to another: once all keys and values are
+ * stored, only the wanted rows go on. They move to the head of x, and become the piece's rows. */
 void layer_run_last(const struct config *c, const struct decoder_layer_weights *w, struct ops *o,
                     struct piece *p);
 

@@ -75,7 +75,7 @@ void ops_run(struct ops *o, int64_t n_items, int64_t work, ops_item_fn fn, void 
 typedef void (*ops_rows_fn)(struct ops *o, void *arg, int begin, int end);
 void ops_rows(struct ops *o, int n_rows, ops_rows_fn fn, void *arg);
 
-/* Norm of rows, phi3v.md 3 and 8. */
+/* Norm of rows (docs/model.md, Vision tower and Decoder). */
 struct norm {
     const float *w, *b; // [n]; b is NULL: rms norm, else layer norm
     float eps;
@@ -106,13 +106,12 @@ struct linear {
     int n_rows;
     enum linear_then then;
     float *to; // THEN_ADD: [n_rows][n_out]
-    /* THEN_CALL: outputs [col, col + n) of rows [row, row + n_rows), whole heads of `head`, are in
-     * y
-     */
+    /* THEN_CALL: outputs [col, col + n) of rows [row, row + n_rows) are in y: whole heads, if `head`
+     * is not 0. */
     void (*call)(const struct ops *o, const struct linear *l, int row, int n_rows, int col, int n);
     const void *arg; // of call
     int first_row;   // of call: what row 0 counts as
-    int head;        // or 0
+    int head;        // width of a head, of which call gets whole ones; 0: any outputs
 };
 void ops_linear(struct ops *o, const struct linear *l);
 /* n of them, at most 3, over the same rows of x, normed if norm is not NULL (x_stride is n_in

@@ -144,7 +144,7 @@ void project_separators(const struct config *c, const struct model_weights *w,
            (size_t)w->glb_gn.n * sizeof *merged);
 }
 
-/* hidden: [n_rows][H] scratch; to: [n_rows][H]. */
+/* hidden: scratch; to: the features' rows. Both are [n_rows][f->hidden]. */
 static void project_rows(const struct model_weights *w, struct ops *o, const struct features *f,
                          float *hidden, float *to)
 {

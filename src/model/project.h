@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * From the tower's crops to the rows of a prompt: 2x2 merge, tiles arranged as one picture with row
- * separators, global view behind it, projection into the decoder's space (phi3v.md 6). */
+ * separators, global view behind it, projection into the decoder's space (docs/model.md,
+ * Projection). */
 #ifndef MODEL_PROJECT_H
 #define MODEL_PROJECT_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Rotary position embedding with the short and the long factors (phi3v.md 7): the angles of any
- * position, computed when needed. A pass asks for a few hundred positions at most, so no table has
- * to grow with the context. */
+ * Rotary position embedding with the short and the long factors (docs/model.md, Rotary positions):
+ * the angles of any position, computed when needed. A pass asks for a few hundred positions at
+ * most, so no table has to grow with the context. */
 #ifndef MODEL_ROPE_H
 #define MODEL_ROPE_H
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The vision tower: crops of one picture through its layers (phi3v.md 5), step by step, so that
- * whoever drives it may stop between steps and go on with other threads. Chunk after chunk of rows,
- * so that what one step hands on to the next is still in the cache. */
+ * The vision tower: crops of one picture through its layers (docs/model.md, Vision tower), step by
+ * step, so that whoever drives it may stop between steps and go on with other threads. Chunk after
+ * chunk of rows, so that what one step hands on to the next is still in the cache. */
 #ifndef MODEL_TOWER_H
 #define MODEL_TOWER_H
 

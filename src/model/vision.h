@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The vision tower and what follows it: crops of one picture to its feature rows (phi3v.md 5, 6).
- */
+ * The vision tower and what follows it: crops of one picture to its feature rows (docs/model.md,
+ * Vision tower, Projection). */
 #ifndef MODEL_VISION_H
 #define MODEL_VISION_H
 

@@ -149,7 +149,7 @@ static int flush(struct builder *b)
 static int add_image(struct builder *b, int number, int n_tokens)
 {
     int code = flush(b);
-    b->bos = true; // each piece between pictures is encoded on its own (phi3v.md 10.2)
+    b->bos = true; // each piece between pictures is encoded on its own (docs/model.md, Prompts)
     if (!code && !push_image(&b->ids, number, n_tokens))
         code = no_memory(b->err, (size_t)n_tokens * sizeof(int32_t));
     return code;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Turns prompts into ids: the chat template, and placeholders -n for pictures (phi3v.md 10). */
+ * Turns prompts into ids: the chat template, and placeholders -n for pictures (docs/model.md,
+ * Prompts). */
 #ifndef TEXT_CHAT_TEMPLATE_H
 #define TEXT_CHAT_TEMPLATE_H
 

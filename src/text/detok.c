@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Ids to text (phi3v.md 9.3), one at a time; decoding a whole list is the same in one go.
- * golden: tokenizer/cases.json */
+ * Ids to text (docs/model.md, Ids to text), one at a time; decoding a whole list is the same in one
+ * go. golden: tokenizer/cases.json */
 #include <string.h>
 
 #include "base/mem.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Text to ids (phi3v.md 9.1). golden: tokenizer/cases.json */
+ * Text to ids (docs/model.md, Text to ids). golden: tokenizer/cases.json */
 #include "text/tokenizer.h"
 
 #include <string.h>

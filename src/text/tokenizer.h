@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * Text to ids and back with a tokenizer.json (phi3v.md 9): added tokens, one prefix per stretch,
- * byte pieces, BPE by rank with a heap. */
+ * Text to ids and back with a tokenizer.json (docs/model.md, Text to ids, Ids to text): added
+ * tokens, one prefix per stretch, byte pieces, BPE by rank with a heap. */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 
@@ -35,7 +35,7 @@ void tokenizer_free(struct tokenizer *t);
  * CANCELLED. */
 int tokenizer_encode(const struct tokenizer *t, const struct text_span *spans, int n_spans,
                      bool bos, struct stop *stop, struct ids *ids, struct phi3v_error *err);
-/* Decodes all ids at once (phi3v.md 9.3) into a NUL-terminated mem_free string. */
+/* Decodes all ids at once (docs/model.md, Ids to text) into a NUL-terminated mem_free string. */
 int tokenizer_decode(const struct tokenizer *t, const int32_t *ids, size_t n, bool keep_special,
                      char **ret_text, size_t *ret_n, struct phi3v_error *err);
 /* Writes at most cap of the bytes that id adds to a text to buf, and returns their number: 0 for

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Binds names to fields: finds the tensors of phi3v.md 3, and checks their shapes against the
+ * Binds names to fields: finds the tensors of docs/model.md, and checks their shapes against the
  * config. */
 #ifndef WEIGHTS_BIND_H
 #define WEIGHTS_BIND_H

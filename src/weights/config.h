@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Reads config.json, preprocessor_config.json (or processor_config.json) and generation_config.json
- * of a model folder (phi3v.md 2, 4, 11). It checks that every dimension is positive, bounded and
- * consistent, and that no unread key asks for another computation. */
+ * of a model folder (docs/model.md, Files of a model folder). It checks that every dimension is
+ * positive, bounded and consistent, and that no unread key asks for another computation. */
 #ifndef WEIGHTS_CONFIG_H
 #define WEIGHTS_CONFIG_H
 
@@ -44,7 +44,7 @@ int config_load(const char *dir, struct config *ret_config, struct phi3v_error *
 /* The published dimensions and rope factors of the first release, for synthetic weights. */
 void config_phi3v(struct config *ret_config);
 
-/* The factor for cos and sin (phi3v.md 7). */
+/* The factor for cos and sin (docs/model.md, Rotary positions). */
 static inline double config_rope_magnitude(const struct config *c)
 {
     double ratio = (double)c->max_positions / (double)c->original_max_positions;
@@ -61,7 +61,7 @@ static inline int config_crop_tokens(const struct config *c) // image tokens of 
 {
     return config_grid(c) * config_grid(c);
 }
-/* (rows*cols + 1)*g*g + 1 + (rows + 1)*g (phi3v.md 4.7) */
+/* (rows*cols + 1)*g*g + 1 + (rows + 1)*g (docs/model.md, Projection) */
 static inline int config_image_tokens(const struct config *c, int rows, int cols)
 {
     return (rows * cols + 1) * config_crop_tokens(c) + 1 + (rows + 1) * config_grid(c);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * The list of all tensors a config asks for (phi3v.md 3), for both binding and synthetic
- * weights. */
+ * The list of all tensors a config asks for (docs/model.md, Files of a model folder), for both
+ * binding and synthetic weights. */
 #ifndef WEIGHTS_TENSOR_TABLE_H
 #define WEIGHTS_TENSOR_TABLE_H
 

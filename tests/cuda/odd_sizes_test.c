@@ -74,7 +74,7 @@ static double gpu_from_cpu(uint32_t seed, enum weights_form form, enum kv_type k
     return d;
 }
 
-/* bf16 activations: 2 % of the spread (goldens/README.md). */
+/* bf16 activations: 2 % of the spread (tests/golden/data/README.md). */
 static void bf16_agrees_with_f32(void **state)
 {
     (void)state;

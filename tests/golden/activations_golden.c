@@ -9,10 +9,11 @@
 #include "golden.h"
 #include "prompt_rows.h"
 
-/* Allowed error (goldens/README.md): f32 arithmetic in another order of summation. */
+/* Allowed error (tests/golden/data/README.md): f32 arithmetic in another order of summation. */
 static const double DECODER_TOLERANCE = 2e-4, VISION_TOLERANCE = 1e-4;
-/* bf16 activations (goldens/README.md): root mean square of the error 2 % of the values' own,
- * logits within 0.25; a single value of another tensor within a quarter of that spread (below). */
+/* bf16 activations (tests/golden/data/README.md): root mean square of the error 2 % of the values'
+ * own, logits within 0.25; a single value of another tensor within a quarter of that spread
+ * (below). */
 static const double BF16_RMS = 0.02, BF16_LOGITS = 0.25, BF16_MAX = 0.25;
 /* One case's attention is so sharp that roundings of half a unit in the last place grow more than
  * that: bf16_spread.py rounds each stored activation of it, in doubles otherwise, and finds in 100

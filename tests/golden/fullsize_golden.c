@@ -12,7 +12,7 @@
 #include "golden.h"
 #include "prompt_rows.h"
 
-/* goldens/README.md: f32 arithmetic; the long prompts gather more rounding. */
+/* tests/golden/data/README.md: f32 arithmetic; the long prompts gather more rounding. */
 static const double LOGITS = 5e-4, LOGITS_LONG = 2e-3, LAYERS = 1e-3, LAYERS_LONG = 4e-3,
                     IMAGE = 5e-4;
 

@@ -8,7 +8,7 @@
 #include "golden.h"
 #include "phi3v.h"
 
-/* goldens/README.md: f32; bf16 arithmetic, for a device named by PHI3V_TEST_DEVICE */
+/* tests/golden/data/README.md: f32; bf16 arithmetic, for a device named by PHI3V_TEST_DEVICE */
 static const double CLOSE_CALL = 1e-3, CLOSE_CALL_BF16 = 0.3;
 
 static const char *test_device(void)

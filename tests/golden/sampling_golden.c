@@ -7,7 +7,7 @@
 #include "golden.h"
 #include "phi3v_tools.h"
 
-static const double TOLERANCE = 1e-5; /* goldens/README.md: relative, f32 softmax */
+static const double TOLERANCE = 1e-5; /* tests/golden/data/README.md: relative, f32 softmax */
 
 enum { MAX_IDS = 64 };
 

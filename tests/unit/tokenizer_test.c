@@ -275,7 +275,7 @@ static void decodes(void **state)
     mem_free(text);
 }
 
-/* The whole rule over the whole list at once (phi3v.md 9.3), by table of texts. */
+/* The whole rule over the whole list at once (docs/model.md, Ids to text), by table of texts. */
 static void decode_plainly(const json_t *root, const int32_t *ids, size_t n, bool keep,
                            struct buf *out)
 {
