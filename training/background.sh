@@ -21,7 +21,7 @@ echo $$ > "$folder/pid"
 [ ! -w /proc/self/autogroup ] || echo 19 > /proc/self/autogroup
 [ -z "$PID_FILE" ] || echo $$ > "$PID_FILE"
 [ "$RENDER" = no ] || until $python render.py --out "$folder/pictures" >> "$folder/render.log" 2>&1; do sleep 5; done &
-until $python train.py --run "$folder/run" --pictures "$folder/pictures" "$@" >> "$folder/train.out" 2>&1; do
+until ./trainer.sh $python train.py --run "$folder/run" --pictures "$folder/pictures" "$@" >> "$folder/train.out" 2>&1; do
     sleep 5
 done
 wait' background "$folder" "$python" "$@"

@@ -13,7 +13,7 @@ part() { # a number times SHARE, at least LEAST: part NUMBER LEAST
 stage() { # run, number, minutes, options of train.py
     run=$folder/$1 number=$2 minutes=$(part "$3" 0)
     shift 3
-    $python train.py --size D --stage "$number" --minutes "$minutes" --run "$run" "$@"
+    ./trainer.sh $python train.py --size D --stage "$number" --minutes "$minutes" --run "$run" "$@"
 }
 # letters of the program's own pictures first; then in all faces and of other programs' pictures
 stage first 1 60 --batch 40 --constant 0.8 --floor 0.3
