@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "notebook/export.h"
+#include "common/files.h"
 #include "common/json.h"
 
 static void add_quoted(struct text *out, const char *mark, const char *s)
@@ -84,6 +86,21 @@ static char *json_with_states(const struct book *b)
     return text;
 }
 
+int export_check(const char *path, struct phi3v_error *err)
+{
+    static const char *const endings[] = {".ipynb", ".md", ".txt", ".json"};
+    struct stat st;
+    bool known = false;
+    for (size_t i = 0; i < sizeof endings / sizeof *endings; i++)
+        known |= has_ending(path, endings[i]);
+    if (!known)
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%.200s: the name must end in .ipynb, .md, .txt or .json", path);
+    if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        return refuse(err, PHI3V_E_IO, "%.200s is not a plain file", path);
+    return 0;
+}
+
 int export_text(const struct book *b, const char *path, char **ret, struct phi3v_error *err)
 {
     unsigned before = memory_failures();
@@ -93,8 +110,5 @@ int export_text(const struct book *b, const char *path, char **ret, struct phi3v
                                        : NULL;
     if (*ret && memory_failures() == before) return 0;
     free(*ret);
-    if (memory_failures() != before) return memory_error(err);
-    if (has_ending(path, ".json")) return stop_error(err, "writing", path);
-    return refuse(err, PHI3V_E_ARGUMENT, "%.200s: the name must end in .ipynb, .md, .txt or .json",
-                  path);
+    return memory_failures() != before ? memory_error(err) : stop_error(err, "writing", path);
 }

@@ -711,7 +711,10 @@ static void save_guards_files(void **state)
     fails(&r, ":save nowhere/x.ipynb", "cannot write nowhere/x.ipynb");
     fails(&r, ":save a b", ":save needs one file");
     assert_int_equal(mkdir("folder.ipynb", 0700), 0);
-    fails(&r, ":save folder.ipynb", "folder.ipynb");
+    fails(&r, ":save folder.ipynb", "folder.ipynb is not a plain file");
+    fails(&r, ":save! folder.ipynb", "folder.ipynb is not a plain file");
+    fails(&r, ":save a.ppm", "the name must end in .ipynb"); /* which is no advice to force it */
+    fails(&r, ":save .", "the name must end in .ipynb");
     works(&r, ":save y.json\n:save y.txt");
     assert_int_equal(recorder_files(".", ".part"), 0);
 }

@@ -81,7 +81,8 @@ int command_save(struct call *c, struct phi3v_error *err)
     engine_begin(&nb->engine);
     int rc = path_to_save(c, &path, err);
     if (rc) return rc;
-    if (!c->forced) rc = own_file_check(nb, path, ":save!", err);
+    rc = export_check(path, err);
+    if (!rc && !c->forced) rc = own_file_check(nb, path, ":save!", err);
     if (!rc)
         rc = has_ending(path, ".ipynb") ? save_notebook(nb, path, err) : save_other(nb, path, err);
     if (!rc) {
