@@ -14,7 +14,12 @@ static int not_json(const char *path, const char *text, size_t n, const json_err
                     struct phi3v_error *err)
 {
     char out[KIND_TEXT];
-    const char *kind = n > 0 && *text != '{' ? kind_of_bytes(text, n, out) : NULL;
+    if (n == 0)
+        return err_set(err, PHI3V_E_MODEL,
+                       "%s is empty, as a download that failed leaves it; "
+                       "download it again",
+                       path);
+    const char *kind = *text != '{' ? kind_of_bytes(text, n, out) : NULL;
     if (kind) return err_set(err, PHI3V_E_MODEL, "%s is not JSON but %s", path, kind);
     return err_set(err, PHI3V_E_MODEL, "%s is not valid JSON (line %d: %s)", path, why->line,
                    why->text);

@@ -125,6 +125,9 @@ int foreign_check(const char *dir, struct phi3v_error *err)
     if (!list_folder(dir, &l)) return 0;
     if (l.adapter) return refuse_adapter(dir, err);
     if ((l.config && l.weights) || l.form == N_FORMS) return 0;
+    if (l.weights && fnmatch("*.safetensors", l.name, 0) == 0)
+        return err_set(err, PHI3V_E_MODEL,
+                       "%s has weights, but no config.json: download that file too", dir);
     return err_set(err, PHI3V_E_UNSUPPORTED, "%s has %s, but no %s: it holds %s", dir, l.name,
                    l.config ? "model.safetensors" : "config.json", forms[l.form].what);
 }

@@ -201,6 +201,12 @@ static const struct variant refused[] = {
      .says = "{}/model.safetensors is not a safetensors file but a zip archive, as PyTorch writes "
              ".bin and .pt files; load it in Python and save it as safetensors, or take the "
              "safetensors release"},
+    {.name = "weights without config.json",
+     .files = {"config.json", NULL},
+     .says = "{} has weights, but no config.json: download that file too"},
+    {.name = "an empty config.json",
+     .files = {"config.json", ""},
+     .says = "{}/config.json is empty, as a download that failed leaves it; download it again"},
     {.name = "GGUF",
      .files = {"model.safetensors", "=phi-3.5-vision-q4.gguf", "config.json", NULL},
      .says = "{} has phi-3.5-vision-q4.gguf, but no config.json: it holds a model in GGUF form "
