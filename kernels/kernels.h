@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  * The arithmetic, as one table of function pointers filled once: portable C first (kernels/ref, the
- * readable truth), then overwritten upward by what the processor has (kernels/x86).
+ * readable truth), then overwritten upward by what the processor has (kernels/x86, kernels/arm).
  *
  * Contract of every entry
  * - f32 activations; rows are independent: the result of a row has the same bits whether it was
- * computed alone or among thousands, by any thread, in any split of rows and outputs. This is what
- * makes reuse equal a fresh run.
+ *   computed alone or among thousands, by any thread, in any split of rows and outputs. This is
+ *   what makes reuse equal a fresh run.
  * - It allocates nothing, starts no thread (callers split the work), and needs no alignment unless
- * said.
+ *   said.
  * - Different levels may differ in the last bits (another order of summation); one level never
- * differs from itself. */
+ *   differs from itself. */
 #ifndef KERNELS_H
 #define KERNELS_H
 
@@ -65,11 +65,11 @@ static inline uint16_t bf16_bits(float x)
  * [groups][KV_BLOCK], for values [KV_BLOCK][groups]. A stored number is exactly one f32 in every
  * type (int8 times an 8-bit fraction fits its 24 bits), and attention computes with that f32, so
  * types differ by what was stored alone.
- * KV_BF16 is for products of pairs: two dimensions of a key side by side, [head_dim / 2][KV_BLOCK]
- * [2], and two positions of a value, [KV_BLOCK / 2][padded][2]. Levels with such products round
- * queries and weights to bf16 as well.
- * A block is 64-byte aligned and readable as a whole;
- * positions that a row does not see may hold anything and never matter. */
+ * KV_BF16 is for products of pairs: two dimensions of a key side by side,
+ * [head_dim / 2][KV_BLOCK][2], and two positions of a value, [KV_BLOCK / 2][padded][2]. Levels with
+ * such products round queries and weights to bf16 as well.
+ * A block is 64-byte aligned and readable as a whole; positions that a row does not see may hold
+ * anything and never matter. */
 enum kv_type { KV_F32, KV_F16, KV_Q8, KV_BF16, KV_TYPES };
 enum { KV_BLOCK = 64, KV_GROUP = 32, KV_RUN = 16 };
 
@@ -169,8 +169,7 @@ struct kernels {
                   int64_t n); // stored type -> f32, exact
 };
 
-/* The table for a level name of base/cpu.h; NULL when this build or processor
- * lacks it. */
+/* The table for a level name of base/cpu.h; NULL when this build or processor lacks it. */
 const struct kernels *kernels_for(const char *level);
 /* The best table for this processor within PHI3V_CPU. Never NULL. */
 const struct kernels *kernels_best(void);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * What the levels hand to table.c: each overwrites the entries it has. */
+ * What the levels hand to dispatch.c: each overwrites the entries it has. */
 #ifndef KERNELS_LEVELS_H
 #define KERNELS_LEVELS_H
 

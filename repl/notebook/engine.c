@@ -186,10 +186,10 @@ int engine_answer(struct engine *e, const struct question *q, const struct setti
     return rc;
 }
 
-int engine_answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
+int engine_answer_all(struct engine *e, const struct queries *queries, const struct settings *how,
                       struct phi3v_error *err)
 {
-    int rc = e->kind->answer_all(e, tasks, how, err);
+    int rc = e->kind->answer_all(e, queries, how, err);
     e->front->progress(e->front->user, NULL);
     return rc;
 }

@@ -16,21 +16,21 @@ struct chat;
 struct engine;
 
 /* One of several questions, and its result. */
-struct task {
+struct query {
     const struct question *question; // borrowed
     int code;                        // 0, or the reason for having no answer,
     struct phi3v_error error;        // with its message
-    struct phi3v_result result;      // when code is 0; whoever made the task frees it
+    struct phi3v_result result;      // when code is 0; whoever made the query frees it
 };
 
-struct tasks {
+struct queries {
     /* The next question, called whenever there is room for one; NULL: none, or none until another
      * has ended. */
-    struct task *(*next)(void *user);
-    /* As phi3v_job_event_fn; after END the task is complete. */
-    int (*on_event)(const struct phi3v_event *event, struct task *task, void *user);
+    struct query *(*next)(void *user);
+    /* As phi3v_job_event_fn; after END the query is complete. */
+    int (*on_event)(const struct phi3v_event *event, struct query *query, void *user);
     /* The answer starts again, perhaps in other words: discard what came so far. May be NULL. */
-    bool (*on_again)(struct task *task, void *user);
+    bool (*on_again)(struct query *query, void *user);
     void *user;
 };
 
@@ -41,7 +41,7 @@ struct engine_kind {
     int (*answer)(struct engine *e, const struct question *q, const struct settings *how,
                   phi3v_event_fn on_event, void *user, struct phi3v_result *ret,
                   struct phi3v_error *err);
-    int (*answer_all)(struct engine *e, const struct tasks *tasks, const struct settings *how,
+    int (*answer_all)(struct engine *e, const struct queries *queries, const struct settings *how,
                       struct phi3v_error *err);
     void (*result_fini)(struct phi3v_result *result);
     void (*close)(struct engine *e);
@@ -110,9 +110,9 @@ int engine_answer(struct engine *e, const struct question *q, const struct setti
                   struct phi3v_error *err);
 /* Answers several at once, as many as engine_at_once says, until there is no next one. Errors: of
  * the whole run, not of single answers. */
-int engine_answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
+int engine_answer_all(struct engine *e, const struct queries *queries, const struct settings *how,
                       struct phi3v_error *err);
-/* Frees what engine_answer and the tasks of engine_answer_all returned. */
+/* Frees what engine_answer and the queries of engine_answer_all returned. */
 void engine_result_fini(const struct engine *e, struct phi3v_result *result);
 int engine_at_once(const struct engine *e, const struct settings *how);
 /* Clears the session, if there is one. */

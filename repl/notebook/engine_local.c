@@ -135,19 +135,19 @@ static int answer(struct engine *e, const struct question *q, const struct setti
 struct several;
 
 /* A session and the question it answers. */
-struct slot {
+struct seat {
     struct several *of;
     phi3v_session *session;
-    struct task *task; // NULL: the slot is free
+    struct query *query; // NULL: the seat is free
     struct phi3v_job job;
 };
 
 struct several {
     struct engine *engine;
-    const struct tasks *tasks;
+    const struct queries *queries;
     const struct phi3v_params *params;
     phi3v_batch *batch;
-    struct slot *slots; // [n]
+    struct seat *seats; // [n]
     int n, n_taken;
     bool spoke; // an answer has produced its first word
 };
@@ -155,11 +155,11 @@ struct several {
 /* Opens up to n sessions, as many as memory allows. */
 static int several_init(struct several *v, struct engine *e, int n, struct phi3v_error *err)
 {
-    v->slots = memory_zero((size_t)n, sizeof *v->slots);
-    int rc = v->slots ? 0 : memory_error(err);
+    v->seats = memory_zero((size_t)n, sizeof *v->seats);
+    int rc = v->seats ? 0 : memory_error(err);
     while (v->n < n && !rc) {
-        v->slots[v->n].of = v;
-        rc = phi3v_session_new(e->model, &v->slots[v->n].session, err);
+        v->seats[v->n].of = v;
+        rc = phi3v_session_new(e->model, &v->seats[v->n].session, err);
         v->n += rc == 0;
     }
     return v->n > 0 ? phi3v_batch_new(e->model, v->n, &v->batch, err) : rc;
@@ -169,58 +169,59 @@ static int several_init(struct several *v, struct engine *e, int n, struct phi3v
 static void several_fini(struct several *v)
 {
     phi3v_batch_free(v->batch);
-    for (int k = 0; k < v->n; k++) phi3v_session_free(v->slots[k].session);
-    free(v->slots);
+    for (int k = 0; k < v->n; k++) phi3v_session_free(v->seats[k].session);
+    free(v->seats);
 }
 
 static int on_event(const struct phi3v_event *event, void *user)
 {
-    struct slot *slot = user;
-    struct several *v = slot->of;
-    struct task *task = slot->task;
+    struct seat *seat = user;
+    struct several *v = seat->of;
+    struct query *query = seat->query;
     v->spoke |= event->type == PHI3V_EVENT_TEXT || event->type == PHI3V_EVENT_END;
     if (event->type == PHI3V_EVENT_END) {
-        task->code = slot->job.code;
-        task->error = slot->job.error;
-        task->result.timing.decode_s /= v->n_taken; // shared by the batch
-        slot->task = NULL;
+        query->code = seat->job.code;
+        query->error = seat->job.error;
+        query->result.timing.decode_s /= v->n_taken; // shared by the batch
+        seat->query = NULL;
         v->n_taken--;
     }
-    return v->tasks->on_event(event, task, v->tasks->user);
+    return v->queries->on_event(event, query, v->queries->user);
 }
 
-static void join(struct several *v, struct slot *slot, struct task *task)
+static void join(struct several *v, struct seat *seat, struct query *query)
 {
-    task->result = (struct phi3v_result){.size = sizeof task->result};
-    slot->task = task;
-    slot->job = (struct phi3v_job){.size = sizeof slot->job,
-                                   .session = slot->session,
-                                   .prompt = task->question->prompt,
-                                   .result = &task->result};
+    query->result = (struct phi3v_result){.size = sizeof query->result};
+    seat->query = query;
+    seat->job = (struct phi3v_job){.size = sizeof seat->job,
+                                   .session = seat->session,
+                                   .prompt = query->question->prompt,
+                                   .result = &query->result};
     v->n_taken++;
-    if (!v->spoke) engine_expect(v->engine, task->question->prompt, 0);
-    slot->job.code =
-        phi3v_batch_join(v->batch, &slot->job, v->params, on_event, slot, &slot->job.error);
-    if (slot->job.code) on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, slot);
+    if (!v->spoke) engine_expect(v->engine, query->question->prompt, 0);
+    seat->job.code =
+        phi3v_batch_join(v->batch, &seat->job, v->params, on_event, seat, &seat->job.error);
+    if (seat->job.code) on_event(&(struct phi3v_event){.type = PHI3V_EVENT_END}, seat);
 }
 
-/* Gives questions to free slots. The first question runs alone until its first word, which then
+/* Gives questions to free seats. The first question runs alone until its first word, which then
  * comes as early as if it were the only one. */
 static void fill(struct several *v)
 {
-    struct task *task;
-    for (struct slot *slot = v->slots; slot < v->slots + v->n; slot++)
-        while (!slot->task && (v->spoke || !v->n_taken) && (task = v->tasks->next(v->tasks->user)))
-            join(v, slot, task);
+    struct query *query;
+    for (struct seat *seat = v->seats; seat < v->seats + v->n; seat++)
+        while (!seat->query && (v->spoke || !v->n_taken) &&
+               (query = v->queries->next(v->queries->user)))
+            join(v, seat, query);
 }
 
-static int answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
+static int answer_all(struct engine *e, const struct queries *queries, const struct settings *how,
                       struct phi3v_error *err)
 {
     enum { TOKENS_A_ROUND = 16 }; /* if the device samples them itself; otherwise one */
     struct phi3v_params params;
     const char **stop = NULL;
-    struct several v = {.engine = e, .tasks = tasks, .params = &params};
+    struct several v = {.engine = e, .queries = queries, .params = &params};
     int rc = params_of(e, how, &params, &stop, err);
     if (!rc) rc = several_init(&v, e, engine_at_once(e, how), err);
     while (!rc && !engine_stopped(e)) {

@@ -214,13 +214,13 @@ static json_t *request_of(const struct question *q, const struct settings *s,
 
 struct flight {
     struct chat_call call; // first, so that the flight is found from the call
-    struct task *task;     // NULL: free
+    struct query *query;   // NULL: free
     struct sky *of;
 };
 
 struct sky { // all requests in flight
     struct engine *engine;
-    const struct tasks *tasks;
+    const struct queries *queries;
     const struct settings *how;
     struct flight *flights; // [n]
     int n, n_used;
@@ -229,21 +229,21 @@ struct sky { // all requests in flight
 static int on_text(struct chat_call *call, const char *text, size_t n, float logprob)
 {
     struct flight *f = call->user;
-    const struct tasks *tasks = f->of->tasks;
+    const struct queries *queries = f->of->queries;
     struct phi3v_event event = {
         .type = PHI3V_EVENT_TOKEN, .stage = PHI3V_STAGE_DECODE, .id = -1, .logprob = logprob};
-    if (!isnan(logprob) && tasks->on_event(&event, f->task, tasks->user)) return 1;
+    if (!isnan(logprob) && queries->on_event(&event, f->query, queries->user)) return 1;
     event.type = PHI3V_EVENT_TEXT;
     event.text = text;
     event.n_text_bytes = n;
-    return tasks->on_event(&event, f->task, tasks->user);
+    return queries->on_event(&event, f->query, queries->user);
 }
 
 static bool on_again(struct chat_call *call)
 {
     struct flight *f = call->user;
-    const struct tasks *tasks = f->of->tasks;
-    return tasks->on_again && tasks->on_again(f->task, tasks->user);
+    const struct queries *queries = f->of->queries;
+    return queries->on_again && queries->on_again(f->query, queries->user);
 }
 
 static void time_of(const struct chat_call *call, struct phi3v_timing *ret)
@@ -260,19 +260,19 @@ static void time_of(const struct chat_call *call, struct phi3v_timing *ret)
 static void decide(struct flight *f)
 {
     struct chat_call *call = &f->call;
-    struct task *task = f->task;
+    struct query *query = f->query;
     bool stopped = call->code == PHI3V_E_CANCELLED && call->text.n > 0;
-    task->code = stopped ? 0 : call->code;
-    task->error = call->error;
-    task->result = (struct phi3v_result){.size = sizeof task->result};
-    if (task->code) return;
-    task->result.finish = stopped                       ? PHI3V_FINISH_INTERRUPTED
-                          : call->finish == CHAT_LENGTH ? PHI3V_FINISH_LENGTH
-                                                        : PHI3V_FINISH_STOP;
-    task->result.text = call->text.data;
-    task->result.n_text_bytes = call->text.n;
+    query->code = stopped ? 0 : call->code;
+    query->error = call->error;
+    query->result = (struct phi3v_result){.size = sizeof query->result};
+    if (query->code) return;
+    query->result.finish = stopped                       ? PHI3V_FINISH_INTERRUPTED
+                           : call->finish == CHAT_LENGTH ? PHI3V_FINISH_LENGTH
+                                                         : PHI3V_FINISH_STOP;
+    query->result.text = call->text.data;
+    query->result.n_text_bytes = call->text.n;
     call->text = (struct bytes){0};
-    time_of(call, &task->result.timing);
+    time_of(call, &query->result.timing);
 }
 
 static void result_fini(struct phi3v_result *result) { free(result->text); }
@@ -280,27 +280,27 @@ static void result_fini(struct phi3v_result *result) { free(result->text); }
 static void land(struct flight *f)
 {
     struct sky *sky = f->of;
-    struct task *task = f->task;
+    struct query *query = f->query;
     decide(f);
     chat_end(sky->engine->chat, &f->call);
-    f->task = NULL;
+    f->query = NULL;
     sky->n_used--;
     const struct phi3v_event end = {.type = PHI3V_EVENT_END};
-    sky->tasks->on_event(&end, task, sky->tasks->user);
+    sky->queries->on_event(&end, query, sky->queries->user);
 }
 
-static int start(struct sky *sky, struct task *task, struct phi3v_error *err)
+static int start(struct sky *sky, struct query *query, struct phi3v_error *err)
 {
     struct flight *f = sky->flights;
-    while (f->task) f++;
-    *f = (struct flight){.task = task, .of = sky};
+    while (f->query) f++;
+    *f = (struct flight){.query = query, .of = sky};
     f->call =
-        (struct chat_call){.request = request_of(task->question, sky->how, &sky->engine->format),
+        (struct chat_call){.request = request_of(query->question, sky->how, &sky->engine->format),
                            .on_text = on_text,
                            .on_again = on_again,
                            .user = f};
     int rc = f->call.request ? chat_begin(sky->engine->chat, &f->call, err) : memory_error(err);
-    if (rc) f->task = NULL;
+    if (rc) f->query = NULL;
     sky->n_used += !rc;
     return rc;
 }
@@ -310,7 +310,7 @@ static void stop_all(struct sky *sky)
 {
     for (int k = 0; k < sky->n; k++) {
         struct flight *f = &sky->flights[k];
-        if (!f->task) continue;
+        if (!f->query) continue;
         f->call.code = refuse(&f->call.error, PHI3V_E_CANCELLED, "stopped");
         land(f);
     }
@@ -321,7 +321,7 @@ static void tell_progress(struct sky *sky)
     const struct nb_front *front = sky->engine->front;
     int64_t done, total;
     bool any = false;
-    for (int k = 0; k < sky->n; k++) any |= sky->flights[k].task && sky->flights[k].call.text.n;
+    for (int k = 0; k < sky->n; k++) any |= sky->flights[k].query && sky->flights[k].call.text.n;
     if (any || !sky->n_used) return;
     chat_sent(sky->engine->chat, &done, &total);
     bool sent = done >= total;
@@ -332,12 +332,12 @@ static void tell_progress(struct sky *sky)
 
 static int fly(struct sky *sky, struct phi3v_error *err)
 {
-    struct task *task;
+    struct query *query;
     int rc = 0;
     for (;;) {
         while (!rc && sky->n_used < sky->n && !engine_stopped(sky->engine) &&
-               (task = sky->tasks->next(sky->tasks->user)))
-            rc = start(sky, task, err);
+               (query = sky->queries->next(sky->queries->user)))
+            rc = start(sky, query, err);
         if (rc || engine_stopped(sky->engine)) stop_all(sky);
         if (!sky->n_used) return rc;
         struct chat_call *call = chat_wait(sky->engine->chat);
@@ -346,10 +346,10 @@ static int fly(struct sky *sky, struct phi3v_error *err)
     }
 }
 
-static int answer_all(struct engine *e, const struct tasks *tasks, const struct settings *how,
+static int answer_all(struct engine *e, const struct queries *queries, const struct settings *how,
                       struct phi3v_error *err)
 {
-    struct sky sky = {.engine = e, .tasks = tasks, .how = how, .n = engine_at_once(e, how)};
+    struct sky sky = {.engine = e, .queries = queries, .how = how, .n = engine_at_once(e, how)};
     sky.flights = memory_zero((size_t)sky.n, sizeof *sky.flights);
     if (!sky.flights) return memory_error(err);
     int rc = fly(&sky, err);
@@ -360,24 +360,24 @@ static int answer_all(struct engine *e, const struct tasks *tasks, const struct 
 /* -- One -------------------------------------------------------------------------------------- */
 
 struct one {
-    struct task task;
+    struct query query;
     bool taken;
     phi3v_event_fn on_event;
     void *user;
 };
 
-static struct task *next_of_one(void *user)
+static struct query *next_of_one(void *user)
 {
     struct one *one = user;
     bool taken = one->taken;
     one->taken = true;
-    return taken ? NULL : &one->task;
+    return taken ? NULL : &one->query;
 }
 
-static int on_event_of_one(const struct phi3v_event *event, struct task *task, void *user)
+static int on_event_of_one(const struct phi3v_event *event, struct query *query, void *user)
 {
     struct one *one = user;
-    (void)task;
+    (void)query;
     return event->type == PHI3V_EVENT_END ? 0 : one->on_event(event, one->user);
 }
 
@@ -386,14 +386,14 @@ static int answer(struct engine *e, const struct question *q, const struct setti
                   struct phi3v_error *err)
 {
     struct one one = {
-        .task = {.question = q, .code = PHI3V_E_CANCELLED}, .on_event = on_event, .user = user};
-    const struct tasks tasks = {.next = next_of_one, .on_event = on_event_of_one, .user = &one};
-    refuse(&one.task.error, PHI3V_E_CANCELLED, "stopped");
-    int rc = answer_all(e, &tasks, how, err);
+        .query = {.question = q, .code = PHI3V_E_CANCELLED}, .on_event = on_event, .user = user};
+    const struct queries queries = {.next = next_of_one, .on_event = on_event_of_one, .user = &one};
+    refuse(&one.query.error, PHI3V_E_CANCELLED, "stopped");
+    int rc = answer_all(e, &queries, how, err);
     if (rc) return rc;
-    if (one.task.code && err) *err = one.task.error;
-    if (!one.task.code) *ret = one.task.result;
-    return one.task.code;
+    if (one.query.code && err) *err = one.query.error;
+    if (!one.query.code) *ret = one.query.result;
+    return one.query.code;
 }
 
 static const struct engine_kind remote = {.ask = ask,

@@ -202,14 +202,3 @@ int picture_draw(const struct term_facts *t, const struct picture *p, struct pic
     fputs("\0338\033[?25h", out);
     return rc;
 }
-
-struct picture_size picture_show(const struct term_facts *t, const struct picture *p, int max_cols,
-                                 int max_rows, FILE *out)
-{
-    struct picture_size size = picture_fit(t, p->width, p->height, max_cols, max_rows);
-    if (size.rows < 1) return size;
-    picture_reserve(size.rows, out);
-    picture_draw(t, p, size, 0, out);
-    fprintf(out, "\033[%dB\r", size.rows);
-    return size;
-}

@@ -33,8 +33,5 @@ void picture_reserve(int rows, FILE *out);
  * ends where it was. Returns 0, or -1 without memory; then nothing is drawn. */
 int picture_draw(const struct term_facts *t, const struct picture *p, struct picture_size size,
                  int indent, FILE *out);
-/* Reserves rows, draws, and moves to the first column below. Returns the cells used. */
-struct picture_size picture_show(const struct term_facts *t, const struct picture *p, int max_cols,
-                                 int max_rows, FILE *out);
 
 #endif

@@ -113,9 +113,8 @@ char *term_take_paste(struct term *t, size_t *ret_n);
  * comes, also just before; timeout_ms < 0 means for ever. */
 void term_wait(struct term *t, int also_fd, int timeout_ms);
 
-#define TERM_ABORT_KEY                                                                             \
-    7 /* Ctrl-G, for an editor that waits for a key where something else comes                     \
-       */
+/* Ctrl-G, which term_getc gives to an editor that waits for a key where something else comes. */
+enum { TERM_ABORT_KEY = 7 };
 int term_getc(FILE *unused);    /* for rl_getc_function: waits for a byte; EOF at the end */
 int term_input_available(void); /* for rl_input_available_hook */
 

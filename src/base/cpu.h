@@ -6,11 +6,12 @@
 #include <stdbool.h>
 
 /* Ascending. AVX2 means AVX2+FMA+F16C; AVX512 adds F+BW+DQ+VL; AVX512VNNI and AVX512BF16 add one
- * feature each; AMX adds AMX-TILE and AMX-BF16 to both, AMX_EMULATED the same in plain C, for tests;
- * these two are on only by name. A processor need not have every level below its highest: AVXVNNI is the
- * 256-bit form of VNNI, which some processors have without AVX-512 and some with AVX-512 lack.
- * Intel's multiply pairs of bf16 at half the speed of f32, so AVX512BF16 is on there only by name.
- * Every AArch64 processor has NEON; DOTPROD, I8MM and NEONBF16 add one feature each. */
+ * feature each. AMX adds AMX-TILE and AMX-BF16 to both, AMX_EMULATED does the same in plain C, for
+ * tests; these two are on only by name. A processor need not have every level below its highest:
+ * AVXVNNI is the 256-bit form of VNNI, which some processors have without AVX-512 and some with
+ * AVX-512 lack. Intel's processors multiply pairs of bf16 at half the speed of f32, so AVX512BF16 is
+ * on there only by name. Every AArch64 processor has NEON; DOTPROD, I8MM and NEONBF16 add one
+ * feature each. */
 enum cpu_level {
     CPU_PORTABLE,
     CPU_AVX2,

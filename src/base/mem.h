@@ -24,8 +24,8 @@ bool size_mul(size_t a, size_t b, size_t *ret); /* false on overflow */
 bool size_add(size_t a, size_t b, size_t *ret);
 
 size_t mem_in_use_bytes(void);
-size_t
-mem_available_bytes(void);   /* what the system could still give (MemAvailable, cgroup limit) */
+/* What the system could still give (MemAvailable, cgroup limit). */
+size_t mem_available_bytes(void);
 void mem_fail_at(long n);    /* tests: the n-th allocation from now fails; 0 switches it off */
 bool mem_fail_pending(void); /* tests: that allocation has not come yet */
 

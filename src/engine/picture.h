@@ -33,8 +33,7 @@ struct slot {
     int n_tokens;
 };
 
-/* Errors: ARGUMENT (num_crops), IMAGE (too thin). Takes no reference to image, so a slot that was
- * only planned needs no slot_fini. */
+/* Errors: ARGUMENT (num_crops), IMAGE (too thin). Borrows image as long as the slot is used. */
 int slot_plan(const struct config *config, struct phi3v_image *image, int num_crops,
               struct slot *ret_slot, struct phi3v_error *err);
 bool slot_same(const struct slot *a, const struct slot *b);

@@ -62,12 +62,9 @@ int xmp_orientation(const uint8_t *xmp, size_t n);
 /* Error CANCELLED when stop (may be NULL) says so. */
 int pixels_orient(struct pixels *p, int orientation, struct stop *stop, struct phi3v_error *err);
 
-/* image/resize: Pillow's bilinear resize, bit for bit (docs/model.md, Pictures). dst:
- * [dst_h][dst_w][3]. The order of the two passes shows in the last bit: width first is Pillow's;
- * height first is the same on a transposed picture. */
-int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
-                    int height_first, struct phi3v_error *err);
-/* The same in bands: writes rows y … y+n-1 to dst, [n][dst_w][3], in any order and repeatedly.
+/* image/resize: Pillow's bilinear resize, bit for bit (docs/model.md, Pictures), in bands: writes
+ * rows y … y+n-1 to dst, [n][dst_w][3], in any order and repeatedly. The order of the two passes
+ * shows in the last bit: width first is Pillow's; height first is the same on a transposed picture.
  * Borrows src. Error: MEMORY. */
 struct resizer;
 int resizer_new(const uint8_t *src, int src_w, int src_h, int dst_w, int dst_h, int height_first,
@@ -89,8 +86,7 @@ int crops_make(const struct pixels *p, const struct crop_plan *plan, const float
                const float std[3], struct crops *ret, struct phi3v_error *err);
 /* Finished crops as a source; borrows them. */
 struct crop_source crops_ready(struct crops *c);
-/* The scaled, padded 8-bit picture [hd_h][hd_w][3] (mem_free), for tests and for showing what the
- * model sees. */
+/* The scaled, padded 8-bit picture [hd_h][hd_w][3] (mem_free), for tests. */
 int crops_hd_picture(const struct pixels *p, const struct crop_plan *plan, uint8_t **ret,
                      struct phi3v_error *err);
 

@@ -184,14 +184,3 @@ int resizer_rows(struct resizer *r, int y, int n, uint8_t *dst, struct phi3v_err
         memcpy(dst, r->src + (size_t)y * src_row, (size_t)n * src_row);
     return code ? err_memory(err, "resizing", (size_t)r->dst_w * (size_t)n * 3) : 0;
 }
-
-int resize_bilinear(const uint8_t *src, int src_w, int src_h, uint8_t *dst, int dst_w, int dst_h,
-                    int height_first, struct phi3v_error *err)
-{
-    struct resizer *r = NULL;
-    int code = resizer_new(src, src_w, src_h, dst_w, dst_h, height_first, &r, err);
-    if (code) return code;
-    code = resizer_rows(r, 0, dst_h, dst, err);
-    resizer_free(r);
-    return code;
-}

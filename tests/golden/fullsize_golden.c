@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * The model at its published size against the recorded numbers. The 8.3 GB folder comes from
- * tools/make_fullsize.py and is named by PHI3V_FULLSIZE; without it every case is skipped.
+ * The model at its published size against the recorded numbers. Both belong to a larger set of
+ * goldens (data/README.md); PHI3V_FULLSIZE names the model's folder of 8.3 GB, and without it every
+ * case is skipped.
  * PHI3V_FULLSIZE_CASES=text,image-c1 runs some. Prints time and peak memory of each case. */
 #include <math.h>
 #include <stdlib.h>

@@ -19,7 +19,7 @@ static struct recorder r;
 static struct recorder_fixture fixture = {.r = &r};
 
 struct asked {
-    struct task task; // first: on_event gets it
+    struct query query; // first: on_event gets it
     struct question question;
     struct text said;
     int n_ends;
@@ -54,7 +54,7 @@ static void make(struct questions *q, int longest)
         for (int k = 0; k < n_words; k++) text_addf(&t, "river %d ", i);
         struct phi3v_turn turn = {.role = "user", .text = t.s};
         struct phi3v_prompt_options how = engine_prompt_options(e, 1);
-        q->v[i].task.question = &q->v[i].question;
+        q->v[i].query.question = &q->v[i].question;
         assert_int_equal(engine_ask(e, &turn, 1, NULL, &how, &q->v[i].question, NULL), 0);
         text_free(&t);
     }
@@ -64,24 +64,24 @@ static void finish(struct questions *q)
 {
     for (int i = 0; i < N; i++) {
         struct asked *a = &q->v[i];
-        if (a->n_ends && !a->task.code) engine_result_fini(&r.nb->engine, &a->task.result);
+        if (a->n_ends && !a->query.code) engine_result_fini(&r.nb->engine, &a->query.result);
         question_fini(&a->question);
         text_free(&a->said);
     }
 }
 
-static struct task *next(void *user)
+static struct query *next(void *user)
 {
     struct questions *q = user;
     if (q->n_given == N) return NULL;
     if (++q->n_waiting > q->most_waiting) q->most_waiting = q->n_waiting;
-    return &q->v[q->n_given++].task;
+    return &q->v[q->n_given++].query;
 }
 
-static int on_event(const struct phi3v_event *event, struct task *task, void *user)
+static int on_event(const struct phi3v_event *event, struct query *query, void *user)
 {
     struct questions *q = user;
-    struct asked *a = (struct asked *)task;
+    struct asked *a = (struct asked *)query;
     assert_int_equal(a->n_ends, 0);
     if (event->type == PHI3V_EVENT_TEXT) {
         text_addn(&a->said, event->text, event->n_text_bytes);
@@ -97,9 +97,9 @@ static int on_event(const struct phi3v_event *event, struct task *task, void *us
 
 static void ask_all(struct questions *q)
 {
-    const struct tasks tasks = {.next = next, .on_event = on_event, .user = q};
+    const struct queries queries = {.next = next, .on_event = on_event, .user = q};
     engine_begin(&r.nb->engine);
-    assert_int_equal(engine_answer_all(&r.nb->engine, &tasks, &r.nb->now, NULL), 0);
+    assert_int_equal(engine_answer_all(&r.nb->engine, &queries, &r.nb->now, NULL), 0);
 }
 
 static int ignore(const struct phi3v_event *event, void *user)
@@ -110,7 +110,7 @@ static int ignore(const struct phi3v_event *event, void *user)
 static void is_as_alone(const struct asked *a)
 {
     struct phi3v_result alone = {.size = sizeof alone};
-    const struct phi3v_result *many = &a->task.result;
+    const struct phi3v_result *many = &a->query.result;
     struct engine *e = &r.nb->engine;
     assert_int_equal(engine_answer(e, &a->question, &r.nb->now, ignore, NULL, &alone, NULL), 0);
     assert_int_equal(many->n_ids, alone.n_ids);
@@ -134,7 +134,7 @@ static void the_first_speaks_before_another_is_asked_for(void **state)
     assert_int_equal(q.most_waiting, engine_at_once(&r.nb->engine, &r.nb->now));
     for (int i = 0; i < N; i++) {
         assert_int_equal(q.v[i].n_ends, 1);
-        assert_int_equal(q.v[i].task.code, 0);
+        assert_int_equal(q.v[i].query.code, 0);
         is_as_alone(&q.v[i]);
     }
     finish(&q);
@@ -150,10 +150,10 @@ static void a_failure_is_its_own(void **state)
         ask_all(&q);
         for (int i = 0; i < N; i++) {
             assert_int_equal(q.v[i].n_ends, 1);
-            assert_int_equal(q.v[i].task.code, i == longest ? PHI3V_E_TOO_LONG : 0);
+            assert_int_equal(q.v[i].query.code, i == longest ? PHI3V_E_TOO_LONG : 0);
             if (i != longest) is_as_alone(&q.v[i]);
         }
-        assert_non_null(strstr(q.v[longest].task.error.text, "more than fit the context"));
+        assert_non_null(strstr(q.v[longest].query.error.text, "more than fit the context"));
         finish(&q);
     }
 }
@@ -173,10 +173,10 @@ static void all_can_be_stopped(void **state)
             struct asked *a = &q.v[i];
             assert_int_equal(a->n_ends, i < q.n_given);
             if (!a->n_ends) continue;
-            assert_true(a->task.code == 0 || a->task.code == PHI3V_E_CANCELLED);
-            n_parts += !a->task.code && a->task.result.finish == PHI3V_FINISH_INTERRUPTED;
-            if (!a->task.code && a->said.s)
-                assert_int_equal(strncmp(a->task.result.text, a->said.s, strlen(a->said.s)), 0);
+            assert_true(a->query.code == 0 || a->query.code == PHI3V_E_CANCELLED);
+            n_parts += !a->query.code && a->query.result.finish == PHI3V_FINISH_INTERRUPTED;
+            if (!a->query.code && a->said.s)
+                assert_int_equal(strncmp(a->query.result.text, a->said.s, strlen(a->said.s)), 0);
         }
         finish(&q);
     }

@@ -2,6 +2,7 @@
  * The public API on tiny models: opening, prompts, reuse, cancelling, continuing, stopping,
  * threads. */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,6 +15,7 @@
 
 #include "base/mem.h"
 #include "engine_fixture.h"
+#include "folder.h"
 
 static const struct phi3v_prompt_options all_crops = {.size = sizeof all_crops, .num_crops = 16};
 
@@ -515,28 +517,21 @@ static void stop_strings_cut_anywhere(void **state)
 }
 
 /* A copy of the model folder, by links, with another generation_config.json. */
-static char *folder_with_eos(const char *name, int32_t eos)
+static void folder_with_eos(struct folder *f, const char *name, int32_t eos)
 {
-    char *source = test_model_path(name), *command = NULL;
-    char folder[] = "/tmp/phi3v-eos-XXXXXX";
-    assert_non_null(mkdtemp(folder));
-    assert_true(asprintf(&command,
-                         "ln -s '%s'/* %s/ && rm %s/generation_config.json && "
-                         "echo '{\"eos_token_id\": [%d]}' > %s/generation_config.json",
-                         source, folder, folder, eos, folder) > 0);
-    assert_int_equal(system(command), 0);
-    free(command);
+    char *source = test_model_path(name), path[4096], text[80];
+    DIR *dir = opendir(source);
+    assert_non_null(dir);
+    folder_make(f);
+    for (const struct dirent *e; (e = readdir(dir));) {
+        if (*e->d_name == '.' || !strcmp(e->d_name, "generation_config.json")) continue;
+        snprintf(path, sizeof path, "%s/%s", source, e->d_name);
+        assert_int_equal(symlink(path, folder_file(f, e->d_name)), 0);
+    }
+    closedir(dir);
     free(source);
-    return strdup(folder);
-}
-
-static void remove_folder(char *folder)
-{
-    char *command = NULL;
-    assert_true(asprintf(&command, "rm -r %s", folder) > 0);
-    assert_int_equal(system(command), 0);
-    free(command);
-    free(folder);
+    snprintf(text, sizeof text, "{\"eos_token_id\": [%d]}", eos);
+    folder_puts(f, "generation_config.json", text);
 }
 
 static void stop_ids_end_the_answer(void **state)
@@ -545,9 +540,10 @@ static void stop_ids_end_the_answer(void **state)
     phi3v_session *s = test_session(gqa);
     phi3v_prompt *prompt = test_prompt(gqa, "And?", NULL, 0);
     struct phi3v_result whole = test_answer(s, prompt, 6);
-    char *folder = folder_with_eos("tiny-gqa-bf16", whole.ids[3]);
+    struct folder folder;
+    folder_with_eos(&folder, "tiny-gqa-bf16", whole.ids[3]);
     phi3v_model *model = NULL;
-    assert_int_equal(phi3v_model_open(folder, NULL, &model, NULL), 0);
+    assert_int_equal(phi3v_model_open(folder.path, NULL, &model, NULL), 0);
     phi3v_session *t = test_session(model);
     phi3v_prompt *same = test_prompt(model, "And?", NULL, 0);
     struct phi3v_result r = test_answer(t, same, 6);
@@ -559,7 +555,7 @@ static void stop_ids_end_the_answer(void **state)
     phi3v_prompt_free(same);
     phi3v_session_free(t);
     phi3v_model_close(model);
-    remove_folder(folder);
+    folder_remove(&folder);
     phi3v_result_fini(&whole);
     phi3v_prompt_free(prompt);
     phi3v_session_free(s);

@@ -16,7 +16,7 @@
 
 /* A picture that is being asked about, or that could not be loaded. */
 struct item {
-    struct task task;      // first, so that the item is found from the task
+    struct query query;    // first, so that the item is found from the query
     struct item *next;     // the item after it
     int at;                // index of the picture
     struct loaded own;     // loaded for this question; empty for the notebook's pictures
@@ -179,11 +179,11 @@ static void keep(struct foreach *f, char **to, char *text)
 static void fail(struct foreach *f, const struct item *l)
 {
     struct phi3v_error error;
-    const char *name = f->rows.v[l->at].picture, *why = l->task.error.text;
+    const char *name = f->rows.v[l->at].picture, *why = l->query.error.text;
     bool named = !name || strstr(why, name) != NULL;
-    refuse(&error, l->task.code, "%.150s%s%.340s", named ? "" : name, named ? "" : ": ", why);
+    refuse(&error, l->query.code, "%.150s%s%.340s", named ? "" : name, named ? "" : ": ", why);
     keep(f, &f->rows.v[l->at].error, text_copy(why));
-    if (f->n_failed++ == 0) f->first_error = l->task.error;
+    if (f->n_failed++ == 0) f->first_error = l->query.error;
     send(f, &(struct nb_output){.kind = NB_ERROR, .error = &error});
 }
 
@@ -209,9 +209,9 @@ static void show_begin(struct foreach *f, struct item *l)
 /* Ends the shown answer, and keeps it. */
 static void show_end(struct foreach *f, struct item *l)
 {
-    struct phi3v_result shown = l->task.code ? (struct phi3v_result){0} : l->task.result;
-    if (f->waits && !l->task.code) {
-        guess_withhold(&f->nb->engine, &l->task.result, &shown);
+    struct phi3v_result shown = l->query.code ? (struct phi3v_result){0} : l->query.result;
+    if (f->waits && !l->query.code) {
+        guess_withhold(&f->nb->engine, &l->query.result, &shown);
         show_text(f, shown.text, shown.n_text_bytes);
     }
     const struct phi3v_result *result = &shown;
@@ -223,9 +223,9 @@ static void show_end(struct foreach *f, struct item *l)
                                .picture = source,
                                .n_tokens = l->question.n_tokens};
     f->nb->front.progress(f->nb->front.user, NULL);
-    send(f, &(struct nb_output){.kind = NB_ANSWER_END, .answer = l->task.code ? NULL : &answer});
-    if (l->task.code == PHI3V_E_CANCELLED) return;
-    if (l->task.code) {
+    send(f, &(struct nb_output){.kind = NB_ANSWER_END, .answer = l->query.code ? NULL : &answer});
+    if (l->query.code == PHI3V_E_CANCELLED) return;
+    if (l->query.code) {
         fail(f, l);
         return;
     }
@@ -256,7 +256,7 @@ static void store_soon(struct foreach *f)
 
 static void item_free(struct foreach *f, struct item *l)
 {
-    if (l->ended && !l->task.code) engine_result_fini(&f->nb->engine, &l->task.result);
+    if (l->ended && !l->query.code) engine_result_fini(&f->nb->engine, &l->query.result);
     question_fini(&l->question);
     loaded_fini(&l->own);
     text_free(&l->waiting);
@@ -274,7 +274,7 @@ static void pop(struct foreach *f)
 
 static bool was_stopped(const struct item *l)
 {
-    return l->ended && l->task.code == PHI3V_E_CANCELLED;
+    return l->ended && l->query.code == PHI3V_E_CANCELLED;
 }
 
 /* Begins to show the item that is now first. */
@@ -299,10 +299,10 @@ static void show_ended(struct foreach *f)
     }
 }
 
-static int on_event(const struct phi3v_event *event, struct task *task, void *user)
+static int on_event(const struct phi3v_event *event, struct query *query, void *user)
 {
     struct foreach *f = user;
-    struct item *l = (struct item *)task;
+    struct item *l = (struct item *)query;
     const bool comes = event->type == PHI3V_EVENT_TEXT && !f->waits;
     if (comes && l != f->first)
         text_addn(&l->waiting, event->text, event->n_text_bytes);
@@ -314,10 +314,10 @@ static int on_event(const struct phi3v_event *event, struct task *task, void *us
 }
 
 /* Ends the shown part as no answer; the answer starts again. */
-static bool on_again(struct task *task, void *user)
+static bool on_again(struct query *query, void *user)
 {
     struct foreach *f = user;
-    struct item *l = (struct item *)task;
+    struct item *l = (struct item *)query;
     text_free(&l->waiting);
     if (l != f->first) return true;
     send(f, &(struct nb_output){.kind = NB_ANSWER_END});
@@ -364,14 +364,14 @@ static struct item *push(struct foreach *f, size_t at)
     struct item *l = memory_zero(1, sizeof *l);
     if (!l) return NULL;
     l->at = (int)at;
-    l->task.question = &l->question;
-    int rc = load_item(f, l, what, &l->task.error);
+    l->query.question = &l->question;
+    int rc = load_item(f, l, what, &l->query.error);
     char *name = *what == '@' ? text_copy(what) : fetch_display_name(what);
     keep(f, &f->rows.v[at].picture, rc ? name : text_copy(l->loaded->source));
     if (!rc) free(name);
-    if (!rc) rc = make_question(f, l, &l->task.error);
+    if (!rc) rc = make_question(f, l, &l->query.error);
     if (rc) l->loaded = NULL;
-    l->task.code = rc;
+    l->query.code = rc;
     l->ended = rc != 0;
     *f->last = l;
     f->last = &l->next;
@@ -380,7 +380,7 @@ static struct item *push(struct foreach *f, size_t at)
 }
 
 /* Finished answers wait for their turn, but only a limited number. */
-static struct task *next(void *user)
+static struct query *next(void *user)
 {
     struct foreach *f = user;
     struct phi3v_error err;
@@ -395,7 +395,7 @@ static struct task *next(void *user)
             return NULL;
         }
         if (l == f->first) show_first(f);
-        if (!l->ended) return &l->task;
+        if (!l->ended) return &l->query;
         show_ended(f);
     }
     return NULL;
@@ -427,10 +427,10 @@ static int take_over(struct foreach *f, struct phi3v_error *err)
 
 static int answer_all(struct foreach *f, struct phi3v_error *err)
 {
-    const struct tasks tasks = {
+    const struct queries queries = {
         .next = next, .on_event = on_event, .on_again = on_again, .user = f};
     f->stored_s = now_s();
-    int rc = engine_answer_all(&f->nb->engine, &tasks, f->settings, err);
+    int rc = engine_answer_all(&f->nb->engine, &queries, f->settings, err);
     while (f->first) pop(f);
     if (!rc && f->broken) {
         *err = f->broken_error;
