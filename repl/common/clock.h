@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: MIT
+ * Time that only goes forward, in seconds, and ends of waits. */
 #ifndef COMMON_CLOCK_H
 #define COMMON_CLOCK_H
 

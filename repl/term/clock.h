@@ -1,4 +1,5 @@
-/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* SPDX-License-Identifier: GPL-3.0-or-later
+ * Time that only goes forward, in milliseconds, as terminals are waited for. */
 #ifndef TERM_CLOCK_H
 #define TERM_CLOCK_H
 

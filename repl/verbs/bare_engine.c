@@ -7,6 +7,7 @@
 #include "tty/interrupt.h"
 #include "tty/show_progress.h"
 #include "verbs/model_choice.h"
+#include "verbs/pull.h"
 
 static void no_output(void *user, const struct nb_output *out) { (void)user, (void)out; }
 

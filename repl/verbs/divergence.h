@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * How far two models' distributions of the next token differ on the same sequences. */
-#ifndef REPL_DIVERGENCE_H
-#define REPL_DIVERGENCE_H
+#ifndef VERBS_DIVERGENCE_H
+#define VERBS_DIVERGENCE_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -20,6 +20,7 @@
 #include "tty/fault.h"
 #include "tty/repl.h"
 #include "verbs/model_choice.h"
+#include "verbs/pull.h"
 #include "verbs/verbs.h"
 
 static int version_main(struct options *opt, int argc, char **argv)

@@ -9,6 +9,7 @@
 
 #include "common/files.h"
 #include "common/must.h"
+#include "verbs/pull.h"
 
 const char *model_choice_name(const struct options *opt)
 {

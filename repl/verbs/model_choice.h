@@ -22,8 +22,4 @@ const char *const *model_choice_dirs(void);
 typedef void (*model_choice_fn)(const char *name, const char *path, void *user);
 void model_choice_each(model_choice_fn fn, void *user);
 
-/* At a terminal, when the chosen model is one of the hub and not here: offers to pull it. 0 means
- * go on, whatever was answered. Errors: as hub_pull. */
-int pull_offer(const struct options *opt, struct phi3v_error *err);
-
 #endif

@@ -30,16 +30,17 @@ struct options {
     int port, max_queue;
 };
 
-enum option_use {                            /* in addition to the bits of enum setting_use */
-                  OPTION_COMMON = 1 << 8,    /* every verb that runs a model */
-                  OPTION_DEBUG = 1 << 9,     /* debug verbs only */
-                  OPTION_EVAL = 1 << 10,     /* eval only */
-                  OPTION_QUANTIZE = 1 << 11, /* quantize only */
-                  OPTION_NOTEBOOK = 1 << 12, /* the notebook only */
-                  OPTION_KERNEL = 1 << 13,   /* kernel only */
-                  OPTION_SERVE = 1 << 14,    /* serve only */
-                  OPTION_CONNECT = 1 << 15,  /* verbs that a server may answer */
-                  OPTION_ASK = 1 << 16       /* ask only */
+/* In addition to the bits of enum setting_use. */
+enum option_use {
+    OPTION_COMMON = 1 << 8,    /* every verb that runs a model */
+    OPTION_DEBUG = 1 << 9,     /* debug verbs only */
+    OPTION_EVAL = 1 << 10,     /* eval only */
+    OPTION_QUANTIZE = 1 << 11, /* quantize only */
+    OPTION_NOTEBOOK = 1 << 12, /* the notebook only */
+    OPTION_KERNEL = 1 << 13,   /* kernel only */
+    OPTION_SERVE = 1 << 14,    /* serve only */
+    OPTION_CONNECT = 1 << 15,  /* verbs that a server may answer */
+    OPTION_ASK = 1 << 16       /* ask only */
 };
 
 /* The i-th option, or NULL after the last; *ret_use is its mask. Settings are OPTION_COMMON. */

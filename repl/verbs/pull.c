@@ -13,6 +13,7 @@
 #include "term/progress.h"
 #include "tty/interrupt.h"
 #include "verbs/model_choice.h"
+#include "verbs/pull.h"
 #include "verbs/verbs.h"
 
 static int show(const struct hub_progress *p, void *user)

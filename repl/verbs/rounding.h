@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * Measures what rounding a model costs, by asking the exact model and its rounded forms the
  * same. */
-#ifndef REPL_ROUNDING_H
-#define REPL_ROUNDING_H
+#ifndef VERBS_ROUNDING_H
+#define VERBS_ROUNDING_H
 
 #include "verbs/bare_engine.h"
 

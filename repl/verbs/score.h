@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * How well an answer agrees with what is known about a picture. Letters are UTF-8 characters, ASCII
  * case is ignored where said, and a run of blanks and line breaks counts as one blank. */
-#ifndef REPL_SCORE_H
-#define REPL_SCORE_H
+#ifndef VERBS_SCORE_H
+#define VERBS_SCORE_H
 
 #include <stdbool.h>
 #include <stddef.h>

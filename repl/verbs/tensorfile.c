@@ -36,8 +36,13 @@ int npy_write(const char *path, int n_dims, const int64_t *shape, const float *d
                   : i + 1 < n_dims ? ", "
                                    : "");
     text_add(&head, "), }");
-    while ((10 + head.n + 1) % 64) text_add(&head, " "); /* data begins at a multiple of 64 */
+    while ((10 + head.n + 1) % 64 && !head.failed)
+        text_add(&head, " "); /* data begins at a multiple of 64 */
     text_add(&head, "\n");
+    if (head.failed) {
+        text_free(&head);
+        return memory_error(err);
+    }
 
     FILE *f = fopen(path, "wbe");
     int rc = 0;
@@ -92,13 +97,13 @@ static char *safetensors_head(const struct tensor_list *list)
                                       "data_offsets", at, end));
         at = end;
     }
-    char *plain = json_line(head);
+    char *plain = must(json_line(head));
     json_decref(head);
     struct text padded = {0};
     text_add(&padded, plain);
     free(plain);
-    while (padded.n % 8) text_add(&padded, " ");
-    return text_take(&padded);
+    while (padded.n % 8 && !padded.failed) text_add(&padded, " ");
+    return xtake(&padded);
 }
 
 int tensor_list_write(const char *path, const struct tensor_list *list, struct phi3v_error *err)
