@@ -42,31 +42,37 @@ static int fail_large(const char *source, const struct fetch_options *opt, struc
 
 /* -- Files and the standard input ------------------------------------------------------------- */
 
-/* Waits for input, giving the person a chance to cancel; 0, or CANCELLED. */
-static int wait_readable(int fd, size_t n, const struct fetch_options *opt)
+/* Waits for input, at most patience_s (0: for ever), giving the person a chance to cancel. */
+static int wait_readable(int fd, const char *source, const struct fetch_options *opt, size_t n,
+                         double patience_s, struct phi3v_error *err)
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
+    double waited_s = 0;
     do {
         if (opt->on_progress && opt->on_progress((int64_t)n, 0, opt->user))
-            return PHI3V_E_CANCELLED;
+            return net_fail(err, PHI3V_E_CANCELLED, "reading %s was cancelled", source);
+        if (patience_s > 0 && waited_s > patience_s)
+            return net_fail(err, PHI3V_E_IO, "%s is a pipe to which nothing was written for %.0f s",
+                            source, patience_s);
+        waited_s += NET_POLL_MS / 1000.0;
     } while (poll(&p, 1, NET_POLL_MS) == 0);
     return 0;
 }
 
 /* Reads to the end. */
-static int read_all(int fd, const char *source, const struct fetch_options *opt, struct bytes *to,
-                    struct phi3v_error *err)
+static int read_all(int fd, const char *source, const struct fetch_options *opt, double patience_s,
+                    struct bytes *to, struct phi3v_error *err)
 {
     char part[1 << 16];
     ssize_t n;
     for (;;) {
-        if (wait_readable(fd, to->n, opt) != 0)
-            return net_fail(err, PHI3V_E_CANCELLED, "reading %s was cancelled", source);
+        int rc = wait_readable(fd, source, opt, to->n, patience_s, err);
+        if (rc) return rc;
         n = read(fd, part, sizeof part);
         if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
         if (n < 0) return net_fail(err, PHI3V_E_IO, "cannot read %s: %s", source, strerror(errno));
         if (n == 0) break;
-        int rc = bytes_add(to, part, (size_t)n, opt->limit_bytes);
+        rc = bytes_add(to, part, (size_t)n, opt->limit_bytes);
         if (rc == BYTES_TOO_MANY) return fail_large(source, opt, err);
         if (rc) return net_fail_memory(err, source);
     }
@@ -74,11 +80,11 @@ static int read_all(int fd, const char *source, const struct fetch_options *opt,
     return 0;
 }
 
-static int read_fd(int fd, const char *source, const struct fetch_options *opt, struct fetched *ret,
-                   struct phi3v_error *err)
+static int read_fd(int fd, const char *source, const struct fetch_options *opt, double patience_s,
+                   struct fetched *ret, struct phi3v_error *err)
 {
     struct bytes all = {0};
-    int rc = read_all(fd, source, opt, &all, err);
+    int rc = read_all(fd, source, opt, patience_s, &all, err);
     if (rc == 0) {
         ret->bytes = (uint8_t *)all.data;
         ret->n_bytes = all.n;
@@ -94,10 +100,11 @@ static int fetch_stdin(const char *source, const struct fetch_options *opt, stru
     if (isatty(opt->in_fd))
         return net_fail(err, PHI3V_E_ARGUMENT,
                         "- reads a picture from the standard input, but that is the terminal");
-    return read_fd(opt->in_fd, source, opt, ret, err);
+    return read_fd(opt->in_fd, source, opt, 0, ret, err);
 }
 
-/* Opens regular files and pipes; O_NONBLOCK so that a pipe without a writer does not block. */
+/* Opens regular files and, for a person, pipes; O_NONBLOCK so that a pipe without a writer does not
+ * block. */
 static int fetch_file(const char *path, const char *source, const struct fetch_options *opt,
                       struct fetched *ret, struct phi3v_error *err)
 {
@@ -111,12 +118,12 @@ static int fetch_file(const char *path, const char *source, const struct fetch_o
     int rc;
     if (S_ISDIR(st.st_mode))
         rc = net_fail(err, PHI3V_E_IO, "%s is a folder, not a picture", source);
-    else if (!S_ISREG(st.st_mode) && !S_ISFIFO(st.st_mode))
+    else if (!S_ISREG(st.st_mode) && !(S_ISFIFO(st.st_mode) && opt->origin == NET_TYPED))
         rc = net_fail(err, PHI3V_E_IO, "%s is not a file", source);
     else if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > opt->limit_bytes)
         rc = fail_large(source, opt, err);
     else
-        rc = read_fd(fd, source, opt, ret, err);
+        rc = read_fd(fd, source, opt, opt->timeout_s, ret, err);
     close(fd);
     return rc;
 }

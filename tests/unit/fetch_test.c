@@ -268,6 +268,12 @@ static void test_files(void **state)
     unlink(path);
     expect_error(dir, &typed, PHI3V_E_IO, "is a folder");
     expect_error("/dev/zero", &typed, PHI3V_E_IO, "is not a file");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    const struct fetch_options impatient = {.origin = NET_TYPED, .timeout_s = 0.2};
+    expect_error(path, &impatient, PHI3V_E_IO, "nothing was written");
+    const struct fetch_options of_file = {.origin = NET_FILE};
+    expect_error(path, &of_file, PHI3V_E_IO, "is not a file");
+    unlink(path);
     rmdir(dir);
 }
 
