@@ -152,8 +152,8 @@ int ask_main(struct options *opt, int argc, char **argv)
     int n, status = verb_options(opt, argc, argv, &words, &n);
     if (status >= 0) return status;
     if (n == 0)
-        return verb_misuse(opt,
-                           "ask needs a prompt: phiscope ask -i picture.png \"What is this?\"");
+        return verb_misuse(opt, "ask needs a prompt: phiscope ask -i picture.png \"What is this?\" "
+                                "(- reads it from standard input)");
     if (n > 1)
         return verb_misuse(opt, "ask takes one prompt, in quotes; \"%s\" is another word",
                            words[1]);
