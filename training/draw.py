@@ -489,6 +489,19 @@ def free_line(rng, longest, most=3):
     return line
 
 
+def number_line(rng, longest, most=3):
+    """Up to `most` numbers in the forms that charts and tables have, some behind a short label."""
+    line = ""
+    for _ in range(rng.integers(1, most + 1)):
+        value = float(np.exp(rng.uniform(np.log(0.5), np.log(20000))))
+        word = pick(rng, ["{:.0f}", "{:.0f}", "{:.1f}", "{:.2f}", "{:,.0f}", "{:.0f}%", "{:.1f}%", "${:.2f}"]).format(value)
+        if rng.random() < 0.35:
+            word = pick(rng, pick(rng, words.LABEL_RUNS + words.LABEL_SETS)) + " " + word
+        if len(line) + len(word) + 1 <= longest:
+            line = (line + " " + word).strip()
+    return line
+
+
 GLYPHS = [chr(c) for c in (*range(65, 91), *range(97, 123), *range(48, 58))]
 GLYPHS += [chr(c) for c in range(33, 127) if chr(c) not in GLYPHS]
 
@@ -512,8 +525,8 @@ def faint(rng, image, paper):
     return Image.fromarray(np.clip(faint, 0, 255).astype(np.uint8))
 
 
-def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100):
-    """Stage 1 and 2 picture, one crop: at most so many lines of text of about one size."""
+def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100, line=free_line):
+    """Stage 1 and 2 picture, one crop: at most so many lines of text of about one size, each by `line`."""
     ink, paper = ink_and_paper(rng)
     if rng.random() < 0.4:
         ink, paper = jitter(rng, (25, 25, 25), 25), (255, 255, 255)
@@ -529,7 +542,7 @@ def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100):
         if y > side - 4 or len(lines) == most:
             break
         # lines that are full give more letters to learn for the same work
-        text = free_line(rng, int((side - x) / (size * 0.5)), 3 if rng.random() < 0.3 else 12)
+        text = line(rng, int((side - x) / (size * 0.5)), 3 if rng.random() < 0.3 else 12)
         if not text:
             text = pick(rng, GLYPHS[:62])
         ends = np.cumsum([advance(face, size, ch) for ch in text])
