@@ -19,6 +19,7 @@ WINDOWS = 5     # crops cut from a picture of stage 1
 OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
 OTHER_OVERVIEWS = 0.15
 AFTER = "<|end|>\n<|assistant|>\n"
+BEFORE_QUESTION = 1 + len(tokenizer.encode_stretch("\n"))  # tokens of <|user|> and its line break
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
 
 
@@ -90,13 +91,20 @@ def encode(sample, looks, c, lone):
     ids, first_place, targets, seen, guide = [], {}, {}, set(), []
     for turn, (question, answer) in enumerate(sample.turns):
         numbers = sample.pictures_of(turn)
-        tags = "".join(f"<|image_{n + 1}|>\n" for n in numbers)
-        text = ("<|end|>\n" if turn else "") + prompt(tags + question)
+        names, begin = [f"<|image_{n + 1}|>" for n in numbers], len(ids)
+        inside = sample.inside and names
+        if inside:
+            question = question.rstrip("?.")
+            text = f"{question} in {' and '.join(names)}?"
+        else:
+            text = "".join(name + "\n" for name in names) + question
         # only the very first piece of the conversation has this BOS
-        ids += tokenizer.encode_prompt(text, counts)[1 if turn else 0:]
+        ids += tokenizer.encode_prompt(("<|end|>\n" if turn else "") + prompt(text), counts)[1 if turn else 0:]
         first_place.update((n, ids.index(-(n + 1))) for n in numbers)
         letters = tokenizer.encode_stretch(answer.text)
         question_start = len(ids) - BEHIND_QUESTION - len(question)
+        if inside:
+            question_start = ids.index(tokenizer.USER, begin) + BEFORE_QUESTION
         for i, token in enumerate(letters + [tokenizer.END]):
             if i < sample.given:
                 continue

@@ -46,7 +46,13 @@ class Source:
         return self.entry(rng, self.kinds[rng.choice(len(self.kinds), p=self.shares)])
 
     def sample(self, rng):
-        """One conversation. One in sixteen is about two unlike pictures, one in forty about two things in turn."""
+        """One conversation; one in eight with its pictures named inside of the question."""
+        sample, looks = self.conversation(rng)
+        sample.inside = rng.random() < 1 / 8
+        return sample, looks
+
+    def conversation(self, rng):
+        """One in sixteen is about two unlike pictures, one in forty about two things in turn."""
         chance = rng.random()
         if chance < 1 / 16:
             kinds = [kind for kind in self.kinds if kind in NAMABLE]
