@@ -12,7 +12,7 @@ import windows
 
 TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
 LONE_CROPS = 12 # read in each step of stage 3 besides every six pictures
-NUMBERS = 0.4   # share of them that is numbers, whose digits no word helps to guess
+NUMBERS = 0.4   # share of packed crops that is numbers, whose digits no word helps to guess
 LONGEST_LONE = 120  # letters of a lone crop that is read
 CONCLUDED = 1   # conclusions without a picture, for each picture of stage 3
 WINDOWS = 5     # crops cut from a picture of stage 1
@@ -31,9 +31,10 @@ def look(picture, c):
     return hd.crops(canvas, c.side), glyphs, things, place
 
 
-def lone_crop(rng, c, **options):
+def lone_crop(rng, c, most=100):
     """A packed crop as it is: crop [1, 3, s, s] and labels without an overview."""
-    picture = draw.weather(rng, draw.packed_crop(rng, c.side, **options))
+    line = draw.number_line if rng.random() < NUMBERS else draw.free_line
+    picture = draw.weather(rng, draw.packed_crop(rng, c.side, most=most, line=line))
     glyphs, things = labels.crop_labels(picture, hd.AS_IS, c.grid, c.patch)
     return picture, hd.normalise(np.asarray(picture.image))[None], glyphs[1:], things[1:]
 
@@ -70,8 +71,7 @@ def crop_batch(rng, size, c, store=None):
 def reading(rng, c):
     """Stage 2: read one packed crop. Its tokens come without an overview."""
     while True:
-        line = draw.number_line if rng.random() < NUMBERS else draw.free_line
-        picture, x, glyphs, things = lone_crop(rng, c, most=int(rng.integers(1, 8)), line=line)
+        picture, x, glyphs, things = lone_crop(rng, c, int(rng.integers(1, 8)))
         if 0 < len(picture.facts["text"].text) <= LONGEST_LONE:
             break
     turn = tasks.page_read(rng, picture.facts)
