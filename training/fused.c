@@ -257,7 +257,7 @@ static void forward_rows(const struct forward *f, int64_t t, const struct rows *
 void attention_forward(const struct shape *s, const struct rows *q, const struct rows *k,
                        const struct rows *v, const struct rows *out, float *total)
 {
-    const int64_t n = s->n_pos, padded = up_to(n, KEYS) + KEYS;
+    const int64_t n = s->n_pos, padded = up_to(n, KEYS);
     struct forward f = {.s = s,
                         .padded = padded,
                         .keys = room(padded * D * 2),
@@ -381,7 +381,7 @@ void attention_backward(const struct shape *s, const struct rows *q, const struc
                         const struct rows *out_gradient, const struct rows *dq,
                         const struct rows *dk, const struct rows *dv)
 {
-    const int64_t n = s->n_pos, padded = up_to(n, KEYS) + KEYS;
+    const int64_t n = s->n_pos, padded = up_to(n, KEYS);
     struct backward *g = room(sizeof *g);
     *g = (struct backward){.s = s,
                            .q = q,

@@ -252,10 +252,9 @@ json_t *json_error(const struct phi3v_error *err)
 
 int json_begins(const char **text, size_t *n, const char *what, struct phi3v_error *err)
 {
-    const char *s = *text;
-    if (*n >= 2 && (!memcmp(s, "\xFF\xFE", 2) || !memcmp(s, "\xFE\xFF", 2)))
+    if (is_utf16(*text, *n))
         return refuse(err, PHI3V_E_IO, "%.200s is UTF-16: save it as UTF-8", what);
-    size_t mark = *n >= 3 && !memcmp(s, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    size_t mark = utf8_mark(*text, *n);
     if (*n == mark) return refuse(err, PHI3V_E_IO, "%.200s is empty", what);
     *text += mark;
     *n -= mark;

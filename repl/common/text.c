@@ -58,6 +58,16 @@ int hex_digit(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
+bool is_utf16(const char *bytes, size_t n)
+{
+    return n >= 2 && (!memcmp(bytes, "\xFF\xFE", 2) || !memcmp(bytes, "\xFE\xFF", 2));
+}
+
+size_t utf8_mark(const char *bytes, size_t n)
+{
+    return n >= 3 && !memcmp(bytes, "\xEF\xBB\xBF", 3) ? 3 : 0;
+}
+
 const char *human_bytes(double bytes, char *buf, size_t n)
 {
     static const char *const unit[] = {"bytes", "kB", "MB", "GB", "TB"};

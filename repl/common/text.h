@@ -21,6 +21,10 @@ void hex_text(const unsigned char *bytes, size_t n, char *ret);
 /* The value of a hexadecimal digit in either case; -1: not a digit. */
 int hex_digit(char c);
 
+/* Whether text from outside is UTF-16, by its byte order mark; the bytes of that of UTF-8, 0: none. */
+bool is_utf16(const char *bytes, size_t n);
+size_t utf8_mark(const char *bytes, size_t n);
+
 /* "1.5 GB", "12 kB": decimal units, three digits. Returns buf. */
 const char *human_bytes(double bytes, char *buf, size_t n);
 

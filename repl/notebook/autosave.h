@@ -11,7 +11,7 @@
 
 #include "notebook/core.h"
 
-/* With state_dir NULL nothing is kept, and all these functions do nothing. */
+/* With state_dir NULL nothing is kept, and these functions do nothing, but for autosave_leave. */
 int autosave_open(struct notebook *nb, const char *state_dir, struct phi3v_error *err);
 /* Leaves unsaved changes behind, with a note. Errors: IO (they cannot be kept). */
 int autosave_leave(struct notebook *nb, struct phi3v_error *err);

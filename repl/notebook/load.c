@@ -309,9 +309,9 @@ int load_expand(const struct word *word, struct strings *ret, struct phi3v_error
 static bool exists(const char *word)
 {
     char *path = load_path(word);
-    bool there = path && (load_finds(path) || !access(path, F_OK));
+    bool there = path && !access(path, F_OK);
     free(path);
-    return there;
+    return there || load_finds(word);
 }
 
 /* The bytes of the longest name of something that exists at the beginning of the text, as it is,
@@ -375,13 +375,22 @@ int load_words(const char *line, struct words *ret, struct phi3v_error *err)
 
 /* -- What looks like a picture ---------------------------------------------------------------- */
 
-bool load_finds(const char *path)
+/* Whether there is such a file, or one of which this is a page. */
+static bool finds_path(const char *path)
 {
     if (is_plain_file(path)) return true;
     struct mark mark = page_mark(path);
     char *name = mark.there ? text_copyn(path, mark.n) : NULL;
     bool found = name && is_plain_file(name);
     free(name);
+    return found;
+}
+
+bool load_finds(const char *word)
+{
+    char *path = load_path(word);
+    bool found = path && finds_path(path);
+    free(path);
     return found;
 }
 
@@ -399,7 +408,7 @@ bool names_picture(const char *word)
 {
     if (fetch_is_url(word)) return true;
     char *path = load_path(word);
-    bool named = path && has_picture_name(path) && load_finds(path);
+    bool named = path && has_picture_name(path) && finds_path(path);
     free(path);
     return named;
 }

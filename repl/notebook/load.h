@@ -50,8 +50,8 @@ int load_expand(const struct word *word, struct strings *ret, struct phi3v_error
  * or without memory. The caller frees. */
 char *load_path(const char *what);
 
-/* Whether the path names a file, or a page of one. */
-bool load_finds(const char *path);
+/* Whether the word's path is a file, or a page of one. */
+bool load_finds(const char *word);
 /* Whether the name has a picture's usual ending (.png, .jpg, .jpeg, …) or names a page of a
  * document. */
 bool has_picture_name(const char *path);

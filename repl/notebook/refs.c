@@ -72,10 +72,10 @@ static bool goes_on(const char *rest)
     return (*rest == '.' || *rest == ':' || *rest == '@') && isalnum((unsigned char)rest[1]);
 }
 
-static int handle_ref(const char *at, const struct images *m, struct ref *ret,
-                      struct phi3v_error *err)
+/* n: bytes of the name that known_name found, with *ret. */
+static int handle_ref(const char *at, size_t n, struct ref *ret, struct phi3v_error *err)
 {
-    size_t n = known_name(at + 1, m, ret), digits = strspn(at + 1, "0123456789");
+    size_t digits = strspn(at + 1, "0123456789");
     size_t run = digits && at[1 + digits] == '-' ? strspn(at + 2 + digits, "0123456789") : 0;
     if (run) run += digits + 1;
     if (run && n < run && !is_name_char(at[1 + run]) && !goes_on(at + 1 + run))
@@ -189,14 +189,6 @@ static bool cut_to(struct search *s, struct name *name, bool (*fits)(const char 
     return false;
 }
 
-static bool finds_file(const char *word)
-{
-    char *path = load_path(word);
-    bool found = path && load_finds(path);
-    free(path);
-    return found;
-}
-
 static bool looks_like_path(const char *path)
 {
     return !strncmp(path, "./", 2) || !strncmp(path, "../", 3) || !strncmp(path, "~/", 2) ||
@@ -225,7 +217,7 @@ static int path_ref(struct search *s, const char *at, bool is_handle, struct ref
     if (address)
         cut_marks(&name);
     else
-        found = may_ask && cut_to(s, &name, finds_file, is_handle ? 0 : MOST_OTHERS);
+        found = may_ask && cut_to(s, &name, load_finds, is_handle ? 0 : MOST_OTHERS);
     if (!found && (cut_to(s, &name, has_picture_name, 0) || looks_like_path(name.text))) {
         cut_marks(&name);
         found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent%s",
@@ -250,7 +242,7 @@ static int bare_ref(struct search *s, const char *at, struct ref *ret)
         !read_name(s, at, data ? LONGEST_ADDRESS : LONGEST_PATH, &name))
         return 0;
     bool address = fetch_is_url(name.text);
-    bool found = !address && cut_to(s, &name, finds_file, 0);
+    bool found = !address && cut_to(s, &name, load_finds, 0);
     bool missing =
         !found && (data || (cut_to(s, &name, has_picture_name, 0) && !is_pattern(name.text)));
     if (!found && !missing) {
@@ -303,10 +295,9 @@ static int ref_at(struct search *s, const char *text, const char *p, const char 
 {
     if (*p == '{') return answer_ref(p, ret);
     if (*p == '@' && (p == behind || may_refer(text, p))) {
-        struct ref handle;
-        size_t n = known_name(p + 1, s->images, &handle);
+        size_t n = known_name(p + 1, s->images, ret);
         int found = path_ref(s, p, n && !goes_on(p + 1 + n), ret, err);
-        return found ? found : handle_ref(p, s->images, ret, err);
+        return found ? found : handle_ref(p, n, ret, err);
     }
     return s->origin != NB_REQUEST && begins_word(text, p) ? bare_ref(s, p, ret) : 0;
 }

@@ -12,13 +12,8 @@ static const char quotes[] = "\"\"\"";
 
 /* -- Text from outside ------------------------------------------------------------------------ */
 
-static bool is_utf16(const char *bytes, size_t n)
-{
-    return n >= 2 && (!memcmp(bytes, "\xFF\xFE", 2) || !memcmp(bytes, "\xFE\xFF", 2));
-}
-
-/* Adds one character of the input; returns its bytes. */
-static size_t take_letter(struct text *out, const char *p, size_t n)
+/* Adds one character of the input; returns its bytes. What is not UTF-8 becomes U+FFFD. */
+static size_t take_letter(struct text *out, const char *p, size_t n, bool *ret_is_utf8)
 {
     if (*p == '\r') {
         text_add(out, "\n");
@@ -33,46 +28,45 @@ static size_t take_letter(struct text *out, const char *p, size_t n)
     utf8proc_int32_t letter;
     utf8proc_ssize_t k =
         utf8proc_iterate((const utf8proc_uint8_t *)p, (utf8proc_ssize_t)n, &letter);
-    if (k > 0)
+    if (k > 0) {
         text_addn(out, p, (size_t)k);
-    else
-        text_add(out, "\xEF\xBF\xBD");
-    return k > 0 ? (size_t)k : 1;
+        return (size_t)k;
+    }
+    text_add(out, "\xEF\xBF\xBD");
+    *ret_is_utf8 = false;
+    return 1;
 }
 
-int source_normalise(const char *bytes, size_t n, const char *what, char **ret,
+static int normalise(const char *bytes, size_t n, const char *what, char **ret, bool *ret_is_utf8,
                      struct phi3v_error *err)
 {
     if (is_utf16(bytes, n))
         return refuse(err, PHI3V_E_ARGUMENT, "%.200s is UTF-16: save it as UTF-8", what);
     if (memchr(bytes, 0, n))
         return refuse(err, PHI3V_E_ARGUMENT, "%.200s has a zero byte: it is not text", what);
-    size_t at = n >= 3 && !memcmp(bytes, "\xEF\xBB\xBF", 3) ? 3 : 0;
+    size_t at = utf8_mark(bytes, n);
     struct text out = {0};
-    while (at < n) at += take_letter(&out, bytes + at, n - at);
+    *ret_is_utf8 = true;
+    while (at < n) at += take_letter(&out, bytes + at, n - at, ret_is_utf8);
     *ret = text_take(&out);
     return *ret ? 0 : memory_error(err);
 }
 
-static bool is_utf8(const char *bytes, size_t n)
+int source_normalise(const char *bytes, size_t n, const char *what, char **ret,
+                     struct phi3v_error *err)
 {
-    utf8proc_int32_t letter;
-    const utf8proc_uint8_t *p = (const utf8proc_uint8_t *)bytes, *end = p + n;
-    while (p < end) {
-        utf8proc_ssize_t k = utf8proc_iterate(p, end - p, &letter);
-        if (k < 1) return false;
-        p += k;
-    }
-    return true;
+    bool is_utf8;
+    return normalise(bytes, n, what, ret, &is_utf8, err);
 }
 
 int source_of_file(const char *bytes, size_t n, const char *what, char **ret,
                    struct phi3v_error *err)
 {
     char *text;
-    int rc = source_normalise(bytes, n, what, &text, err);
+    bool is_utf8;
+    int rc = normalise(bytes, n, what, &text, &is_utf8, err);
     if (rc) return rc;
-    if (!is_utf8(bytes, n)) {
+    if (!is_utf8) {
         free(text);
         return refuse(err, PHI3V_E_IO,
                       "%.200s is not UTF-8: it has another encoding, or is no text", what);

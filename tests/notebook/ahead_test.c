@@ -200,13 +200,14 @@ static void the_price_is_told(void **state)
 {
     (void)state;
     r.cache = true;
-    recorder_restart(&r, false);
-    works(&r, ":load a.ppm");
-    /* on a machine that is too busy a trial gives up; the first answer's times are known anyway */
-    if (r.nb->engine.price.s_per_crop > 0 && r.nb->engine.price.s_per_row > 0)
-        assert_saw(&r, ", about ");
-    works(&r, "What is this?");
+    for (int tries = 0; tries < 50; tries++) { /* on a machine that is too busy a trial gives up */
+        recorder_restart(&r, false);
+        works(&r, ":load a.ppm");
+        if (r.nb->engine.price.s_per_crop > 0 && r.nb->engine.price.s_per_row > 0) break;
+    }
+    assert_saw(&r, ", about ");
     assert_true(r.nb->engine.price.s_per_crop > 0 && r.nb->engine.price.s_per_row > 0);
+    works(&r, "What is this?");
     recorder_restart(&r, false); /* what was learnt is there again */
     assert_true(r.nb->engine.price.s_per_crop > 0 && r.nb->engine.price.s_per_row > 0);
     r.nb->engine.price.s_per_crop = 100;
