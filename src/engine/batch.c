@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "engine/answer.h"
 #include "engine/generate.h"
+#include "engine/session_decode.h"
 
 /* WAITS: its prefill has not begun; LOADS: prefill is under way; READY: prefill is complete;
  * ANSWERS: it decodes. */

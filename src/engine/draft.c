@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/mem.h"
+#include "engine/session_decode.h"
 
 int draft_init(struct draft *d, const struct phi3v_params *params, int n_vocab,
                struct phi3v_error *err)
