@@ -15,17 +15,19 @@ static int add_part(EVP_MD_CTX *ctx, const struct sha256_part *part, struct stop
     return 1;
 }
 
-int sha256_hex(const struct sha256_part *parts, int n_parts, struct stop *stop, char ret_hex[65])
+int sha256_hex(const struct sha256_part *parts, int n_parts, struct stop *stop, char ret_hex[65],
+               struct phi3v_error *err)
 {
     static const char digits[] = "0123456789abcdef";
     unsigned char digest[32];
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    if (!ctx) return -1;
-    int ok = EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
+    int ok = ctx && EVP_DigestInit_ex(ctx, EVP_sha256(), NULL);
     for (int i = 0; ok && i < n_parts; i++) ok = add_part(ctx, &parts[i], stop);
     ok = ok && EVP_DigestFinal_ex(ctx, digest, NULL);
     EVP_MD_CTX_free(ctx);
-    if (!ok) return -1;
+    if (!ok && stop && stop->seen)
+        return err_set(err, PHI3V_E_CANCELLED, "computing a digest was cancelled");
+    if (!ok) return err_set(err, PHI3V_E_IO, "libcrypto could not compute a SHA-256 digest");
     for (int i = 0; i < 32; i++) {
         ret_hex[2 * i] = digits[digest[i] >> 4];
         ret_hex[2 * i + 1] = digits[digest[i] & 15];

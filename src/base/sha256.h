@@ -3,6 +3,7 @@
 #ifndef BASE_SHA256_H
 #define BASE_SHA256_H
 
+#include "base/err.h"
 #include "base/stop.h"
 
 struct sha256_part {
@@ -10,8 +11,8 @@ struct sha256_part {
     size_t n_bytes;
 };
 
-/* The digest of all parts in order. Returns 0, or -1 when libcrypto fails or the work was stopped
- * (stop->seen). */
-int sha256_hex(const struct sha256_part *parts, int n_parts, struct stop *stop, char ret_hex[65]);
+/* The digest of all parts in order. Errors: CANCELLED (by stop), IO (libcrypto fails). */
+int sha256_hex(const struct sha256_part *parts, int n_parts, struct stop *stop, char ret_hex[65],
+               struct phi3v_error *err);
 
 #endif

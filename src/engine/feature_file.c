@@ -10,11 +10,6 @@
 
 enum { FORMAT = 1, LAYER_PARTS = 16, OTHER_PARTS = 12 };
 
-static int no_digest(struct phi3v_error *err)
-{
-    return err_set(err, PHI3V_E_IO, "libcrypto could not compute a SHA-256 digest");
-}
-
 /* -- What decides the features ----------------------------------------------------------------- */
 
 /* The input of the digest: a line of text that describes the weights, then the weights. */
@@ -74,10 +69,7 @@ static int digest_tower(const struct phi3v_model *m, struct stop *stop, char ret
     add_weights(&p, &m->bound);
     int rc = p.text.failed ? err_memory(err, "a digest", p.text.n) : 0;
     p.v[0] = (struct sha256_part){p.text.data, p.text.n};
-    if (!rc && sha256_hex(p.v, p.n, stop, ret_hex))
-        rc = stop && stop->seen
-                 ? err_set(err, PHI3V_E_CANCELLED, "digesting the weights was cancelled")
-                 : no_digest(err);
+    if (!rc) rc = sha256_hex(p.v, p.n, stop, ret_hex, err);
     buf_fini(&p.text);
     mem_free(p.v);
     return rc;
@@ -108,7 +100,7 @@ int feature_file_key(struct phi3v_model *m, const struct slot *slot, struct stop
     struct sha256_part parts[] = {{tower, sizeof tower},
                                   {slot->image->info.content_sha256, sizeof tower},
                                   {&num_crops, sizeof num_crops}};
-    return sha256_hex(parts, 3, NULL, ret_hex) ? no_digest(err) : 0;
+    return sha256_hex(parts, 3, NULL, ret_hex, err);
 }
 
 /* -- Bytes ------------------------------------------------------------------------------------- */
@@ -144,7 +136,8 @@ static int write_rows(const struct phi3v_model *m, const char key[65], const str
     const float *data = table->features_data(f);
     size_t n = sizeof h + rows_bytes(&h);
     struct sha256_part rows = {data, rows_bytes(&h)};
-    if (sha256_hex(&rows, 1, NULL, h.data_sha256)) return no_digest(err);
+    int rc = sha256_hex(&rows, 1, NULL, h.data_sha256, err);
+    if (rc) return rc;
     char *bytes = mem_alloc(n);
     if (!bytes) return err_memory(err, "a picture's features", n);
     memcpy(bytes, &h, sizeof h);
@@ -186,7 +179,8 @@ static int check_bytes(const struct head *want, const char *bytes, size_t n,
                        "the stored features belong to another picture, model or processor");
     struct sha256_part rows = {bytes + sizeof got, n - sizeof got};
     if (n - sizeof got == rows_bytes(want)) {
-        if (sha256_hex(&rows, 1, NULL, sha256)) return no_digest(err);
+        int rc = sha256_hex(&rows, 1, NULL, sha256, err);
+        if (rc) return rc;
         if (!memcmp(sha256, stored_sha256, sizeof sha256)) return 0;
     }
     return err_set(err, PHI3V_E_IO, "the stored features are damaged: remove them");

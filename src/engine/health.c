@@ -71,8 +71,8 @@ int health_of_model(const struct phi3v_model *m, struct phi3v_model_health *ret,
     int code = path ? file_read(path, TOKENIZER_MAX_BYTES, &text, &n, err)
                     : err_memory(err, "a path", strlen(m->path));
     if (code) return code;
-    if (sha256_hex(&(struct sha256_part){text, n}, 1, NULL, ret->tokenizer_sha256))
-        return err_set(err, PHI3V_E_IO, "libcrypto could not compute a SHA-256 digest");
+    code = sha256_hex(&(struct sha256_part){text, n}, 1, NULL, ret->tokenizer_sha256, err);
+    if (code) return code;
     ret->n_token_ids = tokenizer_n_ids(m->tokenizer);
     return count_tensors(m, ret, err);
 }

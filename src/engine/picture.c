@@ -9,19 +9,24 @@
 
 enum { MAX_NUM_CROPS = 1024 }; /* keeps token counts within an int; models were trained with 16 */
 
-static int digest_pixels(const struct pixels *p, struct stop *stop, char ret_hex[65])
+static int digest_pixels(const struct pixels *p, struct stop *stop, char ret_hex[65],
+                         struct phi3v_error *err)
 {
     uint32_t size[2] = {(uint32_t)p->width, (uint32_t)p->height};
     struct sha256_part parts[] = {{size, sizeof size},
                                   {p->rgb, (size_t)p->width * (size_t)p->height * 3}};
-    return sha256_hex(parts, 2, stop, ret_hex);
+    return sha256_hex(parts, 2, stop, ret_hex, err);
 }
 
-static int no_digest(const struct stop *stop, struct phi3v_error *err)
+/* Digests the file, and the raster decoded from it. */
+static int digest_picture(struct phi3v_image *image, const void *file, size_t n_bytes,
+                          struct stop *stop, struct phi3v_error *err)
 {
-    if (stop && stop->seen)
-        return err_set(err, PHI3V_E_CANCELLED, "reading the picture was cancelled");
-    return err_set(err, PHI3V_E_IO, "libcrypto could not compute a SHA-256 digest");
+    struct sha256_part part = {file, n_bytes};
+    int rc = sha256_hex(&part, 1, stop, image->info.file_sha256, err);
+    if (!rc) rc = digest_pixels(&image->pixels, stop, image->info.content_sha256, err);
+    if (rc != PHI3V_E_CANCELLED) return rc;
+    return err_set(err, PHI3V_E_CANCELLED, "reading the picture was cancelled");
 }
 
 int picture_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_image_options *opt,
@@ -46,14 +51,12 @@ int picture_from_bytes(const void *bytes, size_t n_bytes, const struct phi3v_ima
                                             .transparent_share = decoded.transparent_share,
                                             .animated = decoded.animated,
                                             .incomplete = decoded.incomplete};
-    struct sha256_part file = {bytes, n_bytes};
-    if (sha256_hex(&file, 1, &stop, image->info.file_sha256) ||
-        digest_pixels(&image->pixels, &stop, image->info.content_sha256)) {
+    rc = digest_picture(image, bytes, n_bytes, &stop, err);
+    if (rc)
         picture_unref(image);
-        return no_digest(&stop, err);
-    }
-    *ret = image;
-    return 0;
+    else
+        *ret = image;
+    return rc;
 }
 
 int picture_from_rgb(const uint8_t *rgb, int width, int height, struct phi3v_image **ret,
@@ -78,14 +81,12 @@ int picture_from_rgb(const uint8_t *rgb, int width, int height, struct phi3v_ima
     image->pixels = (struct pixels){.width = width, .height = height, .rgb = copy};
     image->info = (struct phi3v_image_info){
         .width = width, .height = height, .format = "RGB", .exif_orientation = 1};
-    struct sha256_part raster = {copy, n_bytes};
-    if (sha256_hex(&raster, 1, NULL, image->info.file_sha256) ||
-        digest_pixels(&image->pixels, NULL, image->info.content_sha256)) {
+    int rc = digest_picture(image, copy, n_bytes, NULL, err);
+    if (rc)
         picture_unref(image);
-        return no_digest(NULL, err);
-    }
-    *ret = image;
-    return 0;
+    else
+        *ret = image;
+    return rc;
 }
 
 struct phi3v_image *picture_ref(struct phi3v_image *image)

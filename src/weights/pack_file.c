@@ -93,9 +93,9 @@ static int source_digest(const struct weights *w, char ret_hex[65], struct phi3v
         parts[2 * i] = (struct sha256_part){t->name, strlen(t->name) + 1};
         parts[2 * i + 1] = (struct sha256_part){t->data, t->n_bytes};
     }
-    int rc = sha256_hex(parts, (int)(2 * n), NULL, ret_hex);
+    int rc = sha256_hex(parts, (int)(2 * n), NULL, ret_hex, err);
     mem_free(parts);
-    return rc ? err_set(err, PHI3V_E_MEMORY, "libcrypto gives no SHA-256") : 0;
+    return rc;
 }
 
 int pack_file_write(const struct model_weights *mw, const struct config *c,
@@ -119,7 +119,8 @@ int pack_file_write(const struct model_weights *mw, const struct config *c,
     l.names = mem_array(n, sizeof *l.names);
     CLEANUP(mem_free_ptr) char *path = path_join(dir, "model.safetensors");
     int code = 0;
-    if (!l.tensors || !l.names || !path) code = err_memory(err, "the list of tensors", n);
+    if (!l.tensors || !l.names || !path)
+        code = err_memory(err, "the list of tensors", n * sizeof *l.tensors);
     if (!code) code = source_digest(source, digest, err);
     if (!code) {
         const char *metadata[] = {"format",

@@ -27,7 +27,7 @@ static bool hash_is(const void *data, size_t n_bytes, const char *want)
 {
     char hex[65];
     struct sha256_part part = {data, n_bytes};
-    return want && sha256_hex(&part, 1, NULL, hex) == 0 && strcmp(hex, want) == 0;
+    return want && sha256_hex(&part, 1, NULL, hex, NULL) == 0 && strcmp(hex, want) == 0;
 }
 
 static phi3v_image *open_image(const char *relative, int exif, const char **ret_bytes,

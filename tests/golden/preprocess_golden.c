@@ -37,7 +37,7 @@ static bool hash_is(const void *data, size_t n_bytes, json_t *object, const char
     char hex[65];
     const char *want = json_string_value(json_object_get(object, key));
     struct sha256_part part = {data, n_bytes};
-    return want && sha256_hex(&part, 1, NULL, hex) == 0 && strcmp(hex, want) == 0;
+    return want && sha256_hex(&part, 1, NULL, hex, NULL) == 0 && strcmp(hex, want) == 0;
 }
 
 /* -- Tables ----------------------------------------------------------------------------------- */

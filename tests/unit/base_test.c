@@ -216,8 +216,26 @@ static void sha256_matches_the_standard(void **state)
     (void)state;
     char hex[65];
     struct sha256_part parts[] = {{"a", 1}, {"", 0}, {"bc", 2}};
-    assert_int_equal(sha256_hex(parts, 3, NULL, hex), 0);
+    assert_int_equal(sha256_hex(parts, 3, NULL, hex, NULL), 0);
     assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+static int stop_now(void *user)
+{
+    (void)user;
+    return 1;
+}
+
+static void sha256_can_be_stopped(void **state)
+{
+    (void)state;
+    char hex[65];
+    struct phi3v_error err;
+    struct stop stop = {.fn = stop_now};
+    struct sha256_part part = {"abc", 3};
+    assert_int_equal(sha256_hex(&part, 1, &stop, hex, &err), PHI3V_E_CANCELLED);
+    assert_int_equal(err.code, PHI3V_E_CANCELLED);
+    assert_true(stop.seen);
 }
 
 static void hub_cache_follows_its_variables(void **state)
@@ -379,6 +397,7 @@ int main(void)
         cmocka_unit_test(buf_grows_and_reports_failure),
         cmocka_unit_test(files_are_read_or_explained),
         cmocka_unit_test(sha256_matches_the_standard),
+        cmocka_unit_test(sha256_can_be_stopped),
         cmocka_unit_test(hub_cache_follows_its_variables),
         cmocka_unit_test(pool_visits_everything_once),
         cmocka_unit_test(pool_serves_several_callers),

@@ -134,7 +134,7 @@ static struct outcome try_file(const char *folder, const struct row *r)
         char hex[65];
         struct sha256_part part = {d.pixels.rgb,
                                    (size_t)d.pixels.width * (size_t)d.pixels.height * 3};
-        sha256_hex(&part, 1, NULL, hex);
+        sha256_hex(&part, 1, NULL, hex, NULL);
         snprintf(o.result, sizeof o.result, "%dx%d %s %s", d.pixels.width, d.pixels.height, hex,
                  d.animated ? "animated" : "still");
         o.incomplete = d.incomplete;
