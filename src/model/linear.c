@@ -35,8 +35,8 @@ struct linear_run {
     const struct linear *l; // [n], of the same rows
     struct tiles tiles[MAX_TOGETHER];
     int n;
-    int64_t n_items, n_whole; // of a whole tile; those behind them have piece_rows of one
-    int piece_rows, n_pieces, n_threads;
+    int64_t n_items, n_whole; // of a whole tile; those behind them have slice_rows of one
+    int slice_rows, n_slices, n_threads;
 };
 
 static int64_t n_tiles(const struct tiles *t) { return (int64_t)t->n_row_tiles * t->n_col_tiles; }
@@ -88,25 +88,25 @@ static struct tiles cut(const struct ops *o, const struct linear *l)
     return t;
 }
 
-/* The last tiles of many rows are cut into pieces, so that all threads end together. */
+/* The last tiles of many rows are cut into slices, so that all threads end together. */
 static struct linear_run cut_run(const struct ops *o, const struct linear *l, int n)
 {
-    enum { PIECES = 4 };
+    enum { SLICES = 4 };
     const int n_threads = ops_threads(o);
-    struct linear_run r = {.l = l, .n = n, .n_pieces = 1, .n_threads = 1};
+    struct linear_run r = {.l = l, .n = n, .n_slices = 1, .n_threads = 1};
     assert(n <= MAX_TOGETHER);
     for (int i = 0; i < n; i++) {
         r.tiles[i] = cut(o, &l[i]);
         r.n_items += n_tiles(&r.tiles[i]);
     }
     const int rows = r.tiles[n - 1].rows_step;
-    r.piece_rows = divide_up(rows, PIECES * ROWS_STEP) * ROWS_STEP;
+    r.slice_rows = divide_up(rows, SLICES * ROWS_STEP) * ROWS_STEP;
     r.n_whole = r.n_items;
     if (n_threads > 1 && l->n_rows > FEW_ROWS && r.n_items >= n_threads) {
         r.n_threads = n_threads;
         r.n_whole -= n_threads;
-        r.n_pieces = divide_up(rows, r.piece_rows);
-        r.n_items = r.n_whole + (int64_t)n_threads * r.n_pieces;
+        r.n_slices = divide_up(rows, r.slice_rows);
+        r.n_items = r.n_whole + (int64_t)n_threads * r.n_slices;
     }
     return r;
 }
@@ -174,8 +174,8 @@ static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
     const struct linear_run *r = arg;
     const bool whole = item < r->n_whole;
     int64_t at = whole ? neighbour(item, r->n_whole, r->n_threads)
-                       : r->n_whole + (item - r->n_whole) / r->n_pieces;
-    const int piece = whole ? 0 : (int)((item - r->n_whole) % r->n_pieces);
+                       : r->n_whole + (item - r->n_whole) / r->n_slices;
+    const int slice = whole ? 0 : (int)((item - r->n_whole) % r->n_slices);
     int i = 0;
     for (; at >= n_tiles(&r->tiles[i]); i++) at -= n_tiles(&r->tiles[i]);
     const struct tiles *t = &r->tiles[i];
@@ -183,8 +183,8 @@ static void linear_item(struct ops *o, void *arg, int64_t item, int thread)
     int row = (int)(at / t->n_col_tiles) * t->rows_step,
         last = min_int(row + t->rows_step, l->n_rows);
     if (!whole) {
-        row += piece * r->piece_rows;
-        last = min_int(row + r->piece_rows, last);
+        row += slice * r->slice_rows;
+        last = min_int(row + r->slice_rows, last);
     }
     const int col = (int)(at % t->n_col_tiles) * t->cols_step;
     if (row < last)
@@ -236,7 +236,7 @@ static void prepare(struct ops *o, const struct linear *l, const struct norm *no
             prepare_item, &r);
 }
 
-/* -- public ----------------------------------------------------------------------------------- */
+/* -- Public ----------------------------------------------------------------------------------- */
 
 static struct linear rows_of(const struct linear *l, int row, int n_rows)
 {

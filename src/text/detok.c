@@ -7,13 +7,13 @@
 #include "base/utf8.h"
 #include "text/vocab.h"
 
-enum { RUN_BYTES = 512 }; /* memory reserved for a run of byte pieces; longer runs are rare */
+enum { RUN_BYTES = 512 }; /* memory reserved for a run of byte tokens; longer runs are rare */
 
 struct detok {
     const struct tokenizer *t;
     bool keep_special;
     bool started;    // text was returned, so a space is no longer the leading one
-    struct buf run;  // byte pieces so far; their text is final only when the run ends
+    struct buf run;  // byte tokens so far; their text is final only when the run ends
     struct buf text; // what the last call returned
 };
 
@@ -31,7 +31,7 @@ static void put(struct detok *d, const char *s, size_t n)
     buf_append(&d->text, s + leading, n - leading);
 }
 
-/* Ends a run of byte pieces: it becomes text if all of it is UTF-8, else a replacement character
+/* Ends a run of byte tokens: it becomes text if all of it is UTF-8, else a replacement character
  * per byte. */
 static void end_run(struct detok *d)
 {
@@ -43,7 +43,7 @@ static void end_run(struct detok *d)
     buf_clear(&d->run);
 }
 
-static void put_piece(struct detok *d, const char *s, size_t n)
+static void put_token(struct detok *d, const char *s, size_t n)
 {
     size_t begin = 0;
     for (size_t i = 0; i + 3 <= n; i++) {
@@ -61,26 +61,26 @@ static void feed(struct detok *d, int32_t id)
 {
     const struct tokenizer *t = d->t;
     if (id < 0 || id >= t->n_ids) return;
-    const struct piece *p = &t->pieces[id];
-    if (!(p->flags & PIECE_PRESENT)) return;
-    if ((p->flags & PIECE_SPECIAL) && !d->keep_special) return;
-    if (p->flags & PIECE_BYTE) {
+    const struct token *p = &t->tokens[id];
+    if (!(p->flags & TOKEN_PRESENT)) return;
+    if ((p->flags & TOKEN_SPECIAL) && !d->keep_special) return;
+    if (p->flags & TOKEN_BYTE) {
         buf_putc(&d->run, (char)p->byte);
         return;
     }
     end_run(d);
-    put_piece(d, piece_text(t, id), p->n_bytes);
+    put_token(d, token_text(t, id), p->n_bytes);
 }
 
 size_t tokenizer_bytes(const struct tokenizer *t, int32_t id, char *buf, size_t cap)
 {
     if (id < 0 || id >= t->n_ids) return 0;
-    const struct piece *p = &t->pieces[id];
-    if (!(p->flags & PIECE_PRESENT) || p->flags & PIECE_SPECIAL) return 0;
-    const char *s = p->flags & PIECE_BYTE ? (const char *)&p->byte : piece_text(t, id);
-    size_t n = p->flags & PIECE_BYTE ? 1 : p->n_bytes, n_out = 0;
+    const struct token *p = &t->tokens[id];
+    if (!(p->flags & TOKEN_PRESENT) || p->flags & TOKEN_SPECIAL) return 0;
+    const char *s = p->flags & TOKEN_BYTE ? (const char *)&p->byte : token_text(t, id);
+    size_t n = p->flags & TOKEN_BYTE ? 1 : p->n_bytes, n_out = 0;
     for (size_t i = 0; i < n; n_out++) {
-        bool space = i + 3 <= n && !(p->flags & PIECE_BYTE) && !memcmp(s + i, SPACE_MARK, 3);
+        bool space = i + 3 <= n && !(p->flags & TOKEN_BYTE) && !memcmp(s + i, SPACE_MARK, 3);
         if (n_out < cap) buf[n_out] = space ? ' ' : s[i];
         i += space ? 3 : 1;
     }

@@ -39,7 +39,7 @@ int32_t tokenizer_special(const struct tokenizer *t, const char *text)
     size_t n = strlen(text);
     for (int i = 0; i < t->n_added; i++) {
         int32_t id = t->added[i].id;
-        if (t->pieces[id].n_bytes == n && memcmp(piece_text(t, id), text, n) == 0) return id;
+        if (t->tokens[id].n_bytes == n && memcmp(token_text(t, id), text, n) == 0) return id;
     }
     return -1;
 }
@@ -128,7 +128,7 @@ static const struct added *match_added(const struct tokenizer *t, const char *s,
 {
     if (!t->added_first[(unsigned char)*s]) return NULL;
     for (int i = 0; i < t->n_added; i++) {
-        const struct piece *p = &t->pieces[t->added[i].id];
+        const struct token *p = &t->tokens[t->added[i].id];
         if (p->n_bytes <= n && memcmp(t->text.data + p->begin, s, p->n_bytes) == 0)
             return &t->added[i];
     }
@@ -160,7 +160,7 @@ static bool take_span(struct encoder *e, const struct text_span *span)
         uint32_t c;
         const struct added *a = span->special ? match_added(e->t, s + i, span->n_bytes - i) : NULL;
         if (stop_asked_at(e->stop, i, &ask_at, ASK_EVERY)) return false;
-        n = a ? e->t->pieces[a->id].n_bytes : utf8_next(s + i, span->n_bytes - i, &c);
+        n = a ? e->t->tokens[a->id].n_bytes : utf8_next(s + i, span->n_bytes - i, &c);
         if (!(a ? take_added(e, a) : take_char(e, s + i, n))) return false;
     }
     return true;

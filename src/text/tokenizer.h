@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Text to ids and back with a tokenizer.json (docs/model.md, Text to ids, Ids to text): added
- * tokens, one prefix per stretch, byte pieces, BPE by rank with a heap. */
+ * tokens, one prefix per stretch, byte tokens, BPE by rank with a heap. */
 #ifndef TEXT_TOKENIZER_H
 #define TEXT_TOKENIZER_H
 

@@ -150,37 +150,37 @@ static int hex_digit(char c)
 }
 
 /* "<0x41>" -> 0x41, -1 for other texts. */
-static int byte_of_piece(const char *s, size_t n)
+static int byte_of_token(const char *s, size_t n)
 {
     if (n != 6 || memcmp(s, "<0x", 3) != 0 || s[5] != '>') return -1;
     int high = hex_digit(s[3]), low = hex_digit(s[4]);
     return high < 0 || low < 0 ? -1 : high * 16 + low;
 }
 
-static int add_piece(const struct loader *l, int32_t id, const char *text)
+static int add_token(const struct loader *l, int32_t id, const char *text)
 {
     struct tokenizer *t = l->t;
     size_t n = strlen(text);
-    if (t->pieces[id].flags & PIECE_PRESENT)
+    if (t->tokens[id].flags & TOKEN_PRESENT)
         return err_set(l->err, PHI3V_E_MODEL, "%s: id %d belongs to two tokens", l->path, (int)id);
     if (t->text.n + n > UINT32_MAX / 2) return refuse(l, "the tokens are too long");
     if (!vocab_add(t, id, text, n)) return no_memory(l);
-    int byte = byte_of_piece(text, n);
+    int byte = byte_of_token(text, n);
     if (byte < 0) return 0;
-    t->pieces[id].flags |= PIECE_BYTE;
-    t->pieces[id].byte = (uint8_t)byte;
+    t->tokens[id].flags |= TOKEN_BYTE;
+    t->tokens[id].byte = (uint8_t)byte;
     return 0;
 }
 
-/* Indexes what the encoder looks up: single characters, byte pieces (in capitals), merged
- * pieces. */
-static void index_piece(struct tokenizer *t, int32_t id, const char *text)
+/* Indexes what the encoder looks up: single characters, byte tokens (in capitals), merged
+ * tokens. */
+static void index_token(struct tokenizer *t, int32_t id, const char *text)
 {
-    const struct piece *p = &t->pieces[id];
+    const struct token *p = &t->tokens[id];
     vocab_index(t, id);
     if (p->n_bytes == 1 && !(text[0] & 0x80)) t->ascii_ids[(unsigned char)text[0]] = id;
-    bool lower = (p->flags & PIECE_BYTE) && (text[3] >= 'a' || text[4] >= 'a');
-    if ((p->flags & PIECE_BYTE) && !lower) t->byte_ids[p->byte] = id;
+    bool lower = (p->flags & TOKEN_BYTE) && (text[3] >= 'a' || text[4] >= 'a');
+    if ((p->flags & TOKEN_BYTE) && !lower) t->byte_ids[p->byte] = id;
 }
 
 static int read_vocab(const struct loader *l, const json_t *vocab)
@@ -193,9 +193,9 @@ static int read_vocab(const struct loader *l, const json_t *vocab)
     json_object_foreach((json_t *)vocab, text, value)
     {
         int32_t id = read_id(value);
-        code = add_piece(l, id, text);
+        code = add_token(l, id, text);
         if (code) break;
-        index_piece(l->t, id, text);
+        index_token(l->t, id, text);
     }
     l->t->space_id = vocab_find(l->t, SPACE_MARK, strlen(SPACE_MARK));
     return code;
@@ -293,9 +293,9 @@ static int add_added(const struct loader *l, const json_t *item)
         if (t->added[i].id == id)
             return err_set(l->err, PHI3V_E_MODEL, "%s: added token %.60s is listed twice", l->path,
                            text);
-    int code = known < 0 ? add_piece(l, id, text) : 0;
+    int code = known < 0 ? add_token(l, id, text) : 0;
     if (code) return code;
-    if (json_is_true(json_object_get(item, "special"))) t->pieces[id].flags |= PIECE_SPECIAL;
+    if (json_is_true(json_object_get(item, "special"))) t->tokens[id].flags |= TOKEN_SPECIAL;
     t->added_first[(unsigned char)text[0]] = true;
     t->added[t->n_added++] =
         (struct added){.id = id, .rstrip = json_is_true(json_object_get(item, "rstrip"))};
@@ -308,7 +308,7 @@ static void sort_added(struct tokenizer *t)
     for (int i = 1; i < t->n_added; i++) {
         struct added a = t->added[i];
         int k = i;
-        for (; k > 0 && t->pieces[t->added[k - 1].id].n_bytes < t->pieces[a.id].n_bytes; k--)
+        for (; k > 0 && t->tokens[t->added[k - 1].id].n_bytes < t->tokens[a.id].n_bytes; k--)
             t->added[k] = t->added[k - 1];
         t->added[k] = a;
     }
@@ -379,7 +379,7 @@ void tokenizer_free(struct tokenizer *t)
 {
     if (!t) return;
     buf_fini(&t->text);
-    mem_free(t->pieces);
+    mem_free(t->tokens);
     mem_free(t->by_text);
     mem_free(t->merges);
     mem_free(t->added);

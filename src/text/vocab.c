@@ -18,10 +18,10 @@ bool vocab_init(struct tokenizer *t, int32_t n_ids, size_t n_merges)
     t->n_ids = n_ids;
     t->text_mask = table_mask((size_t)n_ids);
     t->merge_mask = table_mask(n_merges);
-    t->pieces = mem_zarray((size_t)n_ids, sizeof *t->pieces);
+    t->tokens = mem_zarray((size_t)n_ids, sizeof *t->tokens);
     t->by_text = mem_array((size_t)t->text_mask + 1, sizeof *t->by_text);
     t->merges = mem_array((size_t)t->merge_mask + 1, sizeof *t->merges);
-    if (!t->pieces || !t->by_text || !t->merges) return false;
+    if (!t->tokens || !t->by_text || !t->merges) return false;
     memset(t->by_text, 0xff, ((size_t)t->text_mask + 1) * sizeof *t->by_text);
     for (size_t i = 0; i <= t->merge_mask; i++) t->merges[i] = (struct merge){.rank = NO_RANK};
     return true;
@@ -49,21 +49,21 @@ static uint32_t text_slot(const struct tokenizer *t, const char *text, size_t n)
     for (;; i = (i + 1) & t->text_mask) {
         int32_t id = t->by_text[i];
         if (id < 0) return i;
-        if (t->pieces[id].n_bytes == n && memcmp(piece_text(t, id), text, n) == 0) return i;
+        if (t->tokens[id].n_bytes == n && memcmp(token_text(t, id), text, n) == 0) return i;
     }
 }
 
 bool vocab_add(struct tokenizer *t, int32_t id, const char *text, size_t n)
 {
-    t->pieces[id] = (struct piece){
-        .begin = (uint32_t)t->text.n, .n_bytes = (uint32_t)n, .flags = PIECE_PRESENT};
+    t->tokens[id] = (struct token){
+        .begin = (uint32_t)t->text.n, .n_bytes = (uint32_t)n, .flags = TOKEN_PRESENT};
     buf_append(&t->text, text, n);
     return !t->text.failed;
 }
 
 void vocab_index(struct tokenizer *t, int32_t id)
 {
-    t->by_text[text_slot(t, piece_text(t, id), t->pieces[id].n_bytes)] = id;
+    t->by_text[text_slot(t, token_text(t, id), t->tokens[id].n_bytes)] = id;
 }
 
 int32_t vocab_find(const struct tokenizer *t, const char *text, size_t n)

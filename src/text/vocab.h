@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * The tables of a tokenizer: pieces by text and by id, merges by pair, added tokens. Built once by
+ * The tables of a tokenizer: tokens by text and by id, merges by pair, added tokens. Built once by
  * tokenizer_load.c, read-only afterwards. */
 #ifndef TEXT_VOCAB_H
 #define TEXT_VOCAB_H
@@ -14,13 +14,13 @@ enum {
     NO_RANK = 0x7fffffff // above every rank
 };
 
-enum piece_flags {
-    PIECE_PRESENT = 1, // the id has a token
-    PIECE_SPECIAL = 2, // dropped when decoding without special tokens
-    PIECE_BYTE = 4     // "<0x41>": text is one byte
+enum token_flags {
+    TOKEN_PRESENT = 1, // the id has a token
+    TOKEN_SPECIAL = 2, // dropped when decoding without special tokens
+    TOKEN_BYTE = 4     // "<0x41>": text is one byte
 };
 
-struct piece { // one id; text lies in tokenizer.text
+struct token { // one id; text lies in tokenizer.text
     uint32_t begin;
     uint32_t n_bytes;
     uint8_t flags, byte;
@@ -37,8 +37,8 @@ struct added { // an added token, matched on the raw text
 };
 
 struct tokenizer {
-    struct buf text;      // of all pieces, one after the other
-    struct piece *pieces; // [n_ids]
+    struct buf text;      // of all tokens, one after the other
+    struct token *tokens; // [n_ids]
     int32_t n_ids;
     int32_t *by_text; // [text_mask + 1] hash table of ids, -1 empty
     uint32_t text_mask;
@@ -47,28 +47,28 @@ struct tokenizer {
     struct added *added; // longest text first
     int n_added;
     bool added_first[256];  // bytes with which an added token begins
-    int32_t ascii_ids[128]; // ids of one-character pieces, -1 none
-    int32_t byte_ids[256];  // ids of byte pieces, -1 none
+    int32_t ascii_ids[128]; // ids of one-character tokens, -1 none
+    int32_t byte_ids[256];  // ids of byte tokens, -1 none
     int32_t bos_id, unk_id; // unk_id -1: unknown characters are dropped
     bool byte_fallback, fuse_unk;
-    int32_t space_id; // of "▁", -1 when it is no piece
+    int32_t space_id; // of "▁", -1 when it is no token
     bool words; // no merge joins a "▁" to anything before it but "▁": merge words one by one
 };
 
 #define SPACE_MARK "\xe2\x96\x81" /* ▁ U+2581 stands for a space */
 
-static inline const char *piece_text(const struct tokenizer *t, int32_t id)
+static inline const char *token_text(const struct tokenizer *t, int32_t id)
 {
-    return t->text.data + t->pieces[id].begin;
+    return t->text.data + t->tokens[id].begin;
 }
 
 /* Sizes the tables. Returns false without memory. */
 bool vocab_init(struct tokenizer *t, int32_t n_ids, size_t n_merges);
-/* Adds a piece under a free id below n_ids. False without memory (text.failed). */
+/* Adds a token under a free id below n_ids. False without memory (text.failed). */
 bool vocab_add(struct tokenizer *t, int32_t id, const char *text, size_t n_bytes);
-/* Makes a piece of the model's vocabulary known to vocab_find; not for mere added tokens. */
+/* Makes a token of the model's vocabulary known to vocab_find; not for mere added tokens. */
 void vocab_index(struct tokenizer *t, int32_t id);
-/* The id of a piece of the vocabulary, -1 when there is none. */
+/* The id of a token of the vocabulary, -1 when there is none. */
 int32_t vocab_find(const struct tokenizer *t, const char *text, size_t n_bytes);
 /* A later merge of the same pair replaces the earlier one. */
 void merge_add(struct tokenizer *t, struct merge merge);
