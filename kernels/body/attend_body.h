@@ -53,8 +53,7 @@ struct attend_block {
     const char *next_k, *next_v; // of the block behind it, or NULL
 };
 
-/* -- reading the cache --------------------------------------------------------------------------
- */
+/* -- reading the cache ------------------------------------------------------------------------- */
 
 static ALWAYS_INLINE int64_t kv_item(enum kv_type type)
 {
@@ -182,8 +181,7 @@ static ALWAYS_INLINE void score_rows(enum kv_type type, const struct attend_run 
     }
 }
 
-/* -- weights ------------------------------------------------------------------------------------
- */
+/* -- weights ----------------------------------------------------------------------------------- */
 
 static ALWAYS_INLINE float *state_of(const struct attend_run *run, float *states, int row)
 {
@@ -255,8 +253,7 @@ static void weigh_row(struct attend_run *run, int row, int n_keys)
     }
 }
 
-/* -- values -------------------------------------------------------------------------------------
- */
+/* -- values ------------------------------------------------------------------------------------ */
 
 /* state = state * keep + weights . values of keys [begin, end), for `rows` rows and `vecs` vectors
  * (constants, like the type) from dimension d on. */
@@ -334,8 +331,7 @@ static ALWAYS_INLINE void values_from(enum kv_type type, struct attend_run *run,
     }
 }
 
-/* -- blocks -------------------------------------------------------------------------------------
- */
+/* -- blocks ------------------------------------------------------------------------------------ */
 
 /* A row alone, straight from the cache. */
 static ALWAYS_INLINE void fold_lone(enum kv_type type, struct attend_run *run,

@@ -83,8 +83,7 @@ __device__ void load_keys(const struct attend_prefill &a, int batch, int kv_head
     copy_async_commit();
 }
 
-/* -- A warp's 16 rows ----------------------------------------------------------------------------
- */
+/* -- A warp's 16 rows -------------------------------------------------------------------------- */
 
 /* Row g and row g + 8 of the warp's rows, with g = lane / 4: index 0 and 1 below. */
 template <int D> struct rows_state {

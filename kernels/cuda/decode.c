@@ -231,8 +231,7 @@ static void launch_step(struct backend_state *s, int n, int64_t n_keys)
         queue_check(&s->q, "graph", cudaGraphLaunch(*graph, s->q.stream));
 }
 
-/* -- Between host and GPU -----------------------------------------------------------------------
- */
+/* -- Between host and GPU ---------------------------------------------------------------------- */
 
 /* A row's first n_blocks blocks where the graph finds them. Entries that are the same stay, so a
  * growing sequence sends one address every 64 steps. */

@@ -19,8 +19,7 @@ static const size_t ROOMY_BYTES = (size_t)16 << 30; // GPUs with less work in sm
 static const size_t SPARE_BYTES = (size_t)64 << 20; // for the driver and fragments
 static const int64_t MIN_TOKENS = 256; // of context; with less there is no point in opening
 
-/* -- Errors and memory ---------------------------------------------------------------------------
- */
+/* -- Errors and memory ------------------------------------------------------------------------- */
 
 void *carve(struct carve *c, size_t n_bytes)
 {

@@ -297,8 +297,7 @@ static void layer_run(struct pass *p, const struct dev_layer *l, int layer)
     mlp_block(p, l);
 }
 
-/* -- Traced passes -------------------------------------------------------------------------------
- */
+/* -- Traced passes ----------------------------------------------------------------------------- */
 
 /* Head rows [n_rows][n_heads][d] as [n_heads][n_rows][head_dim]. */
 static int trace_turned(struct pass *p, const struct trace *t, const char *name, int64_t heads,

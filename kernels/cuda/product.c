@@ -102,8 +102,7 @@ static bool plan_init(struct plan *d, const struct product *a, int depth)
     return ok;
 }
 
-/* -- The way for a shape -------------------------------------------------------------------------
- */
+/* -- The way for a shape ----------------------------------------------------------------------- */
 
 static bool ask(cublasLtMatmulPreference_t wish, cublasLtMatmulPreferenceAttributes_t what,
                 const void *value, size_t n_bytes)

@@ -80,8 +80,7 @@ __global__ void __launch_bounds__(THREADS) layer_norm_kernel(struct norm a)
         store_normed(a, row, i, (x[i] - mean) * scale * a.w[i] + a.b[i]);
 }
 
-/* -- Activations: two elements a thread, rows are padded ------------------------------------------
- */
+/* -- Activations: two elements a thread, rows are padded --------------------------------------- */
 
 struct quick_gelu_of {
     __device__ float operator()(float x) const { return x / (1 + expf(-1.702f * x)); }
@@ -194,8 +193,7 @@ __global__ void __launch_bounds__(THREADS) merge_kernel(struct merge a)
 
 } // namespace
 
-/* -- Launches ------------------------------------------------------------------------------------
- */
+/* -- Launches ---------------------------------------------------------------------------------- */
 
 static struct shape per_row(int64_t n_columns, int64_t n_rows)
 {

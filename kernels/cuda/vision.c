@@ -137,8 +137,7 @@ static int take_memory(struct tower *t, struct phi3v_error *err)
     return 0;
 }
 
-/* -- Where rows come from ------------------------------------------------------------------------
- */
+/* -- Where rows come from ---------------------------------------------------------------------- */
 
 /* rows x cols crops of g x g cells each, row by row across crops, a separator behind every row;
  * returns the next entry. */
@@ -330,8 +329,7 @@ static int run_tower(struct tower *t, const struct pulse *pulse, struct phi3v_er
     return rc;
 }
 
-/* -- The projector -------------------------------------------------------------------------------
- */
+/* -- The projector ----------------------------------------------------------------------------- */
 
 static int project(struct tower *t, const int *sources, float *features, struct phi3v_error *err)
 {

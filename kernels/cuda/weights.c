@@ -107,8 +107,7 @@ static void to_bf16(uint16_t *y, const char *x, enum weight_type type, int n)
     }
 }
 
-/* -- Matrices and vectors ------------------------------------------------------------------------
- */
+/* -- Matrices and vectors ---------------------------------------------------------------------- */
 
 static enum packing packing_of(const struct mat *m)
 {

@@ -12,8 +12,7 @@
 
 void avx512bf16_attend(const struct attend_args *args) { attend(args); }
 
-/* -- Storing pairs, with the bits of kernels/ref/kv.c -------------------------------------------
- */
+/* -- Storing pairs, with the bits of kernels/ref/kv.c ------------------------------------------ */
 
 /* The lowest n of W floats as bf16, each in 32 bits. vcvtneps2bf16 would make zeros of the smallest
  * numbers. */
@@ -64,8 +63,7 @@ void avx512bf16_kv_put(void *k_block, void *v_block, enum kv_type type, int at, 
     if (v) put_value(v_block, at, v, head_dim);
 }
 
-/* -- Storing a run: whole lines of keys, and both halves of the values' pairs --------------------
- */
+/* -- Storing a run: whole lines of keys, and both halves of the values' pairs ------------------ */
 
 /* 32 floats, the first n of them there, as bf16 in order. */
 static ALWAYS_INLINE __m512i rounded_step(const float *p, int n)

@@ -99,8 +99,7 @@ static void attend_item(struct ops *o, void *arg, int64_t item, int thread)
     attend_tile(o, a, head, row, head + ops_threads(o), thread);
 }
 
-/* -- rows alone, by spans -----------------------------------------------------------------------
- */
+/* -- Rows alone, by spans ---------------------------------------------------------------------- */
 
 static int64_t spans_of(const struct attention *a)
 {
@@ -136,8 +135,7 @@ static void merge_spans(struct ops *o, const struct attend_run *r)
         }
 }
 
-/* -- public -------------------------------------------------------------------------------------
- */
+/* -- Public ------------------------------------------------------------------------------------ */
 
 static int64_t work_of(const struct attention *a)
 {
@@ -180,8 +178,7 @@ void ops_attend(struct ops *o, const struct attention *parts, int n_parts)
     attend(o, &r, &s);
 }
 
-/* -- steps --------------------------------------------------------------------------------------
- */
+/* -- Steps ------------------------------------------------------------------------------------- */
 
 static int items_of_step(const struct attend_run *r)
 {

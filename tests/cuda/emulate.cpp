@@ -343,8 +343,7 @@ void meet_max(void *const *slots)
     for (int lane = 0; lane < 32; lane++) ((max_slot *)slots[lane])->value = largest;
 }
 
-/* -- Fragments (layouts: PTX ISA 9.0, 9.7.14.5.8, 9.7.14.5.10 and 9.7.14.5.15) --------------------
- */
+/* -- Fragments (layouts: PTX ISA 9.0, 9.7.14.5.8, 9.7.14.5.10 and 9.7.14.5.15) ----------------- */
 
 namespace
 {
@@ -419,8 +418,7 @@ static void load_four(void *const *slots, bool transposed)
 void meet_matrices(void *const *slots) { load_four(slots, false); }
 void meet_matrices_transposed(void *const *slots) { load_four(slots, true); }
 
-/* -- Launches ------------------------------------------------------------------------------------
- */
+/* -- Launches ---------------------------------------------------------------------------------- */
 
 void launch_grid(struct queue *q, const char *, const struct shape &s, std::function<void()> thread)
 {

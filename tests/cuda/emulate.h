@@ -62,8 +62,7 @@ bool is_capturing();
 void launch_grid(struct queue *q, const char *name, const struct shape &s,
                  std::function<void()> thread);
 
-/* -- Warp operations ------------------------------------------------------------------------------
- */
+/* -- Warp operations --------------------------------------------------------------------------- */
 
 template <typename T> struct shuffle_slot {
     T value, result;

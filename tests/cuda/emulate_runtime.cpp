@@ -239,8 +239,7 @@ cudaError_t cudaMemsetAsync(void *to, int value, size_t n_bytes, cudaStream_t st
     return cudaSuccess;
 }
 
-/* -- Streams and events --------------------------------------------------------------------------
- */
+/* -- Streams and events ------------------------------------------------------------------------ */
 
 cudaError_t cudaStreamCreateWithFlags(cudaStream_t *ret, unsigned)
 {

@@ -285,8 +285,7 @@ static void a_stop_throws_away_what_ran_ahead(void **state)
     phi3v_session_free(s);
 }
 
-/* -- Several answers -----------------------------------------------------------------------------
- */
+/* -- Several answers --------------------------------------------------------------------------- */
 
 /* Each answer is the one that its session gives alone, step by step and ahead of the host, whoever
  * ends before it. */

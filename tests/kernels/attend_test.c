@@ -20,8 +20,7 @@ enum { MAX_BLOCKS = 72, MAX_DIM = 200 };
 
 static const char *const type_names[KV_TYPES] = {"f32", "f16", "q8", "bf16"};
 
-/* -- what is stored -----------------------------------------------------------------------------
- */
+/* -- what is stored ---------------------------------------------------------------------------- */
 
 /* Number d of position `at` of packed keys or values. */
 static double stored_kv(enum kv_type type, const void *block, int values, int at, int d,
@@ -142,8 +141,7 @@ void attend_test_put_run(void **state)
     }
 }
 
-/* -- attention ----------------------------------------------------------------------------------
- */
+/* -- attention --------------------------------------------------------------------------------- */
 
 struct attention {
     struct attend_args args;

@@ -140,8 +140,7 @@ static void across_the_switch(void **state)
     tear_down(&g);
 }
 
-/* -- A shared beginning -------------------------------------------------------------------------
- */
+/* -- A shared beginning ------------------------------------------------------------------------ */
 
 enum { N_WORDS = 100 };
 
@@ -200,8 +199,7 @@ static void until_the_switch(void **state)
     tear_down(&g);
 }
 
-/* -- Alone among others --------------------------------------------------------------------------
- */
+/* -- Alone among others ------------------------------------------------------------------------ */
 
 static void one_that_fails_stands_alone(void **state)
 {
