@@ -5,7 +5,6 @@ import sys
 import time
 
 import numpy as np
-import onnx
 import onnxruntime as rt
 from onnx import TensorProto, helper, numpy_helper
 

@@ -6,7 +6,7 @@ import runpy
 
 import onnx
 import onnx_ir as ir
-import onnxruntime_genai.models  # noqa: F401: puts the builder's folder where the next line looks
+import onnxruntime_genai.models  # noqa: F401 - puts the builder's folder where the next line looks
 from builders import base
 
 

@@ -116,17 +116,51 @@ class Tower(torch.nn.Module):
         return x
 
 
-def limits():
+def read_rate():
+    """Bytes a second."""
     data = torch.ones(2 << 30, device=DEVICE, dtype=torch.float32)
-    read = data.numel() * 4 / seconds(lambda: data.sum())
-    del data
+    return data.numel() * data.element_size() / seconds(data.sum)
+
+
+def product_rate():
+    """Operations a second."""
     a, b = weight(8192, 8192), weight(8192, 8192)
-    return {"read_bytes_per_s": read, "bf16_flops_per_s": 2 * 8192**3 / seconds(lambda: a @ b)}
+    return 2 * 8192**3 / seconds(lambda: a @ b)
+
+
+def tower_cases(case):
+    tower, pixels = Tower(), torch.randn(CROPS, VTOKENS, VH, device=DEVICE, dtype=TYPE)
+    case("vision:17 eager", lambda: seconds(lambda: tower(pixels)))
+    compiled = torch.compile(tower, mode="reduce-overhead", dynamic=False)
+    case("vision:17 compiled", lambda: seconds(lambda: compiled(pixels)))
+
+
+def step_cases(case, decoder, context):
+    """One token at the last place but one of the decoder's room."""
+    token = torch.tensor([5], device=DEVICE)
+    last = torch.tensor([decoder.room.numel() - 2], device=DEVICE)
+    case("tg:%d eager" % context, lambda: step_seconds(lambda: decoder(token, last)))
+    step = torch.compile(decoder, mode="reduce-overhead", dynamic=False)
+    case("tg:%d compiled" % context, lambda: step_seconds(lambda: step(token, last)))
+
+
+def prompt_cases(case, decoder):
+    prompt = torch.arange(2600, device=DEVICE)  # the ids, and their positions
+    case("pp:2600 eager", lambda: seconds(lambda: decoder(prompt, prompt)))
+    whole = torch.compile(decoder, dynamic=False)
+    case("pp:2600 compiled", lambda: seconds(lambda: whole(prompt, prompt)))
+
+
+def decoder_cases(case):
+    decoder = Decoder(2624)
+    step_cases(case, decoder, 2560)
+    prompt_cases(case, decoder)
 
 
 @torch.no_grad()
 def main():
-    result = {"torch": torch.__version__, "card": torch.cuda.get_device_name(), "limits": limits(), "cases": {}}
+    result = {"torch": torch.__version__, "card": torch.cuda.get_device_name(),
+              "limits": {"read_bytes_per_s": read_rate(), "bf16_flops_per_s": product_rate()}, "cases": {}}
 
     def case(name, run):
         try:
@@ -134,28 +168,12 @@ def main():
             print("%-28s %.6f s" % (name, result["cases"][name]), flush=True)
         except Exception as e:  # one case that a version cannot do does not end the others
             print("%-28s %s" % (name, (str(e) or repr(e)).splitlines()[0]), flush=True)
-        json.dump(result, open(sys.argv[1], "w"), indent=1)  # what there is, should time run out
+        with open(sys.argv[1], "w") as file:  # what there is, should time run out
+            json.dump(result, file, indent=1)
 
-    token = torch.tensor([5], device=DEVICE)
-    pixels = torch.randn(CROPS, VTOKENS, VH, device=DEVICE, dtype=TYPE)
-    tower = Tower()
-    case("vision:17 eager", lambda: seconds(lambda: tower(pixels)))
-    compiled = torch.compile(tower, mode="reduce-overhead", dynamic=False)
-    case("vision:17 compiled", lambda: seconds(lambda: compiled(pixels)))
-    prompt, positions = torch.arange(2600, device=DEVICE), torch.arange(2600, device=DEVICE)
-    for room in (2624, 64):
-        decoder = Decoder(room)
-        last = torch.tensor([room - 2], device=DEVICE)
-        context = 2560 if room > 64 else 0
-        case("tg:%d eager" % context, lambda: step_seconds(lambda: decoder(token, last)))
-        if context:
-            case("pp:2600 eager", lambda: seconds(lambda: decoder(prompt, positions)))
-        step = torch.compile(decoder, mode="reduce-overhead", dynamic=False)
-        case("tg:%d compiled" % context, lambda: step_seconds(lambda: step(token, last)))
-        if context:
-            whole = torch.compile(decoder, dynamic=False)
-            case("pp:2600 compiled", lambda: seconds(lambda: whole(prompt, positions)))
-        del decoder, step
+    tower_cases(case)
+    decoder_cases(case)
+    step_cases(case, Decoder(64), 0)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import time
 os.environ |= {"VLLM_ENABLE_V1_MULTIPROCESSING": "0", "VLLM_CPU_KVCACHE_SPACE": "2", "VLLM_NO_USAGE_STATS": "1",
                "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
 
-import torch  # noqa: E402: vLLM reads these variables when it is imported
+import torch  # noqa: E402 - vLLM reads these variables when it is imported
 from PIL import Image  # noqa: E402
 from vllm import LLM, SamplingParams  # noqa: E402
 

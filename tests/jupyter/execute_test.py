@@ -3,7 +3,6 @@
 script and in the kernel, and the same words from a server; tests/jupyter/run calls it."""
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile

@@ -9,7 +9,6 @@ libjpeg-turbo makes JPEG that Pillow does not. The tests themselves need no Pyth
 """
 import base64
 import gzip
-import hashlib
 import io
 import json
 import os
@@ -19,7 +18,7 @@ import sys
 import zlib
 
 import PIL
-from PIL import Image, ImageFile, ImageOps
+from PIL import Image
 
 W, H = 13, 9
 rows = []  # (file, what, reference, result)
@@ -819,9 +818,8 @@ def make_ico():
 
 # -- TIFF ------------------------------------------------------------------------------------------------------------
 
-def tiff(tags, data, order="<", big=False):
+def tiff(tags, data, order="<"):
     """tags: {tag: (type, [values])}; data: blocks, whose places go to tag 273 or 324."""
-    sizes = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 11: 4}
     letters = {1: "B", 3: "H", 4: "I", 11: "f"}
     place = 324 if 322 in tags else 273
     length = 325 if place == 324 else 279
