@@ -1,6 +1,8 @@
 """Single crops cut from pictures of any size, for the tower's own lessons: a window at a random zoom, so that one
 picture gives many different crops."""
 
+from dataclasses import replace
+
 import numpy as np
 from PIL import Image
 
@@ -38,16 +40,15 @@ def cut(rng, picture, side):
     return crop, place
 
 
-def turned(rng, crop, glyphs):
-    """The crop and its letters turned a little, as a photograph of a screen or a page is."""
+def turned(rng, crop):
+    """The crop turned a little, as a photograph of a screen or a page is, and where its points lie then."""
     angle = float(rng.uniform(-2.5, 2.5))
-    middle, (sine, cosine) = crop.width / 2, (np.sin(np.radians(angle)), np.cos(np.radians(angle)))
+    middle, sine, cosine = crop.width / 2, np.sin(np.radians(angle)), np.cos(np.radians(angle))
+    turn = np.array([[cosine, sine], [-sine, cosine]])
+    warp = np.eye(3)
+    warp[:2, :2], warp[:2, 2] = turn, middle - turn @ [middle, middle]
     crop = crop.rotate(angle, Image.Resampling.BICUBIC, fillcolor=crop.getpixel((0, 0)))
-    moved = []
-    for x, y, ch, size in glyphs:
-        dx, dy = x - middle, y - middle
-        moved.append((middle + cosine * dx + sine * dy, middle - sine * dx + cosine * dy, ch, size))
-    return crop, moved
+    return crop, replace(hd.AS_IS, warp=warp)
 
 
 def coarse(rng, crop):
@@ -64,9 +65,10 @@ def crops(rng, picture, c, count):
         crop, place = cut(rng, picture, c.side)
         glyphs = [(*labels.to_canvas((x, y), place), ch, size * place.scale_y) for x, y, ch, size in picture.glyphs]
         things = labels.object_labels(picture.mask, place, c.grid, c.grid, c.patch).reshape(-1, 2)
+        where = hd.AS_IS
         chance = rng.random()
         if chance < 0.1:
-            crop, glyphs = turned(rng, crop, glyphs)
+            crop, where = turned(rng, crop)
             things[:] = labels.IGNORE
         elif chance < 0.2:
             crop = coarse(rng, crop)
@@ -74,6 +76,6 @@ def crops(rng, picture, c, count):
         if rng.random() < 0.06:
             crop = Image.fromarray(255 - np.asarray(crop))  # light on dark
             things[:] = labels.IGNORE
-        named = labels.glyph_labels(glyphs, hd.AS_IS, c.grid, c.grid, c.patch).reshape(-1, labels.SLOTS)
+        named = labels.glyph_labels(glyphs, where, c.grid, c.grid, c.patch).reshape(-1, labels.SLOTS)
         out.append((hd.normalise(np.asarray(crop)), named, things))
     return [np.stack(x) for x in zip(*out)]
