@@ -37,7 +37,8 @@ bool cases_on_gpu(const struct bench *b)
 
 /* -- Limits ------------------------------------------------------------------------------------ */
 
-enum limit limit_of_products(const char *products)
+/* The limit for products in "f32", "bf16" or "int8". */
+static enum limit limit_of_products(const char *products)
 {
     if (!strcmp(products, "int8")) return LIMIT_INT8;
     return !strcmp(products, "bf16") ? LIMIT_BF16 : LIMIT_F32;

@@ -19,13 +19,12 @@ struct model_cost {
     int crop_patches;                    // of one crop
 };
 
-void model_cost_count(const phi3v_model *model, struct model_cost *ret_work);
+void model_cost_count(const phi3v_model *model, struct model_cost *ret_cost);
 
 enum limit { LIMIT_READ, LIMIT_F32, LIMIT_BF16, LIMIT_INT8 };
 enum { N_LIMITS = 4 };
 
-/* The limit for products in "f32", "bf16" or "int8". */
-enum limit limit_of_products(const char *products);
+/* What the machine was measured to do at most. */
 double limit_value(const struct machine_limits *limits, enum limit limit);
 
 /* One run of a case. */
