@@ -12,6 +12,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "folder.h"
 #include "backend/backend.h"
 #include "backend/kv_store.h"
 #include "base/mem.h"
@@ -136,21 +137,22 @@ static void test_blocks_on_threads(void **state)
 
 /* -- Modules ---------------------------------------------------------------------------------- */
 
-static char module_dir[] = "/tmp/phi3v-module-XXXXXX", module_path[sizeof module_dir + 32];
+static struct folder modules;
+static char module_path[512];
 
-static int make_module_dir(void **state)
+static int make_modules(void **state)
 {
     (void)state;
-    if (!mkdtemp(module_dir)) return -1;
-    snprintf(module_path, sizeof module_path, "%s/phi3v-cuda.so", module_dir);
+    folder_make(&modules);
+    snprintf(module_path, sizeof module_path, "%s", folder_file(&modules, "phi3v-cuda.so"));
     return 0;
 }
 
-static int remove_module_dir(void **state)
+static int remove_modules(void **state)
 {
     (void)state;
-    unlink(module_path);
-    return rmdir(module_dir);
+    folder_remove(&modules);
+    return 0;
 }
 
 /* Opens with `target` (NULL: nothing) in the module's place; returns the code. */
@@ -159,7 +161,7 @@ static int open_with(const char *target, struct phi3v_error *err)
     struct backend *b;
     unlink(module_path);
     if (target) assert_int_equal(symlink(target, module_path), 0);
-    setenv("PHI3V_BACKEND_DIR", module_dir, 1);
+    setenv("PHI3V_BACKEND_DIR", modules.path, 1);
     return backend_cuda_open("cuda", NULL, NULL, KV_BF16, &b, err);
 }
 
@@ -174,7 +176,7 @@ static void test_no_module(void **state)
     struct phi3v_error err;
     struct backend *b;
     assert_int_equal(open_with(NULL, &err), PHI3V_E_DEVICE);
-    assert_says(&err, module_dir);
+    assert_says(&err, modules.path);
     assert_says(&err, "phi3v-cuda.so");
     unsetenv("PHI3V_BACKEND_DIR");
     assert_int_equal(backend_cuda_open("cuda", NULL, NULL, KV_BF16, &b, &err), PHI3V_E_DEVICE);
@@ -240,5 +242,5 @@ int main(void)
         cmocka_unit_test(test_module_answers),
         cmocka_unit_test(test_gpus_are_described),
     };
-    return cmocka_run_group_tests(tests, make_module_dir, remove_module_dir);
+    return cmocka_run_group_tests(tests, make_modules, remove_modules);
 }

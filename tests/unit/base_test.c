@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "folder.h"
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/cpu.h"
@@ -175,12 +176,10 @@ static void buf_grows_and_reports_failure(void **state)
 static void files_are_read_or_explained(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/phi3v-base-XXXXXX";
-    assert_non_null(mkdtemp(dir));
-    char *path = path_join(dir, "file");
-    FILE *f = fopen(path, "we");
-    fputs("hello", f);
-    fclose(f);
+    struct folder f;
+    folder_make(&f);
+    folder_puts(&f, "file", "hello");
+    char *path = path_join(f.path, "file");
 
     char *data;
     size_t n;
@@ -196,17 +195,15 @@ static void files_are_read_or_explained(void **state)
     assert_memory_equal(map.data, "hello", 5);
     file_map_close(&map);
 
-    assert_int_equal(file_map_open(dir, &map, &err), PHI3V_E_IO);
+    assert_int_equal(file_map_open(f.path, &map, &err), PHI3V_E_IO);
     assert_non_null(strstr(err.text, "a folder"));
-    char *fifo = path_join(dir, "pipe");
+    char *fifo = path_join(f.path, "pipe");
     assert_int_equal(mkfifo(fifo, 0600), 0);
     assert_int_equal(file_read(fifo, 10, &data, &n, &err), PHI3V_E_IO);
     assert_int_equal(file_read("/nonexistent/x", 10, &data, &n, &err), PHI3V_E_IO);
     assert_non_null(strstr(err.text, "/nonexistent/x"));
-    assert_true(file_is_dir(dir) && !file_is_dir(path) && file_exists(path));
-    unlink(fifo);
-    unlink(path);
-    rmdir(dir);
+    assert_true(file_is_dir(f.path) && !file_is_dir(path) && file_exists(path));
+    folder_remove(&f);
     mem_free(fifo);
     mem_free(path);
 }

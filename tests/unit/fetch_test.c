@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "net/fetch.h"
 #include "loopback.h"
 
@@ -246,35 +247,31 @@ static void test_data(void **state)
     }
 }
 
-/* -- Files
- * -----------------------------------------------------------------------------------------------------
- */
+/* -- Files ------------------------------------------------------------------------------------ */
 
 static void test_files(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/fetch_test.XXXXXX", path[100];
-    assert_non_null(mkdtemp(dir));
-    snprintf(path, sizeof path, "%s/a\033b.png", dir);
+    struct folder f;
+    char path[100];
+    folder_make(&f);
+    snprintf(path, sizeof path, "%s/a\033b.png", f.path);
     expect_error(path, &typed, PHI3V_E_IO, "a^[b.png: No such file");
-    FILE *out = fopen(path, "w");
-    fwrite(picture, 1, sizeof picture, out);
-    fclose(out);
+    folder_write(&f, "a\033b.png", picture, sizeof picture);
     expect_bytes(path, &typed, picture, sizeof picture, NULL);
     const struct fetch_options small = {.origin = NET_TYPED, .limit_bytes = sizeof picture - 1};
     expect_error(path, &small, PHI3V_E_IMAGE, "larger than");
     assert_int_equal(truncate(path, 0), 0);
     expect_error(path, &typed, PHI3V_E_IMAGE, "is empty");
     unlink(path);
-    expect_error(dir, &typed, PHI3V_E_IO, "is a folder");
+    expect_error(f.path, &typed, PHI3V_E_IO, "is a folder");
     expect_error("/dev/zero", &typed, PHI3V_E_IO, "is not a file");
     assert_int_equal(mkfifo(path, 0600), 0);
     const struct fetch_options impatient = {.origin = NET_TYPED, .timeout_s = 0.2};
     expect_error(path, &impatient, PHI3V_E_IO, "nothing was written");
     const struct fetch_options of_file = {.origin = NET_FILE};
     expect_error(path, &of_file, PHI3V_E_IO, "is not a file");
-    unlink(path);
-    rmdir(dir);
+    folder_remove(&f);
 }
 
 static void test_stdin(void **state)

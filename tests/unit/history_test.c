@@ -15,24 +15,25 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "tty/history.h"
 
-static char folder[] = "/tmp/phiscope-history-XXXXXX";
-static char path[64];
+static struct folder folder;
+static char path[128];
 
 static int begin(void **state)
 {
     (void)state;
-    if (!mkdtemp(folder)) return -1;
-    snprintf(path, sizeof path, "%s/history", folder);
+    folder_make(&folder);
+    snprintf(path, sizeof path, "%s/history", folder.path);
     return 0;
 }
 
 static int end(void **state)
 {
     (void)state;
-    unlink(path);
-    return rmdir(folder);
+    folder_remove(&folder);
+    return 0;
 }
 
 static void test_entries(void **state)

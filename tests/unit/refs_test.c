@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "folder.h"
 #include "notebook/refs.h"
 
 /* -- References ----------------------------------------------------------------------------- */
@@ -101,10 +102,11 @@ static void references(void **state)
 static void references_to_files(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/phiscope-words-XXXXXX";
-    assert_non_null(mkdtemp(dir));
+    struct folder f;
+    folder_make(&f);
+    folder_puts(&f, "a b.png", "");
+    const char *dir = f.path;
     char *path = text_format("%s/a b.png", dir), *text;
-    fclose(fopen(path, "w"));
     refs_take(text_format("see @%s/a\\ b.png.", dir),
               text_format("load @%s/a\\ b.png=%s", dir, path));
     refs_take(text_format("see @\"%s\", ok", path), text_format("load @\"%s\"=%s", path, path));
@@ -129,8 +131,7 @@ static void references_to_files(void **state)
     text = text_format("file://%s/a%%20b.png", dir);
     assert_true(are_pictures(text));
     free(text);
-    remove(path);
-    rmdir(dir);
+    folder_remove(&f);
     free(path);
 }
 
@@ -195,16 +196,15 @@ static void names_alone(void **state)
 static void handles_before_files(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/phiscope-words-XXXXXX";
     static const char *const names[] = {"1", "cover", "cover.png", "other"};
-    assert_non_null(mkdtemp(dir));
-    assert_int_equal(chdir(dir), 0);
-    for (size_t i = 0; i < 4; i++) fclose(fopen(names[i], "w"));
+    struct folder f;
+    folder_make(&f);
+    for (size_t i = 0; i < 4; i++) folder_puts(&f, names[i], "");
+    assert_int_equal(chdir(f.path), 0);
     refs_are("@1 @cover @cover.png @other",
              "picture @1=0;picture @cover=1;load @cover.png=cover.png;load @other=other");
-    for (size_t i = 0; i < 4; i++) remove(names[i]);
     assert_int_equal(chdir("/"), 0);
-    rmdir(dir);
+    folder_remove(&f);
 }
 
 /* A megabyte of anything is looked through once. */

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "folder.h"
 #include "net/multipart.h"
 #include "net/proxy.h"
 #include "net/url.h"
@@ -58,17 +59,14 @@ static void test_spelling(void **state)
 static void test_file_named_www(void **state)
 {
     (void)state;
-    char dir[] = "/tmp/url_test.XXXXXX";
-    assert_non_null(mkdtemp(dir));
+    struct folder f;
+    folder_make(&f);
+    folder_puts(&f, "www.example.org.png", "");
     char *old = getcwd(NULL, 0);
-    assert_int_equal(chdir(dir), 0);
-    FILE *f = fopen("www.example.org.png", "w");
-    assert_non_null(f);
-    fclose(f);
+    assert_int_equal(chdir(f.path), 0);
     assert_null(url_spell("www.example.org.png"));
-    unlink("www.example.org.png");
     assert_int_equal(chdir(old), 0);
-    rmdir(dir);
+    folder_remove(&f);
     free(old);
 }
 
