@@ -424,6 +424,24 @@ void term_fresh_line(struct term *t)
     modes_send(&t->modes, t->modes.may_write ? "\r\n" : "\n");
 }
 
+/* A row of blanks ends in the next row, unless it began at the beginning of one. A dumb terminal
+ * gets a line end in any case. */
+void term_after_others(struct term *t)
+{
+    struct winsize ws = {0};
+    if (!t || !isatty(t->modes.out_fd)) return;
+    if (!t->modes.may_write || t->facts.is_dumb) {
+        modes_send(&t->modes, "\n");
+        return;
+    }
+    bool known = ioctl(t->modes.out_fd, TIOCGWINSZ, &ws) == 0 && ws.ws_col > 0;
+    char *blanks = NULL;
+    modes_end_styles(&t->modes);
+    if (asprintf(&blanks, "%*s\r\033[K", known ? ws.ws_col : t->facts.cols, "") > 0)
+        modes_send(&t->modes, blanks);
+    free(blanks);
+}
+
 /* -- Changes of size -------------------------------------------------------------------------- */
 
 static void on_size(int sig)
@@ -497,7 +515,11 @@ char *term_clipboard(struct term *t, bool (*stopped)(void *user), void *user, si
 
 void term_describe(const struct term *t, FILE *out)
 {
-    static const char *const graphics[] = {"none", "letters", "half blocks", "sixel"};
+    static const char *const graphics[] = {[TERM_GRAPHICS_NONE] = "none",
+                                           [TERM_GRAPHICS_ASCII] = "letters",
+                                           [TERM_GRAPHICS_BLOCKS] = "half blocks",
+                                           [TERM_GRAPHICS_SIXEL] = "sixel",
+                                           [TERM_GRAPHICS_KITTY] = "kitty's protocol"};
     static const char *const colours[] = {"none", "16", "256", "24 bits"};
     const struct term_facts *f = &t->facts;
     fprintf(out, "terminal  %s\n", !f->is_tty ? "none" : f->name[0] ? f->name : "gives no name");

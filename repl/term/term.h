@@ -92,6 +92,9 @@ enum term_mode term_mode(struct term *t, enum term_mode mode);
 
 /* Switches attributes off and begins a new line, so that others can write. */
 void term_fresh_line(struct term *t);
+/* After others have written: switches their attributes off, shows the cursor, and begins a new line
+ * unless the cursor is at the beginning of one. */
+void term_after_others(struct term *t);
 
 /* What comes next in the input. */
 enum term_event {

@@ -17,5 +17,6 @@ int child_run(struct term *t, const char *command)
     int status = system(command);
     sigaction(SIGTSTP, &ours, NULL);
     term_mode(t, mode);
+    term_after_others(t);
     return status;
 }

@@ -5,8 +5,8 @@
 
 #include "term/term.h"
 
-/* Runs a shell command in the terminal's original mode, with its own Ctrl-C and Ctrl-Z. Returns
- * what system() does. */
+/* Runs a shell command in the terminal's original mode, with its own Ctrl-C and Ctrl-Z; then the
+ * cursor is at the beginning of a line. Returns what system() does. */
 int child_run(struct term *t, const char *command);
 
 #endif

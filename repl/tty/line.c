@@ -2,6 +2,7 @@
  * Readline handles text, keys, undo and searches, and term/view draws them. Nothing that readline
  * itself writes reaches the terminal. */
 #define _GNU_SOURCE
+#include <errno.h>
 #include <langinfo.h>
 #include <locale.h>
 #include <signal.h>
@@ -13,6 +14,7 @@
 #include <readline/readline.h>
 
 #include "common/files.h"
+#include "term/clean.h"
 #include "term/view.h"
 #include "tty/child.h"
 #include "tty/complete.h"
@@ -135,28 +137,50 @@ static int key_tab(int count, int key)
     return 0;
 }
 
-/* Edits the text as a file in $VISUAL or $EDITOR; NULL when that failed. */
-static char *edited(struct line *l, const char *text)
+/* Writes the text to a new file; its path, or NULL with errno. */
+static char *write_out(const char *text)
 {
-    const char *editor = getenv("VISUAL"), *dir = getenv("TMPDIR");
-    if (!editor || !*editor) editor = getenv("EDITOR");
-    if (!editor || !*editor) editor = "vi";
-    char *path = xasprintf("%s/phiscope-XXXXXX", dir && *dir ? dir : "/tmp"), *bytes = NULL;
+    const char *dir = getenv("TMPDIR");
+    char *path = xasprintf("%s/phiscope-XXXXXX", dir && *dir ? dir : "/tmp");
     int fd = mkstemp(path);
     FILE *f = fd >= 0 ? fdopen(fd, "w") : NULL;
-    bool ok = f && fprintf(f, "%s\n", text) >= 0;
-    if (f && fclose(f)) ok = false;
-    char *command = xasprintf("%s '%s'", editor, path);
-    size_t n;
-    char *result = NULL;
-    if (ok && !child_run(l->host.term, command) && !load_file(path, 64 << 20, &bytes, &n, NULL))
-        result = l->host.pasted(l->host.user, bytes, n);
-    for (n = result ? strlen(result) : 0; n > 0 && result[n - 1] == '\n'; n--) result[n - 1] = 0;
+    bool written = f && fprintf(f, "%s\n", text) >= 0;
+    if (f && fclose(f)) written = false;
+    if (written) return path;
+    int why = errno;
     if (fd >= 0) unlink(path);
-    free(bytes);
-    free(command);
     free(path);
-    return result;
+    errno = why;
+    return NULL;
+}
+
+/* The text of the file after $VISUAL or $EDITOR has changed it; NULL with a sentence. */
+static char *edited(struct line *l, const char *path, struct phi3v_error *err)
+{
+    const char *editor = getenv("VISUAL");
+    if (!editor || !*editor) editor = getenv("EDITOR");
+    if (!editor || !*editor) editor = "vi";
+    char *command = xasprintf("%s '%s'", editor, path), *bytes = NULL, *text = NULL;
+    size_t n;
+    int status = child_run(l->host.term, command);
+    free(command);
+    if (status)
+        refuse(err, PHI3V_E_IO, "%.100s ended with an error", editor);
+    else if (!load_file(path, 64 << 20, &bytes, &n, err) &&
+             !(text = l->host.pasted(l->host.user, bytes, n)))
+        refuse(err, PHI3V_E_IO, "what %.100s has written is no text", editor);
+    for (n = text ? strlen(text) : 0; n > 0 && text[n - 1] == '\n'; n--) text[n - 1] = 0;
+    free(bytes);
+    return text;
+}
+
+static void replace_text(const char *text)
+{
+    rl_begin_undo_group();
+    rl_delete_text(0, rl_end);
+    rl_point = 0;
+    rl_insert_text(text);
+    rl_end_undo_group();
 }
 
 /* Ctrl-X Ctrl-E: the edited text comes back into the line and is not sent. */
@@ -164,17 +188,23 @@ static int key_editor(int count, int key)
 {
     (void)count, (void)key;
     struct line *l = current;
+    struct phi3v_error err;
     view_erase(l->view);
-    char *text = edited(l, rl_line_buffer);
+    char *path = write_out(rl_line_buffer), *text = NULL;
+    if (path)
+        text = edited(l, path, &err);
+    else
+        refuse(&err, PHI3V_E_IO, "no file for the editor can be written: %s", strerror(errno));
+    if (path) unlink(path);
+    free(path);
     if (text) {
-        rl_begin_undo_group();
-        rl_delete_text(0, rl_end);
-        rl_point = 0;
-        rl_insert_text(text);
-        rl_end_undo_group();
+        replace_text(text);
+    } else {
+        fputs("(the text is as it was: ", l->screen);
+        clean_print(l->screen, CLEAN_NAME, err.text);
+        fputs(")\r\n", l->screen);
     }
     free(text);
-    fputc('\r', l->screen);
     others_wrote(l);
     return 0;
 }

@@ -146,6 +146,65 @@ static void editor(void)
     tap_ok(pty_leave(p) == 0, "the end");
 }
 
+/* Without a result the text stays, and a line says why. */
+static void failing_editors(void)
+{
+    const char *eats = drive_write("eats", "#!/bin/sh\nrm \"$1\"\n");
+    const char *utf16 = drive_write("utf16", "#!/bin/sh\nprintf '\\377\\376a\\0' >\"$1\"\n");
+    char visual[2][400];
+    snprintf(visual[0], sizeof visual[0], "VISUAL=%s", eats);
+    snprintf(visual[1], sizeof visual[1], "VISUAL=%s", utf16);
+    chmod(eats, 0700);
+    chmod(utf16, 0700);
+    const char *const cases[][3] = {
+        {"VISUAL=false", "TMPDIR=", "(the text is as it was: false ended with an error)"},
+        {"VISUAL=/no/editor", "TMPDIR=", "(the text is as it was: /no/editor ended with an error)"},
+        {"VISUAL=true", "TMPDIR=/no/folder", "(the text is as it was: no file for the editor can"},
+        {visual[0], "TMPDIR=", "(the text is as it was: cannot open "},
+        {visual[1], "TMPDIR=", "(the text is as it was: what "}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *const env[] = {cases[i][0], cases[i][1], NULL};
+        struct pty *p = pty_start_notebook(&(struct pty_options){.env = env, .cols = 200});
+        pty_type(p, "a line\030\005");
+        tap_ok(pty_expect(p, cases[i][2]) && pty_cursor(p, "In [1]: a line", 14), "%s",
+               cases[i][0]);
+        tap_ok(pty_leave(p) == 0, "the end");
+    }
+}
+
+/* The prompt stands in a row of its own, and the cursor where it seems to be, wherever the cursor
+ * was left. */
+static void behind_the_shell(void)
+{
+    static const char *const left[][2] = {{"abc", "abc\n"}, {"abc\\n", "abc\n"}, {"a\\r", ""}};
+    struct pty *p = pty_start_notebook(&(struct pty_options){0});
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        char line[100], rows[100];
+        pty_type(p, "\014");
+        pty_cursor(p, "In [1]:", 8);
+        snprintf(line, sizeof line, "!printf '%s'\r", left[i][0]);
+        snprintf(rows, sizeof rows, "'\n%sIn [1]:", left[i][1]);
+        pty_type(p, line);
+        tap_ok(pty_expect(p, "\033[K") && pty_cursor(p, "In [1]:", 8) &&
+                   strstr(pty_screen(p), rows),
+               "%s leaves the prompt a row", left[i][0]);
+        pty_type(p, "xy\001z");
+        tap_ok(pty_cursor(p, "In [1]: zxy", 9), "in which the cursor is where it seems to be");
+        pty_type(p, "\003");
+        pty_cursor(p, "In [1]:", 8);
+    }
+    pty_type(p, "!sleep 60\r");
+    pty_expect(p, "sleep 60\r\r\n");
+    pty_wait(p, 300);
+    pty_type(p, "\003");
+    tap_ok(pty_sees(p, "^C") && pty_cursor(p, "In [1]:", 8), "Ctrl-C ends the command alone");
+    tap_ok(pty_leave(p) == 0, "the end");
+    p = pty_start_notebook(&(struct pty_options){.env = (const char *const[]){"TERM=dumb", NULL}});
+    pty_type(p, "!printf abc\r");
+    tap_ok(pty_sees(p, "abc") && pty_cursor(p, "In [1]:", 8), "so it is on a dumb terminal");
+    tap_ok(!strchr(pty_bytes(p), '\033') && pty_leave(p) == 0, "without a sequence");
+}
+
 /* -- Pastes ---------------------------------------------------------------------------------- */
 
 static void pasting(void)
@@ -491,12 +550,26 @@ static void reading_ahead(void)
 
 int main(int argc, char **argv)
 {
-    static void (*const tests[])(void) = {vi_keys,          moving,        cancelling,
-                                          editor,           pasting,       huge_paste,
-                                          locales,          stopping,      typing_ahead,
-                                          late_answers,     dumb,          resizing,
-                                          ending_by_signal, into_a_file,   completing,
-                                          hostile_notebook, hostile_words, reading_ahead};
+    static void (*const tests[])(void) = {vi_keys,
+                                          moving,
+                                          cancelling,
+                                          editor,
+                                          pasting,
+                                          huge_paste,
+                                          locales,
+                                          stopping,
+                                          typing_ahead,
+                                          late_answers,
+                                          dumb,
+                                          resizing,
+                                          ending_by_signal,
+                                          into_a_file,
+                                          completing,
+                                          hostile_notebook,
+                                          hostile_words,
+                                          reading_ahead,
+                                          failing_editors,
+                                          behind_the_shell};
     drive_init(argc, argv);
     if (golden_exists("models/tiny-gqa-bf16"))
         for (size_t i = 0; i < sizeof tests / sizeof *tests; i++) tests[i]();

@@ -231,6 +231,7 @@ struct report {
     struct term_facts facts;
     double seconds;
     char keys[64];
+    char description[600];
 };
 
 static void set_environment(const struct scene *scene)
@@ -259,6 +260,10 @@ static void run_child(const struct scene *scene, int report_fd)
     if (!t) _exit(1);
     r.seconds = now_s() - r.seconds;
     r.facts = *term_facts(t);
+    FILE *text = fmemopen(r.description, sizeof r.description, "w");
+    if (!text) _exit(1);
+    term_describe(t, text);
+    fclose(text);
     r.facts.graphics_why = NULL;
     if (write(1, "\033[5n", 4) != 4) _exit(1); /* "now send what comes later" */
     term_mode(t, TERM_QUIET);
@@ -342,6 +347,7 @@ static void test_xterm(void **state)
     assert_int_equal(r.facts.background[1], 255);
     assert_int_equal(r.facts.colour, TERM_COLOUR_256);
     assert_string_equal(r.facts.name, "XTerm(379)");
+    assert_non_null(strstr(r.description, "graphics  sixel ("));
     assert_string_equal(r.keys, "ok.");
     assert_true(r.seconds < 4); /* does not wait for the timeout */
 }
@@ -355,6 +361,8 @@ static void test_no_sixel(void **state)
         struct report r = play(
             &(struct scene){.env = {"TERM=xterm-256color"}, .answers = answers[i], .later = "."});
         assert_int_equal(r.facts.graphics, i == 2 ? TERM_GRAPHICS_KITTY : TERM_GRAPHICS_BLOCKS);
+        assert_non_null(strstr(r.description, i == 2 ? "graphics  kitty's protocol ("
+                                                     : "graphics  half blocks ("));
         assert_true(r.facts.answered);
         assert_int_equal(r.facts.registers, 256);
         assert_int_equal(r.facts.has_kitty, i == 2);
