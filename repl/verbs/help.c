@@ -57,6 +57,7 @@ int help_main(struct options *opt, int argc, char **argv)
         help_print();
         return EXIT_FINE;
     }
+    if (argc > 2) return verb_misuse(opt, "help takes one topic; \"%s\" is another word", argv[2]);
     const char *topic = argv[1];
     const struct verb *verb = verb_by_name(topic);
     if (verb) {

@@ -2,6 +2,7 @@
  * phiscope: the table of verbs, and finding the one to run. */
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -23,11 +24,16 @@
 #include "verbs/pull.h"
 #include "verbs/verbs.h"
 
-static int version_main(struct options *opt, int argc, char **argv)
+static int print_version(void)
 {
-    (void)opt, (void)argc, (void)argv;
     printf("phiscope %s\n", phi3v_version());
     return EXIT_FINE;
+}
+
+static int version_main(struct options *opt, int argc, char **argv)
+{
+    if (argc > 1) return verb_misuse(opt, "version takes no words, not \"%s\"", argv[1]);
+    return print_version();
 }
 
 static int bench_verb(struct options *opt, int argc, char **argv)
@@ -199,6 +205,8 @@ int verb_misuse(const struct options *opt, const char *format, ...)
 /* Checks that the options fit together. */
 static int check_options(const struct options *opt, int use)
 {
+    if (opt->raw && !(use & (OPTION_ASK | OPTION_DEBUG)))
+        return verb_misuse(opt, "--raw is for ask: PROMPT is the whole formatted prompt then");
     if (!opt->connect) return EXIT_FINE;
     if (!(use & OPTION_CONNECT))
         return verb_misuse(opt, "--connect is for ask, script, kernel and the notebook");
@@ -246,7 +254,7 @@ static int unknown_verb(const struct options *opt, const char *word)
 static int dispatch(struct options *opt, int argc, char **argv)
 {
     struct phi3v_error err;
-    if (argc > 1 && !strcmp(argv[1], "--version")) return version_main(opt, argc, argv);
+    if (argc > 1 && !strcmp(argv[1], "--version")) return print_version();
     int at = options_parse(opt, argc, argv, OPTION_COMMON, true, &err);
     if (at < 0) return verb_report_error(opt, &err, EXIT_USAGE);
     if (opt->help) {
@@ -263,6 +271,15 @@ static int dispatch(struct options *opt, int argc, char **argv)
     return notebook_of_words(opt, argc - at, argv + at);
 }
 
+/* A standard stream that is closed would become the next file we open, and what is written to it
+ * would go into that file. Opened the wrong way round, it fails as a closed one does. */
+static void fill_closed_streams(void)
+{
+    static const int wrong_way[] = {O_WRONLY, O_RDONLY, O_RDONLY};
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0) open("/dev/null", wrong_way[fd]); /* takes the lowest number */
+}
+
 /* Checks that standard output took everything. If not, the status says so, with a sentence unless
  * an error was reported before. */
 static int end_output(int status)
@@ -277,6 +294,7 @@ static int end_output(int status)
 
 int main(int argc, char **argv)
 {
+    fill_closed_streams();
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C"); /* numbers in files and JSON always have a decimal point */
     struct options opt;

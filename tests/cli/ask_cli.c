@@ -306,6 +306,10 @@ static void small_verbs(void)
     r = DRIVE(NULL, "ask", "--help");
     tap_ok(r->status == 0 && strstr(r->out, "phiscope ask"), "ask --help");
     tap_ok(DRIVE(NULL, "help", "nonsense")->status == 2, "help on nothing");
+    tap_ok(DRIVE(NULL, "help", "load", "save")->status == 2, "help on two things");
+    tap_ok(DRIVE(NULL, "version", "2")->status == 2, "version takes no words");
+    tap_ok(DRIVE("", "--raw")->status == 2 && DRIVE("", "script", "--raw", "-")->status == 2,
+           "--raw is refused where it would do nothing");
 }
 
 /* What the last run has computed of its pictures, and its ids. */
