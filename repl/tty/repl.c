@@ -55,17 +55,16 @@ static void evaluate(struct repl *r, const char *source)
     struct nb_result result = {0};
     struct phi3v_error err;
     int cell = r->editing, n_answers = r->front.n_answers;
+    double bell = nb_settings(r->nb)->bell;
     double begun_s = now_s();
     r->editing = 0;
     int rc = cell ? nb_edit(r->nb, cell, source, NB_TYPED, &result, &err)
                   : nb_eval(r->nb, source, NB_TYPED, &result, &err);
     tell(r, rc, &err);
-    if (r->front.n_answers > n_answers) {
-        double bell = nb_settings(r->nb)->bell;
-        if (bell > 0 && now_s() - begun_s > bell && !result.interrupted)
-            bell_ring(r->front.term ? term_facts(r->front.term) : NULL, stdout);
-        space(r);
-    }
+    bool stopped = result.interrupted || rc == PHI3V_E_CANCELLED;
+    if (bell > 0 && now_s() - begun_s > bell && !stopped)
+        bell_ring(r->front.term ? term_facts(r->front.term) : NULL, stdout);
+    if (r->front.n_answers > n_answers) space(r);
     r->failed = rc < 0;
     out_flush(&r->front.out);
     r->quit = result.quit;

@@ -54,6 +54,9 @@ static void bells(void)
     tap_ok(!strchr(pty_bytes(p), '\a'), "a quick answer rings no bell");
     pty_type(p, ":set bell 0.000001\rHello\r");
     tap_ok(pty_expect(p, "\a"), "one that takes longer than was said does");
+    pty_expect(p, "In [3]:");
+    pty_type(p, "!true\r");
+    tap_ok(pty_expect(p, "\a"), "whatever it is");
     pty_type(p, ":set bell 0\r");
     pty_expect(p, "In [3]:");
     pty_type(p, "Again\r");
