@@ -193,6 +193,11 @@ static int take_apart(const char *line, struct taken *ret, struct phi3v_error *e
     size_t n = strcspn(line + 1, " \t\n");
     const char *rest = line + 1 + n;
     *ret = (struct taken){.forced = n > 1 && line[n] == '!'};
+    if (!isalpha((unsigned char)line[1]))
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%.60s is no command: :help lists them, and ::TEXT is a prompt that begins "
+                      "with a colon",
+                      line);
     if (source_incomplete(line)) /* in a cell it would swallow what follows */
         return refuse(err, PHI3V_E_ARGUMENT,
                       "%.60s goes on: it needs its closing \"\"\" or next line", line);
@@ -204,7 +209,11 @@ static int take_apart(const char *line, struct taken *ret, struct phi3v_error *e
     if (ret->forced && ret->command->run != command_save)
         return refuse(err, PHI3V_E_ARGUMENT, ":%s has no form with !", ret->command->name);
     ret->args = source_arguments(rest + strspn(rest, " \t\n"));
-    return ret->args ? 0 : memory_error(err);
+    if (!ret->args) return memory_error(err);
+    if (*ret->args && !*ret->command->args)
+        return refuse(err, PHI3V_E_ARGUMENT, ":%s takes no words, not \"%.60s\"",
+                      ret->command->name, ret->args);
+    return 0;
 }
 
 /* Checks who may use a line, before any of it is done. */

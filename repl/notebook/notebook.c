@@ -275,6 +275,14 @@ static int check_prompt(const char *prompt, struct phi3v_error *err)
     return refuse(err, PHI3V_E_ARGUMENT, "that is %s here; nothing was sent", ours);
 }
 
+/* The prompt as a source. Another program's command becomes ours, for the person to send. */
+static char *to_correct(const char *prompt)
+{
+    const char *ours = foreign_habit(prompt);
+    if (!ours) return source_of_prompt(prompt);
+    return text_format("%.*s%s", (int)strcspn(ours, " "), ours, prompt + strcspn(prompt, " \t\n"));
+}
+
 /* Puts the commands from number `from` on, and the prompt, back into the input line. */
 static void give_back(struct notebook *nb, int cell, const struct source *s, size_t from,
                       enum nb_origin origin)
@@ -282,7 +290,7 @@ static void give_back(struct notebook *nb, int cell, const struct source *s, siz
     if (!nb->front.next_input || !*s->prompt || origin != NB_TYPED) return;
     struct text t = {0};
     for (size_t k = from; k < s->commands.n; k++) text_addf(&t, "%s\n", s->commands.v[k]);
-    char *prompt = source_of_prompt(s->prompt);
+    char *prompt = to_correct(s->prompt);
     text_add(&t, prompt ? prompt : s->prompt);
     free(prompt);
     if (!t.failed) nb->front.next_input(nb->front.user, cell, t.s);

@@ -214,8 +214,9 @@ static int set_number(const struct setting *spec, void *to, const char *value,
     long long n = whole ? strtoll(value, &end, 10) : 0;
     double x = whole ? (double)n : strtod(value, &end);
     if (!*value || *end || errno || !isfinite(x) || x < spec->min || x > spec->max) {
-        snprintf(allowed, sizeof allowed, "a %snumber from %g to %g", whole ? "whole " : "",
-                 spec->min, spec->max);
+        snprintf(allowed, sizeof allowed,
+                 whole ? "a whole number from %.0f to %.0f" : "a number from %g to %g", spec->min,
+                 spec->max);
         return bad_value(spec, value, allowed, err);
     }
     if (spec->type == SETTING_INT)
@@ -338,6 +339,10 @@ static const char *name_at(int i, void *user)
 
 static int unknown_setting(const char *name, int use, struct phi3v_error *err)
 {
+    const struct setting *other = setting_find(name, SETTING_SHOWN);
+    if (other)
+        return refuse(err, PHI3V_E_ARGUMENT, "%.60s cannot be set for one run only: try :set %.60s",
+                      name, name);
     const char *near = nearest_name(name, n_settings, name_at, &use);
     if (near)
         return refuse(err, PHI3V_E_ARGUMENT, "there is no setting %.60s: did you mean %s?", name,

@@ -203,25 +203,32 @@ char *word_quote(const char *word)
 
 /* -- Ranges ----------------------------------------------------------------------------------- */
 
+/* Reads "3", "2-5" or "4-", which ends with cell n. */
+static bool read_range(const char *word, int n, long *ret_first, long *ret_last)
+{
+    char *end;
+    if (!isdigit((unsigned char)*word)) return false;
+    *ret_first = *ret_last = strtol(word, &end, 10);
+    if (*end != '-') return !*end;
+    if (!*++end) {
+        *ret_last = n;
+        return true;
+    }
+    if (!isdigit((unsigned char)*end)) return false;
+    *ret_last = strtol(end, &end, 10);
+    return !*end && *ret_first <= *ret_last;
+}
+
 int range_parse(const char *word, int n, int *ret_first, int *ret_last, struct phi3v_error *err)
 {
     long first = 1, last = n;
-    char *end = (char *)(uintptr_t)word;
     if (n < 1) return refuse(err, PHI3V_E_ARGUMENT, "there are no cells yet");
-    if (!strcmp(word, "_")) {
+    if (!strcmp(word, "_"))
         first = n;
-    } else if (strcmp(word, "all") != 0) {
-        first = strtol(word, &end, 10);
-        last = first;
-        if (isdigit((unsigned char)*word) && *end == '-') {
-            last = end[1] ? strtol(end + 1, &end, 10) : n;
-            if (*end == '-') end++;
-        }
-        if (!isdigit((unsigned char)*word) || *end)
-            return refuse(err, PHI3V_E_ARGUMENT,
-                          "\"%.40s\" is not a range of cells: 3, 2-5, 4-, all or _", word);
-    }
-    if (first < 1 || first > n || last < first || last > n)
+    else if (strcmp(word, "all") != 0 && !read_range(word, n, &first, &last))
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "\"%.40s\" is not a range of cells: 3, 2-5, 4-, all or _", word);
+    if (first < 1 || first > n || last > n)
         return refuse(err, PHI3V_E_ARGUMENT, "there is no cell %ld: they go from 1 to %d",
                       first < 1 || first > n ? first : last, n);
     *ret_first = (int)first;

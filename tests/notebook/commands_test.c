@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "notebook/commands.h"
 #include "recorder.h"
 
 static struct recorder r;
@@ -409,7 +410,7 @@ static void run_retry_more(void **state)
     fails(&r, ":run 1 seed", "key=value, not \"seed\"");
     fails(&r, ":run 1 seed=x", "seed must be");
     fails(&r, ":run 1 tempreature=1", "did you mean temperature?");
-    fails(&r, ":run 1 system=x", "there is no setting system");
+    fails(&r, ":run 1 system=x", "system cannot be set for one run only");
     char *first = text_copy(cell(1)->answer);
     works(&r, ":retry");
     assert_saw(&r, "(at temperature 0.7, seed 1)");
@@ -650,8 +651,44 @@ static void looking(void **state)
     fails(&r, "! ", "! needs a command");
     fails(&r, ":frobnicate", "unknown command :frobnicate");
     fails(&r, ":s", ":s can mean");
-    fails(&r, "/image a.png", "that is :load FILE here; nothing was sent");
-    assert_saw(&r, "next 0: /image a.png\n");
+}
+
+/* Another program's command is refused, and ours stands in the line instead, to be sent. */
+static void habits_are_translated(void **state)
+{
+    (void)state;
+    static const char *const cases[][3] = {
+        {"/image a.ppm", "that is :load FILE here; nothing was sent", ":load a.ppm"},
+        {"/image a.ppm\nWhat?", "that is :load FILE here", ":load a.ppm\nWhat?"},
+        {"/clear", "that is :reset here", ":reset"},
+        {"%edit 3", "that is :edit n here", ":edit 3"},
+        {"help", "that is :help here", ":help"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char next[80];
+        snprintf(next, sizeof next, "next 0: %s\n", cases[i][2]);
+        fails(&r, cases[i][0], cases[i][1]);
+        assert_saw(&r, next);
+    }
+    assert_int_equal(r.nb->book.n, 0);
+}
+
+/* What has no name of a command, or words that a command does not take, is refused. */
+static void no_words_are_ignored(void **state)
+{
+    (void)state;
+    works(&r, ":load a.ppm\nWhat?");
+    for (int i = 0; i < n_commands; i++) {
+        if (*command_table[i].args) continue;
+        char line[80], why[80];
+        snprintf(line, sizeof line, ":%s 2", command_table[i].name);
+        snprintf(why, sizeof why, ":%s takes no words, not \"2\"", command_table[i].name);
+        fails(&r, line, why);
+    }
+    assert_false(r.result.quit);
+    assert_int_equal(r.nb->book.n, 1);
+    static const char *const nameless[] = {":", ": load a.ppm", ":)", ":-(", ":1"};
+    for (size_t i = 0; i < sizeof nameless / sizeof *nameless; i++)
+        fails(&r, nameless[i], "is no command: :help lists them, and ::TEXT is a prompt");
 }
 
 static void quit(void **state)
@@ -947,6 +984,8 @@ int main(void)
                                        TEST(multi_line_commands),
                                        TEST(unfinished_commands),
                                        TEST(looking),
+                                       TEST(habits_are_translated),
+                                       TEST(no_words_are_ignored),
                                        TEST(quit),
                                        TEST(refused_text_comes_back),
                                        TEST(save_guards_files),

@@ -59,6 +59,12 @@ static void option_values(void **state)
         assert_int_equal(settings_set(&opt, bad[i][0], bad[i][1], SETTING_SHOWN, &err),
                          PHI3V_E_ARGUMENT);
     assert_int_equal(opt.top_k, 5);
+    assert_int_equal(settings_set(&opt, "max_new_tokens", "0", SETTING_SHOWN, &err),
+                     PHI3V_E_ARGUMENT);
+    assert_string_equal(err.text,
+                        "max-new-tokens must be a whole number from 1 to 1000000000, not \"0\"");
+    assert_int_equal(settings_set(&opt, "plain", "on", SETTING_ANSWER, &err), PHI3V_E_ARGUMENT);
+    assert_string_equal(err.text, "plain cannot be set for one run only: try :set plain");
     assert_int_equal(settings_set_from_file(&opt, "top_k", "7", &err), 0);
     static const char *const not_from_files[][2] = {
         {"max_new_tokens", "1000000"}, {"num_crops", "200"}, {"plain", "on"},

@@ -138,8 +138,12 @@ static void ranges(void **state)
         const char *word;
         int first, last;
     } good[] = {{"3", 3, 3}, {"2-5", 2, 5}, {"4-", 4, 7}, {"all", 1, 7}, {"_", 7, 7}};
-    static const char *const bad[] = {"0",  "8",  "5-2", "2-9", "x", "",
-                                      "3x", "-2", "2-x", "+1",  " 3"};
+    static const char *const none[] = {"x",   "",     "3x",   "-2",   "2-x",  "+1",  " 3",
+                                       "5-2", "2--5", "2-+5", "2- 5", "2-5-", "2--", "1,2"};
+    static const struct {
+        const char *word;
+        int missing;
+    } beyond[] = {{"0", 0}, {"8", 8}, {"2-9", 9}, {"8-9", 8}, {"8-", 8}, {"0-3", 0}};
     struct phi3v_error err;
     int first, last;
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
@@ -147,8 +151,16 @@ static void ranges(void **state)
         assert_int_equal(first, good[i].first);
         assert_int_equal(last, good[i].last);
     }
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
-        assert_int_equal(range_parse(bad[i], 7, &first, &last, &err), PHI3V_E_ARGUMENT);
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        assert_int_equal(range_parse(none[i], 7, &first, &last, &err), PHI3V_E_ARGUMENT);
+        assert_non_null(strstr(err.text, "is not a range of cells"));
+    }
+    for (size_t i = 0; i < sizeof beyond / sizeof *beyond; i++) {
+        char said[80];
+        snprintf(said, sizeof said, "there is no cell %d: they go from 1 to 7", beyond[i].missing);
+        assert_int_equal(range_parse(beyond[i].word, 7, &first, &last, &err), PHI3V_E_ARGUMENT);
+        assert_string_equal(err.text, said);
+    }
     assert_int_equal(range_parse("all", 0, &first, &last, &err), PHI3V_E_ARGUMENT);
     assert_string_equal(err.text, "there are no cells yet");
 }
