@@ -144,11 +144,13 @@ void out_json(struct out *o, const char *json)
 
 /* -- Reports --------------------------------------------------------------------------------- */
 
-/* Where the last column of a clean line begins: after a gap of two or more blanks. */
+/* Where further rows of a clean line begin: below its last column, which begins after a gap of two
+ * or more blanks, or below its first letter. */
 static int last_column(const char *line, int cols)
 {
-    int column = 0, found = 2;
-    for (const char *p = line + strspn(line, " "); *p; p++)
+    int column = 0, indent = (int)strspn(line, " ");
+    int found = indent > 2 && indent < cols / 2 ? indent : 2;
+    for (const char *p = line + indent; *p; p++)
         if (p[0] == ' ' && p[1] == ' ') {
             while (p[1] == ' ') p++;
             char *before = strndup(line, (size_t)(p + 1 - line));

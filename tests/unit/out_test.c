@@ -152,14 +152,17 @@ static void test_reports(void **state)
 {
     (void)state;
     static const char report[] = "group\n  :name [n]       what it does, and for whom it is there\n"
-                                 "\nshort\n  one long line without any columns, as it is\n";
+                                 "\nshort\n  one long line without any columns, as it is\n"
+                                 "          another one, that stands far in\n";
     static const char *const rows[] = {"group",
                                        "  :name [n]       what it does, and for",
                                        "                  whom it is there",
                                        "",
                                        "short",
                                        "  one long line without any columns, as",
-                                       "  it is"};
+                                       "  it is",
+                                       "          another one, that stands far",
+                                       "          in"};
     struct fake_term f;
     struct out o;
     fake_term_open(&f, "xterm-256color", "none", 41, 24, 8, 16);
@@ -168,7 +171,7 @@ static void test_reports(void **state)
     out_report(&o, HOSTILE " and more of it, so that it is too long\n", strlen(HOSTILE) + 40);
     out_flush(&o);
     fake_term_show(&f);
-    for (int i = 0; i < 7; i++) assert_string_equal(vt_row(f.vt, i), rows[i]);
+    for (int i = 0; i < 9; i++) assert_string_equal(vt_row(f.vt, i), rows[i]);
     fake_term_close(&f);
 }
 
