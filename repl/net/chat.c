@@ -18,8 +18,8 @@ static const char *name_of(const struct chat_call *call)
 
 static int out_of_memory(struct chat_call *call)
 {
-    call->code = net_fail(&call->error, PHI3V_E_MEMORY, "not enough memory for an answer of %s",
-                          name_of(call));
+    call->code = refuse(&call->error, PHI3V_E_MEMORY, "not enough memory for an answer of %s",
+                        name_of(call));
     return 1;
 }
 
@@ -29,17 +29,17 @@ static int keep(struct chat_call *call, struct bytes *to, const char *bytes, siz
     int rc = bytes_add(to, bytes, n, NET_ANSWER_BYTES);
     if (rc == BYTES_NO_MEMORY) return out_of_memory(call);
     if (rc)
-        call->code = net_fail(&call->error, PHI3V_E_DEVICE, "the answer of %.300s has no end",
-                              name_of(call));
+        call->code =
+            refuse(&call->error, PHI3V_E_DEVICE, "the answer of %.300s has no end", name_of(call));
     return rc != 0;
 }
 
 /* Non-zero when the call is over; call->code says why. */
 static int say(struct chat_call *call, const char *text, size_t n, float logprob)
 {
-    if (call->first_text_s == 0) call->first_text_s = transfer_clock_s();
+    if (call->first_text_s == 0) call->first_text_s = now_s();
     if (!call->on_text(call, text, n, logprob)) return 0;
-    call->code = net_fail(&call->error, PHI3V_E_CANCELLED, "stopped");
+    call->code = refuse(&call->error, PHI3V_E_CANCELLED, "stopped");
     return 1;
 }
 
@@ -47,10 +47,10 @@ static int say(struct chat_call *call, const char *text, size_t n, float logprob
 static int start_over(struct chat_call *call)
 {
     if (!call->on_again || !call->on_again(call)) {
-        call->code = net_fail(&call->error, PHI3V_E_DEVICE,
-                              "%.150s: the connection broke after %zu bytes of the answer, which "
-                              "began otherwise when it was asked for again: run it once more",
-                              name_of(call), call->text.n);
+        call->code = refuse(&call->error, PHI3V_E_DEVICE,
+                            "%.150s: the connection broke after %zu bytes of the answer, which "
+                            "began otherwise when it was asked for again: run it once more",
+                            name_of(call), call->text.n);
         return 1;
     }
     call->text.n = call->n_matched;
@@ -100,9 +100,9 @@ static int take_json(struct chat_call *call, const char *bytes, size_t n)
 {
     struct chat_reply r;
     if (!chat_reply_read(bytes, n, &r)) {
-        call->code = net_fail(&call->error, PHI3V_E_DEVICE,
-                              "%.300s answers with something that is no answer of a chat server",
-                              name_of(call));
+        call->code = refuse(&call->error, PHI3V_E_DEVICE,
+                            "%.300s answers with something that is no answer of a chat server",
+                            name_of(call));
         return 1;
     }
     int stop = take_reply(call, &r);
@@ -147,7 +147,7 @@ static size_t take_body(char *bytes, size_t size, size_t n, void *user)
     if (rc == BYTES_NO_MEMORY) out_of_memory(call);
     if (rc == BYTES_TOO_MANY)
         call->code =
-            net_fail(&call->error, PHI3V_E_DEVICE, "an event of %.300s has no end", name_of(call));
+            refuse(&call->error, PHI3V_E_DEVICE, "an event of %.300s has no end", name_of(call));
     return rc ? 0 : n;
 }
 
@@ -240,7 +240,7 @@ static void try_again(struct chat_call *call, double asked_s)
 {
     struct chat *c = call->chat;
     struct chat_server *s = &c->servers[call->server];
-    double now = transfer_clock_s();
+    double now = now_s();
     s->n_failed++;
     s->ready_s = now + (asked_s > 0 ? asked_s : chat_backoff_s(c, s->n_failed));
     forget_try(call);
@@ -281,10 +281,10 @@ static void judge_end(struct chat_call *call)
     if (call->is_page) take_json(call, bytes_text(&call->page), call->page.n);
     if (call->code || call->finish) return;
     call->may_try = call->any_event;
-    call->code = net_fail(&call->error, PHI3V_E_DEVICE,
-                          call->any_event ? "%.300s broke off in the middle of its answer"
-                                          : "%.300s sends something that is no answer",
-                          name_of(call));
+    call->code = refuse(&call->error, PHI3V_E_DEVICE,
+                        call->any_event ? "%.300s broke off in the middle of its answer"
+                                        : "%.300s sends something that is no answer",
+                        name_of(call));
 }
 
 static void judge(struct chat_call *call, CURLcode code)
@@ -318,7 +318,7 @@ int chat_begin(struct chat *c, struct chat_call *call, struct phi3v_error *err)
 {
     call->chat = c;
     call->server = -1;
-    call->begun_s = transfer_clock_s();
+    call->begun_s = now_s();
     call->next = c->calls;
     c->calls = call;
     if (!json_object_set_new(call->request, "model", json_string(c->model)) &&
@@ -369,7 +369,7 @@ static int poll_ms(const struct chat *c)
     double ready_s, left_s = 1;
     for (const struct chat_call *call = c->calls; call; call = call->next)
         if (!call->ended && !call->easy && chat_server_pick(c, &ready_s) < 0)
-            left_s = ready_s - transfer_clock_s();
+            left_s = ready_s - now_s();
     return left_s * 1000 < NET_POLL_MS ? left_s > 0 ? (int)(left_s * 1000) + 1 : 0 : NET_POLL_MS;
 }
 

@@ -10,7 +10,7 @@
 #define NET_CHAT_H
 
 #include "net/chat_reply.h"
-#include "net/error.h"
+#include "common/text.h"
 #include "net/sse.h"
 
 struct chat;

@@ -40,7 +40,7 @@ static int get_models(struct chat *c, int k, const struct chat_options *opt, str
     curl_easy_getinfo(easy, CURLINFO_REDIRECT_URL, &location);
     int rc = 0;
     if (code == CURLE_ABORTED_BY_CALLBACK)
-        rc = net_fail(err, PHI3V_E_CANCELLED, "asking %s was cancelled", s->name);
+        rc = refuse(err, PHI3V_E_CANCELLED, "asking %s was cancelled", s->name);
     else if (code != CURLE_OK)
         rc = chat_transfer_fail(s, easy, code, (int64_t)ret->n, err);
     else if (status != 200) {
@@ -59,8 +59,8 @@ static int get_models(struct chat *c, int k, const struct chat_options *opt, str
 
 static int nap(double seconds, const struct chat_options *opt)
 {
-    double end = transfer_clock_s() + seconds;
-    for (double left; (left = end - transfer_clock_s()) > 0;) {
+    double end = now_s() + seconds;
+    for (double left; (left = end - now_s()) > 0;) {
         struct timespec t = {.tv_nsec = left < 0.05 ? (long)(left * 1e9) : 50000000L};
         nanosleep(&t, NULL);
         if (opt->stop && opt->stop(opt->user)) return PHI3V_E_CANCELLED;
@@ -80,8 +80,8 @@ static int get_models_patiently(struct chat *c, int k, const struct chat_options
         waited_s += wait_s;
         bytes_fini(ret);
         if (nap(wait_s, opt))
-            return net_fail(err, PHI3V_E_CANCELLED, "waiting for %s was cancelled",
-                            c->servers[k].name);
+            return refuse(err, PHI3V_E_CANCELLED, "waiting for %s was cancelled",
+                          c->servers[k].name);
     }
 }
 
@@ -94,12 +94,12 @@ static int learn_model(struct chat *c, int k, const struct chat_options *opt,
     const char *name = c->servers[k].name, *wanted = c->model ? c->model : opt->model;
     int rc = get_models_patiently(c, k, opt, &page, err);
     if (!rc && !chat_models_find(bytes_text(&page), page.n, wanted, &l))
-        rc = net_fail(err, PHI3V_E_DEVICE,
-                      "%s does not list models: is that the address of its /v1?", name);
+        rc = refuse(err, PHI3V_E_DEVICE, "%s does not list models: is that the address of its /v1?",
+                    name);
     bytes_fini(&page);
     if (!rc && !l.id)
-        rc = net_fail(err, PHI3V_E_DEVICE, "%.150s does not serve %.100s%s%.200s", name,
-                      wanted ? wanted : "any model", *l.names ? ", but " : "", l.names);
+        rc = refuse(err, PHI3V_E_DEVICE, "%.150s does not serve %.100s%s%.200s", name,
+                    wanted ? wanted : "any model", *l.names ? ", but " : "", l.names);
     if (!rc && !c->model) {
         c->model = l.id;
         c->mode = l.mode;
@@ -122,8 +122,8 @@ static int take_key(struct chat *c, const char *key, struct phi3v_error *err)
     if (!key) return 0;
     for (const char *p = key; *p; p++)
         if (*p <= ' ' || *p >= 0x7F)
-            return net_fail(err, PHI3V_E_ARGUMENT,
-                            "the key has a blank or a letter in it that no key has");
+            return refuse(err, PHI3V_E_ARGUMENT,
+                          "the key has a blank or a letter in it that no key has");
     c->key = strdup(key);
     return c->key ? 0 : net_fail_memory(err, "an engine");
 }
@@ -142,7 +142,7 @@ static int learn(struct chat *c, const struct chat_options *opt, struct phi3v_er
             free(c->note);
             c->note = strdup(why.text);
             c->servers[k].n_failed = 1;
-            c->servers[k].ready_s = transfer_clock_s() + chat_backoff_s(c, 4);
+            c->servers[k].ready_s = now_s() + chat_backoff_s(c, 4);
         }
     }
     return n_there ? 0 : rc;
@@ -150,7 +150,7 @@ static int learn(struct chat *c, const struct chat_options *opt, struct phi3v_er
 
 static int name_all(struct chat *c, struct phi3v_error *err)
 {
-    c->name = c->n > 1 ? net_text("%s and %d more", c->servers[0].name, c->n - 1)
+    c->name = c->n > 1 ? text_format("%s and %d more", c->servers[0].name, c->n - 1)
                        : strdup(c->servers[0].name);
     return c->name ? 0 : net_fail_memory(err, "an engine");
 }

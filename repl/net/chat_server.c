@@ -58,17 +58,17 @@ static int read_parts(CURLU *parts, const char *shown, struct chat_server *s,
     char *scheme = NULL, *host = NULL;
     if (has_part(parts, CURLUPART_USER) || has_part(parts, CURLUPART_PASSWORD) ||
         has_part(parts, CURLUPART_QUERY))
-        return net_fail(err, PHI3V_E_ARGUMENT,
-                        "%s: an engine's address has neither a name and password nor a query; a "
-                        "key comes from PHISCOPE_API_KEY or --api-key-file",
-                        shown);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%s: an engine's address has neither a name and password nor a query; a "
+                      "key comes from PHISCOPE_API_KEY or --api-key-file",
+                      shown);
     int rc = 0;
     if (curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
         curl_url_get(parts, CURLUPART_HOST, &host, CURLU_PUNYCODE) == CURLUE_OK) {
         s->tls = !strcmp(scheme, "https");
         s->proxy = proxy_for(scheme, host);
         if (opt->offline && !address_host_is_private(host))
-            rc = net_fail(err, PHI3V_E_DEVICE, "%s is not asked: --offline is on", shown);
+            rc = refuse(err, PHI3V_E_DEVICE, "%s is not asked: --offline is on", shown);
     }
     curl_free(scheme);
     curl_free(host);
@@ -89,8 +89,8 @@ static int add_server(struct chat *c, const char *url, const struct chat_options
     CURLU *parts = curl_url();
     int rc = shown && parts ? 0 : net_fail_memory(err, "an engine");
     if (!rc && (!url_is_http(url) || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK))
-        rc = net_fail(err, PHI3V_E_ARGUMENT,
-                      "\"%.200s\" is no address of an engine: http://HOST:PORT/v1 is one", shown);
+        rc = refuse(err, PHI3V_E_ARGUMENT,
+                    "\"%.200s\" is no address of an engine: http://HOST:PORT/v1 is one", shown);
     if (!rc) rc = read_parts(parts, shown, &v[c->n], opt, err);
     c->n++;
     curl_url_cleanup(parts);
@@ -107,7 +107,7 @@ int chat_servers_add(struct chat *c, const struct chat_options *opt, struct phi3
         if (*url) rc = add_server(c, url, opt, err);
     free(list);
     if (!rc && !c->n)
-        rc = net_fail(err, PHI3V_E_ARGUMENT, "an engine's address is wanted: http://HOST:PORT/v1");
+        rc = refuse(err, PHI3V_E_ARGUMENT, "an engine's address is wanted: http://HOST:PORT/v1");
     return rc;
 }
 
@@ -135,8 +135,8 @@ bool chat_server_setup(struct chat *c, int k, const char *path, CURL *easy,
                        struct curl_slist **ret_headers)
 {
     struct chat_server *s = &c->servers[k];
-    char *url = net_text("%s%s", s->base, path);
-    char *key = c->key ? net_text("Authorization: Bearer %s", c->key) : NULL;
+    char *url = text_format("%s%s", s->base, path);
+    char *key = c->key ? text_format("Authorization: Bearer %s", c->key) : NULL;
     bool whole = url && (key || !c->key);
     whole = whole && add_header(ret_headers, "Content-Type: application/json") &&
             add_header(ret_headers, "Expect:") && (!key || add_header(ret_headers, key));
@@ -158,7 +158,7 @@ bool chat_server_setup(struct chat *c, int k, const char *path, CURL *easy,
 
 int chat_server_pick(const struct chat *c, double *ret_ready_s)
 {
-    double now = transfer_clock_s();
+    double now = now_s();
     int best = -1;
     *ret_ready_s = now + 3600;
     for (int k = 0; k < c->n; k++) {
@@ -184,13 +184,13 @@ int chat_transfer_fail(struct chat_server *s, CURL *easy, CURLcode code, int64_t
 {
     struct phi3v_error why;
     if (s->guarded)
-        return net_fail(err, PHI3V_E_DEVICE,
-                        "%.300s: the key would go through the public network unencrypted: "
-                        "give an https:// address",
-                        s->name);
+        return refuse(err, PHI3V_E_DEVICE,
+                      "%.300s: the key would go through the public network unencrypted: "
+                      "give an https:// address",
+                      s->name);
     int rc = transfer_fail(easy, code, s->name, n, &why);
     if (rc != PHI3V_E_MEMORY && rc != PHI3V_E_ARGUMENT) rc = PHI3V_E_DEVICE;
-    return net_fail(err, rc, "%s", why.text);
+    return refuse(err, rc, "%s", why.text);
 }
 
 static const char *meaning_of(long status, bool has_key)
@@ -223,16 +223,16 @@ int chat_status_fail(const char *name, long status, const char *message, const c
     if (status >= 300 && status < 400) {
         char *safe = location ? url_without_secrets(location, NULL) : NULL;
         char *shown = safe ? clean_string(safe, CLEAN_NAME) : NULL;
-        int rc = net_fail(err, PHI3V_E_DEVICE,
-                          "%.150s redirects to %.150s, which is not followed: give that address",
-                          name, shown ? shown : "another address");
+        int rc = refuse(err, PHI3V_E_DEVICE,
+                        "%.150s redirects to %.150s, which is not followed: give that address",
+                        name, shown ? shown : "another address");
         free(safe);
         free(shown);
         return rc;
     }
     if (says_too_long(message))
-        return net_fail(err, PHI3V_E_TOO_LONG, "%.150s: the prompt is too long: %.300s", name,
-                        message);
-    return net_fail(err, PHI3V_E_DEVICE, "%.150s: %s (HTTP status %ld%s%.230s)", name,
-                    meaning_of(status, has_key), status, *message ? ": " : "", message);
+        return refuse(err, PHI3V_E_TOO_LONG, "%.150s: the prompt is too long: %.300s", name,
+                      message);
+    return refuse(err, PHI3V_E_DEVICE, "%.150s: %s (HTTP status %ld%s%.230s)", name,
+                  meaning_of(status, has_key), status, *message ? ": " : "", message);
 }

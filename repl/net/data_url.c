@@ -50,7 +50,7 @@ static int decode_base64_url(uint8_t *text, size_t n, struct fetched *ret, struc
     if (!bytes) return net_fail_memory(err, SOURCE);
     if (base64_decode(text, n, bytes, &ret->n_bytes) != 0) {
         free(bytes);
-        return net_fail(err, PHI3V_E_ARGUMENT, "the base64 of the data: URL is damaged or cut off");
+        return refuse(err, PHI3V_E_ARGUMENT, "the base64 of the data: URL is damaged or cut off");
     }
     ret->bytes = bytes;
     return 0;
@@ -60,7 +60,7 @@ int fetch_data_url(const char *url, size_t limit_bytes, struct fetched *ret,
                    struct phi3v_error *err)
 {
     const char *comma = strchr(url, ',');
-    if (!comma) return net_fail(err, PHI3V_E_ARGUMENT, "a data: URL needs a comma before the data");
+    if (!comma) return refuse(err, PHI3V_E_ARGUMENT, "a data: URL needs a comma before the data");
     bool base64 = comma - url >= 12 && !strncasecmp(comma - 7, ";base64", 7);
     size_t n = strlen(comma + 1);
     if (n / 4 > limit_bytes) n = 4 * limit_bytes + 4; /* still too large, whatever it decodes to */

@@ -36,8 +36,8 @@ bool fetch_is_url(const char *what)
 
 static int fail_large(const char *source, const struct fetch_options *opt, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IMAGE, "%s is larger than %.4g MiB, the limit for pictures",
-                    source, (double)opt->limit_bytes / 1048576);
+    return refuse(err, PHI3V_E_IMAGE, "%s is larger than %.4g MiB, the limit for pictures", source,
+                  (double)opt->limit_bytes / 1048576);
 }
 
 /* -- Files and the standard input ------------------------------------------------------------- */
@@ -50,10 +50,10 @@ static int wait_readable(int fd, const char *source, const struct fetch_options 
     double waited_s = 0;
     do {
         if (opt->on_progress && opt->on_progress((int64_t)n, 0, opt->user))
-            return net_fail(err, PHI3V_E_CANCELLED, "reading %s was cancelled", source);
+            return refuse(err, PHI3V_E_CANCELLED, "reading %s was cancelled", source);
         if (patience_s > 0 && waited_s > patience_s)
-            return net_fail(err, PHI3V_E_IO, "%s is a pipe to which nothing was written for %.0f s",
-                            source, patience_s);
+            return refuse(err, PHI3V_E_IO, "%s is a pipe to which nothing was written for %.0f s",
+                          source, patience_s);
         waited_s += NET_POLL_MS / 1000.0;
     } while (poll(&p, 1, NET_POLL_MS) == 0);
     return 0;
@@ -70,13 +70,13 @@ static int read_all(int fd, const char *source, const struct fetch_options *opt,
         if (rc) return rc;
         n = read(fd, part, sizeof part);
         if (n < 0 && (errno == EINTR || errno == EAGAIN)) continue;
-        if (n < 0) return net_fail(err, PHI3V_E_IO, "cannot read %s: %s", source, strerror(errno));
+        if (n < 0) return refuse(err, PHI3V_E_IO, "cannot read %s: %s", source, strerror(errno));
         if (n == 0) break;
         rc = bytes_add(to, part, (size_t)n, opt->limit_bytes);
         if (rc == BYTES_TOO_MANY) return fail_large(source, opt, err);
         if (rc) return net_fail_memory(err, source);
     }
-    if (to->n == 0) return net_fail(err, PHI3V_E_IMAGE, "%s is empty", source);
+    if (to->n == 0) return refuse(err, PHI3V_E_IMAGE, "%s is empty", source);
     return 0;
 }
 
@@ -98,8 +98,8 @@ static int fetch_stdin(const char *source, const struct fetch_options *opt, stru
                        struct phi3v_error *err)
 {
     if (isatty(opt->in_fd))
-        return net_fail(err, PHI3V_E_ARGUMENT,
-                        "- reads a picture from the standard input, but that is the terminal");
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "- reads a picture from the standard input, but that is the terminal");
     return read_fd(opt->in_fd, source, opt, 0, ret, err);
 }
 
@@ -111,15 +111,15 @@ static int fetch_file(const char *path, const char *source, const struct fetch_o
     struct stat st;
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0 || fstat(fd, &st) != 0) {
-        int rc = net_fail(err, PHI3V_E_IO, "cannot open %s: %s", source, strerror(errno));
+        int rc = refuse(err, PHI3V_E_IO, "cannot open %s: %s", source, strerror(errno));
         if (fd >= 0) close(fd);
         return rc;
     }
     int rc;
     if (S_ISDIR(st.st_mode))
-        rc = net_fail(err, PHI3V_E_IO, "%s is a folder, not a picture", source);
+        rc = refuse(err, PHI3V_E_IO, "%s is a folder, not a picture", source);
     else if (!S_ISREG(st.st_mode) && !(S_ISFIFO(st.st_mode) && opt->origin == NET_TYPED))
-        rc = net_fail(err, PHI3V_E_IO, "%s is not a file", source);
+        rc = refuse(err, PHI3V_E_IO, "%s is not a file", source);
     else if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > opt->limit_bytes)
         rc = fail_large(source, opt, err);
     else
@@ -184,7 +184,7 @@ static int fetch_data(const char *url, const char *source, const struct fetch_op
         return 0;
     }
     rc = f.n_bytes ? fail_large(source, opt, err)
-                   : net_fail(err, PHI3V_E_IMAGE, "%s is empty", source);
+                   : refuse(err, PHI3V_E_IMAGE, "%s is empty", source);
     free(f.bytes);
     return rc;
 }
@@ -194,12 +194,11 @@ static int fetch_address(const char *what, const char *url, const char *source,
                          struct phi3v_error *err)
 {
     if (url_lacks_secret(what))
-        return net_fail(err, PHI3V_E_ARGUMENT,
-                        "%s was stored without its password or key, which *** stands for: give the "
-                        "whole address again",
-                        source);
-    if (opt->offline)
-        return net_fail(err, PHI3V_E_IO, "%s is not fetched: --offline is on", source);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%s was stored without its password or key, which *** stands for: give the "
+                      "whole address again",
+                      source);
+    if (opt->offline) return refuse(err, PHI3V_E_IO, "%s is not fetched: --offline is on", source);
     return fetch_http(url, source, opt, ret, err);
 }
 
@@ -209,9 +208,9 @@ static int fetch_any(const char *what, const char *source, const struct fetch_op
     if (!strcmp(what, "-")) return fetch_stdin("the standard input", opt, ret, err);
     if (url_is_data(what)) return fetch_data(what, source, opt, ret, err);
     if (url_has_other_scheme(what))
-        return net_fail(err, PHI3V_E_ARGUMENT,
-                        "%s: only http, https and data: URLs are fetched; for a file give its path",
-                        source);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%s: only http, https and data: URLs are fetched; for a file give its path",
+                      source);
     char *url = url_spell(what);
     int rc = url ? fetch_address(what, url, source, opt, ret, err)
                  : fetch_file(what, source, opt, ret, err);
@@ -228,7 +227,7 @@ int fetch_picture(const char *what, const struct fetch_options *opt, struct fetc
     if (o.limit_bytes == 0) o.limit_bytes = (size_t)NET_PICTURE_MIB << 20;
     if (o.timeout_s <= 0) o.timeout_s = NET_PICTURE_S;
     char *name = fetch_display_name(what);
-    if (!name) return net_fail(err, PHI3V_E_MEMORY, "not enough memory for a name");
+    if (!name) return refuse(err, PHI3V_E_MEMORY, "not enough memory for a name");
     shorten(name, source, sizeof source);
     int rc = fetch_any(what, source, &o, &f, err);
     if (rc != 0) {

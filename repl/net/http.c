@@ -166,18 +166,18 @@ static bool hop_was_public(struct transfer *t, const char *url)
 
 static int fail_private(const struct transfer *t, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IO,
-                    "%s leads to a private address, which only a person may ask for: type that URL "
-                    "yourself, or allow it with --allow-private-urls",
-                    t->source);
+    return refuse(err, PHI3V_E_IO,
+                  "%s leads to a private address, which only a person may ask for: type that URL "
+                  "yourself, or allow it with --allow-private-urls",
+                  t->source);
 }
 
 /* -- Sentences -------------------------------------------------------------------------------- */
 
 static int fail_large(const struct transfer *t, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IMAGE, "%s is larger than %.4g MiB, the limit for pictures",
-                    t->source, (double)t->limit / 1048576);
+    return refuse(err, PHI3V_E_IMAGE, "%s is larger than %.4g MiB, the limit for pictures",
+                  t->source, (double)t->limit / 1048576);
 }
 
 static int fail_status(const char *source, long status, struct phi3v_error *err)
@@ -191,7 +191,7 @@ static int fail_status(const char *source, long status, struct phi3v_error *err)
                            ? "it redirects without saying where to"
                        : status >= 500 && status < 600 ? "the server has a problem, try again later"
                                                        : "the server gave no picture";
-    return net_fail(err, PHI3V_E_IO, "%s: %s (HTTP status %ld)", source, what, status);
+    return refuse(err, PHI3V_E_IO, "%s: %s (HTTP status %ld)", source, what, status);
 }
 
 static int judge_stopped(const struct transfer *t, struct phi3v_error *err)
@@ -202,10 +202,10 @@ static int judge_stopped(const struct transfer *t, struct phi3v_error *err)
     case NO_MEMORY:
         return net_fail_memory(err, t->source);
     case NO_FRAME:
-        return net_fail(err, PHI3V_E_IMAGE, "%s is a camera's stream without a whole frame in it",
-                        t->source);
+        return refuse(err, PHI3V_E_IMAGE, "%s is a camera's stream without a whole frame in it",
+                      t->source);
     default:
-        return net_fail(err, PHI3V_E_CANCELLED, "fetching %s was cancelled", t->source);
+        return refuse(err, PHI3V_E_CANCELLED, "fetching %s was cancelled", t->source);
     }
 }
 
@@ -231,7 +231,7 @@ static int judge(struct transfer *t, CURLcode code, struct phi3v_error *err)
         return transfer_fail(t->easy, code, t->source, (int64_t)t->got.n, err);
     if (status < 200 || status >= 300) return fail_status(t->source, status, err);
     if (t->got.n == 0 || (t->multipart.is_one && t->frame_n == 0))
-        return net_fail(err, PHI3V_E_IMAGE, "%s is empty", t->source);
+        return refuse(err, PHI3V_E_IMAGE, "%s is empty", t->source);
     return 0;
 }
 
@@ -275,10 +275,10 @@ static int begin_hop(struct transfer *t, const char *url, struct phi3v_error *er
     curl_url_cleanup(parts);
     if (no_memory) return net_fail_memory(err, t->source);
     if (!t->host)
-        return net_fail(err, PHI3V_E_ARGUMENT,
-                        t->n_hops ? "%s: it redirects to an address that is not valid"
-                                  : "%s is not a valid URL",
-                        t->source);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      t->n_hops ? "%s: it redirects to an address that is not valid"
+                                : "%s is not a valid URL",
+                      t->source);
     t->n_hops++;
     curl_easy_setopt(t->easy, CURLOPT_URL, url);
     curl_easy_setopt(t->easy, CURLOPT_PROXY, t->proxy ? t->proxy : "");
@@ -311,7 +311,7 @@ static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3
     if (rc) return rc;
     if (is_guarded(t) && is_private_host(t, url))
         return t->stopped == CANCELLED ? judge_stopped(t, err) : fail_private(t, err);
-    double left_s = t->end_s - transfer_clock_s();
+    double left_s = t->end_s - now_s();
     curl_easy_setopt(t->easy, CURLOPT_TIMEOUT_MS, left_s > 0.001 ? (long)(left_s * 1000) : 1L);
     t->n_dropped = 0;
     CURLcode code = transfer_run(NULL, t->easy, asks_to_stop, t);
@@ -320,8 +320,8 @@ static int hop(struct transfer *t, const char *url, char **ret_next, struct phi3
     if (!next || (code != CURLE_OK && t->stopped != ERROR_PAGE)) return judge(t, code, err);
     t->stopped = GOING;
     if (!url_is_http(next))
-        return net_fail(err, PHI3V_E_IO, "%s: it redirects to something else than http or https",
-                        t->source);
+        return refuse(err, PHI3V_E_IO, "%s: it redirects to something else than http or https",
+                      t->source);
     *ret_next = strdup(next);
     if (!*ret_next) return net_fail_memory(err, t->source);
     if (!t->was_public && !t->opt->allow_private) t->was_public = hop_was_public(t, url);
@@ -335,8 +335,8 @@ static int follow(struct transfer *t, const char *url, struct phi3v_error *err)
     while (rc == 0 && at) {
         char *next = NULL;
         if (t->n_hops > NET_REDIRECTS)
-            rc = net_fail(err, PHI3V_E_IO, "%s: more than %d redirects, probably in a circle",
-                          t->source, NET_REDIRECTS);
+            rc = refuse(err, PHI3V_E_IO, "%s: more than %d redirects, probably in a circle",
+                        t->source, NET_REDIRECTS);
         else
             rc = hop(t, at, &next, err);
         free(at);
@@ -350,7 +350,7 @@ int fetch_http(const char *url, const char *source, const struct fetch_options *
                struct fetched *ret, struct phi3v_error *err)
 {
     struct transfer t = {.source = source, .opt = opt, .limit = opt->limit_bytes};
-    t.end_s = transfer_clock_s() + opt->timeout_s;
+    t.end_s = now_s() + opt->timeout_s;
     t.easy = curl_easy_init();
     if (!t.easy) return net_fail_memory(err, source);
     setup(&t);

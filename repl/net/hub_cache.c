@@ -18,7 +18,7 @@
 static int fail_path(const char *what, const char *path, struct phi3v_error *err)
 {
     if (!path) return net_fail_memory(err, "a model");
-    return net_fail(err, PHI3V_E_IO, "cannot %s %.300s: %s", what, path, strerror(errno));
+    return refuse(err, PHI3V_E_IO, "cannot %s %.300s: %s", what, path, strerror(errno));
 }
 
 /* Creates a folder and its parents. */
@@ -51,7 +51,7 @@ static void sync_folder(const char *path)
 static char *folder_name(const char *root, const char *repo)
 {
     const char *slash = strchr(repo, '/');
-    return net_text("%s/models--%.*s--%s", root, (int)(slash - repo), repo, slash + 1);
+    return text_format("%s/models--%.*s--%s", root, (int)(slash - repo), repo, slash + 1);
 }
 
 int hub_cache_init(struct hub_cache *c, const struct hub_env *env, const struct hub_name *name,
@@ -59,7 +59,7 @@ int hub_cache_init(struct hub_cache *c, const struct hub_env *env, const struct 
 {
     *c =
         (struct hub_cache){.root = strdup(env->cache), .repo = folder_name(env->cache, name->repo)};
-    char *locks = net_text("%s/.locks", env->cache);
+    char *locks = text_format("%s/.locks", env->cache);
     c->locks = locks ? folder_name(locks, name->repo) : NULL;
     free(locks);
     if (c->root && c->repo && c->locks) return 0;
@@ -72,7 +72,7 @@ int hub_cache_make(const struct hub_cache *c, struct phi3v_error *err)
     static const char *const folders[] = {"blobs", "snapshots", "refs"};
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof folders / sizeof *folders; i++) {
-        char *path = net_text("%s/%s", c->repo, folders[i]);
+        char *path = text_format("%s/%s", c->repo, folders[i]);
         rc = make_folders(path, err);
         free(path);
     }
@@ -90,7 +90,7 @@ void hub_cache_fini(struct hub_cache *c)
 
 char *hub_blob_path(const struct hub_cache *c, const char *key, const char *ending)
 {
-    return net_text("%s/blobs/%s%s", c->repo, key, ending);
+    return text_format("%s/blobs/%s%s", c->repo, key, ending);
 }
 
 bool hub_has_blob(const struct hub_cache *c, const struct hub_file *file)
@@ -104,7 +104,7 @@ bool hub_has_blob(const struct hub_cache *c, const struct hub_file *file)
 
 static int lock(const struct hub_cache *c, const char *key, int how)
 {
-    char *path = net_text("%s/%s.lock", c->locks, key);
+    char *path = text_format("%s/%s.lock", c->locks, key);
     int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0664) : -1;
     free(path);
     if (fd >= 0 && flock(fd, how) != 0) {
@@ -136,7 +136,7 @@ static const char making[] = ".phiscope-";
 
 static char *making_path(const struct hub_cache *c, const char *commit, const char *ending)
 {
-    return net_text("%s/%s%s%s", c->repo, making, commit, ending);
+    return text_format("%s/%s%s%s", c->repo, making, commit, ending);
 }
 
 static bool is_commit(const char *rev)
@@ -166,7 +166,7 @@ static void tidy(const struct hub_cache *c)
     for (const struct dirent *e; d && (e = readdir(d));) {
         if (strncmp(e->d_name, making, sizeof making - 1) != 0) continue;
         char *commit = strndup(e->d_name + sizeof making - 1, 40);
-        char *path = net_text("%s/%s", c->repo, e->d_name);
+        char *path = text_format("%s/%s", c->repo, e->d_name);
         int fd = path && commit && is_commit(commit) ? hub_try_lock(c, commit) : -1;
         if (fd >= 0) {
             remove_made(path);
@@ -180,7 +180,8 @@ static void tidy(const struct hub_cache *c)
 
 static int link_file(const char *folder, const struct hub_file *f, struct phi3v_error *err)
 {
-    char *target = net_text("../../blobs/%s", f->key), *path = net_text("%s/%s", folder, f->name);
+    char *target = text_format("../../blobs/%s", f->key),
+         *path = text_format("%s/%s", folder, f->name);
     int rc = target && path ? 0 : net_fail_memory(err, "a model");
     if (rc == 0 && symlink(target, path) != 0) rc = fail_path("make the link", path, err);
     free(target);
@@ -192,7 +193,7 @@ static int link_file(const char *folder, const struct hub_file *f, struct phi3v_
 static int move_link(const char *from, const char *to, const struct hub_file *f,
                      struct phi3v_error *err)
 {
-    char *made = net_text("%s/%s", from, f->name), *path = net_text("%s/%s", to, f->name);
+    char *made = text_format("%s/%s", from, f->name), *path = text_format("%s/%s", to, f->name);
     int rc = made && path ? 0 : net_fail_memory(err, "a model");
     if (rc == 0 && rename(made, path) != 0) rc = fail_path("make the link", path, err);
     free(made);
@@ -250,7 +251,7 @@ static int write_small(const char *path, const char *made, const char *text,
 static int write_ref(const struct hub_cache *c, const char *rev, const char *commit,
                      struct phi3v_error *err)
 {
-    char *path = net_text("%s/refs/%s", c->repo, rev), *folder = path ? strdup(path) : NULL;
+    char *path = text_format("%s/refs/%s", c->repo, rev), *folder = path ? strdup(path) : NULL;
     char *made = making_path(c, commit, ".ref");
     int rc = folder && made ? 0 : net_fail_memory(err, "a model");
     if (rc == 0) {
@@ -267,8 +268,8 @@ static int write_ref(const struct hub_cache *c, const char *rev, const char *com
 int hub_publish(const struct hub_cache *c, const struct hub_name *name, const struct hub_listing *l,
                 char **ret_path, struct phi3v_error *err)
 {
-    char *snapshots = net_text("%s/snapshots", c->repo);
-    char *path = snapshots ? net_text("%s/%s", snapshots, l->commit) : NULL;
+    char *snapshots = text_format("%s/snapshots", c->repo);
+    char *path = snapshots ? text_format("%s/%s", snapshots, l->commit) : NULL;
     tidy(c);
     int fd = lock(c, l->commit, LOCK_EX);
     int rc = path ? make_snapshot(c, l, path, err) : net_fail_memory(err, "a model");

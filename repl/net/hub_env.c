@@ -42,10 +42,10 @@ static char *hf_home(void)
 {
     const char *home = variable("HF_HOME"), *cache = variable("XDG_CACHE_HOME");
     if (home && home[0] == '~' && home[1] == '/' && variable("HOME"))
-        return net_text("%s%s", variable("HOME"), home + 1);
+        return text_format("%s%s", variable("HOME"), home + 1);
     if (home) return strdup(home);
-    if (cache) return net_text("%s/huggingface", cache);
-    return variable("HOME") ? net_text("%s/.cache/huggingface", variable("HOME")) : NULL;
+    if (cache) return text_format("%s/huggingface", cache);
+    return variable("HOME") ? text_format("%s/.cache/huggingface", variable("HOME")) : NULL;
 }
 
 static int read_token(const char *path, char **ret, struct phi3v_error *err)
@@ -54,8 +54,8 @@ static int read_token(const char *path, char **ret, struct phi3v_error *err)
     FILE *f = fopen(path, "re");
     if (!f && (errno == ENOENT || errno == ENOTDIR)) return 0;
     if (!f)
-        return net_fail(err, PHI3V_E_IO, "cannot read the hub's token in %.300s: %s", path,
-                        strerror(errno));
+        return refuse(err, PHI3V_E_IO, "cannot read the hub's token in %.300s: %s", path,
+                      strerror(errno));
     size_t n = fread(text, 1, sizeof text - 1, f);
     fclose(f);
     text[n] = 0;
@@ -72,7 +72,7 @@ static int find_token(const char *home, struct hub_env *ret, struct phi3v_error 
         return 0;
     }
     if (is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN") || (!path && !home)) return 0;
-    char *own = path ? strdup(path) : net_text("%s/token", home);
+    char *own = path ? strdup(path) : text_format("%s/token", home);
     int rc = own ? read_token(own, &ret->token, err) : net_fail_memory(err, "the hub's token");
     free(own);
     return rc;
@@ -83,7 +83,7 @@ static char *find_cache(const char *home)
     const char *cache = variable("HF_HUB_CACHE");
     if (!cache) cache = variable("HUGGINGFACE_HUB_CACHE");
     if (cache) return strdup(cache);
-    return home ? net_text("%s/hub", home) : NULL;
+    return home ? text_format("%s/hub", home) : NULL;
 }
 
 int hub_env_init(struct hub_env *ret, struct phi3v_error *err)
@@ -104,8 +104,7 @@ int hub_env_init(struct hub_env *ret, struct phi3v_error *err)
         env.endpoint[--n] = 0;
     if (rc == 0 && !env.endpoint) rc = net_fail_memory(err, "a model");
     if (rc == 0 && !env.cache)
-        rc = net_fail(err, PHI3V_E_ARGUMENT,
-                      "there is no home folder for models: HF_HOME names one");
+        rc = refuse(err, PHI3V_E_ARGUMENT, "there is no home folder for models: HF_HOME names one");
     free(home);
     if (rc == 0)
         *ret = env;

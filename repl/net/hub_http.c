@@ -174,7 +174,7 @@ static struct curl_slist *headers(const struct hub_client *c, const struct hub_r
 {
     struct curl_slist *list = curl_slist_append(NULL, "Accept-Encoding: identity");
     if (!list || !c->env->token || !hub_is_hub(c->env, r->url)) return list;
-    char *bearer = net_text("Authorization: Bearer %s", c->env->token);
+    char *bearer = text_format("Authorization: Bearer %s", c->env->token);
     struct curl_slist *longer = bearer ? curl_slist_append(list, bearer) : NULL;
     free(bearer);
     if (!longer) curl_slist_free_all(list);
@@ -253,9 +253,9 @@ bool hub_may_retry(const struct hub_env *env, CURLcode code, const struct hub_he
 
 int hub_wait(struct hub_client *c, double seconds, long status, struct phi3v_error *err)
 {
-    double end = transfer_clock_s() + seconds;
+    double end = now_s() + seconds;
     bool stopped = false;
-    for (double left; !stopped && (left = end - transfer_clock_s()) > 0;) {
+    for (double left; !stopped && (left = end - now_s()) > 0;) {
         char why[80];
         struct timespec nap = {.tv_nsec =
                                    (left < 0.1 ? (long)(left * 1e9) : 100000000L) % 1000000000L};
@@ -269,7 +269,7 @@ int hub_wait(struct hub_client *c, double seconds, long status, struct phi3v_err
         stopped = c->stop && c->stop(c->user);
     }
     if (c->waiting) c->waiting(c->user, NULL);
-    return stopped ? net_fail(err, PHI3V_E_CANCELLED, "stopped") : 0;
+    return stopped ? refuse(err, PHI3V_E_CANCELLED, "stopped") : 0;
 }
 
 /* -- Sentences -------------------------------------------------------------------------------- */
@@ -282,7 +282,7 @@ static char *words_of(const struct hub_head *head)
         free(clean);
         return strdup("");
     }
-    char *text = net_text(" (the hub says: %.200s)", clean);
+    char *text = text_format(" (the hub says: %.200s)", clean);
     free(clean);
     return text;
 }
@@ -292,39 +292,37 @@ static int fail_denied(const struct hub_client *c, const struct hub_head *head, 
 {
     const char *oidc = getenv("HF_OIDC_RESOURCE") ? "; HF_OIDC_RESOURCE is not supported" : "";
     if (!strcasecmp(head->code, "GatedRepo"))
-        return net_fail(err, PHI3V_E_IO,
-                        "%s is gated: accept its licence at %.100s/%s%s, then pull again", repo,
-                        c->env->endpoint, repo,
-                        c->env->token ? " with the account of your token"
-                                      : " and sign in by \"hf auth login\" or HF_TOKEN");
+        return refuse(err, PHI3V_E_IO,
+                      "%s is gated: accept its licence at %.100s/%s%s, then pull again", repo,
+                      c->env->endpoint, repo,
+                      c->env->token ? " with the account of your token"
+                                    : " and sign in by \"hf auth login\" or HF_TOKEN");
     if (c->env->token &&
         (strcasestr(head->message, "invalid credentials") || head->status == 401) &&
         strcasecmp(head->code, "RepoNotFound"))
-        return net_fail(err, PHI3V_E_IO,
-                        "the hub does not accept the token: it is wrong or has expired; \"hf auth "
-                        "login\" makes a new one, or set HF_TOKEN%s",
-                        oidc);
+        return refuse(err, PHI3V_E_IO,
+                      "the hub does not accept the token: it is wrong or has expired; \"hf auth "
+                      "login\" makes a new one, or set HF_TOKEN%s",
+                      oidc);
     if (head->status == 401 && !c->env->token)
-        return net_fail(
-            err, PHI3V_E_IO,
-            "%s does not exist on the hub, or needs a token: check the name, or sign in "
-            "by \"hf auth login\" or HF_TOKEN%s",
-            repo, oidc);
-    return net_fail(err, PHI3V_E_IO, "the hub refuses access to %s%s (HTTP status %ld)", repo,
-                    words, head->status);
+        return refuse(err, PHI3V_E_IO,
+                      "%s does not exist on the hub, or needs a token: check the name, or sign in "
+                      "by \"hf auth login\" or HF_TOKEN%s",
+                      repo, oidc);
+    return refuse(err, PHI3V_E_IO, "the hub refuses access to %s%s (HTTP status %ld)", repo, words,
+                  head->status);
 }
 
 static int fail_missing(const struct hub_head *head, const struct hub_name *subject,
                         const char *words, struct phi3v_error *err)
 {
     if (!strcasecmp(head->code, "RevisionNotFound"))
-        return net_fail(err, PHI3V_E_IO, "%s has no revision %s on the hub", subject->repo,
-                        subject->rev);
+        return refuse(err, PHI3V_E_IO, "%s has no revision %s on the hub", subject->repo,
+                      subject->rev);
     if (!strcasecmp(head->code, "EntryNotFound"))
-        return net_fail(err, PHI3V_E_IO, "a file of %s is not on the hub any more%s: pull again",
-                        subject->repo, words);
-    return net_fail(err, PHI3V_E_IO, "%s is not on the hub%s: check the name", subject->repo,
-                    words);
+        return refuse(err, PHI3V_E_IO, "a file of %s is not on the hub any more%s: pull again",
+                      subject->repo, words);
+    return refuse(err, PHI3V_E_IO, "%s is not on the hub%s: check the name", subject->repo, words);
 }
 
 static int fail_status(const struct hub_client *c, const struct hub_head *head,
@@ -334,27 +332,25 @@ static int fail_status(const struct hub_client *c, const struct hub_head *head,
     if (s == 401 || s == 403) return fail_denied(c, head, subject->repo, words, err);
     if (s == 404 || s == 410) return fail_missing(head, subject, words, err);
     if (s == 429)
-        return net_fail(
-            err, PHI3V_E_IO,
-            "the hub still answers \"too many requests\"%s: try again later, %s goes on "
-            "from here",
-            words, subject->repo);
+        return refuse(err, PHI3V_E_IO,
+                      "the hub still answers \"too many requests\"%s: try again later, %s goes on "
+                      "from here",
+                      words, subject->repo);
     if (s >= 500)
-        return net_fail(err, PHI3V_E_IO,
-                        "the hub has a problem%s (HTTP status %ld): try again later, %s goes on "
-                        "from here",
-                        words, s, subject->repo);
-    return net_fail(err, PHI3V_E_IO, "%.200s does not answer as the hub does (HTTP status %ld)",
-                    c->env->endpoint, s);
+        return refuse(err, PHI3V_E_IO,
+                      "the hub has a problem%s (HTTP status %ld): try again later, %s goes on "
+                      "from here",
+                      words, s, subject->repo);
+    return refuse(err, PHI3V_E_IO, "%.200s does not answer as the hub does (HTTP status %ld)",
+                  c->env->endpoint, s);
 }
 
 int hub_fail(struct hub_client *c, CURLcode code, const struct hub_head *head,
              const struct hub_name *subject, struct phi3v_error *err)
 {
     if (code == CURLE_ABORTED_BY_CALLBACK)
-        return net_fail(err, PHI3V_E_CANCELLED,
-                        "pulling %s was stopped; the same command goes on from here",
-                        subject->repo);
+        return refuse(err, PHI3V_E_CANCELLED,
+                      "pulling %s was stopped; the same command goes on from here", subject->repo);
     if (code != CURLE_OK) return transfer_fail(c->easy, code, c->env->endpoint, 0, err);
     char *words = words_of(head);
     int rc = words ? fail_status(c, head, subject, words, err) : net_fail_memory(err, "a model");
@@ -422,8 +418,8 @@ int hub_get_json(struct hub_client *c, const char *url, const struct hub_name *s
     if (rc == 0) {
         json_t *root = parse(&t);
         if (!root)
-            rc = net_fail(err, PHI3V_E_IO, "%.200s does not answer as the hub does",
-                          c->env->endpoint);
+            rc =
+                refuse(err, PHI3V_E_IO, "%.200s does not answer as the hub does", c->env->endpoint);
         else
             *ret = root;
         if (root && ret_next) {
@@ -445,7 +441,7 @@ int hub_resolve(struct hub_client *c, const char *url, const struct hub_name *su
     if (!at) return net_fail_memory(err, "a model");
     int rc = send_patiently(c, &r, &at, subject, NULL, head, err);
     if (rc == 0 && !*head->commit) {
-        rc = net_fail(err, PHI3V_E_IO, "%.200s does not answer as the hub does", c->env->endpoint);
+        rc = refuse(err, PHI3V_E_IO, "%.200s does not answer as the hub does", c->env->endpoint);
     } else if (rc == 0) {
         *ret_url = head->location ? head->location : at;
         if (head->location) free(at);

@@ -22,7 +22,7 @@ static bool is_hex(const char *s, size_t n)
 
 static int fail_foreign(const struct hub_client *c, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IO, "%.200s does not answer as the hub does", c->env->endpoint);
+    return refuse(err, PHI3V_E_IO, "%.200s does not answer as the hub does", c->env->endpoint);
 }
 
 /* -- Which files ------------------------------------------------------------------------------ */
@@ -108,8 +108,7 @@ int hub_listing_add(struct hub_listing *l, const json_t *page)
 static int fail_page(const struct hub_client *c, int rc, struct phi3v_error *err)
 {
     if (rc == PHI3V_E_MEMORY) return net_fail_memory(err, "a model");
-    if (rc == PHI3V_E_MODEL)
-        return net_fail(err, rc, "the hub lists more than %d files", MAX_FILES);
+    if (rc == PHI3V_E_MODEL) return refuse(err, rc, "the hub lists more than %d files", MAX_FILES);
     return fail_foreign(c, err);
 }
 
@@ -125,7 +124,7 @@ static int add_page(struct hub_client *c, const struct hub_name *name, char **ur
     free(*url);
     *url = next;
     if (next && *next == '/') {
-        *url = net_text("%s%s", c->env->endpoint, next);
+        *url = text_format("%s%s", c->env->endpoint, next);
         free(next);
         if (!*url && rc == 0) rc = net_fail_memory(err, "a model");
     }
@@ -142,8 +141,8 @@ static int by_size(const void *a, const void *b)
 static int list_tree(struct hub_client *c, const struct hub_name *name, struct hub_listing *l,
                      struct phi3v_error *err)
 {
-    char *url = net_text("%s/api/models/%s/tree/%s?recursive=true&expand=false", c->env->endpoint,
-                         name->repo, l->commit);
+    char *url = text_format("%s/api/models/%s/tree/%s?recursive=true&expand=false",
+                            c->env->endpoint, name->repo, l->commit);
     int rc = url ? 0 : net_fail_memory(err, "a model");
     for (int i = 0; rc == 0 && url && i < MAX_PAGES; i++) rc = add_page(c, name, &url, l, err);
     free(url);
@@ -173,7 +172,7 @@ static int find_commit(struct hub_client *c, const struct hub_name *name, struct
 {
     char *rev = escaped(name->rev);
     char *url =
-        rev ? net_text("%s/api/models/%s/revision/%s", c->env->endpoint, name->repo, rev) : NULL;
+        rev ? text_format("%s/api/models/%s/revision/%s", c->env->endpoint, name->repo, rev) : NULL;
     json_t *info = NULL;
     int rc = url ? hub_get_json(c, url, name, &info, NULL, err) : net_fail_memory(err, "a model");
     const char *sha = json_string_value(json_object_get(info, "sha"));
@@ -193,8 +192,8 @@ static int check(const struct hub_listing *l, const struct hub_name *name, struc
         has_weights |= ends_with(l->files[i].name, ".safetensors");
     }
     if (has_config && has_weights) return 0;
-    return net_fail(err, PHI3V_E_MODEL, "%s holds no %s, so it is no model that can be run here",
-                    name->repo, has_config ? "weights as .safetensors" : "config.json");
+    return refuse(err, PHI3V_E_MODEL, "%s holds no %s, so it is no model that can be run here",
+                  name->repo, has_config ? "weights as .safetensors" : "config.json");
 }
 
 int hub_list(struct hub_client *c, const struct hub_name *name, struct hub_listing *ret,
@@ -223,7 +222,7 @@ char *hub_file_url(const struct hub_env *env, const struct hub_name *name, const
 {
     char *path = escaped(file);
     char *url =
-        path ? net_text("%s/%s/resolve/%s/%s", env->endpoint, name->repo, commit, path) : NULL;
+        path ? text_format("%s/%s/resolve/%s/%s", env->endpoint, name->repo, commit, path) : NULL;
     free(path);
     return url;
 }

@@ -96,23 +96,24 @@ int hub_name_parse(const char *what, const struct hub_env *env, struct hub_name 
     char *url = path ? NULL : url_spell(what);
     if (url && !(path = web_path(url, env))) {
         free(url);
-        return net_fail(err, PHI3V_E_ARGUMENT,
-                        "%.200s is not an address of the hub: give ORG/NAME, or an address that "
-                        "begins with %.100s/",
-                        what, env->endpoint);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "%.200s is not an address of the hub: give ORG/NAME, or an address that "
+                      "begins with %.100s/",
+                      what, env->endpoint);
     }
     if (!path) path = what;
     bool fine = (split_model(path, &p) || split(path, &p)) && is_plain(p.org, p.n_org) &&
                 is_plain(p.name, p.n_name) && (!p.rev || is_revision(p.rev, p.n_rev));
     if (fine)
-        *ret = (struct hub_name){net_text("%.*s/%.*s", (int)p.n_org, p.org, (int)p.n_name, p.name),
-                                 p.rev ? strndup(p.rev, p.n_rev) : strdup("main")};
+        *ret =
+            (struct hub_name){text_format("%.*s/%.*s", (int)p.n_org, p.org, (int)p.n_name, p.name),
+                              p.rev ? strndup(p.rev, p.n_rev) : strdup("main")};
     free(url);
     if (!fine)
-        return net_fail(err, PHI3V_E_ARGUMENT,
-                        "\"%.200s\" is not a model's name on the hub: ORG/NAME, with @REVISION "
-                        "behind it for another than the newest",
-                        what);
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "\"%.200s\" is not a model's name on the hub: ORG/NAME, with @REVISION "
+                      "behind it for another than the newest",
+                      what);
     if (ret->repo && ret->rev) return 0;
     hub_name_fini(ret);
     return net_fail_memory(err, "a model");

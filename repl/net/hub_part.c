@@ -27,10 +27,10 @@ static const char magic[16] = "phiscope-map 1\n";
 static int fail_part(const struct hub_part *p, const char *what, struct phi3v_error *err)
 {
     int why = errno;
-    return net_fail(err, PHI3V_E_IO, "cannot %s %s in %.250s: %s%s", what, p->file->name,
-                    p->cache->repo, strerror(why),
-                    why == ENOSPC || why == EDQUOT ? "; the same command goes on once there is room"
-                                                   : "");
+    return refuse(err, PHI3V_E_IO, "cannot %s %s in %.250s: %s%s", what, p->file->name,
+                  p->cache->repo, strerror(why),
+                  why == ENOSPC || why == EDQUOT ? "; the same command goes on once there is room"
+                                                 : "");
 }
 
 /* -- The map ---------------------------------------------------------------------------------- */

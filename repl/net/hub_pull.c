@@ -126,8 +126,8 @@ static void finish_job(struct pull *p, struct job *j)
         pthread_cond_broadcast(&p->changed);
         pthread_mutex_unlock(&p->lock);
         if (again) return;
-        net_fail(&err, PHI3V_E_IO, "%s arrived damaged twice: its digest is not the hub's %.12s…",
-                 j->file->name, j->file->key);
+        refuse(&err, PHI3V_E_IO, "%s arrived damaged twice: its digest is not the hub's %.12s…",
+               j->file->name, j->file->key);
         end_with(p, &err);
     } else if (hub_part_publish(&j->part, &err) != 0) {
         end_with(p, &err);
@@ -199,8 +199,8 @@ static int show(struct pull *p, const char *waiting)
 
 static int fail_stopped(const struct pull *p, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_CANCELLED,
-                    "pulling %s was stopped; the same command goes on from here", p->name.repo);
+    return refuse(err, PHI3V_E_CANCELLED,
+                  "pulling %s was stopped; the same command goes on from here", p->name.repo);
 }
 
 static int show_idle(void *user) { return show(user, NULL); }
@@ -218,8 +218,8 @@ static int lock_job(struct pull *p, struct job *j, struct phi3v_error *err)
     while ((j->lock_fd = hub_try_lock(&p->cache, j->file->key)) < 0) {
         struct timespec nap = {.tv_nsec = 100000000};
         if (errno != EWOULDBLOCK)
-            return net_fail(err, PHI3V_E_IO, "cannot lock %s in %.250s: %s", j->file->name,
-                            p->cache.locks, strerror(errno));
+            return refuse(err, PHI3V_E_IO, "cannot lock %s in %.250s: %s", j->file->name,
+                          p->cache.locks, strerror(errno));
         if (show(p, "another program fetches the same file")) return fail_stopped(p, err);
         nanosleep(&nap, NULL);
     }
@@ -289,12 +289,11 @@ static int check_space(const struct pull *p, struct phi3v_error *err)
     for (size_t k = 0; k < p->listing.n_files; k++)
         need += hub_part_room(&p->cache, &p->listing.files[k]);
     if (room < 0 || need == 0 || room >= need + DISK_MARGIN_BYTES) return 0;
-    return net_fail(
-        err, PHI3V_E_IO,
-        "%s needs %.2f GB of room in %.250s, where %.2f GB are free: make room, or name "
-        "another folder by HF_HOME",
-        p->name.repo, (double)(need + DISK_MARGIN_BYTES) * 1e-9, p->cache.root,
-        (double)room * 1e-9);
+    return refuse(err, PHI3V_E_IO,
+                  "%s needs %.2f GB of room in %.250s, where %.2f GB are free: make room, or name "
+                  "another folder by HF_HOME",
+                  p->name.repo, (double)(need + DISK_MARGIN_BYTES) * 1e-9, p->cache.root,
+                  (double)room * 1e-9);
 }
 
 /* Waits for a change for at most a twentieth of a second; true: the threads are done. */
@@ -354,8 +353,8 @@ static int fetch_all(struct pull *p, struct phi3v_error *err)
 
 static int fail_offline(const struct hub_name *name, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IO, "%s is not pulled: HF_HUB_OFFLINE forbids the network",
-                    name->repo);
+    return refuse(err, PHI3V_E_IO, "%s is not pulled: HF_HUB_OFFLINE forbids the network",
+                  name->repo);
 }
 
 /* Uses the monotonic clock for waits. */

@@ -25,8 +25,8 @@ static char *ask_address(struct pull *p, struct hub_client *c, const struct hub_
     bool other = rc == 0 && ((strlen(head.etag) == strlen(f->key) && strcmp(head.etag, f->key)) ||
                              (head.is_linked && head.size >= 0 && head.size != f->size));
     if (other) {
-        net_fail(err, PHI3V_E_IO, "%s of %s changed on the hub meanwhile: pull again", f->name,
-                 p->name.repo);
+        refuse(err, PHI3V_E_IO, "%s of %s changed on the hub meanwhile: pull again", f->name,
+               p->name.repo);
         free(found);
         found = NULL;
     }
@@ -148,10 +148,10 @@ static size_t take_stream(const void *bytes, size_t n, const struct hub_head *he
 static int fail_write(struct taking *t, struct phi3v_error *err)
 {
     int why = t->write_errno;
-    return net_fail(err, PHI3V_E_IO, "cannot write %s in %.250s: %s%s", t->job->file->name,
-                    t->pull->cache.repo, strerror(why),
-                    why == ENOSPC || why == EDQUOT ? "; the same command goes on once there is room"
-                                                   : "");
+    return refuse(err, PHI3V_E_IO, "cannot write %s in %.250s: %s%s", t->job->file->name,
+                  t->pull->cache.repo, strerror(why),
+                  why == ENOSPC || why == EDQUOT ? "; the same command goes on once there is room"
+                                                 : "");
 }
 
 /* Sends a request and follows redirects within the storage service. */
@@ -203,8 +203,8 @@ static bool is_complete(const struct taking *t)
 
 static int fail_bytes(const struct taking *t, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IO, "the hub's storage sends other bytes of %s than asked for",
-                    t->job->file->name);
+    return refuse(err, PHI3V_E_IO, "the hub's storage sends other bytes of %s than asked for",
+                  t->job->file->name);
 }
 
 /* The useful part of the storage's error page: S3's message, or a first line without markup. Never
@@ -225,8 +225,8 @@ static int fail_storage(const struct taking *t, const struct hub_head *head,
                         struct phi3v_error *err)
 {
     char *words = storage_words(head);
-    net_fail(err, PHI3V_E_IO, "the hub's storage refuses %s (HTTP status %ld)%s%.150s",
-             t->job->file->name, head->status, words && *words ? ": " : "", words ? words : "");
+    refuse(err, PHI3V_E_IO, "the hub's storage refuses %s (HTTP status %ld)%s%.150s",
+           t->job->file->name, head->status, words && *words ? ": " : "", words ? words : "");
     free(words);
     return err->code;
 }

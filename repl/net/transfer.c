@@ -4,7 +4,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "net/limits.h"
 
@@ -49,21 +48,14 @@ out:
     return result;
 }
 
-double transfer_clock_s(void)
-{
-    struct timespec t;
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
-}
-
 /* -- Sentences -------------------------------------------------------------------------------- */
 
 static int fail_connect(CURL *easy, const char *source, struct phi3v_error *err)
 {
     long number = 0;
     curl_easy_getinfo(easy, CURLINFO_OS_ERRNO, &number);
-    return net_fail(err, PHI3V_E_IO, "%s: cannot connect (%s)", source,
-                    number ? strerror((int)number) : "nobody answers");
+    return refuse(err, PHI3V_E_IO, "%s: cannot connect (%s)", source,
+                  number ? strerror((int)number) : "nobody answers");
 }
 
 /* When a proxy refuses a tunnel, the transfer ends with one of many codes. */
@@ -72,8 +64,8 @@ static int fail_tunnel(CURL *easy, const char *source, struct phi3v_error *err)
     long status = 0;
     curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &status);
     if (status < 300) return 0;
-    return net_fail(err, PHI3V_E_IO, "%s: the proxy refused the connection (HTTP status %ld)%s",
-                    source, status, status == 407 ? ": it needs a name and a password" : "");
+    return refuse(err, PHI3V_E_IO, "%s: the proxy refused the connection (HTTP status %ld)%s",
+                  source, status, status == 407 ? ": it needs a name and a password" : "");
 }
 
 /* The numbers are those of X509_verify_cert, passed on by libcurl; 0 and 1 mean that the name did
@@ -88,19 +80,19 @@ static int fail_certificate(CURL *easy, const char *source, struct phi3v_error *
                              "certificates to trust)"
                        : why <= 1 || why == 62 || why == 64 ? "it belongs to another host"
                                                             : "it is not valid";
-    return net_fail(err, PHI3V_E_IO, "%s: the server's certificate is not accepted: %s", source,
-                    what);
+    return refuse(err, PHI3V_E_IO, "%s: the server's certificate is not accepted: %s", source,
+                  what);
 }
 
 static int fail_with(const char *source, const char *what, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IO, "%s: %s", source, what);
+    return refuse(err, PHI3V_E_IO, "%s: %s", source, what);
 }
 
 static int fail_broken(const char *source, int64_t n, struct phi3v_error *err)
 {
-    return net_fail(err, PHI3V_E_IO, "%s: the connection broke after %lld bytes: try again", source,
-                    (long long)n);
+    return refuse(err, PHI3V_E_IO, "%s: the connection broke after %lld bytes: try again", source,
+                  (long long)n);
 }
 
 int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n, struct phi3v_error *err)
@@ -117,7 +109,7 @@ int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n, stru
     case CURLE_COULDNT_CONNECT:
         return fail_connect(easy, source, err);
     case CURLE_OPERATION_TIMEDOUT:
-        return net_fail(err, PHI3V_E_IO, "%s: timeout: %lld bytes had come", source, (long long)n);
+        return refuse(err, PHI3V_E_IO, "%s: timeout: %lld bytes had come", source, (long long)n);
     case CURLE_GOT_NOTHING:
         return fail_with(source, "the server closed the connection without an answer", err);
     case CURLE_PARTIAL_FILE:
@@ -139,15 +131,15 @@ int transfer_fail(CURL *easy, CURLcode code, const char *source, int64_t n, stru
     case CURLE_PEER_FAILED_VERIFICATION:
         return fail_certificate(easy, source, err);
     case CURLE_SSL_CACERT_BADFILE:
-        return net_fail(err, PHI3V_E_IO, "%s: the certificates in %.200s cannot be read", source,
-                        certificates() ? certificates() : "the system's folder");
+        return refuse(err, PHI3V_E_IO, "%s: the certificates in %.200s cannot be read", source,
+                      certificates() ? certificates() : "the system's folder");
     case CURLE_URL_MALFORMAT:
-        return net_fail(err, PHI3V_E_ARGUMENT, "%s is not a valid URL", source);
+        return refuse(err, PHI3V_E_ARGUMENT, "%s is not a valid URL", source);
     case CURLE_OUT_OF_MEMORY:
         return net_fail_memory(err, source);
     default:
-        return net_fail(err, PHI3V_E_IO, "%s: the transfer failed (libcurl's code %d)", source,
-                        (int)code);
+        return refuse(err, PHI3V_E_IO, "%s: the transfer failed (libcurl's code %d)", source,
+                      (int)code);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "common/clock.h"
 #include "net/error.h"
 
 /* Sets the agent, certificates, protocols and timeouts; no redirects, no signals. */
@@ -17,8 +18,6 @@ void transfer_setup(CURL *easy);
  * the request with CURLE_ABORTED_BY_CALLBACK. Connections are kept in multi; NULL: they end with
  * the request. */
 CURLcode transfer_run(CURLM *multi, CURL *easy, int (*stop)(void *user), void *user);
-
-double transfer_clock_s(void); /* seconds on a monotonic clock */
 
 /* Sets the error for a transfer that failed with code after n bytes. source: the address for
  * people. Errors: IO, ARGUMENT (no valid address), MEMORY. */

@@ -9,6 +9,8 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/text.h"
+
 static bool begins(const char *s, const char *with)
 {
     return strncasecmp(s, with, strlen(with)) == 0;
@@ -119,19 +121,12 @@ static void put_removed(struct out *o, const char *s, size_t n)
     if (n != 3 || memcmp(s, REMOVED, 3)) o->removed = true;
 }
 
-static int hex_value(char c)
-{
-    if (c >= '0' && c <= '9') return c - '0';
-    c |= 0x20;
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
 size_t url_decode(const char *s, size_t n, char *to)
 {
     char *begun = to;
     for (size_t i = 0; i < n; i++) {
-        int high = s[i] == '%' && i + 2 < n ? hex_value(s[i + 1]) : -1;
-        int low = high >= 0 ? hex_value(s[i + 2]) : -1;
+        int high = s[i] == '%' && i + 2 < n ? hex_digit(s[i + 1]) : -1;
+        int low = high >= 0 ? hex_digit(s[i + 2]) : -1;
         if (low >= 0) i += 2;
         *to++ = low >= 0 ? (char)(high << 4 | low) : s[i];
     }
