@@ -234,6 +234,28 @@ static void features_are_evicted_oldest_first(void **state)
     for (int i = 0; i < 4; i++) phi3v_image_free(images[i]);
 }
 
+static void a_large_one_takes_the_place_of_several(void **state)
+{
+    (void)state;
+    struct feature_cache c;
+    int freed[3] = {0};
+    phi3v_image *images[3];
+    for (unsigned i = 0; i < 3; i++) images[i] = test_image(i, 8);
+    feature_cache_init(&c, &fake_table, 250);
+    for (int i = 0; i < 2; i++) feature_cache_release(&c, put(&c, images[i], 1, &freed[i]));
+    struct features *large = mem_alloc(sizeof *large);
+    *large = (struct features){.bytes = 240, .freed = &freed[2]};
+    struct slot slot = {.image = images[2], .num_crops = 1};
+    struct feature_entry *e;
+    assert_int_equal(feature_cache_put(&c, &slot, large, &e, NULL), 0);
+    assert_int_equal(freed[0] + freed[1], 2);
+    assert_int_equal(c.bytes, 240);
+    feature_cache_release(&c, e);
+    assert_int_equal(freed[2], 0);
+    feature_cache_fini(&c);
+    for (int i = 0; i < 3; i++) phi3v_image_free(images[i]);
+}
+
 static void equal_pictures_share_features(void **state)
 {
     (void)state;
@@ -343,6 +365,7 @@ int main(void)
         cmocka_unit_test(bad_parameters_are_named),
         cmocka_unit_test(stop_strings_are_held_back),
         cmocka_unit_test(features_are_evicted_oldest_first),
+        cmocka_unit_test(a_large_one_takes_the_place_of_several),
         cmocka_unit_test(equal_pictures_share_features),
         cmocka_unit_test(unfinished_features_wait),
         cmocka_unit_test(sequences_compare_pictures_by_content),

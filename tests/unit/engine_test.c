@@ -314,6 +314,7 @@ static void pictures_are_encoded_once(void **state)
     phi3v_session_free(other);
 }
 
+/* What is made up is nobody else's. */
 static void filled_sessions_go_on(void **state)
 {
     (void)state;
@@ -324,6 +325,9 @@ static void filled_sessions_go_on(void **state)
     for (int i = 0; i < 1002; i++) ids[i] = i < 1000 ? 1 : 50;
     phi3v_prompt *prompt = from_ids(gqa, ids, 1002);
     assert_int_equal(prefill(s, prompt).cached_tokens, 1000);
+    phi3v_session *other = test_session(gqa);
+    assert_in_range(phi3v_session_common(other, prompt), 0, 1); // all prompts begin with <s>
+    phi3v_session_free(other);
     assert_int_equal(phi3v_session_fill(s, -1, &err), PHI3V_E_ARGUMENT);
     double seconds = -1;
     for (int n_crops = 1; n_crops <= 5; n_crops += 4) {

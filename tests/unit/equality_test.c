@@ -392,6 +392,12 @@ static void equal_to_all_rows(void **state)
     const int32_t *ids = phi3v_prompt_ids(prompt, &n);
     assert_int_equal(phi3v_logits(t.session, prompt, 1, NULL, NULL, &all, &rows, NULL), 0);
     assert_int_equal(rows, n);
+    /* Again, where the session holds all of them: reuse must not leave rows out. */
+    float *again;
+    assert_int_equal(phi3v_logits(t.session, prompt, 1, NULL, NULL, &again, &rows, NULL), 0);
+    assert_int_equal(rows, n);
+    assert_memory_equal(again, all, n * N_VOCAB * sizeof *again);
+    phi3v_floats_free(again);
     for (size_t end = n - 5; end <= n; end++) {
         phi3v_prompt *part;
         assert_int_equal(phi3v_prompt_ids_new(t.model, ids, end, t.images, 1, 1, &part, NULL), 0);

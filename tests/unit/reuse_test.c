@@ -63,6 +63,43 @@ static void back_and_forth_with_pictures(void **state)
     phi3v_model_close(model);
 }
 
+static phi3v_prompt *question(const phi3v_model *model, phi3v_image *image, int num_crops)
+{
+    struct phi3v_turn turn = {.role = "user",
+                              .text = "<|image_1|>\nWhat is this?",
+                              .images = &image,
+                              .n_images = 1,
+                              .num_crops = num_crops};
+    phi3v_prompt *prompt = NULL;
+    assert_int_equal(phi3v_prompt_chat(model, &turn, 1, &test_one_crop, &prompt, NULL), 0);
+    return prompt;
+}
+
+/* The same picture in other crops has other rows from its first one on, though their numbers are the
+ * same. */
+static void other_crops_are_another_picture(void **state)
+{
+    (void)state;
+    phi3v_model *model = test_model("tiny-gqa-bf16", 2, 0);
+    phi3v_session *s = test_session(model), *other = test_session(model),
+                  *fresh = test_fresh_session(model);
+    phi3v_image *image = test_image(1, 30);
+    phi3v_prompt *one = question(model, image, 1), *four = question(model, image, 4);
+    prefill(s, one);
+    assert_in_range(phi3v_session_common(s, four), 1, BLOCK - 1); // what stands before it
+    assert_in_range(phi3v_session_common(other, four), 0, BLOCK - 1);
+    assert_true(test_same_logits(other, fresh, four));
+    assert_true(test_same_logits(s, fresh, four));
+    assert_in_range(phi3v_session_common(other, one), 313 - BLOCK, 400); // both are known now
+    phi3v_prompt_free(one);
+    phi3v_prompt_free(four);
+    phi3v_image_free(image);
+    phi3v_session_free(s);
+    phi3v_session_free(other);
+    phi3v_session_free(fresh);
+    phi3v_model_close(model);
+}
+
 /* A model that keeps so many blocks of the tiny one. */
 static phi3v_model *keeping(int n_blocks)
 {
@@ -92,6 +129,26 @@ static void least_recently_used_goes_first(void **state)
     assert_int_equal(phi3v_session_common(s, p[1]), 0); // than this one
     for (int i = 0; i < 3; i++) phi3v_prompt_free(p[i]);
     phi3v_session_free(s);
+    phi3v_model_close(model);
+}
+
+static void what_a_session_holds_is_found_however_old(void **state)
+{
+    (void)state;
+    phi3v_model *model = keeping(2);
+    phi3v_session *s = test_session(model), *other = test_session(model);
+    phi3v_prompt *held = tokens(model, 1, 3 * BLOCK + 10), *p;
+    prefill(s, held);
+    for (int seed = 2; seed < 5; seed++) { // each time blocks beyond the budget become idle
+        p = tokens(model, seed, 3 * BLOCK + 10);
+        prefill(other, p);
+        phi3v_prompt_free(p);
+    }
+    phi3v_session_clear(other);
+    assert_int_equal(phi3v_session_common(other, held), 3 * BLOCK);
+    phi3v_prompt_free(held);
+    phi3v_session_free(s);
+    phi3v_session_free(other);
     phi3v_model_close(model);
 }
 
@@ -240,7 +297,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(back_and_forth_with_pictures),
+        cmocka_unit_test(other_crops_are_another_picture),
         cmocka_unit_test(least_recently_used_goes_first),
+        cmocka_unit_test(what_a_session_holds_is_found_however_old),
         cmocka_unit_test(nothing_is_kept_where_nothing_may_be),
         cmocka_unit_test(forks_go_their_own_ways),
         cmocka_unit_test(running_out_of_memory),
