@@ -13,6 +13,7 @@ enum { BELIEVED_PER_BYTE = 16384 }; // pixels; a plain surface takes almost no b
 
 static int refuse(struct heif_error why, const struct source *s, struct phi3v_error *err)
 {
+    int length = (int)strcspn(why.message, "\n"); // some messages end in a line end
     if (why.code == heif_error_Memory_allocation_error)
         return err_set(err, PHI3V_E_MEMORY, "not enough memory for the %s picture", s->name);
     if (why.subcode == heif_suberror_End_of_data)
@@ -22,10 +23,11 @@ static int refuse(struct heif_error why, const struct source *s, struct phi3v_er
         why.code == heif_error_Plugin_loading_error)
         return err_set(
             err, PHI3V_E_UNSUPPORTED,
-            "the %s picture is of a kind that libheif does not read here (%s): save it as "
+            "the %s picture is of a kind that libheif does not read here (%.*s): save it as "
             "PNG",
-            s->name, why.message);
-    return err_set(err, PHI3V_E_IMAGE, "the %s picture is damaged: %s", s->name, why.message);
+            s->name, length, why.message);
+    return err_set(err, PHI3V_E_IMAGE, "the %s picture is damaged: %.*s", s->name, length,
+                   why.message);
 }
 
 /* Copies rows of interleaved samples into pixels. */

@@ -63,6 +63,7 @@ static void on_message(j_common_ptr lib, int level)
     case JWRN_ADOBE_XFORM:
     case JWRN_JFIF_MAJOR:
     case JWRN_TOO_MUCH_DATA:
+    case JWRN_NOT_SEQUENTIAL: // cameras write zeros where only progressive scans have a meaning
         return;
     case JWRN_JPEG_EOF: // later it shows whether more than the end mark is missing
         job->ended = 1;

@@ -23,6 +23,7 @@ struct job {
     int width, height, channels, palette;
     int last_pass, last_row; // the last ones with pixels
     int complete;            // they have been read
+    int ended;               // the end mark has been read
     int code;
     struct phi3v_error *err;
 };
@@ -210,6 +211,13 @@ static void on_row(png_structp lib, png_bytep row, png_uint_32 y, int pass)
     if (pass == job->last_pass && (int)y >= job->last_row) job->complete = 1;
 }
 
+static void on_end(png_structp lib, png_infop info)
+{
+    (void)info;
+    struct job *job = png_get_progressive_ptr(lib);
+    job->ended = 1;
+}
+
 /* -- Decoding ---------------------------------------------------------------------------------- */
 
 /* Returns 0 when libpng reported no error. */
@@ -218,7 +226,9 @@ static int feed(struct job *job)
     if (setjmp(png_jmpbuf(job->lib))) return job->code;
     png_set_crc_action(job->lib, PNG_CRC_QUIET_USE, PNG_CRC_QUIET_USE); // they were checked before
     png_set_benign_errors(job->lib, 1);
-    png_set_progressive_read_fn(job->lib, job, on_header, on_row, NULL);
+    /* Some programs wrote a smaller window into the data's header than they used. */
+    png_set_option(job->lib, PNG_MAXIMUM_INFLATE_WINDOW, PNG_OPTION_ON);
+    png_set_progressive_read_fn(job->lib, job, on_header, on_row, on_end);
     png_process_data(job->lib, job->info, (png_bytep)job->s->bytes, job->s->n);
     return 0;
 }
@@ -256,12 +266,19 @@ static int make_pixels(struct job *job, struct pixels *ret)
                                job->err);
 }
 
+static int rows_missing(const struct job *job)
+{
+    if (!job->ended) return truncated(job->s, job->err);
+    return err_set(job->err, PHI3V_E_IMAGE,
+                   "the PNG picture is damaged: its data cannot be unpacked to the end%s",
+                   job->s->lenient ? "" : "; with lenient on, what is there is read");
+}
+
 static int run(struct job *job, struct decoded *ret)
 {
     int code = feed(job);
-    if (code == PHI3V_E_MEMORY || !job->samples)
-        return code < 0 ? code : truncated(job->s, job->err);
-    if (!job->complete && !job->s->lenient) return code < 0 ? code : truncated(job->s, job->err);
+    if (code == PHI3V_E_MEMORY || !job->samples) return code < 0 ? code : rows_missing(job);
+    if (!job->complete && !job->s->lenient) return code < 0 ? code : rows_missing(job);
     ret->incomplete = !job->complete;
     return make_pixels(job, &ret->pixels);
 }

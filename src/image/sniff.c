@@ -38,6 +38,7 @@ static const char fetch_again[] =
     "a transfer as text has changed its bytes: fetch it again as it is";
 static const char decode_base64[] =
     "decode it with base64 -d, or put data:image/png;base64, before it";
+static const char save_from_it[] = "save the picture in it by itself";
 static const char print_a_page[] =
     "make a picture of the page that matters, for instance with pdftoppm -r 150 -png FILE page";
 
@@ -67,44 +68,38 @@ static const struct magic magics[] = {
     UNREAD(0, "icns", "a macOS icon", save_as_png),
     UNREAD(0, "DDS ", "a DDS texture", save_as_png),
     UNREAD(0, "qoif", "a QOI picture", save_as_png),
+    UNREAD(0, "BPG\xfb", "a BPG picture", save_as_png),
+    UNREAD(0, "FLIF", "a FLIF picture", save_as_png),
+    UNREAD(0, "SDPX", "a DPX picture", save_as_png),
+    UNREAD(0, "XPDS", "a DPX picture", save_as_png),
+    UNREAD(0, "\0\0\0\x0cJXS ", "a JPEG XS picture", save_as_png),
+    UNREAD(0, "\xabKTX ", "a KTX texture", save_as_png),
     UNREAD(0, "\x76\x2f\x31\x01", "an OpenEXR picture", save_as_png),
-    UNREAD(0, "#?RADIANCE", "a Radiance picture", save_as_png),
     UNREAD(0, "P7\n", "a PAM picture", save_as_png),
     UNREAD(0, "PF\n", "a PFM picture", save_as_png),
     UNREAD(0, "Pf\n", "a PFM picture", save_as_png),
     UNREAD(0, "\n\5\1", "a PCX picture", save_as_png),
     UNREAD(0, "\1\xda", "an SGI picture", save_as_png),
     UNREAD(0, "\x59\xa6\x6a\x95", "a Sun raster picture", save_as_png),
-    UNREAD(0, "/* XPM */", "an XPM picture", save_as_png),
     UNREAD(0, "SIMPLE  =", "a FITS picture", save_as_png),
     UNREAD(0, "\xc5\xd0\xd3\xc6", "a PostScript picture", save_as_png),
     UNREAD(0, "AT&TFORM", "a DjVu document", save_as_png),
     UNREAD(0, "\xd7\xcd\xc6\x9a", "a Windows metafile", save_as_png),
+    UNREAD(0, "\1\0\x09\0\0\3", "a Windows metafile", save_as_png),
+    UNREAD(0, "\x8bJNG\r\n\x1a\n", "a JNG picture", save_as_png),
+    UNREAD(0, "FOVb", "a Sigma camera's raw file", develop),
+    UNREAD(0, "\0MRM", "a Minolta camera's raw file", develop),
     UNREAD(0, "\x8aMNG\r\n\x1a\n", "an MNG animation", "save its first frame as PNG"),
     UNREAD(0, "\x89PNG\n\x1a\n", "a PNG picture whose line ends were changed", fetch_again),
     UNREAD(0, "\x89PNG\r\n\x1a\r\n", "a PNG picture whose line ends were changed", fetch_again),
     UNREAD(0, "\xef\xbf\xbdPNG", "a PNG picture that was taken for text", fetch_again),
     UNREAD(0, "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd",
            "a picture that was taken for text", fetch_again),
-    UNREAD(0, "iVBORw0KGgo", "a PNG picture as base64 text", decode_base64),
-    UNREAD(0, "/9j/", "a JPEG picture as base64 text", decode_base64),
-    UNREAD(0, "R0lGODdh", "a GIF picture as base64 text", decode_base64),
-    UNREAD(0, "R0lGODlh", "a GIF picture as base64 text", decode_base64),
-    UNREAD(0, "data:image/", "a data: address saved as a file", "give the address itself"),
     /* Documents */
-    OTHER(0, "%PDF-", "a PDF document", print_a_page),
-    OTHER(0, "%!PS", "a PostScript document", print_a_page),
-    OTHER(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document",
-          "save the picture in it by itself"),
-    OTHER(0, "{\\rtf", "an RTF document", "save the picture in it by itself"),
-    OTHER(0, "version https://git-lfs", "a Git LFS pointer, not the file itself",
-          "fetch the file with git lfs pull"),
-    OTHER(0, "[InternetShortcut]", "a shortcut to a web page", "give the address in it"),
+    OTHER(0, "\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old Office document", save_from_it),
     OTHER(0, "L\0\0\0\1\x14\2\0", "a Windows shortcut", "name the file it points to"),
     OTHER(0, "\0\5\x16\7", "the side file of another one (AppleDouble)",
           "name the file without ._ at its beginning"),
-    OTHER(0, "HTTP/1.", "a web server's answer with its headers",
-          "save only what follows the first empty line"),
     /* Video and sound */
     OTHER(4, "ftypM4A", "a sound file", NULL),
     OTHER(4, "ftyp", "an MP4 or QuickTime film", take_a_still),
@@ -142,7 +137,43 @@ static const struct magic magics[] = {
     MAGIC(0, "MM\0*", IMAGE_TIFF, "TIFF"),
     MAGIC(0, "II+\0", IMAGE_TIFF, "TIFF"),
     MAGIC(0, "MM\0+", IMAGE_TIFF, "TIFF"),
+    /* Marks in the middle of what may be something else */
+    UNREAD(40, " EMF", "a Windows metafile", save_as_png),
+    UNREAD(128, "DICM", "a medical picture (DICOM)", save_as_png),
 };
+
+/* Marks that may come after blanks and a byte order mark. */
+static const struct magic text_magics[] = {
+    UNREAD(0, "/* XPM */", "an XPM picture", save_as_png),
+    UNREAD(0, "#?RADIANCE", "a Radiance picture", save_as_png),
+    UNREAD(0, "#?RGBE", "a Radiance picture", save_as_png),
+    UNREAD(0, "iVBORw0KGgo", "a PNG picture as base64 text", decode_base64),
+    UNREAD(0, "/9j/", "a JPEG picture as base64 text", decode_base64),
+    UNREAD(0, "R0lGODdh", "a GIF picture as base64 text", decode_base64),
+    UNREAD(0, "R0lGODlh", "a GIF picture as base64 text", decode_base64),
+    UNREAD(0, "UklGR", "a WebP picture as base64 text", decode_base64),
+    UNREAD(0, "data:image/", "a data: address saved as a file", "give the address itself"),
+    OTHER(0, "%PDF-", "a PDF document", print_a_page),
+    OTHER(0, "%!PS", "a PostScript document", print_a_page),
+    OTHER(0, "{\\rtf", "an RTF document", save_from_it),
+    OTHER(0, "MIME-Version:", "a mail or a page saved with its pictures", save_from_it),
+    OTHER(0, "From: <Saved by", "a page saved with its pictures", save_from_it),
+    OTHER(0, "version https://git-lfs", "a Git LFS pointer, not the file itself",
+          "fetch the file with git lfs pull"),
+    OTHER(0, "[InternetShortcut]", "a shortcut to a web page", "give the address in it"),
+    OTHER(0, "[Desktop Entry]", "a shortcut", "give the name or address in it"),
+    OTHER(0, "HTTP/1.", "a web server's answer with its headers",
+          "save only what follows the first empty line"),
+};
+
+/* The first entry whose mark the bytes have, or NULL. */
+static const struct magic *find_magic(const struct magic *table, size_t n_table,
+                                      const uint8_t *bytes, size_t n)
+{
+    for (const struct magic *m = table; m < table + n_table; m++)
+        if (n >= m->at + m->n && memcmp(bytes + m->at, m->bytes, m->n) == 0) return m;
+    return NULL;
+}
 
 /* -- Binary formats without a plain mark ------------------------------------------------------- */
 
@@ -288,9 +319,14 @@ static struct sniffed name_of_markup(struct text t)
 {
     static const char *const svg_names[] = {"svg", NULL};
     static const char *const html_names[] = {
-        "html", "head", "body",   "title", "meta", "link", "base", "script", "style", "div",
-        "p",    "h1",   "h2",     "table", "span", "a",    "img",  "iframe", "form",  "center",
-        "br",   "font", "object", "pre",   "ul",   "nav",  "main", "header", NULL};
+        "html",   "head",    "body",     "title",    "meta",     "link",   "base",    "script",
+        "style",  "div",     "p",        "h1",       "h2",       "h3",     "h4",      "h5",
+        "h6",     "table",   "tr",       "td",       "span",     "a",      "img",     "picture",
+        "iframe", "form",    "input",    "button",   "label",    "select", "center",  "br",
+        "hr",     "b",       "strong",   "i",        "em",       "font",   "object",  "embed",
+        "video",  "audio",   "canvas",   "pre",      "code",     "ul",     "ol",      "li",
+        "dl",     "nav",     "main",     "header",   "footer",   "aside",  "section", "article",
+        "figure", "details", "noscript", "template", "frameset", NULL};
     int is_xml = 0;
     for (;;) {
         skip_blanks(&t);
@@ -328,10 +364,9 @@ static int is_text(struct text t)
     return 1;
 }
 
-static struct sniffed name_of_text(struct text t)
+/* Takes text without the blanks at its beginning. */
+static struct sniffed name_of_text(struct text start)
 {
-    struct text start = t;
-    skip_blanks(&start);
     if (start.n == 0) return (struct sniffed){IMAGE_OTHER, "nothing but blanks", NULL};
     if (*start.p == '<') return name_of_markup(start);
     if (*start.p == '{' || *start.p == '[')
@@ -349,7 +384,9 @@ static struct sniffed name_of_wide_text(struct text t, int big)
         uint8_t high = t.p[2 * i + (big ? 0 : 1)], low = t.p[2 * i + (big ? 1 : 0)];
         narrow[i] = high || low >= 0x80 ? '?' : low;
     }
-    return name_of_text((struct text){narrow, n});
+    struct text start = {narrow, n};
+    skip_blanks(&start);
+    return name_of_text(start);
 }
 
 static int only_zeros(struct text t)
@@ -369,7 +406,13 @@ static struct sniffed name_of_rest(struct text t)
     if (only_zeros(t))
         return (struct sniffed){IMAGE_OTHER, "nothing but zero bytes",
                                 "copying or downloading it was not finished: fetch it again"};
+    if (t.n >= 4 && !t.p[0] && t.p[1] == '<' && !t.p[2]) return name_of_wide_text(t, 1);
+    if (t.n >= 4 && t.p[0] == '<' && !t.p[1] && !t.p[3]) return name_of_wide_text(t, 0);
     if (starts_with(t, "\xef\xbb\xbf")) skip(&t, 3); // a byte order mark
+    skip_blanks(&t);
+    const struct magic *m =
+        find_magic(text_magics, sizeof text_magics / sizeof *text_magics, t.p, t.n);
+    if (m) return (struct sniffed){m->format, m->name, m->remedy};
     if (is_text(t)) return name_of_text(t);
     return (struct sniffed){IMAGE_OTHER, unknown, NULL};
 }
@@ -385,11 +428,8 @@ struct sniffed image_sniff(const uint8_t *bytes, size_t n)
     if (is_bmp(bytes, n)) return (struct sniffed){IMAGE_BMP, "BMP", NULL};
     if (is_pnm(bytes, n)) return (struct sniffed){IMAGE_PNM, "PNM", NULL};
     if (is_dib(bytes, n)) return (struct sniffed){IMAGE_BMP, "BMP", NULL};
-    for (size_t i = 0; i < sizeof magics / sizeof *magics; i++) {
-        const struct magic *m = &magics[i];
-        if (n >= m->at + m->n && memcmp(bytes + m->at, m->bytes, m->n) == 0)
-            return (struct sniffed){m->format, m->name, m->remedy};
-    }
+    const struct magic *m = find_magic(magics, sizeof magics / sizeof *magics, bytes, n);
+    if (m) return (struct sniffed){m->format, m->name, m->remedy};
     if (is_transport_stream(bytes, n))
         return (struct sniffed){IMAGE_OTHER, "an MPEG film", take_a_still};
     struct sniffed rest = name_of_rest((struct text){bytes, n});

@@ -106,9 +106,23 @@ static void find_alpha(TIFF *tiff, struct page *p, int n_colours)
     p->associated = extra[0] == EXTRASAMPLE_ASSOCALPHA && n_colours == 3;
 }
 
+/* A raw file is a TIFF whose first page is a small copy of the picture, which lies below it. */
+static int is_raw_file(TIFF *tiff)
+{
+    uint32_t kind = 0;
+    uint16_t n_below = 0;
+    toff_t *below = NULL;
+    return TIFFGetField(tiff, TIFFTAG_SUBFILETYPE, &kind) && kind & FILETYPE_REDUCEDIMAGE &&
+           TIFFGetField(tiff, TIFFTAG_SUBIFD, &n_below, &below) && n_below > 0;
+}
+
 static int read_page(TIFF *tiff, struct page *ret, struct phi3v_error *err)
 {
     struct page p = {0};
+    if (is_raw_file(tiff))
+        return err_set(err, PHI3V_E_UNSUPPORTED,
+                       "the TIFF picture is a camera's raw file, of which only a small copy can be "
+                       "read: develop it to JPEG or PNG first, or use the JPEG the camera made");
     TIFFGetField(tiff, TIFFTAG_IMAGEWIDTH, &p.width);
     TIFFGetField(tiff, TIFFTAG_IMAGELENGTH, &p.height);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_BITSPERSAMPLE, &p.bits);
@@ -117,7 +131,7 @@ static int read_page(TIFF *tiff, struct page *ret, struct phi3v_error *err)
     TIFFGetFieldDefaulted(tiff, TIFFTAG_PLANARCONFIG, &p.planar);
     TIFFGetFieldDefaulted(tiff, TIFFTAG_COMPRESSION, &p.compression);
     if (!TIFFGetField(tiff, TIFFTAG_PHOTOMETRIC, &p.photometric))
-        p.photometric = p.samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISBLACK;
+        p.photometric = p.samples >= 3 ? PHOTOMETRIC_RGB : PHOTOMETRIC_MINISWHITE;
     if (!TIFFIsCODECConfigured(p.compression)) return not_read("is packed in an unusual way", err);
     if (p.format != SAMPLEFORMAT_UINT && p.format != SAMPLEFORMAT_VOID)
         return not_read("has samples that are signed or fractions", err);

@@ -308,6 +308,13 @@ def make_png():
     plain = zlib.compress(bytes(1000 * 126), 9)
     equal("png-plain-large.png", "PNG of 1000 x 1000 in about 200 bytes",
           png(header=struct.pack(">IIBBBBB", 1000, 1000, 1, 0, 0, 0, 0), packed=plain))
+    packed = bytearray(zlib.compress(png_rows(2, 8, list(range(W)) * 16, [0] * 40), 9))
+    packed[0] = 0x18  # a window of 512 bytes, although the data reach further back
+    packed[1] = packed[1] & 0xe0 | 31 - (packed[0] << 8 | packed[1] & 0xe0) % 31
+    equal("png-window.png", "PNG, data that announce a smaller window than they use",
+          png(header=struct.pack(">IIBBBBB", W * 16, 40, 8, 2, 0, 0, 0), packed=bytes(packed)))
+    refused("png-short-data.png", "PNG whose data hold fewer rows than announced",
+            png(data=png_data(2, 8)[:-30]), "damaged: its data cannot be unpacked")
     cut = png(filters=(2,))[:150]
     refused("png-cut.png", "PNG cut in its data", cut, "truncated")
     equal("png-cut-lenient.png", "PNG cut in its data, read leniently", cut, lenient=True)
@@ -354,6 +361,10 @@ def make_jpeg():
           cjpeg(big, "-arithmetic", "-progressive"))
     base = saved(rgb, "JPEG", quality=85)
     equal("jpeg-scans.jpg", "JPEG, not progressive, a scan for each colour", cjpeg(big, "-scans", scans("0; 1; 2;")))
+    at = base.index(b"\xff\xda")
+    after = at + 2 + struct.unpack(">H", base[at + 2:at + 4])[0]
+    equal("jpeg-zero-scan.jpg", "JPEG, not progressive, with zeros for the scan's range",
+          base[:after - 3] + bytes(3) + base[after:])
     equal("jpeg-odd-size.jpg", "JPEG, 4:2:0 of 1 x 1", saved(picture(size=(1, 1)), "JPEG", subsampling=2))
     equal("jpeg-junk.jpg", "JPEG with bytes that are no marker before its EXIF",
           base[:20] + b"\0\1" + with_app1(base, b"Exif\0\0" + exif(6))[2:])
@@ -886,6 +897,9 @@ def make_tiff():
     equal("tiff-tiles.tif", "TIFF in tiles", tiff(tags, [tile(0, 0)]))
     tags[324] = tags[325] = (4, [0])
     equal("tiff-white.tif", "TIFF, grey with white as 0", tiff(base_tags((8,), 0), [rgb[::3]]))
+    tags = base_tags((8,), 0)
+    del tags[262]
+    equal("tiff-unnamed-grey.tif", "TIFF, grey, that does not say whether 0 is black", tiff(tags, [rgb[::3]]))
     four = b"".join(pack_row([(x + y) % 16 for x in range(W)], 4) for y in range(H))
     equal("tiff-4.tif", "TIFF, grey, 4 bits", tiff(base_tags((4,), 1), [four]))
     equal("tiff-4-white.tif", "TIFF, grey, 4 bits, white as 0", tiff(base_tags((4,), 0), [four]))
@@ -904,6 +918,8 @@ def make_tiff():
     equal("tiff-blank-page.tif", "TIFF, group4, an empty page at 300 dots to the inch", saved(page, "TIFF", compression="group4"))
     refused("tiff-float.tif", "TIFF with fractions", tiff(base_tags((32,), 1, tags={339: (3, [3])}), [bytes(4 * W * H)]), "signed or fractions")
     refused("tiff-lab.tif", "TIFF, Lab", tiff(base_tags(photometric=8), [rgb]), "unusual colour space")
+    refused("tiff-raw-file.tif", "TIFF, a camera's raw file whose first page is a small copy",
+            tiff(base_tags(tags={254: (4, [1]), 330: (4, [8])}), [rgb]), "a camera's raw file")
     refused("tiff-cut.tif", "TIFF cut in its data", saved(picture(size=(90, 80)), "TIFF", compression="tiff_lzw")[:900], "truncated")
     refused("tiff-nowhere.tif", "TIFF whose strips lie behind its end", tiff(base_tags(), [rgb]).replace(struct.pack("<HHII", 273, 4, 1, 8), struct.pack("<HHII", 273, 4, 1, 99999)), "truncated")
     huge = base_tags()
@@ -935,6 +951,7 @@ def make_new():
     whole = newer_save("HEIF", big, quality=80)
     refused("heic-cut.heic", "HEIC cut in its data", whole[:-100], "HEIC picture is")
     refused("heic-mark-only.heic", "HEIC's mark alone", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "HEIC picture")
+    refused("heic-no-kind.heic", "HEIC that names no kind of picture", b"\0\0\0\x18ftypmsf1\0\0\0\0msf1hevc", "does not read here")
     equal("jxl-lossless.jxl", "JPEG XL, lossless", newer_save("JXL", rgb, lossless=True))
     equal("jxl-alpha.jxl", "JPEG XL, lossless, alpha", newer_save("JXL", rgba, lossless=True))
     equal("jxl-grey.jxl", "JPEG XL, grey", newer_save("JXL", picture("L"), lossless=True))
@@ -958,6 +975,9 @@ def make_other():
         ("html-xhtml", page, b"<?xml version='1.0'?><!DOCTYPE html PUBLIC '-//W3C//DTD XHTML 1.0'><html>"),
         ("html-fragment", page, b"<div class=\"error\">not found</div>"),
         ("html-script", page, b"<script>location='/'</script>"),
+        ("html-heading", page, b"<h3>404</h3>"),
+        ("html-noscript", page, b"<noscript>enable it</noscript>"),
+        ("html-utf16-unmarked", page, "<!DOCTYPE html><html>".encode("utf-16-le")),
         ("html-utf16", page, "\ufeff<html><body>".encode("utf-16-le")),
         ("svg-plain", drawing, b"<svg xmlns=\"http://www.w3.org/2000/svg\"/>"),
         ("svg-xml", drawing, b"<?xml version=\"1.0\"?>\n<svg width='1'/>"),
@@ -966,6 +986,7 @@ def make_other():
         ("svg-comment", drawing, b"<!-- Generator: a program -->\n<svg/>"),
         ("svg-prefix", drawing, b"<?xml version='1.0'?><svg:svg xmlns:svg='http://www.w3.org/2000/svg'/>"),
         ("svg-bom", drawing, b"\xef\xbb\xbf\n<!-- a --><!-- b --><svg>"),
+        ("svg-utf16-unmarked", drawing, "<svg/>".encode("utf-16-be")),
         ("svg-utf16", drawing, "\ufeff<?xml version='1.0'?><svg/>".encode("utf-16-be")),
         ("xml-feed", "an XML document", b"<?xml version='1.0'?><feed><svg/></feed>"),
         ("xml-svg-word", "an XML document", b"<?xml version='1.0'?><svgs/>"),
@@ -978,6 +999,8 @@ def make_other():
         ("zeros", "zero bytes", bytes(100)),
         ("base64-png", "base64", base64.b64encode(PLAIN)),
         ("base64-jpeg", "base64", base64.b64encode(saved(picture(), "JPEG"))),
+        ("base64-webp", "WebP picture as base64", base64.b64encode(saved(picture(), "WEBP"))),
+        ("base64-behind", "PNG picture as base64", b"\xef\xbb\xbf\r\n" + base64.b64encode(PLAIN)),
         ("data-address", "data: address", b"data:image/png;base64," + base64.b64encode(PLAIN)),
         ("http", "with its headers", b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n" + PLAIN),
         ("shortcut", "shortcut", b"[InternetShortcut]\r\nURL=http://example.org/\r\n"),
@@ -986,6 +1009,10 @@ def make_other():
         ("png-as-text", "taken for text", PLAIN.decode("utf-8", "replace").encode()),
         ("jpeg-as-text", "taken for text", saved(picture(), "JPEG").decode("utf-8", "replace").encode()),
         ("pdf", "a PDF document", b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n"),
+        ("pdf-behind", "a PDF document", b"\r\n%PDF-1.4\n%\xe2\xe3\xcf\xd3\n" + bytes(20)),
+        ("page-with-pictures", "a page saved with its pictures", b"From: <Saved by a browser>\r\nMIME-Version: 1.0\r\n"),
+        ("metafile", "a Windows metafile", struct.pack("<II", 1, 108) + bytes(32) + b" EMF" + bytes(64)),
+        ("dicom", "a medical picture", bytes(128) + b"DICM" + bytes(20)),
         ("postscript", "PostScript", b"%!PS-Adobe-3.0\n"),
         ("psd", "Photoshop", b"8BPS\0\1" + bytes(20)),
         ("jp2", "JPEG 2000", b"\0\0\0\x0cjP  \r\n\x87\n"),

@@ -160,6 +160,7 @@ static const char *complaint(const struct row *r, const struct outcome *o)
         return "it took too long";
     if (!o->n_asked || !o->stops) return "it does not stop";
     if (is_refusal(r) && o->code == 0) return "it was read";
+    if (strchr(o->sentence, '\n')) return "the sentence has a line end";
     if (is_refusal(r)) return strstr(o->sentence, r->result) ? NULL : "refused, but not with that";
     if (o->code < 0) return "it was refused";
     if (strcmp(o->result, r->result) != 0) return "other pixels, size or number of frames";
