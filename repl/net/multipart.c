@@ -10,7 +10,7 @@
 
 void multipart_init(struct multipart *m, const char *content_type)
 {
-    static const char type[] = "multipart/x-mixed-replace";
+    static const char type[] = "multipart/"; /* x-mixed-replace, and mixed of old cameras */
     *m = (struct multipart){0};
     if (!content_type || strncasecmp(content_type, type, sizeof type - 1)) return;
     m->is_one = true;
@@ -21,6 +21,21 @@ void multipart_init(struct multipart *m, const char *content_type)
     size_t n = strcspn(b, "\"; \t\r\n");
     if (n >= sizeof m->boundary) n = sizeof m->boundary - 1;
     memcpy(m->boundary, b, n);
+}
+
+/* The boundary of the stream's first line counts: some servers declare another one, or none. */
+static void learn_boundary(struct multipart *m, const uint8_t *bytes, size_t n)
+{
+    size_t i = 0;
+    if (n > NET_PART_HEAD_BYTES) n = NET_PART_HEAD_BYTES;
+    while (i < n && (bytes[i] == '\r' || bytes[i] == '\n')) i++;
+    if (n - i < 2 || memcmp(bytes + i, "--", 2) || !memchr(bytes + i, '\n', n - i)) return;
+    while (bytes[i] == '-') i++;
+    const char *boundary = (const char *)bytes + i;
+    size_t length = strcspn(boundary, " \t\r\n");
+    if (length == 0 || length >= sizeof m->boundary) return;
+    memcpy(m->boundary, boundary, length);
+    m->boundary[length] = 0;
 }
 
 /* Finds the line that begins with two dashes and the boundary; n: none. */
@@ -66,9 +81,10 @@ static size_t content_length(const uint8_t *head, size_t n)
 enum multipart_state multipart_first(struct multipart *m, const uint8_t *bytes, size_t n,
                                      bool ended, size_t *ret_at, size_t *ret_n)
 {
-    size_t begin = find_boundary(m, bytes, n < NET_PART_HEAD_BYTES ? n : NET_PART_HEAD_BYTES, 0);
+    if (!m->looked) learn_boundary(m, bytes, n);
+    size_t n_head = n < NET_PART_HEAD_BYTES ? n : NET_PART_HEAD_BYTES;
+    size_t begin = m->boundary[0] ? find_boundary(m, bytes, n_head, 0) : n;
     size_t body = begin < n ? head_end(bytes, n, begin) : 0;
-    if (!m->boundary[0]) return MULTIPART_BAD;
     if (body == 0) return ended || n > NET_PART_HEAD_BYTES ? MULTIPART_BAD : MULTIPART_MORE;
     size_t length = content_length(bytes + begin, body - begin), end;
     if (length > 0) {

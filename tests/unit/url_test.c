@@ -327,8 +327,14 @@ static void test_multipart(void **state)
         {TYPE ";boundary=b", "--b\r\nContent-Length: 9\r\n\r\none", NULL, false},
         {TYPE ";boundary=b", "--b\r\nno blank line", NULL, false},
         {TYPE ";boundary=b", "", NULL, false},
-        {TYPE, "--b\r\n\r\none\r\n--b", NULL, false},
-        {TYPE ";boundary=", "--b\r\n\r\none\r\n--b", NULL, false},
+        {TYPE, "--b\r\n\r\none\r\n--b", "one", true},
+        {TYPE ";boundary=", "\r\n--b\r\n\r\none\r\n--b", "one", true},
+        {TYPE ";boundary=a", "--b\r\n\r\none\r\n--b", "one", true},
+        {TYPE ";boundary=a", "--b c\r\n\r\none\r\n--b", "one", true},
+        {"multipart/mixed", "--b\r\n\r\none\r\n--b", "one", true},
+        {TYPE, "one", NULL, false},
+        {TYPE, "--\r\n\r\none\r\n--", NULL, false},
+        {TYPE ";boundary=a", "--b\r\n\r\none", "one", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         const struct stream *c = &cases[i];
