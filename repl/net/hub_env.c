@@ -37,13 +37,21 @@ static char *stripped(const char *s)
     return n ? strndup(s, n) : NULL;
 }
 
+/* A path of the environment, in which ~ may stand for the home folder where no shell has replaced
+ * it; the library reads it in the same way (src/base/env). */
+static char *expanded(const char *path)
+{
+    const char *home = variable("HOME");
+    if (home && path[0] == '~' && (path[1] == '/' || !path[1]))
+        return text_format("%s%s", home, path + 1);
+    return strdup(path);
+}
+
 /* $HF_HOME, by default in the user's cache. New string; NULL: there is no home directory either. */
 static char *hf_home(void)
 {
     const char *home = variable("HF_HOME"), *cache = variable("XDG_CACHE_HOME");
-    if (home && home[0] == '~' && home[1] == '/' && variable("HOME"))
-        return text_format("%s%s", variable("HOME"), home + 1);
-    if (home) return strdup(home);
+    if (home) return expanded(home);
     if (cache) return text_format("%s/huggingface", cache);
     return variable("HOME") ? text_format("%s/.cache/huggingface", variable("HOME")) : NULL;
 }
@@ -66,13 +74,14 @@ static int read_token(const char *path, char **ret, struct phi3v_error *err)
 static int find_token(const char *home, struct hub_env *ret, struct phi3v_error *err)
 {
     const char *token = variable("HF_TOKEN"), *path = variable("HF_TOKEN_PATH");
+    if (is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN")) return 0;
     if (!token) token = variable("HUGGING_FACE_HUB_TOKEN");
     if (token) {
         ret->token = stripped(token);
         return 0;
     }
-    if (is_on("HF_HUB_DISABLE_IMPLICIT_TOKEN") || (!path && !home)) return 0;
-    char *own = path ? strdup(path) : text_format("%s/token", home);
+    if (!path && !home) return 0;
+    char *own = path ? expanded(path) : text_format("%s/token", home);
     int rc = own ? read_token(own, &ret->token, err) : net_fail_memory(err, "the hub's token");
     free(own);
     return rc;
@@ -82,7 +91,7 @@ static char *find_cache(const char *home)
 {
     const char *cache = variable("HF_HUB_CACHE");
     if (!cache) cache = variable("HUGGINGFACE_HUB_CACHE");
-    if (cache) return strdup(cache);
+    if (cache) return expanded(cache);
     return home ? text_format("%s/hub", home) : NULL;
 }
 

@@ -246,8 +246,13 @@ static void hub_cache_follows_its_variables(void **state)
     const char *const steps[][3] = {{"HOME", "/h", "/h/.cache/huggingface/hub"},
                                     {"XDG_CACHE_HOME", "/x", "/x/huggingface/hub"},
                                     {"HF_HOME", "/f", "/f/hub"},
+                                    {"HF_HOME", "~/f", "/h/f/hub"},
+                                    {"HF_HOME", "~", "/h/hub"},
                                     {"HUGGINGFACE_HUB_CACHE", "/g", "/g"},
-                                    {"HF_HUB_CACHE", "/c", "/c"}};
+                                    {"HUGGINGFACE_HUB_CACHE", "~/g", "/h/g"},
+                                    {"HF_HUB_CACHE", "/c", "/c"},
+                                    {"HF_HUB_CACHE", "~c", "~c"},
+                                    {"HF_HUB_CACHE", "~/c", "/h/c"}};
     for (size_t i = 0; i < sizeof steps / sizeof *steps; i++) {
         setenv(steps[i][0], steps[i][1], 1);
         char *dir = env_hub_cache();
