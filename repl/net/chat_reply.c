@@ -12,16 +12,17 @@
 
 /* -- Errors ----------------------------------------------------------------------------------- */
 
-/* The message in {"error": {"message"}}, {"error": "…"}, {"message"} or {"detail"}. */
+/* The message in {"error": {"message"}}, {"error": "…"}, {"message"}, {"detail"} or {"detail":
+ * [{"msg"}]}. */
 static const json_t *message_of(const json_t *root)
 {
-    static const char *const names[] = {"error", "message", "detail"};
+    static const char *const names[] = {"error", "message", "detail", "msg"};
     const json_t *at = root;
     for (int depth = 0; depth < 3 && json_is_object(at); depth++) {
         const json_t *next = NULL;
         for (size_t k = 0; k < sizeof names / sizeof *names && !next; k++)
             next = json_object_get(at, names[k]);
-        at = next;
+        at = json_is_array(next) ? json_array_get(next, 0) : next;
     }
     return json_is_string(at) ? at : NULL;
 }
@@ -50,6 +51,9 @@ static bool read_error(struct chat_reply *r)
     const json_t *error = json_object_get(r->json, "error");
     const json_t *object = json_object_get(r->json, "object");
     bool flat = json_is_string(object) && !strcmp(json_string_value(object), "error");
+    if (!flat && !json_object_get(r->json, "choices")) /* llama-server's */
+        flat = json_is_string(json_object_get(r->json, "message")) &&
+               json_is_integer(json_object_get(r->json, "code"));
     if ((!error || json_is_null(error)) && !flat) return false;
     const json_t *code = json_object_get(flat ? r->json : error, "code");
     json_int_t status = json_is_integer(code) ? json_integer_value(code) : 0;

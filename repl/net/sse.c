@@ -18,6 +18,18 @@ static int end_event(struct sse *s, sse_fn fn, void *user)
     return rc;
 }
 
+/* The length of the field's name if its value is part of an event, otherwise 0. */
+static size_t field_bytes(const char *line, size_t n)
+{
+    static const char *const names[] = {"data", "error"};
+    for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+        size_t n_name = strlen(names[k]);
+        if (n >= n_name && !memcmp(line, names[k], n_name) && (n == n_name || line[n_name] == ':'))
+            return n_name;
+    }
+    return 0;
+}
+
 static int end_line(struct sse *s, sse_fn fn, void *user)
 {
     static const char mark[] = "\xEF\xBB\xBF";
@@ -27,8 +39,9 @@ static int end_line(struct sse *s, sse_fn fn, void *user)
     if (!s->begun && n >= 3 && !memcmp(line, mark, 3)) line += 3, n -= 3;
     s->begun = true;
     if (n == 0) return end_event(s, fn, user);
-    if (n < 4 || memcmp(line, "data", 4) != 0 || (n > 4 && line[4] != ':')) return 0;
-    size_t skip = n > 4 ? 5 : 4;
+    size_t skip = field_bytes(line, n);
+    if (!skip) return 0;
+    if (n > skip) skip++; /* the colon */
     if (n > skip && line[skip] == ' ') skip++;
     int rc = s->has_data ? add(&s->data, "\n", 1) : 0;
     s->has_data = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  * Server-sent events, in which chat servers stream their answers: an event is a series of lines
- * "data: …" up to an empty line. Pieces may be cut anywhere; lines end in LF, CR or both. */
+ * "data: …" up to an empty line; llama-server sends an error as "error: …", which counts as data.
+ * Pieces may be cut anywhere; lines end in LF, CR or both. */
 #ifndef NET_SSE_H
 #define NET_SSE_H
 
