@@ -120,6 +120,14 @@ static bool is_method(const char *wanted, const char *method)
     return !strcmp(wanted, method) || (!strcmp(wanted, "GET") && !strcmp(method, "HEAD"));
 }
 
+/* Clients are often given the server's address without its /v1. */
+static bool lacks_v1(const char *path)
+{
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (!strncmp(routes[i].path, "/v1", 3) && !strcmp(routes[i].path + 3, path)) return true;
+    return false;
+}
+
 static int find_route(struct call *c, const char *method, const char *path, struct serve_error *err)
 {
     size_t n = strlen(model_route.path);
@@ -128,7 +136,8 @@ static int find_route(struct call *c, const char *method, const char *path, stru
     for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
         if (!strcmp(routes[i].path, path)) c->route = &routes[i];
     if (!c->route)
-        return serve_refuse(err, 404, "not_found", NULL, "there is nothing at %.200s", path);
+        return serve_refuse(err, 404, "not_found", NULL, "there is nothing at %.200s%s", path,
+                            lacks_v1(path) ? "; a client's base address must end in /v1" : "");
     if (is_method(c->route->method, method)) return 0;
     return serve_refuse(err, 405, "method_not_allowed", NULL, "%.100s takes %s, not %.20s", path,
                         c->route->method, method);

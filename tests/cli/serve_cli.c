@@ -339,6 +339,9 @@ static void wrong_paths(const struct served *s)
     struct reply r = serve_ask(s, "/v2/chat", NULL, NULL);
     expect_error(&r, 404, "/v2/chat", "another path");
     reply_free(&r);
+    r = serve_ask(s, "/chat/completions", "{}", NULL);
+    expect_error(&r, 404, "must end in /v1", "a base address without /v1");
+    reply_free(&r);
     r = serve_ask(s, CHAT, NULL, NULL);
     expect_error(&r, 405, "POST", "another method");
     tap_ok(strstr(r.headers, "Allow: POST") != NULL, "which one is right");
