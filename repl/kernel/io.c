@@ -34,6 +34,7 @@ struct io {
     struct queued *first, **last;
     pthread_t thread;
     atomic_bool running;
+    atomic_bool taking; // the notebook's thread takes requests: the model is open
     atomic_bool over;
     pid_t parent; // when it ends, so do we; 0: none
 };
@@ -98,12 +99,12 @@ static void status_now(struct io *io, const char *state, const struct request *p
     publish_now(io, "status", json_pack("{s:s}", "execution_state", state), parent);
 }
 
-static void answer_control(struct io *io, const struct request *r, json_t *content)
+static void answer_now(struct io *io, void *socket, const struct request *r, json_t *content)
 {
     struct frames f;
     char *type = reply_type(r->type);
     wire_make(io->wire, &r->ids, type, content, r, &f);
-    frames_send(io->control, &f);
+    frames_send(socket, &f);
     frames_free(&f);
     free(type);
 }
@@ -120,7 +121,7 @@ static void shut_down(struct io *io, const struct request *r)
     json_t *restart = json_object_get(r->content, "restart");
     json_t *content = json_pack("{s:s,s:b}", "status", "ok", "restart", json_is_true(restart));
     publish_now(io, "shutdown_reply", json_incref(content), r);
-    answer_control(io, r, content);
+    answer_now(io, io->control, r, content);
 }
 
 static void on_control(struct io *io)
@@ -135,9 +136,9 @@ static void on_control(struct io *io)
     bool ends = !strcmp(r.type, "shutdown_request");
     if (!strcmp(r.type, "interrupt_request")) {
         io->host.interrupt(io->host.user);
-        answer_control(io, &r, json_pack("{s:s}", "status", "ok"));
+        answer_now(io, io->control, &r, json_pack("{s:s}", "status", "ok"));
     } else if (!strcmp(r.type, "kernel_info_request")) {
-        answer_control(io, &r, io->host.kernel_info(io->host.user));
+        answer_now(io, io->control, &r, io->host.kernel_info(io->host.user));
     } else if (ends) {
         shut_down(io, &r);
     }
@@ -146,16 +147,30 @@ static void on_control(struct io *io)
     if (ends) end(io);
 }
 
+/* Clients wait for this reply, many for a minute at most, before they send anything else; opening a
+ * large model may take longer. */
+static void answer_while_opening(struct io *io, const struct request *r)
+{
+    status_now(io, "busy", r);
+    answer_now(io, io->shell, r, io->host.kernel_info(io->host.user));
+    status_now(io, "idle", r);
+}
+
 static void on_shell(struct io *io)
 {
     struct frames f;
     struct queued *w = xcalloc(1, sizeof *w);
     bool good = !frames_receive(io->shell, 0, &f) && wire_read(io->wire, &f, &w->request);
     frames_free(&f);
-    if (good)
+    bool at_once =
+        good && !atomic_load(&io->taking) && !strcmp(w->request.type, "kernel_info_request");
+    if (at_once) answer_while_opening(io, &w->request);
+    if (good && !at_once) {
         put_request(io, w);
-    else
-        free(w);
+        return;
+    }
+    if (good) request_free(&w->request);
+    free(w);
 }
 
 static void on_heart(struct io *io)
@@ -295,6 +310,7 @@ bool io_next(struct io *io, bool wait, bool *ret_any, struct request *ret)
 {
     char told;
     int n;
+    atomic_store(&io->taking, true);
     do n = zmq_recv(io->requests, &told, sizeof told, wait ? 0 : ZMQ_DONTWAIT);
     while (n < 0 && zmq_errno() == EINTR);
     struct queued *w = n < 0 ? NULL : take_request(io);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * The kernel's sockets, on their own thread. It echoes heartbeats and answers control requests at
- * once, even while a cell runs; shell requests wait in a queue for the notebook's thread. */
+ * once, even while a cell runs; shell requests wait in a queue for the notebook's thread. Until that
+ * takes the first one, kernel_info requests are answered here. */
 #ifndef KERNEL_IO_H
 #define KERNEL_IO_H
 

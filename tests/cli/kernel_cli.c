@@ -4,6 +4,7 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "drive.h"
 #include "golden.h"
 #include "kernel/wire.h"
+#include "mock_chat.h"
 
 enum { WAIT_MS = 20000 };
 
@@ -52,7 +54,8 @@ static void *connected(struct client *c, int type, int port)
     return s;
 }
 
-static struct client start(const char *program)
+/* option: "-m" with a folder, or "--connect" with an address. */
+static struct client start(const char *program, const char *option, const char *model)
 {
     struct client c = {.context = zmq_ctx_new(), .wire = wire_new("secret")};
     int port[5];
@@ -71,8 +74,8 @@ static struct client start(const char *program)
     c.pid = fork();
     if (!c.pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL); /* also when a sanitizer ends this program */
-        execl(program, program, "kernel", "-f", file, "-m", drive_golden("models/tiny-gqa-bf16"),
-              "--num-crops", "1", "--max-new-tokens", "100000", (char *)NULL);
+        execl(program, program, "kernel", "-f", file, option, model, "--num-crops", "1",
+              "--max-new-tokens", "100000", (char *)NULL);
         _exit(127);
     }
     return c;
@@ -216,12 +219,49 @@ static void forged(struct client *c)
     wire_free(other);
 }
 
+/* -- A model that takes its time --------------------------------------------------------------- */
+
+static atomic_bool may_list;
+
+static void list_late(struct mock_chat *m, struct loopback_request *r, int number, const json_t *q)
+{
+    (void)m, (void)number, (void)q;
+    for (int i = 0; i < 200 && !atomic_load(&may_list); i++) usleep(100000);
+    mock_chat_status(r, 200, "", "{\"data\":[{\"id\":\"mock\"}]}");
+}
+
+static void say_hello(struct mock_chat *m, struct loopback_request *r, int number, const json_t *q)
+{
+    (void)m, (void)number, (void)q;
+    mock_chat_answer(r, "Hello.");
+}
+
+static void slow_start(const char *program)
+{
+    struct mock_chat server;
+    mock_chat_start(&server, say_hello, NULL);
+    server.models = list_late;
+    struct client c = start(program, "--connect", server.url);
+    ask(&c, c.shell, "kernel_info_request", json_object());
+    execute(&c, "Hello");
+    tap_ok(reply_is(&c, c.shell, "kernel_info_reply", "implementation", "phiscope") &&
+               !atomic_load(&may_list),
+           "kernel: kernel_info is answered while the model is being opened");
+    atomic_store(&may_list, true);
+    tap_ok(reply_is(&c, c.shell, "execute_reply", "status", "ok"),
+           "kernel: a cell waits until it is open");
+    ask(&c, c.control, "shutdown_request", json_pack("{s:b}", "restart", 0));
+    tap_ok(stop(&c) == 0, "kernel: and it ends in order");
+    mock_chat_stop(&server);
+}
+
 int main(int argc, char **argv)
 {
     const char *program = argc > 1 ? argv[1] : "";
     drive_init(argc, argv);
+    slow_start(program);
     if (golden_exists("models/tiny-gqa-bf16")) {
-        struct client c = start(program);
+        struct client c = start(program, "-m", drive_golden("models/tiny-gqa-bf16"));
         cells(&c);
         questions(&c);
         interrupt(&c);
