@@ -360,15 +360,12 @@ static void add_answer(struct talk *t, const struct phi3v_result *result)
                                                  .n_ids = result->n_answer_ids};
 }
 
-static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct phi3v_error *err)
+/* Answers the talk so far. */
+static int generate_answer(struct eval *e, const struct talk *t, struct phi3v_result *ret,
+                           struct phi3v_error *err)
 {
     const struct options *opt = &e->bare.opt;
-    struct phi3v_result *result = &t->results[t->n_results];
-    result->size = sizeof *result;
-    const char *kind = text_at(turn, "kind");
     phi3v_prompt *prompt;
-    add_question(t, turn);
-    double begin = now_s();
     struct phi3v_prompt_options how;
     phi3v_prompt_options_default(&how);
     how.num_crops = opt->set.num_crops;
@@ -378,36 +375,50 @@ static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct p
     const char **stop = xcalloc(opt->set.stop.n + 1, sizeof *stop);
     settings_params(&opt->set, &params, stop);
     params.logprobs = 1;
+    ret->size = sizeof *ret;
     rc = phi3v_generate(e->bare.engine.session, prompt, &params, bare_engine_on_progress, &e->bare,
-                        result, err);
+                        ret, err);
     progress_clear(&e->bare.progress);
     free(stop);
     phi3v_prompt_free(prompt);
-    if (rc) return rc;
-    double seconds = now_s() - begin;
-    if (result->finish == PHI3V_FINISH_INTERRUPTED) {
-        phi3v_result_fini(result);
-        return refuse(err, PHI3V_E_CANCELLED, "interrupted");
-    }
+    if (rc || ret->finish != PHI3V_FINISH_INTERRUPTED) return rc;
+    phi3v_result_fini(ret);
+    return refuse(err, PHI3V_E_CANCELLED, "interrupted");
+}
+
+/* Marks, counts and prints an answer, and makes it a turn of the talk. */
+static int judge_answer(struct eval *e, struct talk *t, const json_t *turn,
+                        const struct phi3v_result *result, double seconds, struct phi3v_error *err)
+{
     struct phi3v_result shown = *result;
-    const bool withheld = guess_awaited(&e->bare.engine, &opt->set) &&
+    const bool withheld = guess_awaited(&e->bare.engine, &e->bare.opt.set) &&
                           guess_withhold(&e->bare.engine, result, &shown) > 0;
-    const char *text = shown.text ? shown.text : "";
+    const char *text = shown.text ? shown.text : "", *kind = text_at(turn, "kind");
     struct marks m = mark(text, turn);
     m.withheld = withheld;
     if (withheld) m.edits = m.letters = 0; // nothing was read
     m.least = certainty_least_of(result->logprobs, result->n_answer_ids);
     curve_add(&e->curve, m.least, withheld ? mark(result->text, turn).right : m.right);
-    if (e->rounding && (rc = ask_rounded(e, t, turn, text, m.right, err))) {
-        phi3v_result_fini(result);
-        return rc;
-    }
+    int rc = e->rounding ? ask_rounded(e, t, turn, text, m.right, err) : 0;
+    if (rc) return rc;
     kind = kind ? kind : text_at(t->entry, "kind");
     count(tally_of(e, kind), &m, seconds);
     print_turn(e, t, kind, turn, &shown, &m, seconds);
     add_answer(t, &shown);
     e->asked++;
     return 0;
+}
+
+static int ask_turn(struct eval *e, struct talk *t, const json_t *turn, struct phi3v_error *err)
+{
+    struct phi3v_result *result = &t->results[t->n_results];
+    double begin = now_s();
+    add_question(t, turn);
+    int rc = generate_answer(e, t, result, err);
+    if (rc) return rc;
+    rc = judge_answer(e, t, turn, result, now_s() - begin, err);
+    if (rc) phi3v_result_fini(result);
+    return rc;
 }
 
 static int ask_entry(struct eval *e, const json_t *entry, size_t number, struct phi3v_error *err)

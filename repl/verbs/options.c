@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #define _GNU_SOURCE
+#include <assert.h>
 #include <getopt.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -176,6 +177,7 @@ static void build_tables(struct getopt_tables *t, int use, bool first_word)
         *p++ = spec->letter;
         if (spec->arg) *p++ = ':';
     }
+    assert(n + 2 <= MAX_LONG);
     t->longs[n++] = (struct option){"set", required_argument, NULL, 's'};
     t->longs[n] = (struct option){0};
     *p = 0;
