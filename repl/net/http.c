@@ -227,6 +227,8 @@ static int judge(struct transfer *t, CURLcode code, struct phi3v_error *err)
     if (t->stopped && t->stopped != ERROR_PAGE && t->stopped != ENOUGH)
         return judge_stopped(t, err);
     if (code == CURLE_FILESIZE_EXCEEDED) return fail_large(t, err);
+    /* libcurl's word for bytes behind the end of compressed data; all before them was taken. */
+    if (code == CURLE_WRITE_ERROR && t->got.n > 0) code = CURLE_OK;
     if (code != CURLE_OK && !t->stopped)
         return transfer_fail(t->easy, code, t->source, (int64_t)t->got.n, err);
     if (status < 200 || status >= 300) return fail_status(t->source, status, err);

@@ -104,6 +104,17 @@ static void aws_chunked(struct loopback_request *r)
 {
     encoded(r, ENCODE_NOT, "aws-chunked", false);
 }
+/* gzip with bytes behind its end, as padding */
+static void padded_gzip(struct loopback_request *r)
+{
+    size_t n;
+    uint8_t *bytes = encode_stored(ENCODE_GZIP, pictures[PNG].bytes, pictures[PNG].n, &n);
+    loopback_sendf(r, "HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n" CLOSE);
+    loopback_send(r, bytes, n);
+    loopback_sendf(r, "padding");
+    free(bytes);
+}
+
 static void unknown(struct loopback_request *r) { encoded(r, ENCODE_GZIP, "x-secret", false); }
 
 static void bomb(struct loopback_request *r)
@@ -116,11 +127,10 @@ static void bomb(struct loopback_request *r)
     free(bytes);
 }
 
-static void camera(struct loopback_request *r, const char *boundary, bool with_length)
+static void camera(struct loopback_request *r, const char *parameter, bool with_length)
 {
-    loopback_sendf(r,
-                   "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=%s\r\n\r\n",
-                   boundary);
+    loopback_sendf(r, "HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace%s\r\n\r\n",
+                   parameter);
     loopback_sendf(r, "--frame\r\nContent-Type: image/jpeg\r\n");
     if (with_length) loopback_sendf(r, "Content-Length: %zu\r\n", pictures[JPEG].n);
     loopback_sendf(r, "\r\n");
@@ -129,9 +139,11 @@ static void camera(struct loopback_request *r, const char *boundary, bool with_l
     loopback_wait(r, 5); /* the next frame does not come */
 }
 
-static void camera_length(struct loopback_request *r) { camera(r, "frame", true); }
-static void camera_boundary(struct loopback_request *r) { camera(r, "frame", false); }
-static void camera_dashes(struct loopback_request *r) { camera(r, "--frame", false); }
+static void camera_length(struct loopback_request *r) { camera(r, ";boundary=frame", true); }
+static void camera_boundary(struct loopback_request *r) { camera(r, ";boundary=frame", false); }
+static void camera_dashes(struct loopback_request *r) { camera(r, ";boundary=--frame", false); }
+static void camera_unnamed(struct loopback_request *r) { camera(r, "", false); }
+static void camera_other(struct loopback_request *r) { camera(r, ";boundary=other", true); }
 
 static void cookie(struct loopback_request *r)
 {
@@ -293,6 +305,7 @@ static const struct row good[] = {
     {"/kept-open", kept_open, NULL, 0, NULL, PNG},
     {"/gzip", gzip, NULL, 0, NULL, PNG},
     {"/x-gzip", x_gzip, NULL, 0, NULL, PNG},
+    {"/padded-gzip", padded_gzip, NULL, 0, NULL, PNG},
     {"/zlib", zlib, NULL, 0, NULL, PNG},
     {"/deflate", deflate, NULL, 0, NULL, PNG},
     {"/brotli", brotli, NULL, 0, NULL, PNG},
@@ -302,6 +315,8 @@ static const struct row good[] = {
     {"/camera-length", camera_length, NULL, 0, NULL, JPEG},
     {"/camera-boundary", camera_boundary, NULL, 0, NULL, JPEG},
     {"/camera-dashes", camera_dashes, NULL, 0, NULL, JPEG},
+    {"/camera-unnamed", camera_unnamed, NULL, 0, NULL, JPEG},
+    {"/camera-other", camera_other, NULL, 0, NULL, JPEG},
     {"/cookie", cookie, NULL, 0, NULL, PNG},
     {"/hops?5", hops, NULL, 0, NULL, PNG},
     {"/to/blanks", to_blanks, NULL, 0, NULL, PNG},
@@ -387,8 +402,8 @@ static const struct row faults[] = {
     {"/slow-camera", slow_camera, NULL, 0, "timeout", 0},
     /* cameras */
     {"/camera-head", camera_head, NULL, 0, "a camera's stream without a whole frame", 0},
-    {"/camera-unnamed",
-     RAW("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\n--f\r\n\r\nx\r\n--f"),
+    {"/camera-unbounded",
+     RAW("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace\r\n\r\nf\r\n\r\nx\r\nf"),
      "a camera's stream without a whole frame", 0},
     {"/camera-cut",
      RAW("HTTP/1.1 200 OK\r\nContent-Type: multipart/x-mixed-replace;boundary=f\r\n\r\n"
