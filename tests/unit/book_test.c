@@ -151,6 +151,14 @@ static void stale_follows_from_contents(void **state)
     assert_int_equal(book_state(&b, 0), CELL_STALE);
     assert_int_equal(book_state(&b, 1), CELL_STALE);
     snprintf(b.images.v[0].sha256, 65, "0");
+    b.v[0].num_crops = 4; /* of the picture in the conversation */
+    assert_int_equal(book_state(&b, 1), CELL_STALE);
+    b.v[0].num_crops = 0;
+    char *system = b.base.system;
+    b.base.system = (char[]){"Be brief."};
+    assert_int_equal(book_state(&b, 1), CELL_STALE);
+    b.base.system = system;
+    assert_int_equal(book_state(&b, 1), CELL_OK);
     b.base.temperature = 0.5;
     assert_int_equal(book_state(&b, 1), CELL_STALE);
     b.base.temperature = 0;
@@ -173,8 +181,41 @@ static void cells_by_themselves(void **state)
     answered(&b, "one", -1, 10);
     line(&b, ":mode cell", -1);
     answered(&b, "two", -1, 20);
+    answered(&b, "In other words: {Out[1]}", -1, 30); /* but for what is pasted */
     b.v[0].ids[0] = 11;
     assert_int_equal(book_state(&b, 1), CELL_OK);
+    assert_int_equal(book_state(&b, 2), CELL_STALE);
+    book_free(&b);
+}
+
+/* A fork goes on from above its cell, the first one, too; the last :fork counts. */
+static void forks_stand_elsewhere(void **state)
+{
+    (void)state;
+    struct book b = new_book();
+    enum cell_state states[4];
+    answered(&b, "one", -1, 10);
+    answered(&b, "two", -1, 20);
+    line(&b, ":fork 1", -1);
+    answered(&b, "one again", -1, 30);
+    line(&b, ":fork 1", -1);
+    line(&b, ":fork 2", -1);
+    answered(&b, "two again", -1, 40);
+    assert_int_equal(book_parent(&b, 2), -1);
+    assert_int_equal(book_parent(&b, 3), 0);
+    assert_true(book_is_above(&b, 0, 3));
+    assert_false(book_is_above(&b, 1, 3));
+    assert_false(book_is_above(&b, 2, 3));
+    b.v[1].ids[0] = 21;
+    b.v[2].ids[0] = 31;
+    assert_int_equal(book_states(&b, states, NULL), 0);
+    for (int i = 0; i < 4; i++) assert_int_equal(states[i], CELL_OK);
+    b.v[0].ids[0] = 11;
+    assert_int_equal(book_states(&b, states, NULL), 0);
+    for (int i = 0; i < 4; i++) {
+        assert_int_equal(states[i], i == 1 || i == 3 ? CELL_STALE : CELL_OK);
+        assert_int_equal(states[i], book_state(&b, i));
+    }
     book_free(&b);
 }
 
@@ -225,6 +266,60 @@ static void undo_brings_pictures_back(void **state)
     assert_int_equal(images_find(&b.images, "@1"), -1);
     assert_int_equal(book_undo(&b, &number), BOOK_CELL_BACK);
     assert_int_equal(images_find(&b.images, "@1"), 0);
+    /* And when it is there again. */
+    assert_int_equal(book_undo(&b, &number), BOOK_CELL_GONE);
+    images_drop(&b.images, 0);
+    assert_int_equal(book_redo(&b, &number), BOOK_CELL_THERE);
+    assert_int_equal(images_find(&b.images, "@1"), 0);
+    book_free(&b);
+}
+
+/* Every step is a change that has to be saved. */
+static void undo_changes_the_notebook(void **state)
+{
+    (void)state;
+    struct book b = new_book();
+    int number;
+    answered(&b, "one", -1, 1);
+    b.changed = false;
+    assert_int_equal(book_undo(&b, &number), BOOK_CELL_GONE);
+    assert_true(b.changed);
+    b.changed = false;
+    assert_int_equal(book_redo(&b, &number), BOOK_CELL_THERE);
+    assert_true(b.changed);
+    book_free(&b);
+}
+
+/* A cell whose lines are not those that are pending comes back once they are. */
+static void redo_waits_for_its_lines(void **state)
+{
+    (void)state;
+    struct book b = new_book();
+    int number;
+    line(&b, ":set temperature 1", -1);
+    answered(&b, "one", -1, 1);
+    assert_int_equal(book_undo(&b, &number), BOOK_CELL_GONE);
+    lines_free(&b.pending);
+    assert_int_equal(book_redo(&b, &number), BOOK_NOTHING);
+    assert_int_equal(b.n, 0);
+    line(&b, ":set temperature 1", -1);
+    assert_int_equal(book_redo(&b, &number), BOOK_CELL_THERE);
+    assert_int_equal(b.pending.n, 0);
+    book_free(&b);
+}
+
+/* Whose notebook it is stays able to stop what takes long. */
+static void another_book_asks_the_same(void **state)
+{
+    (void)state;
+    struct book b = new_book(), fresh = new_book();
+    struct stop stop = {0};
+    int number;
+    b.stop = &stop;
+    assert_int_equal(book_replace(&b, &fresh, NULL), 0);
+    assert_ptr_equal(b.stop, &stop);
+    assert_int_equal(book_undo(&b, &number), BOOK_ALL_BACK);
+    assert_ptr_equal(b.stop, &stop);
     book_free(&b);
 }
 
@@ -267,6 +362,10 @@ int main(void)
                                        cmocka_unit_test(undo_takes_new_cells_back),
                                        cmocka_unit_test(undo_brings_whole_notebooks_back),
                                        cmocka_unit_test(undo_brings_pictures_back),
+                                       cmocka_unit_test(undo_changes_the_notebook),
+                                       cmocka_unit_test(redo_waits_for_its_lines),
+                                       cmocka_unit_test(another_book_asks_the_same),
+                                       cmocka_unit_test(forks_stand_elsewhere),
                                        cmocka_unit_test(picture_names)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

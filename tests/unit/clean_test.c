@@ -71,6 +71,36 @@ static void test_attacks(void **state)
     TEXT("\U0010eeee", "\ufffd"); /* kitty's placeholder */
 }
 
+static void passes(int32_t cp, bool wanted)
+{
+    char in[5] = "";
+    (void)utf8proc_encode_char(cp, (utf8proc_uint8_t *)in);
+    char *out = clean_string(in, CLEAN_TEXT);
+    if ((strcmp(out, in) == 0) != wanted) fail_msg("U+%04X", (unsigned)cp);
+    free(out);
+}
+
+/* Of each run of what does not pass: its ends, and its neighbours that do. */
+static void test_ranges(void **state)
+{
+    (void)state;
+    static const struct {
+        int32_t first, last;
+        bool free_before, free_behind;
+    } gone[] = {{0x01, 0x08, false, false},      {0x0B, 0x1F, false, true},
+                {0x7F, 0x9F, true, true},        {0x200E, 0x200F, true, true},
+                {0x2028, 0x202E, true, true},    {0x2066, 0x2069, true, true},
+                {0x061C, 0x061C, true, true},    {0xFEFF, 0xFEFF, true, true},
+                {0xFE0F, 0xFE0F, true, true},    {0xFFFE, 0xFFFF, false, true},
+                {0xE0000, 0xE007F, false, true}, {0x10EEEE, 0x10EEEE, true, true}};
+    for (size_t i = 0; i < sizeof gone / sizeof *gone; i++) {
+        passes(gone[i].first, false);
+        passes(gone[i].last, false);
+        if (gone[i].free_before) assert_true(clean_passes(gone[i].first - 1));
+        if (gone[i].free_behind) assert_true(clean_passes(gone[i].last + 1));
+    }
+}
+
 static void test_bad_utf8(void **state)
 {
     (void)state;
@@ -107,6 +137,7 @@ static void test_marks(void **state)
     for (int i = 0; i < 1000; i++) strcat(in, "\u0301");
     for (int i = 0; i < 8; i++) strcat(wanted, "\u0301");
     expect(CLEAN_TEXT, in, 5, "a\u0301"); /* a mark without a letter before it goes */
+    TEXT("a\n\u0301b\t\u0301c", "a\nb\tc");
     struct text t = {.n = 0};
     struct clean c;
     clean_init(&c, CLEAN_TEXT, append, &t);
@@ -152,10 +183,10 @@ static void test_strings(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_plain),    cmocka_unit_test(test_attacks),
-        cmocka_unit_test(test_bad_utf8), cmocka_unit_test(test_names),
-        cmocka_unit_test(test_marks),    cmocka_unit_test(test_random),
-        cmocka_unit_test(test_strings),
+        cmocka_unit_test(test_plain),  cmocka_unit_test(test_attacks),
+        cmocka_unit_test(test_ranges), cmocka_unit_test(test_bad_utf8),
+        cmocka_unit_test(test_names),  cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_random), cmocka_unit_test(test_strings),
     };
     return cmocka_run_group_tests_name("clean", tests, NULL, NULL);
 }

@@ -95,6 +95,23 @@ static void penalty_counts_each_id_once(void **state)
     assert_int_equal(id, 1);
 }
 
+/* What an answer before this one saw is not held against it. */
+static void a_new_answer_has_seen_nothing(void **state)
+{
+    (void)state;
+    float logits[2] = {2.0f, 1.9f};
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.repetition_penalty = 1.5f;
+    struct sampler *s = start(&params, 2);
+    assert_int_equal(sampler_pick(s, logits), 0);
+    sampler_saw(s, 0);
+    assert_int_equal(sampler_pick(s, logits), 1);
+    sampler_start(s, &params);
+    assert_int_equal(sampler_pick(s, logits), 0);
+    sampler_free(s);
+}
+
 static void ties_and_limits_of_filters(void **state)
 {
     (void)state;
@@ -166,6 +183,8 @@ static void stop_strings_are_held_back(void **state)
     assert_int_equal(end, 4);
     static const char *const inner[] = {"aab", NULL};
     assert_true(stop_string_find(inner, "aaab", 4, 0, &end));
+    assert_int_equal(end, 1);
+    assert_false(stop_string_find(inner, "xaa", 3, 0, &end)); // may begin at either
     assert_int_equal(end, 1);
 }
 
@@ -361,6 +380,7 @@ int main(void)
         cmocka_unit_test(stream_is_as_documented),
         cmocka_unit_test(greedy_takes_the_lowest_of_equals),
         cmocka_unit_test(penalty_counts_each_id_once),
+        cmocka_unit_test(a_new_answer_has_seen_nothing),
         cmocka_unit_test(ties_and_limits_of_filters),
         cmocka_unit_test(bad_parameters_are_named),
         cmocka_unit_test(stop_strings_are_held_back),

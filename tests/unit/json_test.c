@@ -29,6 +29,7 @@ static void controls_are_escaped(void **state)
     line_is(json_text("\xC2\x9B"
                       "31m \xC2\x85"),
             "\"\\u009b31m \\u0085\"");
+    line_is(json_text("\xC2\x80|\xC2\x9F|\xC2\xA0"), "\"\\u0080|\\u009f|\xC2\xA0\"");
     line_is(json_text("\xE2\x80\xA8|\xE2\x80\xA9"), "\"\\u2028|\\u2029\"");
     line_is(json_text("é 中 \xF0\x9F\x98\x80"), "\"é 中 \xF0\x9F\x98\x80\"");
 }
@@ -61,6 +62,7 @@ static void pretty_is_pythons(void **state)
                                " \"c\": [\n"
                                "  1,\n"
                                "  0.1,\n"
+                               "  0.30000000000000004,\n"
                                "  1e-05,\n"
                                "  100.0,\n"
                                "  1e+16,\n"
@@ -86,6 +88,8 @@ static void parse_names_the_place(void **state)
     assert_null(json_parse("{\n \"a\": }", 9, "x.json", &err));
     assert_int_equal(err.code, PHI3V_E_IO);
     assert_non_null(strstr(err.text, "x.json is not JSON: line 2"));
+    static const char twice[] = "{\"a\": 1, \"a\": 2}"; /* which of them is meant? */
+    assert_null(json_parse(twice, strlen(twice), "x.json", &err));
 }
 
 /* Marks of what is carried, where nothing is: values that were not read with json_exact_parse. They

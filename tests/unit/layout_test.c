@@ -56,18 +56,61 @@ static void test_beside(void **state)
     struct picture p = quarters(200, 100); /* 20 x 5 cells */
     struct stream_options opt = {.term = f.term, .out = f.out, .pictures = &p, .n_pictures = 1};
     struct stream *s = stream_new(&opt);
-    stream_all(s, "First line.\nSecond.\n\n\nFifth.\nBelow the picture.", 4);
+    static const char below[] =
+        "Below the picture a line may be as long as the screen is wide, less "
+        "one column. So.";
+    assert_int_equal(sizeof below - 1, 79 + sizeof " So." - 1);
+    stream_all(s, "First line.\nSecond.\n\n\nFifth.\n", 4);
+    stream_all(s, below, 4);
     stream_end(s);
     stream_free(s);
     fake_term_show(&f);
     assert_int_equal(f.vt->n_pictures, 1);
     assert_string_equal(vt_row(f.vt, 0), "                      First line.");
     assert_string_equal(vt_row(f.vt, 4), "                      Fifth.");
-    assert_string_equal(vt_row(f.vt, 5), "Below the picture.");
-    assert_int_equal(f.vt->y, 6);
+    assert_int_equal(strncmp(vt_row(f.vt, 5), below, 79), 0);
+    assert_string_equal(vt_row(f.vt, 6), "So.");
+    assert_int_equal(f.vt->y, 7);
     assert_int_equal(f.vt->x, 0);
     fake_term_close(&f);
     free((void *)p.rgb);
+}
+
+/* Where text beside the picture would be squeezed it begins below. */
+static void test_narrow_screen(void **state)
+{
+    (void)state;
+    struct fake_term f;
+    fake_term_open(&f, "xterm-256color", "sixel", 30, 24, 10, 20);
+    struct picture p = quarters(200, 100);
+    struct stream_options opt = {.term = f.term, .out = f.out, .pictures = &p, .n_pictures = 1};
+    struct stream *s = stream_new(&opt);
+    stream_all(s, "Yes.", 4);
+    stream_end(s);
+    stream_free(s);
+    fake_term_show(&f);
+    int y = 0;
+    while (y < 23 && !*vt_row(f.vt, y)) y++;
+    assert_string_equal(vt_row(f.vt, y), "Yes.");
+    fake_term_close(&f);
+    free((void *)p.rgb);
+}
+
+/* Further rows of an item stand below its first letter; those of what follows do not. */
+static void test_indents(void **state)
+{
+    (void)state;
+    struct fake_term f;
+    fake_term_open(&f, "xterm-256color", "none", 30, 24, 8, 16);
+    struct stream *s = stream_new(&(struct stream_options){.term = f.term, .out = f.out});
+    stream_all(s, "- an item that has more words than a row\nA paragraph that has more of them", 3);
+    stream_end(s);
+    stream_free(s);
+    fake_term_show(&f);
+    static const char *const rows[] = {"• an item that has more words", "  than a row",
+                                       "A paragraph that has more of", "them"};
+    for (int i = 0; i < 4; i++) assert_string_equal(vt_row(f.vt, i), rows[i]);
+    fake_term_close(&f);
 }
 
 static void test_short_answer(void **state)
@@ -444,6 +487,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_beside),
+        cmocka_unit_test(test_narrow_screen),
+        cmocka_unit_test(test_indents),
         cmocka_unit_test(test_short_answer),
         cmocka_unit_test(test_any_screen),
         cmocka_unit_test(test_words),

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "term/progress.h"
@@ -83,6 +84,9 @@ static void test_first_second(void **state)
     usleep(1050000);
     progress_update(&p, "loading", PROGRESS_CROPS, 2, 5);
     assert_non_null(strstr(look(&s), "loading  2 crops of 5 crops"));
+    usleep(120000);
+    progress_update(&p, "next", PROGRESS_CROPS, 1, 5); /* one wait, whatever its stages */
+    assert_non_null(strstr(look(&s), "next  1 crops of 5 crops"));
     progress_clear(&p);
     look(&s);
     progress_update(&p, "again", PROGRESS_CROPS, 1, 5); /* a new wait begins */
@@ -124,6 +128,10 @@ static void test_narrow(void **state)
     progress_init(&p, s.out, 12, true);
     progress_update(&p, "a long stage", PROGRESS_CROPS, 1, 2);
     assert_string_equal(look(&s), "\ra long stag\033[K");
+    usleep(120000);
+    ioctl(s.master, TIOCSWINSZ, &(struct winsize){.ws_row = 5, .ws_col = 7}); /* narrower since */
+    progress_update(&p, "a long stage", PROGRESS_CROPS, 1, 2);
+    assert_string_equal(look(&s), "\ra long\033[K");
     close_screen(&s);
 }
 
