@@ -196,6 +196,28 @@ static void put_aside(void **state)
     prompts_are("One");
 }
 
+/* Cells that are not ours stay where they stand. */
+static void foreign_cells_come_back(void **state)
+{
+    (void)state;
+    recorder_write("x.ipynb",
+                   "{\"cells\": [{\"cell_type\": \"markdown\", \"id\": \"a\", \"metadata\": {}, "
+                   "\"source\": \"# Above\"}, {\"cell_type\": \"code\", \"execution_count\": null, "
+                   "\"id\": \"b\", \"metadata\": {}, \"outputs\": [], \"source\": \"One\"}, "
+                   "{\"cell_type\": \"raw\", \"id\": \"c\", \"metadata\": {}, \"source\": "
+                   "\"below\"}], \"metadata\": {}, \"nbformat\": 4, \"nbformat_minor\": 5}");
+    CRASH_AFTER(":open x.ipynb", ":edit 1 Eins", ":undo", ":edit 1 Un");
+    recorder_restart(&r, true);
+    go_on();
+    prompts_are("Un");
+    works(&r, ":save! x.ipynb");
+    char *file = recorder_read("x.ipynb", NULL);
+    const char *above = strstr(file, "# Above"), *cell = strstr(file, "\"Un\"");
+    const char *below = strstr(file, "\"below\"");
+    assert_true(above && cell && below && above < cell && cell < below);
+    free(file);
+}
+
 static void a_stranger_s_journal(void **state)
 {
     (void)state;
@@ -299,6 +321,67 @@ static void no_sync(void **state)
     warned_once();
 }
 
+/* The first cell is on the disk, the later ones are not. */
+static void sync_fails_later(void **state)
+{
+    (void)state;
+    works(&r, "One");
+    faults_sync = EIO;
+    works(&r, "Two");
+    assert_int_equal(n_warnings(), 1);
+    works(&r, "Three");
+    assert_int_equal(n_warnings(), 0);
+    faults_sync = 0;
+    works(&r, "Four");
+    recorder_restart(&r, true);
+    go_on();
+    prompts_are("One|Two|Three|Four");
+}
+
+/* What was left behind stays until its cells are somewhere else. */
+static void opened_on_a_full_disk(void **state)
+{
+    (void)state;
+    CRASH_AFTER("One", "Two");
+    recorder_restart(&r, true);
+    faults_room = 0;
+    go_on();
+    assert_int_equal(n_warnings(), 1);
+    prompts_are("One|Two");
+    recorder_stop(&r);
+    faults_room = -1;
+    recorder_restart(&r, true);
+    go_on();
+    prompts_are("One|Two");
+}
+
+/* The journal stays where nothing else can take its cells. */
+static void left_on_a_full_disk(void **state)
+{
+    (void)state;
+    works(&r, "One");
+    faults_room = 0;
+    recorder_stop(&r);
+    faults_room = -1;
+    recorder_restart(&r, true);
+    go_on();
+    prompts_are("One");
+}
+
+/* Who has just pressed Ctrl-C keeps the cells, too. */
+static void left_while_stopping(void **state)
+{
+    (void)state;
+    works(&r, "One");
+    r.stop_after = 0;
+    assert_int_equal(nb_leave(r.nb, &r.err), 0);
+    r.stop_after = -1;
+    assert_int_equal(n_lasts(), 1);
+    recorder_restart(&r, true);
+    go_on();
+    prompts_are("One");
+}
+
 static void no_folder(void **state)
 {
     (void)state;
@@ -383,10 +466,15 @@ int main(void)
                                        TEST(files_are_private_and_small),
                                        TEST(opened_changed_crashed),
                                        TEST(put_aside),
+                                       TEST(foreign_cells_come_back),
                                        TEST(a_stranger_s_journal),
                                        TEST(newest_are_kept),
                                        TEST(no_locks),
                                        TEST(no_sync),
+                                       TEST(sync_fails_later),
+                                       TEST(opened_on_a_full_disk),
+                                       TEST(left_on_a_full_disk),
+                                       TEST(left_while_stopping),
                                        TEST(no_folder),
                                        TEST(full_disk)};
     return cmocka_run_group_tests(tests, NULL, NULL);

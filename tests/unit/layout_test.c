@@ -76,14 +76,13 @@ static void test_beside(void **state)
     free((void *)p.rgb);
 }
 
-/* Where text beside the picture would be squeezed it begins below. */
-static void test_narrow_screen(void **state)
+static void begins_below(int cols, enum stream_layout layout)
 {
-    (void)state;
     struct fake_term f;
-    fake_term_open(&f, "xterm-256color", "sixel", 30, 24, 10, 20);
+    fake_term_open(&f, "xterm-256color", "sixel", cols, 24, 10, 20);
     struct picture p = quarters(200, 100);
-    struct stream_options opt = {.term = f.term, .out = f.out, .pictures = &p, .n_pictures = 1};
+    struct stream_options opt = {
+        .term = f.term, .out = f.out, .pictures = &p, .n_pictures = 1, .layout = layout};
     struct stream *s = stream_new(&opt);
     stream_all(s, "Yes.", 4);
     stream_end(s);
@@ -94,6 +93,15 @@ static void test_narrow_screen(void **state)
     assert_string_equal(vt_row(f.vt, y), "Yes.");
     fake_term_close(&f);
     free((void *)p.rgb);
+}
+
+/* By itself text goes beside pictures from 80 columns on; when asked to, as long as it is not
+ * squeezed there. */
+static void test_narrow_screens(void **state)
+{
+    (void)state;
+    begins_below(79, STREAM_AUTO);
+    begins_below(30, STREAM_BESIDE);
 }
 
 /* Further rows of an item stand below its first letter; those of what follows do not. */
@@ -487,7 +495,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_beside),
-        cmocka_unit_test(test_narrow_screen),
+        cmocka_unit_test(test_narrow_screens),
         cmocka_unit_test(test_indents),
         cmocka_unit_test(test_short_answer),
         cmocka_unit_test(test_any_screen),
