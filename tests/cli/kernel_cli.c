@@ -182,6 +182,42 @@ static void questions(struct client *c)
            "kernel: is_complete");
 }
 
+static json_int_t count_of(struct client *c)
+{
+    json_t *reply = await(c, c->shell, "execute_reply");
+    json_int_t count = json_integer_value(json_object_get(reply, "execution_count"));
+    json_decref(reply);
+    return count;
+}
+
+/* What a program asks beside the person's cells is not counted; what waits behind a cell that fails is
+ * not run, unless it asked to be. */
+static void counted_and_aborted(struct client *c)
+{
+    execute(c, ":set max_new_tokens 2");
+    json_int_t before = count_of(c);
+    ask(c, c->shell, "execute_request",
+        json_pack("{s:s,s:b,s:b}", "code", ":set", "silent", 1, "store_history", 1));
+    tap_ok(count_of(c) == before, "kernel: a silent cell is not counted");
+    ask(c, c->shell, "execute_request",
+        json_pack("{s:s,s:b,s:b}", "code", ":set", "silent", 0, "store_history", 0));
+    tap_ok(count_of(c) == before, "kernel: nor one that is not kept");
+    execute(c, ":set max_new_tokens 100000\nGo on and on");
+    execute(c, "One");
+    ask(c, c->shell, "kernel_info_request", json_object());
+    json_decref(await(c, c->iopub, "update_display_data"));
+    ask(c, c->control, "interrupt_request", json_object());
+    tap_ok(reply_is(c, c->shell, "execute_reply", "ename", "KeyboardInterrupt"),
+           "kernel: the first of two cells is stopped");
+    tap_ok(reply_is(c, c->shell, "execute_reply", "ename", "Aborted"),
+           "kernel: the second with it");
+    tap_ok(reply_is(c, c->shell, "kernel_info_reply", "implementation", "phiscope"),
+           "kernel: what only asks is answered");
+    execute(c, ":set max_new_tokens 2\nOne");
+    tap_ok(reply_is(c, c->shell, "execute_reply", "status", "ok"),
+           "kernel: and the next cell runs");
+}
+
 static void interrupt(struct client *c)
 {
     execute(c, ":set max_new_tokens 100000\nTell me more");
@@ -264,6 +300,7 @@ int main(int argc, char **argv)
         struct client c = start(program, "-m", drive_golden("models/tiny-gqa-bf16"));
         cells(&c);
         questions(&c);
+        counted_and_aborted(&c);
         interrupt(&c);
         forged(&c);
         ask(&c, c.control, "shutdown_request", json_pack("{s:b}", "restart", 0));

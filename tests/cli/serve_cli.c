@@ -37,7 +37,8 @@ static const struct question questions[] = {
     {"What does it show?", true, "\"max_tokens\": 12", {"--max-new-tokens", "12"}},
     {"Draw.",
      false,
-     "\"max_completion_tokens\": 20, \"temperature\": 0.9, \"top_p\": 0.8, \"seed\": 5",
+     "\"max_completion_tokens\": 20, \"temperature\": 0.9, \"top_p\": 0.8, \"seed\": 5, "
+     "\"top_k\": -1",
      {"--max-new-tokens", "20", "--temperature", "0.9", "--top-p", "0.8", "--seed=5"}},
     {"Again, with <|end|> in it,\r\nand two lines.",
      true,
@@ -168,6 +169,24 @@ static void logprobs(const struct served *s)
     reply_free(&r);
     json_decref(body);
     json_decref(want);
+}
+
+/* Of an answer that a stop string has cut there are the tokens whose text is left. */
+static void logprobs_until_stopped(const struct served *s)
+{
+    json_t *want = asked(&questions[4]);
+    struct reply r =
+        serve_chat(s, questions[4].text, NULL, "\"stop\": [\"zzz\", \"e\"], \"logprobs\": true");
+    json_t *body = reply_json(&r), *choice = json_array_get(json_object_get(body, "choices"), 0);
+    json_t *list = json_object_get(json_object_get(choice, "logprobs"), "content"), *item;
+    size_t i, n = 0, n_all = json_array_size(json_object_get(want, "output_ids"));
+    json_array_foreach(list, i, item) n += json_array_size(json_object_get(item, "bytes"));
+    tap_ok(n <= strlen(text_of(want)) && json_array_size(list) < n_all,
+           "%zu bytes in %zu tokens of an answer of %zu that was stopped", n, json_array_size(list),
+           strlen(text_of(want)));
+    json_decref(body);
+    json_decref(want);
+    reply_free(&r);
 }
 
 static void cached(const struct served *s)
@@ -349,6 +368,12 @@ static void wrong_paths(const struct served *s)
     r = serve_ask(s, "/v1/models", NULL, "Host: evil.example");
     expect_error(&r, 403, "evil.example", "a name that leads here from elsewhere");
     reply_free(&r);
+    r = serve_ask(s, "/v1/models", NULL, "Host: 127.0.0.1.evil.example");
+    expect_error(&r, 403, "evil.example", "one that begins as this machine's addresses do");
+    reply_free(&r);
+    r = serve_ask(s, "/v1/models", NULL, "Host: localhost.evil.example");
+    expect_error(&r, 403, "evil.example", "or as its name");
+    reply_free(&r);
     char *body = chat_body("a", NULL, NULL);
     r = serve_ask(s, CHAT, body, "Origin: https://evil.example");
     expect_error(&r, 403, "https://evil.example", "a page of another site");
@@ -393,10 +418,11 @@ static void too_long(const struct served *s)
     char *text = malloc(N + 1);
     for (int i = 0; i < N; i++) text[i] = "a b "[i % 4];
     text[N] = 0;
-    struct reply r = serve_chat(s, text, NULL, NULL);
+    struct reply r = serve_chat(s, text, picture(), NULL);
     expect_error(&r, 400, "the context is", "a prompt that does not fit");
     reply_free(&r);
     free(text);
+    tap_ok(metric(s, "phiscope_held_bytes") == 0, "its picture is not held");
 }
 
 /* -- Keys -------------------------------------------------------------------------------------- */
@@ -548,6 +574,7 @@ static void whole(void)
     for (int i = 0; i < N_QUESTIONS; i++) whole_and_streamed(&s, &questions[i]);
     conversation(&s);
     logprobs(&s);
+    logprobs_until_stopped(&s);
     cached(&s);
     responses(&s);
     metrics(&s);

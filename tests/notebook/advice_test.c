@@ -236,7 +236,7 @@ static void an_unsure_answer_is_not_shown(void **state)
     free(answer);
 }
 
-/* Who asked for no certainty, for a form, or for the answer to go on, gets it. */
+/* Who asked for no certainty, or for the answer to go on, gets it. */
 static void what_is_not_judged(void **state)
 {
     (void)state;
@@ -247,6 +247,21 @@ static void what_is_not_judged(void **state)
     assert_string_not_equal(cell(2)->answer, withheld);
     works(&r, "Three?\n:fork 2@1");
     assert_string_not_equal(cell(2)->answer, withheld);
+}
+
+/* Who asked for a form gets it, and no words instead. */
+static void forms_are_kept(void **state)
+{
+    (void)state;
+    json_t *schema = json_loads("{\"enum\": [1, 2]}", 0, NULL);
+    works(&r, ":load a.ppm\n:model ./unsure");
+    assert_int_equal(nb_bind(r.nb, schema, &r.err), 0);
+    works(&r, "One or two?");
+    assert_true(!strcmp(cell(1)->answer, "1") || !strcmp(cell(1)->answer, "2"));
+    works(&r, ":reset all\n:model ./alone");
+    works(&r, "One or two?");
+    assert_true(!strcmp(cell(1)->answer, "1") || !strcmp(cell(1)->answer, "2"));
+    json_decref(schema);
 }
 
 static void each_of_many_is_judged(void **state)
@@ -303,6 +318,7 @@ int main(void)
                                        TEST(nothing_is_computed_without_a_picture),
                                        TEST(an_unsure_answer_is_not_shown),
                                        TEST(what_is_not_judged),
+                                       TEST(forms_are_kept),
                                        TEST(each_of_many_is_judged),
                                        TEST(a_damaged_file_is_refused)};
     return cmocka_run_group_tests(tests, NULL, NULL);

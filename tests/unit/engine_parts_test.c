@@ -137,6 +137,27 @@ static void ties_and_limits_of_filters(void **state)
     assert_int_equal(ids[0], 1);
 }
 
+/* top_p counts what top_k has left, also what min_p will remove; a share of exactly 1 - p goes. */
+static void filters_run_in_their_order(void **state)
+{
+    (void)state;
+    static const float equal[4] = {0, 0, 0, 0};
+    float logits[4], p[4];
+    int32_t ids[4];
+    for (int i = 0; i < 4; i++) logits[i] = logf(0.4f - 0.1f * (float)i);
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.temperature = 1;
+    params.top_p = 0.5f;
+    assert_int_equal(phi3v_sampling(equal, 4, NULL, 0, &params, ids, p, 4), 2);
+    params.top_p = 0.75f;
+    assert_int_equal(phi3v_sampling(logits, 4, NULL, 0, &params, ids, p, 4), 3);
+    params.min_p = 0.3f; // of 0.4: the last one goes
+    assert_int_equal(phi3v_sampling(logits, 4, NULL, 0, &params, ids, p, 4), 3);
+    params.min_p = 0.6f;
+    assert_int_equal(phi3v_sampling(logits, 4, NULL, 0, &params, ids, p, 4), 2);
+}
+
 static void bad_parameters_are_named(void **state)
 {
     (void)state;
@@ -382,6 +403,7 @@ int main(void)
         cmocka_unit_test(penalty_counts_each_id_once),
         cmocka_unit_test(a_new_answer_has_seen_nothing),
         cmocka_unit_test(ties_and_limits_of_filters),
+        cmocka_unit_test(filters_run_in_their_order),
         cmocka_unit_test(bad_parameters_are_named),
         cmocka_unit_test(stop_strings_are_held_back),
         cmocka_unit_test(features_are_evicted_oldest_first),
