@@ -194,6 +194,7 @@ static void forks_stand_elsewhere(void **state)
     (void)state;
     struct book b = new_book();
     enum cell_state states[4];
+    int number;
     answered(&b, "one", -1, 10);
     answered(&b, "two", -1, 20);
     line(&b, ":fork 1", -1);
@@ -206,6 +207,11 @@ static void forks_stand_elsewhere(void **state)
     assert_true(book_is_above(&b, 0, 3));
     assert_false(book_is_above(&b, 1, 3));
     assert_false(book_is_above(&b, 2, 3));
+    line(&b, ":fork 5", -1); /* of itself, as a file may say: none */
+    answered(&b, "five", -1, 50);
+    assert_int_equal(book_fork_of(&b, 4), -1);
+    assert_int_equal(book_undo(&b, &number), BOOK_CELL_GONE);
+    lines_free(&b.pending);
     b.v[1].ids[0] = 21;
     b.v[2].ids[0] = 31;
     assert_int_equal(book_states(&b, states, NULL), 0);
