@@ -101,6 +101,8 @@ static void matches_added_tokens(void **state)
     assert_encodes(s, "<|user|>\n", IDS(USER, SPACE, B('\n')));
     assert_encodes(s, "<|assistant|>\n \t\xc2\xa0\xe3\x80\x80x", IDS(ASSISTANT, SPACE, L('x')));
     assert_encodes(s, "<|assistant|>\x1c", IDS(ASSISTANT, SPACE, B(0x1c)));
+    assert_encodes(s, "<|assistant|>\xe2\x80\x8a\xe2\x80\x8b", // U+200A is white, U+200B is not
+                   IDS(ASSISTANT, SPACE, B(0xe2), B(0x80), B(0x8b)));
     assert_encodes(s, "<|assistant|> <|user|> x", IDS(ASSISTANT, USER, SPACES, L('x')));
     assert_encodes(s, "x<|end|>x", IDS(SPACE, L('x'), END, SPACE, L('x')));
     assert_encodes(s, "<|x|>x", IDS(LONG, SPACE, L('x'))); // leftmost, longest
