@@ -310,6 +310,7 @@ static int begin(struct notebook *nb, bool prompt_alone, struct nb_result *ret,
                  struct phi3v_error *err)
 {
     if (!prompt_alone) ahead_stop(nb->ahead);
+    nb->quit = false; /* the front end may have stayed */
     result_of(nb, 0, 0, ret);
     return nb->behind ? refresh(nb, err) : 0;
 }

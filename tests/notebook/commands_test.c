@@ -706,6 +706,9 @@ static void quit(void **state)
     recorder_restart(&r, true);
     works(&r, ":quit\nnever asked");
     assert_int_equal(r.nb->book.n, 0);
+    works(&r, "asked by a front end that stayed");
+    assert_false(r.result.quit);
+    assert_int_equal(r.nb->book.n, 1);
 }
 
 /* What had run is not given back; what failed and what stands behind it is. */
