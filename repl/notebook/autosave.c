@@ -211,9 +211,10 @@ static char *first_line(struct notebook *nb)
         json_decref(file);
         return NULL;
     }
-    char *path = whole_path(b);
+    char *path = whole_path(b), *name = path ? name_as_text(path) : NULL;
     json_t *line =
-        json_pack("{s:o,s:o}", "path", path ? json_text(path) : json_null(), "notebook", file);
+        json_pack("{s:o,s:o}", "path", name ? json_text(name) : json_null(), "notebook", file);
+    free(name);
     free(path);
     return journal_line(line);
 }
@@ -408,7 +409,7 @@ int autosave_read(const char *bytes, size_t n, const char *name, json_t **ret_fi
     json_t *file = json_incref(json_object_get(first, "notebook"));
     json_t *cells = json_object_get(file, "cells"), *places = places_of(cells);
     const char *path = json_string_value(json_object_get(first, "path"));
-    char *kept = path ? text_copy(path) : NULL;
+    char *kept = path ? name_of_text(path) : NULL;
     /* A crash may have cut the last line short; it is ignored then. */
     for (const char *p = line_end ? line_end + 1 : end; json_is_array(cells) && p < end;) {
         const char *stop = memchr(p, '\n', (size_t)(end - p));

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <strings.h>
 
+#include <utf8proc.h>
+
 #include "net/url.h"
 #include "notebook/words.h"
 
@@ -66,29 +68,60 @@ size_t word_escapes(const char *p, struct text *out)
 
 static bool is_control(char c) { return (unsigned char)c < 0x20 || c == 0x7F; }
 
+/* The bytes of the character at s; 0: it is not UTF-8. */
+static size_t character(const char *s)
+{
+    utf8proc_int32_t letter;
+    utf8proc_ssize_t n = utf8proc_iterate((const utf8proc_uint8_t *)s, -1, &letter);
+    return n > 0 ? (size_t)n : 0;
+}
+
 static char *quote_as_escapes(const char *word)
 {
     struct text out = {0};
     text_add(&out, "$'");
-    for (; *word; word++) {
+    for (size_t n; *word; word += n ? n : 1) {
         const char *byte =
             is_control(*word) || strchr("\\'\"", *word) ? strchr(escape_bytes, *word) : NULL;
+        n = character(word);
         if (byte)
             text_addf(&out, "\\%c", escape_letters[byte - escape_bytes]);
-        else if (is_control(*word))
-            text_addf(&out, "\\x%02x", (unsigned)*word);
+        else if (is_control(*word) || !n)
+            text_addf(&out, "\\x%02x", (unsigned char)*word);
         else
-            text_addn(&out, word, 1);
+            text_addn(&out, word, n);
     }
     text_add(&out, "'");
     return text_take(&out);
 }
 
-bool word_has_controls(const char *word)
+bool word_needs_escapes(const char *word)
 {
-    for (; *word; word++)
-        if (is_control(*word)) return true;
+    for (size_t n; *word; word += n)
+        if (is_control(*word) || !(n = character(word))) return true;
     return false;
+}
+
+static bool is_utf8(const char *s)
+{
+    for (size_t n; *s; s += n)
+        if (!(n = character(s))) return false;
+    return true;
+}
+
+char *name_as_text(const char *name)
+{
+    bool as_it_is = is_utf8(name) && strncmp(name, "$'", 2) != 0;
+    return as_it_is ? text_copy(name) : quote_as_escapes(name);
+}
+
+char *name_of_text(const char *text)
+{
+    struct text name = {0};
+    size_t n = word_escapes(text, &name);
+    if (n && !text[n]) return text_take(&name);
+    text_free(&name);
+    return text_copy(text);
 }
 
 /* -- Reading and writing ------------------------------------------------------------------------ */
@@ -187,7 +220,7 @@ void words_free(struct words *w)
 char *word_quote(const char *word)
 {
     struct text out = {0};
-    if (word_has_controls(word)) return quote_as_escapes(word);
+    if (word_needs_escapes(word)) return quote_as_escapes(word);
     if (windows_prefix(word) && !strchr(word, '"')) return text_format("\"%s\"", word);
     if (!*word) text_add(&out, "\"\"");
     for (const char *p = word; *p; p++) {

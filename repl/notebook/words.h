@@ -30,8 +30,13 @@ void word_free(struct word *w);
  * memory. */
 char *word_quote(const char *word);
 
-/* Whether it has bytes that cannot be typed, which word_quote writes as $'…'. */
-bool word_has_controls(const char *word);
+/* Whether it has bytes that cannot be typed (control characters, what is not UTF-8), which
+ * word_quote writes as $'…'. */
+bool word_needs_escapes(const char *word);
+/* A file's name as text that JSON can hold, $'…' if it is not UTF-8, and back; to be freed. NULL
+ * without memory. */
+char *name_as_text(const char *name);
+char *name_of_text(const char *text);
 /* Decodes $'…' at p into *out; returns the bytes read, 0 when there is none or it is not closed. */
 size_t word_escapes(const char *p, struct text *out);
 

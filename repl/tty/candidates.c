@@ -62,7 +62,7 @@ static struct typed_word last_word(const char *text, size_t from, size_t cursor)
 static char *escaped(const char *word, bool for_shell)
 {
     struct text out = {0};
-    if (!for_shell && word_has_controls(word)) return must(word_quote(word));
+    if (!for_shell && word_needs_escapes(word)) return must(word_quote(word));
     for (; *word; word++) {
         if (strchr(for_shell ? " \t\n\\\"'$`&;|<>(){}[]*?!#~" : " \t\n\\\"'", *word))
             text_add(&out, "\\");
@@ -75,7 +75,7 @@ static char *escaped(const char *word, bool for_shell)
  * quote stays open. */
 static char *quoted(const char *word, char quote, bool for_shell)
 {
-    if (!quote || word_has_controls(word) || strchr(word, quote) ||
+    if (!quote || word_needs_escapes(word) || strchr(word, quote) ||
         (quote == '"' && strpbrk(word, "\\$`")))
         return escaped(word, for_shell);
     size_t n = strlen(word);

@@ -43,6 +43,9 @@ static const char *const names[] = {
     "\"\"\"",
     "a\n\"\"\"\nb",
     ":load x",
+    "caf\xE9",
+    "\xFF\xC3(",
+    "$'caf\xE9'",
 };
 enum { N_NAMES = sizeof names / sizeof *names };
 
