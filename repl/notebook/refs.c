@@ -16,6 +16,7 @@ enum {
     LONGEST_ADDRESS = 64 << 10,
     MOST_LOOKUPS = 20000,
     MOST_OTHERS = 200,
+    BYTES_A_LOOKUP = 256, /* reading so much takes as long as a look-up */
     ASK_EVERY = 1 << 18
 };
 
@@ -138,7 +139,6 @@ struct name {
  * memory. */
 static bool read_name(struct search *s, const char *at, size_t most, struct name *ret)
 {
-    enum { BYTES_A_LOOKUP = 256 };
     *ret = (struct name){.at = at, .quoted = *at == '"' || *at == '\''};
     ret->text = word_at(at, most, SIZE_MAX, &ret->n);
     s->n_lookups += (int)((ret->text ? ret->n : most) / BYTES_A_LOOKUP);
@@ -203,6 +203,31 @@ static void cut_marks(struct name *name)
     if (n < whole && !name->quoted) cut_name(name, n);
 }
 
+/* Whether a name that has blanks, such as "My Photo.png", stands at the beginning of the text as it
+ * is; the longest one is taken. */
+static bool take_with_blanks(struct search *s, struct name *name)
+{
+    enum { MOST_BYTES = 512 };
+    size_t line = strcspn(name->at, "\n"), n = line < MOST_BYTES ? line : MOST_BYTES;
+    char *text = text_copyn(name->at, n);
+    s->n_lookups += (int)(n / BYTES_A_LOOKUP);
+    for (; text && n > name->n; n--) {
+        const char *rest = name->at + n;
+        bool may_end = !*rest || isspace((unsigned char)*rest) || begins_character(rest) ||
+                       sentence_goes_on(rest);
+        text[n] = 0;
+        if (!may_end || !has_picture_name(text)) continue;
+        s->n_lookups++;
+        if (!load_finds(text)) continue;
+        free(name->text);
+        name->text = text;
+        name->n = n;
+        return true;
+    }
+    free(text);
+    return false;
+}
+
 /* A name without @ that is a handle's too stands for a file only if it has a picture's ending. */
 static int path_ref(struct search *s, const char *at, bool is_handle, struct ref *ret,
                     struct phi3v_error *err)
@@ -217,7 +242,8 @@ static int path_ref(struct search *s, const char *at, bool is_handle, struct ref
     if (address)
         cut_marks(&name);
     else
-        found = may_ask && cut_to(s, &name, load_finds, is_handle ? 0 : MOST_OTHERS);
+        found = may_ask && (cut_to(s, &name, load_finds, is_handle ? 0 : MOST_OTHERS) ||
+                            (!is_handle && !name.quoted && take_with_blanks(s, &name)));
     if (!found && (cut_to(s, &name, has_picture_name, 0) || looks_like_path(name.text))) {
         cut_marks(&name);
         found = refuse(err, PHI3V_E_IMAGE, "@%.200s: no such picture; nothing was sent%s",

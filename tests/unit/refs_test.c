@@ -125,6 +125,8 @@ static void references_to_files(void **state)
     refs_take(text_format("`%s/a\\ b.png` (file:%s/a%%20b.png) %s/a\\ b.png.gz", dir, dir, dir),
               text_format("load %s/a\\ b.png=%s;load file:%s/a%%20b.png=file:%s/a%%20b.png", dir,
                           path, dir, dir));
+    refs_take(text_format("@%s, and @%s's colours", path, path),
+              text_format("load @%s=%s;load @%s=%s", path, path, path, path));
     text = text_format("'%s' \"%s\" %s/a\\ b.png", path, path, dir);
     assert_true(are_pictures(text));
     free(text);
