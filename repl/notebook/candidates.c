@@ -94,7 +94,10 @@ static void offer_pair(struct typing *t)
 /* place: the word's number after the command; first: the first of these words. */
 static void offer_words(struct typing *t, const struct command *c, int place, const char *first)
 {
-    if (c->use & COMMAND_SETS && place == 0) offer_settings(t, SETTING_SHOWN, "");
+    if (c->use & COMMAND_SETS && place == 0) {
+        offer_settings(t, SETTING_SHOWN, "");
+        offer(t, "--save");
+    }
     if (c->use & COMMAND_SETS && place == 1) {
         const struct setting *spec = setting_find(first, SETTING_SHOWN);
         if (spec) offer_values(t, spec, "");

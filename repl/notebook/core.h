@@ -20,12 +20,14 @@ struct notebook {
     struct settings now;         // settings for the next cell
     bool behind;                 // `now` could not be computed after the latest change
     struct settings usual;       // those at the start, which :reset all restores
+    struct settings for_opened;  // those before the first cell of an opened notebook
     struct ahead *ahead;         // NULL: nothing is done ahead (yet)
     struct autosave *autosave;   // NULL: none is kept
     struct strings own_files;    // [n] paths that this run has written or opened, and
     struct file_mark *own_marks; // [n] their state at that time
     char *cache_dir;             // for pictures' features; NULL: none are kept
     char *state_dir;             // for pasted pictures; NULL: none are kept
+    char *settings_file;         // for :set --save; NULL: settings are not kept
     char *watched;               // the folder of :watch; NULL: none
     struct strings features;     // files that need no second look in this run
     bool quit;

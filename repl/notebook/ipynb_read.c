@@ -108,16 +108,13 @@ static void repair_ids(struct reader *rd)
 
 /* -- Pictures --------------------------------------------------------------------------------- */
 
-/* Makes sure that the picture exists, to be loaded when a cell needs it. Returns its index, or -1
- * when that is impossible. */
-static int known_image(struct book *b, const json_t *picture)
+static int known_by_name(struct book *b, const json_t *picture, const char *what)
 {
     json_int_t number = json_integer_value(json_object_get(picture, "handle"));
-    const char *what = json_string_value(json_object_get(picture, "source"));
     const char *sha = json_string_value(json_object_get(picture, "sha256"));
     const char *name = json_string_value(json_object_get(picture, "name"));
     int index;
-    if (number < 1 || number > MAX_IMAGES || !what) return -1;
+    if (number < 1 || number > MAX_IMAGES) return -1;
     while (b->images.n < number) {
         struct loaded none = {0};
         if (images_add(&b->images, &none, "", NULL, NB_FILE, &index, NULL)) return -1;
@@ -138,6 +135,17 @@ static int known_image(struct book *b, const json_t *picture)
     images_truncate(&b->images, index);
     snprintf(m->sha256, sizeof m->sha256, "%s", sha ? sha : "");
     return (int)number - 1;
+}
+
+/* Makes sure that the picture exists, to be loaded when a cell needs it. Returns its index, or -1
+ * when that is impossible. */
+static int known_image(struct book *b, const json_t *picture)
+{
+    const char *source = json_string_value(json_object_get(picture, "source"));
+    char *what = source ? name_of_text(source) : NULL;
+    int index = what ? known_by_name(b, picture, what) : -1;
+    free(what);
+    return index;
 }
 
 /* Adds a picture, and the one of which it is a region. */
@@ -381,6 +389,17 @@ static int read_cells(struct reader *rd, struct phi3v_error *err)
     return rc;
 }
 
+static void read_list(struct settings *s, const char *key, const json_t *list)
+{
+    const struct setting *spec = setting_find(key, SETTING_FROM_FILE);
+    if (!spec || spec->type != SETTING_LIST || settings_set(s, key, "", SETTING_SHOWN, NULL))
+        return;
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const char *text = json_string_value(json_array_get(list, i));
+        if (text) setting_set_value(s, spec, text, NULL);
+    }
+}
+
 /* Reads the settings before the first cell, as far as a file may change them. */
 static void read_base(struct book *b, json_t *ours)
 {
@@ -393,6 +412,8 @@ static void read_base(struct book *b, json_t *ours)
     {
         if (json_is_string(value))
             settings_set_from_file(&b->base, key, json_string_value(value), NULL);
+        else if (json_is_array(value))
+            read_list(&b->base, key, value);
     }
 }
 

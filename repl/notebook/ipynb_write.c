@@ -6,6 +6,7 @@
 #include "common/json_exact.h"
 #include "notebook/ipynb.h"
 #include "notebook/png_write.h"
+#include "notebook/settings_file.h"
 #include "notebook/source.h"
 
 enum { PREVIEW_SIDE = 640 };
@@ -42,6 +43,14 @@ static json_t *source_json(const struct cell *c)
     return list;
 }
 
+static json_t *name_json(const char *name)
+{
+    char *text = name_as_text(name);
+    json_t *value = text ? json_text(text) : NULL;
+    free(text);
+    return value;
+}
+
 /* The picture of which this is a region; it may be used in no cell itself. */
 static json_t *crop_json(const struct book *b, const struct image *m)
 {
@@ -49,7 +58,7 @@ static json_t *crop_json(const struct book *b, const struct image *m)
     const struct box *box = &m->crop;
     return json_pack("{s:[i,i,i,i],s:i,s:o,s:o}", "box", box->x, box->y, box->width, box->height,
                      "handle", m->crop_of, "sha256", json_text(of->sha256), "source",
-                     json_text(of->what));
+                     name_json(of->what));
 }
 
 static json_t *image_json(const struct book *b, int index)
@@ -60,7 +69,7 @@ static json_t *image_json(const struct book *b, int index)
     json_object_set_new(p, "handle", json_integer(index + 1));
     if (m->name) json_object_set_new(p, "name", json_text(m->name));
     json_object_set_new(p, "sha256", json_text(m->sha256));
-    json_object_set_new(p, "source", json_text(m->what));
+    json_object_set_new(p, "source", name_json(m->what));
     return p;
 }
 
@@ -217,24 +226,8 @@ static json_t *new_metadata(void)
 /* Stores the settings before the first cell that differ from the defaults. */
 static void set_base(json_t *ours, const struct settings *base)
 {
-    struct settings fresh;
-    if (settings_init(&fresh, NULL)) {
-        settings_free(&fresh);
-        return;
-    }
-    json_t *changed = json_object();
-    for (int i = 0; i < n_settings; i++) {
-        const struct setting *spec = &setting_table[i];
-        if (!(spec->use & SETTING_CELL)) continue;
-        char *value = setting_value(base, spec), *usual = setting_value(&fresh, spec);
-        char *name = setting_name(spec);
-        if (value && usual && name && strcmp(value, usual) != 0)
-            json_object_set_new(changed, name, json_text(value));
-        free(name);
-        free(value);
-        free(usual);
-    }
-    settings_free(&fresh);
+    json_t *changed = settings_json(base, SETTING_CELL);
+    if (!changed) return;
     json_object_del(ours, "settings");
     json_object_del(ours, "system"); /* from files older than "settings" */
     if (json_object_size(changed)) json_object_set(ours, "settings", changed);

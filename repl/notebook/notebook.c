@@ -163,6 +163,22 @@ static int forget_secrets(struct settings *s, struct phi3v_error *err)
     return 0;
 }
 
+/* Only settings of cells differ from the usual ones. */
+static int settings_for_opened(struct notebook *nb, const struct settings *of_cells,
+                               struct phi3v_error *err)
+{
+    int rc = settings_copy(&nb->for_opened, of_cells ? of_cells : &nb->usual, err);
+    if (!rc) rc = forget_secrets(&nb->for_opened, err);
+    for (int i = 0; i < n_settings && !rc; i++) {
+        if (setting_table[i].use & SETTING_CELL) continue;
+        char *value = setting_value(&nb->usual, &setting_table[i]);
+        rc = value ? setting_set_value(&nb->for_opened, &setting_table[i], value, err)
+                   : memory_error(err);
+        free(value);
+    }
+    return rc;
+}
+
 static bool wants_to_stop(void *engine) { return engine_stopped(engine); }
 
 int nb_new(const struct nb_options *opt, const struct nb_front *front, struct notebook **ret,
@@ -176,6 +192,7 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     int rc = settings_copy(&nb->usual, opt->settings, err);
     if (!rc && opt->api_key && !(nb->engine.key = text_copy(opt->api_key))) rc = memory_error(err);
     if (!rc) rc = forget_secrets(&nb->usual, err);
+    if (!rc) rc = settings_for_opened(nb, opt->for_opened, err);
     if (!rc) rc = book_init(&nb->book, &nb->usual, err);
     nb->stop = (struct stop){wants_to_stop, &nb->engine};
     nb->book.stop = &nb->stop;
@@ -184,6 +201,8 @@ int nb_new(const struct nb_options *opt, const struct nb_front *front, struct no
     if (!rc && opt->state_dir && !(nb->state_dir = text_copy(opt->state_dir)))
         rc = memory_error(err);
     if (!rc && opt->cache_dir && !(nb->cache_dir = text_copy(opt->cache_dir)))
+        rc = memory_error(err);
+    if (!rc && opt->settings_file && !(nb->settings_file = text_copy(opt->settings_file)))
         rc = memory_error(err);
     nb->engine.price_dir = nb->cache_dir;
     if (rc)
@@ -214,8 +233,10 @@ void nb_free(struct notebook *nb)
     book_free(&nb->book);
     settings_free(&nb->now);
     settings_free(&nb->usual);
+    settings_free(&nb->for_opened);
     free(nb->cache_dir);
     free(nb->state_dir);
+    free(nb->settings_file);
     free(nb->watched);
     strings_free(&nb->features);
     strings_free(&nb->own_files);

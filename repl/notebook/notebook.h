@@ -156,10 +156,14 @@ struct nb_front {
 
 struct nb_options {
     const struct settings *settings; // copied
-    const char *const *model_dirs;   // folders of short names, NULL-terminated; borrowed for ever
-    const char *state_dir;           // for autosaves and pasted pictures; NULL: none are kept
-    const char *cache_dir;           // for pictures' features; NULL: none are kept
-    const char *api_key;             // for servers; NULL: none. Kept only in memory
+    /* For the cells of opened notebooks, which say themselves what was set: the settings without
+     * those that :set --save had kept. NULL: the same ones. */
+    const struct settings *for_opened;
+    const char *const *model_dirs; // folders of short names, NULL-terminated; borrowed for ever
+    const char *state_dir;         // for autosaves and pasted pictures; NULL: none are kept
+    const char *cache_dir;         // for pictures' features; NULL: none are kept
+    const char *api_key;           // for servers; NULL: none. Kept only in memory
+    const char *settings_file;     // where :set --save keeps settings; NULL: nowhere
 };
 
 /* Errors: MEMORY. */

@@ -270,9 +270,11 @@ static int open_notebook(struct repl *r, const char *state, struct phi3v_error *
     struct nb_front face = front_face(&r->front);
     char *cache = xdg_dir("XDG_CACHE_HOME", ".cache");
     struct nb_options how = {.settings = r->opt->settings,
+                             .for_opened = r->opt->for_opened,
                              .model_dirs = r->opt->model_dirs,
                              .cache_dir = cache,
                              .api_key = r->opt->api_key,
+                             .settings_file = r->opt->settings_file,
                              .state_dir = state};
     int rc = nb_new(&how, &face, &r->nb, err);
     free(cache);

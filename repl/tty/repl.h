@@ -6,9 +6,10 @@
 #include "notebook/notebook.h"
 
 struct repl_options {
-    const struct settings *settings;
-    const char *model;   // or a server's address; NULL: the default
-    const char *api_key; // for servers, or NULL
+    const struct settings *settings, *for_opened; // as of struct nb_options
+    const char *model;                            // or a server's address; NULL: the default
+    const char *api_key;                          // for servers, or NULL
+    const char *settings_file;                    // for :set --save, or NULL
     const char *const *model_dirs;
     /* Calls fn for every model that has a name, for Tab; may be NULL. */
     void (*each_model)(void (*fn)(const char *name, const char *path, void *user), void *user);

@@ -12,12 +12,14 @@
 
 #include "bench.h"
 #include "common/files.h"
+#include "common/must.h"
 #include "common/nearest_name.h"
 #include "common/remarks.h"
 #include "net/fetch.h"
 #include "notebook/decode_thread.h"
 #include "notebook/engine.h"
 #include "notebook/load.h"
+#include "notebook/settings_file.h"
 #include "tty/fault.h"
 #include "tty/repl.h"
 #include "verbs/model_choice.h"
@@ -42,15 +44,48 @@ static int bench_verb(struct options *opt, int argc, char **argv)
     return bench_main(argc, argv, model ? model : "default", model_choice_dirs());
 }
 
-/* Runs the notebook with a file and pictures from the command line. */
-static int notebook(const struct options *opt, const char *file, const struct strings *pictures)
+/* The file of :set --save, for the caller to free; NULL without a home. */
+static char *settings_path(void)
+{
+    char *dir = xdg_dir("XDG_CONFIG_HOME", ".config");
+    char *path = dir ? xasprintf("%s/config", dir) : NULL;
+    free(dir);
+    return path;
+}
+
+/* Reads the command line, which was found good, again over the settings kept by :set --save. */
+static void begin_with_kept(struct options *opt, int argc, char **argv)
 {
     struct phi3v_error err;
+    struct strings wrong = {0};
+    char *path = settings_path();
+    options_free(opt);
+    options_init(opt);
+    opt->program = argv[0];
+    if (path && settings_file_read(&opt->set, path, &wrong, &err))
+        verb_report_error(opt, &err, EXIT_FINE);
+    for (size_t i = 0; i < wrong.n; i++) {
+        refuse(&err, PHI3V_E_IO, "%.200s: %.250s: it is left out", path, wrong.v[i]);
+        verb_report_error(opt, &err, EXIT_FINE);
+    }
+    strings_free(&wrong);
+    free(path);
+    options_parse(opt, argc, argv, OPTION_COMMON, true, &err);
+}
+
+/* Runs the notebook with a file and pictures from the command line. */
+static int notebook(const struct options *opt, const struct settings *for_opened, const char *file,
+                    const struct strings *pictures)
+{
+    struct phi3v_error err;
+    char *settings_file = settings_path();
     char *key, *name = model_choice_engine(opt);
     int rc = model_choice_api_key(opt, &key, &err);
     struct repl_options how = {.settings = &opt->set,
+                               .for_opened = for_opened,
                                .model = name,
                                .api_key = key,
+                               .settings_file = settings_file,
                                .model_dirs = model_choice_dirs(),
                                .each_model = model_choice_each,
                                .notebook = file,
@@ -61,6 +96,7 @@ static int notebook(const struct options *opt, const char *file, const struct st
     if (!rc && (rc = pull_offer(opt, &err))) status = verb_model_status(rc);
     if (!rc && (rc = repl_run(&how, &err)))
         status = rc == PHI3V_E_IO ? EXIT_CELL : verb_model_status(rc);
+    free(settings_file);
     free(key);
     free(name);
     if (!rc) return EXIT_FINE;
@@ -68,7 +104,8 @@ static int notebook(const struct options *opt, const char *file, const struct st
 }
 
 /* Handles a command line without a verb: a notebook to open, or pictures to load. */
-static int notebook_of_words(struct options *opt, int n, char **words)
+static int notebook_of_words(struct options *opt, const struct settings *for_opened, int n,
+                             char **words)
 {
     const char *file = n > 0 && (has_ending(words[0], ".ipynb") || has_ending(words[0], ".jsonl"))
                            ? words[0]
@@ -76,7 +113,7 @@ static int notebook_of_words(struct options *opt, int n, char **words)
     if (file && n > 1) return verb_misuse(opt, "one notebook at a time, please");
     for (int i = 0; !file && i < n; i++)
         if (!strings_add(&opt->images, words[i])) return EXIT_CELL;
-    if (isatty(STDIN_FILENO)) return notebook(opt, file, &opt->images);
+    if (isatty(STDIN_FILENO)) return notebook(opt, for_opened, file, &opt->images);
     if (file) return verb_misuse(opt, "a notebook opens in a terminal only; a script can :open it");
     return script_run(opt, "-");
 }
@@ -268,7 +305,13 @@ static int dispatch(struct options *opt, int argc, char **argv)
     if (!known) return unknown_verb(opt, argv[at]);
     int status = check_options(opt, OPTION_CONNECT);
     if (status) return status;
-    return notebook_of_words(opt, argc - at, argv + at);
+    if (!isatty(STDIN_FILENO)) return notebook_of_words(opt, NULL, argc - at, argv + at);
+    struct settings said;
+    if (settings_copy(&said, &opt->set, NULL)) must(NULL);
+    begin_with_kept(opt, argc, argv);
+    status = notebook_of_words(opt, &said, argc - at, argv + at);
+    settings_free(&said);
+    return status;
 }
 
 /* A standard stream that is closed would become the next file we open, and what is written to it

@@ -155,6 +155,67 @@ static void nothing_is_kept(void)
     }
 }
 
+static void write_settings(const char *text)
+{
+    FILE *f = fopen(drive_file("config/phiscope/config"), "w");
+    if (f) fputs(text, f);
+    if (f) fclose(f);
+}
+
+/* :set --save keeps settings for later notebooks, but neither for scripts nor for cells that were
+ * answered without them. */
+static void kept_settings(void)
+{
+    struct stat st;
+    struct pty *p = start("3");
+    pty_type(p, ":set temperature 0.5\r:set stats off\r:set --save\r");
+    tap_ok(pty_expect(p, "temperature, stats: kept in"), ":set --save tells what it keeps");
+    tap_ok(pty_leave(p) == 0, "the end");
+    tap_ok(!stat(drive_file("config/phiscope/config"), &st) && (st.st_mode & 0777) == 0600,
+           "in a file of the person's own");
+    p = start("4");
+    pty_type(p, ":set temperature\r");
+    tap_ok(pty_expect(p, "* temperature         0.5 "), "the next notebook has them");
+    pty_type(p, ":set max_new_tokens\r");
+    tap_ok(pty_expect(p, "* max_new_tokens      4 "), "options of the command line come first");
+    pty_type(p, ":set temperature 0\r:set --save\r");
+    pty_expect(p, ": kept in");
+    tap_ok(pty_leave(p) == 0, "the end");
+    p = start("3");
+    pty_type(p, ":set temperature\r");
+    tap_ok(pty_expect(p, "  temperature         0 "), "what is as usual again is forgotten");
+    tap_ok(pty_leave(p) == 0, "the end");
+
+    write_settings("{\"temperature\": 0.5, \"stats\": false, \"top_k\": \"7\", \"top_p\": 9, "
+                   "\"bogus\": 1, \"stop\": [\"a b\", \"c\"], \"layout\": null}");
+    char lines[600];
+    snprintf(lines, sizeof lines, "Hello\n:save %s\n", drive_file("own.ipynb"));
+    DRIVE(lines, "-m", model(), "--num-crops", "1", "--max-new-tokens", "3");
+    tap_ok(strstr(DRIVE(":set temperature\n", "-m", model())->err, "  temperature         0 "),
+           "a script does not have them");
+    p = pty_start((const char *const[]){"-m", model(), "--num-crops", "1", "--max-new-tokens", "3",
+                                        drive_file("own.ipynb"), NULL});
+    tap_ok(pty_expect(p, "top-p must be a number from 0 to 1, not \"9\": it is left out") &&
+               pty_expect(p, "there is no setting bogus: it is left out") &&
+               pty_expect(p, "layout must be a text, a number, true or false: it is left out"),
+           "what is wrong in the file is told");
+    pty_expect(p, "In [2]:");
+    pty_type(p, ":cells\r");
+    tap_ok(pty_expect(p, "In [1] ok: Hello"), "cells of an opened notebook stay what they were");
+    pty_type(p, ":set temperature\r:set stats\r");
+    tap_ok(pty_expect(p, "  temperature         0 ") && pty_expect(p, "* stats               off "),
+           "with the settings of cells it was made with, and one's own for the rest");
+    pty_type(p, ":reset all\r:set top_k\r:set stop\r");
+    tap_ok(pty_expect(p, "* top_k               7 ") && pty_expect(p, "a b c "),
+           "a new one has all that is right in the file");
+    tap_ok(pty_leave(p) == 0, "the end");
+    write_settings("temperature = 1\n");
+    p = start("3");
+    tap_ok(strstr(pty_bytes(p), "config/phiscope/config is not JSON"), "other files are named");
+    tap_ok(pty_leave(p) == 0, "the end");
+    remove(drive_file("config/phiscope/config"));
+}
+
 static void no_model(void)
 {
     struct pty *p = pty_start((const char *const[]){"-m", "no/such", NULL});
@@ -171,6 +232,7 @@ int main(int argc, char **argv)
         interrupts();
         history();
         nothing_is_kept();
+        kept_settings();
     } else {
         tap_skip("models/tiny-gqa-bf16", "the notebook at a terminal");
     }

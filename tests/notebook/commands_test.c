@@ -560,6 +560,8 @@ static void settings_show_and_set(void **state)
     fails(&r, ":set tempreature 1", "did you mean temperature?");
     fails(&r, ":set dtype q8", "dtype is fixed once the model is loaded");
     fails(&r, ":set offline on", "there is no setting offline");
+    fails(&r, ":set --save", "settings are saved from a notebook in a terminal");
+    fails_as(&r, ":set --save\nWhat?", NB_FILE, "a cell from a file does not save settings");
     fails(&r, ":mode sideways", "mode must be chat|cell");
     works(&r, ":mode cell\n:mode");
     assert_saw(&r, "report: cell\n");

@@ -72,6 +72,9 @@ static void round_trip(void **state)
     struct book b = new_book(), again;
     struct loaded none = {0};
     int index;
+    const struct setting *stop = setting_find("stop", SETTING_ANSWER);
+    assert_int_equal(setting_set_value(&b.base, stop, "a b", NULL), 0);
+    assert_int_equal(setting_set_value(&b.base, stop, "c", NULL), 0);
     assert_int_equal(
         images_add(&b.images, &none, "charts/a b.png", "cover", NB_TYPED, &index, NULL), 0);
     strcpy(b.images.v[0].sha256, "ab12");
@@ -86,6 +89,9 @@ static void round_trip(void **state)
 
     reads(text, &again, "");
     assert_int_equal(again.n, 3);
+    assert_int_equal(again.base.stop.n, 2);
+    assert_string_equal(again.base.stop.v[0], "a b");
+    assert_string_equal(again.base.stop.v[1], "c");
     assert_string_equal(again.v[0].prompt, "What is @cover?\nIn two lines.");
     assert_string_equal(again.v[0].answer, "**Three**\nlines é");
     assert_int_equal(again.v[0].n_ids, 2);

@@ -132,7 +132,7 @@ static int open_notebook(struct notebook *nb, const char *path, struct phi3v_err
     int rc = load_file(path, MAX_NOTEBOOK_BYTES, &text, &n, err);
     if (rc) return rc;
     struct book fresh;
-    rc = book_init(&fresh, &nb->usual, err);
+    rc = book_init(&fresh, &nb->for_opened, err);
     fresh.stop = &nb->stop;
     if (!rc) rc = parse(nb, path, text, n, &fresh, err);
     free(text);

@@ -8,6 +8,7 @@
 #include "notebook/commands.h"
 #include "notebook/lines.h"
 #include "notebook/run.h"
+#include "notebook/settings_file.h"
 
 /* -- :set ------------------------------------------------------------------------------------- */
 
@@ -77,9 +78,51 @@ static int set(struct call *c, const char *key, const char *value, struct phi3v_
     return set_shown(c->nb, key, value, err);
 }
 
+static const char *mode_by(const struct engine *e)
+{
+    return e->advice.mode ? e->advice.mode : "chat";
+}
+
+/* Whether nobody chose the mode, so that it is the model's. */
+static bool mode_is_model_s(const struct notebook *nb)
+{
+    return nb->engine.info && !strcmp(nb->usual.mode, mode_of_model) &&
+           !strcmp(nb->now.mode, mode_by(&nb->engine));
+}
+
+/* Keeps what differs from the defaults for later notebooks. */
+static int save(struct call *c, struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    struct settings kept;
+    char *names;
+    c->shows_only = true;
+    if (c->origin != NB_TYPED)
+        return refuse(err, PHI3V_E_ARGUMENT, "a cell from a file does not save settings");
+    if (!nb->settings_file)
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      "settings are saved from a notebook in a terminal "
+                      "that has a home folder");
+    int rc = settings_copy(&kept, c->settings, err);
+    if (rc) return rc;
+    if (mode_is_model_s(nb)) {
+        free(kept.mode);
+        kept.mode = text_copy(mode_of_model);
+        if (!kept.mode) rc = memory_error(err);
+    }
+    if (!rc) rc = settings_file_write(&kept, nb->settings_file, &names, err);
+    settings_free(&kept);
+    if (rc) return rc;
+    report_about(nb, nb->settings_file, "%s: kept in %s\n",
+                 *names ? names : "nothing differs from the defaults", nb->settings_file);
+    free(names);
+    return 0;
+}
+
 int command_set(struct call *c, struct phi3v_error *err)
 {
     if (!*c->args) return say_settings(c, NULL, err);
+    if (!strcmp(c->args, "--save")) return save(c, err);
     char *key, *value;
     int rc = setting_words(c->args, &key, &value, err);
     if (rc) return rc;
@@ -110,11 +153,6 @@ int command_mode(struct call *c, struct phi3v_error *err)
 
 /* -- :model ----------------------------------------------------------------------------------- */
 
-static const char *mode_by(const struct engine *e)
-{
-    return e->advice.mode ? e->advice.mode : "chat";
-}
-
 /* From the next cell on, the mode that nobody chose is the new model's. */
 static int follow_model(struct notebook *nb, struct phi3v_error *err)
 {
@@ -142,8 +180,7 @@ int command_model(struct call *c, struct phi3v_error *err)
     struct words words;
     int rc = load_words(c->args, &words, err);
     if (rc) return rc;
-    bool by_model = nb->engine.info && !strcmp(nb->usual.mode, mode_of_model) &&
-                    !strcmp(nb->now.mode, mode_by(&nb->engine));
+    bool by_model = mode_is_model_s(nb);
     rc = words.n == 1 ? engine_open(&nb->engine, words.v[0].text, nb->model_dirs, &nb->now, err)
                       : refuse(err, PHI3V_E_ARGUMENT,
                                ":model needs one name or address; quote names with blanks");
