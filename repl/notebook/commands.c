@@ -210,11 +210,7 @@ static int take_apart(const char *line, struct taken *ret, struct phi3v_error *e
     if (ret->forced && ret->command->run != command_save)
         return refuse(err, PHI3V_E_ARGUMENT, ":%s has no form with !", ret->command->name);
     ret->args = source_arguments(rest + strspn(rest, " \t\n"));
-    if (!ret->args) return memory_error(err);
-    if (*ret->args && !*ret->command->args)
-        return refuse(err, PHI3V_E_ARGUMENT, ":%s takes no words, not \"%.60s\"",
-                      ret->command->name, ret->args);
-    return 0;
+    return ret->args ? 0 : memory_error(err);
 }
 
 /* Checks who may use a line, before any of it is done. */
@@ -224,6 +220,16 @@ static int check_class(const struct command *command, const char *line, enum nb_
     if (origin == NB_TYPED || (command && command->class == BY_ANYONE)) return 0;
     return refuse(err, PHI3V_E_ARGUMENT, "a cell from a file may not use %s%.60s",
                   command ? ":" : "", command ? command->name : line);
+}
+
+/* The same, and whether the command takes words where there are some. */
+static int check_taken(const struct taken *t, const char *line, enum nb_origin origin,
+                       struct phi3v_error *err)
+{
+    int rc = check_class(t->command, line, origin, err);
+    if (rc || !t->command || !*t->args || *t->command->args) return rc;
+    return refuse(err, PHI3V_E_ARGUMENT, ":%s takes no words, not \"%.60s\"", t->command->name,
+                  t->args);
 }
 
 /* The line with the command's full name, and without secrets in addresses. */
@@ -282,7 +288,7 @@ int command_line(struct notebook *nb, const char *line, enum nb_origin origin,
     }
     struct taken t;
     int rc = take_apart(line, &t, err);
-    if (!rc) rc = check_class(t.command, line, origin, err);
+    if (!rc) rc = check_taken(&t, line, origin, err);
     if (!rc) rc = run_taken(nb, &t, line, origin, &nb->book.pending, err);
     free(t.args);
     return rc;
@@ -293,7 +299,7 @@ int command_into(struct notebook *nb, const char *line, enum nb_origin origin, s
 {
     struct taken t = {0};
     int rc = *line == ':' ? take_apart(line, &t, err) : 0;
-    if (!rc) rc = check_class(t.command, line, origin, err);
+    if (!rc) rc = check_taken(&t, line, origin, err);
     if (!rc && (!t.command || !(t.command->use & COMMAND_RECORD)))
         rc = refuse(err, PHI3V_E_ARGUMENT, "%.60s does not belong into a cell: use it by itself",
                     line);
@@ -319,7 +325,7 @@ static int run_at_head(struct notebook *nb, struct cell *cell, struct line *line
 {
     struct taken t = {0};
     int rc = *line->text == ':' ? take_apart(line->text, &t, err) : 0;
-    if (!rc) rc = check_class(t.command, line->text, line->origin, err);
+    if (!rc) rc = check_taken(&t, line->text, line->origin, err);
     if (!rc && (!t.command || !(t.command->use & COMMAND_RECORD)))
         rc = refuse(err, PHI3V_E_ARGUMENT, "%.60s does not belong into a cell", line->text);
     if (!rc && line->images.n == 0) {

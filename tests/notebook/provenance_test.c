@@ -101,6 +101,7 @@ static void make_lines(void)
     add(":set layout above");
     add(":set fetch_timeout 86400");
     add(":set temperature 0.5");
+    add(":set --save");
     add(":set system !touch made");
     add(":system :run 2");
     add(":mode cell");
