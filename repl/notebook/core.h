@@ -34,7 +34,7 @@ struct notebook {
     bool prompt_follows; // after the command line being evaluated
 };
 
-/* -- Showing ----------------------------------------------------------------------------------- */
+/* -- Showing (show.c) -------------------------------------------------------------------------- */
 
 /* Reports text of a command; whole lines. */
 void report(struct notebook *nb, const char *format, ...) __attribute__((format(printf, 2, 3)));
@@ -44,19 +44,20 @@ void report_about(struct notebook *nb, const char *file, const char *format, ...
     __attribute__((format(printf, 3, 4)));
 /* Shows a note: one line, without its line end. */
 void note(struct notebook *nb, const char *format, ...) __attribute__((format(printf, 2, 3)));
-struct loader notebook_loader(const struct notebook *nb, const struct settings *s);
 /* Describes a picture for the front end. label: at least 64 bytes that live as long as *ret. */
 void picture_of(const struct notebook *nb, int index, char *label, struct nb_picture *ret);
+
+/* -- Loading ----------------------------------------------------------------------------------- */
+
+/* How pictures are loaded under these settings. */
+struct loader notebook_loader(const struct notebook *nb, const struct settings *s);
 
 /* -- Changing ---------------------------------------------------------------------------------- */
 
 /* Computes the settings for the next cell; call it after every change of cells or lines. Without
  * memory the change still holds, and they are computed before the next evaluation. */
 void notebook_refresh(struct notebook *nb);
-/* Whether a file may be overwritten without asking. Errors: IO (somebody else's file, or changed by
- * somebody else since), MEMORY. */
-int own_file_check(const struct notebook *nb, const char *path, const char *command,
-                   struct phi3v_error *err);
-void own_file_keep(struct notebook *nb, const char *path); /* remembers its present state */
+/* Does that now if it is still to be done. Error: MEMORY. */
+int notebook_catch_up(struct notebook *nb, struct phi3v_error *err);
 
 #endif

@@ -9,6 +9,7 @@
 #include "notebook/commands.h"
 #include "notebook/export.h"
 #include "notebook/ipynb.h"
+#include "notebook/own_files.h"
 
 enum { MAX_NOTEBOOK_BYTES = 512 << 20 };
 

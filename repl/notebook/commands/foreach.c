@@ -10,6 +10,7 @@
 #include "net/fetch.h"
 #include "notebook/commands.h"
 #include "notebook/guess.h"
+#include "notebook/own_files.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
 #include "notebook/foreach_file.h"
