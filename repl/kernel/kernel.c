@@ -30,6 +30,7 @@ struct kernel {
     struct io *io;
     struct notebook *nb;
     struct show show;
+    struct phi3v_error no_model; // why there is none; code 0: it is open
     atomic_bool interrupted;
     int count; // of executions
     struct entry *history;
@@ -132,6 +133,10 @@ static int evaluate(struct kernel *k, const char *code, const char *id, struct n
                     struct phi3v_error *err)
 {
     struct place *place = place_of(k, id);
+    if (k->no_model.code) {
+        *err = k->no_model;
+        return err->code;
+    }
     if (place && place->cell <= nb_n_cells(k->nb))
         return nb_replace(k->nb, place->cell, code, NB_TYPED, ret, err);
     int rc = nb_eval(k->nb, code, NB_TYPED, ret, err);
@@ -264,7 +269,7 @@ static void on_complete(struct kernel *k, const struct request *r)
     size_t cursor = json_is_integer(pos) ? bytes_of(code, json_integer_value(pos)) : strlen(code);
     struct nb_candidates found = {.start = cursor};
     json_t *matches = json_array();
-    if (!nb_candidates(k->nb, code, cursor, &found, NULL))
+    if (!k->no_model.code && !nb_candidates(k->nb, code, cursor, &found, NULL))
         for (size_t i = 0; i < found.words.n; i++)
             json_array_append_new(matches, json_text(found.words.v[i]));
     strings_free(&found.words);
@@ -279,7 +284,7 @@ static void on_inspect(struct kernel *k, const struct request *r)
     const char *code = string_of(r->content, "code");
     json_t *pos = json_object_get(r->content, "cursor_pos");
     size_t cursor = json_is_integer(pos) ? bytes_of(code, json_integer_value(pos)) : strlen(code);
-    char *help = nb_inspect(k->nb, code, cursor);
+    char *help = k->no_model.code ? NULL : nb_inspect(k->nb, code, cursor);
     json_t *data = json_object();
     if (help) json_object_set_new(data, "text/plain", json_text(help));
     io_reply(k->io, r,
@@ -381,6 +386,8 @@ static void handle(struct kernel *k, const struct request *r)
 
 /* -- Life ------------------------------------------------------------------------------------- */
 
+/* Without its model the kernel lives on, since clients show what a cell says, but not what a kernel
+ * said before it died. */
 static int open_notebook(struct kernel *k, const struct nb_options *how, const char *model,
                          struct phi3v_error *err)
 {
@@ -388,7 +395,8 @@ static int open_notebook(struct kernel *k, const struct nb_options *how, const c
     int rc = nb_new(how, &front, &k->nb, err);
     if (rc) return rc;
     k->show.nb = k->nb;
-    return nb_open_model(k->nb, model, err);
+    nb_open_model(k->nb, model, &k->no_model);
+    return 0;
 }
 
 static void kernel_fini(struct kernel *k)
@@ -414,7 +422,7 @@ static void serve(struct kernel *k)
         if (!any) break;
         handle(k, &r);
         request_free(&r);
-        if (!k->quit) nb_typing(k->nb, "");
+        if (!k->quit && !k->no_model.code) nb_typing(k->nb, "");
     }
     /* jupyter console looks for a reply every 50 ms, and no longer once the kernel is gone. */
     if (k->quit) nanosleep(&(struct timespec){.tv_nsec = 200000000}, NULL);
@@ -437,6 +445,7 @@ int kernel_run(const char *connection_file, const struct nb_options *how, const 
         rc = open_notebook(&k, how, model, err);
     }
     if (!rc) serve(&k);
+    if (!rc && (rc = k.no_model.code)) *err = k.no_model;
     signal(SIGINT, SIG_IGN);
     kernel_fini(&k);
     running = NULL;

@@ -143,6 +143,7 @@ static bool reply_is(struct client *c, void *socket, const char *type, const cha
 
 static void cells(struct client *c)
 {
+    json_decref(await(c, c->iopub, "iopub_welcome")); /* from here on nothing is missed there */
     ask(c, c->shell, "kernel_info_request", json_object());
     tap_ok(reply_is(c, c->shell, "kernel_info_reply", "implementation", "phiscope"),
            "kernel: kernel_info");
@@ -291,11 +292,29 @@ static void slow_start(const char *program)
     mock_chat_stop(&server);
 }
 
+static void no_model(const char *program)
+{
+    struct client c = start(program, "-m", "/nowhere");
+    ask(&c, c.shell, "kernel_info_request", json_object());
+    tap_ok(reply_is(&c, c.shell, "kernel_info_reply", "implementation", "phiscope"),
+           "kernel: without its model it is there");
+    ask(&c, c.shell, "complete_request", json_pack("{s:s,s:i}", "code", ":lo", "cursor_pos", 3));
+    tap_ok(reply_is(&c, c.shell, "complete_reply", "status", "ok"), "kernel: it answers");
+    execute(&c, "Hello");
+    json_t *reply = await(&c, c.shell, "execute_reply");
+    tap_ok(strstr(value(reply, "evalue"), "no model \"/nowhere\"") != NULL,
+           "kernel: and a cell says why there is none");
+    json_decref(reply);
+    ask(&c, c.control, "shutdown_request", json_pack("{s:b}", "restart", 0));
+    tap_ok(stop(&c) == 3, "kernel: in the end its status does, too");
+}
+
 int main(int argc, char **argv)
 {
     const char *program = argc > 1 ? argv[1] : "";
     drive_init(argc, argv);
     slow_start(program);
+    no_model(program);
     if (golden_exists("models/tiny-gqa-bf16")) {
         struct client c = start(program, "-m", drive_golden("models/tiny-gqa-bf16"));
         cells(&c);
