@@ -26,6 +26,7 @@ struct client {
     pid_t pid;
     void *context, *shell, *control, *iopub, *heart;
     struct wire *wire;
+    char asked[37]; // the id of the latest request
 };
 
 /* -- Starting --------------------------------------------------------------------------------- */
@@ -94,24 +95,42 @@ static int stop(struct client *c)
 
 /* -- Talking ---------------------------------------------------------------------------------- */
 
+/* What stands behind the delimiter and the signature. */
+enum part { HEADER = 2, PARENT };
+
+static void id_in(const struct frames *f, enum part part, char ret[37])
+{
+    size_t d = 0;
+    while (d < f->n && strcmp(f->v[d].bytes, "<IDS|MSG>") != 0) d++;
+    json_t *header = d + part < f->n ? json_loads(f->v[d + part].bytes, 0, NULL) : NULL;
+    const char *id = json_string_value(json_object_get(header, "msg_id"));
+    snprintf(ret, 37, "%s", id ? id : "");
+    json_decref(header);
+}
+
 static void ask(struct client *c, void *socket, const char *type, json_t *content)
 {
     struct frames none = {0}, f;
     wire_make(c->wire, &none, type, content, NULL, &f);
+    id_in(&f, HEADER, c->asked);
     frames_send(socket, &f);
     frames_free(&f);
 }
 
-/* The next message of a type; its content, to be json_decref'd. NULL: none came. */
+/* The next message of a type; its content, to be json_decref'd. NULL: none came. What is published
+ * has to be about the latest request: all see all of it, also late. */
 static json_t *await(struct client *c, void *socket, const char *type)
 {
     struct frames f;
     struct request r;
     while (!frames_receive(socket, 0, &f)) {
+        char parent[37];
+        id_in(&f, PARENT, parent);
         bool good = wire_read(c->wire, &f, &r);
         frames_free(&f);
         if (!good) continue;
-        json_t *content = !strcmp(r.type, type) ? json_incref(r.content) : NULL;
+        bool ours = socket != c->iopub || !strcmp(parent, c->asked);
+        json_t *content = ours && !strcmp(r.type, type) ? json_incref(r.content) : NULL;
         request_free(&r);
         if (content) return content;
     }
@@ -143,6 +162,9 @@ static bool reply_is(struct client *c, void *socket, const char *type, const cha
 
 static void cells(struct client *c)
 {
+    json_t *welcome = await(c, c->iopub, "iopub_welcome"); /* from here on nothing is missed */
+    tap_ok(welcome != NULL, "kernel: a subscription is known");
+    json_decref(welcome);
     json_decref(await(c, c->iopub, "iopub_welcome")); /* from here on nothing is missed there */
     ask(c, c->shell, "kernel_info_request", json_object());
     tap_ok(reply_is(c, c->shell, "kernel_info_reply", "implementation", "phiscope"),
@@ -204,9 +226,9 @@ static void counted_and_aborted(struct client *c)
         json_pack("{s:s,s:b,s:b}", "code", ":set", "silent", 0, "store_history", 0));
     tap_ok(count_of(c) == before, "kernel: nor one that is not kept");
     execute(c, ":set max_new_tokens 100000\nGo on and on");
+    json_decref(await(c, c->iopub, "update_display_data"));
     execute(c, "One");
     ask(c, c->shell, "kernel_info_request", json_object());
-    json_decref(await(c, c->iopub, "update_display_data"));
     ask(c, c->control, "interrupt_request", json_object());
     tap_ok(reply_is(c, c->shell, "execute_reply", "ename", "KeyboardInterrupt"),
            "kernel: the first of two cells is stopped");
