@@ -139,11 +139,15 @@ bool chat_server_setup(struct chat *c, int k, const char *path, CURL *easy,
     char *key = c->key ? text_format("Authorization: Bearer %s", c->key) : NULL;
     bool whole = url && (key || !c->key);
     whole = whole && add_header(ret_headers, "Content-Type: application/json") &&
-            add_header(ret_headers, "Expect:") && (!key || add_header(ret_headers, key));
+            add_header(ret_headers, "Expect:") &&
+            add_header(ret_headers, "Accept-Encoding: identity") &&
+            (!key || add_header(ret_headers, key));
     if (whole) {
         transfer_setup(easy);
         curl_easy_setopt(easy, CURLOPT_URL, url);
         curl_easy_setopt(easy, CURLOPT_HTTPHEADER, *ret_headers);
+        /* Not asked for, since it may hold back a stream's words, but some servers compress anyway. */
+        curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
         curl_easy_setopt(easy, CURLOPT_PROXY, s->proxy ? s->proxy : "");
         curl_easy_setopt(easy, CURLOPT_NOPROXY, "");
         curl_easy_setopt(easy, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "encodings.h"
 #include "mock_chat.h"
 #include "net/chat.h"
 #include "net/transfer.h"
@@ -163,6 +164,28 @@ static void test_streams(void **state)
             assert_int_equal(got.finish, cases[i].finish);
         }
     assert_true(got.usage.known && got.usage.prompt_tokens == 7);
+}
+
+static void say_packed(struct mock_chat *m, struct loopback_request *r, int number, const json_t *q)
+{
+    static const char stream[] = EVENT("packed") LAST("stop") "data: [DONE]\n\n";
+    char asked[40];
+    size_t n;
+    (void)m, (void)number, (void)q;
+    bool plain =
+        loopback_header(r, "Accept-Encoding", asked, sizeof asked) && !strcmp(asked, "identity");
+    uint8_t *bytes = encode_stored(ENCODE_GZIP, (const uint8_t *)stream, sizeof stream - 1, &n);
+    loopback_sendf(r, "HTTP/1.1 %d x\r\nContent-Encoding: gzip\r\nContent-Length: %zu\r\n\r\n",
+                   plain ? 200 : 400, n);
+    loopback_send(r, bytes, n);
+    free(bytes);
+}
+
+static void test_packed(void **state)
+{
+    (void)state;
+    assert_int_equal(ask_of(say_packed, NULL), 0);
+    assert_string_equal(got.text, "packed");
 }
 
 static void test_usage_and_logprobs(void **state)
@@ -703,6 +726,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams),
+        cmocka_unit_test(test_packed),
         cmocka_unit_test(test_usage_and_logprobs),
         cmocka_unit_test(test_hostile),
         cmocka_unit_test(test_odd_fields),
