@@ -165,7 +165,6 @@ static void cells(struct client *c)
     json_t *welcome = await(c, c->iopub, "iopub_welcome"); /* from here on nothing is missed */
     tap_ok(welcome != NULL, "kernel: a subscription is known");
     json_decref(welcome);
-    json_decref(await(c, c->iopub, "iopub_welcome")); /* from here on nothing is missed there */
     ask(c, c->shell, "kernel_info_request", json_object());
     tap_ok(reply_is(c, c->shell, "kernel_info_reply", "implementation", "phiscope"),
            "kernel: kernel_info");
