@@ -48,6 +48,7 @@ static int wait_readable(int fd, const char *source, const struct fetch_options 
 {
     struct pollfd p = {.fd = fd, .events = POLLIN};
     double waited_s = 0;
+    int n_ready;
     do {
         if (opt->on_progress && opt->on_progress((int64_t)n, 0, opt->user))
             return refuse(err, PHI3V_E_CANCELLED, "reading %s was cancelled", source);
@@ -55,7 +56,8 @@ static int wait_readable(int fd, const char *source, const struct fetch_options 
             return refuse(err, PHI3V_E_IO, "%s is a pipe to which nothing was written for %.0f s",
                           source, patience_s);
         waited_s += NET_POLL_MS / 1000.0;
-    } while (poll(&p, 1, NET_POLL_MS) == 0);
+        n_ready = poll(&p, 1, NET_POLL_MS);
+    } while (n_ready == 0 || (n_ready < 0 && errno == EINTR)); /* a signal may mean to cancel */
     return 0;
 }
 

@@ -145,9 +145,12 @@ static int tokenize(struct debug *d, struct phi3v_error *err)
     size_t cap = 0;
     ssize_t n;
     int rc = 0;
+    interrupt_ends_reads(true);
     while (!rc && (n = getline(&line, &cap, stdin)) >= 0)
         if (n > 1 || line[0] != '\n') rc = tokenize_line(d, line, (size_t)n, err);
+    interrupt_ends_reads(false);
     free(line);
+    if (!rc && interrupt_requested()) return refuse(err, PHI3V_E_CANCELLED, "interrupted");
     return rc;
 }
 
@@ -332,7 +335,7 @@ static int run_stage(struct debug *d, const struct stage *s)
     if ((rc = open_images(d, &err)))
         return verb_report_error(&d->bare.opt, &err, verb_input_status(rc));
     if ((rc = bare_engine_open_model(&d->bare, &err)))
-        return verb_report_error(&d->bare.opt, &err, EXIT_MODEL);
+        return verb_report_error(&d->bare.opt, &err, verb_model_status(rc));
     if (!(rc = s->run(d, &err))) return EXIT_FINE;
     bool input = rc == PHI3V_E_IO || rc == PHI3V_E_IMAGE;
     return verb_report_error(&d->bare.opt, &err, input ? EXIT_INPUT : verb_answer_status(rc));

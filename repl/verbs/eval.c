@@ -461,7 +461,7 @@ static int run(struct eval *e)
     if ((rc = bare_engine_open_model(&e->bare, &err)))
         return verb_report_error(&e->bare.opt, &err, verb_model_status(rc));
     if (e->bare.opt.rounding && (rc = rounding_open(&e->bare, &e->rounding, &err)))
-        return verb_report_error(&e->bare.opt, &err, EXIT_MODEL);
+        return verb_report_error(&e->bare.opt, &err, verb_model_status(rc));
     rc = ask_all(e, &err);
     if (e->rounding)
         rounding_print(e->rounding);

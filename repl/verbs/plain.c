@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #define _POSIX_C_SOURCE 200809L
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/files.h"
@@ -117,6 +119,13 @@ static bool stopped(void *user)
 /* Does not clear the interrupt flag, because Ctrl-C ends the whole script. */
 static void begins(void *user) { (void)user; }
 
+/* Whether Ctrl-C ended a command; shells that outlive it give 128 + SIGINT. */
+static bool was_interrupted(int status)
+{
+    return (WIFSIGNALED(status) && WTERMSIG(status) == SIGINT) ||
+           (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGINT);
+}
+
 /* Sends the command's output to stderr, because a script's standard output holds only answers. */
 static int shell(void *user, const char *command, struct phi3v_error *err)
 {
@@ -127,6 +136,7 @@ static int shell(void *user, const char *command, struct phi3v_error *err)
     int rc = system(line);
     free(line);
     if (rc == -1) return refuse(err, PHI3V_E_IO, "the shell cannot be started");
+    if (was_interrupted(rc)) return refuse(err, PHI3V_E_CANCELLED, "!%.60s: interrupted", command);
     return rc ? refuse(err, PHI3V_E_ARGUMENT, "!%.60s failed", command) : 0;
 }
 

@@ -29,7 +29,8 @@ int quantize_main(struct options *opt, int argc, char **argv)
     if (bare_engine_open_model(&b, &err))
         status = verb_report_error(opt, &err, verb_model_status(err.code));
     else if (phi3v_model_write(b.engine.model, words[0], &err))
-        status = verb_report_error(opt, &err, err.code == PHI3V_E_IO ? EXIT_INPUT : EXIT_MODEL);
+        status = verb_report_error(
+            opt, &err, err.code == PHI3V_E_IO ? EXIT_INPUT : verb_model_status(err.code));
     else
         fprintf(stderr, "phiscope: %.2f GB of weights as %s\n",
                 (double)b.engine.info->weights_bytes * 1e-9, opt->type);

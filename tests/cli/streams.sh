@@ -1,5 +1,6 @@
 #!/bin/sh
-# tests/cli/streams.sh PHISCOPE MODELS: standard streams that are closed or full. Prints TAP.
+# tests/cli/streams.sh PHISCOPE MODELS: standard streams that are closed or full, and Ctrl-C while one is waited for.
+# Prints TAP.
 set -u
 phiscope=$1 model=$2/tiny-gqa-bf16
 dir=$(mktemp -d)
@@ -38,4 +39,29 @@ for target in '&-' /dev/full; do
     eval "run ask hi 2>$target" >"$dir/out" && [ -s "$dir/out" ]
     result $? "an answer with 2>$target"
 done
+# interrupted: the program $! that waits for its input ends with 130 after one Ctrl-C.
+interrupted() {
+    pid=$! tries=0
+    until grep -q '^SigCgt:.*[2367abef]$' "/proc/$pid/status" || [ $((tries += 1)) = 300 ]; do sleep 0.1; done
+    sleep 1 # until it waits
+    kill -INT $pid
+    (sleep 30 && kill -KILL $pid) 2>/dev/null &
+    late=$!
+    wait $pid 2>/dev/null
+    ended=$?
+    kill $late 2>/dev/null
+    [ $ended = 130 ]
+}
+
+mkfifo "$dir/input"
+exec 3<>"$dir/input" # nobody writes to it, and it does not end
+for words in 'ask -i - hi' 'ask -' 'script -' 'debug tokenize'; do
+    # shellcheck disable=SC2086 # the words are separate
+    "$phiscope" $words -m "$model" <&3 >"$dir/out" 2>"$dir/err" &
+    interrupted
+    result $? "Ctrl-C ends $words"
+done
+printf '!kill -INT $$\nhi\n' | run script - >"$dir/out" 2>"$dir/err"
+[ $? = 130 ] && [ ! -s "$dir/out" ]
+result $? 'and a script whose command it ended'
 tap_end
