@@ -294,9 +294,11 @@ static int leave_behind(struct notebook *nb, struct phi3v_error *err)
     int rc = 0;
     errno = ENOMEM;
     char *path = random_path(a, last_prefix, ".ipynb");
+    const struct stop *stop = nb->book.stop;
     nb->book.stop = NULL; /* Ctrl-C must not lose it */
     char *text =
         path ? ipynb_text(&nb->book, nb->engine.info ? nb->engine.info->name : NULL, NULL) : NULL;
+    nb->book.stop = stop;
     int fd = text ? make_file(a, path, text, strlen(text)) : -1;
     if (fd >= 0) {
         close(fd);

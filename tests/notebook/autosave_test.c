@@ -311,6 +311,10 @@ static void no_locks(void **state)
     faults_flock = ENOLCK;
     warned_once();
     leaving_loses();
+    /* Whoever stays can stop what is saved, as before. */
+    r.stop_after = 0;
+    fails(&r, ":save x.ipynb", "cancelled");
+    r.stop_after = -1;
     works(&r, ":save x.ipynb");
 }
 
