@@ -13,6 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <zmq.h>
 
 #include "drive.h"
@@ -30,6 +32,8 @@ struct client {
 };
 
 /* -- Starting --------------------------------------------------------------------------------- */
+
+static const char secret[] = "secret";
 
 static int free_port(void)
 {
@@ -58,7 +62,7 @@ static void *connected(struct client *c, int type, int port)
 /* option: "-m" with a folder, or "--connect" with an address. */
 static struct client start(const char *program, const char *option, const char *model)
 {
-    struct client c = {.context = zmq_ctx_new(), .wire = wire_new("secret")};
+    struct client c = {.context = zmq_ctx_new(), .wire = wire_new(secret)};
     int port[5];
     char text[400];
     for (int i = 0; i < 5; i++) port[i] = free_port();
@@ -96,12 +100,18 @@ static int stop(struct client *c)
 /* -- Talking ---------------------------------------------------------------------------------- */
 
 /* What stands behind the delimiter and the signature. */
-enum part { HEADER = 2, PARENT };
+enum part { HEADER = 2, PARENT, METADATA, CONTENT };
 
-static void id_in(const struct frames *f, enum part part, char ret[37])
+static size_t delimiter_in(const struct frames *f)
 {
     size_t d = 0;
     while (d < f->n && strcmp(f->v[d].bytes, "<IDS|MSG>") != 0) d++;
+    return d;
+}
+
+static void id_in(const struct frames *f, enum part part, char ret[37])
+{
+    size_t d = delimiter_in(f);
     json_t *header = d + part < f->n ? json_loads(f->v[d + part].bytes, 0, NULL) : NULL;
     const char *id = json_string_value(json_object_get(header, "msg_id"));
     snprintf(ret, 37, "%s", id ? id : "");
@@ -141,6 +151,35 @@ static const char *value(const json_t *content, const char *key)
 {
     const char *s = json_string_value(json_object_get(content, key));
     return s ? s : "";
+}
+
+static void set_frame(struct frame *f, const char *text)
+{
+    free(f->bytes);
+    *f = (struct frame){strdup(text), strlen(text)};
+}
+
+/* The same as from JupyterLab, which names its own cell. */
+static void execute_in(struct client *c, const char *cell, const char *code)
+{
+    struct frames none = {0}, f;
+    struct text all = {0};
+    char metadata[80], hex[2 * EVP_MAX_MD_SIZE + 1];
+    unsigned char mac[EVP_MAX_MD_SIZE];
+    unsigned n_mac;
+    snprintf(metadata, sizeof metadata, "{\"cellId\":\"%s\"}", cell);
+    wire_make(c->wire, &none, "execute_request", json_pack("{s:s}", "code", code), NULL, &f);
+    size_t d = delimiter_in(&f);
+    set_frame(&f.v[d + METADATA], metadata);
+    for (size_t k = d + HEADER; k <= d + CONTENT; k++) text_add(&all, f.v[k].bytes);
+    HMAC(EVP_sha256(), secret, (int)strlen(secret), (const unsigned char *)all.s, all.n, mac,
+         &n_mac);
+    for (unsigned k = 0; k < n_mac; k++) sprintf(hex + 2 * k, "%02x", mac[k]);
+    set_frame(&f.v[d + 1], hex);
+    id_in(&f, HEADER, c->asked);
+    frames_send(c->shell, &f);
+    text_free(&all);
+    frames_free(&f);
 }
 
 static void execute(struct client *c, const char *code)
@@ -202,6 +241,43 @@ static void questions(struct client *c)
     ask(c, c->shell, "is_complete_request", json_pack("{s:s}", "code", "\"\"\"more"));
     tap_ok(reply_is(c, c->shell, "is_complete_reply", "status", "incomplete"),
            "kernel: is_complete");
+}
+
+static bool is_ok(struct client *c)
+{
+    return reply_is(c, c->shell, "execute_reply", "status", "ok");
+}
+
+/* How many cells the notebook has. */
+static int n_cells(struct client *c)
+{
+    char line[20];
+    for (int n = 0;; n++) {
+        snprintf(line, sizeof line, ":prompt %d", n + 1);
+        execute(c, line);
+        if (!is_ok(c)) return n;
+    }
+}
+
+static bool runs_in(struct client *c, const char *cell, const char *code)
+{
+    execute_in(c, cell, code);
+    return is_ok(c);
+}
+
+/* A cell of the front end stays one of the notebook, however often it is run; where that one is gone,
+ * it is a new one. */
+static void cells_of_a_front_end(struct client *c)
+{
+    execute(c, ":set max_new_tokens 2");
+    int before = is_ok(c) ? n_cells(c) : -1;
+    tap_ok(runs_in(c, "a", "One") && runs_in(c, "b", "Two") && n_cells(c) == before + 2,
+           "kernel: two cells of the front end");
+    tap_ok(runs_in(c, "a", "Eins") && n_cells(c) == before + 2, "kernel: one is run again");
+    execute(c, ":undo");
+    execute(c, ":undo");
+    tap_ok(is_ok(c) && is_ok(c) && n_cells(c) == before + 1, "kernel: the other is taken back");
+    tap_ok(runs_in(c, "b", "Two") && n_cells(c) == before + 2, "kernel: and run again");
 }
 
 static json_int_t count_of(struct client *c)
@@ -340,6 +416,7 @@ int main(int argc, char **argv)
         struct client c = start(program, "-m", drive_golden("models/tiny-gqa-bf16"));
         cells(&c);
         questions(&c);
+        cells_of_a_front_end(&c);
         counted_and_aborted(&c);
         interrupt(&c);
         forged(&c);
