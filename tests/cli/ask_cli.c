@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
  * phiscope ask: recorded answers, the machine-readable line, exit statuses and sentences. */
 #define _GNU_SOURCE
+#include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "drive.h"
+#include "drive_parts.h"
 #include "ending_model.h"
 #include "golden.h"
 
@@ -344,6 +348,53 @@ static void kept_features(void)
     for (int i = 0; i < 4; i++) json_decref(ids[i]);
 }
 
+/* Starts it with its standard output on `out`, its messages in the file "said". */
+static pid_t start(int out, const char *const *words)
+{
+    fflush(NULL);
+    pid_t pid = fork();
+    if (pid) return pid;
+    int said = open(drive_file("said"), O_WRONLY | O_CREAT | O_TRUNC, 0600);
+    dup2(out, STDOUT_FILENO);
+    dup2(said, STDERR_FILENO);
+    drive_become(words, NULL);
+    return -1;
+}
+
+/* An answer that could not be written is no success. */
+static void full_disk(void)
+{
+    static const char says[] = "standard output cannot be written: No space left on device\n";
+    int full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+    for (int json = 0; json < 2; json++) {
+        const char *const words[] = {
+            "ask", "-m", model(), "--max-new-tokens", "2", "Hi", json ? "--json" : NULL, NULL};
+        int status = drive_wait(start(full, words), drive_now_s() + 60);
+        char *said = drive_read(drive_file("said"));
+        tap_ok(status == 1 && said && strstr(said, says), "a full disk%s: %d",
+               json ? ", with --json" : "", status);
+        free(said);
+    }
+    close(full);
+}
+
+static void interrupted(void)
+{
+    int out[2];
+    char byte;
+    const char *const words[] = {
+        "ask", "-m", model(), "--max-new-tokens", "100000", "--temperature", "1", "Go on", NULL};
+    if (pipe(out)) drive_die("pipe");
+    pid_t pid = start(out[1], words);
+    close(out[1]);
+    bool begun = read(out[0], &byte, 1) == 1;
+    kill(pid, SIGINT);
+    while (read(out[0], &byte, 1) > 0) continue;
+    int status = drive_wait(pid, drive_now_s() + 60);
+    tap_ok(begun && status == 130, "Ctrl-C ends an answer: %d", status);
+    close(out[0]);
+}
+
 int main(int argc, char **argv)
 {
     drive_init(argc, argv);
@@ -356,6 +407,8 @@ int main(int argc, char **argv)
         settings();
         end_token();
         mistakes();
+        full_disk();
+        interrupted();
     } else {
         tap_skip("models/tiny-gqa-bf16", "ask");
     }

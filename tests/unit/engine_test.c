@@ -485,38 +485,107 @@ static void events_ids_and_text_agree(void **state)
 
 /* For every cut of the answer's text: a stop string that begins there and runs over token borders.
  */
+/* The answer ends before what stands at `at` in the whole one. */
+static void cut_at(phi3v_session *s, const phi3v_prompt *prompt, const struct phi3v_result *whole,
+                   size_t at)
+{
+    char stop[10];
+    snprintf(stop, sizeof stop, "%.9s", whole->text + at);
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = 12;
+    params.stop = (const char *const[]){"never to be found", stop, NULL};
+    struct shown shown = {0};
+    struct phi3v_result r = answer(s, prompt, &params, &shown);
+    size_t first = (size_t)(strstr(whole->text, stop) - whole->text), n_before = 0;
+    assert_int_equal(r.finish, PHI3V_FINISH_STOP);
+    assert_int_equal(r.n_text_bytes, first);
+    assert_memory_equal(r.text, whole->text, first);
+    assert_string_equal(shown.text, r.text);
+    while (n_before < r.n_ids - 1 && whole->text_ends[n_before] <= first) n_before++;
+    assert_int_equal(r.n_answer_ids, n_before);
+    for (size_t i = 0; i < r.n_ids; i++) assert_true(r.text_ends[i] <= first);
+    char *kept; // the answer's ids say no more than its text
+    size_t n_kept;
+    assert_int_equal(phi3v_detokenize(gqa, r.ids, r.n_answer_ids, 0, &kept, &n_kept, NULL), 0);
+    assert_true(n_kept <= first && !memcmp(kept, r.text, n_kept));
+    phi3v_string_free(kept);
+    phi3v_result_fini(&r);
+}
+
 static void stop_strings_cut_anywhere(void **state)
 {
     (void)state;
     phi3v_session *s = test_session(gqa);
     phi3v_prompt *prompt = test_prompt(gqa, "Tell me more.", NULL, 0);
     struct phi3v_result whole = test_answer(s, prompt, 12);
+    for (size_t at = 1; at + 9 < whole.n_text_bytes; at += 5) {
+        while (((unsigned char)whole.text[at] & 0xc0) == 0x80) at++;
+        cut_at(s, prompt, &whole, at);
+    }
+    for (size_t i = 0; i + 2 < whole.n_ids; i++) // between two tokens
+        if (((unsigned char)whole.text[whole.text_ends[i]] & 0xc0) != 0x80)
+            cut_at(s, prompt, &whole, whole.text_ends[i]);
+    phi3v_result_fini(&whole);
+    phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
+/* What was held back because a stop string might have begun is shown at the end. */
+static void stop_strings_that_only_begin(void **state)
+{
+    (void)state;
+    phi3v_session *s = test_session(gqa);
+    phi3v_prompt *prompt = test_prompt(gqa, "Tell me more.", NULL, 0);
+    struct phi3v_result whole = test_answer(s, prompt, 12);
+    size_t at = whole.n_text_bytes - 1;
+    while (((unsigned char)whole.text[at] & 0xc0) == 0x80) at--;
+    char stop[20];
+    snprintf(stop, sizeof stop, "%s, it ends", whole.text + at);
     struct phi3v_params params;
     phi3v_params_default(&params);
     params.max_new_tokens = 12;
-    for (size_t at = 1; at + 9 < whole.n_text_bytes; at += 5) {
-        while (((unsigned char)whole.text[at] & 0xc0) == 0x80) at++;
-        char stop[10];
-        snprintf(stop, sizeof stop, "%.9s", whole.text + at);
-        const char *stops[] = {"never to be found", stop, NULL};
-        params.stop = stops;
-        struct shown shown = {0};
-        struct phi3v_result r = answer(s, prompt, &params, &shown);
-        size_t first = (size_t)(strstr(whole.text, stop) - whole.text);
-        assert_int_equal(r.finish, PHI3V_FINISH_STOP);
-        assert_int_equal(r.n_text_bytes, first);
-        assert_memory_equal(r.text, whole.text, first);
-        assert_string_equal(shown.text, r.text);
-        assert_true(r.n_answer_ids < r.n_ids);
-        char *kept; // the answer's ids say no more than its text
-        size_t n_kept;
-        assert_int_equal(phi3v_detokenize(gqa, r.ids, r.n_answer_ids, 0, &kept, &n_kept, NULL), 0);
-        assert_true(n_kept <= first && !memcmp(kept, r.text, n_kept));
-        phi3v_string_free(kept);
-        phi3v_result_fini(&r);
-    }
+    params.stop = (const char *const[]){stop, NULL};
+    struct shown shown = {0};
+    struct phi3v_result r = answer(s, prompt, &params, &shown);
+    assert_int_equal(r.finish, whole.finish);
+    assert_string_equal(r.text, whole.text);
+    assert_string_equal(shown.text, whole.text);
+    phi3v_result_fini(&r);
     phi3v_result_fini(&whole);
     phi3v_prompt_free(prompt);
+    phi3v_session_free(s);
+}
+
+/* Greedy decoding until the next token would be one that is there already: the penalty is for the
+ * prompt's tokens, too. */
+static void the_prompt_is_penalised(void **state)
+{
+    (void)state;
+    enum { MOST = 400 };
+    phi3v_session *s = test_session(gqa);
+    int32_t ids[MOST] = {1, 500, 600};
+    size_t n = 3;
+    struct phi3v_params params;
+    phi3v_params_default(&params);
+    params.max_new_tokens = 1;
+    for (bool repeats = false; !repeats; n++) {
+        assert_true(n < MOST);
+        phi3v_prompt *prompt = from_ids(gqa, ids, n);
+        params.repetition_penalty = 1;
+        struct shown shown = {0};
+        struct phi3v_result plain = answer(s, prompt, &params, &shown);
+        ids[n] = plain.ids[0];
+        for (size_t i = 0; i < n; i++) repeats |= ids[i] == ids[n];
+        if (repeats) {
+            params.repetition_penalty = 1000;
+            struct phi3v_result other = answer(s, prompt, &params, &shown);
+            for (size_t i = 0; i < n; i++) assert_int_not_equal(other.ids[0], ids[i]);
+            phi3v_result_fini(&other);
+        }
+        phi3v_result_fini(&plain);
+        phi3v_prompt_free(prompt);
+    }
     phi3v_session_free(s);
 }
 
@@ -804,6 +873,8 @@ int main(void)
         cmocka_unit_test(limits_are_kept_and_told),
         cmocka_unit_test(events_ids_and_text_agree),
         cmocka_unit_test(stop_strings_cut_anywhere),
+        cmocka_unit_test(stop_strings_that_only_begin),
+        cmocka_unit_test(the_prompt_is_penalised),
         cmocka_unit_test(stop_ids_end_the_answer),
         cmocka_unit_test(interrupted_answers_go_on),
         cmocka_unit_test(cancelled_pictures_keep_their_crops),
