@@ -348,6 +348,37 @@ static void kept_features(void)
     for (int i = 0; i < 4; i++) json_decref(ids[i]);
 }
 
+static json_t *picture_of(int k)
+{
+    json_t *line = drive_json(0);
+    json_t *picture = json_incref(json_array_get(json_object_get(line, "images"), (size_t)k));
+    json_decref(line);
+    return picture;
+}
+
+/* What is told of a picture is about that one, wherever it stands. */
+static void each_picture(void)
+{
+    const char *files[] = {drive_golden("images/tiny_97x61.png"),
+                           drive_golden("images/portrait.png")};
+    json_t *alone[2];
+    for (int k = 0; k < 2; k++) {
+        DRIVE(NULL, "ask", "--json", "-m", model(), "--num-crops", "4", "--max-new-tokens", "1",
+              "-i", files[k], "What?");
+        alone[k] = picture_of(0);
+    }
+    DRIVE(NULL, "ask", "--json", "-m", model(), "--num-crops", "4", "--max-new-tokens", "1", "-i",
+          files[0], "-i", files[1], "What?");
+    json_t *first = picture_of(0), *second = picture_of(1);
+    tap_ok(json_is_object(second) &&
+               !json_equal(json_object_get(first, "crops"), json_object_get(second, "crops")),
+           "two pictures of other shapes");
+    tap_ok(json_equal(first, alone[0]) && json_equal(second, alone[1]), "each as alone");
+    json_decref(first);
+    json_decref(second);
+    for (int k = 0; k < 2; k++) json_decref(alone[k]);
+}
+
 /* Starts it with its standard output on `out`, its messages in the file "said". */
 static pid_t start(int out, const char *const *words)
 {
@@ -407,6 +438,7 @@ int main(int argc, char **argv)
         settings();
         end_token();
         mistakes();
+        each_picture();
         full_disk();
         interrupted();
     } else {
