@@ -254,6 +254,9 @@ char *nb_staged(struct notebook *nb, int cell);
 const struct phi3v_model_info *nb_model(const struct notebook *nb);
 const struct settings *nb_settings(const struct notebook *nb);
 double nb_load_s(const struct notebook *nb); /* seconds it took to open the model */
+/* Gives an empty notebook the name of a file that is not there yet, for :save, and says so in a
+ * note. Errors: MEMORY. */
+int nb_name(struct notebook *nb, const char *path, struct phi3v_error *err);
 /* Says in a note which notebooks an earlier run left behind. */
 void nb_tell_left_behind(struct notebook *nb);
 /* Puts unsaved cells aside before the program ends. Errors: IO (they would be lost). */

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/files.h"
@@ -251,6 +252,20 @@ static void banner(struct repl *r, const char *state)
     space(r);
 }
 
+/* Opens a notebook or, as editors do, begins one in a folder that is there. */
+static void open_or_begin(struct repl *r, const char *path)
+{
+    struct phi3v_error err;
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? xasprintf("%.*s", (int)(slash - path + 1), path) : NULL;
+    bool begins = access(path, F_OK) && errno == ENOENT && !access(folder ? folder : ".", F_OK);
+    free(folder);
+    if (!begins)
+        command(r, "open", path);
+    else if (nb_name(r->nb, path, &err))
+        front_error(&r->front, &err);
+}
+
 /* Opens what the command line asked for. */
 static void begin(struct repl *r)
 {
@@ -258,7 +273,7 @@ static void begin(struct repl *r)
     if (r->opt->go_on && !left) out_line(&r->front.out, "(nothing was left unsaved)", 1);
     if (!r->opt->go_on) nb_tell_left_behind(r->nb);
     if (left) command(r, "open", left);
-    if (r->opt->notebook) command(r, "open", r->opt->notebook);
+    if (r->opt->notebook) open_or_begin(r, r->opt->notebook);
     for (size_t i = 0; i < r->opt->pictures->n && !r->quit; i++)
         command(r, "load", r->opt->pictures->v[i]);
     free(left);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 #include <sys/stat.h>
 
 #include "drive.h"
@@ -216,6 +217,27 @@ static void kept_settings(void)
     remove(drive_file("config/phiscope/config"));
 }
 
+/* A notebook that is not there yet is begun, where its folder is there. */
+static void new_name(void)
+{
+    struct pty *p =
+        pty_start((const char *const[]){"-m", model(), "--num-crops", "1", "--max-new-tokens", "3",
+                                        drive_file("begun.ipynb"), NULL});
+    tap_ok(pty_expect(p, "begun.ipynb is new: :save writes it)"), "a new notebook is begun");
+    pty_expect(p, "In [1]:");
+    tap_ok(access(drive_file("begun.ipynb"), F_OK) != 0,
+           "nothing is written before there is a cell");
+    pty_type(p, "Hello\r");
+    pty_expect(p, "In [2]:");
+    pty_type(p, ":save\r");
+    tap_ok(pty_expect(p, "saved 1 cell to"), "it knows its name");
+    tap_ok(pty_leave(p) == 0 && !access(drive_file("begun.ipynb"), F_OK), "and is there");
+    p = pty_start((const char *const[]){"-m", model(), drive_file("nowhere/begun.ipynb"), NULL});
+    tap_ok(pty_expect(p, "cannot open "), "a folder that is not there is an error");
+    tap_ok(pty_leave(p) == 0, "the end");
+    remove(drive_file("begun.ipynb"));
+}
+
 static void no_model(void)
 {
     struct pty *p = pty_start((const char *const[]){"-m", "no/such", NULL});
@@ -233,6 +255,7 @@ int main(int argc, char **argv)
         history();
         nothing_is_kept();
         kept_settings();
+        new_name();
     } else {
         tap_skip("models/tiny-gqa-bf16", "the notebook at a terminal");
     }

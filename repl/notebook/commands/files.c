@@ -95,6 +95,16 @@ int command_save(struct call *c, struct phi3v_error *err)
     return rc;
 }
 
+int nb_name(struct notebook *nb, const char *path, struct phi3v_error *err)
+{
+    char *kept = text_copy(path);
+    if (!kept) return memory_error(err);
+    free(nb->book.path);
+    nb->book.path = kept;
+    note(nb, "(%s is new: :save writes it)", path);
+    return 0;
+}
+
 /* -- :open ------------------------------------------------------------------------------------ */
 
 static int parse(struct notebook *nb, const char *path, const char *text, size_t n,
