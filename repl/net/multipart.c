@@ -26,15 +26,14 @@ void multipart_init(struct multipart *m, const char *content_type)
 /* The boundary of the stream's first line counts: some servers declare another one, or none. */
 static void learn_boundary(struct multipart *m, const uint8_t *bytes, size_t n)
 {
-    size_t i = 0;
+    size_t i = 0, length = 0;
     if (n > NET_PART_HEAD_BYTES) n = NET_PART_HEAD_BYTES;
     while (i < n && (bytes[i] == '\r' || bytes[i] == '\n')) i++;
     if (n - i < 2 || memcmp(bytes + i, "--", 2) || !memchr(bytes + i, '\n', n - i)) return;
     while (bytes[i] == '-') i++;
-    const char *boundary = (const char *)bytes + i;
-    size_t length = strcspn(boundary, " \t\r\n");
+    while (!memchr(" \t\r\n", bytes[i + length], 5)) length++; /* a zero byte ends it, too */
     if (length == 0 || length >= sizeof m->boundary) return;
-    memcpy(m->boundary, boundary, length);
+    memcpy(m->boundary, bytes + i, length);
     m->boundary[length] = 0;
 }
 

@@ -258,7 +258,8 @@ static void open_or_begin(struct repl *r, const char *path)
     struct phi3v_error err;
     const char *slash = strrchr(path, '/');
     char *folder = slash ? xasprintf("%.*s", (int)(slash - path + 1), path) : NULL;
-    bool begins = access(path, F_OK) && errno == ENOENT && !access(folder ? folder : ".", F_OK);
+    bool begins = has_ending(path, ".ipynb") && access(path, F_OK) && errno == ENOENT &&
+                  !access(folder ? folder : ".", F_OK);
     free(folder);
     if (!begins)
         command(r, "open", path);

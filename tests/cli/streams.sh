@@ -45,12 +45,11 @@ interrupted() {
     until grep -q '^SigCgt:.*[2367abef]$' "/proc/$pid/status" || [ $((tries += 1)) = 300 ]; do sleep 0.1; done
     sleep 1 # until it waits
     kill -INT $pid
-    (sleep 30 && kill -KILL $pid) 2>/dev/null &
-    late=$!
+    (tries=0
+        while kill -0 $pid && [ $((tries += 1)) -le 300 ]; do sleep 0.1; done
+        kill -KILL $pid) >/dev/null 2>&1 &
     wait $pid 2>/dev/null
-    ended=$?
-    kill $late 2>/dev/null
-    [ $ended = 130 ]
+    [ $? = 130 ]
 }
 
 mkfifo "$dir/input"
