@@ -21,7 +21,7 @@ static struct recorder r;
 static bool every_one; // else a choice of them that grows thin
 static int n_failed, n_unnoticed;
 
-static long behind(long n) { return every_one ? n + 1 : n + 1 + n / 8; }
+static long behind(long n) { return every_one ? n + 1 : n + 1 + n / 6; }
 
 /* -- What must not change --------------------------------------------------------------------- */
 
