@@ -1,5 +1,7 @@
 """Batches for the three stages, drawn on the fly."""
 
+from dataclasses import dataclass, replace
+
 import numpy as np
 import torch
 
@@ -78,9 +80,37 @@ def reading(rng, c):
     return tasks.Sample([picture], [turn], "crop"), [(x, glyphs, things, hd.AS_IS)]
 
 
+@dataclass
+class Encoded:
+    ids: list        # negative: image places
+    targets: dict    # place in ids -> token
+    seen: set        # places whose target is copied from the picture
+    guide: list      # (query, key, key): places of letters with a known place on a picture, in the text, or both
+    positions: list = None  # of each id in its own conversation
+    hidden: list = None     # (first, end) of the places before it that are not of its conversation
+
+
 def encode(sample, looks, c, lone):
-    """Ids (negative: image places), targets, which targets are copied from the picture, and
-    (query, key, key) positions of letters with a known place on a picture, in the text, or both."""
+    """A sample's conversations one behind another; those behind the first begin behind the pictures, which all share."""
+    whole = conversation(sample, looks, c, lone)
+    whole.positions, whole.hidden = list(range(len(whole.ids))), [(0, 0)] * len(whole.ids)
+    shared = 1 + max((i for i, token in enumerate(whole.ids) if token < 0), default=-1)
+    for turns in sample.others:
+        part, begin = conversation(replace(sample, turns=turns), looks, c, lone), len(whole.ids)
+
+        def moved(place, by=begin - shared):
+            return place + by if place >= shared else place
+        whole.ids += part.ids[shared:]
+        whole.positions += range(shared, len(part.ids))
+        whole.hidden += [(shared, begin)] * (len(part.ids) - shared)
+        whole.targets.update((moved(i), token) for i, token in part.targets.items())
+        whole.seen.update(map(moved, part.seen))
+        whole.guide += [tuple(map(moved, places)) for places in part.guide]
+    return whole
+
+
+def conversation(sample, looks, c, lone):
+    """One conversation."""
     side = c.grid // 2
     if lone:
         counts = [side * (side + 1)]
@@ -126,7 +156,7 @@ def encode(sample, looks, c, lone):
             if keys:
                 guide.append((len(ids) + i - 1, keys[0], keys[-1]))
         ids += letters
-    return ids, targets, seen, guide
+    return Encoded(ids, targets, seen, guide)
 
 
 def token_of(where, place, c):
@@ -157,20 +187,22 @@ def image_tokens(place, side):
 
 def collate(samples, all_looks, c, lone=False):
     encoded = [encode(s, l, c, lone) for s, l in zip(samples, all_looks)]
-    length = max(len(e[0]) for e in encoded)
+    length = max(len(e.ids) for e in encoded)
     length = (length + 7) // 8 * 8
     ids = np.zeros((len(encoded), length), np.int64)
     targets = np.full_like(ids, labels.IGNORE)
     seen = np.zeros(ids.shape, bool)
+    positions, hidden = np.zeros_like(ids), np.zeros((*ids.shape, 2), np.int32)
     guide = []
-    for i, (row, wanted, copied, pairs) in enumerate(encoded):
-        ids[i, :len(row)] = row
-        targets[i, list(wanted)] = list(wanted.values())
-        seen[i, list(copied)] = True
-        guide += [(i, *pair) for pair in pairs]
+    for i, e in enumerate(encoded):
+        ids[i, :len(e.ids)], positions[i, :len(e.ids)], hidden[i, :len(e.ids)] = e.ids, e.positions, e.hidden
+        targets[i, list(e.targets)] = list(e.targets.values())
+        seen[i, list(e.seen)] = True
+        guide += [(i, *places) for places in e.guide]
     looks = [look for looks in all_looks for look in looks]
     batch = {"ids": torch.from_numpy(ids), "targets": torch.from_numpy(targets),
-             "seen": torch.from_numpy(seen),
+             "seen": torch.from_numpy(seen), "positions": torch.from_numpy(positions),
+             "hidden": torch.from_numpy(hidden),
              "guide": torch.tensor(guide, dtype=torch.long).view(-1, 4),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
     if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
@@ -197,7 +229,7 @@ def in_groups(samples, together):
     """Lists of samples of one number of pictures and about one length, so that little padding is computed.
     samples: (sample, looks)."""
     samples = sorted(samples, key=lambda s: (len(s[1]), sum(len(look[0]) for look in s[1]),
-                                             sum(len(q) + len(a.text) for q, a in s[0].turns)))
+                                             sum(len(q) + len(a.text) for turns in (s[0].turns, *s[0].others) for q, a in turns)))
     for count in sorted({len(looks) for _, looks in samples}):
         same = [s for s in samples if len(s[1]) == count]
         for i in range(0, len(same), together):

@@ -9,11 +9,26 @@ import fused
 LIMIT = 0.004  # of the norm: an entry of bf16 is off by 0.002 on average
 
 
-def written_out(q, k, v, causal):
+def written_out(q, k, v, causal, hidden):
     scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2))
     if causal:
         scores = scores.masked_fill(torch.ones(scores.shape[-2:], dtype=torch.bool).triu(1), -torch.inf)
+    if hidden is not None:
+        keys = torch.arange(q.shape[2])
+        scores = scores.masked_fill(((keys >= hidden[..., :1]) & (keys < hidden[..., 1:]))[:, None], -torch.inf)
     return torch.matmul(torch.softmax(scores, -1), v)
+
+
+def branches(batch, positions):
+    """A first part that all see, and others that do not see one another."""
+    part = max(1, positions // 5)
+    begin = torch.arange(positions) // part * part
+    return torch.stack([torch.full_like(begin, part), begin], -1).int().expand(batch, -1, -1).contiguous()
+
+
+def anything(batch, positions):
+    first, end = (torch.rand(2, batch, positions) * (torch.arange(positions) + 1)).int().sort(0).values
+    return torch.stack([first, end], -1).contiguous()
 
 
 def results(attend, q, k, v, gradient):
@@ -29,13 +44,14 @@ def main():
         raise SystemExit("fused.c does not run here: the processor has no AVX-512 BF16, or there is no C compiler")
     torch.manual_seed(1)
     worst = 0.0
-    for batch, heads, positions in [(2, 3, 2), (1, 2, 17), (2, 2, 48), (1, 2, 49), (2, 3, 64), (2, 8, 200), (2, 6, 145)]:
-        for causal in (False, True):
-            q, k, v, gradient = torch.randn(4, batch, positions, heads, fused.HEAD_DIM).bfloat16().transpose(2, 3)
-            got = results(lambda *x, c=causal: fused.attention(*x, c)[0], q, k, v, gradient)
-            want = results(lambda *x, c=causal: written_out(*x, c), *(x.float() for x in (q, k, v, gradient)))
+    for batch, heads, n in [(2, 4, 16), (1, 2, 17), (2, 2, 50), (1, 2, 51), (2, 3, 80), (2, 8, 200), (2, 6, 145), (2, 2, 700)]:
+        for name, causal, hidden in [("all", False, None), ("causal", True, None), ("branches", True, branches(batch, n)),
+                                     ("anything", True, anything(batch, n))]:
+            q, k, v, gradient = torch.randn(4, batch, n, heads, fused.HEAD_DIM).bfloat16().transpose(2, 3)
+            got = results(lambda *x, h=hidden, c=causal: fused.attention(*x, c, h)[0], q, k, v, gradient)
+            want = results(lambda *x, h=hidden, c=causal: written_out(*x, c, h), *(x.float() for x in (q, k, v, gradient)))
             off = [float((a - b).norm() / b.norm()) for a, b in zip(got, want)]
-            print(f"{batch} x {heads} x {positions}, {'causal' if causal else 'all'}:", *(f"{x:.4f}" for x in off))
+            print(f"{batch} x {heads} x {n}, {name}:", *(f"{x:.4f}" for x in off))
             worst = max(worst, *off)
     if not worst < LIMIT:
         raise SystemExit(f"off by {worst:.4f}, {LIMIT} allowed")

@@ -16,8 +16,8 @@ enum {
     D = 32,        // dimensions of a head
     PAIRS = D / 2, // of dimensions
     W = 16,        // lanes
-    ROWS = 48,     // query rows that are computed together
-    KEYS = 64      // keys of one block
+    ROWS = 50,     // query rows that are computed together
+    KEYS = 80 // keys of one block; the tower's 145 positions fill three times ROWS and twice KEYS
 };
 typedef uint16_t bf16;
 
@@ -28,6 +28,9 @@ struct rows {
 struct shape {
     int64_t n_batch, n_heads, n_pos;
     int64_t causal;
+};
+struct span {
+    int32_t first, end;
 };
 
 static inline bf16 *row(const struct rows *r, int64_t b, int64_t h, int64_t t)
@@ -124,54 +127,54 @@ static void copy_rows(bf16 *to, const struct rows *r, int64_t b, int64_t h, int6
 /* out[ROWS][out_step] of KEYS columns = rows[ROWS][D] . keys by_dim */
 static inline void scores(float *out, int64_t out_step, const bf16 *rows, const int32_t *keys)
 {
-    enum { R = 6, V = KEYS / W };
+    enum { R = 5, V = KEYS / W };
     for (int r = 0; r < ROWS; r += R) {
         __m512 acc[R][V];
-#pragma GCC unroll 6
+#pragma GCC unroll 5
         for (int i = 0; i < R; i++)
-#pragma GCC unroll 4
+#pragma GCC unroll 5
             for (int v = 0; v < V; v++) acc[i][v] = _mm512_setzero_ps();
         for (int d = 0; d < PAIRS; d++) {
             __m512i k[V];
-#pragma GCC unroll 4
+#pragma GCC unroll 5
             for (int v = 0; v < V; v++) k[v] = _mm512_loadu_si512(keys + (v * PAIRS + d) * W);
-#pragma GCC unroll 6
+#pragma GCC unroll 5
             for (int i = 0; i < R; i++) {
                 __m512i x = pair_at(rows + (r + i) * D + 2 * d);
-#pragma GCC unroll 4
+#pragma GCC unroll 5
                 for (int v = 0; v < V; v++) acc[i][v] = dot(acc[i][v], x, k[v]);
             }
         }
-#pragma GCC unroll 6
+#pragma GCC unroll 5
         for (int i = 0; i < R; i++)
-#pragma GCC unroll 4
+#pragma GCC unroll 5
             for (int v = 0; v < V; v++)
                 _mm512_storeu_ps(out + (r + i) * out_step + v * W, acc[i][v]);
     }
 }
 
 /* sums[n_rows][D] += pairs . vectors: pair s of row i is x[i * row_step + s * pair_step],
- * vectors[n][D]. n_rows: a constant, at most 12. */
+ * vectors[n][D]. n_rows: a constant, at most 10. */
 static inline __attribute__((always_inline)) void add_products(int n_rows, float *sums,
                                                                const int32_t *x, int64_t row_step,
                                                                int64_t pair_step,
                                                                const int32_t *vectors, int64_t n)
 {
-    __m512 acc[12][2];
-#pragma GCC unroll 12
+    __m512 acc[10][2];
+#pragma GCC unroll 10
     for (int i = 0; i < n_rows; i++)
         acc[i][0] = _mm512_loadu_ps(sums + i * D), acc[i][1] = _mm512_loadu_ps(sums + i * D + W);
     for (int64_t s = 0; s < n; s++) {
         __m512i low = _mm512_loadu_si512(vectors + s * D),
                 high = _mm512_loadu_si512(vectors + s * D + W);
-#pragma GCC unroll 12
+#pragma GCC unroll 10
         for (int i = 0; i < n_rows; i++) {
             __m512i pair = _mm512_set1_epi32(x[i * row_step + s * pair_step]);
             acc[i][0] = dot(acc[i][0], pair, low);
             acc[i][1] = dot(acc[i][1], pair, high);
         }
     }
-#pragma GCC unroll 12
+#pragma GCC unroll 10
     for (int i = 0; i < n_rows; i++)
         _mm512_storeu_ps(sums + i * D, acc[i][0]), _mm512_storeu_ps(sums + i * D + W, acc[i][1]);
 }
@@ -182,9 +185,45 @@ static const float LOG2_E = 1.44269504f;
 
 static inline int64_t up_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
-static inline int64_t keys_seen(const struct shape *s, int64_t t)
+/* Which keys a row sees: those of [0, seen) that are not hidden. */
+struct sight {
+    int64_t seen;
+    struct span hidden;
+};
+
+/* hidden [n_batch][n_pos], or NULL */
+static inline struct sight sight_of(const struct shape *s, const struct span *hidden, int64_t b,
+                                    int64_t t)
 {
-    return s->causal ? t + 1 : s->n_pos;
+    return (struct sight){.seen = s->causal ? t + 1 : s->n_pos,
+                          .hidden = hidden ? hidden[b * s->n_pos + t] : (struct span){0}};
+}
+
+/* Those of the keys j to j + W - 1 that are below n. */
+static inline __mmask16 below(int64_t n, int64_t j)
+{
+    return n - j >= W ? 0xffff : n > j ? (__mmask16)((1u << (n - j)) - 1) : 0;
+}
+
+static inline __mmask16 in_sight(struct sight x, int64_t j)
+{
+    return below(x.seen, j) & (below(x.hidden.first, j) | (__mmask16)~below(x.hidden.end, j));
+}
+
+/* The blocks of keys of which one of the rows [t, last) sees something: their first keys. */
+static int64_t blocks_in_sight(int64_t *blocks, const struct shape *s, const struct span *hidden,
+                               int64_t b, int64_t t, int64_t last)
+{
+    int64_t n = 0;
+    for (int64_t j = 0; j < sight_of(s, hidden, b, last - 1).seen; j += KEYS) {
+        int is_hidden = 1;
+        for (int64_t r = t; r < last; r++) {
+            struct sight x = sight_of(s, hidden, b, r);
+            is_hidden &= x.hidden.first <= j && j + KEYS <= x.hidden.end;
+        }
+        if (!is_hidden) blocks[n++] = j;
+    }
+    return n;
 }
 
 static void *room(int64_t n)
@@ -194,32 +233,34 @@ static void *room(int64_t n)
     return p;
 }
 
-/* Scores of one row -> weights in bf16, up to n_padded; returns their sum. high: scaled score. */
-static float weigh(bf16 *weights, float *high, const float *s, int64_t n, int64_t n_padded,
-                   __m512 scale)
+/* Scores of one row -> weights in bf16, block by block of those given; returns their sum. high: scaled score. */
+static float weigh(bf16 *weights, float *high, const float *s, struct sight x,
+                   const int64_t *blocks, int64_t n_blocks, __m512 scale)
 {
     __m512 most = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
     const __m512 none = most;
-    for (int64_t j = 0; j < n; j += W) {
-        __mmask16 there = n - j >= W ? 0xffff : (__mmask16)((1u << (n - j)) - 1);
-        most = _mm512_max_ps(most, _mm512_mask_loadu_ps(none, there, s + j));
-    }
+    for (int64_t i = 0, at = 0; i < n_blocks; i++)
+        for (int64_t j = 0; j < KEYS; j += W, at += W)
+            most =
+                _mm512_max_ps(most, _mm512_mask_loadu_ps(none, in_sight(x, blocks[i] + j), s + at));
     *high = _mm512_reduce_max_ps(_mm512_mul_ps(most, scale));
     const __m512 shift = _mm512_set1_ps(-*high);
-    for (int64_t j = 0; j < n_padded; j += W) {
-        __mmask16 there = n - j >= W ? 0xffff : n > j ? (__mmask16)((1u << (n - j)) - 1) : 0;
-        __m512 p = _mm512_maskz_mov_ps(
-            there, exp2_of(_mm512_fmadd_ps(_mm512_loadu_ps(s + j), scale, shift)));
-        sum = _mm512_add_ps(sum, p);
-        _mm256_storeu_si256((__m256i *)(void *)(weights + j), (__m256i)_mm512_cvtneps_pbh(p));
-    }
+    for (int64_t i = 0, at = 0; i < n_blocks; i++)
+        for (int64_t j = 0; j < KEYS; j += W, at += W) {
+            __m512 p = _mm512_maskz_mov_ps(
+                in_sight(x, blocks[i] + j),
+                exp2_of(_mm512_fmadd_ps(_mm512_loadu_ps(s + at), scale, shift)));
+            sum = _mm512_add_ps(sum, p);
+            _mm256_storeu_si256((__m256i *)(void *)(weights + at), (__m256i)_mm512_cvtneps_pbh(p));
+        }
     return _mm512_reduce_add_ps(sum);
 }
 
 /* What one head needs while its rows are computed. */
 struct forward {
     const struct shape *s;
-    int64_t b, h, padded;
+    const struct span *hidden;
+    int64_t b, h, padded, *blocks;
     int32_t *keys, *values; // by_dim, by_pos
     bf16 *rows, *weights;   // [ROWS][D], [ROWS][padded]
     float *scores, *sums;   // [ROWS][padded], [ROWS][D]
@@ -229,22 +270,27 @@ static void forward_rows(const struct forward *f, int64_t t, const struct rows *
                          const struct rows *out, float *totals)
 {
     const int64_t n = f->s->n_pos, last = t + ROWS < n ? t + ROWS : n, step = f->padded;
-    const int64_t seen = up_to(keys_seen(f->s, last - 1), KEYS);
+    const int64_t *blocks = f->blocks,
+                  n_blocks = blocks_in_sight(f->blocks, f->s, f->hidden, f->b, t, last);
     const __m512 scale = _mm512_set1_ps(LOG2_E / sqrtf(D));
     float inverse[ROWS];
     copy_rows(f->rows, q, f->b, f->h, t, n);
-    for (int64_t j = 0; j < seen; j += KEYS)
-        scores(f->scores + j, step, f->rows, f->keys + j * PAIRS);
+    for (int64_t i = 0; i < n_blocks; i++)
+        scores(f->scores + i * KEYS, step, f->rows, f->keys + blocks[i] * PAIRS);
     for (int64_t r = t, at = 0; r < last; r++, at += step) {
-        float high,
-            sum = weigh(f->weights + at, &high, f->scores + at, keys_seen(f->s, r), seen, scale);
+        float high, sum = weigh(f->weights + at, &high, f->scores + at,
+                                sight_of(f->s, f->hidden, f->b, r), blocks, n_blocks, scale);
         inverse[r - t] = 1 / sum;
         totals[r] = high + log2f(sum);
     }
     memset(f->sums, 0, ROWS * D * 4);
-    for (int r = 0; r < ROWS; r += 12)
-        add_products(12, f->sums + r * D, (const int32_t *)(const void *)(f->weights + r * step),
-                     step / 2, 1, f->values, seen / 2);
+    for (int64_t i = 0, run; i < n_blocks; i += run) { // blocks side by side at once
+        for (run = 1; i + run < n_blocks && blocks[i + run] == blocks[i] + run * KEYS;) run++;
+        for (int r = 0; r < ROWS; r += 10)
+            add_products(10, f->sums + r * D,
+                         (const int32_t *)(const void *)(f->weights + r * step + i * KEYS),
+                         step / 2, 1, f->values + blocks[i] / 2 * D, run * KEYS / 2);
+    }
     for (int64_t r = t; r < last; r++) {
         const float *sum = f->sums + (r - t) * D;
         __m512 by = _mm512_set1_ps(inverse[r - t]);
@@ -253,13 +299,17 @@ static void forward_rows(const struct forward *f, int64_t t, const struct rows *
     }
 }
 
-/* total [n_batch][n_heads][n_pos]: log2 of the sum of a row's weights, which the way back needs */
+/* total [n_batch][n_heads][n_pos]: log2 of the sum of a row's weights, which the way back needs.
+ * hidden [n_batch][n_pos], or NULL: keys that a row does not see; it sees itself. */
 void attention_forward(const struct shape *s, const struct rows *q, const struct rows *k,
-                       const struct rows *v, const struct rows *out, float *total)
+                       const struct rows *v, const struct rows *out, float *total,
+                       const struct span *hidden)
 {
     const int64_t n = s->n_pos, padded = up_to(n, KEYS);
     struct forward f = {.s = s,
+                        .hidden = hidden,
                         .padded = padded,
+                        .blocks = room(padded / KEYS * 8),
                         .keys = room(padded * D * 2),
                         .values = room(padded * D * 2),
                         .rows = room(ROWS * D * 2),
@@ -273,7 +323,8 @@ void attention_forward(const struct shape *s, const struct rows *q, const struct
             by_pos(f.values, v, f.b, f.h, 0, padded, n);
             for (int64_t t = 0; t < n; t += ROWS) forward_rows(&f, t, q, out, total);
         }
-    free(f.keys), free(f.values), free(f.rows), free(f.weights), free(f.scores), free(f.sums);
+    free(f.blocks), free(f.keys), free(f.values), free(f.rows), free(f.weights), free(f.scores);
+    free(f.sums);
 }
 
 /* -- backward --------------------------------------------------------------------------------- */
@@ -293,10 +344,9 @@ static inline __m512i lanes_paired(__m256i even, __m256i odd)
                            _mm512_slli_epi32(_mm512_cvtepu16_epi32(odd), 16));
 }
 
-/* Weights and gradients of the scores; rows [0, n_rows) are there, row r sees `seen + r` keys of
- * the block if causal, else `seen`. */
-static void weigh_back(struct block *x, const float *totals, const float *deltas, int n_rows,
-                       int64_t seen, int causal)
+/* Weights and gradients of the scores of the keys from `first` on; rows [0, n_rows) are there. */
+static void weigh_back(struct block *x, const float *totals, const float *deltas,
+                       const struct sight *sights, int n_rows, int64_t first)
 {
     const float root = 1 / sqrtf(D);
     const __m512 scale = _mm512_set1_ps(LOG2_E * root), unit = _mm512_set1_ps(root);
@@ -304,8 +354,7 @@ static void weigh_back(struct block *x, const float *totals, const float *deltas
         for (int j = 0; j < KEYS; j += W) {
             __m256i p[2], g[2];
             for (int i = 0; i < 2; i++) {
-                int64_t left = r + i < n_rows ? seen + (causal ? r + i : 0) - j : 0;
-                __mmask16 there = left >= W ? 0xffff : left > 0 ? (__mmask16)((1u << left) - 1) : 0;
+                __mmask16 there = r + i < n_rows ? in_sight(sights[r + i], first + j) : 0;
                 __m512 total = _mm512_set1_ps(-totals[r + i]),
                        delta = _mm512_set1_ps(deltas[r + i]);
                 __m512 w = _mm512_maskz_mov_ps(
@@ -332,12 +381,14 @@ static void write_rows(const struct rows *to, int64_t b, int64_t h, int64_t firs
 struct backward {
     const struct shape *s;
     const struct rows *q, *out, *out_gradient;
-    int64_t b, h;
+    const struct span *hidden;
+    int64_t b, h, *blocks;
     int32_t *keys, *values, *key_pairs; // by_dim, by_dim, by_pos
     float *k_sums, *v_sums;             // [padded][D]
     bf16 q_rows[ROWS * D], out_rows[ROWS * D];
     int32_t q_pairs[ROWS * D / 2], out_pairs[ROWS * D / 2]; // by_pos
     float q_sums[ROWS * D], totals[ROWS], deltas[ROWS];
+    struct sight sights[ROWS];
     struct block block;
 };
 
@@ -350,6 +401,7 @@ static void enter_rows(struct backward *g, int64_t t, int64_t last, const float 
         __m512 sum = _mm512_mul_ps(wide(a), wide(c));
         g->deltas[r - t] = _mm512_reduce_add_ps(_mm512_fmadd_ps(wide(a + W), wide(c + W), sum));
         g->totals[r - t] = totals[r];
+        g->sights[r - t] = sight_of(g->s, g->hidden, b, r);
     }
     copy_rows(g->q_rows, g->q, b, h, t, n);
     copy_rows(g->out_rows, g->out_gradient, b, h, t, n);
@@ -359,14 +411,14 @@ static void enter_rows(struct backward *g, int64_t t, int64_t last, const float 
 }
 
 /* Adds what the rows that were entered and the keys from j on have to do with each other. */
-static void add_block(struct backward *g, int64_t j, int n_rows, int64_t seen)
+static void add_block(struct backward *g, int64_t j, int n_rows)
 {
     struct block *x = &g->block;
     scores(x->scores[0], KEYS, g->q_rows, g->keys + j * PAIRS);
     scores(x->weight_gradients[0], KEYS, g->out_rows, g->values + j * PAIRS);
-    weigh_back(x, g->totals, g->deltas, n_rows, seen, (int)g->s->causal);
-    for (int r = 0; r < ROWS; r += 12)
-        add_products(12, g->q_sums + r * D, (const int32_t *)(const void *)x->gradient_rows[r],
+    weigh_back(x, g->totals, g->deltas, g->sights, n_rows, j);
+    for (int r = 0; r < ROWS; r += 10)
+        add_products(10, g->q_sums + r * D, (const int32_t *)(const void *)x->gradient_rows[r],
                      KEYS / 2, 1, g->key_pairs + j / 2 * D, KEYS / 2);
     for (int i = 0; i < KEYS; i += 8) {
         add_products(8, g->v_sums + (j + i) * D, &x->weights[0][i], 1, KEYS, g->out_pairs,
@@ -379,7 +431,7 @@ static void add_block(struct backward *g, int64_t j, int n_rows, int64_t seen)
 void attention_backward(const struct shape *s, const struct rows *q, const struct rows *k,
                         const struct rows *v, const struct rows *out, const float *total,
                         const struct rows *out_gradient, const struct rows *dq,
-                        const struct rows *dk, const struct rows *dv)
+                        const struct rows *dk, const struct rows *dv, const struct span *hidden)
 {
     const int64_t n = s->n_pos, padded = up_to(n, KEYS);
     struct backward *g = room(sizeof *g);
@@ -387,6 +439,8 @@ void attention_backward(const struct shape *s, const struct rows *q, const struc
                            .q = q,
                            .out = out,
                            .out_gradient = out_gradient,
+                           .hidden = hidden,
+                           .blocks = room(padded / KEYS * 8),
                            .keys = room(padded * D * 2),
                            .values = room(padded * D * 2),
                            .key_pairs = room(padded * D * 2),
@@ -402,12 +456,13 @@ void attention_backward(const struct shape *s, const struct rows *q, const struc
             for (int64_t t = 0; t < n; t += ROWS) {
                 const int64_t last = t + ROWS < n ? t + ROWS : n;
                 enter_rows(g, t, last, total);
-                for (int64_t j = 0; j < keys_seen(s, last - 1); j += KEYS)
-                    add_block(g, j, (int)(last - t), keys_seen(s, t) - j);
+                const int64_t n_blocks = blocks_in_sight(g->blocks, s, hidden, g->b, t, last);
+                for (int64_t i = 0; i < n_blocks; i++) add_block(g, g->blocks[i], (int)(last - t));
                 write_rows(dq, g->b, g->h, t, last, g->q_sums);
             }
             write_rows(dk, g->b, g->h, 0, n, g->k_sums);
             write_rows(dv, g->b, g->h, 0, n, g->v_sums);
         }
-    free(g->keys), free(g->values), free(g->key_pairs), free(g->k_sums), free(g->v_sums), free(g);
+    free(g->blocks), free(g->keys), free(g->values), free(g->key_pairs), free(g->k_sums);
+    free(g->v_sums), free(g);
 }

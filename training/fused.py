@@ -63,44 +63,52 @@ def shape(x, causal):
     return (ctypes.c_int64 * 4)(*x.shape[:3], causal)
 
 
+def spans(hidden):
+    return ctypes.c_void_p(None if hidden is None else hidden.data_ptr())
+
+
 @torch.library.custom_op("phiscope::attention", mutates_args=())
-def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool) -> tuple[torch.Tensor, torch.Tensor]:
-    """[batch, heads, positions, HEAD_DIM] in bf16 -> the same, and what the way back needs."""
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool,
+              hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """[batch, heads, positions, HEAD_DIM] in bf16 -> the same, and what the way back needs. hidden
+    [batch, positions, 2] in int32: the keys that each position does not see, first and behind the last."""
     q, k, v = lined_up(q), lined_up(k), lined_up(v)
     out, total = like(q), q.new_empty(q.shape[:3], dtype=torch.float32)
     given = [ctypes.byref(rows(x)) for x in (q, k, v, out)]
-    library.attention_forward(shape(q, causal), *given, ctypes.c_void_p(total.data_ptr()))
+    library.attention_forward(shape(q, causal), *given, ctypes.c_void_p(total.data_ptr()), spans(hidden))
     return out, total
 
 
 @attention.register_fake
-def _(q, k, v, causal):
+def _(q, k, v, causal, hidden):
     return like(q), q.new_empty(q.shape[:3], dtype=torch.float32)
 
 
 @torch.library.custom_op("phiscope::attention_back", mutates_args=())
 def back(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor, total: torch.Tensor,
-         gradient: torch.Tensor, causal: bool) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+         gradient: torch.Tensor, causal: bool, hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     q, k, v, out, gradient = (lined_up(x) for x in (q, k, v, out, gradient))
     made = like(q), like(q), like(q)
     before = [ctypes.byref(rows(x)) for x in (q, k, v, out)]
     behind = [ctypes.byref(rows(x)) for x in (gradient, *made)]
-    library.attention_backward(shape(q, causal), *before, ctypes.c_void_p(total.data_ptr()), *behind)
+    library.attention_backward(shape(q, causal), *before, ctypes.c_void_p(total.data_ptr()), *behind,
+                               spans(hidden))
     return made
 
 
 @back.register_fake
-def _(q, k, v, out, total, gradient, causal):
+def _(q, k, v, out, total, gradient, causal, hidden):
     return like(q), like(q), like(q)
 
 
 def keep(ctx, inputs, output):
-    q, k, v, ctx.causal = inputs
-    ctx.save_for_backward(q, k, v, *output)
+    q, k, v, ctx.causal, hidden = inputs
+    ctx.save_for_backward(q, k, v, *output, hidden)
 
 
 def gradients(ctx, gradient, _):
-    return *back(*ctx.saved_tensors, gradient, ctx.causal), None
+    *kept, hidden = ctx.saved_tensors
+    return *back(*kept, gradient, ctx.causal, hidden), None, None
 
 
 attention.register_autograd(gradients, setup_context=keep)

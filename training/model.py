@@ -60,17 +60,23 @@ SIZES = {
 def attention(q, k, v):
     """Written out where fused.py has nothing: PyTorch's own fused kernel is slower."""
     if fused.fits(q, k):
-        return fused.attention(q, k, v, False)[0]
+        return fused.attention(q, k, v, False, None)[0]
     scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2))
     return torch.matmul(torch.softmax(scores, -1), v)
 
 
-def causal_attention(q, k, v):
-    return fused.attention(q, k, v, True)[0] if fused.fits(q, k) else stretches(q, k, v)
+def causal_attention(q, k, v, hidden=None):
+    """hidden [batch, positions, 2]: keys that a position does not see although they come before it."""
+    return fused.attention(q, k, v, True, hidden)[0] if fused.fits(q, k) else stretches(q, k, v, hidden)
+
+
+def in_spans(keys, spans):
+    """keys [n], spans [..., 2] -> [..., n]"""
+    return (keys >= spans[..., :1]) & (keys < spans[..., 1:])
 
 
 @torch.compiler.disable  # its softmax over a length that changes takes four times as long
-def stretches(q, k, v):
+def stretches(q, k, v, hidden):
     """The queries are the last positions of the keys. Goes by stretches of queries, so that keys that none
     of a stretch may see cost nothing."""
     q, t, start, out = q * q.shape[-1] ** -0.5, q.shape[2], k.shape[2] - q.shape[2], []
@@ -78,8 +84,11 @@ def stretches(q, k, v):
         end = min(at + STRETCH, t)
         seen = start + end
         scores = torch.matmul(q[:, :, at:end], k[:, :, :seen].transpose(-1, -2))
-        future = torch.full((end - at, seen), -math.inf, dtype=q.dtype, device=q.device).triu(start + at + 1)
-        out.append(torch.matmul(torch.softmax(scores + future, -1), v[:, :, :seen]))
+        scores = scores + torch.full((end - at, seen), -math.inf, dtype=q.dtype, device=q.device).triu(start + at + 1)
+        if hidden is not None:
+            keys = torch.arange(seen, device=q.device)
+            scores = scores.masked_fill(in_spans(keys, hidden[:, at:end])[:, None], -math.inf)
+        out.append(torch.matmul(torch.softmax(scores, -1), v[:, :, :seen]))
     return torch.cat(out, 2)
 
 
@@ -166,14 +175,14 @@ class DecoderAttention(nn.Module):
         self.qkv_proj = nn.Linear(c.hidden, 3 * c.hidden, bias=False)
         self.o_proj = nn.Linear(c.hidden, c.hidden, bias=False)
 
-    def forward(self, x, rotary, cache=None):
+    def forward(self, x, rotary, hidden=None, cache=None):
         q, k, v = (split_heads(p, self.heads) for p in self.qkv_proj(x).chunk(3, -1))
         q, k = rotate(q, rotary), rotate(k, rotary)
         if cache is not None:
             if "k" in cache:
                 k, v = torch.cat([cache["k"], k], 2), torch.cat([cache["v"], v], 2)
             cache["k"], cache["v"] = k, v
-        return self.o_proj(join_heads(causal_attention(q, k, v))), q, k
+        return self.o_proj(join_heads(causal_attention(q, k, v, hidden))), q, k
 
 
 class DecoderLayer(nn.Module):
@@ -185,17 +194,18 @@ class DecoderLayer(nn.Module):
         self.mlp.gate_up_proj = nn.Linear(c.hidden, 2 * c.mlp, bias=False)
         self.mlp.down_proj = nn.Linear(c.mlp, c.hidden, bias=False)
 
-    def forward(self, x, rotary, cache=None):
-        y, q, k = self.self_attn(self.input_layernorm(x), rotary, cache)
+    def forward(self, x, rotary, hidden=None, cache=None):
+        y, q, k = self.self_attn(self.input_layernorm(x), rotary, hidden, cache)
         x = x + y
         gate, up = self.mlp.gate_up_proj(self.post_attention_layernorm(x)).chunk(2, -1)
         return x + self.mlp.down_proj(F.silu(gate) * up), q, k
 
 
-def rotary_table(start, length, head_dim, like):
-    inverse = 1.0 / 10000 ** (torch.arange(0, head_dim, 2, dtype=torch.float32) / head_dim)
-    angle = torch.arange(start, start + length, dtype=torch.float32)[:, None] * inverse
-    angle = torch.cat([angle, angle], 1)
+def rotary_table(positions, head_dim, like):
+    """positions [batch, t] -> cosines and sines [batch, 1, t, head_dim], the same for all heads"""
+    inverse = 1.0 / 10000 ** (torch.arange(0, head_dim, 2, dtype=torch.float32, device=positions.device) / head_dim)
+    angle = positions[:, None, :, None].float() * inverse
+    angle = torch.cat([angle, angle], -1)
     return angle.cos().to(like), angle.sin().to(like)
 
 
@@ -206,7 +216,7 @@ def rotate(x, rotary):
 
 
 class Phi3V(nn.Module):
-    GUIDED_LAYERS, GUIDED_HEADS = (1, 2), 2   # guided attention in training, see train.py
+    GUIDED_LAYERS, GUIDED_HEADS = (1, 2, 3), 2   # guided attention in training, see train.py
 
     def __init__(self, c):
         super().__init__()
@@ -268,14 +278,16 @@ class Phi3V(nn.Module):
             x = x.masked_scatter((ids < 0)[..., None], image_rows)
         return x
 
-    def decode(self, x, caches=None):
-        """x [b, t, H] -> last hidden state, and (q, k) of the guided layers."""
-        start = caches[0]["k"].shape[2] if caches and "k" in caches[0] else 0
-        t = x.shape[1]
-        rotary = rotary_table(start, t, self.c.hidden // self.c.heads, x)
+    def decode(self, x, positions=None, hidden=None, caches=None):
+        """x [b, t, H] -> last hidden state, and (q, k) of the guided layers. positions [b, t]: other ones than one
+        behind another; hidden: as causal_attention takes it."""
+        if positions is None:
+            start = caches[0]["k"].shape[2] if caches and "k" in caches[0] else 0
+            positions = torch.arange(start, start + x.shape[1], device=x.device).expand(x.shape[0], -1)
+        rotary = rotary_table(positions, self.c.hidden // self.c.heads, x)
         guided = []
         for i, layer in enumerate(self.model.layers):
-            x, q, k = layer(x, rotary, caches[i] if caches else None)
+            x, q, k = layer(x, rotary, hidden, caches[i] if caches else None)
             if i in self.GUIDED_LAYERS:
                 guided.append((q[:, :self.GUIDED_HEADS], k[:, :self.GUIDED_HEADS]))
         return self.model.norm(x), guided
@@ -287,7 +299,7 @@ class Phi3V(nn.Module):
         caches, out = [{} for _ in self.model.layers], []
         x = self.embed(torch.tensor([ids]), rows)
         while len(out) < longest:
-            h, _ = self.decode(x, caches)
+            h, _ = self.decode(x, caches=caches)
             token = int(self.lm_head(h[0, -1]).float().argmax())
             if token in stop:
                 break

@@ -30,6 +30,9 @@ SHARES = {  # of render.py's kinds, and of those drawn here
 }
 NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
 TURNS = (0.1, 0.2, 0.25, 0.25, 0.2)  # shares of one, two, ... questions: the picture costs more than they do
+# further conversations about the same picture, which do not see one another and share what the picture costs
+OTHERS = 5
+OTHER_TURNS = (0.6, 0.3, 0.1)
 LONGEST_TEXT = 220  # letters of a page that is to be read aloud
 
 
@@ -46,9 +49,11 @@ class Source:
         return self.entry(rng, self.kinds[rng.choice(len(self.kinds), p=self.shares)])
 
     def sample(self, rng):
-        """One conversation; one in eight with its pictures named inside of the question."""
+        """Conversations about the same pictures; one sample in eight is a single one, with its pictures named inside
+        of the question."""
         sample, looks = self.conversation(rng)
-        sample.inside = rng.random() < 1 / 8
+        if rng.random() < 1 / 8:
+            sample.inside, sample.others = True, ()
         return sample, looks
 
     def conversation(self, rng):
@@ -102,15 +107,16 @@ def read(path):
 
 
 def about(rng, pictures, looks):
-    """A conversation about pictures of one kind."""
+    """Conversations about pictures of one kind."""
     if len(pictures) == 2:
         return tasks.compared(rng, pictures), looks
     kind = pictures[0].kind
     if kind == "unknown":
         turns = [(ask(rng, pick(rng, tasks.UNKNOWN_ASKED)), tasks.say(tasks.CANNOT))]
-    else:
-        turns = tasks.turns_about(rng, pictures[0], TURNS)
-    return tasks.Sample(pictures, turns, kind), looks
+        return tasks.Sample(pictures, turns, kind), looks
+    first, *others = (tasks.turns_about(rng, pictures[0], shares) for shares in (TURNS, *[OTHER_TURNS] * OTHERS))
+    # a page is read aloud whatever is asked
+    return tasks.Sample(pictures, first, kind, others=[] if kind == "page" else others), looks
 
 
 def drawn(rng, kind, pictures):

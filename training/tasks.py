@@ -24,6 +24,7 @@ class Sample:
     kind: str
     shown: list = None  # pictures that come with each turn; None: all with the first
     given: int = 0      # characters of the (only) answer that are not learned
+    others: list = ()   # further conversations about the same pictures: lists of turns
     inside: bool = False  # each turn's pictures are named behind the question's words instead of before them
 
     def pictures_of(self, turn):
