@@ -12,7 +12,7 @@ import tasks
 import tokenizer
 import windows
 
-TOGETHER = 6   # samples in one forward pass of stage 3; more would only cost memory
+TOGETHER = 3   # samples in one forward pass of stage 3; more would only be of more unlike lengths
 LONE_CROPS = 12 # read in each step of stage 3 besides every six pictures
 NUMBERS = 0.4   # share of packed crops that is numbers, whose digits no word helps to guess
 LONGEST_LONE = 120  # letters of a lone crop that is read
@@ -228,8 +228,7 @@ def conclusions(rng, size, c):
 def in_groups(samples, together):
     """Lists of samples of one number of pictures and about one length, so that little padding is computed.
     samples: (sample, looks)."""
-    samples = sorted(samples, key=lambda s: (len(s[1]), sum(len(look[0]) for look in s[1]),
-                                             sum(len(q) + len(a.text) for turns in (s[0].turns, *s[0].others) for q, a in turns)))
+    samples = sorted(samples, key=lambda s: (len(s[1]), sum(len(look[0]) for look in s[1]), s[0].letters()))
     for count in sorted({len(looks) for _, looks in samples}):
         same = [s for s in samples if len(s[1]) == count]
         for i in range(0, len(same), together):

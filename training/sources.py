@@ -30,8 +30,9 @@ SHARES = {  # of render.py's kinds, and of those drawn here
 }
 NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
 TURNS = (0.1, 0.2, 0.25, 0.25, 0.2)  # shares of one, two, ... questions: the picture costs more than they do
-# further conversations about the same picture, which do not see one another and share what the picture costs
-OTHERS = 5
+# further conversations about the same picture, which do not see one another and share what the picture costs, until
+# there are so many letters:
+LETTERS = 900
 OTHER_TURNS = (0.6, 0.3, 0.1)
 LONGEST_TEXT = 220  # letters of a page that is to be read aloud
 
@@ -114,9 +115,13 @@ def about(rng, pictures, looks):
     if kind == "unknown":
         turns = [(ask(rng, pick(rng, tasks.UNKNOWN_ASKED)), tasks.say(tasks.CANNOT))]
         return tasks.Sample(pictures, turns, kind), looks
-    first, *others = (tasks.turns_about(rng, pictures[0], shares) for shares in (TURNS, *[OTHER_TURNS] * OTHERS))
-    # a page is read aloud whatever is asked
-    return tasks.Sample(pictures, first, kind, others=[] if kind == "page" else others), looks
+    sample = tasks.Sample(pictures, tasks.turns_about(rng, pictures[0], TURNS), kind, others=[])
+    while kind != "page":  # which is read aloud whatever is asked
+        turns = tasks.turns_about(rng, pictures[0], OTHER_TURNS)
+        if sample.letters() + tasks.letters(turns) > LETTERS:
+            break
+        sample.others.append(turns)
+    return sample, looks
 
 
 def drawn(rng, kind, pictures):

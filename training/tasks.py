@@ -27,12 +27,20 @@ class Sample:
     others: list = ()   # further conversations about the same pictures: lists of turns
     inside: bool = False  # each turn's pictures are named behind the question's words instead of before them
 
+    def letters(self):
+        """Of all questions and answers."""
+        return sum(map(letters, (self.turns, *self.others)))
+
     def pictures_of(self, turn):
         """Numbers of the pictures that come with a turn."""
         if self.shown is None:
             return range(len(self.pictures)) if turn == 0 else range(0)
         first = sum(self.shown[:turn])
         return range(first, first + self.shown[turn])
+
+
+def letters(turns):
+    return sum(len(question) + len(answer.text) for question, answer in turns)
 
 
 class Said(NamedTuple):

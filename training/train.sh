@@ -24,6 +24,6 @@ stage run 2 54 --full --pictures "$folder/pictures" --batch 32 --constant 0.6 --
 # whole pictures: from kept features, then with a tower that learns as well
 $python features.py "$folder/run/stage2.pt" --pictures "$folder/pictures" --out "$folder/features" \
     --shards "$(part 600 1 | cut -d. -f1)"
-stage run 3 400 --full --features "$folder/features" --batch 12 --constant 0.6 --floor 0.03 --average 0.01 --rate 0.5
+stage run 3 400 --full --features "$folder/features" --batch 6 --constant 0.6 --floor 0.03 --average 0.01 --rate 0.5
 stage last 3 60 --checkpoint "$folder/run/stage3.pt" --full --pictures "$folder/pictures" --batch 8 \
     --rate 0.2 --constant 0.2 --floor 0.05 --average 0.01
