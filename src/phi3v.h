@@ -139,7 +139,8 @@ struct phi3v_model_info {
     int64_t ctx_model;   /* max_position_embeddings */
     int64_t rope_switch; /* longest sequence with the short rope factors; 0: one list only */
     /* The vision tower */
-    int vision_layers; /* as stored; the last one is never run */
+    int vision_layers;     /* as stored */
+    int vision_run_layers; /* of them, those that run (layer_idx) */
     int vision_width, vision_mlp_width;
     int patch_side;  /* pixels */
     int crop_side;   /* pixels */

@@ -374,6 +374,7 @@ static void fill_info(struct phi3v_model *m)
         .head_dim = c->head_dim,
         .n_vocab = c->n_vocab,
         .vision_layers = c->vision.n_layers,
+        .vision_run_layers = c->vision.n_run_layers,
         .vision_width = c->vision.hidden,
         .vision_mlp_width = c->vision.intermediate,
         .mlp_width = c->intermediate,
