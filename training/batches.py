@@ -16,7 +16,7 @@ TOGETHER = 3   # samples in one forward pass of stage 3; more would only be of m
 LONE_CROPS = 12 # read in each step of stage 3 besides every six pictures
 NUMBERS = 0.4   # share of packed crops that is numbers, whose digits no word helps to guess
 LONGEST_LONE = 120  # letters of a lone crop that is read
-CONCLUDED = 1   # conclusions without a picture, for each picture of stage 3
+CONCLUDED = 3   # pictures of stage 3 for each conclusion without a picture
 WINDOWS = 5     # crops cut from a picture of stage 1
 OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
 OTHER_OVERVIEWS = 0.15
@@ -87,13 +87,13 @@ class Encoded:
     seen: set        # places whose target is copied from the picture
     guide: list      # (query, key, key): places of letters with a known place on a picture, in the text, or both
     positions: list = None  # of each id in its own conversation
-    hidden: list = None     # (first, end) of the places before it that are not of its conversation
+    sights: list = None     # which places each id sees, as model.causal_attention takes it
 
 
 def encode(sample, looks, c, lone):
     """A sample's conversations one behind another; those behind the first begin behind the pictures, which all share."""
     whole = conversation(sample, looks, c, lone)
-    whole.positions, whole.hidden = list(range(len(whole.ids))), [(0, 0)] * len(whole.ids)
+    whole.positions, whole.sights = list(range(len(whole.ids))), [(i + 1, 0, 0) for i in range(len(whole.ids))]
     shared = 1 + max((i for i, token in enumerate(whole.ids) if token < 0), default=-1)
     for turns in sample.others:
         part, begin = conversation(replace(sample, turns=turns), looks, c, lone), len(whole.ids)
@@ -102,7 +102,7 @@ def encode(sample, looks, c, lone):
             return place + by if place >= shared else place
         whole.ids += part.ids[shared:]
         whole.positions += range(shared, len(part.ids))
-        whole.hidden += [(shared, begin)] * (len(part.ids) - shared)
+        whole.sights += [(i + 1, shared, begin) for i in range(begin, len(whole.ids))]
         whole.targets.update((moved(i), token) for i, token in part.targets.items())
         whole.seen.update(map(moved, part.seen))
         whole.guide += [tuple(map(moved, places)) for places in part.guide]
@@ -189,20 +189,23 @@ def collate(samples, all_looks, c, lone=False):
     encoded = [encode(s, l, c, lone) for s, l in zip(samples, all_looks)]
     length = max(len(e.ids) for e in encoded)
     length = (length + 7) // 8 * 8
-    ids = np.zeros((len(encoded), length), np.int64)
-    targets = np.full_like(ids, labels.IGNORE)
-    seen = np.zeros(ids.shape, bool)
-    positions, hidden = np.zeros_like(ids), np.zeros((*ids.shape, 2), np.int32)
+    most = max(len(e.targets) for e in encoded)
+    most = (most + 7) // 8 * 8
+    ids, rows = np.zeros((len(encoded), length), np.int64), np.zeros((len(encoded), most), np.int64)
+    positions, sights = np.zeros_like(ids), np.zeros((*ids.shape, 3), np.int32)
+    sights[..., 0] = 1
+    targets, seen = np.full_like(rows, labels.IGNORE), np.zeros(rows.shape, bool)
     guide = []
     for i, e in enumerate(encoded):
-        ids[i, :len(e.ids)], positions[i, :len(e.ids)], hidden[i, :len(e.ids)] = e.ids, e.positions, e.hidden
-        targets[i, list(e.targets)] = list(e.targets.values())
-        seen[i, list(e.seen)] = True
+        n, m = len(e.ids), len(e.targets)
+        ids[i, :n], positions[i, :n], sights[i, :n] = e.ids, e.positions, e.sights
+        rows[i, :m], targets[i, :m] = list(e.targets), list(e.targets.values())
+        seen[i, :m] = [place in e.seen for place in e.targets]
         guide += [(i, *places) for places in e.guide]
     looks = [look for looks in all_looks for look in looks]
-    batch = {"ids": torch.from_numpy(ids), "targets": torch.from_numpy(targets),
-             "seen": torch.from_numpy(seen), "positions": torch.from_numpy(positions),
-             "hidden": torch.from_numpy(hidden),
+    batch = {"ids": torch.from_numpy(ids), "positions": torch.from_numpy(positions),
+             "sights": torch.from_numpy(sights), "rows": torch.from_numpy(rows),
+             "targets": torch.from_numpy(targets), "seen": torch.from_numpy(seen),
              "guide": torch.tensor(guide, dtype=torch.long).view(-1, 4),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
     if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
@@ -251,4 +254,4 @@ def make(stage, rng, size, c, mix, together=TOGETHER, store=None, source=None):
         samples = [(s, [look(p, c) for p in s.pictures]) for s in drawn]
     # lone crops cost little and hold many letters: reading goes on improving beside the tasks
     return [collate(*group, c) for group in in_groups(samples, together)] + [
-        lone_batch(rng, max(1, size * LONE_CROPS // 6), c)] + conclusions(rng, size * CONCLUDED, c)
+        lone_batch(rng, max(1, size * LONE_CROPS // 6), c)] + conclusions(rng, max(2, size // CONCLUDED), c)

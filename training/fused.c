@@ -26,11 +26,11 @@ struct rows {
     int64_t batch, head, pos; // in elements
 };
 struct shape {
-    int64_t n_batch, n_heads, n_pos;
-    int64_t causal;
+    int64_t n_batch, n_heads, n_queries, n_keys;
 };
-struct span {
-    int32_t first, end;
+/* Which keys a query sees: those of [0, seen), at least one, but not those of [hidden, end). */
+struct sight {
+    int32_t seen, hidden, end;
 };
 
 static inline bf16 *row(const struct rows *r, int64_t b, int64_t h, int64_t t)
@@ -185,18 +185,11 @@ static const float LOG2_E = 1.44269504f;
 
 static inline int64_t up_to(int64_t n, int64_t step) { return (n + step - 1) / step * step; }
 
-/* Which keys a row sees: those of [0, seen) that are not hidden. */
-struct sight {
-    int64_t seen;
-    struct span hidden;
-};
-
-/* hidden [n_batch][n_pos], or NULL */
-static inline struct sight sight_of(const struct shape *s, const struct span *hidden, int64_t b,
+/* sights [n_batch][n_queries], or NULL: all keys are seen */
+static inline struct sight sight_of(const struct shape *s, const struct sight *sights, int64_t b,
                                     int64_t t)
 {
-    return (struct sight){.seen = s->causal ? t + 1 : s->n_pos,
-                          .hidden = hidden ? hidden[b * s->n_pos + t] : (struct span){0}};
+    return sights ? sights[b * s->n_queries + t] : (struct sight){.seen = (int32_t)s->n_keys};
 }
 
 /* Those of the keys j to j + W - 1 that are below n. */
@@ -207,21 +200,21 @@ static inline __mmask16 below(int64_t n, int64_t j)
 
 static inline __mmask16 in_sight(struct sight x, int64_t j)
 {
-    return below(x.seen, j) & (below(x.hidden.first, j) | (__mmask16)~below(x.hidden.end, j));
+    return below(x.seen, j) & (below(x.hidden, j) | (__mmask16)~below(x.end, j));
 }
 
 /* The blocks of keys of which one of the rows [t, last) sees something: their first keys. */
-static int64_t blocks_in_sight(int64_t *blocks, const struct shape *s, const struct span *hidden,
+static int64_t blocks_in_sight(int64_t *blocks, const struct shape *s, const struct sight *sights,
                                int64_t b, int64_t t, int64_t last)
 {
     int64_t n = 0;
-    for (int64_t j = 0; j < sight_of(s, hidden, b, last - 1).seen; j += KEYS) {
-        int is_hidden = 1;
+    for (int64_t j = 0; j < s->n_keys; j += KEYS) {
+        int is_seen = 0;
         for (int64_t r = t; r < last; r++) {
-            struct sight x = sight_of(s, hidden, b, r);
-            is_hidden &= x.hidden.first <= j && j + KEYS <= x.hidden.end;
+            struct sight x = sight_of(s, sights, b, r);
+            is_seen |= j < x.seen && !(x.hidden <= j && j + KEYS <= x.end);
         }
-        if (!is_hidden) blocks[n++] = j;
+        if (is_seen) blocks[n++] = j;
     }
     return n;
 }
@@ -259,7 +252,7 @@ static float weigh(bf16 *weights, float *high, const float *s, struct sight x,
 /* What one head needs while its rows are computed. */
 struct forward {
     const struct shape *s;
-    const struct span *hidden;
+    const struct sight *sights;
     int64_t b, h, padded, *blocks;
     int32_t *keys, *values; // by_dim, by_pos
     bf16 *rows, *weights;   // [ROWS][D], [ROWS][padded]
@@ -269,9 +262,9 @@ struct forward {
 static void forward_rows(const struct forward *f, int64_t t, const struct rows *q,
                          const struct rows *out, float *totals)
 {
-    const int64_t n = f->s->n_pos, last = t + ROWS < n ? t + ROWS : n, step = f->padded;
+    const int64_t n = f->s->n_queries, last = t + ROWS < n ? t + ROWS : n, step = f->padded;
     const int64_t *blocks = f->blocks,
-                  n_blocks = blocks_in_sight(f->blocks, f->s, f->hidden, f->b, t, last);
+                  n_blocks = blocks_in_sight(f->blocks, f->s, f->sights, f->b, t, last);
     const __m512 scale = _mm512_set1_ps(LOG2_E / sqrtf(D));
     float inverse[ROWS];
     copy_rows(f->rows, q, f->b, f->h, t, n);
@@ -279,7 +272,7 @@ static void forward_rows(const struct forward *f, int64_t t, const struct rows *
         scores(f->scores + i * KEYS, step, f->rows, f->keys + blocks[i] * PAIRS);
     for (int64_t r = t, at = 0; r < last; r++, at += step) {
         float high, sum = weigh(f->weights + at, &high, f->scores + at,
-                                sight_of(f->s, f->hidden, f->b, r), blocks, n_blocks, scale);
+                                sight_of(f->s, f->sights, f->b, r), blocks, n_blocks, scale);
         inverse[r - t] = 1 / sum;
         totals[r] = high + log2f(sum);
     }
@@ -299,15 +292,14 @@ static void forward_rows(const struct forward *f, int64_t t, const struct rows *
     }
 }
 
-/* total [n_batch][n_heads][n_pos]: log2 of the sum of a row's weights, which the way back needs.
- * hidden [n_batch][n_pos], or NULL: keys that a row does not see; it sees itself. */
+/* total [n_batch][n_heads][n_queries]: log2 of the sum of a row's weights, which the way back needs. */
 void attention_forward(const struct shape *s, const struct rows *q, const struct rows *k,
                        const struct rows *v, const struct rows *out, float *total,
-                       const struct span *hidden)
+                       const struct sight *sights)
 {
-    const int64_t n = s->n_pos, padded = up_to(n, KEYS);
+    const int64_t n = s->n_keys, padded = up_to(n, KEYS);
     struct forward f = {.s = s,
-                        .hidden = hidden,
+                        .sights = sights,
                         .padded = padded,
                         .blocks = room(padded / KEYS * 8),
                         .keys = room(padded * D * 2),
@@ -318,10 +310,10 @@ void attention_forward(const struct shape *s, const struct rows *q, const struct
                         .sums = room(ROWS * D * 4)};
     memset(f.weights, 0, (size_t)padded * ROWS * 2);
     for (f.b = 0; f.b < s->n_batch; f.b++)
-        for (f.h = 0; f.h < s->n_heads; f.h++, total += n) {
+        for (f.h = 0; f.h < s->n_heads; f.h++, total += s->n_queries) {
             by_dim(f.keys, k, f.b, f.h, n, padded);
             by_pos(f.values, v, f.b, f.h, 0, padded, n);
-            for (int64_t t = 0; t < n; t += ROWS) forward_rows(&f, t, q, out, total);
+            for (int64_t t = 0; t < s->n_queries; t += ROWS) forward_rows(&f, t, q, out, total);
         }
     free(f.blocks), free(f.keys), free(f.values), free(f.rows), free(f.weights), free(f.scores);
     free(f.sums);
@@ -381,7 +373,7 @@ static void write_rows(const struct rows *to, int64_t b, int64_t h, int64_t firs
 struct backward {
     const struct shape *s;
     const struct rows *q, *out, *out_gradient;
-    const struct span *hidden;
+    const struct sight *given; // of all rows
     int64_t b, h, *blocks;
     int32_t *keys, *values, *key_pairs; // by_dim, by_dim, by_pos
     float *k_sums, *v_sums;             // [padded][D]
@@ -395,13 +387,13 @@ struct backward {
 /* Rows from t on: `deltas` are the products of the output and its gradient. */
 static void enter_rows(struct backward *g, int64_t t, int64_t last, const float *totals)
 {
-    const int64_t b = g->b, h = g->h, n = g->s->n_pos;
+    const int64_t b = g->b, h = g->h, n = g->s->n_queries;
     for (int64_t r = t; r < last; r++) {
         const bf16 *a = row(g->out, b, h, r), *c = row(g->out_gradient, b, h, r);
         __m512 sum = _mm512_mul_ps(wide(a), wide(c));
         g->deltas[r - t] = _mm512_reduce_add_ps(_mm512_fmadd_ps(wide(a + W), wide(c + W), sum));
         g->totals[r - t] = totals[r];
-        g->sights[r - t] = sight_of(g->s, g->hidden, b, r);
+        g->sights[r - t] = sight_of(g->s, g->given, b, r);
     }
     copy_rows(g->q_rows, g->q, b, h, t, n);
     copy_rows(g->out_rows, g->out_gradient, b, h, t, n);
@@ -431,15 +423,15 @@ static void add_block(struct backward *g, int64_t j, int n_rows)
 void attention_backward(const struct shape *s, const struct rows *q, const struct rows *k,
                         const struct rows *v, const struct rows *out, const float *total,
                         const struct rows *out_gradient, const struct rows *dq,
-                        const struct rows *dk, const struct rows *dv, const struct span *hidden)
+                        const struct rows *dk, const struct rows *dv, const struct sight *sights)
 {
-    const int64_t n = s->n_pos, padded = up_to(n, KEYS);
+    const int64_t n = s->n_keys, n_rows = s->n_queries, padded = up_to(n, KEYS);
     struct backward *g = room(sizeof *g);
     *g = (struct backward){.s = s,
                            .q = q,
                            .out = out,
                            .out_gradient = out_gradient,
-                           .hidden = hidden,
+                           .given = sights,
                            .blocks = room(padded / KEYS * 8),
                            .keys = room(padded * D * 2),
                            .values = room(padded * D * 2),
@@ -447,16 +439,16 @@ void attention_backward(const struct shape *s, const struct rows *q, const struc
                            .k_sums = room(padded * D * 4),
                            .v_sums = room(padded * D * 4)};
     for (g->b = 0; g->b < s->n_batch; g->b++)
-        for (g->h = 0; g->h < s->n_heads; g->h++, total += n) {
+        for (g->h = 0; g->h < s->n_heads; g->h++, total += n_rows) {
             by_dim(g->keys, k, g->b, g->h, n, padded);
             by_dim(g->values, v, g->b, g->h, n, padded);
             by_pos(g->key_pairs, k, g->b, g->h, 0, padded, n);
             memset(g->k_sums, 0, (size_t)padded * D * 4);
             memset(g->v_sums, 0, (size_t)padded * D * 4);
-            for (int64_t t = 0; t < n; t += ROWS) {
-                const int64_t last = t + ROWS < n ? t + ROWS : n;
+            for (int64_t t = 0; t < n_rows; t += ROWS) {
+                const int64_t last = t + ROWS < n_rows ? t + ROWS : n_rows;
                 enter_rows(g, t, last, total);
-                const int64_t n_blocks = blocks_in_sight(g->blocks, s, hidden, g->b, t, last);
+                const int64_t n_blocks = blocks_in_sight(g->blocks, s, sights, g->b, t, last);
                 for (int64_t i = 0; i < n_blocks; i++) add_block(g, g->blocks[i], (int)(last - t));
                 write_rows(dq, g->b, g->h, t, last, g->q_sums);
             }

@@ -40,7 +40,7 @@ library = compiled()
 
 def fits(q, k):
     return (library is not None and q.device.type == "cpu" and q.dtype == torch.bfloat16
-            and q.shape[-1] == HEAD_DIM and q.shape == k.shape)
+            and q.shape[-1] == HEAD_DIM)
 
 
 def rows(x):
@@ -59,56 +59,56 @@ def like(x):
     return x.new_empty(b, t, h, d).transpose(1, 2)
 
 
-def shape(x, causal):
-    return (ctypes.c_int64 * 4)(*x.shape[:3], causal)
+def shape(q, k):
+    return (ctypes.c_int64 * 4)(*q.shape[:3], k.shape[2])
 
 
-def spans(hidden):
-    return ctypes.c_void_p(None if hidden is None else hidden.data_ptr())
+def given(sights):
+    return ctypes.c_void_p(None if sights is None else sights.data_ptr())
 
 
 @torch.library.custom_op("phiscope::attention", mutates_args=())
-def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, causal: bool,
-              hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
-    """[batch, heads, positions, HEAD_DIM] in bf16 -> the same, and what the way back needs. hidden
-    [batch, positions, 2] in int32: the keys that each position does not see, first and behind the last."""
+def attention(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor,
+              sights: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+    """[batch, heads, positions, HEAD_DIM] in bf16 -> the same for each query, and what the way back needs. sights
+    [batch, queries, 3] in int32: which keys each query sees, as model.causal_attention takes it; None: all."""
     q, k, v = lined_up(q), lined_up(k), lined_up(v)
     out, total = like(q), q.new_empty(q.shape[:3], dtype=torch.float32)
-    given = [ctypes.byref(rows(x)) for x in (q, k, v, out)]
-    library.attention_forward(shape(q, causal), *given, ctypes.c_void_p(total.data_ptr()), spans(hidden))
+    tensors = [ctypes.byref(rows(x)) for x in (q, k, v, out)]
+    library.attention_forward(shape(q, k), *tensors, ctypes.c_void_p(total.data_ptr()), given(sights))
     return out, total
 
 
 @attention.register_fake
-def _(q, k, v, causal, hidden):
+def _(q, k, v, sights):
     return like(q), q.new_empty(q.shape[:3], dtype=torch.float32)
 
 
 @torch.library.custom_op("phiscope::attention_back", mutates_args=())
 def back(q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, out: torch.Tensor, total: torch.Tensor,
-         gradient: torch.Tensor, causal: bool, hidden: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+         gradient: torch.Tensor, sights: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     q, k, v, out, gradient = (lined_up(x) for x in (q, k, v, out, gradient))
-    made = like(q), like(q), like(q)
+    made = like(q), like(k), like(k)
     before = [ctypes.byref(rows(x)) for x in (q, k, v, out)]
     behind = [ctypes.byref(rows(x)) for x in (gradient, *made)]
-    library.attention_backward(shape(q, causal), *before, ctypes.c_void_p(total.data_ptr()), *behind,
-                               spans(hidden))
+    library.attention_backward(shape(q, k), *before, ctypes.c_void_p(total.data_ptr()), *behind,
+                               given(sights))
     return made
 
 
 @back.register_fake
-def _(q, k, v, out, total, gradient, causal, hidden):
-    return like(q), like(q), like(q)
+def _(q, k, v, out, total, gradient, sights):
+    return like(q), like(k), like(k)
 
 
 def keep(ctx, inputs, output):
-    q, k, v, ctx.causal, hidden = inputs
-    ctx.save_for_backward(q, k, v, *output, hidden)
+    q, k, v, sights = inputs
+    ctx.save_for_backward(q, k, v, *output, sights)
 
 
 def gradients(ctx, gradient, _):
-    *kept, hidden = ctx.saved_tensors
-    return *back(*kept, gradient, ctx.causal, hidden), None, None
+    *kept, sights = ctx.saved_tensors
+    return *back(*kept, gradient, sights), None
 
 
 attention.register_autograd(gradients, setup_context=keep)

@@ -49,7 +49,7 @@ class Config:
 
 SIZES = {
     "tiny": Config(side=56, vision_hidden=48, vision_layers=3, vision_heads=2, vision_mlp=96,
-                   hidden=64, layers=4, heads=2, mlp=96),  # to try the scripts
+                   hidden=64, layers=5, heads=2, mlp=96),  # to try the scripts
     "S": Config(),
     "D": Config(num_crops=16, vision_layers=9),  # sees small print; goes on from S
     "M": Config(side=224, vision_hidden=256, vision_layers=8, vision_heads=8, vision_mlp=1024,
@@ -60,35 +60,33 @@ SIZES = {
 def attention(q, k, v):
     """Written out where fused.py has nothing: PyTorch's own fused kernel is slower."""
     if fused.fits(q, k):
-        return fused.attention(q, k, v, False, None)[0]
+        return fused.attention(q, k, v, None)[0]
     scores = torch.matmul(q * q.shape[-1] ** -0.5, k.transpose(-1, -2))
     return torch.matmul(torch.softmax(scores, -1), v)
 
 
-def causal_attention(q, k, v, hidden=None):
-    """hidden [batch, positions, 2]: keys that a position does not see although they come before it."""
-    return fused.attention(q, k, v, True, hidden)[0] if fused.fits(q, k) else stretches(q, k, v, hidden)
+def causal_attention(q, k, v, sights):
+    """sights [batch, queries, 3]: the keys from the first number on and those between the others are not seen."""
+    return fused.attention(q, k, v, sights)[0] if fused.fits(q, k) else stretches(q, k, v, sights)
 
 
-def in_spans(keys, spans):
-    """keys [n], spans [..., 2] -> [..., n]"""
-    return (keys >= spans[..., :1]) & (keys < spans[..., 1:])
+def unseen(n_keys, sights):
+    """[..., 3] -> [..., n_keys]"""
+    keys = torch.arange(n_keys, device=sights.device)
+    seen, hidden, end = sights.split(1, -1)
+    return (keys >= seen) | (keys >= hidden) & (keys < end)
 
 
 @torch.compiler.disable  # its softmax over a length that changes takes four times as long
-def stretches(q, k, v, hidden):
-    """The queries are the last positions of the keys. Goes by stretches of queries, so that keys that none
-    of a stretch may see cost nothing."""
-    q, t, start, out = q * q.shape[-1] ** -0.5, q.shape[2], k.shape[2] - q.shape[2], []
-    for at in range(0, t, STRETCH):
-        end = min(at + STRETCH, t)
-        seen = start + end
-        scores = torch.matmul(q[:, :, at:end], k[:, :, :seen].transpose(-1, -2))
-        scores = scores + torch.full((end - at, seen), -math.inf, dtype=q.dtype, device=q.device).triu(start + at + 1)
-        if hidden is not None:
-            keys = torch.arange(seen, device=q.device)
-            scores = scores.masked_fill(in_spans(keys, hidden[:, at:end])[:, None], -math.inf)
-        out.append(torch.matmul(torch.softmax(scores, -1), v[:, :, :seen]))
+def stretches(q, k, v, sights):
+    """Goes by stretches of queries, so that keys that none of a stretch may see cost nothing."""
+    q, out = q * q.shape[-1] ** -0.5, []
+    for at in range(0, q.shape[2], STRETCH):
+        some = sights[:, at:at + STRETCH]
+        n = int(some[..., 0].max())
+        scores = torch.matmul(q[:, :, at:at + STRETCH], k[:, :, :n].transpose(-1, -2))
+        scores = scores.masked_fill(unseen(n, some)[:, None], -math.inf)
+        out.append(torch.matmul(torch.softmax(scores, -1), v[:, :, :n]))
     return torch.cat(out, 2)
 
 
@@ -175,14 +173,21 @@ class DecoderAttention(nn.Module):
         self.qkv_proj = nn.Linear(c.hidden, 3 * c.hidden, bias=False)
         self.o_proj = nn.Linear(c.hidden, c.hidden, bias=False)
 
-    def forward(self, x, rotary, hidden=None, cache=None):
-        q, k, v = (split_heads(p, self.heads) for p in self.qkv_proj(x).chunk(3, -1))
-        q, k = rotate(q, rotary), rotate(k, rotary)
+    def forward(self, x, rotary, sights, rows=None, cache=None):
+        weight, width = self.qkv_proj.weight, x.shape[-1]
+        if rows is None:
+            q, k, v = (split_heads(p, self.heads) for p in self.qkv_proj(x).chunk(3, -1))
+            q, k = rotate(q, rotary), rotate(k, rotary)
+        else:
+            q = split_heads(F.linear(picked(x, rows), weight[:width]), self.heads)
+            k, v = (split_heads(p, self.heads) for p in F.linear(x, weight[width:]).chunk(2, -1))
+            q, k = rotate(q, [picked(table[:, 0], rows)[:, None] for table in rotary]), rotate(k, rotary)
+            sights = picked(sights, rows)
         if cache is not None:
             if "k" in cache:
                 k, v = torch.cat([cache["k"], k], 2), torch.cat([cache["v"], v], 2)
             cache["k"], cache["v"] = k, v
-        return self.o_proj(join_heads(causal_attention(q, k, v, hidden))), q, k
+        return self.o_proj(join_heads(causal_attention(q, k, v, sights))), q, k
 
 
 class DecoderLayer(nn.Module):
@@ -194,11 +199,17 @@ class DecoderLayer(nn.Module):
         self.mlp.gate_up_proj = nn.Linear(c.hidden, 2 * c.mlp, bias=False)
         self.mlp.down_proj = nn.Linear(c.mlp, c.hidden, bias=False)
 
-    def forward(self, x, rotary, hidden=None, cache=None):
-        y, q, k = self.self_attn(self.input_layernorm(x), rotary, hidden, cache)
-        x = x + y
+    def forward(self, x, rotary, sights, rows=None, cache=None):
+        """sights: as causal_attention takes it; rows [batch, m]: positions whose output is wanted, None: all"""
+        y, q, k = self.self_attn(self.input_layernorm(x), rotary, sights, rows, cache)
+        x = (x if rows is None else picked(x, rows)) + y
         gate, up = self.mlp.gate_up_proj(self.post_attention_layernorm(x)).chunk(2, -1)
         return x + self.mlp.down_proj(F.silu(gate) * up), q, k
+
+
+def picked(x, rows):
+    """x [batch, t, width], rows [batch, m] -> [batch, m, width]"""
+    return x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
 
 
 def rotary_table(positions, head_dim, like):
@@ -216,7 +227,7 @@ def rotate(x, rotary):
 
 
 class Phi3V(nn.Module):
-    GUIDED_LAYERS, GUIDED_HEADS = (1, 2, 3), 2   # guided attention in training, see train.py
+    GUIDED_LAYERS, GUIDED_HEADS = (1, 2, 3), 2   # guided attention in training, see train.py; not the last layer
 
     def __init__(self, c):
         super().__init__()
@@ -278,16 +289,17 @@ class Phi3V(nn.Module):
             x = x.masked_scatter((ids < 0)[..., None], image_rows)
         return x
 
-    def decode(self, x, positions=None, hidden=None, caches=None):
-        """x [b, t, H] -> last hidden state, and (q, k) of the guided layers. positions [b, t]: other ones than one
-        behind another; hidden: as causal_attention takes it."""
+    def decode(self, x, positions=None, sights=None, rows=None, caches=None):
+        """x [b, t, H] -> last hidden state, of `rows` only if they are given, and (q, k) of the guided layers. positions
+        [b, t] and sights: other ones than of one conversation."""
         if positions is None:
             start = caches[0]["k"].shape[2] if caches and "k" in caches[0] else 0
             positions = torch.arange(start, start + x.shape[1], device=x.device).expand(x.shape[0], -1)
+            sights = F.pad(positions[..., None].int() + 1, (0, 2)).contiguous()
         rotary = rotary_table(positions, self.c.hidden // self.c.heads, x)
-        guided = []
+        guided, last = [], len(self.model.layers) - 1
         for i, layer in enumerate(self.model.layers):
-            x, q, k = layer(x, rotary, hidden, caches[i] if caches else None)
+            x, q, k = layer(x, rotary, sights, rows if i == last else None, caches[i] if caches else None)
             if i in self.GUIDED_LAYERS:
                 guided.append((q[:, :self.GUIDED_HEADS], k[:, :self.GUIDED_HEADS]))
         return self.model.norm(x), guided

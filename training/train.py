@@ -26,7 +26,7 @@ import batches
 import draw
 import export
 import labels
-from model import SIZES, Config, Phi3V, in_spans
+from model import SIZES, Config, Phi3V, unseen
 from optim import Optimiser
 from sources import Cached, Live
 from store import Store
@@ -77,7 +77,7 @@ class PatchHead(nn.Module):
         return loss, right
 
 
-def guide_loss(guided, guide, hidden):
+def guide_loss(guided, guide, sights):
     """-log of the attention that the guided heads put on the tokens holding the next letter.
     guide: (sample, query, key, key) of every letter with a known place; the keys may be one."""
     if not len(guide):
@@ -85,12 +85,9 @@ def guide_loss(guided, guide, hidden):
     sample, query, key, other = guide.T
     row, total = torch.arange(len(key), device=guide.device), 0.0
     for q, k in guided:
-        length = k.shape[2]
         scores = torch.cat([torch.matmul(q[i, :, query[sample == i]] * q.shape[-1] ** -0.5, k[i].transpose(-1, -2))
                             for i in sample.unique()], 1).transpose(0, 1).float()  # guide goes by samples
-        keys = torch.arange(length, device=q.device)
-        unseen = (keys > query[:, None]) | in_spans(keys, hidden[sample, query])
-        logs = scores.masked_fill(unseen[:, None], -1e9).log_softmax(-1)
+        logs = scores.masked_fill(unseen(k.shape[2], sights[sample, query])[:, None], -1e9).log_softmax(-1)
         both = torch.logaddexp(logs[row, :, key], logs[row, :, other])
         total = total - torch.where((key == other)[:, None], logs[row, :, key], both).mean()
     return total / len(guided)
@@ -113,12 +110,12 @@ def losses(stage, model, head, batch, settings, frozen, settling=False):
             return loss, figures
         rows = model.image_rows(features, batch["grids"])
     x = model.embed(batch["ids"], rows)
-    h, guided = model.decode(x, batch["positions"], batch["hidden"])
+    h, guided = model.decode(x, batch["positions"], batch["sights"], batch["rows"])
     wanted = batch["targets"] != labels.IGNORE
     logits, truth = model.lm_head(h[wanted]).float(), batch["targets"][wanted]
     answer = F.cross_entropy(logits, truth)
     right = logits.argmax(-1) == truth
-    guide = guide_loss(guided, batch["guide"], batch["hidden"])
+    guide = guide_loss(guided, batch["guide"], batch["sights"])
     if rows is not None:
         seen = batch["seen"][wanted]
         figures.update(answer=float(answer.detach()), right=float(right.float().mean()),
