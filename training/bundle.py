@@ -10,7 +10,6 @@ import io
 import tarfile
 from pathlib import Path
 
-import torch
 from fontTools import subset
 
 import draw
@@ -23,15 +22,12 @@ LOSSY = {"cover": 90, "photo": 80}  # quality in WebP of what photographs are pa
 
 
 def weights(checkpoint, folder, tower):
-    model = export.load(checkpoint)
-    named = {n: p.detach() for n, p in model.named_parameters() if not tower or "vision_model" in n}
+    named, c = export.parameters(checkpoint, tower)
     export.write_safetensors(folder / "weights.aa", named)
-    average = torch.load(checkpoint, map_location="cpu", weights_only=False)["average"]
-    heads = {n.removeprefix("head."): w.bfloat16() for n, w in average.items() if n.startswith("head.")}
-    export.write_safetensors(folder / "heads.safetensors", heads)
+    export.write_heads(folder / "heads.safetensors", checkpoint)
     configs = folder / "configs"
     configs.mkdir(exist_ok=True)
-    export.write_configs(configs, model.c)
+    export.write_configs(configs, c)
     with tarfile.open(folder / "configs.tar", "w") as tar:
         for path in sorted(configs.iterdir()):
             tar.add(path, path.name)

@@ -1,8 +1,9 @@
 """Writes a checkpoint as a model folder in the published layout.
 
-    python export.py RUN_FOLDER/stage3.pt ../models/default [--heads heads.safetensors]
+    python export.py RUN_FOLDER/stage3.pt ../models/default [--heads heads.safetensors] [--tower]
 
-The patch heads are no part of the model, but training goes on better with them than with new ones.
+The patch heads are no part of the model, but training goes on better with them than with new ones. --tower: the tower
+alone, which is no model yet, to go on from after stage 1.
 """
 
 import argparse
@@ -98,22 +99,32 @@ def write_configs(folder, c):
         "image_std": [float(f"{v:.8f}") for v in hd.STD]})
 
 
+def parameters(checkpoint, tower=False):
+    """The averaged weights of a checkpoint and its configuration."""
+    model = load(checkpoint)
+    return {n: p.detach() for n, p in model.named_parameters() if not tower or "vision_model" in n}, model.c
+
+
+def write_heads(path, checkpoint):
+    average = torch.load(checkpoint, map_location="cpu", weights_only=False)["average"]
+    write_safetensors(path, {n.removeprefix("head."): w.bfloat16() for n, w in average.items() if n.startswith("head.")})
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("checkpoint", type=Path)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--heads", type=Path, help="file for the patch heads")
+    parser.add_argument("--tower", action="store_true", help="without the decoder")
     args = parser.parse_args()
     args.folder.mkdir(parents=True, exist_ok=True)
-    model = load(args.checkpoint)
-    with torch.no_grad():
-        write_safetensors(args.folder / "model.safetensors", dict(model.named_parameters()))
-    write_configs(args.folder, model.c)
-    tokenizer.write_files(args.folder)
+    named, c = parameters(args.checkpoint, args.tower)
+    write_safetensors(args.folder / "model.safetensors", named)
+    write_configs(args.folder, c)
+    if not args.tower:
+        tokenizer.write_files(args.folder)
     if args.heads:
-        average = torch.load(args.checkpoint, map_location="cpu", weights_only=False)["average"]
-        write_safetensors(args.heads, {n.removeprefix("head."): w.bfloat16()
-                                       for n, w in average.items() if n.startswith("head.")})
+        write_heads(args.heads, args.checkpoint)
 
 
 if __name__ == "__main__":
