@@ -343,6 +343,13 @@ static void test_troubles(void **state)
     hub.n_wrong_range = 1;
     pull(MOCK_REPO, -1);
     fresh();
+    hub.n_excess = 2;
+    pull(MOCK_REPO, -1);
+    fresh();
+    hub.no_ranges = 1;
+    hub.n_excess = 2;
+    pull(MOCK_REPO, -1);
+    fresh();
     hub.n_damaged = 1;
     pull(MOCK_REPO, -1);
     fresh();

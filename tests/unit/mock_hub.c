@@ -13,6 +13,7 @@
 #include "loopback.h"
 
 #define PIECE_BYTES 65536
+#define EXCESS_BYTES 1000
 #define PAGE_FILES 3 /* of a listing */
 
 #define FIRST_SHARD 1 /* stand for sizes that the test chooses */
@@ -130,17 +131,19 @@ static void send_file(struct mock_hub *m, struct loopback_request *r, const stru
 {
     struct range range = range_of(r, f->n);
     if (is_storage && m->no_ranges) range = (struct range){0, f->n, false};
-    size_t said = range.from;
+    size_t said = range.from, excess = is_storage && take(&m->n_excess) ? EXCESS_BYTES : 0;
     if (is_storage && range.asked && take(&m->n_wrong_range)) said = range.from + 1;
     if (range.asked)
         loopback_sendf(r,
                        "HTTP/1.1 206 Partial Content\r\n%sContent-Length: %zu\r\n"
                        "Content-Range: bytes %zu-%zu/%zu\r\nConnection: close\r\n\r\n",
-                       headers, range.end - range.from, said, range.end - 1, f->n);
+                       headers, range.end - range.from + excess, said, range.end - 1, f->n);
     else
         loopback_sendf(r, "HTTP/1.1 200 OK\r\n%sContent-Length: %zu\r\nConnection: close\r\n\r\n",
-                       headers, f->n);
-    if (strcmp(r->method, "HEAD")) send_bytes(m, r, f, range, is_storage);
+                       headers, f->n + excess);
+    if (!strcmp(r->method, "HEAD")) return;
+    send_bytes(m, r, f, range, is_storage);
+    loopback_send(r, (uint8_t[EXCESS_BYTES]){0}, excess);
 }
 
 /* -- The storage ------------------------------------------------------------------------------ */

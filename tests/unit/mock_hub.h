@@ -35,6 +35,7 @@ struct mock_hub {
     atomic_int n_cut;          /* storage ends the connection within the body */
     atomic_int n_stalled;      /* storage falls silent within the body */
     atomic_int n_wrong_range;  /* storage sends another range than asked for */
+    atomic_int n_excess;       /* storage sends more bytes than asked for */
     atomic_int n_damaged;      /* storage flips a bit in each */
     atomic_int signed_uses;    /* requests that one signed address is good for; 0: any number */
     atomic_int no_ranges;      /* storage sends whole files always */
