@@ -185,12 +185,16 @@ static double largest_size(const float *x, int n)
     return largest;
 }
 
-/* Of a block of 32: the least power of two times the row's unit that keeps it within 127. */
+/* Of a block of 32: the least power of two times the row's unit that keeps it within 127, as far as
+ * f32 arithmetic tells. */
 static double block_step(const float *x, int n, int block, double unit)
 {
     int i = block * 32;
     double largest = largest_size(x + i, n - i < 32 ? n - i : 32);
-    return largest > 0 ? unit * exp2(ceil(log2(largest / 127 / unit) - 1e-9)) : 0;
+    if (largest == 0) return 0;
+    double step = unit * exp2(block_exponent((float)largest, (int)(unit * 16) - 16));
+    assert_true(largest <= 127 * step * (1 + 2e-7) && largest > 127 * step / 2 * (1 - 2e-7));
+    return step;
 }
 
 /* No other unit gives a row smaller steps. */
