@@ -29,11 +29,11 @@ SHARES = {  # of render.py's kinds, and of those drawn here
     "own-pair": 9,
 }
 NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
-TURNS = (0.1, 0.2, 0.25, 0.25, 0.2)  # shares of one, two, ... questions: the picture costs more than they do
+TURNS = (0.5, 0.25, 0.15, 0.1)  # shares of one, two, ... questions; in a notebook of the built-in model each cell stands by itself
 # further conversations about the same picture, which do not see one another and share what the picture costs, until
 # there are so many letters:
 LETTERS = 900
-OTHER_TURNS = (0.6, 0.3, 0.1)
+OTHER_TURNS = (0.75, 0.25)
 LONGEST_TEXT = 220  # letters of a page that is to be read aloud
 
 

@@ -343,9 +343,9 @@ def wrong_kind(rng, picture, test=False):
 
 
 TURNS = {  # maker and share
-    "chart": [(chart_about, 12), (chart_title, 1), (chart_high, 4), (chart_low, 4), (chart_value, 5),
-              (chart_count, 1), (missing, 4)],
-    "several": [(chart_about, 4), (chart_title, 2)],
+    "chart": [(chart_about, 8), (chart_title, 4), (chart_high, 5), (chart_low, 3), (chart_value, 6),
+              (chart_count, 1), (missing, 3)],
+    "several": [(chart_about, 4), (chart_title, 4)],
     "receipt": [(receipt_about, 2), (receipt_total, 3), (receipt_shop, 1)],
     "cover": [(cover_both, 6), (cover_title, 4), (cover_author, 4)],
     "shapes": [(shapes_about, 6), (shapes_count, 4), (shapes_colour, 4), (shapes_place, 1),
