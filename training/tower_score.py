@@ -20,9 +20,9 @@ from model import Phi3V
 from train import PatchHead
 
 
-def packed(sizes, test=True):
+def packed(sizes, test=True, line=draw.free_line):
     def make(rng, c):
-        picture = draw.packed_crop(rng, c.side, test, sizes)
+        picture = draw.packed_crop(rng, c.side, test, sizes, line=line)
         glyphs, _ = labels.crop_labels(picture, hd.AS_IS, c.grid, c.patch)
         return hd.normalise(np.asarray(picture.image))[None], glyphs[1:]
 
@@ -44,6 +44,8 @@ SETS = {
     "packed, 14 to 20 px": packed((14, 20)),
     "packed, 20 to 40 px": packed((20, 40)),
     "packed, seen faces, 10 to 14 px": packed((10, 14), False),
+    "numbers, 10 to 14 px": packed((10, 14), line=draw.number_line),
+    "numbers, 14 to 20 px": packed((14, 20), line=draw.number_line),
     "matplotlib's default chart": whole(lambda rng: render_matplotlib.default_bars(rng, True, True)),
     "cover": whole(lambda rng: render_cover.picture(rng, True)),
     "table in a browser": whole(lambda rng: render_html.table(rng, True)),
