@@ -210,9 +210,9 @@ static int64_t blocks_in_sight(int64_t *blocks, const struct shape *s, const str
     int64_t n = 0;
     for (int64_t j = 0; j < s->n_keys; j += KEYS) {
         int is_seen = 0;
-        for (int64_t r = t; r < last; r++) {
+        for (int64_t r = t; r < last && !is_seen; r++) {
             struct sight x = sight_of(s, sights, b, r);
-            is_seen |= j < x.seen && !(x.hidden <= j && j + KEYS <= x.end);
+            is_seen = j < x.seen && !(x.hidden <= j && j + KEYS <= x.end);
         }
         if (is_seen) blocks[n++] = j;
     }
