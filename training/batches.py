@@ -11,6 +11,7 @@ import labels
 import tasks
 import tokenizer
 import windows
+from draw import Measured
 
 TOGETHER = 3   # samples in one forward pass of stage 3; more would only be of more unlike lengths
 LONE_CROPS = 12 # read in each step of stage 3 besides every six pictures
@@ -20,6 +21,7 @@ CONCLUDED = 3   # pictures of stage 3 for each conclusion without a picture
 WINDOWS = 5     # crops cut from a picture of stage 1
 OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
 OTHER_OVERVIEWS = 0.15
+ALL = -1        # guided heads
 AFTER = "<|end|>\n<|assistant|>\n"
 BEFORE_QUESTION = 1 + len(tokenizer.encode_stretch("\n"))  # tokens of <|user|> and its line break
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
@@ -85,7 +87,8 @@ class Encoded:
     ids: list        # negative: image places
     targets: dict    # place in ids -> token
     seen: set        # places whose target is copied from the picture
-    guide: list      # (query, key, key): places of letters with a known place on a picture, in the text, or both
+    guide: list      # (query, key, key, head): places of letters with a known place on a picture, in the text, or both;
+                     # head: the one that is to look there, ALL: each
     positions: list = None  # of each id in its own conversation
     sights: list = None     # which places each id sees, as model.causal_attention takes it
 
@@ -105,7 +108,7 @@ def encode(sample, looks, c, lone):
         whole.sights += [(i + 1, shared, begin) for i in range(begin, len(whole.ids))]
         whole.targets.update((moved(i), token) for i, token in part.targets.items())
         whole.seen.update(map(moved, part.seen))
-        whole.guide += [tuple(map(moved, places)) for places in part.guide]
+        whole.guide += [(*map(moved, places), guided) for *places, guided in part.guide]
     return whole
 
 
@@ -119,6 +122,13 @@ def conversation(sample, looks, c, lone):
     large = [{(x, y) for x, y, _, size in picture.glyphs if labels.is_large(size, place) and not lone}  # no overview
              for picture, (*_, place) in zip(sample.pictures, looks)]
     ids, first_place, targets, seen, guide = [], {}, {}, set(), []
+
+    def place_of(where):
+        """The token that holds a point of a picture."""
+        number = where[2] if len(where) > 2 else 0
+        on_overview = sample.pictures[number].kind == "shapes" or tuple(where[:2]) in large[number]
+        return first_place[number] + (overview_token if on_overview else token_of)(where, looks[number][-1], c)
+
     for turn, (question, answer) in enumerate(sample.turns):
         numbers = sample.pictures_of(turn)
         names, begin = [f"<|image_{n + 1}|>" for n in numbers], len(ids)
@@ -141,7 +151,11 @@ def conversation(sample, looks, c, lone):
             where = answer.where[i - 1] if 0 < i <= len(answer.where) else None
             if where == tasks.TOLD:
                 continue
-            targets[len(ids) + i - 1] = token
+            query = len(ids) + i - 1
+            targets[query] = token
+            if isinstance(where, Measured):  # one head looks at the bar's end, the other at the axis
+                guide += [(query, place_of(w), place_of(w), head) for head, w in enumerate(where)]
+                continue
             keys = []
             if isinstance(where, tasks.Said):
                 keys.append(len(ids) + 1 + where.at)
@@ -149,12 +163,10 @@ def conversation(sample, looks, c, lone):
             if isinstance(where, tasks.Asked):
                 keys.append(question_start + where.at)
             elif where:
-                number = where[2] if len(where) > 2 else 0
-                token = overview_token if tuple(where[:2]) in large[number] else token_of
-                keys.append(first_place[number] + token(where, looks[number][-1], c))
-                seen.add(len(ids) + i - 1)
+                keys.append(place_of(where))
+                seen.add(query)
             if keys:
-                guide.append((len(ids) + i - 1, keys[0], keys[-1]))
+                guide.append((query, keys[0], keys[-1], ALL))
         ids += letters
     return Encoded(ids, targets, seen, guide)
 
@@ -206,7 +218,7 @@ def collate(samples, all_looks, c, lone=False):
     batch = {"ids": torch.from_numpy(ids), "positions": torch.from_numpy(positions),
              "sights": torch.from_numpy(sights), "rows": torch.from_numpy(rows),
              "targets": torch.from_numpy(targets), "seen": torch.from_numpy(seen),
-             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 4),
+             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 5),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
     if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
         batch.update(features=torch.cat([look[0] for look in looks]))

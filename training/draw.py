@@ -9,10 +9,12 @@ import io
 from dataclasses import dataclass, field
 from functools import lru_cache
 from math import cos, pi, sin
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
+import drawings
 import faces
 import words
 
@@ -28,10 +30,16 @@ PLACES = ["top left", "top", "top right", "left", "center", "right",
           "bottom left", "bottom", "bottom right"]
 
 
+class Measured(NamedTuple):
+    """Where a value that is not printed is read off."""
+    end: tuple   # the end of its bar, or its point
+    tick: tuple  # the number of the axis that stands nearest
+
+
 @dataclass
 class Span:
     text: str
-    where: list  # one (x, y) or None for each character
+    where: list  # one (x, y), Measured or None for each character
 
     def __add__(self, other):
         other = other if isinstance(other, Span) else Span(other, [None] * len(other))
@@ -590,10 +598,23 @@ def grown(rng, width, height):
     return image
 
 
+def line_drawing(rng, width, height):
+    """Lines on plain paper that say nothing: curves, a tree, a floor plan, rings."""
+    paper, ink = (jitter(rng, colour, 25) for colour in ((240, 240, 236), (60, 60, 70)))
+    image = Image.new("RGB", (width, height), (255, 255, 255) if rng.random() < 0.5 else paper)
+    pen, thick = ImageDraw.Draw(image), int(rng.integers(1, 6))
+    for line in drawings.lines(rng):
+        colour = jitter(rng, pick(rng, list(COLOURS.values())), 20) if rng.random() < 0.3 else ink
+        pen.line([(float(x) * width, float(y) * height) for x, y in line], fill=colour, width=thick)
+    return image
+
+
 def unknown(rng):
-    """None of the known kinds: noise, blobs, gradients, soft ellipses, fields of small forms."""
+    """None of the known kinds: noise, blobs, gradients, soft ellipses, fields of small forms; drawn lines."""
     width = natural_size(rng)
     height = int(width * rng.uniform(0.65, 1.45))
+    if Domain.full and rng.random() < 0.3:
+        return plain(line_drawing(rng, width, height))
     if rng.random() < 0.4:
         return plain(grown(rng, width, height))
     draw = rng.random()

@@ -6,6 +6,7 @@ import pickle
 import numpy as np
 import torch
 
+import axis
 import batches
 import draw
 import photographed
@@ -26,7 +27,7 @@ SHARES = {  # of render.py's kinds, and of those drawn here
     "own-table": 3,
     "own-page": 4,
     "own-unknown": 2,
-    "own-pair": 9,
+    "own-pair": 12,
 }
 NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
 TURNS = (0.5, 0.25, 0.15, 0.1)  # shares of one, two, ... questions; in a notebook of the built-in model each cell stands by itself
@@ -129,7 +130,7 @@ def drawn(rng, kind, pictures):
     while True:
         found = _drawn(rng, kind, pictures)
         if all(p.kind != "page" or len(p.facts["text"].text) <= LONGEST_TEXT for p in found):
-            return [photographed.some(rng, draw.weather(rng, p)) for p in found]
+            return [photographed.some(rng, draw.weather(rng, axis.measured(p))) for p in found]
 
 
 def _drawn(rng, kind, pictures):

@@ -13,7 +13,7 @@ import numpy as np
 
 import draw
 import words
-from draw import PLACES, Span, pick
+from draw import PLACES, Measured, Span, pick
 from questions import ask
 
 
@@ -82,7 +82,7 @@ def say(*parts):
         if isinstance(part, Again):
             first = starts[id(part.part)]
             where = out.where[first:first + len(part.text)]
-            part = Span(part.text, [Said(first + i, w.seen if isinstance(w, Said) else w)
+            part = Span(part.text, [Said(first + i, w.seen if isinstance(w, Said) else None if isinstance(w, Measured) else w)
                                     for i, w in enumerate(where)])
         out = out + part
         if beside:
@@ -103,6 +103,8 @@ def moved(span, by):
             return Said(w.at, move(w.seen))
         if w is None or isinstance(w, Asked):
             return w
+        if isinstance(w, Measured):
+            return Measured(move(w.end), move(w.tick))
         return (w[0], w[1], by + (w[2] if len(w) > 2 else 0))
     return Span(span.text, [move(w) for w in span.where])
 
