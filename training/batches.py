@@ -221,7 +221,7 @@ def collate(samples, all_looks, c, lone=False):
              "guide": torch.tensor(guide, dtype=torch.long).view(-1, 5),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
     if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
-        batch.update(features=torch.cat([look[0] for look in looks]))
+        batch.update(features=torch.cat([look[0] for look in looks]), glyphs=torch.cat([look[1] for look in looks]))
     elif looks:
         crops, glyphs, things = (np.concatenate([look[i] for look in looks]) for i in range(3))
         batch.update(crops=torch.from_numpy(crops).bfloat16(), glyphs=torch.from_numpy(glyphs),

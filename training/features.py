@@ -27,9 +27,9 @@ def looked_at(found, model, c):
     """Pictures without their pixels, and for each the features and the placement."""
     looks = []
     for picture in found:
-        crops, _, _, place = batches.look(picture, c)
+        crops, glyphs, _, place = batches.look(picture, c)
         features = model.tower(torch.from_numpy(crops).bfloat16())
-        looks.append((features.view(torch.int16).numpy(), place))
+        looks.append((features.view(torch.int16).numpy(), glyphs.astype(np.int8), place))
         picture.image = picture.mask = None
         picture.glyphs = [g for g in picture.glyphs if labels.is_large(g[3], place)]  # what batches.encode asks of them
     return found, looks

@@ -90,6 +90,14 @@ def stretches(q, k, v, sights):
     return torch.cat(out, 2)
 
 
+def tiled(merged, rows, cols, line_end):
+    """Merged tiles as one picture, read row by row, a separator after every row."""
+    g, width = merged.shape[1], merged.shape[-1]
+    x = merged.view(rows, cols, g, g, width).permute(0, 2, 1, 3, 4)
+    x = x.reshape(rows * g, cols * g, width)
+    return torch.cat([x, line_end.expand(rows * g, 1, -1)], 1).flatten(0, 1)
+
+
 def split_heads(x, heads):
     return x.view(*x.shape[:2], heads, -1).transpose(1, 2)
 
@@ -258,29 +266,26 @@ class Phi3V(nn.Module):
         x = features.view(n, g, 2, g, 2, -1)
         return x.permute(0, 1, 3, 2, 4, 5).reshape(n, g, g, -1)
 
-    def tiled(self, merged, rows, cols):
-        """Merged tiles as one picture, read row by row, a separator after every row."""
-        g, width = merged.shape[1], merged.shape[-1]
-        x = merged.view(rows, cols, g, g, width).permute(0, 2, 1, 3, 4)
-        x = x.reshape(rows * g, cols * g, width)
-        separator = self.model.vision_embed_tokens.sub_GN.view(1, 1, -1).expand(rows * g, 1, -1)
-        return torch.cat([x, separator], 1).flatten(0, 1)
-
-    def image_rows(self, features, grids):
-        """Tower output of all pictures (overview first) -> embedding rows of all pictures.
-        A grid of None is a lone crop (stage 2): its tokens without an overview."""
-        vision, rows, at = self.model.vision_embed_tokens, [], 0
-        merged = self.merge(features)
+    def tokens(self, features, grids, line_end, between):
+        """What each patch of all crops has (overviews first) [n, grid*grid, C] -> the same for each token [t, 4C], with
+        line_end [4C] behind every row and `between` before the overview. A grid of None is a lone crop (stage 2): its
+        tokens without an overview."""
+        merged, rows, at = self.merge(features), [], 0
         for grid in grids:
             if grid is None:
-                rows.append(self.tiled(merged[at:at + 1], 1, 1))
+                rows.append(tiled(merged[at:at + 1], 1, 1, line_end))
                 at += 1
                 continue
             n = grid[0] * grid[1]
-            rows += [self.tiled(merged[at + 1:at + 1 + n], *grid), vision.glb_GN[0],
-                     self.tiled(merged[at:at + 1], 1, 1)]
+            rows += [tiled(merged[at + 1:at + 1 + n], *grid, line_end), between[None],
+                     tiled(merged[at:at + 1], 1, 1, line_end)]
             at += 1 + n
-        return vision.img_projection(torch.cat(rows))
+        return torch.cat(rows)
+
+    def image_rows(self, features, grids):
+        """Tower output of all pictures -> embedding rows of all pictures."""
+        vision = self.model.vision_embed_tokens
+        return vision.img_projection(self.tokens(features, grids, vision.sub_GN.view(-1), vision.glb_GN.view(-1)))
 
     def embed(self, ids, image_rows=None):
         """Negative ids are image places, filled in order."""

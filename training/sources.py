@@ -104,7 +104,8 @@ class Cached(Source):
 def read(path):
     entries = pickle.loads(path.read_bytes())
     for _, looks in entries:
-        looks[:] = [(torch.from_numpy(f).view(torch.bfloat16), None, None, place) for f, place in looks]
+        looks[:] = [(torch.from_numpy(features).view(torch.bfloat16), torch.from_numpy(glyphs).long(), None, place)
+                    for features, glyphs, place in looks]
     return entries
 
 

@@ -37,6 +37,7 @@ STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tow
     3: dict(batch=6, rate=0.008, tower=0.3, patch=1.0),
 }
 GUIDE_WEIGHT = 0.4
+TOKEN_WEIGHT = 0.4
 WARM_UP = 20
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 4, "text": 1}),
@@ -47,6 +48,29 @@ MIXES = [  # stage 3: from this share of the budget on, kind -> share
 ]
 
 
+def named_glyphs(logits, truth):
+    """Loss of logits [..., slots * classes] for glyphs [..., slots], and the share of drawn ones named rightly."""
+    logits, truth = logits.float().view(-1, labels.GLYPH_CLASSES), truth.flatten()
+    each = torch.where(truth == labels.BLANK, 0.15, 1.0) * (truth >= 0)  # most slots are empty
+    loss = (F.cross_entropy(logits, truth, reduction="none") * each).sum() / each.sum().clamp(min=1)
+    return loss, (logits.argmax(-1) == truth)[truth > labels.BLANK].float().mean()
+
+
+class TokenHead(nn.Linear):
+    """Thrown away after training: names the glyphs in each token of a picture, so that none is lost on the way from
+    four patches to one row of the decoder."""
+
+    def __init__(self, c):
+        super().__init__(c.hidden, 4 * labels.SLOTS * labels.GLYPH_CLASSES)
+
+    def loss(self, model, rows, glyphs, grids):
+        """rows: of all pictures; glyphs: labels of the patches of their crops."""
+        none = glyphs.new_full((4 * labels.SLOTS,), labels.IGNORE)
+        truth = model.tokens(glyphs, grids, none, none)
+        lettered = (truth > labels.BLANK).any(1)
+        return named_glyphs(self(rows[lettered]), truth[lettered])
+
+
 class PatchHead(nn.Module):
     """Thrown away after training: names the glyphs and objects in each patch."""
 
@@ -55,19 +79,11 @@ class PatchHead(nn.Module):
         self.glyph = nn.Linear(width, labels.SLOTS * labels.GLYPH_CLASSES)
         self.thing = nn.Linear(width, labels.OBJECT_CLASSES)
         self.colour = nn.Linear(width, labels.COLOUR_CLASSES)
-        weight = torch.ones(labels.GLYPH_CLASSES)
-        weight[labels.BLANK] = 0.15
-        self.register_buffer("weight", weight, persistent=False)
 
     def forward(self, features, glyphs, things):
         """Loss and the share of drawn glyphs named rightly."""
         read = (glyphs[..., 0] != labels.IGNORE).any(1)  # crops, but for overviews
-        logits = self.glyph(features[read]).float().view(-1, labels.GLYPH_CLASSES)
-        truth = glyphs[read].view(-1)
-        weight = self.weight.float()
-        loss = F.cross_entropy(logits, truth, weight, reduction="sum") / weight[truth.clamp(min=0)][truth >= 0].sum()
-        drawn = truth > labels.BLANK
-        right = (logits.argmax(-1) == truth)[drawn].float().mean()
+        loss, right = named_glyphs(self.glyph(features[read]), glyphs[read])
         # covered patches are few, so they count more
         for head, column in ((self.thing, 0), (self.colour, 1)):
             truth = things[..., column].reshape(-1)
@@ -95,9 +111,9 @@ def guide_loss(guided, guide, sights):
     return total / len(guided)
 
 
-def losses(stage, model, head, batch, settings, frozen, settling=False):
+def losses(stage, model, heads, batch, settings, frozen, settling=False):
     """Loss of one batch and a dict of figures for the log. A frozen tower gets no gradient; settling:
-    the patch head learns all the same."""
+    the patch head learns all the same. heads: PatchHead and TokenHead."""
     figures, loss, rows = {}, 0.0, None
     if "features" in batch:
         rows = model.image_rows(batch["features"], batch["grids"])
@@ -105,12 +121,16 @@ def losses(stage, model, head, batch, settings, frozen, settling=False):
         with torch.set_grad_enabled(not frozen):
             features = model.tower(batch["crops"])
         if not frozen or settling:
-            patch, right = head(features, batch["glyphs"], batch["things"])
+            patch, right = heads[0](features, batch["glyphs"], batch["things"])
             loss = settings["patch"] * patch
             figures.update(patch=float(patch.detach()), letters=float(right))
         if stage == 1:
             return loss, figures
         rows = model.image_rows(features, batch["grids"])
+    if rows is not None:
+        tokens, right = heads[1].loss(model, rows, batch["glyphs"], batch["grids"])
+        loss = loss + TOKEN_WEIGHT * tokens
+        figures.update(tokens=float(right))
     x = model.embed(batch["ids"], rows)
     h, guided = model.decode(x, batch["positions"], batch["sights"], batch["rows"])
     wanted = batch["targets"] != labels.IGNORE
@@ -131,13 +151,16 @@ def letters(batch):
     return int((batch["targets"] != labels.IGNORE).sum()) if "targets" in batch else 1
 
 
-def parameters(model, head, stage):
+def parameters(model, heads, stage):
     """What a stage trains; the last tower layer and post_layernorm are never run."""
+    patches, tokens = heads
     unused = (f"encoder.layers.{model.c.vision_layers - 1}.", "post_layernorm")
     named = [(n, p) for n, p in model.named_parameters() if not any(u in n for u in unused)]
     if stage == 1:
         named = [(n, p) for n, p in named if "vision_model" in n]
-    return named + [("head." + n, p) for n, p in head.named_parameters()]
+    else:
+        named += [("token_head." + n, p) for n, p in tokens.named_parameters()]
+    return named + [("head." + n, p) for n, p in patches.named_parameters()]
 
 
 def save(path, **what):
@@ -244,14 +267,15 @@ def train(rank, world, args):
         dist.barrier()
         meeting.unlink(missing_ok=True)
     settings, c = STAGES[args.stage], SIZES[args.size]
-    model, head = Phi3V(c).to(args.device), PatchHead(c.vision_hidden).to(args.device)
-    model.bfloat16(), head.bfloat16()
+    model, heads = Phi3V(c), (PatchHead(c.vision_hidden), TokenHead(c))
+    for module in (model, *heads):
+        module.to(args.device).bfloat16()
     if not args.eager:
         for layer in [*model.tower_layers(), *model.model.layers]:
             layer.compile(dynamic=True)
-    named = parameters(model, head, args.stage)
-    optimiser = Optimiser(named, settings["rate"], slow=lambda n: "vision_model" in n or "head." in n)
-    step, elapsed, average = start(args, model, head, optimiser)
+    named = parameters(model, heads, args.stage)
+    optimiser = Optimiser(named, settings["rate"], slow=lambda n: "vision_model" in n or n.startswith("head."))
+    step, elapsed, average = start(args, model, heads[0], optimiser)
     own, budget = args.run / f"stage{args.stage}.pt", args.minutes * 60
     share = multiprocessing.Value("d", min(1.0, elapsed / budget), lock=False)
     source = drawn(args, c, rank, share, step)
@@ -270,7 +294,7 @@ def train(rank, world, args):
             p.grad = None
         parts = next(source)
         for part in parts:
-            loss, figures = losses(args.stage, model, head, to_device(part, args.device), settings,
+            loss, figures = losses(args.stage, model, heads, to_device(part, args.device), settings,
                                    frozen, settling)
             # every answer letter counts the same, whichever part it is in
             weight = letters(part) / sum(map(letters, parts))
