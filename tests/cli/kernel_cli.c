@@ -229,6 +229,23 @@ static void cells(struct client *c)
     tap_ok(reply_is(c, c->shell, "execute_reply", "status", "ok"), "kernel: and loaded");
 }
 
+/* A reply takes the way back through whatever passed its request on, each with a name of any bytes. */
+static void through_others(struct client *c)
+{
+    struct frames way = {0}, f;
+    frames_add(&way, "one\0\xFF", 5);
+    frames_add(&way, "two", 3);
+    wire_make(c->wire, &way, "kernel_info_request", json_object(), NULL, &f);
+    frames_send(c->shell, &f);
+    frames_free(&f);
+    bool same = !frames_receive(c->shell, 0, &f) && delimiter_in(&f) == way.n;
+    for (size_t i = 0; i < way.n && same; i++)
+        same = f.v[i].n == way.v[i].n && !memcmp(f.v[i].bytes, way.v[i].bytes, way.v[i].n);
+    tap_ok(same, "kernel: a reply names all that passed its request on");
+    frames_free(&f);
+    frames_free(&way);
+}
+
 static void questions(struct client *c)
 {
     ask(c, c->shell, "complete_request",
@@ -415,6 +432,7 @@ int main(int argc, char **argv)
     if (golden_exists("models/tiny-gqa-bf16")) {
         struct client c = start(program, "-m", drive_golden("models/tiny-gqa-bf16"));
         cells(&c);
+        through_others(&c);
         questions(&c);
         cells_of_a_front_end(&c);
         counted_and_aborted(&c);

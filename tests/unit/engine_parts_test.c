@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  * Parts of the engine by themselves: the sampler's draw, stop strings, the feature cache,
- * sequences, shared pictures. */
+ * sequences, blocks of keys and values, shared pictures. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,8 +9,10 @@
 
 #include <cmocka.h>
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "engine/feature_cache.h"
+#include "engine/kv_pool.h"
 #include "engine/sample.h"
 #include "engine/sequence.h"
 #include "engine/stop_string.h"
@@ -394,6 +396,84 @@ static void sequences_compare_pictures_by_content(void **state)
     phi3v_image_free(other);
 }
 
+/* -- Blocks of keys and values ----------------------------------------------------------------- */
+
+enum { ROOM = 6 };
+
+/* A backend with room for a few blocks. */
+struct small_backend {
+    struct backend backend;
+    bool taken[ROOM];
+};
+
+static int small_alloc(struct backend *b, int n, int *ret_ids, struct phi3v_error *err)
+{
+    bool *taken = ((struct small_backend *)b)->taken;
+    int found = 0;
+    for (int i = 0; i < ROOM && found < n; i++)
+        if (!taken[i]) ret_ids[found++] = i;
+    if (found < n) return err_memory(err, "keys and values", (size_t)(n - found));
+    for (int i = 0; i < n; i++) taken[ret_ids[i]] = true;
+    return 0;
+}
+
+static void small_free(struct backend *b, const int *ids, int n)
+{
+    for (int i = 0; i < n; i++) ((struct small_backend *)b)->taken[ids[i]] = false;
+}
+
+static size_t one_byte(const struct backend *b)
+{
+    (void)b;
+    return 1;
+}
+
+/* Two blocks of one token, which nobody holds any more. */
+static struct sequence left_behind(struct kv_pool *p, int32_t id)
+{
+    int32_t ids[2 * KV_BLOCK];
+    int blocks[2];
+    struct sequence s;
+    for (int i = 0; i < 2 * KV_BLOCK; i++) ids[i] = id;
+    assert_int_equal(build(ids, 2 * KV_BLOCK, NULL, 0, &s, NULL), 0);
+    assert_int_equal(kv_pool_alloc(p, 2, blocks, NULL), 0);
+    kv_pool_publish(p, &s, ROPE_SHORT_FACTORS, blocks, 2);
+    kv_pool_release(p, blocks, 2);
+    return s;
+}
+
+static size_t known(struct kv_pool *p, const struct sequence *s)
+{
+    return kv_pool_find(p, s, s->n, ROPE_SHORT_FACTORS, NULL);
+}
+
+static void what_nobody_holds_makes_room(void **state)
+{
+    (void)state;
+    static const struct backend_table table = {
+        .kv_alloc = small_alloc, .kv_free = small_free, .kv_block_bytes = one_byte};
+    struct small_backend b = {.backend = {&table}};
+    struct kv_pool p;
+    struct phi3v_error err;
+    int held[ROOM], more[ROOM];
+    kv_pool_init(&p, &b.backend, ROOM);
+    struct sequence first = left_behind(&p, 1), second = left_behind(&p, 2);
+    assert_int_equal(kv_pool_alloc(&p, 2, held, NULL), 0);
+    assert_int_equal(p.n_idle, 4); /* all room is taken now, and nothing was given up for it */
+    assert_int_equal(kv_pool_alloc(&p, 2, held + 2, NULL), 0);
+    assert_int_equal(known(&p, &first), 0); /* used longest ago */
+    assert_int_equal(known(&p, &second), 2 * KV_BLOCK);
+    assert_int_equal(kv_pool_alloc(&p, 3, more, &err), PHI3V_E_MEMORY);
+    assert_int_equal(kv_pool_alloc(&p, 2, more, NULL), 0); /* the failure took none */
+    assert_int_equal(known(&p, &second), 0);
+    kv_pool_release(&p, held, 4);
+    kv_pool_release(&p, more, 2);
+    kv_pool_fini(&p);
+    for (int i = 0; i < ROOM; i++) assert_false(b.taken[i]);
+    sequence_fini(&first);
+    sequence_fini(&second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -411,6 +491,7 @@ int main(void)
         cmocka_unit_test(equal_pictures_share_features),
         cmocka_unit_test(unfinished_features_wait),
         cmocka_unit_test(sequences_compare_pictures_by_content),
+        cmocka_unit_test(what_nobody_holds_makes_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
