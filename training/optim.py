@@ -83,6 +83,14 @@ class Optimiser:
         for item in self.items:
             item["master"].copy_(item["p"])
 
+    @torch.no_grad()
+    def begin(self, weights):
+        """Goes on from these; those of other names stay."""
+        for item in self.items:
+            if item["name"] in weights:
+                item["master"].copy_(weights[item["name"]])
+                item["p"].copy_(item["master"])
+
     def state(self):
         return {"steps": self.steps, "items": {
             i["name"]: {k: i[k] for k in ("master", "m", "v")} for i in self.items}}

@@ -213,6 +213,7 @@ def start(args, model, head, optimiser):
         optimiser.load(state["optimiser"], moments=source == own)
         if source == own:
             return state["step"], state["elapsed"], state["average"]
+        optimiser.begin(state["average"])  # which features.py takes as well
     elif args.weights:
         for folder in args.weights:
             model.load_state_dict(fitting(folder, model.c), strict=False)
