@@ -18,6 +18,9 @@ import tokenizer
 from model import Config, Phi3V
 
 
+HEADS = "head.", "token_head."  # what is thrown away after training
+
+
 def load(path, averaged=True):
     """The model of a checkpoint, in bf16: the averaged weights, or the last ones."""
     state = torch.load(path, map_location="cpu", weights_only=False)
@@ -25,7 +28,7 @@ def load(path, averaged=True):
     model.load_state_dict(state.get("weights", {}), strict=False)
     weights = state["average"] if averaged else {
         n: i["master"] for n, i in state["optimiser"]["items"].items()}
-    weights = {n: w for n, w in weights.items() if not n.startswith("head.")}
+    weights = {n: w for n, w in weights.items() if not n.startswith(HEADS)}
     missing, unexpected = model.load_state_dict(weights, strict=False)
     unused = (f"encoder.layers.{model.c.vision_layers - 1}.", "post_layernorm")
     assert not unexpected and ("weights" in state or all(any(u in n for u in unused) for n in missing))
