@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from draw import Measured, Span
+import content
+from draw import Measured
 
 NUMBER = re.compile(r"[0-9][0-9,]*(\.[0-9]+)?")
 FEWEST = 3       # numbers that make an axis
@@ -54,23 +55,25 @@ def axis(glyphs, upright):
 
 
 def measured(picture):
-    """The picture; if it is a chart whose values are not printed, their letters know where they are read off."""
+    """The picture; if it is a chart whose values are not printed, they are as exact as its axis tells them, and their
+    letters know where they are read off. None: no axis tells them."""
     f = picture.facts
     if picture.kind != "chart" or f.get("printed", True) or f["form"] == "pie":
         return picture
     upright = f["form"] != "horizontal"
     found = axis(picture.glyphs, upright)
     if found is None:
-        return picture
+        return None
     ticks, along, start, slope = found
 
-    def where(label, value, span):
+    def read_off(label, value, span):
         at, beside = (value - start) / slope, [w[0 if upright else 1] for w in label.where if w]
-        if not span.where[0] and not beside:
-            return span.where
-        end = span.where[0] or ((np.mean(beside), at) if upright else (at, np.mean(beside)))
-        tick = ticks[np.argmin(abs(along - at)), 3:5]
-        return [Measured(tuple(map(float, end)), tuple(map(float, tick)))] * len(span.text)
+        where = None
+        if span.where[0] or beside:
+            end = span.where[0] or ((np.mean(beside), at) if upright else (at, np.mean(beside)))
+            tick = ticks[np.argmin(abs(along - at)), 3:5]
+            where = Measured(tuple(map(float, end)), tuple(map(float, tick)))
+        return content.read_off(value, np.ptp(ticks[:, 0]), where)
 
-    rows = [[(label, value, Span(span.text, where(label, value, span))) for label, value, span in row] for row in f["rows"]]
+    rows = [[(label, value, read_off(label, value, span)) for label, value, span in row] for row in f["rows"]]
     return replace(picture, facts={**f, "rows": rows, "bars": rows[0]})

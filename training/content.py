@@ -142,9 +142,12 @@ def chart(rng, form, test=False, fewest=3, most=7):
 
 
 def read_off(value, reach, where=None):
-    """A value that is not printed, as exactly as an axis of this length tells it, as a Span."""
-    digits = int(np.floor(np.log10(reach / 50)))
-    text = f"{round(value, -digits):.{max(0, -digits)}f}"
+    """A value that is not printed, as exactly as one sees it beside an axis of this length, as a Span: what cannot be
+    seen would only be guessed."""
+    step = reach / 30
+    digits = int(np.floor(np.log10(step)))
+    step = max(m for m in (1, 2, 5) if m * 10.0**digits <= step) * 10.0**digits
+    text = f"{round(value / step) * step:.{max(0, -digits)}f}"
     return draw.Span(text, [where] * len(text))
 
 

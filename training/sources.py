@@ -127,11 +127,12 @@ def about(rng, pictures, looks):
 
 
 def drawn(rng, kind, pictures):
-    """One or two pictures of a kind as they are seen, none with more text than can be asked for."""
+    """One or two pictures of a kind as they are seen, none with more text than can be asked for or with values that
+    nothing tells."""
     while True:
-        found = _drawn(rng, kind, pictures)
-        if all(p.kind != "page" or len(p.facts["text"].text) <= LONGEST_TEXT for p in found):
-            return [photographed.some(rng, draw.weather(rng, axis.measured(p))) for p in found]
+        found = [axis.measured(p) for p in _drawn(rng, kind, pictures)]
+        if all(p and (p.kind != "page" or len(p.facts["text"].text) <= LONGEST_TEXT) for p in found):
+            return [photographed.some(rng, draw.weather(rng, p)) for p in found]
 
 
 def _drawn(rng, kind, pictures):

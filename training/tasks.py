@@ -348,6 +348,7 @@ TURNS = {  # maker and share
     "chart": [(chart_about, 8), (chart_title, 4), (chart_high, 5), (chart_low, 3), (chart_value, 6),
               (chart_count, 1), (missing, 3)],
     "several": [(chart_about, 4), (chart_title, 4)],
+    "untold": [(chart_title, 4), (chart_count, 1)],
     "receipt": [(receipt_about, 2), (receipt_total, 3), (receipt_shop, 1)],
     "cover": [(cover_both, 6), (cover_title, 4), (cover_author, 4)],
     "shapes": [(shapes_about, 6), (shapes_count, 4), (shapes_colour, 4), (shapes_place, 1),
@@ -359,15 +360,19 @@ DRAWN = {"chart": draw.chart, "cover": draw.cover, "shapes": draw.shapes,
          "table": draw.table, "page": draw.page}
 
 
-def several(picture):
-    """A chart of more than one series: what its highest bar is would need a longer question."""
-    return "several" if len(picture.facts.get("rows", [])) > 1 else None
+def asked_of(picture):
+    """Of a chart of more than one series: what its highest bar is would need a longer question. Of a pie whose shares
+    are not printed: what they are can only be guessed."""
+    f = picture.facts
+    if len(f.get("rows", [])) > 1:
+        return "several"
+    return "untold" if f.get("form") == "pie" and not f["printed"] else picture.kind
 
 
 def turns_about(rng, picture, shares_of_counts=(0.3, 0.35, 0.35)):
     """One, two, three... turns about one picture of a known kind."""
     kind = picture.kind
-    makers, shares = zip(*TURNS[several(picture) or kind])
+    makers, shares = zip(*TURNS[asked_of(picture)])
     shares = np.array(shares) / sum(shares)
     turns, used = [], set()
     for _ in range(1 if kind == "page" else 1 + rng.choice(len(shares_of_counts), p=shares_of_counts)):
