@@ -1,5 +1,6 @@
-"""Where a value that is not printed is read off: at the end of its bar or at its point, and at the number of the axis
-that stands nearest. Both are found from the places of the letters, so that any program's chart will do."""
+"""Where a chart's values are found: by way of their labels, and those that are not printed at the end of a bar or at a
+point and at the number of the axis that stands nearest. Both are found from the places of the letters, so that any
+program's chart will do."""
 
 import re
 from dataclasses import replace
@@ -7,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 import content
-from draw import Measured
+from draw import By, Measured, Span
 
 NUMBER = re.compile(r"[0-9][0-9,]*(\.[0-9]+)?")
 FEWEST = 3       # numbers that make an axis
@@ -54,14 +55,10 @@ def axis(glyphs, upright):
     return best
 
 
-def measured(picture):
-    """The picture; if it is a chart whose values are not printed, they are as exact as its axis tells them, and their
-    letters know where they are read off. None: no axis tells them."""
-    f = picture.facts
-    if picture.kind != "chart" or f.get("printed", True) or f["form"] == "pie":
-        return picture
-    upright = f["form"] != "horizontal"
-    found = axis(picture.glyphs, upright)
+def measured(rows, glyphs, upright):
+    """The rows of a chart whose values are not printed: they are as exact as its axis tells them, and their letters know
+    where they are read off. None: no axis tells them."""
+    found = axis(glyphs, upright)
     if found is None:
         return None
     ticks, along, start, slope = found
@@ -75,5 +72,30 @@ def measured(picture):
             where = Measured(tuple(map(float, end)), tuple(map(float, tick)))
         return content.read_off(value, np.ptp(ticks[:, 0]), where)
 
-    rows = [[(label, value, read_off(label, value, span)) for label, value, span in row] for row in f["rows"]]
+    return [[(label, value, read_off(label, value, span)) for label, value, span in row] for row in rows]
+
+
+def by_label(row):
+    """A row of bars whose values are found by way of their labels."""
+    found = []
+    for label, value, span in row:
+        first = next((w for w in label.where if w), None)
+        if first and span.where[0]:
+            span = Span(span.text, [By(first, span.where[0]), *span.where[1:]])
+        found.append((label, value, span))
+    return found
+
+
+def led(picture):
+    """The picture, its facts with all that is known of where a chart's values are found. None: a chart whose values
+    nothing tells."""
+    f = picture.facts
+    if picture.kind != "chart":
+        return picture
+    rows = f.get("rows", [f["bars"]])
+    if not f.get("printed", True) and f["form"] != "pie":
+        rows = measured(rows, picture.glyphs, f["form"] != "horizontal")
+        if rows is None:
+            return None
+    rows = [by_label(row) for row in rows]
     return replace(picture, facts={**f, "rows": rows, "bars": rows[0]})

@@ -11,7 +11,7 @@ import labels
 import tasks
 import tokenizer
 import windows
-from draw import Measured
+from draw import By, Measured
 
 TOGETHER = 3   # samples in one forward pass of stage 3; more would only be of more unlike lengths
 LONE_CROPS = 12 # read in each step of stage 3 besides every six pictures
@@ -21,7 +21,8 @@ CONCLUDED = 3   # pictures of stage 3 for each conclusion without a picture
 WINDOWS = 5     # crops cut from a picture of stage 1
 OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
 OTHER_OVERVIEWS = 0.15
-ALL = -1        # guided heads
+ALL = -1        # guided heads or layers
+FIRST, LATER = 0, 1  # guided layers: the first one, and those behind it
 AFTER = "<|end|>\n<|assistant|>\n"
 BEFORE_QUESTION = 1 + len(tokenizer.encode_stretch("\n"))  # tokens of <|user|> and its line break
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
@@ -87,8 +88,8 @@ class Encoded:
     ids: list        # negative: image places
     targets: dict    # place in ids -> token
     seen: set        # places whose target is copied from the picture
-    guide: list      # (query, key, key, head): places of letters with a known place on a picture, in the text, or both;
-                     # head: the one that is to look there, ALL: each
+    guide: list      # (query, key, key, head, layer): places of letters with a known place on a picture, in the text, or
+                     # both, and which guided heads and layers are to look there
     positions: list = None  # of each id in its own conversation
     sights: list = None     # which places each id sees, as model.causal_attention takes it
 
@@ -108,7 +109,7 @@ def encode(sample, looks, c, lone):
         whole.sights += [(i + 1, shared, begin) for i in range(begin, len(whole.ids))]
         whole.targets.update((moved(i), token) for i, token in part.targets.items())
         whole.seen.update(map(moved, part.seen))
-        whole.guide += [(*map(moved, places), guided) for *places, guided in part.guide]
+        whole.guide += [(*map(moved, places), head, layer) for *places, head, layer in part.guide]
     return whole
 
 
@@ -153,8 +154,12 @@ def conversation(sample, looks, c, lone):
                 continue
             query = len(ids) + i - 1
             targets[query] = token
+            layer = ALL
+            if isinstance(where, By):  # the first layer finds the label, those behind it what belongs to it
+                guide.append((query, place_of(where.way), place_of(where.way), ALL, FIRST))
+                where, layer = where.where, LATER
             if isinstance(where, Measured):  # one head looks at the bar's end, the other at the axis
-                guide += [(query, place_of(w), place_of(w), head) for head, w in enumerate(where)]
+                guide += [(query, place_of(w), place_of(w), head, layer) for head, w in enumerate(where)]
                 continue
             keys = []
             if isinstance(where, tasks.Said):
@@ -166,7 +171,7 @@ def conversation(sample, looks, c, lone):
                 keys.append(place_of(where))
                 seen.add(query)
             if keys:
-                guide.append((query, keys[0], keys[-1], ALL))
+                guide.append((query, keys[0], keys[-1], ALL, layer))
         ids += letters
     return Encoded(ids, targets, seen, guide)
 
@@ -218,7 +223,7 @@ def collate(samples, all_looks, c, lone=False):
     batch = {"ids": torch.from_numpy(ids), "positions": torch.from_numpy(positions),
              "sights": torch.from_numpy(sights), "rows": torch.from_numpy(rows),
              "targets": torch.from_numpy(targets), "seen": torch.from_numpy(seen),
-             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 5),
+             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 6),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
     if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
         batch.update(features=torch.cat([look[0] for look in looks]), glyphs=torch.cat([look[1] for look in looks]))

@@ -36,10 +36,16 @@ class Measured(NamedTuple):
     tick: tuple  # the number of the axis that stands nearest
 
 
+class By(NamedTuple):
+    """Where a letter is that is found by way of another place, as a bar's value is by way of its label."""
+    way: tuple
+    where: tuple
+
+
 @dataclass
 class Span:
     text: str
-    where: list  # one (x, y), Measured or None for each character
+    where: list  # one (x, y), Measured, By or None for each character
 
     def __add__(self, other):
         other = other if isinstance(other, Span) else Span(other, [None] * len(other))

@@ -130,7 +130,7 @@ def drawn(rng, kind, pictures):
     """One or two pictures of a kind as they are seen, none with more text than can be asked for or with values that
     nothing tells."""
     while True:
-        found = [axis.measured(p) for p in _drawn(rng, kind, pictures)]
+        found = [axis.led(p) for p in _drawn(rng, kind, pictures)]
         if all(p and (p.kind != "page" or len(p.facts["text"].text) <= LONGEST_TEXT) for p in found):
             return [photographed.some(rng, draw.weather(rng, p)) for p in found]
 

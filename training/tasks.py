@@ -13,7 +13,7 @@ import numpy as np
 
 import draw
 import words
-from draw import PLACES, Measured, Span, pick
+from draw import PLACES, By, Measured, Span, pick
 from questions import ask
 
 
@@ -49,6 +49,12 @@ class Said(NamedTuple):
     seen: tuple | None
 
 
+def seen_before(w):
+    """Where a letter of a part that is said again was seen, if that is a place to find it."""
+    w = w.where if isinstance(w, By) else w
+    return w.seen if isinstance(w, Said) else None if isinstance(w, Measured) else w
+
+
 class Asked(NamedTuple):
     """Where a letter is found: at this place of the question."""
     at: int
@@ -82,8 +88,7 @@ def say(*parts):
         if isinstance(part, Again):
             first = starts[id(part.part)]
             where = out.where[first:first + len(part.text)]
-            part = Span(part.text, [Said(first + i, w.seen if isinstance(w, Said) else None if isinstance(w, Measured) else w)
-                                    for i, w in enumerate(where)])
+            part = Span(part.text, [Said(first + i, seen_before(w)) for i, w in enumerate(where)])
         out = out + part
         if beside:
             out.where[at], beside = beside, None
@@ -103,8 +108,8 @@ def moved(span, by):
             return Said(w.at, move(w.seen))
         if w is None or isinstance(w, Asked):
             return w
-        if isinstance(w, Measured):
-            return Measured(move(w.end), move(w.tick))
+        if isinstance(w, (By, Measured)):
+            return type(w)(*map(move, w))
         return (w[0], w[1], by + (w[2] if len(w) > 2 else 0))
     return Span(span.text, [move(w) for w in span.where])
 

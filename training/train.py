@@ -95,19 +95,19 @@ class PatchHead(nn.Module):
 
 def guide_loss(guided, guide, sights):
     """-log of the attention that the guided heads put on the tokens holding the next letter.
-    guide: (sample, query, key, key, head) of every letter with a known place; the keys may be one, and one head alone
-    may be told."""
+    guide: (sample, query, key, key, head, layer) of every letter with a known place; the keys may be one."""
     if not len(guide):
         return torch.zeros((), device=guide.device)
-    sample, query, key, other, head = guide.T
+    sample, query, key, other, head, layer = guide.T
     row, total = torch.arange(len(key), device=guide.device), 0.0
-    told = (head == batches.ALL)[:, None] | (head[:, None] == torch.arange(guided[0][0].shape[1], device=guide.device))
-    for q, k in guided:
-        scores = torch.cat([torch.matmul(q[i, :, query[sample == i]] * q.shape[-1] ** -0.5, k[i].transpose(-1, -2))
-                            for i in sample.unique()], 1).transpose(0, 1).float()  # guide goes by samples
+    heads = (head == batches.ALL)[:, None] | (head[:, None] == torch.arange(guided[0][0].shape[1], device=guide.device))
+    for i, (q, k) in enumerate(guided):
+        scores = torch.cat([torch.matmul(q[s, :, query[sample == s]] * q.shape[-1] ** -0.5, k[s].transpose(-1, -2))
+                            for s in sample.unique()], 1).transpose(0, 1).float()  # guide goes by samples
         logs = scores.masked_fill(unseen(k.shape[2], sights[sample, query])[:, None], -1e9).log_softmax(-1)
         both = torch.logaddexp(logs[row, :, key], logs[row, :, other])
-        total = total - torch.where((key == other)[:, None], logs[row, :, key], both)[told].mean()
+        told = heads & ((layer == batches.ALL) | (layer == (batches.LATER if i else batches.FIRST)))[:, None]
+        total = total - (torch.where((key == other)[:, None], logs[row, :, key], both) * told).sum() / told.sum().clamp(min=1)
     return total / len(guided)
 
 
