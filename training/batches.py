@@ -22,7 +22,7 @@ WINDOWS = 5     # crops cut from a picture of stage 1
 OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
 OTHER_OVERVIEWS = 0.15
 ALL = -1        # guided heads or layers
-FIRST, LATER = 0, 1  # guided layers: the first one, and those behind it
+EARLY, LATE = 0, 1  # halves of the guided layers
 AFTER = "<|end|>\n<|assistant|>\n"
 BEFORE_QUESTION = 1 + len(tokenizer.encode_stretch("\n"))  # tokens of <|user|> and its line break
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
@@ -155,9 +155,9 @@ def conversation(sample, looks, c, lone):
             query = len(ids) + i - 1
             targets[query] = token
             layer = ALL
-            if isinstance(where, By):  # the first layer finds the label, those behind it what belongs to it
-                guide.append((query, place_of(where.way), place_of(where.way), ALL, FIRST))
-                where, layer = where.where, LATER
+            if isinstance(where, By):  # early layers find the label, late ones what belongs to it
+                guide.append((query, place_of(where.way), place_of(where.way), ALL, EARLY))
+                where, layer = where.where, LATE
             if isinstance(where, Measured):  # one head looks at the bar's end, the other at the axis
                 guide += [(query, place_of(w), place_of(w), head, layer) for head, w in enumerate(where)]
                 continue

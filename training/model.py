@@ -235,7 +235,7 @@ def rotate(x, rotary):
 
 
 class Phi3V(nn.Module):
-    GUIDED_LAYERS, GUIDED_HEADS = (1, 2, 3), 2   # guided attention in training, see train.py; not the last layer
+    GUIDED_LAYERS, GUIDED_HEADS = (1, 2, 3, 4), 2   # guided attention in training, see train.py; not the last layer
 
     def __init__(self, c):
         super().__init__()

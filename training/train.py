@@ -106,7 +106,7 @@ def guide_loss(guided, guide, sights):
                             for s in sample.unique()], 1).transpose(0, 1).float()  # guide goes by samples
         logs = scores.masked_fill(unseen(k.shape[2], sights[sample, query])[:, None], -1e9).log_softmax(-1)
         both = torch.logaddexp(logs[row, :, key], logs[row, :, other])
-        told = heads & ((layer == batches.ALL) | (layer == (batches.LATER if i else batches.FIRST)))[:, None]
+        told = heads & ((layer == batches.ALL) | (layer == (batches.EARLY if i < len(guided) // 2 else batches.LATE)))[:, None]
         total = total - (torch.where((key == other)[:, None], logs[row, :, key], both) * told).sum() / told.sum().clamp(min=1)
     return total / len(guided)
 
