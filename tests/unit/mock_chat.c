@@ -42,8 +42,9 @@ static void serve(struct loopback_request *r, void *user)
     struct mock_chat *m = user;
     if (!strcmp(r->method, "GET") && !strcmp(r->path, "/v1/models")) {
         int number = atomic_fetch_add(&m->n_listed, 1) + 1;
-        if (m->models)
-            m->models(m, r, number, NULL);
+        mock_chat_fn models = atomic_load(&m->models);
+        if (models)
+            models(m, r, number, NULL);
         else
             mock_chat_status(r, 200, "",
                              "{\"object\":\"list\",\"data\":[{\"id\":\"mock\",\"max_model_len\":"

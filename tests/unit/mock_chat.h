@@ -18,7 +18,7 @@ struct mock_chat {
     struct loopback *server;
     char url[64];                 // http://127.0.0.1:PORT/v1
     _Atomic(mock_chat_fn) answer; // may be changed between two questions
-    mock_chat_fn models;          // NULL: the list with "mock"
+    _Atomic(mock_chat_fn) models; // the same; NULL: the list with "mock"
     void *user;
     atomic_int n_asked, n_listed, n_now, n_most; // questions: all, at present, most at once
 };
