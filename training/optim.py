@@ -95,14 +95,14 @@ class Optimiser:
         return {"steps": self.steps, "items": {
             i["name"]: {k: i[k] for k in ("master", "m", "v")} for i in self.items}}
 
-    def load(self, state, moments=True):
-        """Goes on from a saved state; without moments from its weights only."""
-        self.steps = state["steps"] if moments else 0
+    def load(self, state):
+        """Goes on from a saved state."""
+        self.steps = state["steps"]
         for item in self.items:
             saved = state["items"].get(item["name"])
             if saved is None:
                 continue
-            for key in ("master", "m", "v") if moments else ("master",):
+            for key in ("master", "m", "v"):
                 if item[key] is not None:
                     item[key].copy_(saved[key])
             with torch.no_grad():

@@ -224,14 +224,14 @@ def cover_author(rng, f, test=False):
     return ask(rng, "COVER_AUTHOR", test=test), say("The author is ", f["author"], ".")
 
 
-def place_of(place, span):
+def place_name(place, span):
     """The name of a place as a Span: it is told by looking at what is there."""
     return Span(PLACES[place], span.where[:1] * len(PLACES[place]))
 
 
 def item(span, place):
     """Parts: a shape at its place; span names its colour and kind."""
-    return ["at the ", place_of(place, span), " is ", article(span.text), span]
+    return ["at the ", place_name(place, span), " is ", article(span.text), span]
 
 
 def scene(f):
@@ -280,7 +280,7 @@ def shapes_place(rng, f, test=False):
         return shapes_about(rng, f, test)
     span, place, kind, _ = single
     question = ask(rng, "SHAPES_PLACE", kind, test=test)
-    return question, say(*sentence(scene(f)), " The ", asked(question, kind), " is at the ", place_of(place, span), ".")
+    return question, say(*sentence(scene(f)), " The ", asked(question, kind), " is at the ", place_name(place, span), ".")
 
 
 def shapes_at(rng, f, test=False):
@@ -489,7 +489,7 @@ def halves(span):
 
 def replaced(place, now, before, opening):
     """Parts: what is at a place now, and what was there instead, word by word. now and before: (colour, kind) or None."""
-    parts = ["at the ", place_of(place, now[0]) if now else PLACES[place], " is "]
+    parts = ["at the ", place_name(place, now[0]) if now else PLACES[place], " is "]
     if now is None:
         colour, kind = before
         return [*parts, "nothing, instead of ", article(colour.text), Again(colour), " ", Again(kind)]
@@ -511,7 +511,7 @@ def compare(before, after):
     and each word that is another one than before stands before that one: a single look back tells."""
     before, after = ({place: halves(span) for place, span in shown.items()} for shown in (before, after))
     opening = "Image 1: "
-    first = [["at the ", place_of(place, colour), " is ", article(colour.text), colour, " ", kind]
+    first = [["at the ", place_name(place, colour), " is ", article(colour.text), colour, " ", kind]
              for place, (colour, kind) in sorted(before.items())]
     second = [replaced(place, after.get(place), before.get(place), opening) for place in sorted({*before, *after})]
     same, other = ({p: (c.text, k.text) for p, (c, k) in shown.items()} for shown in (before, after))

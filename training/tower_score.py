@@ -11,12 +11,12 @@ import torch
 
 import batches
 import draw
+import export
 import hd
 import labels
 import render_cover
 import render_html
 import render_matplotlib
-from model import Phi3V
 from train import PatchHead
 
 
@@ -59,10 +59,9 @@ def main():
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 12
     draw.Domain.full = True
     c = state["config"]
-    model, head = Phi3V(c), PatchHead(c.vision_hidden)
-    model.load_state_dict({**state["weights"], **{n: w for n, w in state["average"].items() if "head." not in n}})
+    model, head = export.load(sys.argv[1]), PatchHead(c.vision_hidden)
     head.load_state_dict({n[5:]: w for n, w in state["average"].items() if n.startswith("head.")})
-    model.bfloat16().eval(), head.bfloat16().eval()
+    head.bfloat16().eval()
     print(f"step {state['step']}, {state['elapsed']:.0f} s")
     for name, make in SETS.items():
         right = drawn = 0

@@ -115,21 +115,22 @@ def losses(stage, model, heads, batch, settings, frozen, settling=False):
     """Loss of one batch and a dict of figures for the log. A frozen tower gets no gradient; settling:
     the patch head learns all the same. heads: PatchHead and TokenHead."""
     figures, loss, rows = {}, 0.0, None
+    patches, tokens = heads
     if "features" in batch:
         rows = model.image_rows(batch["features"], batch["grids"])
     elif "crops" in batch:
         with torch.set_grad_enabled(not frozen):
             features = model.tower(batch["crops"])
         if not frozen or settling:
-            patch, right = heads[0](features, batch["glyphs"], batch["things"])
+            patch, right = patches(features, batch["glyphs"], batch["things"])
             loss = settings["patch"] * patch
             figures.update(patch=float(patch.detach()), letters=float(right))
         if stage == 1:
             return loss, figures
         rows = model.image_rows(features, batch["grids"])
     if rows is not None:
-        tokens, right = heads[1].loss(model, rows, batch["glyphs"], batch["grids"])
-        loss = loss + TOKEN_WEIGHT * tokens
+        named, right = tokens.loss(model, rows, batch["glyphs"], batch["grids"])
+        loss = loss + TOKEN_WEIGHT * named
         figures.update(tokens=float(right))
     x = model.embed(batch["ids"], rows)
     h, guided = model.decode(x, batch["positions"], batch["sights"], batch["rows"])
@@ -210,8 +211,8 @@ def start(args, model, head, optimiser):
         state = torch.load(source, map_location=args.device, weights_only=False)
         model.load_state_dict(state["weights"])
         optimiser.take()
-        optimiser.load(state["optimiser"], moments=source == own)
         if source == own:
+            optimiser.load(state["optimiser"])
             return state["step"], state["elapsed"], state["average"]
         optimiser.begin(state["average"])  # which features.py takes as well
     elif args.weights:
