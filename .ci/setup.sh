@@ -1,5 +1,6 @@
 # Sourced by run and test: installs what is missing and builds. Everything it says goes to stderr.
-# Expects $root (the checkout). setup_build DIR [meson options…] leaves an up-to-date build tree in DIR.
+# Expects $root (the checkout). setup_build DIR [meson options…] leaves an up-to-date build tree in DIR, setup_configure one
+# that meson builds as needed.
 
 # The Debian 12 packages that building and running need; docs/dependencies.md says what each is for.
 PACKAGES="gcc libc6-dev pkg-config meson ninja-build libreadline-dev libsixel-dev libstb-dev libjpeg-dev
@@ -44,17 +45,21 @@ setup_packages() {
     $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >&2
 }
 
+# setup_configure DIR [option…]: configures once.
+setup_configure() {
+    dir=$1
+    shift
+    [ ! -e "$dir/build.ninja" ] || return 0
+    say "phiscope: configuring $(basename "$dir")"
+    log=$(meson setup "$dir" "$root" "$@" 2>&1) || { printf '%s\n' "$log" >&2; return 1; }
+}
+
 # setup_build DIR [option…]: configures once, then builds what changed of $build_target (unset: of everything), with ninja's
 # progress on stderr.
 setup_build() {
-    dir=$1
-    shift
-    if [ ! -e "$dir/build.ninja" ]; then
-        say "phiscope: configuring $(basename "$dir")"
-        log=$(meson setup "$dir" "$root" "$@" 2>&1) || { printf '%s\n' "$log" >&2; return 1; }
-    fi
-    case $(ninja -C "$dir" -n ${build_target-} 2>&1) in
+    setup_configure "$@" || return 1
+    case $(ninja -C "$1" -n ${build_target-} 2>&1) in
     *'no work to do'*) ;; # the usual case, a few hundredths of a second
-    *) say "phiscope: building $(basename "$dir")" && ninja -C "$dir" ${build_target-} >&2 ;;
+    *) say "phiscope: building $(basename "$1")" && ninja -C "$1" ${build_target-} >&2 ;;
     esac
 }
