@@ -113,6 +113,8 @@ static void offer_words(struct typing *t, const struct command *c, int place, co
     if (!strcmp(c->name, "system")) offer(t, "off");
     if (!strcmp(c->name, "prompt") && place > 0) offer(t, "ids");
     if (!strcmp(c->name, "crop") && place == 1) offer(t, "tile");
+    if (!strcmp(c->name, "turn") && place > 0)
+        for (int k = 0; turn_word(k); k++) offer(t, turn_word(k));
     if (!strcmp(c->name, "show") && place > 0) offer(t, "model");
 }
 

@@ -86,6 +86,7 @@ COMMAND(unstage);
 COMMAND(drop);
 /* commands/crop.c */
 COMMAND(crop);
+COMMAND(turn);
 /* commands/cells.c */
 COMMAND(cells);
 COMMAND(edit);
@@ -131,6 +132,10 @@ int cell_index(const struct notebook *nb, const char *word, int *ret_index,
 /* The NAME of "as NAME" at the end of words, of which *ret_n remain before it. NULL: there is
  * none. */
 const char *name_at_end(const struct words *words, size_t *ret_n);
+/* Draws pictures of the notebook with their cost below; large: at full size, as for a single
+ * picture. */
+int show_pictures(struct call *c, const struct int_list *images, bool large,
+                  struct phi3v_error *err);
 /* Adds a line that says what a picture costs. */
 void add_price(struct text *t, struct notebook *nb, int index, const struct phi3v_image_plan *plan);
 

@@ -142,44 +142,57 @@ static bool lies_within(const struct box *b, const phi3v_image *image)
            b->height <= info->height - b->y;
 }
 
-/* Cuts the region out of a loaded picture. */
-static int cut(const struct image *whole, int of, const struct box *box, struct loaded *ret,
-               struct phi3v_error *err)
+/* "4,3,10,8", and how it is turned: " flip 90". To be freed; NULL without memory. */
+static char *region_text(const struct box *b, struct turn turn)
+{
+    char done[TURN_BYTES];
+    turn_text(turn, done);
+    return text_format("%d,%d,%d,%d%s%s", b->x, b->y, b->width, b->height, *done ? " " : "", done);
+}
+
+/* Cuts the region out of a loaded picture, and turns it. */
+static int cut(const struct image *whole, int of, const struct box *box, struct turn turn,
+               struct loaded *ret, struct phi3v_error *err)
 {
     const struct phi3v_image_info *info = phi3v_image_info(whole->loaded.image);
     if (!lies_within(box, whole->loaded.image))
         return refuse(err, PHI3V_E_ARGUMENT,
                       "the region %d,%d,%d,%d is not within @%d, which is %dx%d", box->x, box->y,
                       box->width, box->height, of, info->width, info->height);
-    *ret = (struct loaded){.source = text_format("%s [%d,%d,%d,%d]", whole->loaded.source, box->x,
-                                                 box->y, box->width, box->height)};
-    int rc =
-        ret->source ? overlay_cut(whole->loaded.image, box, &ret->image, err) : memory_error(err);
+    /* Of a whole picture only how it is turned is said. */
+    char done[TURN_BYTES];
+    bool all = box->width == info->width && box->height == info->height;
+    bool turned = *turn_text(turn, done) != 0;
+    char *region = turned && all ? text_copy(done) : region_text(box, turn);
+    *ret = (struct loaded){.source = region ? text_format("%s [%s]", whole->loaded.source, region)
+                                            : NULL};
+    free(region);
+    int rc = ret->source ? overlay_cut(whole->loaded.image, box, turn, &ret->image, err)
+                         : memory_error(err);
     if (rc) loaded_fini(ret);
     return rc;
 }
 
-int images_cut(struct images *m, int of, const struct box *box, const char *name,
+int images_cut(struct images *m, int of, const struct box *box, struct turn turn, const char *name,
                enum nb_origin origin, int *ret_index, struct phi3v_error *err)
 {
     const struct image *from = &m->v[of - 1];
-    struct box b = *box;
     struct loaded loaded = {0};
-    if (!lies_within(&b, from->loaded.image)) return cut(from, of, &b, &loaded, err);
-    if (from->crop_of) {
-        b.x += from->crop.x;
-        b.y += from->crop.y;
-    }
-    char *what = text_format("@%d %d,%d,%d,%d", from->crop_of ? from->crop_of : of, b.x, b.y,
-                             b.width, b.height);
-    int rc = what ? cut(from, of, box, &loaded, err) : memory_error(err);
-    if (!rc) rc = images_add(m, &loaded, what, name, origin, ret_index, err);
+    int rc = cut(from, of, box, turn, &loaded, err);
+    if (rc) return rc;
+    int whole = from->crop_of ? from->crop_of : of;
+    struct box b = from->crop_of ? overlay_origin(&from->crop, from->turn, box) : *box;
+    struct turn turned = turn_then(from->turn, turn);
+    char *region = region_text(&b, turned);
+    char *what = region ? text_format("@%d %s", whole, region) : NULL;
+    rc = what ? images_add(m, &loaded, what, name, origin, ret_index, err) : memory_error(err);
     if (!rc) {
-        from = &m->v[of - 1]; /* the array may have moved */
-        m->v[*ret_index].crop_of = from->crop_of ? from->crop_of : of;
+        m->v[*ret_index].crop_of = whole;
         m->v[*ret_index].crop = b;
+        m->v[*ret_index].turn = turned;
     }
     loaded_fini(&loaded);
+    free(region);
     free(what);
     return rc;
 }
@@ -187,14 +200,12 @@ int images_cut(struct images *m, int of, const struct box *box, const char *name
 char *image_line(const struct images *m, int index)
 {
     const struct image *p = &m->v[index];
-    const struct box *b = &p->crop;
-    char *word = p->crop_of ? NULL : word_quote(p->what);
-    if (!p->crop_of && !word) return NULL;
+    char *what = p->crop_of ? region_text(&p->crop, p->turn) : word_quote(p->what);
+    if (!what) return NULL;
     const char *as = p->name ? " as " : "", *name = p->name ? p->name : "";
-    char *line = p->crop_of ? text_format(":crop @%d %d,%d,%d,%d%s%s", p->crop_of, b->x, b->y,
-                                          b->width, b->height, as, name)
-                            : text_format(":load %s%s%s", word, as, name);
-    free(word);
+    char *line = p->crop_of ? text_format(":crop @%d %s%s%s", p->crop_of, what, as, name)
+                            : text_format(":load %s%s%s", what, as, name);
+    free(what);
     return line;
 }
 
@@ -207,7 +218,7 @@ static int load_region(struct images *m, int index, const struct loader *how, co
         return refuse(err, PHI3V_E_IMAGE, "picture @%d is a region of no picture: drop it",
                       index + 1);
     int rc = images_load(m, of - 1, how, dir, err);
-    return rc ? rc : cut(&m->v[of - 1], of, &p->crop, &p->loaded, err);
+    return rc ? rc : cut(&m->v[of - 1], of, &p->crop, p->turn, &p->loaded, err);
 }
 
 /* -- Loading later ---------------------------------------------------------------------------- */

@@ -14,9 +14,10 @@ struct image {
     char sha256[65];       // of the file; "" unknown
     enum nb_origin origin; // who named `what`
     bool dropped;
-    int crop_of;     // number of the picture of which it is a region; 0: none
-    struct box crop; // of that picture
-    char *preview;   // PNG in base64, made when first saved; NULL
+    int crop_of;      // number of the picture of which it is a region; 0: none
+    struct box crop;  // of that picture
+    struct turn turn; // and how that region has been turned
+    char *preview;    // PNG in base64, made when first saved; NULL
     int preview_width, preview_height;
 };
 
@@ -47,9 +48,9 @@ int images_get(const struct images *m, const char *name, int *ret_index, struct 
  * NULL. A note says when the file has changed since it was asked about. Errors: as load_picture. */
 int images_load(struct images *m, int index, const struct loader *how, const char *dir,
                 struct phi3v_error *err);
-/* Adds a region of picture number `of`; a region of a region becomes one of the whole picture.
+/* Adds a region of picture number `of`, turned; of a region it becomes one of the whole picture.
  * Errors: ARGUMENT (it lies outside, or the name), MEMORY. */
-int images_cut(struct images *m, int of, const struct box *box, const char *name,
+int images_cut(struct images *m, int of, const struct box *box, struct turn turn, const char *name,
                enum nb_origin origin, int *ret_index, struct phi3v_error *err);
 /* The command line that adds the picture again, to be freed; NULL without memory. */
 char *image_line(const struct images *m, int index);

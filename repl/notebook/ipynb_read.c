@@ -153,6 +153,8 @@ static int known_picture(struct book *b, const json_t *picture)
 {
     const json_t *crop = json_object_get(picture, "crop"), *box = json_object_get(crop, "box");
     int of = json_is_object(crop) ? known_image(b, crop) : -1, index = known_image(b, picture);
+    const json_t *turned = json_object_get(crop, "turn");
+    struct turn turn = {0};
     json_int_t v[4] = {0};
     if (index < 0 || !json_is_object(crop)) return index;
     bool good = of >= 0 && of < index && !b->images.v[of].crop_of && json_array_size(box) == 4;
@@ -160,7 +162,9 @@ static int known_picture(struct book *b, const json_t *picture)
         v[k] = json_integer_value(json_array_get(box, k));
         good = v[k] >= (k > 1) && v[k] <= INT_MAX;
     }
+    if (turned) good &= json_is_string(turned) && turn_read(json_string_value(turned), &turn);
     if (!good) return -1;
+    b->images.v[index].turn = turn;
     b->images.v[index].crop_of = of + 1;
     b->images.v[index].crop = (struct box){(int)v[0], (int)v[1], (int)v[2], (int)v[3]};
     return index;

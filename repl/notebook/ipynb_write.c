@@ -56,9 +56,12 @@ static json_t *crop_json(const struct book *b, const struct image *m)
 {
     const struct image *of = &b->images.v[m->crop_of - 1];
     const struct box *box = &m->crop;
-    return json_pack("{s:[i,i,i,i],s:i,s:o,s:o}", "box", box->x, box->y, box->width, box->height,
-                     "handle", m->crop_of, "sha256", json_text(of->sha256), "source",
-                     name_json(of->what));
+    char turned[TURN_BYTES];
+    json_t *crop = json_pack("{s:[i,i,i,i],s:i,s:o,s:o}", "box", box->x, box->y, box->width,
+                             box->height, "handle", m->crop_of, "sha256", json_text(of->sha256),
+                             "source", name_json(of->what));
+    if (*turn_text(m->turn, turned)) json_object_set_new(crop, "turn", json_string(turned));
+    return crop;
 }
 
 static json_t *image_json(const struct book *b, int index)

@@ -124,6 +124,17 @@ static int stage(const struct int_list *images, struct int_list *staged, struct 
     return 0;
 }
 
+/* The turned picture takes the place of the one that it was before. */
+static int turn(const struct int_list *images, struct int_list *staged, struct phi3v_error *err)
+{
+    for (int k = 0; k < staged->n && images->n == 2; k++) {
+        if (staged->v[k] != images->v[0]) continue;
+        staged->v[k] = images->v[1];
+        return 0;
+    }
+    return stage(&(struct int_list){images->v + 1, images->n == 2}, staged, err);
+}
+
 /* The words after a command's name, or NULL when the line is another command. */
 static const char *words_of(const char *line, const char *command)
 {
@@ -146,6 +157,7 @@ int line_apply(const struct line *line, struct inherited *s, struct phi3v_error 
     const char *args;
     if (words_of(line->text, ":load") || words_of(line->text, ":crop"))
         return stage(&line->images, &s->staged, err);
+    if (words_of(line->text, ":turn")) return turn(&line->images, &s->staged, err);
     if ((args = words_of(line->text, ":set"))) return apply_set(args, line->origin, settings, err);
     if ((args = words_of(line->text, ":system"))) return apply_system(args, settings, err);
     if ((args = words_of(line->text, ":mode")))

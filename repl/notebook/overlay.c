@@ -59,18 +59,34 @@ static int smaller(int a, int b) { return a < b ? a : b; }
 
 /* -- Regions ---------------------------------------------------------------------------------- */
 
-int overlay_cut(const phi3v_image *image, const struct box *box, phi3v_image **ret,
-                struct phi3v_error *err)
+int overlay_cut(const phi3v_image *image, const struct box *box, struct turn turn,
+                phi3v_image **ret, struct phi3v_error *err)
 {
     const struct phi3v_image_info *info = phi3v_image_info(image);
     const uint8_t *from = phi3v_image_rgb(image);
+    bool sideways = turn.quarters % 2;
     struct canvas c;
-    if (!canvas_new(box->width, box->height, &c)) return memory_error(err);
-    for (int y = 0; y < box->height; y++)
-        memcpy(pixel(&c, 0, y),
-               from + 3 * ((size_t)(box->y + y) * (size_t)info->width + (size_t)box->x),
-               3 * (size_t)box->width);
+    if (!canvas_new(sideways ? box->height : box->width, sideways ? box->width : box->height, &c))
+        return memory_error(err);
+    for (int y = 0; y < c.height; y++)
+        for (int x = 0; x < c.width; x++) {
+            int column, row;
+            turn_origin(turn, box->width, box->height, x, y, &column, &row);
+            size_t at = (size_t)(box->y + row) * (size_t)info->width + (size_t)(box->x + column);
+            memcpy(pixel(&c, x, y), from + 3 * at, 3);
+        }
     return finish(&c, ret, err);
+}
+
+struct box overlay_origin(const struct box *cut, struct turn turn, const struct box *region)
+{
+    int x[2], y[2];
+    for (int k = 0; k < 2; k++) /* opposite corners */
+        turn_origin(turn, cut->width, cut->height, region->x + k * (region->width - 1),
+                    region->y + k * (region->height - 1), &x[k], &y[k]);
+    int left = smaller(x[0], x[1]), top = smaller(y[0], y[1]);
+    return (struct box){cut->x + left, cut->y + top, larger(x[0], x[1]) - left + 1,
+                        larger(y[0], y[1]) - top + 1};
 }
 
 /* Thick enough to be visible when the picture is drawn small. */

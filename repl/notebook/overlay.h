@@ -3,15 +3,19 @@
 #ifndef NOTEBOOK_OVERLAY_H
 #define NOTEBOOK_OVERLAY_H
 
+#include "notebook/turn.h"
 #include "phi3v.h"
 
 struct box { // in pixels of a picture
     int x, y, width, height;
 };
 
-/* Cuts out the region, which must lie within the picture. Errors: MEMORY, ARGUMENT. */
-int overlay_cut(const phi3v_image *image, const struct box *box, phi3v_image **ret,
-                struct phi3v_error *err);
+/* Cuts out the region, which must lie within the picture, and turns it. Errors: MEMORY,
+ * ARGUMENT. */
+int overlay_cut(const phi3v_image *image, const struct box *box, struct turn turn,
+                phi3v_image **ret, struct phi3v_error *err);
+/* Where a region of what overlay_cut has made of `cut` is in the picture before. */
+struct box overlay_origin(const struct box *cut, struct turn turn, const struct box *region);
 /* The picture with an outline around the region. Errors: MEMORY, … */
 int overlay_box(const phi3v_image *image, const struct box *box, phi3v_image **ret,
                 struct phi3v_error *err);

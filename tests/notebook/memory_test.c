@@ -151,6 +151,7 @@ static void session(void **state)
         ":fork 1@1=x",
         ":ab 1 2",
         ":crop @1 0,0,50%,5",
+        ":turn @1 90",
         ":save! x.ipynb",
         ":save! x.md",
         ":save! x.json",

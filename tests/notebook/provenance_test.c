@@ -93,6 +93,8 @@ static void make_lines(void)
     add(":load http://0x7f000001:%d/x.png", port);
     add(":load http://[::ffff:127.0.0.1]:%d/x.png", port);
     add(":show @1");
+    add(":crop @1 0,0,5,5");
+    add(":turn @1 90");
     add(":drop @1");
     add(":set allow_private_urls on");
     add(":set offline off");
@@ -224,8 +226,8 @@ static void run_sent(const char *source)
 
 static bool may_stand_in_file(const char *line)
 {
-    static const char *const fine[] = {":load", ":set",  ":system",  ":mode",
-                                       ":drop", ":fork", ":unstage", ":crop"};
+    static const char *const fine[] = {":load", ":set",     ":system", ":mode", ":drop",
+                                       ":fork", ":unstage", ":crop",   ":turn"};
     size_t n = strcspn(line, " ");
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
         if (strlen(fine[i]) == n && !strncmp(line, fine[i], n)) return true;

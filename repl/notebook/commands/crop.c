@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT
- * :crop: a region of a picture becomes a picture, which the model sees with all its crops. */
+ * :crop and :turn: a region of a picture, or the picture laid another way, becomes a picture of its
+ * own, which the model sees with all its crops. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -72,7 +73,31 @@ static int read_tile(struct call *c, const char *word, const phi3v_image *image,
     return refuse(err, PHI3V_E_ARGUMENT, "crop %d,%d shows nothing of the picture", row, column);
 }
 
-/* -- The command ------------------------------------------------------------------------------ */
+/* -- What both do ----------------------------------------------------------------------------- */
+
+/* Finds the picture of a command and loads it. */
+static int whole_of(struct call *c, const char *name, int *ret_index, struct phi3v_error *err)
+{
+    struct images *m = &c->nb->book.images;
+    int rc = images_get(m, name, ret_index, err);
+    struct loader how = notebook_loader(c->nb, c->settings);
+    char *dir = book_dir(&c->nb->book);
+    if (!rc) rc = images_load(m, *ret_index, &how, dir, err);
+    free(dir);
+    return rc;
+}
+
+/* Reads the words from..n as a turn. */
+static bool read_turn(const struct words *words, size_t from, size_t n, struct turn *ret)
+{
+    *ret = (struct turn){false, 0};
+    for (size_t k = from; k < n; k++) {
+        struct turn next;
+        if (!turn_read(words->v[k].text, &next)) return false;
+        *ret = turn_then(*ret, next);
+    }
+    return true;
+}
 
 /* Shows the whole with the region outlined, then the region, and what each costs. */
 static int show_both(struct call *c, int whole, int part, const struct box *box,
@@ -106,38 +131,16 @@ static int show_both(struct call *c, int whole, int part, const struct box *box,
     return rc;
 }
 
-static int crop(struct call *c, const struct words *words, struct phi3v_error *err)
-{
-    struct images *m = &c->nb->book.images;
-    size_t n;
-    const char *name = name_at_end(words, &n);
-    bool tile = n == 3 && !strcmp(words->v[1].text, "tile");
-    int whole, part;
-    struct box box;
-    if (n != 2 && !tile)
-        return refuse(err, PHI3V_E_ARGUMENT,
-                      ":crop needs a picture and a region: :crop @1 40,20,200,120");
-    int rc = images_get(m, words->v[0].text, &whole, err);
-    struct loader how = notebook_loader(c->nb, c->settings);
-    char *dir = book_dir(&c->nb->book);
-    if (!rc) rc = images_load(m, whole, &how, dir, err);
-    free(dir);
-    if (rc) return rc;
-    const phi3v_image *image = m->v[whole].loaded.image;
-    rc = tile ? read_tile(c, words->v[2].text, image, &box, err)
-              : read_box(words->v[1].text, phi3v_image_info(image), &box, err);
-    if (!rc) rc = images_cut(m, whole + 1, &box, name, c->origin, &part, err);
-    if (!rc && !int_list_add(&c->images, part)) rc = memory_error(err);
-    return !rc && !c->cell ? show_both(c, whole, part, &box, err) : rc;
-}
-
-int command_crop(struct call *c, struct phi3v_error *err)
+/* Runs `make` on the words of the command; a failure leaves no picture behind. */
+static int command(struct call *c,
+                   int (*make)(struct call *c, const struct words *words, struct phi3v_error *err),
+                   struct phi3v_error *err)
 {
     struct words words;
     int n_images = c->nb->book.images.n, rc = words_split(c->args, &words, err);
     if (rc) return rc;
     engine_begin(&c->nb->engine);
-    rc = crop(c, &words, err);
+    rc = make(c, &words, err);
     words_free(&words);
     if (rc) {
         int_list_free(&c->images);
@@ -145,3 +148,54 @@ int command_crop(struct call *c, struct phi3v_error *err)
     }
     return rc;
 }
+
+/* -- :crop ------------------------------------------------------------------------------------ */
+
+static int crop(struct call *c, const struct words *words, struct phi3v_error *err)
+{
+    struct images *m = &c->nb->book.images;
+    size_t n;
+    const char *name = name_at_end(words, &n);
+    bool tile = n > 2 && !strcmp(words->v[1].text, "tile");
+    int whole, part;
+    struct turn turn;
+    struct box box;
+    if (n < 2 || !read_turn(words, tile ? 3 : 2, n, &turn))
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      ":crop needs a picture and a region: :crop @1 40,20,200,120");
+    int rc = whole_of(c, words->v[0].text, &whole, err);
+    if (rc) return rc;
+    const phi3v_image *image = m->v[whole].loaded.image;
+    rc = tile ? read_tile(c, words->v[2].text, image, &box, err)
+              : read_box(words->v[1].text, phi3v_image_info(image), &box, err);
+    if (!rc) rc = images_cut(m, whole + 1, &box, turn, name, c->origin, &part, err);
+    if (!rc && !int_list_add(&c->images, part)) rc = memory_error(err);
+    return !rc && !c->cell ? show_both(c, whole, part, &box, err) : rc;
+}
+
+int command_crop(struct call *c, struct phi3v_error *err) { return command(c, crop, err); }
+
+/* -- :turn ------------------------------------------------------------------------------------ */
+
+static int turn(struct call *c, const struct words *words, struct phi3v_error *err)
+{
+    struct images *m = &c->nb->book.images;
+    size_t n;
+    const char *name = name_at_end(words, &n);
+    int whole, turned;
+    struct turn how;
+    if (n < 2 || !read_turn(words, 1, n, &how))
+        return refuse(err, PHI3V_E_ARGUMENT,
+                      ":turn needs a picture, and 90, 180, 270 (clockwise) or flip: :turn @1 90");
+    int rc = whole_of(c, words->v[0].text, &whole, err);
+    if (rc) return rc;
+    const struct phi3v_image_info *info = phi3v_image_info(m->v[whole].loaded.image);
+    struct box all = {0, 0, info->width, info->height};
+    rc = images_cut(m, whole + 1, &all, how, name, c->origin, &turned, err);
+    if (!rc && (!int_list_add(&c->images, whole) || !int_list_add(&c->images, turned)))
+        rc = memory_error(err);
+    if (!rc && !c->cell) rc = show_pictures(c, &(struct int_list){&turned, 1}, false, err);
+    return rc;
+}
+
+int command_turn(struct call *c, struct phi3v_error *err) { return command(c, turn, err); }

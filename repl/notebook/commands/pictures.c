@@ -45,10 +45,8 @@ void add_price(struct text *t, struct notebook *nb, int index, const struct phi3
     text_add(t, "\n");
 }
 
-/* Draws pictures of the notebook with their cost below; large: at full size, as for a single
- * picture. */
-static int show_pictures(struct call *c, const struct int_list *images, bool large,
-                         struct phi3v_error *err)
+int show_pictures(struct call *c, const struct int_list *images, bool large,
+                  struct phi3v_error *err)
 {
     struct notebook *nb = c->nb;
     struct text prices = {0};
