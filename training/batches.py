@@ -19,6 +19,8 @@ NUMBERS = 0.4   # share of packed crops that is numbers, whose digits no word he
 LONGEST_LONE = 120  # letters of a lone crop that is read
 CONCLUDED = 3   # pictures of stage 3 for each conclusion without a picture
 WINDOWS = 5     # crops cut from a picture of stage 1
+AS_SEEN = 0.5   # share of these pictures whose crops are those of the HD transform, instead of windows at any zoom
+PROGRAMS = {"matplotlib": 34, "html": 20, "svg": 18, "cover": 25, "photo": 3}  # shares of the pictures from the store
 OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as well; of other kinds:
 OTHER_OVERVIEWS = 0.15
 ALL = -1        # guided heads or layers
@@ -50,21 +52,30 @@ def overview(picture, c):
     return x[:1], glyphs[:1], things[:1]
 
 
+def as_seen(rng, picture, c):
+    """Some of the crops with letters that a picture has in use."""
+    x, glyphs, things, _ = look(draw.weather(rng, picture), c)
+    lettered = 1 + np.flatnonzero((glyphs[1:] > labels.BLANK).any((1, 2)))
+    some = rng.permutation(lettered)[:WINDOWS] if len(lettered) else [0]
+    return x[some], glyphs[some], things[some]
+
+
 def crop_batch(rng, size, c, store=None):
     """Stage 1: crops packed with text, and windows and overviews of whole pictures, drawn here or by the
     programs whose pictures are in the store."""
     parts, total = [], 0
     kinds = (draw.chart, draw.cover, draw.shapes, draw.table, draw.unknown)
-    programs = store.kinds() if store else []
+    programs = [kind for kind in store.kinds() if kind in PROGRAMS] if store else []
+    shares = np.array([PROGRAMS[kind] for kind in programs], float)
     while total < size:
         if total < size * 0.5:
             parts.append(lone_crop(rng, c)[1:])
         else:
-            if programs and rng.random() < 0.75:
-                picture = store.picture(rng, programs[rng.integers(len(programs))])
+            if programs and rng.random() < 0.85:
+                picture = store.picture(rng, programs[rng.choice(len(programs), p=shares / shares.sum())])
             else:
                 picture = kinds[rng.integers(len(kinds))](rng)
-            parts.append(windows.crops(rng, picture, c, WINDOWS))
+            parts.append(as_seen(rng, picture, c) if rng.random() < AS_SEEN else windows.crops(rng, picture, c, WINDOWS))
             if rng.random() < OVERVIEWS.get(picture.kind, OTHER_OVERVIEWS):
                 parts.append(overview(picture, c))
         total += len(parts[-1][0])

@@ -539,6 +539,13 @@ def faint(rng, image, paper):
     return Image.fromarray(np.clip(faint, 0, 255).astype(np.uint8))
 
 
+PLAIN = 0.5  # share of packed lines in the faces that programs write in if nothing else is said
+
+
+def packed_face(rng, test):
+    return pick(rng, faces.NARROW) if not test and rng.random() < PLAIN else a_face(rng, test)
+
+
 def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100, line=free_line):
     """Stage 1 and 2 picture, one crop: at most so many lines of text of about one size, each by `line`."""
     ink, paper = ink_and_paper(rng)
@@ -550,7 +557,7 @@ def packed_crop(rng, side, test=False, sizes=(9.5, 40), most=100, line=free_line
     y, lines = rng.uniform(0, 8 if most > 20 else side / 2), []
     usual = np.exp(rng.uniform(*np.log(sizes)))
     while True:
-        face, size = a_face(rng, test), max(9, int(usual * rng.uniform(0.75, 1.33)))
+        face, size = packed_face(rng, test), max(9, int(usual * rng.uniform(0.75, 1.33)))
         x = rng.uniform(1, 12)
         y += size
         if y > side - 4 or len(lines) == most:

@@ -51,7 +51,7 @@ SIZES = {
     "tiny": Config(side=56, vision_hidden=48, vision_layers=3, vision_heads=2, vision_mlp=96,
                    hidden=64, layers=5, heads=2, mlp=96),  # to try the scripts
     "S": Config(),
-    "D": Config(num_crops=16, vision_layers=9),  # sees small print; goes on from S
+    "D": Config(num_crops=20, vision_layers=9),  # sees small print; goes on from S
     "M": Config(side=224, vision_hidden=256, vision_layers=8, vision_heads=8, vision_mlp=1024,
                 hidden=320, layers=8, heads=10, mlp=864),  # for an accelerator
 }

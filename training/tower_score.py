@@ -43,7 +43,7 @@ SETS = {
     "packed, type of 10 to 14 px": packed((10, 14)),
     "packed, 14 to 20 px": packed((14, 20)),
     "packed, 20 to 40 px": packed((20, 40)),
-    "packed, seen faces, 10 to 14 px": packed((10, 14), False),
+    "packed, plain and seen faces, 10 to 14 px": packed((10, 14), False),
     "numbers, 10 to 14 px": packed((10, 14), line=draw.number_line),
     "numbers, 14 to 20 px": packed((14, 20), line=draw.number_line),
     "matplotlib's default chart": whole(lambda rng: render_matplotlib.default_bars(rng, True, True)),
