@@ -25,6 +25,7 @@ OVERVIEWS = {"cover": 0.9, "page": 0.4}  # how often its overview is a crop as w
 OTHER_OVERVIEWS = 0.15
 ALL = -1        # guided heads or layers
 EARLY, LATE = 0, 1  # halves of the guided layers
+FIRST = 3       # what the first letter of something counts: to find it is harder than to read on
 AFTER = "<|end|>\n<|assistant|>\n"
 BEFORE_QUESTION = 1 + len(tokenizer.encode_stretch("\n"))  # tokens of <|user|> and its line break
 BEHIND_QUESTION = len(tokenizer.encode(AFTER, bos=False))
@@ -99,8 +100,8 @@ class Encoded:
     ids: list        # negative: image places
     targets: dict    # place in ids -> token
     seen: set        # places whose target is copied from the picture
-    guide: list      # (query, key, key, head, layer): places of letters with a known place on a picture, in the text, or
-                     # both, and which guided heads and layers are to look there
+    guide: list      # (query, key, key, head, layer, count): places of letters with a known place on a picture, in the
+                     # text, or both, which guided heads and layers are to look there, and what it counts
     positions: list = None  # of each id in its own conversation
     sights: list = None     # which places each id sees, as model.causal_attention takes it
 
@@ -120,7 +121,7 @@ def encode(sample, looks, c, lone):
         whole.sights += [(i + 1, shared, begin) for i in range(begin, len(whole.ids))]
         whole.targets.update((moved(i), token) for i, token in part.targets.items())
         whole.seen.update(map(moved, part.seen))
-        whole.guide += [(*map(moved, places), head, layer) for *places, head, layer in part.guide]
+        whole.guide += [(*map(moved, places[:3]), *places[3:]) for places in part.guide]
     return whole
 
 
@@ -165,12 +166,12 @@ def conversation(sample, looks, c, lone):
                 continue
             query = len(ids) + i - 1
             targets[query] = token
-            layer = ALL
+            layer, count = ALL, 1 if i > 1 and answer.where[i - 2] else FIRST
             if isinstance(where, By):  # early layers find the label, late ones what belongs to it
-                guide.append((query, place_of(where.way), place_of(where.way), ALL, EARLY))
+                guide.append((query, place_of(where.way), place_of(where.way), ALL, EARLY, count))
                 where, layer = where.where, LATE
             if isinstance(where, Measured):  # one head looks at the bar's end, the other at the axis
-                guide += [(query, place_of(w), place_of(w), head, layer) for head, w in enumerate(where)]
+                guide += [(query, place_of(w), place_of(w), head, layer, count) for head, w in enumerate(where)]
                 continue
             keys = []
             if isinstance(where, tasks.Said):
@@ -182,7 +183,7 @@ def conversation(sample, looks, c, lone):
                 keys.append(place_of(where))
                 seen.add(query)
             if keys:
-                guide.append((query, keys[0], keys[-1], ALL, layer))
+                guide.append((query, keys[0], keys[-1], ALL, layer, count))
         ids += letters
     return Encoded(ids, targets, seen, guide)
 
@@ -234,7 +235,7 @@ def collate(samples, all_looks, c, lone=False):
     batch = {"ids": torch.from_numpy(ids), "positions": torch.from_numpy(positions),
              "sights": torch.from_numpy(sights), "rows": torch.from_numpy(rows),
              "targets": torch.from_numpy(targets), "seen": torch.from_numpy(seen),
-             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 6),
+             "guide": torch.tensor(guide, dtype=torch.long).view(-1, 7),
              "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
     if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
         batch.update(features=torch.cat([look[0] for look in looks]), glyphs=torch.cat([look[1] for look in looks]))

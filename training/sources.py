@@ -33,7 +33,7 @@ NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of w
 TURNS = (0.5, 0.25, 0.15, 0.1)  # shares of one, two, ... questions; in a notebook of the built-in model each cell stands by itself
 # further conversations about the same picture, which do not see one another and share what the picture costs, until
 # there are so many letters:
-LETTERS = 900
+LETTERS = 1200
 OTHER_TURNS = (0.75, 0.25)
 LONGEST_TEXT = 220  # letters of a page that is to be read aloud
 

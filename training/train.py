@@ -95,10 +95,10 @@ class PatchHead(nn.Module):
 
 def guide_loss(guided, guide, sights):
     """-log of the attention that the guided heads put on the tokens holding the next letter.
-    guide: (sample, query, key, key, head, layer) of every letter with a known place; the keys may be one."""
+    guide: (sample, query, key, key, head, layer, count) of every letter with a known place; the keys may be one."""
     if not len(guide):
         return torch.zeros((), device=guide.device)
-    sample, query, key, other, head, layer = guide.T
+    sample, query, key, other, head, layer, count = guide.T
     row, total = torch.arange(len(key), device=guide.device), 0.0
     heads = (head == batches.ALL)[:, None] | (head[:, None] == torch.arange(guided[0][0].shape[1], device=guide.device))
     for i, (q, k) in enumerate(guided):
@@ -106,7 +106,8 @@ def guide_loss(guided, guide, sights):
                             for s in sample.unique()], 1).transpose(0, 1).float()  # guide goes by samples
         logs = scores.masked_fill(unseen(k.shape[2], sights[sample, query])[:, None], -1e9).log_softmax(-1)
         both = torch.logaddexp(logs[row, :, key], logs[row, :, other])
-        told = heads & ((layer == batches.ALL) | (layer == (batches.EARLY if i < len(guided) // 2 else batches.LATE)))[:, None]
+        here = (layer == batches.ALL) | (layer == (batches.EARLY if i < len(guided) // 2 else batches.LATE))
+        told = heads * (here * count)[:, None]
         total = total - (torch.where((key == other)[:, None], logs[row, :, key], both) * told).sum() / told.sum().clamp(min=1)
     return total / len(guided)
 
@@ -286,8 +287,8 @@ def train(rank, world, args):
     last_save = last_note = time.time()
     clock = seconds(args.device)
     while elapsed < budget:
-        # stage 3 trains the tower in every other step: half of its cost for most of its gain
-        frozen = elapsed < budget / 2 if args.stage == 2 else args.stage == 3 and step % 2 == 1
+        # stage 3 trains the tower in one step of three: most of its gain for a third of its cost
+        frozen = elapsed < budget / 2 if args.stage == 2 else args.stage == 3 and step % 3 > 0
         frozen = frozen or bool(args.features)  # they hold for this tower only
         # new patch heads must fit the tower before they may change it
         settling = bool(args.weights) and not args.heads and step < 2 * WARM_UP
