@@ -113,6 +113,30 @@ static void a_broken_one_in_the_middle(void)
     make_pictures();
 }
 
+/* Names that look alike, where their bytes cannot be shown, are two pictures in a table, which has
+ * them as they can be typed. */
+static void names_of_any_bytes(const char *table, const char *one, const char *two)
+{
+    char line[100], *bytes = drive_read(drive_file("p1.pgm"));
+    snprintf(line, sizeof line, ":foreach $/caf*.pgm \"What?\" to $/%s\n", table);
+    remove(drive_file("caf\xe9.pgm"));
+    drive_write("caf\xe8.pgm", bytes);
+    script(line, "--plain");
+    drive_write("caf\xe9.pgm", bytes);
+    const struct run *r = script(line, "--plain");
+    char *rows = drive_read(drive_file(table));
+    tap_ok(r->status == 0 && strstr(r->err, "(1 of these 2 pictures are in ") &&
+               strstr(r->err, "(1 of 1 pictures answered") && rows && strstr(rows, one) &&
+               strstr(rows, two),
+           "names of any bytes in %s", table);
+    free(rows);
+    free(bytes);
+    char load[300];
+    snprintf(load, sizeof load, ":load $'%s/caf\\xe9.pgm'\n", drive_tmp());
+    r = DRIVE(load, "script", "-", "-m", model(), "--plain");
+    tap_ok(r->status == 0, "which :load takes");
+}
+
 static void refused(void)
 {
     static const struct {
@@ -169,6 +193,8 @@ int main(int argc, char **argv)
     of_cells_and_handles();
     a_broken_one_in_the_middle();
     refused();
+    names_of_any_bytes("names.csv", "/caf\\xe8.pgm',", "/caf\\xe9.pgm',");
+    names_of_any_bytes("names.jsonl", "/caf\\\\xe8.pgm'\"", "/caf\\\\xe9.pgm'\"");
     interrupted();
     return drive_done();
 }

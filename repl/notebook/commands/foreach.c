@@ -8,11 +8,13 @@
 
 #include "common/clock.h"
 #include "net/fetch.h"
+#include "net/url.h"
 #include "notebook/commands.h"
 #include "notebook/guess.h"
 #include "notebook/own_files.h"
 #include "notebook/prompt.h"
 #include "notebook/refs.h"
+#include "notebook/words.h"
 #include "notebook/foreach_file.h"
 
 /* A picture that is being asked about, or that could not be loaded. */
@@ -326,6 +328,14 @@ static bool on_again(struct query *query, void *user)
     return true;
 }
 
+/* What the table calls a picture: a file so that it can be loaded by that name, whatever its bytes
+ * are; an address without secrets. NULL without memory. */
+static char *table_name(const char *what)
+{
+    if (url_is_http(what) || url_is_data(what)) return fetch_display_name(what);
+    return word_needs_escapes(what) ? word_quote(what) : name_as_text(what);
+}
+
 static int load_item(struct foreach *f, struct item *l, const char *what, struct phi3v_error *err)
 {
     struct loader how = notebook_loader(f->nb, f->settings);
@@ -367,9 +377,9 @@ static struct item *push(struct foreach *f, size_t at)
     l->at = (int)at;
     l->query.question = &l->question;
     int rc = load_item(f, l, what, &l->query.error);
-    char *name = *what == '@' ? text_copy(what) : fetch_display_name(what);
-    keep(f, &f->rows.v[at].picture, rc ? name : text_copy(l->loaded->source));
-    if (!rc) free(name);
+    bool named = *what == '@'; /* by a handle */
+    keep(f, &f->rows.v[at].picture,
+         named ? text_copy(rc ? what : l->loaded->source) : table_name(what));
     if (!rc) rc = make_question(f, l, &l->query.error);
     if (rc) l->loaded = NULL;
     l->query.code = rc;
@@ -411,7 +421,7 @@ static int take_over(struct foreach *f, struct phi3v_error *err)
     for (size_t k = 0; k < f->what.n; k++) {
         const char *what = f->what.v[k];
         const struct image *p = *what == '@' ? &m->v[images_find(m, what)] : NULL;
-        char *name = !p                 ? fetch_display_name(what)
+        char *name = !p                 ? table_name(what)
                      : p->loaded.source ? text_copy(p->loaded.source)
                                         : text_copy(p->what);
         if (!name) return memory_error(err);
