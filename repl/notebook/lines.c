@@ -127,12 +127,13 @@ static int stage(const struct int_list *images, struct int_list *staged, struct 
 /* The turned picture takes the place of the one that it was before. */
 static int turn(const struct int_list *images, struct int_list *staged, struct phi3v_error *err)
 {
-    for (int k = 0; k < staged->n && images->n == 2; k++) {
+    if (images->n != 2) return 0; /* a line whose pictures are not known yet */
+    for (int k = 0; k < staged->n; k++) {
         if (staged->v[k] != images->v[0]) continue;
         staged->v[k] = images->v[1];
         return 0;
     }
-    return stage(&(struct int_list){images->v + 1, images->n == 2}, staged, err);
+    return stage(&(struct int_list){images->v + 1, 1}, staged, err);
 }
 
 /* The words after a command's name, or NULL when the line is another command. */

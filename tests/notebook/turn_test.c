@@ -186,6 +186,22 @@ static void hostile_files(void **state)
     }
 }
 
+/* A file that has the source alone: its cell finds the pictures when it runs. */
+static void a_file_of_sources(void **state)
+{
+    (void)state;
+    recorder_write(
+        "plain.ipynb",
+        "{\"cells\":[{\"cell_type\":\"code\",\"id\":\"a\",\"source\":\":load a.ppm\\n"
+        ":turn @1 90\\nWhat?\",\"metadata\":{},\"outputs\":[],\"execution_count\":null}],"
+        "\"metadata\":{},\"nbformat\":4,\"nbformat_minor\":5}");
+    works(&r, ":open plain.ipynb\n:cells");
+    assert_saw(&r, "In [1] new");
+    works(&r, ":run 1");
+    assert_saw(&r, "begin 1 @2");
+    is_size(2, 20, 30);
+}
+
 #define TEST(name) RECORDER_TEST(name, &fixture)
 
 int main(void)
@@ -195,6 +211,7 @@ int main(void)
                                        TEST(it_takes_the_place_of_the_other),
                                        TEST(notebooks_keep_it),
                                        TEST(wrong_words_are_refused),
-                                       TEST(hostile_files)};
+                                       TEST(hostile_files),
+                                       TEST(a_file_of_sources)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
