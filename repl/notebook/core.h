@@ -51,6 +51,10 @@ void picture_of(const struct notebook *nb, int index, char *label, struct nb_pic
 
 /* How pictures are loaded under these settings. */
 struct loader notebook_loader(const struct notebook *nb, const struct settings *s);
+/* Loads a picture of the notebook if it is not loaded yet, also from beside the notebook's file.
+ * Errors: as images_load. */
+int notebook_load_image(struct notebook *nb, int index, const struct settings *s,
+                        struct phi3v_error *err);
 
 /* -- Changing ---------------------------------------------------------------------------------- */
 

@@ -22,6 +22,16 @@ struct loader notebook_loader(const struct notebook *nb, const struct settings *
         .settings = s, .front = &nb->front, .keeps_files = kind && kind->sends_files};
 }
 
+int notebook_load_image(struct notebook *nb, int index, const struct settings *s,
+                        struct phi3v_error *err)
+{
+    struct loader how = notebook_loader(nb, s);
+    char *dir = book_dir(&nb->book);
+    int rc = images_load(&nb->book.images, index, &how, dir, err);
+    free(dir);
+    return rc;
+}
+
 /* Sets the mode that nobody chose, once there is a model to ask. */
 static int settle_mode(struct notebook *nb, struct phi3v_error *err)
 {

@@ -59,6 +59,14 @@ static int smaller(int a, int b) { return a < b ? a : b; }
 
 /* -- Regions ---------------------------------------------------------------------------------- */
 
+/* The number, in a picture this wide, of the pixel that the turned region has at x, y. */
+static ptrdiff_t origin(struct turn turn, const struct box *box, int width, int x, int y)
+{
+    int column, row;
+    turn_origin(turn, box->width, box->height, x, y, &column, &row);
+    return (ptrdiff_t)(box->y + row) * width + box->x + column;
+}
+
 int overlay_cut(const phi3v_image *image, const struct box *box, struct turn turn,
                 phi3v_image **ret, struct phi3v_error *err)
 {
@@ -68,13 +76,13 @@ int overlay_cut(const phi3v_image *image, const struct box *box, struct turn tur
     struct canvas c;
     if (!canvas_new(sideways ? box->height : box->width, sideways ? box->width : box->height, &c))
         return memory_error(err);
+    /* Where the upper left pixel comes from, and how far it is to the origins of its neighbours. */
+    ptrdiff_t begin = origin(turn, box, info->width, 0, 0);
+    ptrdiff_t across = origin(turn, box, info->width, 1, 0) - begin;
+    ptrdiff_t down = origin(turn, box, info->width, 0, 1) - begin;
     for (int y = 0; y < c.height; y++)
-        for (int x = 0; x < c.width; x++) {
-            int column, row;
-            turn_origin(turn, box->width, box->height, x, y, &column, &row);
-            size_t at = (size_t)(box->y + row) * (size_t)info->width + (size_t)(box->x + column);
-            memcpy(pixel(&c, x, y), from + 3 * at, 3);
-        }
+        for (int x = 0; x < c.width; x++)
+            memcpy(pixel(&c, x, y), from + 3 * (begin + x * across + y * down), 3);
     return finish(&c, ret, err);
 }
 

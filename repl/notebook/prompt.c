@@ -227,20 +227,17 @@ int prompt_images(const struct notebook *nb, int i, const struct settings *s, st
 static int load_images(struct notebook *nb, const struct int_list *list, const struct settings *s,
                        struct conversation *to, struct phi3v_error *err)
 {
-    struct loader how = notebook_loader(nb, s);
-    char *dir = book_dir(&nb->book);
     int rc = 0;
     to->images = memory_zero((size_t)list->n, sizeof *to->images);
     to->pictures = memory_zero((size_t)list->n, sizeof *to->pictures);
     if (!to->images || !to->pictures) rc = memory_error(err);
     for (int k = 0; k < list->n && !rc; k++) {
-        rc = images_load(&nb->book.images, list->v[k], &how, dir, err);
+        rc = notebook_load_image(nb, list->v[k], s, err);
         if (rc) break;
         to->pictures[to->n_images] = &nb->book.images.v[list->v[k]].loaded;
         to->images[to->n_images] = to->pictures[to->n_images]->image;
         to->n_images++;
     }
-    free(dir);
     return rc;
 }
 

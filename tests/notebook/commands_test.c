@@ -20,13 +20,6 @@ static struct recorder_fixture fixture = {.r = &r, .state = true, .n_pictures = 
 
 static const struct cell *cell(int number) { return &r.nb->book.v[number - 1]; }
 
-static void staged_is(const char *labels)
-{
-    char *now = nb_staged(r.nb, 0);
-    assert_string_equal(now, labels);
-    free(now);
-}
-
 static void state_is(int number, enum cell_state state)
 {
     assert_string_equal(state_name(book_state(&r.nb->book, number - 1)), state_name(state));
@@ -39,15 +32,15 @@ static void load_stages_and_shows(void **state)
     (void)state;
     works(&r, ":load a.ppm");
     assert_saw(&r, "image @1: @1 a.ppm: PNM 30x20, 1x1+1 crops");
-    staged_is("@1");
+    staged_is(&r, "@1");
     works(&r, ":l b.ppm as cover");
     assert_saw(&r, "image @cover: @2 @cover b.ppm");
-    staged_is("@1 @cover");
+    staged_is(&r, "@1 @cover");
     works(&r, "What?");
     assert_saw(&r, "begin 1 @1 @cover\n");
     assert_saw(&r, "end 1 ok\n");
     assert_int_equal(r.result.cell, 1);
-    staged_is("");
+    staged_is(&r, "");
     /* Abbreviations stand in the cell by their whole names. */
     assert_string_equal(cell(1)->lines.v[1].text, ":load b.ppm as cover");
     assert_string_equal(cell(1)->text, "<|image_1|>\n<|image_2|>\nWhat?");
@@ -72,7 +65,7 @@ static void load_refuses(void **state)
     recorder_write("text.png", "no picture at all");
     fails(&r, ":load text.png", "text.png");
     assert_int_equal(r.nb->book.images.n, 1);
-    staged_is("@x");
+    staged_is(&r, "@x");
 }
 
 static void patterns_and_brackets(void **state)
@@ -152,17 +145,17 @@ static void dropped_paths(void **state)
     works(&r, url);
     assert_saw(&r, "My Photo 1.ppm: PNM");
     assert_int_equal(r.nb->book.n, 0);
-    staged_is("@1");
+    staged_is(&r, "@1");
     snprintf(url, sizeof url, "file://localhost%s/My%%20Photo%%201.ppm", r.folder.path);
     works(&r, url);
     works(&r, "My\\ Photo\\ 1.ppm");
     works(&r, "'My Photo 1.ppm' a.ppm");
-    staged_is("@1 @2 @3 @4 @5");
+    staged_is(&r, "@1 @2 @3 @4 @5");
     works(&r, "What is in My\\ Photo\\ 1.ppm?");
     assert_saw(&r, "is sent as the picture @6");
     assert_string_equal(cell(1)->text, "What is in <|image_1|>?");
     /* A prompt that names its pictures takes those only. */
-    staged_is("@1 @2 @3 @4 @5");
+    staged_is(&r, "@1 @2 @3 @4 @5");
 }
 
 /* What terminals make of dropped files, as their documentation or source has it. */
@@ -295,16 +288,16 @@ static void drop_and_unstage(void **state)
     fails(&r, ":drop @1", "there is no picture @1");
     works(&r, ":load a.ppm b.ppm c.ppm");
     works(&r, ":drop @2");
-    staged_is("@1 @3");
+    staged_is(&r, "@1 @3");
     fails(&r, ":drop 2", "there is no picture");
     works(&r, ":unstage");
-    staged_is("");
+    staged_is(&r, "");
     works(&r, "What of @1?");
     fails(&r, ":drop @1", "cell 1 uses @1, so it stays");
     fails(&r, "And @2?", "there is no picture @2");
     fails(&r, "@1-3 differ?", "there are no pictures @1-3");
     works(&r, ":undo");
-    staged_is("");
+    staged_is(&r, "");
     works(&r, ":show @1");
     assert_saw(&r, "image @1: ");
     works(&r, ":show @3 model");
@@ -322,10 +315,10 @@ static void undo_restages(void **state)
     (void)state;
     fails(&r, ":undo", "nothing to take back");
     works(&r, ":load a.ppm\n:system Be brief.\nOne?");
-    staged_is("");
+    staged_is(&r, "");
     works(&r, ":undo");
     assert_saw(&r, "report: cell 1 is gone\n");
-    staged_is("@1");
+    staged_is(&r, "@1");
     assert_string_equal(nb_settings(r.nb)->system, "Be brief.");
     works(&r, "Two?");
     assert_int_equal(cell(1)->images.n, 1);
@@ -336,7 +329,7 @@ static void undo_restages(void **state)
     assert_string_equal(cell(1)->prompt, "Two?");
     state_is(1, CELL_OK);
     works(&r, ":undo");
-    staged_is("@1");
+    staged_is(&r, "@1");
     fails(&r, ":undo", "nothing to take back");
 }
 
@@ -525,7 +518,7 @@ static void reset_and_undo(void **state)
     works(&r, ":reset");
     assert_saw(&r, "note: (:undo brings the cells back)\n");
     assert_int_equal(r.nb->book.n, 0);
-    staged_is("@2");
+    staged_is(&r, "@2");
     works(&r, "What of @1?");
     works(&r, ":undo");
     works(&r, ":undo");
@@ -535,7 +528,7 @@ static void reset_and_undo(void **state)
     works(&r, ":set layout above");
     assert_saw(&r, "settings: layout above\n");
     works(&r, ":reset all");
-    staged_is("");
+    staged_is(&r, "");
     assert_string_equal(nb_settings(r.nb)->layout, "auto");
     fails(&r, "What of @1?", "there is no picture @1");
     works(&r, ":undo");
@@ -719,7 +712,7 @@ static void refused_text_comes_back(void **state)
     (void)state;
     fails(&r, ":load a.ppm\n:load no.ppm\n:system x\nWhat?", "no.ppm");
     assert_saw(&r, "next 0: :load no.ppm\n:system x\nWhat?\n");
-    staged_is("@1");
+    staged_is(&r, "@1");
     fails(&r, ":system y\n@4?", "there is no picture @4");
     assert_saw(&r, "next 0: @4?\n");
     assert_string_equal(nb_settings(r.nb)->system, "y");
@@ -910,7 +903,7 @@ static void paste_loads(void **state)
     r.n_clipboard = n;
     works(&r, ":paste as shot");
     assert_saw(&r, "image @shot: @1 @shot ");
-    staged_is("@shot");
+    staged_is(&r, "@shot");
     works(&r, ":paste");
     assert_int_equal(recorder_files("state/pasted", ".pnm"), 1); /* the same bytes */
     works(&r, "What?");
@@ -920,10 +913,10 @@ static void paste_loads(void **state)
     free(bytes);
     clipboard_is("a.ppm");
     works(&r, ":paste");
-    staged_is("@3");
+    staged_is(&r, "@3");
     clipboard_is("# files\r\na.ppm\r\nb.ppm\r\n");
     works(&r, ":paste");
-    staged_is("@3 @4 @5");
+    staged_is(&r, "@3 @4 @5");
     static const char *const none[] = {"What is in a.ppm?", "a.ppm\nand b.ppm", "no.ppm",
                                        "/etc/passwd",       ":load a.ppm",      "!touch made"};
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
@@ -934,7 +927,7 @@ static void paste_loads(void **state)
     fails(&r, ":paste", "the clipboard is empty");
     clipboard_is("\x89PNG\r\n\x1a\n, but no more of it");
     fails(&r, ":paste", "PNG");
-    staged_is("@3 @4 @5");
+    staged_is(&r, "@3 @4 @5");
     fails_as(&r, ":paste", NB_FILE, "may not use :paste");
     fails_as(&r, ":copy", NB_FILE, "may not use :copy");
     fails_as(&r, ":watch .", NB_FILE, "may not use :watch");

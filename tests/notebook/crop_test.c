@@ -30,13 +30,6 @@ static void shows(int part, int whole, int x, int y, int width, int height)
                             3 * (size_t)width);
 }
 
-static void staged_is(const char *labels)
-{
-    char *now = nb_staged(r.nb, 0);
-    assert_string_equal(now, labels);
-    free(now);
-}
-
 static void regions_are_cut(void **state)
 {
     (void)state;
@@ -45,10 +38,10 @@ static void regions_are_cut(void **state)
     assert_saw(&r, "image @1 @2: @1 a.ppm: PNM 30x20");
     assert_saw(&r, "@2 a.ppm [4,3,10,8]: region 10x8, ");
     shows(2, 1, 4, 3, 10, 8);
-    staged_is("@1 @2");
+    staged_is(&r, "@1 @2");
     works(&r, ":crop 1 50%,0%,50%,100% as right");
     shows(3, 1, 15, 0, 15, 20);
-    staged_is("@1 @2 @right");
+    staged_is(&r, "@1 @2 @right");
     works(&r, ":crop @1 0,0,30,20");
     shows(4, 1, 0, 0, 30, 20);
     works(&r, ":crop @1 29,19,1,1");
@@ -128,7 +121,7 @@ static void the_whole_need_not_be_asked_about(void **state)
     works(&r, "See @a.ppm");
     works(&r, ":crop @1 0,0,5,5");
     works(&r, ":reset");
-    staged_is("@2");
+    staged_is(&r, "@2");
     assert_string_equal(r.nb->book.pending.v[0].text, ":crop @1 0,0,5,5");
     works(&r, "What?");
     works(&r, ":save c.ipynb\n:open c.ipynb\n:cells");
@@ -167,7 +160,7 @@ static void what_is_no_region_is_refused(void **state)
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         fails(&r, bad[i].line, bad[i].says);
         assert_int_equal(r.nb->book.images.n, 1);
-        staged_is("@1");
+        staged_is(&r, "@1");
     }
 }
 

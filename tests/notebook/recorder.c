@@ -365,6 +365,13 @@ void recorder_write(const char *path, const char *text)
     assert_int_equal(fclose(f), 0);
 }
 
+void staged_is(struct recorder *r, const char *labels)
+{
+    char *now = nb_staged(r->nb, 0);
+    assert_string_equal(now, labels);
+    free(now);
+}
+
 char *recorder_ids(struct recorder *r, int cell)
 {
     struct text t = {0};

@@ -74,6 +74,8 @@ unsigned below(unsigned n);
 void works(struct recorder *r, const char *source);
 void fails(struct recorder *r, const char *source, const char *why);
 void fails_as(struct recorder *r, const char *source, enum nb_origin origin, const char *why);
+/* The next prompt takes the pictures of these labels: "@1 @cover". */
+void staged_is(struct recorder *r, const char *labels);
 bool saw(const struct recorder *r, const char *text);
 #define assert_saw(r, text)                                                                        \
     do {                                                                                           \

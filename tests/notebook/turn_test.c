@@ -38,13 +38,6 @@ static void same(int one, int other)
     assert_memory_equal(phi3v_image_rgb(a), phi3v_image_rgb(b), 3 * info->width * info->height);
 }
 
-static void staged_is(const char *labels)
-{
-    char *now = nb_staged(r.nb, 0);
-    assert_string_equal(now, labels);
-    free(now);
-}
-
 /* Where the picture's upper left corner and the pixel at its right have gone. */
 static void each_way(void **state)
 {
@@ -106,15 +99,15 @@ static void it_takes_the_place_of_the_other(void **state)
     works(&r, ":load a.ppm b.ppm");
     works(&r, ":turn @1 90");
     assert_saw(&r, "image @3: @3 a.ppm [90]: region 20x30");
-    staged_is("@3 @2");
+    staged_is(&r, "@3 @2");
     works(&r, ":turn @3 270 as upright");
-    staged_is("@upright @2");
+    staged_is(&r, "@upright @2");
     works(&r, ":unstage\n:turn @2 flip");
-    staged_is("@5");
+    staged_is(&r, "@5");
     works(&r, ":turn 2 180");
-    staged_is("@5 @6");
+    staged_is(&r, "@5 @6");
     works(&r, ":drop @5");
-    staged_is("@6");
+    staged_is(&r, "@6");
 }
 
 static void notebooks_keep_it(void **state)
@@ -140,7 +133,7 @@ static void notebooks_keep_it(void **state)
     assert_int_equal(recorder_eval(&r, ":load a.ppm\n:turn @1 flip 90 as up\nWhat?", NB_FILE), 0);
     assert_string_equal(r.nb->book.v[0].answer, answer);
     works(&r, ":turn @up 180\n:reset");
-    staged_is("@3");
+    staged_is(&r, "@3");
     assert_string_equal(r.nb->book.pending.v[0].text, ":crop @1 0,0,30,20 flip 270");
     free(answer);
 }
@@ -155,13 +148,13 @@ static void wrong_words_are_refused(void **state)
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         fails(&r, lines[i], ":turn needs a picture, and 90, 180, 270 (clockwise) or flip");
         assert_int_equal(r.nb->book.images.n, 1);
-        staged_is("@1");
+        staged_is(&r, "@1");
     }
     fails(&r, ":turn @7 90", "there is no picture @7");
     fails(&r, ":crop @1 0,0,5,5 45", ":crop needs");
     fails(&r, ":turn @1 90 as 1x", "is no name for a picture");
     assert_int_equal(r.nb->book.images.n, 1);
-    staged_is("@1");
+    staged_is(&r, "@1");
 }
 
 /* A file's "turn" that is none: the picture is not known, and the cell does not run on another. */

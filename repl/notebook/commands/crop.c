@@ -78,13 +78,8 @@ static int read_tile(struct call *c, const char *word, const phi3v_image *image,
 /* Finds the picture of a command and loads it. */
 static int whole_of(struct call *c, const char *name, int *ret_index, struct phi3v_error *err)
 {
-    struct images *m = &c->nb->book.images;
-    int rc = images_get(m, name, ret_index, err);
-    struct loader how = notebook_loader(c->nb, c->settings);
-    char *dir = book_dir(&c->nb->book);
-    if (!rc) rc = images_load(m, *ret_index, &how, dir, err);
-    free(dir);
-    return rc;
+    int rc = images_get(&c->nb->book.images, name, ret_index, err);
+    return rc ? rc : notebook_load_image(c->nb, *ret_index, c->settings, err);
 }
 
 /* Reads the words from..n as a turn. */

@@ -338,17 +338,15 @@ static char *table_name(const char *what)
 
 static int load_item(struct foreach *f, struct item *l, const char *what, struct phi3v_error *err)
 {
-    struct loader how = notebook_loader(f->nb, f->settings);
-    struct images *m = &f->nb->book.images;
+    const struct images *m = &f->nb->book.images;
     struct loaded *loaded = &l->own;
     int rc;
     if (*what != '@') {
+        struct loader how = notebook_loader(f->nb, f->settings);
         rc = load_picture(what, &how, NB_TYPED, loaded, err);
     } else {
         int index = images_find(m, what);
-        char *dir = book_dir(&f->nb->book);
-        rc = images_load(m, index, &how, dir, err);
-        free(dir);
+        rc = notebook_load_image(f->nb, index, f->settings, err);
         loaded = &m->v[index].loaded;
     }
     if (!rc) l->loaded = loaded;

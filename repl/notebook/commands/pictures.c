@@ -258,10 +258,7 @@ int command_show(struct call *c, struct phi3v_error *err)
     if (rc) return rc;
     rc = which_image(nb, &words, &model, &index, err);
     words_free(&words);
-    struct loader how = notebook_loader(nb, c->settings);
-    char *dir = book_dir(&nb->book);
-    if (!rc) rc = images_load(&nb->book.images, index, &how, dir, err);
-    free(dir);
+    if (!rc) rc = notebook_load_image(nb, index, c->settings, err);
     if (rc) return rc;
     if (model) return show_model_view(c, nb->book.images.v[index].loaded.image, err);
     return show_pictures(c, &(struct int_list){&index, 1}, true, err);
