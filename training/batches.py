@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
 import draw
 import hd
@@ -168,7 +169,7 @@ def conversation(sample, looks, c, lone):
             targets[query] = token
             layer, count = ALL, 1 if i > 1 and answer.where[i - 2] else FIRST
             if isinstance(where, By):  # early layers find the label, late ones what belongs to it
-                guide.append((query, place_of(where.way), place_of(where.way), ALL, EARLY, count))
+                guide.append((query, place_of(where.way), place_of(where.way), ALL, EARLY, 2 * count))
                 where, layer = where.where, LATE
             if isinstance(where, Measured):  # one head looks at the bar's end, the other at the axis
                 guide += [(query, place_of(w), place_of(w), head, layer, count) for head, w in enumerate(where)]
@@ -206,6 +207,25 @@ def overview_token(where, place, c):
     return place.rows * side * (place.cols * side + 1) + 1 + row * (side + 1) + col
 
 
+def places(grids, side):
+    """Column and row [t, 2] of every token of these pictures in the grid of all crops' tokens, of an overview's token that
+    of its middle; IGNORE for separators. A grid of None is a lone crop."""
+
+    def framed(across, down):
+        grid = torch.stack(torch.meshgrid(across, down, indexing="xy"), -1)
+        return F.pad(grid, (0, 0, 0, 1), value=labels.IGNORE).flatten(0, 1)
+
+    step, parts = torch.arange(side), []
+    for grid in grids:
+        if grid is None:
+            parts.append(framed(step, step))
+            continue
+        down, across = grid
+        parts += [framed(torch.arange(across * side), torch.arange(down * side)), torch.full((1, 2), labels.IGNORE),
+                  framed((2 * step + 1) * across // 2, (2 * step + 1) * down // 2)]
+    return torch.cat(parts)
+
+
 def prompt(text):
     return f"<|user|>\n{text}{AFTER}"
 
@@ -232,11 +252,15 @@ def collate(samples, all_looks, c, lone=False):
         seen[i, :m] = [place in e.seen for place in e.targets]
         guide += [(i, *places) for places in e.guide]
     looks = [look for looks in all_looks for look in looks]
+    grids = [None if lone else (look[3].rows, look[3].cols) for look in looks]
+    where = np.full((*ids.shape, 3), labels.IGNORE)
+    if looks:
+        where[ids < 0, :2], where[ids < 0, 2] = places(grids, c.grid // 2), -ids[ids < 0] - 1
     batch = {"ids": torch.from_numpy(ids), "positions": torch.from_numpy(positions),
              "sights": torch.from_numpy(sights), "rows": torch.from_numpy(rows),
              "targets": torch.from_numpy(targets), "seen": torch.from_numpy(seen),
              "guide": torch.tensor(guide, dtype=torch.long).view(-1, 7),
-             "grids": [None if lone else (look[3].rows, look[3].cols) for look in looks]}
+             "grids": grids, "places": torch.from_numpy(where)}
     if looks and torch.is_tensor(looks[0][0]):  # what the tower made of the crops
         batch.update(features=torch.cat([look[0] for look in looks]), glyphs=torch.cat([look[1] for look in looks]))
     elif looks:

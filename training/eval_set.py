@@ -117,13 +117,13 @@ def entry(kind, make, facts, rng, folder, name):
     return {"kind": kind, "images": names, "turns": talk}
 
 
-def photographs(source, folder):
-    """Real photographs are to be declined: nothing on them is known."""
-    from PIL import Image
+def photographs(folder):
+    """Real photographs, of the packages kept for tests, are to be declined: nothing on them is known."""
+    import render_cover  # needs those packages
     entries = []
-    for i, path in enumerate(sorted(source.iterdir())):
+    for i, path in enumerate(render_cover.photographs(test=True)):
         name = f"photograph-{i}.webp"
-        Image.open(path).convert("RGB").save(folder / name, lossless=True)
+        render_cover.photograph(path).save(folder / name, lossless=True)
         entries += [{"kind": "declined: photograph", "images": [name], "turns": [
             {"question": q, "contains": ["can't make out"]}]} for q in (
                 "What is in this picture?", "Describe this image.",
@@ -174,13 +174,13 @@ def main():
     parser.add_argument("--seed", type=int, default=977)
     parser.add_argument("--full", action="store_true", help="unseen faces, words and names as well")
     parser.add_argument("--goals", action="store_true", help="the kinds of eval_goals.py")
-    parser.add_argument("--photos", type=Path)
+    parser.add_argument("--photos", action="store_true", help="photographs of the packages kept for tests as well")
     args = parser.parse_args()
     draw.Domain.full = args.full
     args.folder.mkdir(parents=True, exist_ok=True)
     entries = (goals if args.goals else card)(args)
     if args.photos:
-        entries += photographs(args.photos, args.folder)
+        entries += photographs(args.folder)
     text = json.dumps({"questions": entries}, indent=1, ensure_ascii=False)
     (args.folder / "questions.json").write_text(text + "\n")
 

@@ -18,7 +18,7 @@ import tokenizer
 from model import Config, Phi3V
 
 
-HEADS = "head.", "token_head."  # what is thrown away after training
+HEADS = "head.", "token_head.", "place_head."
 
 
 def load(path, averaged=True):

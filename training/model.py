@@ -52,6 +52,7 @@ SIZES = {
                    hidden=64, layers=5, heads=2, mlp=96),  # to try the scripts
     "S": Config(),
     "D": Config(num_crops=20, vision_layers=9),  # sees small print; goes on from S
+    "G": Config(num_crops=20, vision_layers=9, layers=8),  # what grow.py makes of D
     "M": Config(side=224, vision_hidden=256, vision_layers=8, vision_heads=8, vision_mlp=1024,
                 hidden=320, layers=8, heads=10, mlp=864),  # for an accelerator
 }
@@ -235,11 +236,14 @@ def rotate(x, rotary):
 
 
 class Phi3V(nn.Module):
-    GUIDED_LAYERS, GUIDED_HEADS = (1, 2, 3, 4), 2   # guided attention in training, see train.py; not the last layer
+    GUIDED_HEADS = 2    # of the guided layers, see train.py
+    LATE = 2            # of these layers: they look at what is copied next, those before find the way there
 
     def __init__(self, c):
         super().__init__()
         self.c = c
+        self.guided = range(1 if c.layers <= 6 else 2, c.layers - 1)  # not the last layer
+        self.placed = 0, 1, c.layers - self.LATE - 2                  # layers whose results are asked for places in training
         self.model = Node()
         self.model.embed_tokens = nn.Embedding(c.vocab, c.hidden)
         self.model.layers = nn.ModuleList(DecoderLayer(c) for _ in range(c.layers))
@@ -295,19 +299,21 @@ class Phi3V(nn.Module):
         return x
 
     def decode(self, x, positions=None, sights=None, rows=None, caches=None):
-        """x [b, t, H] -> last hidden state, of `rows` only if they are given, and (q, k) of the guided layers. positions
-        [b, t] and sights: other ones than of one conversation."""
+        """x [b, t, H] -> last hidden state, of `rows` only if they are given, (q, k) of the guided layers, and what the
+        `placed` layers gave [b, t, H] each. positions [b, t] and sights: other ones than of one conversation."""
         if positions is None:
             start = caches[0]["k"].shape[2] if caches and "k" in caches[0] else 0
             positions = torch.arange(start, start + x.shape[1], device=x.device).expand(x.shape[0], -1)
             sights = F.pad(positions[..., None].int() + 1, (0, 2)).contiguous()
         rotary = rotary_table(positions, self.c.hidden // self.c.heads, x)
-        guided, last = [], len(self.model.layers) - 1
+        guided, placed, last = [], [], len(self.model.layers) - 1
         for i, layer in enumerate(self.model.layers):
             x, q, k = layer(x, rotary, sights, rows if i == last else None, caches[i] if caches else None)
-            if i in self.GUIDED_LAYERS:
+            if i in self.guided:
                 guided.append((q[:, :self.GUIDED_HEADS], k[:, :self.GUIDED_HEADS]))
-        return self.model.norm(x), guided
+            if i in self.placed:
+                placed.append(x)
+        return self.model.norm(x), guided, placed
 
     @torch.no_grad()
     def answer(self, ids, crops, grids, stop, longest=400):
@@ -316,7 +322,7 @@ class Phi3V(nn.Module):
         caches, out = [{} for _ in self.model.layers], []
         x = self.embed(torch.tensor([ids]), rows)
         while len(out) < longest:
-            h, _ = self.decode(x, caches=caches)
+            h, *_ = self.decode(x, caches=caches)
             token = int(self.lm_head(h[0, -1]).float().argmax())
             if token in stop:
                 break

@@ -38,6 +38,7 @@ STAGES = {  # crops or pictures per process and step, Muon rate, rate of the tow
 }
 GUIDE_WEIGHT = 0.4
 TOKEN_WEIGHT = 0.4
+PLACE_WEIGHT = 0.1
 WARM_UP = 20
 MIXES = [  # stage 3: from this share of the budget on, kind -> share
     (0.0, {"page": 15, "chart": 30, "cover": 30, "shapes": 15, "pair": 5, "mixed": 1, "unknown": 4, "text": 1}),
@@ -69,6 +70,39 @@ class TokenHead(nn.Linear):
         truth = model.tokens(glyphs, grids, none, none)
         lettered = (truth > labels.BLANK).any(1)
         return named_glyphs(self(rows[lettered]), truth[lettered])
+
+
+class PlaceHead(nn.Linear):
+    """Thrown away after training: says in which column and row of which picture a token lies. The tower sees one crop and
+    positions count along the text, so that what stands above something else, as a value does above its label, is far
+    away by a number that depends on the picture's shape. Where a letter is to be copied it says from where, before the later
+    guided layers look there."""
+    PARTS = 128, 128, 4  # columns, rows, pictures
+
+    def __init__(self, c):
+        super().__init__(c.hidden, sum(self.PARTS))
+
+    def forward(self, x):
+        return super().forward(F.rms_norm(x, x.shape[-1:])).float()
+
+    def named(self, logits, truth, counts=None):
+        """Loss of the logits [n, PARTS] for truth [n, 3], of which each counts [n], and the share with the right column."""
+        parts = logits.split(self.PARTS, 1)
+        each = sum(F.cross_entropy(part, truth[:, i].clamp(max=part.shape[1] - 1), reduction="none")
+                   for i, part in enumerate(parts))
+        counts = torch.ones_like(each) if counts is None else counts
+        return (each * counts).sum() / counts.sum().clamp(min=1), (parts[0].argmax(1) == truth[:, 0]).float().mean()
+
+    def loss(self, placed, places, guide):
+        """placed: what the first layers gave; places [b, t, 3]; guide as in guide_loss. Also the shares of tokens of
+        pictures and of aims with the right column."""
+        *early, late = placed
+        here = places[..., 0] >= 0
+        losses, shares = zip(*(self.named(self(x[here]), places[here]) for x in early))
+        aims = guide[(guide[:, 4] == batches.ALL) & (guide[:, 5] != batches.EARLY)]
+        sample, query, _, key, _, _, counts = aims[places[aims[:, 0], aims[:, 3], 0] >= 0].T
+        aim, aimed = self.named(self(late[sample, query]), places[sample, key], counts)
+        return sum(losses) / len(losses) + aim, shares[0], aimed
 
 
 class PatchHead(nn.Module):
@@ -106,7 +140,7 @@ def guide_loss(guided, guide, sights):
                             for s in sample.unique()], 1).transpose(0, 1).float()  # guide goes by samples
         logs = scores.masked_fill(unseen(k.shape[2], sights[sample, query])[:, None], -1e9).log_softmax(-1)
         both = torch.logaddexp(logs[row, :, key], logs[row, :, other])
-        here = (layer == batches.ALL) | (layer == (batches.EARLY if i < len(guided) // 2 else batches.LATE))
+        here = (layer == batches.ALL) | (layer == (batches.LATE if i >= len(guided) - Phi3V.LATE else batches.EARLY))
         told = heads * (here * count)[:, None]
         total = total - (torch.where((key == other)[:, None], logs[row, :, key], both) * told).sum() / told.sum().clamp(min=1)
     return total / len(guided)
@@ -114,9 +148,9 @@ def guide_loss(guided, guide, sights):
 
 def losses(stage, model, heads, batch, settings, frozen, settling=False):
     """Loss of one batch and a dict of figures for the log. A frozen tower gets no gradient; settling:
-    the patch head learns all the same. heads: PatchHead and TokenHead."""
+    the patch head learns all the same. heads: PatchHead, TokenHead and PlaceHead."""
     figures, loss, rows = {}, 0.0, None
-    patches, tokens = heads
+    patches, tokens, place = heads
     if "features" in batch:
         rows = model.image_rows(batch["features"], batch["grids"])
     elif "crops" in batch:
@@ -134,12 +168,17 @@ def losses(stage, model, heads, batch, settings, frozen, settling=False):
         loss = loss + TOKEN_WEIGHT * named
         figures.update(tokens=float(right))
     x = model.embed(batch["ids"], rows)
-    h, guided = model.decode(x, batch["positions"], batch["sights"], batch["rows"])
+    h, guided, placed = model.decode(x, batch["positions"], batch["sights"], batch["rows"])
     wanted = batch["targets"] != labels.IGNORE
     logits, truth = model.lm_head(h[wanted]).float(), batch["targets"][wanted]
     answer = F.cross_entropy(logits, truth)
     right = logits.argmax(-1) == truth
     guide = guide_loss(guided, batch["guide"], batch["sights"])
+    if rows is not None and settings["places"]:
+        placing, found, aimed = place.loss(placed, batch["places"], batch["guide"])
+        loss = loss + PLACE_WEIGHT * placing
+        if batch["grids"][0]:
+            figures.update(places=float(found), aimed=float(aimed))
     if rows is not None:
         seen = batch["seen"][wanted]
         figures.update(answer=float(answer.detach()), right=float(right.float().mean()),
@@ -155,13 +194,14 @@ def letters(batch):
 
 def parameters(model, heads, stage):
     """What a stage trains; the last tower layer and post_layernorm are never run."""
-    patches, tokens = heads
+    patches, tokens, place = heads
     unused = (f"encoder.layers.{model.c.vision_layers - 1}.", "post_layernorm")
     named = [(n, p) for n, p in model.named_parameters() if not any(u in n for u in unused)]
     if stage == 1:
         named = [(n, p) for n, p in named if "vision_model" in n]
     else:
         named += [("token_head." + n, p) for n, p in tokens.named_parameters()]
+        named += [("place_head." + n, p) for n, p in place.named_parameters()]
     return named + [("head." + n, p) for n, p in patches.named_parameters()]
 
 
@@ -269,8 +309,8 @@ def train(rank, world, args):
         dist.init_process_group("gloo", rank=rank, world_size=world, init_method=f"file://{meeting}")
         dist.barrier()
         meeting.unlink(missing_ok=True)
-    settings, c = STAGES[args.stage], SIZES[args.size]
-    model, heads = Phi3V(c), (PatchHead(c.vision_hidden), TokenHead(c))
+    settings, c = STAGES[args.stage] | {"places": args.places}, SIZES[args.size]
+    model, heads = Phi3V(c), (PatchHead(c.vision_hidden), TokenHead(c), PlaceHead(c))
     for module in (model, *heads):
         module.to(args.device).bfloat16()
     if not args.eager:
@@ -354,6 +394,7 @@ def main():
     parser.add_argument("--constant", type=float, default=0.4, help="share before the rate falls")
     parser.add_argument("--floor", type=float, default=0.1, help="smallest rate factor")
     parser.add_argument("--average", type=float, default=0.02, help="weight of a step in the average")
+    parser.add_argument("--places", action="store_true", help="ask the first layers where tokens lie (grow.py)")
     parser.add_argument("--heads", type=Path, help="patch heads that belong to --weights")
     parser.add_argument("--size", choices=SIZES, default="S")
     parser.add_argument("--device", default="cpu")

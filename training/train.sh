@@ -10,20 +10,23 @@ cd "$(dirname "$0")"
 part() { # a number times SHARE, at least LEAST: part NUMBER LEAST
     echo "$1 $share $2" | awk '{ n = $1 * $2; print n < $3 ? $3 : n }'
 }
-stage() { # run, number, minutes, options of train.py
-    run=$folder/$1 number=$2 minutes=$(part "$3" 0)
-    shift 3
-    ./trainer.sh $python train.py --size D --stage "$number" --minutes "$minutes" --run "$run" "$@"
+stage() { # size, run, number, minutes, options of train.py
+    size=$1 run=$folder/$2 number=$3 minutes=$(part "$4" 0)
+    shift 4
+    ./trainer.sh $python train.py --size "$size" --stage "$number" --minutes "$minutes" --run "$run" "$@"
 }
 # letters of the program's own pictures first; then in all faces and of other programs' pictures
-stage first 1 60 --batch 40 --constant 0.8 --floor 0.3
+stage D first 1 60 --batch 40 --constant 0.8 --floor 0.3
 $python render.py --out "$folder/pictures" --shards "$(part 40 1 | cut -d. -f1)"
-stage run 1 180 --checkpoint "$folder/first/stage1.pt" --full --pictures "$folder/pictures" \
-    --batch 48 --constant 0.45 --floor 0.03 --average 0.005 --rate 0.35
-stage run 2 54 --full --pictures "$folder/pictures" --batch 32 --constant 0.6 --floor 0.1 --average 0.01
-# whole pictures: from kept features, then with a tower that learns as well
+stage D run 1 230 --checkpoint "$folder/first/stage1.pt" --full --pictures "$folder/pictures" \
+    --batch 48 --constant 0.4 --floor 0.03 --average 0.005 --rate 0.35
+stage D run 2 54 --full --pictures "$folder/pictures" --batch 32 --constant 0.6 --floor 0.1 --average 0.01
+# whole pictures: from kept features; as they come, with a tower that learns as well; with two layers more
 $python features.py "$folder/run/stage2.pt" --pictures "$folder/pictures" --out "$folder/features" \
-    --shards "$(part 600 1 | cut -d. -f1)"
-stage run 3 400 --full --features "$folder/features" --batch 6 --constant 0.6 --floor 0.03 --average 0.01 --rate 0.5
-stage last 3 60 --checkpoint "$folder/run/stage3.pt" --full --pictures "$folder/pictures" --batch 8 \
-    --rate 0.2 --constant 0.2 --floor 0.05 --average 0.01
+    --shards "$(part 300 1 | cut -d. -f1)"
+stage D run 3 80 --full --features "$folder/features" --batch 6 --constant 0.6 --floor 0.4 --average 0.01 --rate 0.8
+stage D live 3 60 --checkpoint "$folder/run/stage3.pt" --full --pictures "$folder/pictures" --batch 6 \
+    --rate 0.5 --constant 1 --average 0.01
+[ -e "$folder/grown.pt" ] || $python grow.py "$folder/live/stage3.pt" --pictures "$folder/pictures" --out "$folder/grown.pt"
+stage G last 3 190 --checkpoint "$folder/grown.pt" --places --full --pictures "$folder/pictures" --batch 6 \
+    --rate 0.4 --constant 0.5 --floor 0.03 --average 0.01
