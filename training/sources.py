@@ -2,6 +2,7 @@
 and those drawn here, looked at as they come (Live), or what a finished tower has made of them (Cached)."""
 
 import pickle
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -27,8 +28,10 @@ SHARES = {  # of render.py's kinds, and of those drawn here
     "own-table": 3,
     "own-page": 4,
     "own-unknown": 2,
-    "own-pair": 12,
+    "own-pair": 20,
 }
+# Shapes are looked for on the overview: with fewer crops they cost less and teach the same. A third has as many as in use.
+FEWER, CROPS = ("own-shapes", "own-pair"), (4, 9, None)
 NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
 TURNS = (0.5, 0.25, 0.15, 0.1)  # shares of one, two, ... questions; in a notebook of the built-in model each cell stands by itself
 # further conversations about the same picture, which do not see one another and share what the picture costs, until
@@ -81,8 +84,10 @@ class Live(Source):
         self.pictures, self.c = pictures, c
 
     def entry(self, rng, kind):
-        found = drawn(rng, kind, self.pictures)
-        return found, [batches.look(p, self.c) for p in found]
+        found, c = drawn(rng, kind, self.pictures), self.c
+        if kind in FEWER:
+            c = replace(c, num_crops=CROPS[rng.integers(len(CROPS))] or c.num_crops)
+        return found, [batches.look(p, c) for p in found]
 
 
 class Cached(Source):

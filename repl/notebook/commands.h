@@ -124,6 +124,7 @@ COMMAND(cache);
 /* commands/files.c */
 COMMAND(save);
 COMMAND(open);
+COMMAND(source);
 
 /* Reads one cell, "3" or "_", as an index from 0. "" means the last. */
 int cell_index(const struct notebook *nb, const char *word, int *ret_index,

@@ -31,6 +31,7 @@ struct notebook {
     char *watched;               // the folder of :watch; NULL: none
     struct strings features;     // files that need no second look in this run
     bool quit;
+    bool sourcing;       // a file's lines are being run
     bool prompt_follows; // after the command line being evaluated
 };
 

@@ -7,58 +7,11 @@
 #include <sys/stat.h>
 
 #include "common/files.h"
-#include "common/must.h"
-#include "notebook/source.h"
+#include "notebook/script.h"
 #include "tty/interrupt.h"
 #include "verbs/plain.h"
 #include "verbs/model_choice.h"
 #include "verbs/verbs.h"
-
-/* Reads a line without its end or a byte order mark. Returns 1, 0 at the end, or an error. */
-static int next_line(FILE *f, bool first, char **ret, struct phi3v_error *err)
-{
-    char *bytes = NULL;
-    size_t cap = 0;
-    interrupt_ends_reads(true);
-    ssize_t n = getline(&bytes, &cap, f);
-    interrupt_ends_reads(false);
-    int rc = n < 0 ? 0 : 1;
-    if (n > 0 && bytes[n - 1] == '\n') n--;
-    if (n > 0 && bytes[n - 1] == '\r') n--;
-    if (rc) {
-        int why = source_of_file(bytes, (size_t)n, first ? "the script" : "a line of the script",
-                                 ret, err);
-        if (why) rc = why;
-    } else if (ferror(f)) {
-        rc = refuse(err, PHI3V_E_IO, "the script cannot be read: %s", strerror(errno));
-    }
-    free(bytes);
-    return rc;
-}
-
-/* Reads the next complete cell. A backslash at the end of a line becomes the line break in a
- * prompt, and stays in a command. Returns as next_line. */
-static int next_cell(FILE *f, bool first, char **ret, struct phi3v_error *err)
-{
-    struct text cell = {0};
-    char *line;
-    int rc;
-    bool any = false;
-    while ((rc = next_line(f, first && !any, &line, err)) > 0) {
-        any = true;
-        text_add(&cell, line);
-        free(line);
-        if (!source_incomplete(cell.s ? cell.s : "")) break;
-        if (cell.s[cell.n - 1] == '\\' && !source_is_command(cell.s)) cell.s[--cell.n] = 0;
-        text_add(&cell, "\n");
-    }
-    if (rc < 0 || !any) {
-        text_free(&cell);
-        return rc;
-    }
-    *ret = xtake(&cell);
-    return 1;
-}
 
 static int status_of(int rc, bool interrupted)
 {
@@ -75,15 +28,16 @@ static int run_cells(struct plain *p, const struct options *opt, FILE *f)
     bool first = true;
     while (!rc && !result.quit && !result.interrupted && !p->out.error) {
         char *cell;
-        int got = next_cell(f, first, &cell, &err);
+        interrupt_ends_reads(true);
+        int got = script_next(f, first, &cell, &err);
+        interrupt_ends_reads(false);
         if (got < 0 && interrupt_requested())
             result.interrupted = true;
         else
             rc = got < 0 ? got : 0;
         if (got <= 0) break;
-        bool hash_bang = first && !strncmp(cell, "#!", 2);
         first = false;
-        if (!hash_bang) rc = nb_eval(p->nb, cell, NB_TYPED, &result, &err);
+        rc = nb_eval(p->nb, cell, NB_TYPED, &result, &err);
         free(cell);
         if (!rc && interrupt_requested()) result.interrupted = true;
     }

@@ -152,6 +152,7 @@ static void session(void **state)
         ":ab 1 2",
         ":crop @1 0,0,50%,5",
         ":turn @1 90",
+        ":source s.phi",
         ":save! x.ipynb",
         ":save! x.md",
         ":save! x.json",
@@ -172,6 +173,7 @@ static void session(void **state)
     recorder_picture(&r, "a.ppm", 1);
     recorder_picture(&r, "b.ppm", 2);
     recorder_picture(&r, "c.ppm", 3);
+    recorder_write("s.phi", "#!/bin/phiscope\n:images\n");
     char *clipboard = recorder_read("c.ppm", &r.n_clipboard);
     r.clipboard = clipboard;
     for (size_t i = 0; i < sizeof sources / sizeof *sources; i++) sweep(sources[i]);

@@ -95,6 +95,7 @@ static void make_lines(void)
     add(":show @1");
     add(":crop @1 0,0,5,5");
     add(":turn @1 90");
+    add(":source s.phi");
     add(":drop @1");
     add(":set allow_private_urls on");
     add(":set offline off");
@@ -115,6 +116,7 @@ static int setup(void **state)
     recorder_open(&r, false);
     recorder_picture(&r, "a.ppm", 1);
     recorder_write("a.pdf", "%PDF-1.4\n");
+    recorder_write("s.phi", ":images\n");
     works(&r, "Theirs");
     works(&r, ":save theirs.ipynb");
     recorder_restart(&r, false);

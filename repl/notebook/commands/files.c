@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT
- * Commands about notebook files: :save :open */
+ * Commands about files: :save :open :source */
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -10,6 +12,7 @@
 #include "notebook/export.h"
 #include "notebook/ipynb.h"
 #include "notebook/own_files.h"
+#include "notebook/script.h"
 
 enum { MAX_NOTEBOOK_BYTES = 512 << 20 };
 
@@ -174,6 +177,70 @@ int command_open(struct call *c, struct phi3v_error *err)
         report(nb, "%d cell%s; nothing was run: :cells lists them, :run all runs them\n",
                nb->book.n, nb->book.n == 1 ? "" : "s");
         if (unsaved) note(nb, "(:undo brings back the cells from before)");
+    }
+    free(path);
+    return rc;
+}
+
+/* -- :source ---------------------------------------------------------------------------------- */
+
+/* Opens a file of lines. Opening a pipe without a writer would block. */
+static int open_script(const char *path, FILE **ret, struct phi3v_error *err)
+{
+    struct stat st;
+    if (!stat(path, &st) && !S_ISREG(st.st_mode))
+        return refuse(err, PHI3V_E_IO, "%.200s is a folder or a device, not a file of lines", path);
+    *ret = fopen(path, "re");
+    return *ret ? 0 : refuse(err, PHI3V_E_IO, "cannot open %.300s: %s", path, strerror(errno));
+}
+
+/* Shows what is run, as it would stand at the prompt. */
+static void say_source(struct notebook *nb, const char *source)
+{
+    const char *line = source + strspn(source, " \t");
+    if (*line && !nb->front.one_at_a_time)
+        report(nb, "In [%d]: %.*s%s\n", nb->book.n + 1, (int)strcspn(line, "\n"), line,
+               strchr(line, '\n') ? " …" : "");
+}
+
+/* Runs the file up to the first source that fails. Returns as a command. */
+static int run_script(struct notebook *nb, FILE *f, struct phi3v_error *err)
+{
+    struct nb_result result = {0};
+    bool first = true;
+    int rc;
+    char *source;
+    while ((rc = script_next(f, first, &source, err)) > 0) {
+        first = false;
+        say_source(nb, source);
+        rc = nb_eval(nb, source, NB_TYPED, &result, err);
+        free(source);
+        if (rc || result.quit) break;
+        if (result.interrupted || nb->front.stopped(nb->front.user)) return 1;
+    }
+    return rc;
+}
+
+int command_source(struct call *c, struct phi3v_error *err)
+{
+    struct notebook *nb = c->nb;
+    char *path;
+    FILE *f;
+    if (!*c->args) return refuse(err, PHI3V_E_ARGUMENT, ":source needs a file of lines");
+    if (nb->sourcing)
+        return refuse(err, PHI3V_E_ARGUMENT, "a file that :source runs may not use :source");
+    int rc = one_path(c->args, ":source", &path, err);
+    if (rc) return rc;
+    if (has_ending(path, ".ipynb"))
+        rc = refuse(err, PHI3V_E_ARGUMENT, "%.200s is a notebook: :open shows it, :run all runs it",
+                    path);
+    if (!rc) rc = open_script(path, &f, err);
+    if (!rc) {
+        engine_begin(&nb->engine);
+        nb->sourcing = true;
+        rc = run_script(nb, f, err);
+        nb->sourcing = false;
+        fclose(f);
     }
     free(path);
     return rc;
