@@ -100,6 +100,7 @@ COMMAND(reset);
 COMMAND(alt);
 COMMAND(ab);
 COMMAND(fork);
+COMMAND(say);
 /* commands/foreach.c */
 COMMAND(foreach);
 /* commands/info.c */

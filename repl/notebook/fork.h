@@ -32,7 +32,5 @@ bool fork_lines(const struct notebook *nb, int of, struct lines *to);
 
 /* Checks that cell i could be such a cell. Errors: ARGUMENT. */
 int fork_check(const struct notebook *nb, int i, const struct fork *f, struct phi3v_error *err);
-/* Begins the answer of cell i as its lines say, with *ret_n tokens. Errors: ARGUMENT, MEMORY. */
-int fork_begin(struct notebook *nb, int i, size_t *ret_n, struct phi3v_error *err);
 
 #endif

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "notebook/autosave.h"
+#include "notebook/begin.h"
 #include "notebook/cell_answer.h"
 #include "notebook/commands.h"
 #include "notebook/diff.h"
@@ -124,7 +125,7 @@ static int run(struct notebook *nb, int i, const struct strings *pairs, bool aga
     if (!rc) rc = override_pairs(c, &s.settings, pairs, err);
     if (!rc && (!go_on || !c->text)) rc = prompt_expand(nb, i, &s, err);
     size_t n_begun = 0;
-    if (!rc && !go_on) rc = fork_begin(nb, i, &n_begun, err);
+    if (!rc && !go_on) rc = answer_begin(nb, i, &n_begun, err);
     if (!rc)
         rc = cell_answer(nb, i, &s.settings,
                          go_on     ? ANSWER_MORE

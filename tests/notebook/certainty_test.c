@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later
- * :alt and :fork before a front end that writes down: pieces of answers, branches, what :undo and
- * :edit make of them. */
+ * :alt, :fork and :say before a front end that writes down: pieces of answers, branches, answers
+ * whose beginning is given, what :undo and :edit make of them. */
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -186,6 +186,79 @@ static void a_source_is_one_cell(void **state)
     assert_int_equal(r->nb->book.pending.n, 0);
 }
 
+/* -- :say ------------------------------------------------------------------------------------- */
+
+static void assert_begins(const struct recorder *r, int number, const char *beginning)
+{
+    const char *answer = cell(r, number)->answer;
+    if (strncmp(answer, beginning, strlen(beginning)) != 0)
+        fail_msg("cell %d: \"%s\" does not begin with \"%s\"", number, answer, beginning);
+}
+
+static void the_answer_begins_as_told(void **state)
+{
+    struct recorder *r = *state;
+    works(r, ":set max_new_tokens 9");
+    works(r, ":say zebra\nOne.");
+    assert_begins(r, 1, "zebra");
+    const struct cell *c = cell(r, 1);
+    assert_int_equal(c->certainty.n, c->n_ids);
+    assert_int_equal(c->n_ids, 9);
+    /* The model goes on as behind the same beginning in another cell's place. */
+    works(r, ":reset");
+    works(r, "One.");
+    assert_null(strstr(cell(r, 1)->answer, "zebra"));
+    works(r, ":fork 1@1=zebra");
+    works(r, ":fork 2");
+    works(r, ":say zebra\nOne.");
+    assert_string_equal(cell(r, 3)->answer, cell(r, 2)->answer);
+}
+
+static void the_last_beginning_counts(void **state)
+{
+    struct recorder *r = *state;
+    works(r, ":set max_new_tokens 9");
+    works(r, ":mode cell");
+    works(r, "One.");
+    works(r, ":say zebra\n:say\nOne.");
+    assert_string_equal(cell(r, 2)->answer, cell(r, 1)->answer);
+    works(r, ":say zebra\n:say two words \nOne.");
+    assert_begins(r, 3, "two words");
+    works(r, ":say \"  two\"\nOne.");
+    assert_begins(r, 4, "  two");
+    works(r, ":fork 1@2\n:say zebra\nOne.");
+    assert_memory_equal(cell(r, 5)->ids, cell(r, 1)->ids, 2 * sizeof(int32_t));
+    works(r, ":say zebra");
+    works(r, ":say horse\n:unstage");
+    works(r, "One.");
+    assert_begins(r, 6, "horse");
+}
+
+static void a_beginning_stays_with_its_cell(void **state)
+{
+    struct recorder *r = *state;
+    works(r, ":set max_new_tokens 9");
+    works(r, ":say zebra\nOne.");
+    char *answer = text_copy(cell(r, 1)->answer);
+    works(r, ":run 1");
+    assert_string_equal(cell(r, 1)->answer, answer);
+    works(r, ":save u.ipynb");
+    works(r, ":reset all");
+    works(r, ":open u.ipynb");
+    works(r, ":cells");
+    assert_saw(r, "In [1] ok");
+    works(r, ":run 1");
+    assert_string_equal(cell(r, 1)->answer, answer);
+    works(r, ":edit 1 Two.");
+    assert_begins(r, 1, "zebra");
+    nb_edit(r->nb, 1, ":say horse\nOne.", NB_TYPED, &r->result, &r->err);
+    assert_begins(r, 1, "horse");
+    works(r, ":undo");
+    works(r, ":undo");
+    assert_string_equal(cell(r, 1)->answer, answer);
+    free(answer);
+}
+
 static int setup(void **state)
 {
     static struct recorder r;
@@ -209,6 +282,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(branches_are_undone, setup, teardown),
         cmocka_unit_test_setup_teardown(the_next_prompt_stands_there, setup, teardown),
         cmocka_unit_test_setup_teardown(answers_are_compared, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_source_is_one_cell, setup, teardown)};
+        cmocka_unit_test_setup_teardown(a_source_is_one_cell, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_answer_begins_as_told, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_last_beginning_counts, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_beginning_stays_with_its_cell, setup, teardown)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

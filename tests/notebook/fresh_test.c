@@ -210,6 +210,7 @@ static const char *const steps[] = {
     ":fork %d@1",
     ":fork %d@2",
     ":fork %d@2=x y",
+    ":say x y\n%w",
     ":undo",
     ":redo",
     "@%p %w",
@@ -222,7 +223,7 @@ static const char *const steps[] = {
     ":mode chat",
     ":reset",
 };
-enum { ALL_STEPS = sizeof steps / sizeof *steps, TEXT_STEPS = 16 };
+enum { ALL_STEPS = sizeof steps / sizeof *steps, TEXT_STEPS = 17 };
 static unsigned n_steps;
 
 static void add_words(struct text *t)

@@ -149,6 +149,7 @@ static void session(void **state)
         ":alt 1",
         ":fork 1@1",
         ":fork 1@1=x",
+        ":say x",
         ":ab 1 2",
         ":crop @1 0,0,50%,5",
         ":turn @1 90",

@@ -228,8 +228,8 @@ static void run_sent(const char *source)
 
 static bool may_stand_in_file(const char *line)
 {
-    static const char *const fine[] = {":load", ":set",     ":system", ":mode", ":drop",
-                                       ":fork", ":unstage", ":crop",   ":turn"};
+    static const char *const fine[] = {":load", ":set", ":system",  ":mode", ":drop",
+                                       ":fork", ":say", ":unstage", ":crop", ":turn"};
     size_t n = strcspn(line, " ");
     for (size_t i = 0; i < sizeof fine / sizeof *fine; i++)
         if (strlen(fine[i]) == n && !strncmp(line, fine[i], n)) return true;

@@ -75,6 +75,8 @@ static const char *const steps[] = {
     ":fork %d",
     ":fork %d@1",
     ":fork %d@1=x",
+    ":say x y",
+    ":say",
     ":reset",
     ":save! mid.ipynb",
     ":open mid.ipynb",

@@ -234,6 +234,7 @@ static void what_servers_cannot(void **state)
     fails(&r, ":show @1 model", "what the model sees of a picture cannot be had of");
     fails(&r, ":crop @1 tile 1,1", "the crops of a picture cannot be had of");
     fails(&r, ":fork 1@1=no", "are not known");
+    fails(&r, ":say No", "an answer's beginning cannot be had of");
     works(&r, ":stats\n:cells\n:reset");
 }
 

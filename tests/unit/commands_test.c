@@ -20,7 +20,7 @@ static void found_by_prefix(void **state)
     assert_string_equal(command_find("hi", &err)->name, "history");
     assert_string_equal(command_find("run", &err)->name, "run");
     assert_null(command_find("s", &err));
-    assert_string_equal(err.text, ":s can mean :show, :stats, :set, :system, :save");
+    assert_string_equal(err.text, ":s can mean :show, :say, :stats, :set, :system, :save, :source");
     assert_null(command_find("", &err));
 }
 

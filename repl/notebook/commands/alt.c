@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT
- * Commands about alternatives to an answer: :alt :ab :fork */
+ * Commands about alternatives to an answer: :alt :ab :fork :say */
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -257,4 +257,13 @@ int command_fork(struct call *c, struct phi3v_error *err)
     if (!rc && alone) rc = f.token ? fork_now(c, &f, err) : fork_next(c, &f, err);
     free(args);
     return rc;
+}
+
+/* -- :say ------------------------------------------------------------------------------------- */
+
+/* The line is all there is to it (begin.h); without words it takes an earlier one back. */
+int command_say(struct call *c, struct phi3v_error *err)
+{
+    phi3v_model *model;
+    return engine_model(&c->nb->engine, "an answer's beginning", &model, err);
 }
