@@ -37,11 +37,15 @@ bool cases_on_gpu(const struct bench *b)
 
 /* -- Limits ------------------------------------------------------------------------------------ */
 
+/* Whether the processor's level multiplies pairs of bf16; others round to bf16 and multiply in f32. */
+static bool has_pairs(void) { return kernels_best()->kv_fastest == KV_BF16; }
+
 /* The limit for products in "f32", "bf16" or "int8". */
-static enum limit limit_of_products(const char *products)
+static enum limit limit_of_products(const struct bench *b, const char *products)
 {
     if (!strcmp(products, "int8")) return LIMIT_INT8;
-    return !strcmp(products, "bf16") ? LIMIT_BF16 : LIMIT_F32;
+    bool pairs = cases_on_gpu(b) || has_pairs();
+    return pairs && !strcmp(products, "bf16") ? LIMIT_BF16 : LIMIT_F32;
 }
 
 double limit_value(const struct machine_limits *limits, enum limit limit)
@@ -60,12 +64,12 @@ double limit_value(const struct machine_limits *limits, enum limit limit)
 
 static enum limit decoder_limit(const struct bench *b)
 {
-    return limit_of_products(phi3v_model_info(b->model)->products);
+    return limit_of_products(b, phi3v_model_info(b->model)->products);
 }
 
 static enum limit vision_limit(const struct bench *b)
 {
-    return limit_of_products(phi3v_model_info(b->model)->vision_products);
+    return limit_of_products(b, phi3v_model_info(b->model)->vision_products);
 }
 
 /* Attention is computed in f32 whatever the products are, except with bf16 keys and values when the
@@ -73,8 +77,7 @@ static enum limit vision_limit(const struct bench *b)
 static enum limit attention_limit(const char *kv, enum limit products)
 {
     if (!kv) return products;
-    bool pairs = kernels_best()->kv_fastest == KV_BF16;
-    return pairs && !strcmp(kv, "bf16") ? LIMIT_BF16 : LIMIT_F32;
+    return has_pairs() && !strcmp(kv, "bf16") ? LIMIT_BF16 : LIMIT_F32;
 }
 
 /* Adds the prefill of n tokens after ctx others: the layers' weights for each, scores and values

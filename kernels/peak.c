@@ -55,7 +55,7 @@ TARGET("avx512f,avx512bf16") static double burst_bf16(void)
     return 2.0 * 32 * PAIR_CHAINS * STEPS;
 }
 
-TARGET("avx512f,avx512vnni") static double burst_int8(void)
+TARGET("avx512f,avx512vnni") static double burst_int8_zmm(void)
 {
     __m512i a[CHAINS], b = _mm512_set1_epi8(3), c = _mm512_set1_epi8(5);
     for (int i = 0; i < CHAINS; i++) a[i] = _mm512_set1_epi32(i);
@@ -64,6 +64,17 @@ TARGET("avx512f,avx512vnni") static double burst_int8(void)
         for (int i = 0; i < CHAINS; i++) a[i] = _mm512_dpbusd_epi32(a[i], b, c);
     for (int i = 0; i < CHAINS; i++) OPAQUE(a[i]);
     return 2.0 * 64 * CHAINS * STEPS;
+}
+
+TARGET("avx2,avxvnni") static double burst_int8_ymm(void)
+{
+    __m256i a[CHAINS], b = _mm256_set1_epi8(3), c = _mm256_set1_epi8(5);
+    for (int i = 0; i < CHAINS; i++) a[i] = _mm256_set1_epi32(i);
+    for (int step = 0; step < STEPS; step++)
+#pragma GCC unroll 12
+        for (int i = 0; i < CHAINS; i++) a[i] = _mm256_dpbusd_avx_epi32(a[i], b, c);
+    for (int i = 0; i < CHAINS; i++) OPAQUE(a[i]);
+    return 2.0 * 32 * CHAINS * STEPS;
 }
 
 /* Products of whole tiles, of two operands each way, as a product of matrices has them. */
@@ -186,7 +197,8 @@ burst_fn peak_bf16(void)
 burst_fn peak_int8(void)
 {
 #ifdef KERNELS_X86
-    if (cpu_has(CPU_AVX512VNNI)) return burst_int8;
+    if (cpu_has(CPU_AVX512VNNI)) return burst_int8_zmm;
+    if (cpu_has(CPU_AVXVNNI)) return burst_int8_ymm;
 #elif defined(KERNELS_ARM)
     if (cpu_has(CPU_I8MM)) return burst_int8_matrix;
     if (cpu_has(CPU_DOTPROD)) return burst_int8_dot;

@@ -8,6 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/cpu.h"
 #include "golden.h"
 
 /* Runs phiscope bench ARGS; what it wrote to stdout (stderr too when `both`) and its exit status.
@@ -207,6 +208,28 @@ static void check_interrupt(const char *phiscope, const char *model)
     tap_ok(strncmp(text, "{\"limits\":", 10) == 0, "and what was measured is still said");
 }
 
+/* Products whose peak a level measures have a share of it: f32 and bf16 at every level, also where
+ * bf16 is multiplied in f32, and integers where it has an instruction for them. */
+static void check_levels(const char *phiscope, const char *model)
+{
+    static const struct {
+        const char *level, *dtype;
+    } runs[] = {
+        {"portable", "bf16"}, {"avxvnni", "bf16"}, {"avxvnni", "q8"}, {"avx512vnni", "bf16"}};
+    for (size_t i = 0; i < sizeof runs / sizeof runs[0]; i++) {
+        char command[1000];
+        int status;
+        snprintf(command, sizeof command,
+                 "PHI3V_CPU=%s '%s' bench -m '%s' --case pp:9 --dtype %s --repeat 1 2>&1",
+                 runs[i].level, phiscope, model, runs[i].dtype);
+        char *text = run_command(command, &status);
+        bool has_int8 = strcmp(runs[i].dtype, "q8") != 0 || cpu_has(CPU_AVXVNNI);
+        bool ok = text && status == 0 && (strstr(text, "% of ") || !has_int8);
+        if (!tap_ok(ok, "%s at %s is a share of a peak", runs[i].dtype, runs[i].level))
+            tap_note("status %d: %s", status, text ? text : "");
+    }
+}
+
 static void check_refusals(const char *phiscope)
 {
     static const struct {
@@ -258,6 +281,7 @@ int main(int argc, char **argv)
         check_compare(phiscope, model);
         check_lines(phiscope, model);
         check_interrupt(phiscope, model);
+        check_levels(phiscope, model);
         mem_free(model);
     } else {
         tap_skip("models/tiny-gqa-bf16", "bench --json");
