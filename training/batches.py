@@ -15,6 +15,8 @@ import windows
 from draw import By, Measured
 
 TOGETHER = 3   # samples in one forward pass of stage 3; more would only be of more unlike lengths
+CROPS = 20      # of a picture that the next two numbers are for; where it has fewer, lone crops are in proportion to it,
+                # and conclusions the other way round
 LONE_CROPS = 12 # read in each step of stage 3 besides every six pictures
 NUMBERS = 0.4   # share of packed crops that is numbers, whose digits no word helps to guess
 LONGEST_LONE = 120  # letters of a lone crop that is read
@@ -307,4 +309,5 @@ def make(stage, rng, size, c, mix, together=TOGETHER, store=None, source=None):
         samples = [(s, [look(p, c) for p in s.pictures]) for s in drawn]
     # lone crops cost little and hold many letters: reading goes on improving beside the tasks
     return [collate(*group, c) for group in in_groups(samples, together)] + [
-        lone_batch(rng, max(1, size * LONE_CROPS // 6), c)] + conclusions(rng, max(2, size // CONCLUDED), c)
+        lone_batch(rng, max(1, size * LONE_CROPS * c.num_crops // (6 * CROPS)), c)
+    ] + conclusions(rng, max(2, size * CROPS // (CONCLUDED * c.num_crops)), c)

@@ -3,8 +3,9 @@
     python card.py FOLDER ... [--certainty 0.6] [--keep answers.jsonl.gz] [--curve]
 
 Each FOLDER holds questions.json (eval_set.py) and answers.jsonl (what eval printed about it). Prints a table of kinds, and
-with --curve what each certainty would do to all that is asked there. Withheld answers count as not right, except where
-nothing was to be invented. --keep: all answers beside what was expected, a line each."""
+with --curve what each certainty would do to all that is asked there. Withheld answers, and those that say that nothing can
+be made out, count as not right, except where nothing was to be invented. --keep: all answers beside what was expected, a
+line each."""
 
 import argparse
 import gzip
@@ -12,6 +13,9 @@ import json
 from collections import defaultdict
 from pathlib import Path
 
+import tasks
+
+DECLINED = tasks.CANNOT, tasks.TOO_SMALL
 FACTS = "contains", "last", "numbers", "tolerance", "absent", "answer"
 CERTAINTIES = 0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95
 
@@ -33,9 +37,9 @@ def nothing_there(answer):
 
 def judged(found, certainty):
     """Of these answers: number, share shown, share right, share of the shown ones right, letters wrong in the shown."""
-    shown = [a for a in found if a["certainty"] >= certainty]
+    shown = [a for a in found if a["certainty"] >= certainty and (a["right"] or a["text"] not in DECLINED)]
     right = sum(a["right"] for a in shown)
-    silent = sum(nothing_there(a) for a in found if a["certainty"] < certainty)
+    silent = sum(nothing_there(a) for a in found) - sum(nothing_there(a) for a in shown)
     letters = [a["letters_wrong"] for a in shown if a["letters_wrong"] is not None]
     return (len(found), len(shown) / len(found), (right + silent) / len(found), right / len(shown) if shown else 0,
             sum(letters) / len(letters) if letters else None)

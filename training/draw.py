@@ -77,8 +77,9 @@ def pick(rng, items):
 
 
 class Domain:
-    """What the generator draws from; `full` also holds words, names and families of faces back."""
-    full = False
+    """What the generator draws from; `full` also holds words, names and families of faces back. `crowded`: pairs of
+    pictures have up to four shapes instead of two, which `full` has as well."""
+    full = crowded = False
 
     @classmethod
     def faces(cls, test):

@@ -10,9 +10,10 @@ import torch
 import axis
 import batches
 import draw
+import labels
 import photographed
 import tasks
-from draw import pick
+from draw import By, Measured, pick
 from questions import ask
 
 SHARD = 32  # pictures in a file of cached features
@@ -21,13 +22,13 @@ SHARES = {  # of render.py's kinds, and of those drawn here
     "svg": 10,
     "html": 16,
     "cover": 16,
-    "photo": 4,
+    "photo": 8,
     "own-chart": 5,
     "own-cover": 6,
     "own-shapes": 5,
     "own-table": 3,
     "own-page": 4,
-    "own-unknown": 2,
+    "own-unknown": 6,
     "own-pair": 20,
 }
 # Shapes are looked for on the overview: with fewer crops they cost less and teach the same. A third has as many as in use.
@@ -35,19 +36,25 @@ FEWER, CROPS = ("own-shapes", "own-pair"), (4, 9, None)
 NAMABLE = ("matplotlib", "svg", "cover", "own-cover", "own-chart")  # kinds of which two are named side by side
 TURNS = (0.5, 0.25, 0.15, 0.1)  # shares of one, two, ... questions; in a notebook of the built-in model each cell stands by itself
 # further conversations about the same picture, which do not see one another and share what the picture costs, until
-# there are so many letters:
-LETTERS = 1200
+# there are so many letters for each of its crops:
+LETTERS = 60
 OTHER_TURNS = (0.75, 0.25)
 LONGEST_TEXT = 220  # letters of a page that is to be read aloud
+LEGIBLE = 10  # pixels of the type that an answer has to read; where there are fewer, it says so instead
 
 
 class Source:
     """Conversations about entries, each of one or two pictures, in the shares above: (tasks.Sample, looks) as
-    batches.collate takes them. `kinds`: those there are; `entry` of a kind: pictures and looks."""
+    batches.collate takes them. `kinds`: those there are; `entry` of a kind: pictures and looks. `own`: the share of
+    those drawn here, None: as above."""
 
-    def __init__(self, kinds):
+    def __init__(self, kinds, own=None):
         self.kinds = kinds
         shares = np.array([SHARES[kind] for kind in kinds], float)
+        drawn_here = np.array([kind.startswith("own-") for kind in kinds])
+        if own is not None:
+            shares[drawn_here] *= own / shares[drawn_here].sum()
+            shares[~drawn_here] *= (1 - own) / shares[~drawn_here].sum()
         self.shares = shares / shares.sum()
 
     def any(self, rng):
@@ -57,6 +64,7 @@ class Source:
         """Conversations about the same pictures; one sample in eight is a single one, with its pictures named inside
         of the question."""
         sample, looks = self.conversation(rng)
+        say_what_is_small(sample, looks)
         if rng.random() < 1 / 8:
             sample.inside, sample.others = True, ()
         return sample, looks
@@ -78,15 +86,15 @@ class Source:
 class Live(Source):
     """Pictures drawn or unpacked now. `pictures`: a store.Store."""
 
-    def __init__(self, pictures, c):
+    def __init__(self, pictures, c, own=None):
         pictures.look_again()
-        super().__init__([kind for kind in SHARES if kind.startswith("own-") or kind in pictures.shards])
+        super().__init__([kind for kind in SHARES if kind.startswith("own-") or kind in pictures.shards], own)
         self.pictures, self.c = pictures, c
 
     def entry(self, rng, kind):
         found, c = drawn(rng, kind, self.pictures), self.c
         if kind in FEWER:
-            c = replace(c, num_crops=CROPS[rng.integers(len(CROPS))] or c.num_crops)
+            c = replace(c, num_crops=min(CROPS[rng.integers(len(CROPS))] or c.num_crops, c.num_crops))
         return found, [batches.look(p, c) for p in found]
 
 
@@ -114,6 +122,30 @@ def read(path):
     return entries
 
 
+def spots(where):
+    """The places on pictures from which a letter of an answer is known."""
+    if isinstance(where, tasks.Said):
+        return spots(where.seen)
+    if isinstance(where, (By, Measured)):
+        return [spot for part in where for spot in spots(part)]
+    return [] if where is None or where == tasks.TOLD or isinstance(where, tasks.Asked) else [where]
+
+
+def say_what_is_small(sample, looks):
+    """Answers that would have to read type which is too small become words that say so."""
+    sizes = [{(x, y): labels.type_size(size, look[-1]) for x, y, _, size in picture.glyphs}
+             for picture, look in zip(sample.pictures, looks)]
+
+    def legible(answer):
+        found = [sizes[spot[2] if len(spot) > 2 else 0].get(tuple(spot[:2])) for w in answer.where for spot in spots(w)]
+        return min((size for size in found if size), default=LEGIBLE) >= LEGIBLE
+
+    for turns in (sample.turns, *sample.others):
+        turns[:] = [(question, answer if legible(answer) else tasks.say(tasks.TOO_SMALL)) for question, answer in turns]
+    if sample.turns[0][1].text == tasks.TOO_SMALL:
+        sample.others = ()
+
+
 def about(rng, pictures, looks):
     """Conversations about pictures of one kind."""
     if len(pictures) == 2:
@@ -125,7 +157,7 @@ def about(rng, pictures, looks):
     sample = tasks.Sample(pictures, tasks.turns_about(rng, pictures[0], TURNS), kind, others=[])
     while kind != "page":  # which is read aloud whatever is asked
         turns = tasks.turns_about(rng, pictures[0], OTHER_TURNS)
-        if sample.letters() + tasks.letters(turns) > LETTERS:
+        if sample.letters() + tasks.letters(turns) > LETTERS * len(looks[0][0]):
             break
         sample.others.append(turns)
     return sample, looks

@@ -132,6 +132,7 @@ def article(text):
 
 
 CANNOT = "I can't make out a chart, a book cover, text or simple shapes in this picture."
+TOO_SMALL = "I can't read the small print in this picture."
 NO_PICTURE = "Load a picture with :load and ask about it."
 PARTS = {"bar chart": "bars", "line chart": "points", "pie chart": "slices"}
 FORMS = {"bar": "bar chart", "horizontal": "bar chart", "grouped": "bar chart", "line": "line chart",
@@ -424,7 +425,7 @@ FREE = 0.8  # share of training's pairs in which each shape changes or not by it
 
 def most_compared():
     """Shapes in one picture of a pair."""
-    return 4 if draw.Domain.full else 2
+    return 4 if draw.Domain.full or draw.Domain.crowded else 2
 
 
 def other_shape(rng, kind, name):

@@ -163,9 +163,9 @@ def losses(stage, model, heads, batch, settings, frozen, settling=False):
         if stage == 1:
             return loss, figures
         rows = model.image_rows(features, batch["grids"])
-    if rows is not None:
+    if rows is not None and settings["token"]:
         named, right = tokens.loss(model, rows, batch["glyphs"], batch["grids"])
-        loss = loss + TOKEN_WEIGHT * named
+        loss = loss + settings["token"] * named
         figures.update(tokens=float(right))
     x = model.embed(batch["ids"], rows)
     h, guided, placed = model.decode(x, batch["positions"], batch["sights"], batch["rows"])
@@ -173,7 +173,7 @@ def losses(stage, model, heads, batch, settings, frozen, settling=False):
     logits, truth = model.lm_head(h[wanted]).float(), batch["targets"][wanted]
     answer = F.cross_entropy(logits, truth)
     right = logits.argmax(-1) == truth
-    guide = guide_loss(guided, batch["guide"], batch["sights"])
+    guide = guide_loss(guided, batch["guide"], batch["sights"]) if settings["guide"] else answer.new_zeros(())
     if rows is not None and settings["places"]:
         placing, found, aimed = place.loss(placed, batch["places"], batch["guide"])
         loss = loss + PLACE_WEIGHT * placing
@@ -185,7 +185,7 @@ def losses(stage, model, heads, batch, settings, frozen, settling=False):
                        copied=float(right[seen].float().mean()), guide=float(guide.detach()))
     else:
         figures.update(concluded=float(right.float().mean()), recall=float(guide.detach()))
-    return loss + answer + GUIDE_WEIGHT * guide, figures
+    return loss + answer + settings["guide"] * guide, figures
 
 
 def letters(batch):
@@ -215,12 +215,12 @@ class Drawing(torch.utils.data.Dataset):
 
     def __init__(self, args, c, rank, share):
         self.args, self.c, self.rank, self.share = args, c, rank, share
-        draw.Domain.full = args.full
+        draw.Domain.full, draw.Domain.crowded = args.full, bool(args.pictures)
         draw.Domain.faces(False)  # looked for once, before workers are forked
         self.store = Store(args.pictures) if args.pictures else None
         self.source = Cached(args.features) if args.features else None
         if args.stage == 3 and self.store and not self.source:
-            self.source = Live(self.store, c)
+            self.source = Live(self.store, c, args.own)
 
     def __len__(self):
         return 1 << 30
@@ -310,6 +310,7 @@ def train(rank, world, args):
         dist.barrier()
         meeting.unlink(missing_ok=True)
     settings, c = STAGES[args.stage] | {"places": args.places}, SIZES[args.size]
+    settings |= {"token": 0, "guide": 0} if args.answers else {"token": TOKEN_WEIGHT, "guide": GUIDE_WEIGHT}
     model, heads = Phi3V(c), (PatchHead(c.vision_hidden), TokenHead(c), PlaceHead(c))
     for module in (model, *heads):
         module.to(args.device).bfloat16()
@@ -395,6 +396,9 @@ def main():
     parser.add_argument("--floor", type=float, default=0.1, help="smallest rate factor")
     parser.add_argument("--average", type=float, default=0.02, help="weight of a step in the average")
     parser.add_argument("--places", action="store_true", help="ask the first layers where tokens lie (grow.py)")
+    parser.add_argument("--own", type=float, help="share of the pictures drawn here, in stage 3")
+    parser.add_argument("--answers", action="store_true",
+                        help="learn from answers and patches alone, without guided heads and letters of tokens")
     parser.add_argument("--heads", type=Path, help="patch heads that belong to --weights")
     parser.add_argument("--size", choices=SIZES, default="S")
     parser.add_argument("--device", default="cpu")

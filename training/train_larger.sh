@@ -1,5 +1,5 @@
 #!/bin/sh
-# The whole way from nothing to a model: train.sh FOLDER [SHARE]. Give the same command again to go on after a stop.
+# The way to the larger model: train_larger.sh FOLDER [SHARE]. Give the same command again to go on after a stop.
 # SHARE shortens every part: 0.003 tries the whole way in a quarter of an hour. What comes out is FOLDER/last/stage3.pt.
 set -e
 folder=$(mkdir -p "$1" && cd "$1" && pwd)
