@@ -8,7 +8,7 @@
 #include "notebook/source.h"
 #include "notebook/token_text.h"
 
-/* The replacement text, without the quotes that protect its blanks. */
+/* The text as the line means it, without the quotes that protect its blanks. */
 static char *plain_text(const char *text)
 {
     char *plain = source_arguments(text);
@@ -177,14 +177,14 @@ int answer_begin(struct notebook *nb, int i, size_t *ret_n, struct phi3v_error *
     static const struct cell none = {0};
     static const char say[] = ":say";
     struct cell *c = &nb->book.v[i];
-    struct fork f = {0};
+    struct fork f = {0}, read;
     const char *text = "";
     for (int k = 0; k < c->lines.n; k++) {
         const char *line = c->lines.v[k].text;
         if (!strncmp(line, say, sizeof say - 1) && strchr(" \t\n", line[sizeof say - 1]))
             text = line + sizeof say - 1;
-        else
-            fork_of_line(line, &f);
+        else if (fork_of_line(line, &read))
+            f = read;
     }
     text += strspn(text, " \t\n");
     *ret_n = 0;
