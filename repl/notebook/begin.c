@@ -28,10 +28,9 @@ static int ids_within(const phi3v_model *model, const char *text, int32_t **ret,
 {
     int32_t *end, *all;
     size_t n_end, n_all;
-    int rc;
     char *behind = text_format("\n%s", text);
     if (!behind) return memory_error(err);
-    rc = phi3v_tokenize(model, "\n", 1, 0, 0, &end, &n_end, err);
+    int rc = phi3v_tokenize(model, "\n", 1, 0, 0, &end, &n_end, err);
     if (rc) {
         free(behind);
         return rc;
@@ -50,7 +49,8 @@ static int ids_within(const phi3v_model *model, const char *text, int32_t **ret,
     return rc;
 }
 
-/* The ids of text behind so many tokens of an answer; an answer is tokenized by itself (docs/model.md). */
+/* The ids of text behind so many tokens of an answer, which is tokenized by itself (docs/model.md,
+ * Text to ids). */
 static int ids_behind(const struct notebook *nb, size_t n_tokens, const char *text, int32_t **ret,
                       size_t *ret_n, struct phi3v_error *err)
 {
@@ -172,24 +172,28 @@ static int begin_as_fork(struct notebook *nb, int i, const struct fork *f, struc
                    : begin_with(nb, c, of, f->token, NULL, 0, err);
 }
 
+/* What the last :say line says; empty: nothing. */
+static const char *said(const struct lines *lines)
+{
+    static const char say[] = ":say";
+    for (int k = lines->n - 1; k >= 0; k--) {
+        const char *line = lines->v[k].text, *text = line + sizeof say - 1;
+        if (!strncmp(line, say, sizeof say - 1) && strchr(" \t\n", *text))
+            return text + strspn(text, " \t\n");
+    }
+    return "";
+}
+
 int answer_begin(struct notebook *nb, int i, size_t *ret_n, struct phi3v_error *err)
 {
     static const struct cell none = {0};
-    static const char say[] = ":say";
     struct cell *c = &nb->book.v[i];
-    struct fork f = {0}, read;
-    const char *text = "";
-    for (int k = 0; k < c->lines.n; k++) {
-        const char *line = c->lines.v[k].text;
-        if (!strncmp(line, say, sizeof say - 1) && strchr(" \t\n", line[sizeof say - 1]))
-            text = line + sizeof say - 1;
-        else if (fork_of_line(line, &read))
-            f = read;
-    }
-    text += strspn(text, " \t\n");
+    struct fork f;
+    bool forked = fork_of_lines(&c->lines, &f) && f.token > 0;
+    const char *text = said(&c->lines);
     *ret_n = 0;
-    if (!f.token && !*text) return 0;
-    int rc = f.token ? begin_as_fork(nb, i, &f, err) : begin_with_text(nb, c, &none, 0, text, err);
+    if (!forked && !*text) return 0;
+    int rc = forked ? begin_as_fork(nb, i, &f, err) : begin_with_text(nb, c, &none, 0, text, err);
     if (!rc) *ret_n = c->n_ids;
     return rc;
 }

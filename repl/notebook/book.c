@@ -109,13 +109,10 @@ bool book_stopped_at(const struct book *b, size_t i)
 
 /* -- Branches --------------------------------------------------------------------------------- */
 
-/* The last such line counts, as with settings. */
 bool book_find_fork(const struct book *b, int i, struct fork *ret)
 {
     const struct lines *lines = i < b->n ? &b->v[i].lines : &b->pending;
-    for (int k = lines->n - 1; k >= 0; k--)
-        if (fork_of_line(lines->v[k].text, ret)) return ret->cell >= 1 && ret->cell <= i;
-    return false;
+    return fork_of_lines(lines, ret) && ret->cell >= 1 && ret->cell <= i;
 }
 
 int book_fork_of(const struct book *b, int i)

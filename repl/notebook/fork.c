@@ -37,6 +37,13 @@ bool fork_of_line(const char *line, struct fork *ret)
            fork_read(line + sizeof command - 1 + strspn(line + sizeof command - 1, " \t"), ret);
 }
 
+bool fork_of_lines(const struct lines *lines, struct fork *ret)
+{
+    for (int k = lines->n - 1; k >= 0; k--)
+        if (fork_of_line(lines->v[k].text, ret)) return true;
+    return false;
+}
+
 /* Line ends are escaped with a backslash, as in every command. */
 char *fork_line(const struct fork *f)
 {

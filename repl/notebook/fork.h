@@ -24,6 +24,8 @@ struct fork {
 bool fork_read(const char *args, struct fork *ret);
 /* The same for a whole command line; also false for other commands. */
 bool fork_of_line(const char *line, struct fork *ret);
+/* The last of the lines that is one, which counts. */
+bool fork_of_lines(const struct lines *lines, struct fork *ret);
 /* The command line for it, to be freed; NULL without memory. */
 char *fork_line(const struct fork *f);
 

@@ -14,12 +14,10 @@
 
 #include "engine_fixture.h"
 
-/* Times are of a quiet machine with fast cores; one that is shared has ten times as long, which what
- * is not linear exceeds a hundredfold. */
 #ifdef __SANITIZE_ADDRESS__
-enum { SLOWER = 50 };
+enum { SLOWER = 20 };
 #else
-enum { SLOWER = 10 };
+enum { SLOWER = 1 };
 #endif
 
 static size_t n_bytes = 1 << 20;
